@@ -1,0 +1,167 @@
+package threading
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+)
+
+// The rows of the table of recipients that need no message around them.
+func TestSplit(t *testing.T) {
+	for _, c := range []struct {
+		name         string
+		rcpt, to, cc []string
+		want         string
+	}{
+		{"R1", []string{"a@x", "b@x", "c@x"}, []string{"a@x", "b@x"}, []string{"c@x"}, "[a@x b@x]+[c@x]"},
+		{"R2", []string{"a@x", "z@x"}, []string{"a@x"}, nil, "[a@x]+[] blind[z@x]"},
+		{"R3", []string{"x@x", "y@x"}, nil, nil, "blind[x@x] blind[y@x]"},
+		{"R4", []string{"a@x"}, []string{"list@x"}, []string{"a@x"}, "[a@x]+[]"},
+		{"R5", []string{"a@x"}, []string{"a@x"}, []string{"b@x"}, "[a@x]+[]"},
+		{"R6", []string{"a@dom", "A@DOM"}, []string{"a@dom"}, nil, "[a@dom]+[]"},
+		{"R7", []string{"a@x"}, []string{"a@x"}, []string{"a@x"}, "[a@x]+[]"},
+		{"R8", []string{"a@x", "x@x"}, []string{"a@x"}, nil, "[a@x]+[] blind[x@x]"},
+		{"IDN", []string{"a@bücher.example"}, []string{"a@xn--bcher-kva.example"}, nil, "[a@bücher.example]+[]"},
+		{"envelope spelling", []string{"Ann@Dom.example"}, []string{"ann@dom.example"}, nil, "[Ann@Dom.example]+[]"},
+		{"nobody", nil, []string{"a@x"}, nil, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := ""
+			for i, a := range Split(c.rcpt, c.to, c.cc) {
+				if i > 0 {
+					got += " "
+				}
+				if a.Blind {
+					got += fmt.Sprintf("blind%v", a.To)
+				} else {
+					got += fmt.Sprintf("%v+%v", a.To, a.Cc)
+				}
+			}
+			if got != c.want {
+				t.Errorf("got %s, want %s", got, c.want)
+			}
+		})
+	}
+}
+
+func TestMembersIgnoreRolesOrderAndCase(t *testing.T) {
+	a := Split([]string{"a@x", "B@x"}, []string{"a@x"}, []string{"b@x"})[0]
+	b := Split([]string{"b@X", "a@x"}, []string{"b@x", "a@x"}, nil)[0]
+	c := Split([]string{"a@x"}, []string{"a@x"}, nil)[0]
+	if a.Members != b.Members {
+		t.Errorf("%q and %q differ", a.Members, b.Members)
+	}
+	if a.Members == c.Members {
+		t.Errorf("a subset has the members of the whole: %q", c.Members)
+	}
+}
+
+func TestWithoutAndIntersects(t *testing.T) {
+	own := func(a string) bool { return a == "own@x" }
+	if got := Without([]string{"own@x", "a@x"}, own); !slices.Equal(got, []string{"a@x"}) {
+		t.Errorf("Without left %v", got)
+	}
+	if got := Without([]string{"own@x"}, own); !slices.Equal(got, []string{"own@x"}) {
+		t.Errorf("Without left nobody: %v", got)
+	}
+	if !Intersects([]string{"A@x"}, []string{"a@X"}) || Intersects([]string{"a@x"}, []string{"b@x"}) {
+		t.Error("Intersects compares wrongly")
+	}
+}
+
+func TestCanonicalID(t *testing.T) {
+	for in, want := range map[string]string{
+		`"a"@X.com`:  "a@x.com",
+		`a@X.COM`:    "a@x.com",
+		`A@x.com`:    "A@x.com",
+		`"a\"b"@X`:   `"a\"b"@x`,
+		`""@X`:       `""@x`,
+		`no-at-Sign`: "no-at-Sign",
+		`a@b@C`:      "a@b@c",
+	} {
+		if got := canonicalID(in); got != want {
+			t.Errorf("canonicalID(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestKeys(t *testing.T) {
+	var refs []string
+	for i := range 30 {
+		refs = append(refs, fmt.Sprintf("r%d@x", i))
+	}
+	a := Audience{Members: "a@x"}
+	trail := Trail{Own: []string{"me@x", "r3@x"}, InReplyTo: []string{"p@x", "me@X"}, References: refs, Subject: "42"}
+	look, own, cited := trail.Keys("shop/1", a)
+
+	var ids []string
+	for _, c := range look {
+		ids = append(ids, c.Field+" "+c.ID)
+	}
+	want := []string{"In-Reply-To p@x"}
+	for i := 29; i >= 0; i-- {
+		if i != 3 { // its own
+			want = append(want, fmt.Sprintf("References r%d@x", i))
+		}
+	}
+	want = append(want, "Message-ID me@x", "Message-ID r3@x", "Subject 42")
+	if !slices.Equal(ids, want) {
+		t.Errorf("look:\n got %q\nwant %q", ids, want)
+	}
+	if len(own) != 2 || len(cited) != 1+10+10+1 {
+		t.Errorf("%d own and %d cited keys, want 2 and 22", len(own), len(cited))
+	}
+	root := look[slices.Index(ids, "References r0@x")].Key
+	middle := look[slices.Index(ids, "References r15@x")].Key
+	if !slices.Contains(cited, root) || slices.Contains(cited, middle) {
+		t.Error("the root of References is recorded, its middle is not")
+	}
+}
+
+func TestKeyHoldsScopeMembersAndKind(t *testing.T) {
+	base := key('i', "s", "id", "m")
+	for _, k := range []Key{key('i', "t", "id", "m"), key('i', "s", "id", "n"), key('s', "s", "id", "m"), key('i', "si", "d", "m")} {
+		if k == base {
+			t.Errorf("two different things share a key")
+		}
+	}
+}
+
+func TestBaseSubject(t *testing.T) {
+	for in, want := range map[string]string{
+		"Printer on fire":                        "printer on fire",
+		"Re: Printer on fire":                    "printer on fire",
+		"RE[2]: AW: Fwd: [tag] Printer  on fire": "printer on fire",
+		"[PATCH 1/5] net: fix":                   "net: fix",
+		"Antw: WG: x (fwd)":                      "x",
+		"[only]":                                 "[only]",
+		"Re:":                                    "re:",
+		"":                                       "",
+		"Reminder: pay":                          "reminder: pay",
+	} {
+		if got := BaseSubject(in); got != want {
+			t.Errorf("BaseSubject(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+func ExampleSplit() {
+	for _, a := range Split(
+		[]string{"ann@example.com", "bob@example.com", "eve@example.com"}, // RCPT TO
+		[]string{"ann@example.com"},                                       // To
+		[]string{"bob@example.com"},                                       // Cc
+	) {
+		fmt.Println(a.To, a.Cc, a.Blind)
+	}
+	// Output:
+	// [ann@example.com] [bob@example.com] false
+	// [eve@example.com] [] true
+}
+
+func ExampleTrail_Keys() {
+	ann := Split([]string{"ann@example.com"}, []string{"ann@example.com"}, nil)[0]
+	_, own, _ := Trail{Own: []string{"1@app"}}.Keys("shop/202", ann)
+	look, _, _ := Trail{Own: []string{"2@app"}, InReplyTo: []string{"1@APP"}}.Keys("shop/202", ann)
+	fmt.Println(look[0].Field, look[0].ID, look[0].Key == own[0])
+	// Output: In-Reply-To 1@app true
+}
