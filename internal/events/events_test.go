@@ -1,0 +1,42 @@
+package events_test
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"heyrelay/internal/events"
+)
+
+func TestLogSaysWhatHappenedButNotTheTitle(t *testing.T) {
+	var b bytes.Buffer
+	events.Log{Logger: slog.New(slog.NewTextHandler(&b, nil))}.Record(events.Event{
+		Kind: events.Deferred, QueueID: "Q1", Title: "salaries", To: []string{"to:ann@example.com"}, Attempt: 2,
+		Status: 500, Reason: "the API answered 500", Due: time.Unix(100, 0).UTC(), Err: errors.New("inner"),
+	})
+	line := b.String()
+	for _, want := range []string{"level=WARN", "msg=deferred", "queue_id=Q1", "to=to:ann@example.com", "attempt=2", "status=500", "due=1970", "cause=inner"} {
+		if !strings.Contains(line, want) {
+			t.Errorf("no %q in %s", want, line)
+		}
+	}
+	if strings.Contains(line, "salaries") {
+		t.Errorf("a title in the log: %s", line)
+	}
+}
+
+func ExampleSinks() {
+	plain := slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey {
+			return slog.Attr{}
+		}
+		return a
+	}})
+	all := events.Sinks{events.Log{Logger: slog.New(plain)}}
+	all.Record(events.Event{Kind: events.Sent, QueueID: "Q1", Convo: 7})
+	// Output: level=INFO msg=sent queue_id=Q1 convo_id=7
+}
