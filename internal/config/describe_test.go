@@ -1,0 +1,98 @@
+package config_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"heyrelay/internal/config"
+)
+
+// TestExampleFile compares the example at the top of the repository with the one
+// that the structs give.
+func TestExampleFile(t *testing.T) {
+	const path = "../../config.example.yaml"
+	file, err := os.ReadFile(path)
+	if err == nil && bytes.Equal(file, config.Example()) {
+		return
+	}
+	if *update {
+		if err := os.WriteFile(path+".got", config.Example(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Errorf("%s is not what the structs say (%v); write it anew with -update and rename it", path, err)
+}
+
+// parseExample parses an example, with secret files that exist.
+func parseExample(t *testing.T, text string) *config.Config {
+	dir := keys(t)
+	text = regexp.MustCompile(`/run/secrets/\w+`).ReplaceAllString(text, "key")
+	c, err := config.Parse(filepath.Join(dir, "heyrelay.yaml"), []byte(text), lookup(nil))
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	return c
+}
+
+// TestExampleWorks wants the example to be the smallest configuration: nothing in
+// force but defaults.
+func TestExampleWorks(t *testing.T) {
+	smallest := parseExample(t, "teams: {shop: {secrets: [{id: 74f80a77, key_file: key}]}}\nroutes: [{inbox: 202, creator_id: 55}]\n")
+	example := parseExample(t, string(config.Example()))
+	if !bytes.Equal(smallest.Masked(), example.Masked()) {
+		t.Errorf("got\n%s\nwant\n%s", example.Masked(), smallest.Masked())
+	}
+	if w := example.Warnings(); len(w) > 0 {
+		t.Errorf("warnings: %q", w)
+	}
+}
+
+// TestExampleUncommented takes the # from every key, save for those that exclude
+// another.
+func TestExampleUncommented(t *testing.T) {
+	text := regexp.MustCompile(`(?m)^ *#(key|api_key|api_key_file): .*\n`).ReplaceAllString(string(config.Example()), "")
+	text = regexp.MustCompile(`(?m)^( *)#([a-z_]+:|  )`).ReplaceAllString(text, "$1$2")
+	text = strings.Replace(text, "recipients: envelope", "recipients: headers", 1)
+	c := parseExample(t, text)
+	if c.Hostname != "relay.example.com" || c.Routes[0].Name != "support" || c.Routes[0].ThreadBySubject.String() != `\[#(\d+)\]` {
+		t.Errorf("the examples are not in force:\n%s", c.Masked())
+	}
+}
+
+// TestExampleExplains wants a comment before every key.
+func TestExampleExplains(t *testing.T) {
+	if regexp.MustCompile(`(?m)^\s*#\s*$\n\s*#?[a-z_]+:`).Match(config.Example()) {
+		t.Error("a key has no comment in config.go")
+	}
+}
+
+// TestChoices compares the constants with what the tags allow.
+func TestChoices(t *testing.T) {
+	for _, c := range []struct {
+		of        any
+		field     string
+		constants []string
+	}{
+		{config.Config{}, "BareLF", []string{config.BareLFRepair, config.BareLFRefuse}},
+		{config.Listener{}, "TLS", []string{config.TLSNone}},
+		{config.Route{}, "Priority", []string{config.PriorityHigh, config.PriorityNormal, config.PriorityBulk}},
+		{config.Route{}, "Recipients", []string{config.RecipientsEnvelope, config.RecipientsHeaders}},
+		{config.Route{}, "BCC", []string{config.BCCSeparate, config.BCCReject}},
+		{config.Route{}, "Attachments", []string{config.AttachmentsReject, config.AttachmentsDrop}},
+		{config.Route{}, "InlineImages", []string{config.ImagesEmbed, config.ImagesDrop}},
+		{config.Route{}, "ReplySubject", []string{config.SubjectChanged, config.SubjectAlways, config.SubjectNever}},
+		{config.Route{}, "Join", []string{config.JoinAlways, config.JoinNever}},
+		{config.Log{}, "Format", []string{config.LogText, config.LogJSON}},
+	} {
+		f, _ := reflect.TypeOf(c.of).FieldByName(c.field)
+		if tag := strings.Split(f.Tag.Get("oneof"), "|"); !slices.Equal(tag, c.constants) {
+			t.Errorf("%T.%s: the tag has %q, the constants are %q", c.of, c.field, tag, c.constants)
+		}
+	}
+}

@@ -1,0 +1,141 @@
+package config_test
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"heyrelay/internal/config"
+)
+
+var update = flag.Bool("update", false, "write what was got beside what was wanted, as .got files")
+
+// TestGolden loads each case of testdata. Beside NN-name.yaml (or NN-name.env, an
+// environment) stands NN-name.want: the errors, or the warnings and the whole
+// configuration masked.
+func TestGolden(t *testing.T) {
+	cases, _ := filepath.Glob("testdata/*.yaml")
+	environments, _ := filepath.Glob("testdata/*.env")
+	for _, path := range append(cases, environments...) {
+		name := strings.TrimSuffix(path, filepath.Ext(path))
+		t.Run(filepath.Base(name), func(t *testing.T) {
+			dir := keys(t)
+			c, err := loadCase(t, dir, path)
+			got := shown(c, err)
+			if c != nil {
+				checkMasked(t, dir, c)
+			}
+			if strings.Contains(got, "SECRET"+"SECRET") {
+				t.Error("a secret is printed")
+			}
+			compare(t, name+".want", plainly(got, dir))
+		})
+	}
+	if len(cases) < 40 {
+		t.Errorf("%d cases found, at least 40 are there", len(cases))
+	}
+}
+
+// keys makes a folder with files of secrets, good and bad.
+func keys(t *testing.T) string {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"key": "SECRETSECRET\n", "open": "SECRETSECRET", "empty": " \n", "lines": "SECRETSECRET\nmore\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chmod(filepath.Join(dir, "open"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// loadCase reads a case as if it stood in dir. A line "# env NAME=value" of a
+// YAML case sets a variable.
+func loadCase(t *testing.T, dir, path string) (*config.Config, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if filepath.Ext(path) == ".env" {
+		return config.FromEnvironment(strings.Split(strings.ReplaceAll(string(data), "DIR", dir), "\n"))
+	}
+	env := map[string]string{}
+	for line := range strings.Lines(string(data)) {
+		if assignment, ok := strings.CutPrefix(line, "# env "); ok {
+			name, value, _ := strings.Cut(strings.TrimSpace(assignment), "=")
+			env[name] = value
+		}
+	}
+	return config.Parse(filepath.Join(dir, "heyrelay.yaml"), data, lookup(env))
+}
+
+// lookup is an environment of some variables, and those that env has.
+func lookup(env map[string]string) func(string) (string, bool) {
+	return func(name string) (string, bool) {
+		switch name {
+		case "SECRET":
+			return "SECRETSECRET", true
+		case "EMPTY":
+			return "", true
+		case "INBOX":
+			return "202", true
+		case "TEAM":
+			return "shop", true
+		}
+		value, ok := env[name]
+		return value, ok
+	}
+}
+
+// shown is all that a user sees of a configuration.
+func shown(c *config.Config, err error) string {
+	if err != nil {
+		return err.Error() + "\n"
+	}
+	var b strings.Builder
+	for _, line := range c.Warnings() {
+		b.WriteString("# warning: " + line + "\n")
+	}
+	return b.String() + string(c.Masked())
+}
+
+// plainly takes out what differs from machine to machine.
+func plainly(got, dir string) string {
+	got = strings.ReplaceAll(got, dir+"/", "")
+	got = strings.ReplaceAll(got, dir, "DIR")
+	host, _ := os.Hostname()
+	for _, name := range []string{host, "localhost"} {
+		got = strings.Replace(got, "hostname: "+name+"\n", "hostname: MACHINE\n", 1)
+	}
+	return got
+}
+
+// checkMasked checks that what is printed can be read again.
+func checkMasked(t *testing.T, dir string, c *config.Config) {
+	again, err := config.Parse(filepath.Join(dir, "heyrelay.yaml"), c.Masked(), lookup(nil))
+	if err != nil {
+		t.Fatalf("the masked configuration does not parse: %v\n%s", err, c.Masked())
+	}
+	if !bytes.Equal(again.Masked(), c.Masked()) {
+		t.Errorf("the masked configuration changed from\n%s\nto\n%s", c.Masked(), again.Masked())
+	}
+}
+
+// compare compares got with the file want; with -update it writes got beside it.
+func compare(t *testing.T, want, got string) {
+	t.Helper()
+	wanted, err := os.ReadFile(want)
+	if err == nil && string(wanted) == got {
+		return
+	}
+	if *update {
+		if err := os.WriteFile(strings.TrimSuffix(want, ".want")+".got", []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Errorf("got\n%s\nwant\n%s", got, wanted)
+}

@@ -1,0 +1,96 @@
+package config
+
+import (
+	"errors"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// Network is a range of addresses, written "10.0.0.0/8", or one address, written
+// "192.0.2.1".
+type Network struct{ prefix netip.Prefix }
+
+// UnmarshalText reads a Network. Its error says how to write one.
+func (n *Network) UnmarshalText(text []byte) error {
+	addr, err := netip.ParseAddr(string(text))
+	if err == nil && addr.Zone() == "" {
+		addr = addr.Unmap()
+		n.prefix = netip.PrefixFrom(addr, addr.BitLen())
+		return nil
+	}
+	prefix, err := netip.ParsePrefix(string(text))
+	if err != nil || prefix.Addr().Is4In6() {
+		return errors.New("write an address or a network, such as 192.0.2.1, 10.0.0.0/8 or fd00::/8")
+	}
+	if prefix != prefix.Masked() {
+		return errors.New("write " + prefix.Masked().String() + " for the network, or the address alone")
+	}
+	n.prefix = prefix
+	return nil
+}
+
+// String writes n as a prefix, or as an address where it is only one.
+func (n Network) String() string {
+	if n.prefix.IsSingleIP() {
+		return n.prefix.Addr().String()
+	}
+	return n.prefix.String()
+}
+
+// Networks is a list of networks.
+type Networks []Network
+
+// Contains reports whether addr is in one of the networks. An IPv4 address is
+// the same in its IPv6 form; the zero Addr is in none.
+func (ns Networks) Contains(addr netip.Addr) bool {
+	addr = addr.Unmap().WithZone("")
+	return slices.ContainsFunc(ns, func(n Network) bool { return n.prefix.Contains(addr) })
+}
+
+// Prefixes gives the networks as the standard library has them; the slice is the
+// caller's.
+func (ns Networks) Prefixes() []netip.Prefix {
+	prefixes := make([]netip.Prefix, len(ns))
+	for i, n := range ns {
+		prefixes[i] = n.prefix
+	}
+	return prefixes
+}
+
+// all reports whether one of the networks is the whole internet.
+func (ns Networks) all() bool {
+	return slices.ContainsFunc(ns, func(n Network) bool { return n.prefix.Bits() == 0 })
+}
+
+// loopback is this machine, as the default of Listener.Allow.
+func loopback() Networks {
+	return Networks{
+		{netip.MustParsePrefix("127.0.0.0/8")},
+		{netip.MustParsePrefix("::1/128")},
+	}
+}
+
+// Network gives the network and the address to listen on, as net.Listen takes
+// them: "tcp" and "127.0.0.1:2525", or "unix" and "/run/heyrelay.sock".
+func (l Listener) Network() (network, address string) {
+	if path, ok := strings.CutPrefix(l.Address, "unix:"); ok {
+		return "unix", path
+	}
+	return "tcp", l.Address
+}
+
+// Matches reports whether a message takes the route: from the address of its
+// client (the zero Addr for a unix socket), its envelope sender ("" for <>) and
+// the address of its From header field.
+func (m Match) Matches(client netip.Addr, sender, from string) bool {
+	return (m.Client == nil || m.Client.Contains(client)) &&
+		(m.Sender == nil || m.Sender.Match(sender)) &&
+		(m.From == nil || m.From.Match(from))
+}
+
+// all reports whether every message matches.
+func (m Match) all() bool {
+	everything := func(ps Patterns) bool { return ps == nil || slices.Contains(ps, Pattern{"*"}) }
+	return m.Client == nil && everything(m.Sender) && everything(m.From)
+}

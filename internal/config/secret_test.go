@@ -1,0 +1,104 @@
+package config_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/goccy/go-yaml"
+
+	"heyrelay/internal/config"
+)
+
+const hidden = "SECRETSECRET"
+
+// withSecret is a configuration whose one secret is hidden.
+func withSecret(t *testing.T) *config.Config {
+	c, err := config.Parse("heyrelay.yaml", []byte("teams: {shop: {api_key: \"${SECRET}\"}}\nroutes: [{inbox: 202, creator_id: 55}]\n"), lookup(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := c.Teams["shop"].APIKey.Reveal(); got != hidden {
+		t.Fatalf("the secret is %q", got)
+	}
+	return c
+}
+
+// TestSecretIsNeverPrinted prints a configuration in every way that a program
+// might by mistake.
+func TestSecretIsNeverPrinted(t *testing.T) {
+	c := withSecret(t)
+	secret := c.Teams["shop"].APIKey
+	behind := struct{ unexported config.Secret }{secret}
+	var b strings.Builder
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%t", "%p", "%T %[1]v"} {
+		fmt.Fprintf(&b, verb+"\n", secret)
+		fmt.Fprintf(&b, verb+"\n", &secret)
+		fmt.Fprintf(&b, verb+"\n", behind)
+		fmt.Fprintf(&b, verb+"\n", c)
+		fmt.Fprintf(&b, verb+"\n", *c)
+	}
+	slog.New(slog.NewTextHandler(&b, nil)).Info("text", "secret", secret, "config", c)
+	slog.New(slog.NewJSONHandler(&b, nil)).Info("json", "secret", secret, "config", c)
+	for _, marshal := range []func(any) ([]byte, error){json.Marshal, func(v any) ([]byte, error) { return yaml.Marshal(v) }} {
+		text, err := marshal(c)
+		if err != nil {
+			t.Error(err)
+		}
+		b.Write(text)
+	}
+	b.Write(c.Masked())
+	for _, form := range []string{hidden, fmt.Sprintf("%x", hidden), fmt.Sprintf("%X", hidden), fmt.Sprint([]byte(hidden))} {
+		if strings.Contains(b.String(), form) {
+			t.Errorf("the secret is printed as %s", form)
+		}
+	}
+	if !strings.Contains(b.String(), "***") {
+		t.Error("nothing stands for the secret")
+	}
+	if got := fmt.Sprintf("%v|%q|%#v", config.Secret{}, config.Secret{}, config.Secret{}); got != "||" {
+		t.Errorf("no secret is printed as %s", got)
+	}
+}
+
+// TestLoad reads a file whose key file stands beside it.
+func TestLoad(t *testing.T) {
+	dir := keys(t)
+	path := filepath.Join(dir, "heyrelay.yaml")
+	const text = "teams: {shop: {secrets: [{id: a, key_file: key}]}}\nroutes: [{inbox: 202, creator_id: 55}]\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := c.Teams["shop"].Secrets[0].Key.Reveal(); got != hidden {
+		t.Errorf("the key is %q, want it without its line end", got)
+	}
+}
+
+// TestLoadNothing wants one clear line where there is no file.
+func TestLoadNothing(t *testing.T) {
+	dir := t.TempDir()
+	for path, want := range map[string]string{
+		filepath.Join(dir, "none.yaml"): "cannot read the configuration: no such file or directory; name a file that can be read",
+		dir:                             "cannot read the configuration: is a directory; name a file that can be read",
+	} {
+		if _, err := config.Load(path); err == nil || err.Error() != path+": "+want {
+			t.Errorf("got %v, want %s: %s", err, path, want)
+		}
+	}
+}
+
+// TestTooLarge refuses what cannot be meant: a spool, say, for a configuration.
+func TestTooLarge(t *testing.T) {
+	_, err := config.Parse("heyrelay.db", make([]byte, 2<<20), lookup(nil))
+	if err == nil || !strings.Contains(err.Error(), "heyrelay.db: this is larger than any configuration") {
+		t.Error(err)
+	}
+}

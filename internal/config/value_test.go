@@ -1,0 +1,162 @@
+package config_test
+
+import (
+	"encoding"
+	"fmt"
+	"net/netip"
+	"reflect"
+	"testing"
+
+	"heyrelay/internal/config"
+)
+
+// TestQuantities reads amounts, and writes them back in their shortest form.
+func TestQuantities(t *testing.T) {
+	for _, c := range []struct {
+		into encoding.TextUnmarshaler
+		text string
+		want int64
+		back string
+	}{
+		{new(config.Duration), "0", 0, "0"},
+		{new(config.Duration), "100ms", 100e6, "100ms"},
+		{new(config.Duration), "90s", 90e9, "1m30s"},
+		{new(config.Duration), "1h30m", 5400e9, "1h30m"},
+		{new(config.Duration), "2w", 14 * 86400e9, "14d"},
+		{new(config.Duration), "1y", 365 * 86400e9, "1y"},
+		{new(config.Duration), "366d", 366 * 86400e9, "1y1d"},
+		{new(config.Size), "0", 0, "0"},
+		{new(config.Size), "1B", 1, "1B"},
+		{new(config.Size), "25MB", 25_000_000, "25MB"},
+		{new(config.Size), "25MiB", 25 << 20, "25MiB"},
+		{new(config.Size), "1024KB", 1_024_000, "1000KiB"},
+		{new(config.Size), "1000000KB", 1_000_000_000, "1GB"},
+		{new(config.Rate), "500/min", 500, "500/min"},
+		{new(config.Rate), "8/s", 480, "480/min"},
+	} {
+		if err := c.into.UnmarshalText([]byte(c.text)); err != nil {
+			t.Errorf("%T %q: %v", c.into, c.text, err)
+			continue
+		}
+		if got := reflect.ValueOf(c.into).Elem().Int(); got != c.want {
+			t.Errorf("%T %q = %d, want %d", c.into, c.text, got, c.want)
+		}
+		if got := fmt.Sprint(c.into); got != c.back {
+			t.Errorf("%T %q is written %q, want %q", c.into, c.text, got, c.back)
+		}
+	}
+}
+
+// TestNoQuantities refuses what could be read in two ways.
+func TestNoQuantities(t *testing.T) {
+	for _, text := range []string{"", " ", "5", "05s", "-5s", "5 s", "5S", "1.5h", "s", "5m0", "5mm", "1h1", "106751d24h", "9223372036854775807y"} {
+		var d config.Duration
+		if d.UnmarshalText([]byte(text)) == nil {
+			t.Errorf("Duration %q is read as %v", text, d)
+		}
+	}
+	for _, text := range []string{"", "5", "05MB", "-1MB", "1.5MB", "5mb", "5M", "5MB5", "9223372036854775807KB", "99999999999999999999B"} {
+		var s config.Size
+		if s.UnmarshalText([]byte(text)) == nil {
+			t.Errorf("Size %q is read as %v", text, s)
+		}
+	}
+	for _, text := range []string{"", "0", "500", "500/h", "/min", "5/min/s", "05/s", "9223372036854775807/s"} {
+		var r config.Rate
+		if r.UnmarshalText([]byte(text)) == nil {
+			t.Errorf("Rate %q is read as %v", text, r)
+		}
+	}
+}
+
+func TestPattern(t *testing.T) {
+	for _, c := range []struct {
+		pattern, address string
+		want             bool
+	}{
+		{"*@example.com", "alice@example.com", true},
+		{"*@EXAMPLE.com", "alice@example.COM", true},
+		{"*@example.com", "alice@sub.example.com", false},
+		{"*@example.com", "alice@example.com.test", false},
+		{"*@*.example.com", "alice@sub.example.com", true},
+		{"alice@example.com", "Alice@example.com", true},
+		{"alice@example.com", "malice@example.com", false},
+		{"al*@*.com", "alice@example.com", true},
+		{"a*b*a@x", "ab@x", false},
+		{"a*a@x", "a@x", false},
+		{"*", "", true},
+		{"*", "anyone@example.com", true},
+		{"*@*", "", false},
+		{"<>", "", true},
+		{"<>", "alice@example.com", false},
+		{"müller@*", "MÜLLER@example.com", true},
+	} {
+		var p config.Pattern
+		if err := p.UnmarshalText([]byte(c.pattern)); err != nil {
+			t.Errorf("%q: %v", c.pattern, err)
+		} else if got := p.Match(c.address); got != c.want {
+			t.Errorf("%q matches %q: %t, want %t", c.pattern, c.address, got, c.want)
+		}
+	}
+}
+
+func networks(t *testing.T, texts ...string) (ns config.Networks) {
+	for _, text := range texts {
+		var n config.Network
+		if err := n.UnmarshalText([]byte(text)); err != nil {
+			t.Fatalf("%q: %v", text, err)
+		}
+		ns = append(ns, n)
+	}
+	return ns
+}
+
+func TestNetworks(t *testing.T) {
+	ns := networks(t, "10.0.0.0/8", "192.0.2.1", "fd00::/8", "::1")
+	for address, want := range map[string]bool{
+		"10.1.2.3": true, "::ffff:10.1.2.3": true, "192.0.2.1": true, "fd12::1": true, "::1": true,
+		"11.0.0.1": false, "192.0.2.2": false, "fe80::1": false, "::2": false,
+	} {
+		if got := ns.Contains(netip.MustParseAddr(address)); got != want {
+			t.Errorf("%s is contained: %t, want %t", address, got, want)
+		}
+	}
+	if ns.Contains(netip.Addr{}) {
+		t.Error("a client without an address is in a network")
+	}
+}
+
+// TestMatch wants every key that is given to match, and one value of each.
+func TestMatch(t *testing.T) {
+	local, remote := netip.MustParseAddr("10.0.0.5"), netip.MustParseAddr("192.0.2.1")
+	var example, boss config.Pattern
+	for p, text := range map[*config.Pattern]string{&example: "*@example.com", &boss: "boss@example.com"} {
+		if err := p.UnmarshalText([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all := config.Match{
+		Client: networks(t, "127.0.0.0/8", "10.0.0.0/8"),
+		Sender: config.Patterns{boss, example},
+		From:   config.Patterns{boss},
+	}
+	for _, c := range []struct {
+		name         string
+		match        config.Match
+		client       netip.Addr
+		sender, from string
+		want         bool
+	}{
+		{"nothing given", config.Match{}, remote, "", "", true},
+		{"all match", all, local, "x@example.com", "boss@example.com", true},
+		{"other client", all, remote, "x@example.com", "boss@example.com", false},
+		{"unix socket", all, netip.Addr{}, "x@example.com", "boss@example.com", false},
+		{"other sender", all, local, "x@example.org", "boss@example.com", false},
+		{"null sender", all, local, "", "boss@example.com", false},
+		{"other from", all, local, "x@example.com", "x@example.com", false},
+	} {
+		if got := c.match.Matches(c.client, c.sender, c.from); got != c.want {
+			t.Errorf("%s: %t, want %t", c.name, got, c.want)
+		}
+	}
+}

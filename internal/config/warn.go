@@ -1,0 +1,55 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// warn notes what works and is probably not meant.
+func (l *loader) warn() {
+	l.warnListeners()
+	l.warnTeams()
+	l.warnRoutes()
+}
+
+func (l *loader) warnListeners() {
+	for i, listener := range l.config.Listeners {
+		path := fmt.Sprintf("listeners[%d]", i)
+		network, address := listener.Network()
+		switch {
+		case network == "unix":
+		case len(listener.Allow) == 0:
+			l.advise(path, "nobody is served on "+address, "add the networks of your applications to "+path+".allow")
+		case listener.Allow.all():
+			l.advise(path+".allow", "everybody who reaches "+address+" can send as your inboxes", "allow the networks of your applications alone")
+		}
+	}
+}
+
+func (l *loader) warnTeams() {
+	const documented = 500
+	for _, name := range slices.Sorted(maps.Keys(l.config.Teams)) {
+		if l.config.Teams[name].Rate > documented {
+			l.advise("teams."+name+".rate", fmt.Sprintf("Heymarket documents %d calls a minute", documented), "more are answered 429, unless Heymarket gave you more")
+		}
+		if !slices.ContainsFunc(l.config.Routes, func(r Route) bool { return r.Team == name }) {
+			l.advise("teams."+name, "no route uses team "+name, "add a route, or take the team out")
+		}
+	}
+}
+
+func (l *loader) warnRoutes() {
+	catchAll := ""
+	for i, r := range l.config.Routes {
+		path := fmt.Sprintf("routes[%d]", i)
+		switch {
+		case catchAll != "":
+			l.advise(path, "route "+r.Name+" is never reached: "+catchAll+" before it matches everything", "put it first")
+		case r.Match.all():
+			catchAll = r.Name
+		case r.Match.Client == nil:
+			l.advise(path+".match", "route "+r.Name+" is chosen by what the client claims, which can be forged", "add match.client where other clients must not use it")
+		}
+	}
+}
