@@ -1,0 +1,128 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"net/http"
+	"time"
+)
+
+// Call is what came to the sandbox. Body is not to be changed.
+type Call struct {
+	Method, Path string
+	Body         []byte
+}
+
+// Message is what the sandbox accepted.
+type Message struct {
+	ID      int64           `json:"id"`
+	ConvoID int64           `json:"convo_id"`
+	Request json.RawMessage `json:"request"` // the body as it came; nil where it is not kept
+
+	LocalID  string    `json:"-"`
+	Team     int64     `json:"-"`
+	Accepted time.Time `json:"-"`
+}
+
+// Stats counts what came, since the sandbox was made.
+type Stats struct {
+	Calls        int `json:"calls"`        // under /v1, of all kinds
+	Accepted     int `json:"accepted"`     // messages
+	Repeated     int `json:"repeated"`     // sends with a local_id that was known
+	Conflicts    int `json:"conflicts"`    // those of them with another body: a mistake of the caller
+	Invalid      int `json:"invalid"`      // sends that were not as documented
+	Unauthorized int `json:"unauthorized"` // calls without good credentials
+	Throttled    int `json:"throttled"`    // calls over the rate
+}
+
+// Messages lists what was accepted since the last Forget, in that order.
+func (s *Sandbox) Messages() []Message {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := []Message{}
+	for _, m := range s.messages[s.listed:] {
+		list = append(list, Message{
+			ID: m.id, ConvoID: m.convo.id, Request: m.body,
+			LocalID: m.localID, Team: m.team.ID, Accepted: m.date,
+		})
+	}
+	return list
+}
+
+// Forget empties the list of Messages. Conversations and local_ids stay.
+func (s *Sandbox) Forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, m := range s.messages[s.listed:] {
+		m.body = nil
+	}
+	s.listed = len(s.messages)
+}
+
+// Stats returns the counts up to now.
+func (s *Sandbox) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stats
+}
+
+// count adds one to one of the counts, and returns it.
+func (s *Sandbox) count(n *int) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	*n++
+	return *n
+}
+
+// Inject makes the next n calls under /v1 for which match is true go wrong with
+// f; n under 0: all until Clear. A nil match is true for every call. Of several
+// injections that match, the oldest counts. match must not call the sandbox.
+func (s *Sandbox) Inject(n int, f Fault, match func(Call) bool) {
+	if n == 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.injections = append(s.injections, &injection{n, f, match})
+}
+
+// Clear ends what Inject began.
+func (s *Sandbox) Clear() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.injections = nil
+}
+
+// Remove makes a conversation gone, as if somebody had deleted it. It reports
+// whether there was one.
+func (s *Sandbox) Remove(convoID int64) bool {
+	return s.change(convoID, func(c *conversation) { c.gone = true })
+}
+
+// Move transfers a conversation to another inbox. It reports whether there was one.
+func (s *Sandbox) Move(convoID, inbox int64) bool {
+	return s.change(convoID, func(c *conversation) { c.inbox = inbox })
+}
+
+func (s *Sandbox) change(convoID int64, do func(*conversation)) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, ok := s.conversations[convoID]
+	if ok {
+		do(c)
+	}
+	return ok
+}
+
+// control answers what stands under /sandbox.
+func (s *Sandbox) control(method, name string) reply {
+	switch method + " " + name {
+	case "GET messages":
+		return jsonReply(http.StatusOK, s.Messages())
+	case "DELETE messages":
+		s.Forget()
+		return jsonReply(http.StatusOK, s.Messages())
+	case "GET stats":
+		return jsonReply(http.StatusOK, s.Stats())
+	}
+	return errorReply(http.StatusNotFound, "there is no "+method+" /sandbox/"+name)
+}
