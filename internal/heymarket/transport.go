@@ -1,0 +1,46 @@
+package heymarket
+
+import (
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"sync/atomic"
+	"time"
+)
+
+// idlePerHost is how many connections wait for their next request: eight teams
+// at the usual concurrency of 32. All of them talk to one host.
+const idlePerHost = 256
+
+// NewTransport returns a transport that keeps enough connections for several
+// teams at once. Share one among all clients of a process, and call its
+// CloseIdleConnections at the end.
+func NewTransport() *http.Transport {
+	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            dialer.DialContext,
+		TLSHandshakeTimeout:    10 * time.Second,
+		MaxIdleConnsPerHost:    idlePerHost,
+		IdleConnTimeout:        90 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
+		ForceAttemptHTTP2:      true,
+		// One HTTP/2 connection carries everything: find out soon when it is dead.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 10 * time.Second},
+	}
+}
+
+// departure learns from the transport whether a request began to leave.
+type departure struct{ asked, began atomic.Bool }
+
+func (d *departure) trace() *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{
+		GetConn: func(string) { d.asked.Store(true) },
+		GotConn: func(httptrace.GotConnInfo) { d.began.Store(true) },
+	}
+}
+
+// possible reports whether the API may have seen the request. It has not where a
+// connection was asked for and none was got (no address, no answer to the dial,
+// no TLS). A transport that tells nothing is not taken at its silence.
+func (d *departure) possible() bool { return d.began.Load() || !d.asked.Load() }
