@@ -1,0 +1,142 @@
+package spool
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+var epoch = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+
+// spend begins calls until end, waking up to late after the budget opens and
+// pausing at random for as long as idle says, and returns when each began.
+func spend(r *rand.Rand, rate int, end time.Time, late, idle time.Duration) []time.Time {
+	var began []time.Time
+	var next time.Time
+	for now := epoch; now.Before(end); {
+		var ok bool
+		if next, ok = Spend(rate, now, next); ok {
+			began = append(began, now)
+		} else {
+			now = later(now, Opens(next)).Add(rand.N(late))
+		}
+		if idle > 0 && r.IntN(200) == 0 {
+			now = now.Add(time.Duration(r.Int64N(int64(idle))))
+		}
+	}
+	return began
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// mostInMinute is the largest number of calls in any closed span of 60 s.
+func mostInMinute(began []time.Time) (most int) {
+	first := 0
+	for i, t := range began {
+		for t.Sub(began[first]) > time.Minute {
+			first++
+		}
+		most = max(most, i-first+1)
+	}
+	return most
+}
+
+var rates = []int{1, 2, 9, 10, 11, 60, 100, 150, 199, 200, 201, 202, 203, 300, 499, 500, 1000, 7777, 60000, 600000}
+
+// TestBudgetNeverExceeded looks at every span of 60 s, in a backlog and with
+// pauses that save up what may be caught up.
+func TestBudgetNeverExceeded(t *testing.T) {
+	for _, rate := range rates {
+		for _, idle := range []time.Duration{0, time.Second, 10 * time.Second} {
+			t.Run(fmt.Sprintf("rate=%d/idle=%s", rate, idle), func(t *testing.T) {
+				seed := rand.Uint64()
+				end := epoch.Add(max(70*time.Second, 600*time.Minute/time.Duration(rate)))
+				began := spend(rand.New(rand.NewPCG(seed, 1)), rate, end, 250*time.Millisecond, idle)
+				if most := mostInMinute(began); most > rate {
+					t.Errorf("%d calls began within 60 s, want at most %d (seed %d)", most, rate, seed)
+				}
+			})
+		}
+	}
+}
+
+// TestBudgetUsed has a caller with a backlog who wakes late.
+func TestBudgetUsed(t *testing.T) {
+	for _, rate := range rates {
+		if rate < 10 {
+			continue // a share is too long to measure in one run
+		}
+		for _, late := range []time.Duration{time.Nanosecond, 5 * time.Millisecond, 100 * time.Millisecond} {
+			t.Run(fmt.Sprintf("rate=%d/late=%s", rate, late), func(t *testing.T) {
+				seed := rand.Uint64()
+				span := max(10*time.Second, 1000*time.Minute/time.Duration(rate))
+				began := spend(rand.New(rand.NewPCG(seed, 2)), rate, epoch.Add(span), late, 0)
+				used := float64(len(began)) / (float64(rate) * span.Minutes())
+				if used < 0.98 {
+					t.Errorf("%.2f %% of the budget was used, want at least 98 %% (seed %d)", 100*used, seed)
+				}
+			})
+		}
+	}
+}
+
+// TestBudgetPaced says how many calls begin at one instant after a long rest.
+func TestBudgetPaced(t *testing.T) {
+	for rate, want := range map[int]int{10: 1, 500: 3, 6000: 30} {
+		var next time.Time
+		n, ok := -1, true
+		for ; ok; n++ {
+			next, ok = Spend(rate, epoch, next)
+		}
+		if n != want {
+			t.Errorf("rate %d: %d calls began at once, want %d", rate, n, want)
+		}
+	}
+}
+
+// TestBudgetClockJumpsBack has a next of a time that is now an hour ahead. It
+// must open within a share, also for a caller who only asks again and again.
+func TestBudgetClockJumpsBack(t *testing.T) {
+	next, ok := Spend(60, epoch, epoch.Add(time.Hour))
+	if ok {
+		t.Fatal("a call began at once; the calls before the jump are forgotten")
+	}
+	if wait := Opens(next).Sub(epoch); wait > 1010*time.Millisecond {
+		t.Errorf("opens after %s, want a share of a minute", wait)
+	}
+	for now := epoch; !ok; now = now.Add(100 * time.Millisecond) {
+		if now.Sub(epoch) > 2*time.Second {
+			t.Fatal("never opened")
+		}
+		next, ok = Spend(60, now, next)
+	}
+}
+
+func TestBudgetOfNothing(t *testing.T) {
+	if _, ok := Spend(0, epoch, time.Time{}); ok {
+		t.Error("a call began on a budget of 0")
+	}
+}
+
+func TestClassOrder(t *testing.T) {
+	first := map[Priority]int{}
+	for slot := range int64(64) {
+		order := ClassOrder(slot)
+		first[order[0]]++
+		if order[1] > order[2] {
+			t.Errorf("slot %d: %v follows %v", slot, order[2], order[1])
+		}
+		if order[0]+order[1]+order[2] != High+Normal+Bulk || order[0] == order[1] || order[1] == order[2] {
+			t.Errorf("slot %d: %v is not each class once", slot, order)
+		}
+	}
+	if first[High] != 56 || first[Normal] != 4 || first[Bulk] != 4 {
+		t.Errorf("of 64 slots %v begin at each class, want 56 high, 4 normal, 4 bulk", first)
+	}
+}

@@ -1,0 +1,46 @@
+package spool
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// stateNames and priorityNames stand in the order of the constants.
+var (
+	stateNames    = []string{"queued", "ready", "asleep", "claimed", "held", "sent", "flagged", "failed", "dropped"}
+	priorityNames = []string{"high", "normal", "bulk"}
+)
+
+// String is the state's name in lists and on the command line.
+func (s State) String() string { return nameOf(int(s), "State", stateNames) }
+
+// String is the priority's name in lists, headers and the configuration.
+func (p Priority) String() string { return nameOf(int(p), "Priority", priorityNames) }
+
+// ParseState reads what State.String writes, letter case aside.
+func ParseState(s string) (State, error) {
+	i, err := parseName(s, "state", stateNames)
+	return State(i), err
+}
+
+// ParsePriority reads what Priority.String writes, letter case aside.
+func ParsePriority(s string) (Priority, error) {
+	i, err := parseName(s, "priority", priorityNames)
+	return Priority(i), err
+}
+
+func nameOf(i int, kind string, names []string) string {
+	if i < 0 || i >= len(names) {
+		return fmt.Sprintf("%s(%d)", kind, i)
+	}
+	return names[i]
+}
+
+func parseName(s, kind string, names []string) (int, error) {
+	i := slices.Index(names, strings.ToLower(s))
+	if i < 0 {
+		return 0, fmt.Errorf("no %s is called %q: use one of %s", kind, s, strings.Join(names, ", "))
+	}
+	return i, nil
+}

@@ -1,0 +1,273 @@
+// Package spool says what is kept between the 250 to an application and the
+// answer of the API, and what can be done with it.
+//
+// A Message is one accepted SMTP transaction. It holds one Request for its
+// visible recipients and one for each blind one. A request belongs to exactly
+// one conversation, and a conversation is a lane: its requests go out one at a
+// time, in the order accepted. The verbs of [Store] are whole steps of a
+// request's life: each is atomic, and durable when it returns nil.
+package spool
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Errors that a store returns, to be compared with errors.Is.
+var (
+	ErrFull     = errors.New("the spool has no room")        // out of space, or under spool.min_free
+	ErrReadOnly = errors.New("the spool cannot be written")  // read-only or failing medium
+	ErrInUse    = errors.New("the spool is in use")          // another process holds it
+	ErrNotFound = errors.New("no such message in the spool") //
+	ErrLost     = errors.New("the claim is no longer ours")  // another attempt has begun since
+	ErrCorrupt  = errors.New("the spool contradicts itself") // what Check finds
+	ErrClosed   = errors.New("the spool is closed")          //
+)
+
+// Store is the spool. Its methods may be called from many goroutines.
+type Store interface {
+	// Accept stores m: it finds the message that m repeats, or else finds or
+	// opens the conversation of each request, records the requests' keys and
+	// queues them. A repeat changes nothing, save that requests of the first
+	// message which had failed or were dropped are queued again.
+	Accept(ctx context.Context, m *Message) (Receipt, error)
+
+	// Heard says that the client surely got its 250: a message without a
+	// Message-ID that comes again is from now on another message.
+	Heard(ctx context.Context, queueID string) error
+
+	// Claim begins as many calls as rooms and budgets allow. In one transaction
+	// it spends the budget, marks the request claimed until now+lease, fixes
+	// whether it opens or replies, and writes down the attempt. What slept and is
+	// due, and what was claimed by somebody whose lease has run out, is ready
+	// again first. next is when Claim may have more to give without anything else
+	// happening; zero if never.
+	Claim(ctx context.Context, now time.Time, lease time.Duration, rooms ...Room) (tasks []Task, next time.Time, err error)
+
+	// Finish records the answers to claimed tasks and lets each lane go on. The
+	// results stand in the order of outcomes; one whose claim was lost changed
+	// nothing and has Err = ErrLost.
+	Finish(ctx context.Context, now time.Time, outcomes ...Outcome) ([]Finished, error)
+
+	// Release gives back tasks that never reached the network, as if they had
+	// not been claimed. Spent budget stays spent.
+	Release(ctx context.Context, tasks ...Task) error
+
+	// Check looks for contradictions that the schema cannot exclude, and returns
+	// them as one error that is ErrCorrupt.
+	Check(ctx context.Context) error
+
+	Close() error
+}
+
+// Reader reads the spool without disturbing it.
+type Reader interface {
+	// List returns the requests that match, newest first.
+	List(ctx context.Context, f Filter) ([]Entry, error)
+	// Show returns the whole story of one message; ErrNotFound.
+	Show(ctx context.Context, queueID string) (Story, error)
+}
+
+// Priority is a class of urgency. The smaller goes first.
+type Priority int8
+
+// The priorities, as the schema stores them.
+const (
+	High Priority = iota
+	Normal
+	Bulk
+)
+
+// State is where a request stands in its life.
+type State int8
+
+// The states, as the schema stores them. Up to Held a request is open; a lane
+// has exactly one open request that is not Queued, its head.
+const (
+	Queued  State = iota // behind the head of its lane
+	Ready                // head of its lane, waits for budget and room
+	Asleep               // tried, to be tried again at its due time
+	Claimed              // a call is under way until the lease ends
+	Held                 // waits for an operator or a probe
+	Sent                 // the API took it
+	Flagged              // the API took it but says that it did not queue it
+	Failed               // for good
+	Dropped              // by an operator
+)
+
+// Open reports whether the request still waits for its end.
+func (s State) Open() bool { return s <= Held }
+
+// Key stands for one message id within a scope and a set of participants.
+type Key [16]byte
+
+// Fingerprint is what two copies of one transaction have in common.
+type Fingerprint [32]byte
+
+// Message is an accepted transaction, as Accept stores it.
+type Message struct {
+	QueueID  string
+	Accepted time.Time
+	Client   string // the authenticated user, or the address, for people
+	Sender   string // envelope sender, "" for <>
+	Route    string
+	Team     string
+	Inbox    int64
+	Title    string // conv_title
+	Base     string // the Subject without Re: and tags, compared with the conversation's (RFC 5256, section 2.1)
+
+	Fingerprint Fingerprint
+	Since       time.Time // an equal fingerprint accepted at or after this is the same message; zero: none is
+	Weak        bool      // it has no Message-ID: its fingerprint counts only until Heard
+
+	HTML     string
+	Start    int // offset in HTML for a line before all others
+	Text     string
+	Raw      []byte // as received
+	Warnings []byte // JSON, for people; nil for none
+
+	Requests []Request
+}
+
+// Request is one POST to come.
+type Request struct {
+	LocalID  string   // idempotency key of the API, the same over all attempts
+	To, Cc   []string // as spelt in the envelope
+	Members  string   // canonical form of all of them: equal for equal sets
+	Priority Priority
+	Subject  SubjectLine
+
+	Look  []Key // where to look for its conversation, best first; nil: open a new one
+	Own   []Key // ids that stand for this message
+	Cited []Key // ids that it names, recorded only where nobody has them
+}
+
+// SubjectLine says when the bodies of a message that joins a conversation begin
+// with its Subject, for which a reply through the API has no field.
+type SubjectLine int8
+
+// The rules of config's reply_subject.
+const (
+	SubjectChanged SubjectLine = iota // where Base differs from the conversation's
+	SubjectAlways
+	SubjectNever
+)
+
+// Receipt is what became of an accepted message.
+type Receipt struct {
+	QueueID   string // the first one's, where Duplicate
+	Duplicate bool
+	Revived   int   // requests of a duplicate that were queued again
+	Joined    []int // for each request the index in Look that found its conversation, -1 for a new one
+	SameID    bool  // one of its own ids is already owned by an earlier message
+}
+
+// Room is what a team may begin now.
+type Room struct {
+	Team string
+	Rate int // calls a minute
+	Free int // calls that may begin, of any class
+	High int // calls that may begin beyond Free, of class High only
+}
+
+// Task is one call of the API, claimed and to be made.
+type Task struct {
+	Request int64 // the request, and with Attempt the claim
+	Attempt int   // counted from 1
+
+	QueueID, LocalID    string
+	Route, Team, Sender string
+	Inbox               int64
+	To, Cc              []string
+	Title               string
+	ConvoID             int64  // replies to this conversation; 0: opens one
+	Subject             string // a line "Subject: …" with this goes before both bodies; "" for none
+	HTML, Text          string
+	Start               int
+
+	Accepted time.Time
+	Tried    time.Time // begin of the first attempt
+	Unknown  bool      // an earlier attempt has no definite answer
+}
+
+// Outcome is the end of a task.
+type Outcome struct {
+	Task    Task
+	State   State     // Sent, Flagged, Failed, or Asleep to try again
+	Due     time.Time // of the next attempt, for Asleep
+	Unknown bool      // this attempt may have been carried out
+
+	ConvoID, MessageID int64  // as answered; 0 for none
+	Status             int    // HTTP
+	APIID              string // X-Request-Id
+	Reason             string // for people
+}
+
+// Finished is what Finish found.
+type Finished struct {
+	Err      error // ErrLost
+	Foreign  bool  // the answered convo_id is held for other participants, and was not stored
+	Replaced int64 // the convo_id that a reply's answer replaced, 0 for none
+}
+
+// Filter chooses requests. Zero fields do not restrict.
+type Filter struct {
+	States    []State
+	Route     string
+	Recipient string    // equal to one of its addresses, letter case aside
+	Before    time.Time // accepted before
+	Limit     int       // 0: 100
+}
+
+// Entry is one request in a list.
+type Entry struct {
+	QueueID  string    `json:"queue_id"`
+	LocalID  string    `json:"local_id"`
+	Accepted time.Time `json:"accepted"`
+	State    string    `json:"state"`
+	Unknown  bool      `json:"outcome_unknown,omitempty"`
+	Route    string    `json:"route"`
+	Sender   string    `json:"sender"`
+	Targets  []string  `json:"targets"`
+	Title    string    `json:"title"`
+	Attempts int       `json:"attempts"`
+	Due      time.Time `json:"due,omitzero"`
+	ConvoID  int64     `json:"convo_id,omitempty"`
+	Reason   string    `json:"reason,omitempty"` // of the last attempt, or why it waits
+}
+
+// Story is all that is known of a message.
+type Story struct {
+	QueueID  string         `json:"queue_id"`
+	Accepted time.Time      `json:"accepted"`
+	Client   string         `json:"client"`
+	Sender   string         `json:"sender"`
+	Route    string         `json:"route"`
+	Team     string         `json:"team"`
+	Inbox    int64          `json:"inbox"`
+	Title    string         `json:"title"`
+	Warnings []byte         `json:"-"`
+	Requests []RequestStory `json:"requests"`
+}
+
+// RequestStory is all that is known of a request.
+type RequestStory struct {
+	Entry
+	Priority     string         `json:"priority"`
+	Conversation int64          `json:"conversation"` // our own number of it
+	Joined       bool           `json:"joined"`
+	MessageID    int64          `json:"message_id,omitempty"`
+	Tries        []AttemptStory `json:"tries"`
+}
+
+// AttemptStory is one attempt; Ended is zero while it runs or if nobody recorded
+// its end.
+type AttemptStory struct {
+	N      int       `json:"n"`
+	Began  time.Time `json:"began"`
+	Ended  time.Time `json:"ended,omitzero"`
+	Status int       `json:"status,omitempty"`
+	APIID  string    `json:"request_id,omitempty"`
+	Reason string    `json:"reason,omitempty"`
+}

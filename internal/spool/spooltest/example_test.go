@@ -1,0 +1,24 @@
+package spooltest_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"heyrelay/internal/spool/spooltest"
+	"heyrelay/internal/spool/sqlite"
+)
+
+// A store's own test opens it at the places that the suite names.
+func Example() {
+	_ = func(t *testing.T) { // TestSuite
+		open := func(t testing.TB, place string) spooltest.Spool {
+			s, err := sqlite.Open(t.Context(), filepath.Join(place, "spool.db"), sqlite.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
+		}
+		spooltest.Run(t, open, spooltest.Random{})
+	}
+	// Output:
+}

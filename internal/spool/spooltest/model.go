@@ -1,0 +1,384 @@
+package spooltest
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"heyrelay/internal/spool"
+)
+
+// model is the spool in maps and slices: what a store must do, as simply as it
+// can be said. A lane is a slice; its first request is the head.
+type model struct {
+	messages []*modelMessage
+	links    map[spool.Key]*modelLink
+	convs    []*modelConv
+	gates    map[string]*modelGate
+	served   map[string]string // by team and class: the route served last; forgotten at a restart
+	clock    int               // counts what makes heads ready
+}
+
+type modelMessage struct {
+	*spool.Message
+	requests []*modelRequest
+	heard    bool
+}
+
+type modelLink struct {
+	conv  *modelConv
+	owner *modelMessage // nil where the key is only cited
+}
+
+type modelConv struct {
+	team    string
+	inbox   int64
+	members string
+	base    string
+	convo   int64
+	lane    []*modelRequest // open ones
+}
+
+type modelRequest struct {
+	*spool.Request
+	message *modelMessage
+	conv    *modelConv
+	joined  int
+	line    bool        // its bodies begin with its subject
+	state   spool.State // of a head, or final; behind a head it is Queued
+	rank    int         // when it became ready
+	due     time.Time
+	trial   int  // the attempt that began the present trial
+	decided bool // whether it opens or replies
+	replyTo int64
+	unknown bool
+	answer  spool.Outcome // the last one
+	tries   []spool.AttemptStory
+}
+
+type modelGate struct {
+	next time.Time
+	slot int64
+}
+
+func newModel() *model {
+	return &model{links: map[spool.Key]*modelLink{}, gates: map[string]*modelGate{}, served: map[string]string{}}
+}
+
+func (r *modelRequest) head() bool { return len(r.conv.lane) > 0 && r.conv.lane[0] == r }
+
+// class is the highest that waits in its lane, itself included.
+func (r *modelRequest) class() spool.Priority {
+	class := r.Priority
+	for _, o := range r.conv.lane {
+		class = min(class, o.Priority)
+	}
+	return class
+}
+
+// accept is Accept.
+func (m *model) accept(msg *spool.Message) spool.Receipt {
+	if first := m.repeated(msg); first != nil {
+		return spool.Receipt{QueueID: first.QueueID, Duplicate: true, Revived: m.revive(first)}
+	}
+	mm := &modelMessage{Message: msg}
+	receipt := spool.Receipt{QueueID: msg.QueueID}
+	for i := range msg.Requests {
+		r := &modelRequest{Request: &msg.Requests[i], message: mm, joined: -1, trial: 1}
+		for j, k := range r.Look {
+			l := m.links[k]
+			if l != nil && l.conv.team == msg.Team && l.conv.inbox == msg.Inbox && l.conv.members == r.Members {
+				r.conv, r.joined = l.conv, j
+				break
+			}
+		}
+		if r.conv == nil {
+			r.conv = &modelConv{team: msg.Team, inbox: msg.Inbox, members: r.Members, base: msg.Base}
+			m.convs = append(m.convs, r.conv)
+		}
+		changed := r.Subject == spool.SubjectChanged && msg.Base != r.conv.base
+		r.line = r.joined >= 0 && (changed || r.Subject == spool.SubjectAlways)
+		m.queue(r)
+		for _, k := range r.Own {
+			if l := m.links[k]; l != nil && l.owner != nil && l.owner != mm {
+				receipt.SameID = true
+			}
+			m.links[k] = &modelLink{r.conv, mm}
+		}
+		for _, k := range r.Cited {
+			if m.links[k] == nil {
+				m.links[k] = &modelLink{conv: r.conv}
+			}
+		}
+		mm.requests = append(mm.requests, r)
+		receipt.Joined = append(receipt.Joined, r.joined)
+	}
+	m.messages = append(m.messages, mm)
+	return receipt
+}
+
+// repeated is the newest message that msg repeats.
+func (m *model) repeated(msg *spool.Message) (newest *modelMessage) {
+	if msg.Since.IsZero() {
+		return nil
+	}
+	for _, o := range m.messages {
+		counts := o.Fingerprint == msg.Fingerprint && !(o.Weak && o.heard) && !o.Accepted.Before(msg.Since)
+		if counts && (newest == nil || !o.Accepted.Before(newest.Accepted)) {
+			newest = o
+		}
+	}
+	return newest
+}
+
+// failed are the messages of which something failed.
+func (m *model) failed() (list []*modelMessage) {
+	for _, msg := range m.messages {
+		for _, r := range msg.requests {
+			if r.state == spool.Failed {
+				list = append(list, msg)
+				break
+			}
+		}
+	}
+	return list
+}
+
+func (m *model) revive(msg *modelMessage) (n int) {
+	for _, r := range msg.requests {
+		if r.state == spool.Failed || r.state == spool.Dropped {
+			r.trial = len(r.tries) + 1
+			r.decided = r.decided && r.unknown
+			m.queue(r)
+			n++
+		}
+	}
+	return n
+}
+
+// queue puts a request at the end of its lane.
+func (m *model) queue(r *modelRequest) {
+	r.state = spool.Queued
+	r.conv.lane = append(r.conv.lane, r)
+	if r.head() {
+		m.ready(r)
+	}
+}
+
+func (m *model) ready(r *modelRequest) {
+	m.clock++
+	r.state, r.rank = spool.Ready, m.clock
+}
+
+// claim follows what the store claimed, step by step, and says where it departs
+// from what it may do.
+func (m *model) claim(now time.Time, rooms []spool.Room, tasks []spool.Task, next time.Time) error {
+	m.wake(now)
+	want := waits{}
+	for _, room := range rooms {
+		n, err := m.room(now, room, tasks, &want)
+		if err != nil {
+			return fmt.Errorf("task %d of team %s: %w", n, room.Team, err)
+		}
+		tasks = tasks[n:]
+	}
+	if len(tasks) > 0 {
+		return fmt.Errorf("%s was claimed too many", tasks[0].LocalID)
+	}
+	for _, c := range m.convs {
+		if len(c.lane) > 0 && (c.lane[0].state == spool.Asleep || c.lane[0].state == spool.Claimed) {
+			want.until(c.lane[0].due)
+		}
+	}
+	if !next.Equal(want.next) {
+		return fmt.Errorf("next is %s, want %s", next, want.next)
+	}
+	return nil
+}
+
+// waits is the earliest of some times.
+type waits struct{ next time.Time }
+
+func (w *waits) until(t time.Time) {
+	if w.next.IsZero() || t.Before(w.next) {
+		w.next = t
+	}
+}
+
+// wake makes due heads ready. Those of one turn are equals.
+func (m *model) wake(now time.Time) {
+	m.clock++
+	for _, c := range m.convs {
+		if len(c.lane) == 0 {
+			continue
+		}
+		r := c.lane[0]
+		if r.state != spool.Asleep && r.state != spool.Claimed || r.due.After(now) {
+			continue
+		}
+		r.unknown = r.unknown || r.state == spool.Claimed
+		r.state, r.rank = spool.Ready, m.clock
+	}
+}
+
+// room follows one team, and returns how many tasks were its.
+func (m *model) room(now time.Time, room spool.Room, tasks []spool.Task, want *waits) (n int, err error) {
+	g := m.gates[room.Team]
+	if g == nil {
+		g = &modelGate{}
+		m.gates[room.Team] = g
+	}
+	for room.Rate > 0 && room.Free+room.High > 0 {
+		heads := m.ofClass(room, g.slot)
+		if len(heads) == 0 {
+			return n, nil
+		}
+		var ok bool
+		if g.next, ok = spool.Spend(room.Rate, now, g.next); !ok {
+			want.until(spool.Opens(g.next))
+			return n, nil
+		}
+		if n == len(tasks) {
+			return n, fmt.Errorf("nothing was claimed where %s could be", heads[0].LocalID)
+		}
+		if err := m.begin(now, heads, tasks[n]); err != nil {
+			return n, err
+		}
+		n++
+		if room.Free > 0 {
+			room.Free--
+			g.slot++
+		} else {
+			room.High--
+		}
+	}
+	return n, nil
+}
+
+// ofClass are the heads of the class whose turn it is.
+func (m *model) ofClass(room spool.Room, slot int64) (heads []*modelRequest) {
+	for _, class := range spool.ClassOrder(slot) {
+		for _, c := range m.convs {
+			if len(c.lane) > 0 && c.team == room.Team && c.lane[0].state == spool.Ready && c.lane[0].class() == class {
+				heads = append(heads, c.lane[0])
+			}
+		}
+		if room.Free <= 0 && class != spool.High {
+			heads = nil
+		}
+		if heads != nil {
+			return heads
+		}
+	}
+	return nil
+}
+
+// begin follows the claim of one of heads, which are all of one class.
+func (m *model) begin(now time.Time, heads []*modelRequest, t spool.Task) error {
+	var r *modelRequest
+	routes := map[string]bool{}
+	for _, h := range heads {
+		routes[h.message.Route] = true
+		if h.LocalID == t.LocalID {
+			r = h
+		}
+	}
+	if r == nil {
+		return fmt.Errorf("%s was claimed, which is no ready head of the class whose turn it is", t.LocalID)
+	}
+	of := fmt.Sprint(r.message.Team, r.class())
+	if last, ok := m.served[of]; ok {
+		if want := after(last, routes); t.Route != want {
+			return fmt.Errorf("%s of route %s was claimed where the turn is %s's", t.LocalID, t.Route, want)
+		}
+	}
+	m.served[of] = t.Route
+	for _, h := range heads {
+		if h.message.Route == t.Route && h.rank < r.rank {
+			return fmt.Errorf("%s was claimed before %s, which waits longer", t.LocalID, h.LocalID)
+		}
+	}
+	return r.begin(now, t)
+}
+
+// after is the route whose turn it is after last.
+func after(last string, routes map[string]bool) string {
+	var sorted []string
+	for r := range routes {
+		sorted = append(sorted, r)
+	}
+	slices.Sort(sorted)
+	for _, r := range sorted {
+		if r > last {
+			return r
+		}
+	}
+	return sorted[0]
+}
+
+func (r *modelRequest) begin(now time.Time, t spool.Task) error {
+	if !r.decided {
+		r.decided, r.replyTo = true, r.conv.convo
+	}
+	r.tries = append(r.tries, spool.AttemptStory{N: len(r.tries) + 1, Began: now})
+	r.state, r.due = spool.Claimed, now.Add(lease)
+	subject := ""
+	if r.line {
+		subject = r.message.Title
+	}
+	want := fmt.Sprint(r.LocalID, len(r.tries), r.replyTo, r.unknown, subject, r.tries[r.trial-1].Began, r.message.HTML, r.To, r.Cc)
+	got := fmt.Sprint(t.LocalID, t.Attempt, t.ConvoID, t.Unknown, t.Subject, t.Tried, t.HTML, t.To, t.Cc)
+	if got != want {
+		return fmt.Errorf("the task is %s, want %s", got, want)
+	}
+	return nil
+}
+
+// finish is Finish, of one outcome.
+func (m *model) finish(now time.Time, r *modelRequest, o spool.Outcome) (f spool.Finished) {
+	if r.state != spool.Claimed || len(r.tries) != o.Task.Attempt {
+		return spool.Finished{Err: spool.ErrLost}
+	}
+	try := &r.tries[len(r.tries)-1]
+	try.Ended, try.Status, try.APIID, try.Reason = now, o.Status, o.APIID, o.Reason
+	r.state, r.due, r.answer = o.State, o.Due, o
+	r.unknown = r.unknown || o.Unknown
+	if o.State == spool.Asleep {
+		return f
+	}
+	if o.State != spool.Failed {
+		f = m.learn(r, o.ConvoID)
+	}
+	if r.conv.lane = r.conv.lane[1:]; len(r.conv.lane) > 0 {
+		m.ready(r.conv.lane[0])
+	}
+	return f
+}
+
+func (m *model) learn(r *modelRequest, convo int64) (f spool.Finished) {
+	if convo == 0 || convo == r.conv.convo {
+		return f
+	}
+	for _, c := range m.convs {
+		if c.team == r.conv.team && c.convo == convo && c.members != r.conv.members {
+			return spool.Finished{Foreign: true}
+		}
+	}
+	if r.replyTo == 0 && r.conv.convo != 0 {
+		return f
+	}
+	f.Replaced, r.conv.convo = r.conv.convo, convo
+	return f
+}
+
+// release is Release, of one task.
+func (m *model) release(r *modelRequest, t spool.Task) {
+	if r.state != spool.Claimed || len(r.tries) != t.Attempt {
+		return
+	}
+	if len(r.tries) == r.trial && !r.unknown {
+		r.decided = false
+	}
+	r.tries = r.tries[:len(r.tries)-1]
+	r.state = spool.Ready
+}

@@ -1,0 +1,341 @@
+package spooltest
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"heyrelay/internal/spool"
+)
+
+const (
+	defaultOps  = 2000
+	compareEach = 500 // operations between two comparisons of everything
+)
+
+// randomRun does random operations on a store and on the model, and compares.
+func randomRun(t *testing.T, open Opener, random Random) {
+	seed := random.Seed
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	ops := random.Ops
+	if ops == 0 {
+		ops = defaultOps
+	}
+	t.Logf("seed %d", seed)
+	r := newRun(t, open, seed)
+	for i := range ops {
+		r.step()
+		if (i+1)%compareEach == 0 {
+			r.compare()
+		}
+		if t.Failed() {
+			t.Fatalf("at operation %d of seed %d", i, seed)
+		}
+	}
+	t.Logf("seen: %v", r.seen)
+	for _, rare := range rarities {
+		if r.seen[rare] == 0 && ops >= defaultOps {
+			t.Errorf("seed %d never came to %s: the run proves too little", seed, rare)
+		}
+	}
+}
+
+// rarities are what a run must have met to prove something.
+var rarities = []string{
+	"joined", "second key joined", "duplicate", "revived", "same id", "lost", "foreign", "replaced", "released",
+	"unknown", "budget shut", "restart", "lifted class", "three in a lane",
+}
+
+// see counts what was met.
+func (r *run) see(what string, met bool) {
+	if met {
+		r.seen[what]++
+	}
+}
+
+// run is a random run under way.
+type run struct {
+	*fixture
+	rand    *rand.Rand
+	model   *model
+	written []*spool.Message
+	byLocal map[string]*modelRequest
+	tasks   []spool.Task // claimed, and those that were lost since
+	convos  int64        // given by the API so far
+
+	numbers map[*modelConv]int64 // the store's number of a conversation
+	taken   map[int64]*modelConv
+	seen    map[string]int
+}
+
+func newRun(t *testing.T, open Opener, seed uint64) *run {
+	return &run{
+		fixture: newFixture(t, open),
+		rand:    rand.New(rand.NewPCG(seed, 0)),
+		model:   newModel(),
+		byLocal: map[string]*modelRequest{},
+		numbers: map[*modelConv]int64{},
+		taken:   map[int64]*modelConv{},
+		seen:    map[string]int{},
+	}
+}
+
+// step does one operation. Time passes between two, and seldom runs back.
+func (r *run) step() {
+	r.now = r.now.Add(time.Duration(r.rand.IntN(300)) * time.Millisecond)
+	switch n := r.rand.IntN(1000); {
+	case n < 400:
+		r.accept()
+	case n < 640:
+		r.claim()
+	case n < 930:
+		r.finish()
+	case n < 960:
+		r.release()
+	case n < 980:
+		r.heard()
+	case n < 985:
+		r.now = r.now.Add(-time.Duration(r.rand.IntN(120)) * time.Second)
+	case n < 995:
+		r.now = r.now.Add(time.Duration(r.rand.IntN(120)) * time.Second)
+	default:
+		r.restart()
+	}
+}
+
+func (r *run) accept() {
+	m := r.letter()
+	if len(r.written) > 0 && r.rand.IntN(5) == 0 { // the same again
+		old := *r.written[r.rand.IntN(len(r.written))]
+		if failed := r.model.failed(); failed != nil && r.rand.IntN(2) == 0 {
+			old = *failed[r.rand.IntN(len(failed))].Message
+		}
+		old.QueueID, old.Accepted, old.Since = m.QueueID, m.Accepted, r.since()
+		old.Requests = slices.Clone(old.Requests)
+		for i := range old.Requests {
+			old.Requests[i].LocalID = fmt.Sprintf("%s-%d", m.QueueID, i)
+		}
+		m = &old
+	}
+	got, want := r.fixture.accept(m), r.model.accept(m)
+	if !reflect.DeepEqual(got, want) {
+		r.Errorf("Accept %s: %+v, want %+v", m.QueueID, got, want)
+	}
+	r.see("duplicate", want.Duplicate)
+	r.see("revived", want.Revived > 0)
+	r.see("same id", want.SameID)
+	r.see("joined", slices.Contains(want.Joined, 0))
+	r.see("second key joined", slices.Contains(want.Joined, 1))
+	if !want.Duplicate {
+		r.written = append(r.written, m)
+		for _, q := range r.model.messages[len(r.model.messages)-1].requests {
+			r.byLocal[q.LocalID] = q
+			r.see("three in a lane", len(q.conv.lane) > 2)
+			r.see("lifted class", q.conv.lane[0].class() < q.conv.lane[0].Priority)
+		}
+	}
+}
+
+func (r *run) since() time.Time {
+	if r.rand.IntN(4) == 0 {
+		return time.Time{}
+	}
+	return r.now.Add(-time.Duration(r.rand.IntN(600)) * time.Second)
+}
+
+// letter writes to few people and cites few ids, so that threads meet.
+func (r *run) letter() *spool.Message {
+	pick := func(list ...string) string { return list[r.rand.IntN(len(list))] }
+	id := func() string { return fmt.Sprintf("id-%d", r.rand.IntN(40)) }
+	l := letter{
+		id: id(), to: []string{pick("alice", "bob", "carol")}, body: fmt.Sprint(r.n), weak: r.rand.IntN(3) == 0,
+		route: pick("a", "b", "c"), team: pick("shop", "shop", "bank"), inbox: int64(r.rand.IntN(2) + 1),
+		subject: pick("One", "Two"), line: spool.SubjectLine(r.rand.IntN(3)), priority: spool.Priority(r.rand.IntN(3)),
+	}
+	for range r.rand.IntN(4) {
+		l.cites = append(l.cites, id())
+	}
+	for range r.rand.IntN(8) / 6 {
+		l.blind = append(l.blind, pick("alice", "dave"))
+	}
+	m := r.write(l)
+	m.Since = r.since()
+	if r.rand.IntN(20) == 0 && len(r.written) > 0 { // a key of somebody else's
+		other := r.written[r.rand.IntN(len(r.written))].Requests[0]
+		m.Requests[0].Look = append(slices.Clone(other.Own), m.Requests[0].Look...)
+	}
+	return m
+}
+
+func (r *run) claim() {
+	var rooms []spool.Room
+	for _, team := range []string{"shop", "bank"} {
+		rate := 600
+		if r.rand.IntN(2) == 0 {
+			rate = plenty
+		}
+		rooms = append(rooms, spool.Room{Team: team, Rate: rate, Free: r.rand.IntN(4), High: r.rand.IntN(3)})
+	}
+	tasks, next := r.claimNext(rooms...)
+	if err := r.model.claim(r.now, rooms, tasks, next); err != nil {
+		r.Errorf("Claim %+v: %v", rooms, err)
+	}
+	r.tasks = append(r.tasks, tasks...)
+	for _, t := range tasks {
+		r.see("unknown", t.Unknown)
+	}
+	r.see("budget shut", len(tasks) > 0 && !next.IsZero() && next.Before(r.now.Add(time.Second)))
+}
+
+// task takes one out of what was claimed, or seldom leaves it to be ended twice.
+func (r *run) task() spool.Task {
+	i := r.rand.IntN(len(r.tasks))
+	t := r.tasks[i]
+	if r.rand.IntN(20) > 0 {
+		r.tasks = slices.Delete(r.tasks, i, i+1)
+	}
+	return t
+}
+
+func (r *run) finish() {
+	if len(r.tasks) == 0 {
+		return
+	}
+	var outcomes []spool.Outcome
+	var want []spool.Finished
+	for range min(r.rand.IntN(3)+1, len(r.tasks)) {
+		if len(r.tasks) == 0 {
+			break
+		}
+		o := r.outcome(r.task())
+		outcomes = append(outcomes, o)
+		want = append(want, r.model.finish(r.now, r.byLocal[o.Task.LocalID], o))
+	}
+	got, err := r.Finish(r.Context(), r.now, outcomes...)
+	if err != nil {
+		r.Fatalf("Finish: %v", err)
+	}
+	if !reflect.DeepEqual(got, want) {
+		r.Errorf("Finish %+v: %+v, want %+v", outcomes, got, want)
+	}
+	for _, f := range want {
+		r.see("lost", f.Err != nil)
+		r.see("foreign", f.Foreign)
+		r.see("replaced", f.Replaced != 0)
+	}
+}
+
+func (r *run) outcome(t spool.Task) spool.Outcome {
+	o := spool.Outcome{Task: t, Status: 200 + r.rand.IntN(300), APIID: fmt.Sprint("req-", r.n), MessageID: t.Request + 1000}
+	switch n := r.rand.IntN(10); {
+	case n < 5:
+		o.State = spool.Sent
+	case n < 6:
+		o.State = spool.Flagged
+	case n < 8:
+		o.State, o.Unknown = spool.Failed, r.rand.IntN(4) == 0
+	default:
+		o.State, o.Due = spool.Asleep, r.now.Add(time.Duration(r.rand.IntN(30))*time.Second)
+		o.Unknown, o.Reason = r.rand.IntN(3) == 0, "again"
+	}
+	switch n := r.rand.IntN(10); {
+	case n < 1: // no usable one
+	case n < 2 && r.convos > 0:
+		o.ConvoID = r.rand.Int64N(r.convos) + 1
+	case n < 7 && t.ConvoID != 0:
+		o.ConvoID = t.ConvoID
+	default:
+		r.convos++
+		o.ConvoID = r.convos
+	}
+	return o
+}
+
+func (r *run) release() {
+	if len(r.tasks) == 0 {
+		return
+	}
+	t := r.task()
+	if err := r.Release(r.Context(), t); err != nil {
+		r.Fatalf("Release: %v", err)
+	}
+	// A released attempt can be claimed again under its number: nobody ends it twice.
+	r.tasks = slices.DeleteFunc(r.tasks, func(o spool.Task) bool { return o.Request == t.Request && o.Attempt == t.Attempt })
+	q := r.byLocal[t.LocalID]
+	r.see("released", q.state == spool.Claimed && len(q.tries) == t.Attempt)
+	r.model.release(q, t)
+}
+
+func (r *run) heard() {
+	if len(r.model.messages) == 0 {
+		return
+	}
+	m := r.model.messages[r.rand.IntN(len(r.model.messages))]
+	m.heard = true
+	if err := r.Heard(r.Context(), m.QueueID); err != nil {
+		r.Fatalf("Heard: %v", err)
+	}
+}
+
+// restart loses what was claimed. After the leases every store has found out.
+func (r *run) restart() {
+	r.reopen()
+	r.tasks = nil
+	r.see("restart", true)
+	clear(r.model.served)
+	r.now = r.now.Add(5 * time.Minute)
+	r.claim()
+}
+
+// compare holds every request's story against the model.
+func (r *run) compare() {
+	if err := r.Check(r.Context()); err != nil {
+		r.Errorf("Check: %v", err)
+	}
+	for _, m := range r.model.messages {
+		s, err := r.Show(r.Context(), m.QueueID)
+		if err != nil {
+			r.Fatalf("Show %s: %v", m.QueueID, err)
+		}
+		if len(s.Requests) != len(m.requests) {
+			r.Errorf("%s has %d requests, want %d", m.QueueID, len(s.Requests), len(m.requests))
+			continue
+		}
+		for i, q := range m.requests {
+			r.compareRequest(q, s.Requests[i])
+		}
+	}
+}
+
+func (r *run) compareRequest(q *modelRequest, got spool.RequestStory) {
+	want := spool.RequestStory{Entry: got.Entry, Priority: q.Priority.String(), Conversation: r.number(q.conv, got.Conversation),
+		Joined: q.joined >= 0, Tries: q.tries}
+	want.State, want.Unknown, want.Attempts, want.Due = q.state.String(), q.unknown, len(q.tries), time.Time{}
+	if q.state == spool.Asleep {
+		want.Due = q.due
+	}
+	want.MessageID, want.ConvoID = q.answer.MessageID, q.answer.ConvoID
+	if want.ConvoID == 0 {
+		want.ConvoID = q.conv.convo
+	}
+	if len(want.Tries) == 0 {
+		want.Tries = nil
+	}
+	if !reflect.DeepEqual(got, want) {
+		r.Errorf("the story of %s is\n%+v, want\n%+v", q.LocalID, got, want)
+	}
+}
+
+// number is the store's number of a conversation, which must always be the same
+// one, and no other conversation's.
+func (r *run) number(c *modelConv, got int64) int64 {
+	if r.numbers[c] == 0 && r.taken[got] == nil {
+		r.numbers[c], r.taken[got] = got, c
+	}
+	return r.numbers[c]
+}

@@ -1,0 +1,282 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+
+	"heyrelay/internal/spool"
+)
+
+// Accept implements spool.Store.
+func (s *Store) Accept(ctx context.Context, m *spool.Message) (spool.Receipt, error) {
+	if err := s.headroom.check(); err != nil {
+		return spool.Receipt{}, err
+	}
+	size := len(m.HTML) + len(m.Text) + len(m.Raw)
+	return run(ctx, s, size, func(w *writer) (spool.Receipt, error) { return w.accept(m) })
+}
+
+func (w *writer) accept(m *spool.Message) (spool.Receipt, error) {
+	if len(m.Requests) == 0 {
+		return spool.Receipt{}, fmt.Errorf("message %s has no request: it would never be sent", m.QueueID)
+	}
+	if first, ok, err := w.repeated(m); ok || err != nil {
+		return first, err
+	}
+	id, err := w.insertMessage(m)
+	if err != nil {
+		return spool.Receipt{}, err
+	}
+	receipt := spool.Receipt{QueueID: m.QueueID, Joined: make([]int, len(m.Requests))}
+	for i := range m.Requests {
+		c, joined, err := w.find(m, &m.Requests[i])
+		if err != nil {
+			return spool.Receipt{}, err
+		}
+		receipt.Joined[i] = joined
+		if err := w.insertRequest(m, &m.Requests[i], id, c, joined >= 0); err != nil {
+			return spool.Receipt{}, err
+		}
+		same, err := w.record(&m.Requests[i], id, c.id)
+		if err != nil {
+			return spool.Receipt{}, err
+		}
+		receipt.SameID = receipt.SameID || same
+	}
+	return receipt, nil
+}
+
+const (
+	sqlRepeated = `
+SELECT id, queue_id FROM message
+ WHERE fingerprint = ? AND accepted >= ? ORDER BY accepted DESC, id DESC LIMIT 1`
+
+	sqlMessage = `
+INSERT INTO message (queue_id, accepted, client, sender, route, team, inbox, title, warnings, fingerprint, weak)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+
+	sqlContent = `INSERT INTO content (message, html, start, text, raw) VALUES (?, ?, ?, ?, ?)`
+)
+
+// repeated finds the message that m repeats, and queues again what of it failed.
+func (w *writer) repeated(m *spool.Message) (_ spool.Receipt, ok bool, err error) {
+	if m.Since.IsZero() {
+		return spool.Receipt{}, false, nil
+	}
+	first := spool.Receipt{Duplicate: true}
+	var id int64
+	ok, err = w.get(sqlRepeated, []any{m.Fingerprint[:], stamp(m.Since)}, &id, &first.QueueID)
+	if !ok || err != nil {
+		return spool.Receipt{}, false, err
+	}
+	first.Revived, err = w.revive(id)
+	return first, true, err
+}
+
+func (w *writer) insertMessage(m *spool.Message) (int64, error) {
+	id, err := w.insert(sqlMessage, m.QueueID, stamp(m.Accepted), m.Client, m.Sender, m.Route, m.Team, m.Inbox,
+		m.Title, m.Warnings, m.Fingerprint[:], m.Weak)
+	if err != nil {
+		return 0, err
+	}
+	_, err = w.exec(sqlContent, id, m.HTML, m.Start, m.Text, m.Raw)
+	return id, err
+}
+
+// conversation is what Accept needs to know of one.
+type conversation struct {
+	id   int64
+	base string
+	used int64
+}
+
+const (
+	// The key holds scope and members already. That they are compared all the
+	// same is what stands between a wrong key and a message to the wrong people.
+	sqlFind = `
+SELECT c.id, c.base, c.used FROM link l JOIN conversation c ON c.id = l.conversation
+ WHERE l.key = ? AND c.team = ? AND c.inbox = ? AND c.members = ?`
+
+	sqlUsed = `UPDATE conversation SET used = ? WHERE id = ?`
+
+	sqlConversation = `INSERT INTO conversation (team, inbox, members, title, base, used) VALUES (?, ?, ?, ?, ?, ?)`
+)
+
+// find returns the conversation that the first of the request's keys stands
+// for, and that key's index, or a new conversation and -1.
+func (w *writer) find(m *spool.Message, r *spool.Request) (c conversation, joined int, err error) {
+	accepted := stamp(m.Accepted)
+	for i, key := range r.Look {
+		ok, err := w.get(sqlFind, []any{key[:], m.Team, m.Inbox, r.Members}, &c.id, &c.base, &c.used)
+		if err != nil {
+			return c, 0, err
+		}
+		if ok {
+			_, err = w.exec(sqlUsed, max(c.used, accepted), c.id)
+			return c, i, err
+		}
+	}
+	c.base = m.Base
+	c.id, err = w.insert(sqlConversation, m.Team, m.Inbox, r.Members, m.Title, m.Base, accepted)
+	return c, -1, err
+}
+
+const sqlRequest = `
+INSERT INTO request (message, conversation, joined, lane, local_id, targets, members, team, route,
+                     priority, class, subject_line, state, turn, due)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)`
+
+func (w *writer) insertRequest(m *spool.Message, r *spool.Request, message int64, c conversation, joined bool) error {
+	lane := c.id
+	state, err := w.line(lane, r.Priority)
+	if err != nil {
+		return err
+	}
+	turn, err := w.nextTurn()
+	if err != nil {
+		return err
+	}
+	changed := r.Subject == spool.SubjectAlways || r.Subject == spool.SubjectChanged && m.Base != c.base
+	_, err = w.exec(sqlRequest, message, c.id, joined, lane, r.LocalID, targets(r), r.Members, m.Team, m.Route,
+		r.Priority, r.Priority, joined && changed, state, turn)
+	w.entered(m.Route, state)
+	return err
+}
+
+const (
+	sqlHead  = `SELECT id, class FROM request WHERE lane = ? AND state BETWEEN 1 AND 4`
+	sqlClass = `UPDATE request SET class = ? WHERE id = ?`
+)
+
+// line puts a newcomer of some class at the end of a lane: it waits behind the
+// head, which becomes as urgent as what waits for it, or it is the head.
+func (w *writer) line(lane int64, class spool.Priority) (spool.State, error) {
+	var head int64
+	var of spool.Priority
+	ok, err := w.get(sqlHead, []any{lane}, &head, &of)
+	if err != nil || !ok {
+		return spool.Ready, err
+	}
+	if class < of {
+		_, err = w.exec(sqlClass, class, head)
+	}
+	return spool.Queued, err
+}
+
+const (
+	sqlLink   = `INSERT INTO link (key, conversation, owner) VALUES (?, ?, ?) ON CONFLICT (key) DO NOTHING`
+	sqlOwner  = `SELECT owner FROM link WHERE key = ?`
+	sqlRelink = `UPDATE link SET conversation = ?, owner = ? WHERE key = ?`
+)
+
+// record lets the request's keys stand for its conversation: its own ids always,
+// those that it cites where nobody has them. It reports whether an earlier
+// message owns one of its own ids.
+func (w *writer) record(r *spool.Request, message, conversation int64) (same bool, err error) {
+	for _, key := range r.Own {
+		n, err := w.exec(sqlLink, key[:], conversation, message)
+		if err != nil {
+			return false, err
+		}
+		if n == 1 {
+			continue
+		}
+		var owner int64
+		if _, err := w.get(sqlOwner, []any{key[:]}, &owner); err != nil {
+			return false, err
+		}
+		same = same || owner != 0 && owner != message
+		if _, err := w.exec(sqlRelink, conversation, message, key[:]); err != nil {
+			return false, err
+		}
+	}
+	for _, key := range r.Cited {
+		if _, err := w.exec(sqlLink, key[:], conversation, 0); err != nil {
+			return false, err
+		}
+	}
+	return same, nil
+}
+
+const (
+	sqlGone = `SELECT id, lane, route, state, priority FROM request WHERE message = ? AND state IN (7, 8) ORDER BY id`
+
+	// A new trial. Where every answer was definite, whether it opens or replies
+	// is decided anew: its conversation may have begun without it.
+	sqlRevive = `
+UPDATE request
+   SET state = ?, turn = ?, class = priority, trial = attempts + 1, reply_to = CASE WHEN unknown THEN reply_to END
+ WHERE id = ?`
+)
+
+// revive queues again, at the end of their lanes, the requests of a message that
+// failed or were dropped. They keep their local_id.
+func (w *writer) revive(message int64) (int, error) {
+	type request struct {
+		id, lane int64
+		route    string
+		state    spool.State
+		priority spool.Priority
+	}
+	var gone []request
+	err := w.each(sqlGone, []any{message}, func(rows *sql.Rows) error {
+		var r request
+		err := rows.Scan(&r.id, &r.lane, &r.route, &r.state, &r.priority)
+		gone = append(gone, r)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	for _, r := range gone {
+		state, err := w.line(r.lane, r.priority)
+		if err != nil {
+			return 0, err
+		}
+		turn, err := w.nextTurn()
+		if err != nil {
+			return 0, err
+		}
+		if _, err := w.exec(sqlRevive, state, turn, r.id); err != nil {
+			return 0, err
+		}
+		w.moved(r.route, r.state, state)
+	}
+	return len(gone), nil
+}
+
+const (
+	sqlByQueueID = `SELECT id FROM message WHERE queue_id = ?`
+	sqlHeard     = `UPDATE message SET fingerprint = NULL WHERE id = ? AND weak = 1 AND fingerprint IS NOT NULL`
+)
+
+// Heard implements spool.Store.
+func (s *Store) Heard(ctx context.Context, queueID string) error {
+	_, err := run(ctx, s, 0, func(w *writer) (int64, error) {
+		var id int64
+		ok, err := w.get(sqlByQueueID, []any{queueID}, &id)
+		if err != nil {
+			return 0, err
+		}
+		if !ok {
+			return 0, spool.ErrNotFound
+		}
+		return w.exec(sqlHeard, id)
+	})
+	return err
+}
+
+// targets are the recipients as the API wants them, as JSON.
+func targets(r *spool.Request) string {
+	list := make([]string, 0, len(r.To)+len(r.Cc))
+	for _, a := range r.To {
+		list = append(list, "to:"+a)
+	}
+	for _, a := range r.Cc {
+		list = append(list, "cc:"+a)
+	}
+	b, _ := json.Marshal(list) // strings always marshal
+	return string(b)
+}

@@ -1,0 +1,135 @@
+package sqlite
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"heyrelay/internal/spool"
+)
+
+var epoch = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+
+// plenty is a rate that never makes anybody wait.
+const plenty = 1 << 40
+
+func openSpool(t testing.TB, o Options) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), filepath.Join(t.TempDir(), "spool.db"), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// mail makes the n-th message, of 4 KB, to one recipient, in a thread of its own.
+func mail(n int64) *spool.Message {
+	var b [8]byte
+	binary.BigEndian.PutUint64(b[:], uint64(n))
+	hash := sha256.Sum256(b[:])
+	own := spool.Key(hash[:16])
+	body := strings.Repeat("All work and no play makes Jack a dull boy.\r\n", 40)
+	return &spool.Message{
+		QueueID: fmt.Sprintf("Q%d", n), Accepted: epoch, Client: "127.0.0.1", Sender: "app@example.com",
+		Route: fmt.Sprintf("route-%d", n%20), Team: "shop", Inbox: 202, Title: "Hello", Base: "hello",
+		Fingerprint: hash, Since: epoch.Add(-time.Hour), HTML: body, Text: body, Raw: []byte(body + body),
+		Requests: []spool.Request{{
+			LocalID: fmt.Sprintf("%x", hash[16:]), To: []string{"alice@example.com"}, Members: "alice@example.com",
+			Priority: spool.Normal, Look: []spool.Key{own}, Own: []spool.Key{own},
+		}},
+	}
+}
+
+// fill accepts n messages, from many clients at once.
+func fill(t testing.TB, s *Store, n int64) {
+	each(64, n, func(i int64) {
+		if _, err := s.Accept(t.Context(), mail(i)); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// each calls f for 0 to n-1 from some goroutines at once.
+func each(goroutines int, n int64, f func(i int64)) {
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range goroutines {
+		wg.Go(func() {
+			for i := next.Add(1) - 1; i < n; i = next.Add(1) - 1 {
+				f(i)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func BenchmarkAccept(b *testing.B) {
+	for _, producers := range []int{1, 32, 64} {
+		b.Run(fmt.Sprintf("producers=%d", producers), func(b *testing.B) {
+			s := openSpool(b, Options{})
+			b.ResetTimer()
+			each(producers, int64(b.N), func(i int64) {
+				if _, err := s.Accept(b.Context(), mail(i)); err != nil {
+					b.Error(err)
+				}
+			})
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msg/s")
+		})
+	}
+}
+
+// BenchmarkLife accepts, claims and finishes at once.
+func BenchmarkLife(b *testing.B) {
+	s := openSpool(b, Options{})
+	room := spool.Room{Team: "shop", Rate: plenty, Free: 64}
+	b.ResetTimer()
+	var wg sync.WaitGroup
+	wg.Go(func() { fill(b, s, int64(b.N)) })
+	for sent := 0; sent < b.N && !b.Failed(); {
+		tasks, _, err := s.Claim(b.Context(), epoch, time.Minute, room)
+		if err != nil {
+			b.Fatal(err)
+		}
+		outcomes := make([]spool.Outcome, len(tasks))
+		for i, t := range tasks {
+			outcomes[i] = spool.Outcome{Task: t, State: spool.Sent, ConvoID: t.Request, MessageID: t.Request, Status: 200}
+		}
+		if _, err := s.Finish(b.Context(), epoch, outcomes...); err != nil {
+			b.Fatal(err)
+		}
+		sent += len(tasks)
+	}
+	wg.Wait()
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msg/s")
+}
+
+// BenchmarkClaim claims one of many that wait, and gives it back.
+func BenchmarkClaim(b *testing.B) {
+	for _, waiting := range []int64{1000, 100_000} {
+		b.Run(fmt.Sprintf("waiting=%d", waiting), func(b *testing.B) {
+			s := openSpool(b, Options{})
+			fill(b, s, waiting)
+			room := spool.Room{Team: "shop", Rate: plenty, Free: 1}
+			for b.Loop() {
+				tasks, _, err := s.Claim(b.Context(), epoch, time.Minute, room)
+				if err != nil || len(tasks) != 1 {
+					b.Fatal(len(tasks), err)
+				}
+				if err := s.Release(b.Context(), tasks...); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,103 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+
+	"heyrelay/internal/spool"
+)
+
+// contradictions are statements that find nothing in a sound spool: their rows
+// say where something is wrong.
+var contradictions = []struct{ wrong, query string }{
+	{"the file is damaged", `
+SELECT quick_check FROM pragma_quick_check WHERE quick_check <> 'ok'`},
+	{"a row refers to one that does not exist", `
+SELECT format('%s %s -> %s', "table", rowid, parent) FROM pragma_foreign_key_check`},
+	{"a lane has more than one head", `
+SELECT format('lane %d', lane) FROM request WHERE state IN (1, 2, 3, 4) GROUP BY lane HAVING count(*) > 1`},
+	{"a lane waits without a head", `
+SELECT DISTINCT format('lane %d', q.lane) FROM request q
+ WHERE q.state = 0 AND NOT EXISTS (SELECT 1 FROM request h WHERE h.lane = q.lane AND h.state IN (1, 2, 3, 4))`},
+	{"a head is less urgent than what waits behind it", `
+SELECT format('request %d', h.id) FROM request h
+ WHERE h.state IN (1, 2, 3, 4) AND h.class > (SELECT min(q.class) FROM request q WHERE q.lane = h.lane AND q.state = 0)`},
+	{"a request and its conversation differ in team, inbox or participants", `
+SELECT format('request %d', r.id)
+  FROM request r JOIN message m ON m.id = r.message JOIN conversation c ON c.id = r.conversation
+ WHERE r.members <> c.members OR m.inbox <> c.inbox OR m.team <> c.team`},
+	{"a convo_id stands for different participants", `
+SELECT format('convo_id %d of team %s', convo_id, team) FROM conversation
+ WHERE convo_id <> 0 GROUP BY team, convo_id HAVING count(DISTINCT members) > 1`},
+	{"a key stands for no conversation", `
+SELECT format('key %s', hex(key)) FROM link l
+ WHERE NOT EXISTS (SELECT 1 FROM conversation c WHERE c.id = l.conversation)`},
+	{"a request that waits has no content", `
+SELECT format('request %d', id) FROM request
+ WHERE state <= 4 AND NOT EXISTS (SELECT 1 FROM content WHERE content.message = request.message)`},
+	{"a message has no request", `
+SELECT format('message %s', queue_id) FROM message
+ WHERE NOT EXISTS (SELECT 1 FROM request WHERE request.message = message.id)`},
+	{"two requests share a local_id", `
+SELECT local_id FROM request GROUP BY local_id HAVING count(*) > 1`},
+	{"attempts are not numbered from 1 to the last", `
+SELECT format('request %d', r.id) FROM request r
+ WHERE (SELECT count(*) FROM attempt a WHERE a.request = r.id) <> r.attempts
+    OR (SELECT COALESCE(max(n), 0) FROM attempt a WHERE a.request = r.id) <> r.attempts`},
+	{"an attempt under way has ended, or decided nothing", `
+SELECT format('request %d', r.id) FROM request r JOIN attempt a ON a.request = r.id AND a.n = r.attempts
+ WHERE r.state = 3 AND (a.ended <> 0 OR r.reply_to IS NULL)`},
+	{"the ledger does not count what is there", `
+SELECT format('route %s, state %d: %d counted, %d there', route, state, sum(counted), sum(there))
+  FROM (SELECT route, state, n AS counted, 0 AS there FROM counter
+        UNION ALL SELECT route, state, 0, count(*) FROM request GROUP BY route, state)
+ GROUP BY route, state HAVING sum(counted) <> sum(there)`},
+	{"a turn was given that the sequence has not reached", `
+SELECT format('turn %d, sequence %d', max(r.turn), s.turn) FROM request r, sequence s HAVING max(r.turn) > s.turn`},
+}
+
+// examples is how many places of one contradiction are named.
+const examples = 5
+
+// Check implements spool.Store. It reads everything at one moment: the log grows
+// for as long as it takes.
+func (r *Reader) Check(ctx context.Context) (err error) {
+	tx, err := r.db.BeginTx(ctx, nil)
+	if err != nil {
+		return classify(err)
+	}
+	defer func() { err = errors.Join(err, tx.Rollback()) }()
+	var found []string
+	for _, c := range contradictions {
+		places, err := placesOf(ctx, tx, c.query)
+		if err != nil {
+			return fmt.Errorf("check whether %s: %w", c.wrong, err)
+		}
+		if len(places) > 0 {
+			found = append(found, c.wrong+" ("+strings.Join(places, ", ")+")")
+		}
+	}
+	if found != nil {
+		return fmt.Errorf("%w: %s", spool.ErrCorrupt, strings.Join(found, "; "))
+	}
+	return nil
+}
+
+func placesOf(ctx context.Context, tx *sql.Tx, query string) (places []string, err error) {
+	rows, err := tx.QueryContext(ctx, query)
+	if err != nil {
+		return nil, classify(err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() && len(places) < examples {
+		var place string
+		if err := rows.Scan(&place); err != nil {
+			return nil, classify(err)
+		}
+		places = append(places, place)
+	}
+	return places, classify(rows.Err())
+}

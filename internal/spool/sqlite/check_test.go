@@ -1,0 +1,47 @@
+package sqlite
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"heyrelay/internal/spool"
+)
+
+// TestCheckFinds spoils a spool in each way that Check looks for.
+func TestCheckFinds(t *testing.T) {
+	for wrong, spoil := range map[string]string{
+		"a row refers to one that does not exist":            "PRAGMA foreign_keys = OFF; DELETE FROM conversation WHERE id = 2",
+		"a lane has more than one head":                      "DROP INDEX request_head; UPDATE request SET lane = 1",
+		"a lane waits without a head":                        "UPDATE request SET state = 0, due = 0 WHERE id = 1",
+		"a head is less urgent than what waits behind it":    "UPDATE request SET state = 0, due = 0, class = 0, lane = 2 WHERE id = 1",
+		"differ in team, inbox or participants":              "UPDATE request SET members = 'eve@example.com' WHERE id = 1",
+		"differ in team":                                     "UPDATE conversation SET inbox = 9 WHERE id = 1",
+		"a convo_id stands for different participants":       "UPDATE conversation SET convo_id = 7, members = 'm' || id",
+		"a key stands for no conversation":                   "UPDATE link SET conversation = 99",
+		"a request that waits has no content":                "DELETE FROM content WHERE message = 2",
+		"a message has no request":                           "INSERT INTO message SELECT 9, 'Q9', accepted, client, sender, route, team, inbox, title, warnings, fingerprint, weak FROM message WHERE id = 1",
+		"two requests share a local_id":                      "UPDATE request SET local_id = 'same'",
+		"attempts are not numbered from 1 to the last":       "UPDATE attempt SET n = 3",
+		"an attempt under way has ended, or decided nothing": "UPDATE attempt SET ended = 5",
+		"decided nothing":                                    "UPDATE request SET reply_to = NULL",
+		"the ledger does not count what is there":            "UPDATE counter SET n = n + 1",
+		"a turn was given that the sequence has not reached": "UPDATE sequence SET turn = 0",
+		"state 1: 0 counted":                                 "DELETE FROM counter WHERE state = 1",
+	} {
+		t.Run(wrong, func(t *testing.T) {
+			s := openSpool(t, Options{})
+			fill(t, s, 2)
+			if _, _, err := s.Claim(t.Context(), epoch, time.Minute, spool.Room{Team: "shop", Rate: plenty, Free: 1}); err != nil {
+				t.Fatal(err)
+			}
+			wantSound(t, s)
+			alter(t, s.path, spoil)
+			err := s.Check(t.Context())
+			if !errors.Is(err, spool.ErrCorrupt) || !strings.Contains(err.Error(), wrong) {
+				t.Errorf("Check: %v, want %s", err, wrong)
+			}
+		})
+	}
+}

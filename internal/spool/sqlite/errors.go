@@ -1,0 +1,45 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	driver "modernc.org/sqlite"
+	result "modernc.org/sqlite/lib"
+
+	"heyrelay/internal/spool"
+)
+
+// classify gives what SQLite says of the medium one of the spool's errors.
+func classify(err error) error {
+	var e *driver.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	switch e.Code() & 0xff { // the rest of the code is detail
+	case result.SQLITE_FULL:
+		return fmt.Errorf("%w: %w", spool.ErrFull, err)
+	case result.SQLITE_IOERR, result.SQLITE_READONLY, result.SQLITE_CANTOPEN:
+		return fmt.Errorf("%w: %w", spool.ErrReadOnly, err)
+	case result.SQLITE_CORRUPT, result.SQLITE_NOTADB:
+		return fmt.Errorf("%w: %w", spool.ErrCorrupt, err)
+	}
+	return err
+}
+
+// stamp is a time as the schema stores it.
+func stamp(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixNano()
+}
+
+// moment is a stored time.
+func moment(n int64) time.Time {
+	if n == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, n).UTC()
+}

@@ -1,0 +1,105 @@
+package sqlite
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestPlans holds each hot statement to its indexes, so that it costs the same
+// with a thousand and with a million waiting. want are all the steps that may
+// touch a table.
+func TestPlans(t *testing.T) {
+	const byID = "request USING INTEGER PRIMARY KEY (rowid=?)"
+	for name, c := range map[string]struct {
+		query string
+		want  []string
+	}{
+		"repeated":     {sqlRepeated, []string{"message USING INDEX message_fingerprint (fingerprint=? AND accepted>?)"}},
+		"find":         {sqlFind, []string{"l USING PRIMARY KEY (key=?)", "c USING INTEGER PRIMARY KEY (rowid=?)"}},
+		"used":         {sqlUsed, []string{"conversation USING INTEGER PRIMARY KEY (rowid=?)"}},
+		"head":         {sqlHead, []string{"request USING INDEX request_head (lane=?)"}},
+		"class":        {sqlClass, []string{byID}},
+		"owner":        {sqlOwner, []string{"link USING PRIMARY KEY (key=?)"}},
+		"relink":       {sqlRelink, []string{"link USING PRIMARY KEY (key=?)"}},
+		"gone":         {sqlGone, []string{"request USING INDEX request_message (message=?)"}},
+		"revive":       {sqlRevive, []string{byID}},
+		"by queue id":  {sqlByQueueID, []string{"message USING COVERING INDEX sqlite_autoindex_message_1 (queue_id=?)"}},
+		"heard":        {sqlHeard, []string{"message USING INTEGER PRIMARY KEY (rowid=?)"}},
+		"due":          {sqlDue, []string{"request USING INDEX request_due (due<?)"}},
+		"overslept":    {sqlOverslept, []string{"request USING INDEX request_due (due>?)"}},
+		"next due":     {sqlNextDue, []string{"request USING COVERING INDEX request_due"}},
+		"wake":         {sqlWake, []string{byID}},
+		"gate":         {sqlGate, []string{"gate USING PRIMARY KEY (team=? AND route=?)"}},
+		"ready":        {sqlReady, []string{"request USING COVERING INDEX request_ready (team=? AND class=? AND route>?)"}},
+		"claim":        {sqlClaim, []string{byID}},
+		"finish":       {sqlFinish, []string{byID}},
+		"end":          {sqlEnd, []string{"attempt USING PRIMARY KEY (request=? AND n=?)"}},
+		"convo":        {sqlConvo, []string{"conversation USING INTEGER PRIMARY KEY (rowid=?)"}},
+		"held by":      {sqlHeldBy, []string{"conversation USING INDEX conversation_convo (team=? AND convo_id=?)"}},
+		"save convo":   {sqlSaveConvo, []string{"conversation USING INTEGER PRIMARY KEY (rowid=?)"}},
+		"next in lane": {sqlNextInLane, []string{"request USING INDEX request_queued (lane=?)"}},
+		"advance":      {sqlAdvance, []string{byID, "request USING COVERING INDEX request_waiting (lane=?)"}},
+		"release":      {sqlRelease, []string{byID}},
+		"unwrite":      {sqlUnwrite, []string{"attempt USING PRIMARY KEY (request=? AND n=?)"}},
+		"turn":         {sqlTurn, []string{"sequence USING INTEGER PRIMARY KEY (rowid=?)"}},
+		"save turn":    {sqlSaveTurn, []string{"sequence USING INTEGER PRIMARY KEY (rowid=?)"}},
+		"orphans":      {sqlOrphans, []string{byID, "request USING COVERING INDEX request_due"}},
+		"task": {sqlTask, []string{
+			"r USING INTEGER PRIMARY KEY (rowid=?)", "m USING INTEGER PRIMARY KEY (rowid=?)",
+			"c USING INTEGER PRIMARY KEY (rowid=?)", "x USING INTEGER PRIMARY KEY (rowid=?)",
+			"attempt USING PRIMARY KEY (request=? AND n=?)"}},
+		"list": {sqlList, []string{
+			"r USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)", "m USING INTEGER PRIMARY KEY (rowid=?)",
+			"c USING INTEGER PRIMARY KEY (rowid=?)", "attempt USING PRIMARY KEY (request=?)"}},
+		"story": {sqlStory, []string{"message USING INDEX sqlite_autoindex_message_1 (queue_id=?)"}},
+		"requests": {sqlRequests, []string{
+			"r USING INDEX request_message (message=?)", "m USING INTEGER PRIMARY KEY (rowid=?)",
+			"c USING INTEGER PRIMARY KEY (rowid=?)", "attempt USING PRIMARY KEY (request=?)"}},
+		"tries": {sqlTries, []string{"attempt USING PRIMARY KEY (request=?)"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := plan(t, c.query)
+			want := map[string]bool{}
+			for _, w := range c.want {
+				want["SEARCH "+w] = true
+			}
+			for _, step := range got {
+				// An index walked in order, and left at its first row, is no search by SQLite's word.
+				step = strings.Replace(step, "SCAN request USING COVERING INDEX request_due", "SEARCH request USING COVERING INDEX request_due", 1)
+				if strings.Contains(step, "SUBQUERY") {
+					continue
+				}
+				if !want[step] {
+					t.Errorf("%s\nthe plan has %q, which is none of %q", c.query, step, c.want)
+				}
+				delete(want, step)
+			}
+			for missing := range want {
+				t.Errorf("%s\nthe plan %q lacks %q", c.query, got, missing)
+			}
+		})
+	}
+}
+
+// plan is what SQLite would do for a query.
+func plan(t *testing.T, query string) (steps []string) {
+	t.Helper()
+	s := openSpool(t, Options{})
+	rows, err := s.Reader.db.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+query, make([]any, strings.Count(query, "?"))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id, parent, unused int
+		var step string
+		if err := rows.Scan(&id, &parent, &unused, &step); err != nil {
+			t.Fatal(err)
+		}
+		steps = append(steps, step)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return steps
+}

@@ -1,0 +1,68 @@
+package sqlite
+
+import "heyrelay/internal/spool"
+
+// move is a step of the ledger: n requests of a route came into a state, or left
+// it where n is negative.
+type move struct {
+	route string
+	state spool.State
+	n     int64
+}
+
+// moved notes that a request of route went from one state to another.
+func (w *writer) moved(route string, from, to spool.State) {
+	w.moves = append(w.moves, move{route, from, -1}, move{route, to, 1})
+}
+
+// entered notes that a new request of route is in a state.
+func (w *writer) entered(route string, state spool.State) {
+	w.moves = append(w.moves, move{route, state, 1})
+}
+
+const (
+	sqlCount = `
+INSERT INTO counter (route, state, n) VALUES (?, ?, ?)
+    ON CONFLICT (route, state) DO UPDATE SET n = n + excluded.n`
+
+	sqlTurn     = `SELECT turn FROM sequence WHERE one = 1`
+	sqlSaveTurn = `UPDATE sequence SET turn = ? WHERE one = 1`
+)
+
+// settle writes down what a transaction's operations have in common: one line
+// of the ledger for each figure that changed, and the last turn.
+func (w *writer) settle() error {
+	type figure struct {
+		route string
+		state spool.State
+	}
+	sums := map[figure]int64{}
+	for _, m := range w.moves {
+		sums[figure{m.route, m.state}] += m.n
+	}
+	for f, n := range sums {
+		if n == 0 {
+			continue
+		}
+		if _, err := w.exec(sqlCount, f.route, f.state, n); err != nil {
+			return err
+		}
+	}
+	if w.turn == 0 {
+		return nil
+	}
+	_, err := w.exec(sqlSaveTurn, w.turn)
+	return err
+}
+
+// nextTurn gives a turn. It reads the last one anew in each transaction,
+// since another process may have given turns in between.
+func (w *writer) nextTurn() (int64, error) {
+	if w.turn == 0 {
+		if _, err := w.get(sqlTurn, nil, &w.turn); err != nil {
+			return 0, err
+		}
+	}
+	w.turn++
+	return w.turn, nil
+}

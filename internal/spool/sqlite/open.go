@@ -1,0 +1,241 @@
+// Package sqlite keeps the spool in one SQLite file.
+//
+// One goroutine writes, on one connection. It takes what callers are waiting
+// for, does all of it in one transaction, each operation in a savepoint of its
+// own, and answers after the commit: a hundred clients cost one fsync, and one
+// bad operation hurts nobody else. The statements stand beside the verbs that
+// use them, in accept.go, claim.go and finish.go. Reading goes through a pool of
+// its own and never waits for the writer.
+//
+// A lock file beside the spool holds other processes off for as long as a
+// [Store] is open. A [Reader] alone takes no lock.
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"heyrelay/internal/spool"
+)
+
+// Options tune a Store. The zero value is usable.
+type Options struct {
+	// MinFree is how many bytes Accept leaves free in the file system, 0 for
+	// none. Claim and Finish go on below it: they make room.
+	MinFree int64
+	// Free tells how many bytes are free; nil asks the spool's file system. It is
+	// called at most once a second.
+	Free func() (int64, error)
+	// Now is the clock for that second; nil is time.Now.
+	Now func() time.Time
+	// MaxSleep is how far ahead a due time can be. One further ahead was set
+	// before the clock jumped back, and counts as due. 0 trusts every due time.
+	MaxSleep time.Duration
+}
+
+// Store is the spool of a process that serves. It implements spool.Store and
+// spool.Reader.
+type Store struct {
+	*Reader
+	path     string
+	maxSleep time.Duration
+	headroom *headroom
+
+	ops  chan *op
+	stop chan struct{} // closed by Close
+	done chan struct{} // closed when the writer has ended
+
+	lock  *os.File
+	db    *sql.DB
+	conn  *sql.Conn // the writer's
+	close func() error
+}
+
+var (
+	_ spool.Store  = (*Store)(nil)
+	_ spool.Reader = (*Reader)(nil)
+)
+
+// pragmas make a commit durable and the writer alone. The first two count only
+// before the first table.
+var pragmas = []string{
+	"page_size = 8192",
+	"auto_vacuum = INCREMENTAL",
+	"journal_mode = WAL",
+	"synchronous = FULL", // each commit waits for the disk: 250 means durable
+	"foreign_keys = ON",
+	"wal_autocheckpoint = 4000",
+	"journal_size_limit = 67108864", // a log that grew behind a slow reader shrinks again
+	"cache_size = -16000",           // KiB
+	"temp_store = MEMORY",           // savepoints need no writable /tmp
+}
+
+// Open opens the spool at path, which it creates where there is none, and holds
+// it against other processes until Close. What was claimed when the last process
+// ended is due at once, its outcome unknown. ctx is for the opening alone. The
+// error is ErrInUse where another process holds the spool.
+func Open(ctx context.Context, path string, o Options) (*Store, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("open spool: %w", err)
+	}
+	if err := checkFolder(path); err != nil {
+		return nil, err
+	}
+	lock, err := lockFile(path)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{
+		path:     path,
+		maxSleep: o.MaxSleep,
+		headroom: newHeadroom(path, o),
+		ops:      make(chan *op),
+		stop:     make(chan struct{}),
+		done:     make(chan struct{}),
+		lock:     lock,
+	}
+	if err := s.open(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("open spool %s: %w", path, err), s.release())
+	}
+	s.close = sync.OnceValue(s.shut)
+	return s, nil
+}
+
+func (s *Store) open(ctx context.Context) error {
+	if err := prepareFile(s.path); err != nil {
+		return err
+	}
+	var err error
+	if s.db, err = sql.Open("sqlite", dsn(s.path, nil)); err != nil {
+		return err
+	}
+	if s.conn, err = s.db.Conn(ctx); err != nil {
+		return classify(err)
+	}
+	for _, p := range pragmas {
+		if _, err := s.conn.ExecContext(ctx, "PRAGMA "+p); err != nil {
+			return classify(err)
+		}
+	}
+	var mode string
+	if err := s.conn.QueryRowContext(ctx, "PRAGMA journal_mode").Scan(&mode); err != nil {
+		return classify(err)
+	}
+	if mode != "wal" {
+		return fmt.Errorf("journal mode is %q where wal is needed: use a local file system", mode)
+	}
+	if err := migrate(ctx, s.conn); err != nil {
+		return err
+	}
+	if _, err := s.conn.ExecContext(ctx, sqlOrphans); err != nil {
+		return classify(err)
+	}
+	if s.Reader, err = newReader(s.path); err != nil {
+		return err
+	}
+	go func() {
+		defer close(s.done)
+		newWriter(s.conn).run(s.ops, s.stop)
+	}()
+	return nil
+}
+
+// Close ends the writer after what it has begun, and lets the spool go. Who
+// waits for his turn gets ErrClosed, as does everybody later.
+func (s *Store) Close() error { return s.close() }
+
+func (s *Store) shut() error {
+	close(s.stop)
+	<-s.done
+	return s.release()
+}
+
+// release gives back what Open took. The writer's connection goes last: it
+// leaves one file behind, without a log.
+func (s *Store) release() error {
+	var err error
+	if s.Reader != nil {
+		err = s.Reader.Close()
+	}
+	if s.conn != nil {
+		err = errors.Join(err, s.conn.Close())
+	}
+	if s.db != nil {
+		err = errors.Join(err, s.db.Close())
+	}
+	return errors.Join(err, s.lock.Close())
+}
+
+// sqlOrphans makes due what was claimed when the last process ended: the lock
+// proves that nobody works on it.
+const sqlOrphans = `
+UPDATE request SET due = 1, unknown = 1
+ WHERE id IN (SELECT id FROM request WHERE state IN (2, 3) AND state = 3)`
+
+// checkFolder gives the one clear line for the most common mistake.
+func checkFolder(path string) error {
+	dir := filepath.Dir(path)
+	switch info, err := os.Stat(dir); {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("open spool %s: the folder %s does not exist: create it for the user that runs this, mode 0700", path, dir)
+	case err != nil:
+		return fmt.Errorf("open spool: %w", err)
+	case !info.IsDir():
+		return fmt.Errorf("open spool %s: %s is not a folder", path, dir)
+	}
+	return nil
+}
+
+// prepareFile creates an empty spool that only its owner can read, or makes
+// sure that an existing one is such a file. It never opens an existing file:
+// closing that would drop SQLite's own locks on it.
+func prepareFile(path string) error {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return createFile(path)
+	}
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return errors.New("it is not a regular file")
+	}
+	if wide := info.Mode().Perm() & 0o077; wide != 0 {
+		return fmt.Errorf("others can use it (mode %04o), and it holds mail: chmod 600 %s", info.Mode().Perm(), path)
+	}
+	return nil
+}
+
+func createFile(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path)) // the name is to survive a power cut, too
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
+
+// dsn names the file to the driver. A database that does not exist is never
+// created by it, and "…" is never taken for a string.
+func dsn(path string, more url.Values) string {
+	q := url.Values{"mode": {"rw"}, "_busy_timeout": {"10000"}, "_dqs": {"0"}, "_error_rc": {"1"}}
+	for k, v := range more {
+		q[k] = v
+	}
+	return (&url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}).String()
+}

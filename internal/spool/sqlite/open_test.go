@@ -1,0 +1,333 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"heyrelay/internal/spool"
+)
+
+// failOpen opens a spool that cannot be opened, and returns the one line that
+// says why.
+func failOpen(t *testing.T, path string) error {
+	t.Helper()
+	s, err := Open(t.Context(), path, Options{})
+	if err == nil {
+		s.Close()
+		t.Fatal("the spool was opened")
+	}
+	if strings.Contains(err.Error(), "\n") {
+		t.Errorf("the error has more than one line: %v", err)
+	}
+	return err
+}
+
+func wantText(t *testing.T, err error, parts ...string) {
+	t.Helper()
+	for _, p := range parts {
+		if !strings.Contains(err.Error(), p) {
+			t.Errorf("the error %q does not say %q", err, p)
+		}
+	}
+}
+
+func TestOpenMakesPrivateFiles(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "spool.db")
+	s, err := Open(t.Context(), path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Accept(t.Context(), mail(1)); err != nil {
+		t.Error(err)
+	}
+	for _, suffix := range []string{"", "-wal", "-shm", ".lock"} {
+		info, err := os.Stat(path + suffix)
+		if err != nil {
+			t.Error(err)
+		} else if info.Mode() != 0o600 {
+			t.Errorf("spool.db%s has mode %s, want 0600", suffix, info.Mode())
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if got := files(t, path); !slices.Equal(got, []string{"spool.db", "spool.db.lock"}) {
+		t.Errorf("Close left %v, want the spool and its lock file", got)
+	}
+}
+
+// files are the names beside path.
+func files(t *testing.T, path string) (names []string) {
+	t.Helper()
+	list, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range list {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+func TestOpenRefusesWideFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "spool.db")
+	if err := os.WriteFile(path, nil, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	wantText(t, failOpen(t, path), "mode 0640", "chmod 600 "+path)
+}
+
+func TestOpenInUse(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "spool.db")
+	s, err := Open(t.Context(), path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = failOpen(t, path)
+	if !errors.Is(err, spool.ErrInUse) {
+		t.Errorf("error %v, want ErrInUse", err)
+	}
+	wantText(t, err, path, "process "+strconv.Itoa(os.Getpid()))
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	s, err = Open(t.Context(), path, Options{})
+	if err != nil {
+		t.Fatalf("after Close the spool is still held: %v", err)
+	}
+	s.Close()
+}
+
+func TestOpenMissingFolder(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "none", "spool.db")
+	wantText(t, failOpen(t, path), filepath.Dir(path)+" does not exist", "create it")
+}
+
+func TestOpenUnwritableFolder(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("everything is writable for root")
+	}
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o500); err != nil {
+		t.Fatal(err)
+	}
+	wantText(t, failOpen(t, filepath.Join(dir, "spool.db")), dir, "must be writable")
+}
+
+func TestOpenNotAFile(t *testing.T) {
+	wantText(t, failOpen(t, t.TempDir()), "not a regular file")
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	wantText(t, failOpen(t, filepath.Join(path, "spool.db")), "not a folder")
+}
+
+func TestOpenNoDatabase(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "spool.db")
+	if err := os.WriteFile(path, []byte(strings.Repeat("something else ", 100)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := failOpen(t, path); !errors.Is(err, spool.ErrCorrupt) {
+		t.Errorf("error %v, want ErrCorrupt", err)
+	}
+}
+
+// alter runs a statement on a spool that is closed.
+func alter(t *testing.T, path, query string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec(query); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestOpenForeignDatabase(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "spool.db")
+	alter(t, path, "CREATE TABLE bookmarks (url TEXT)")
+	wantText(t, failOpen(t, path), "another program")
+}
+
+func TestOpenNewerSchema(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "spool.db")
+	s, err := Open(t.Context(), path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	alter(t, path, "PRAGMA user_version = 99")
+	wantText(t, failOpen(t, path), "newer heyrelay", "version 99")
+	_, err = OpenReader(path)
+	if err == nil {
+		t.Fatal("a reader opened it")
+	}
+	wantText(t, err, "newer heyrelay")
+}
+
+// TestMigrateAllOrNothing stops between the first table and the last.
+func TestMigrateAllOrNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "spool.db")
+	if err := createFile(path); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", dsn(path, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	conn, err := db.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := migrateSteps(t.Context(), conn, []string{schema, "CREATE TABLE more (a) STRICT; oops"}); err == nil {
+		t.Fatal("a step that is no SQL was taken")
+	}
+	if v, err := schemaVersion(t.Context(), conn); v != 0 || err != nil {
+		t.Errorf("the version is %d (%v), want 0", v, err)
+	}
+	if err := migrate(t.Context(), conn); err != nil {
+		t.Errorf("the next try: %v", err)
+	}
+}
+
+// TestPragmas reads back on what durability stands.
+func TestPragmas(t *testing.T) {
+	s := openSpool(t, Options{})
+	for pragma, want := range map[string]string{
+		"synchronous": "2", "journal_mode": "wal", "foreign_keys": "1", "page_size": "8192",
+		"auto_vacuum": "2", "wal_autocheckpoint": "4000", "application_id": "1751480658", "user_version": "1",
+	} {
+		got, err := run(t.Context(), s, 0, func(w *writer) (v string, err error) {
+			_, err = w.get("PRAGMA "+pragma, nil, &v)
+			return v, err
+		})
+		if got != want || err != nil {
+			t.Errorf("%s is %s (%v), want %s", pragma, got, err, want)
+		}
+	}
+}
+
+// TestOpenOrphans has what the last process claimed due at once, before its
+// lease has run out.
+func TestOpenOrphans(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "spool.db")
+	room := spool.Room{Team: "shop", Rate: plenty, Free: 1}
+	for attempt := 1; attempt <= 3; attempt++ {
+		s, err := Open(t.Context(), path, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if attempt == 1 {
+			if _, err := s.Accept(t.Context(), mail(1)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		tasks, _, err := s.Claim(t.Context(), epoch, 24*time.Hour, room)
+		if err != nil || len(tasks) != 1 || tasks[0].Attempt != attempt || tasks[0].Unknown != (attempt > 1) {
+			t.Errorf("opened for the %d. time, claimed %+v (%v)", attempt, tasks, err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestReaderBesideServer(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "spool.db")
+	s, err := Open(t.Context(), path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	r, err := OpenReader(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if _, err := s.Accept(t.Context(), mail(1)); err != nil {
+		t.Fatal(err)
+	}
+	list, err := r.List(t.Context(), spool.Filter{})
+	if err != nil || len(list) != 1 || list[0].QueueID != "Q1" {
+		t.Errorf("the reader sees %+v (%v), want Q1", list, err)
+	}
+	if _, err := r.db.Exec("DELETE FROM attempt"); err == nil {
+		t.Error("the reader can write")
+	}
+}
+
+func TestReaderLeavesNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "spool.db")
+	if _, err := OpenReader(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("error %v, want ErrNotExist", err)
+	}
+	if got := files(t, path); len(got) != 0 {
+		t.Errorf("a reader created %v", got)
+	}
+	s, err := Open(t.Context(), path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(s.Close(), os.Remove(path+".lock")); err != nil {
+		t.Fatal(err)
+	}
+	r, err := OpenReader(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.List(t.Context(), spool.Filter{}); err != nil {
+		t.Error(err)
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+	if got := files(t, path); !slices.Equal(got, []string{"spool.db"}) {
+		t.Errorf("the reader left %v", got)
+	}
+}
+
+// TestOddPath has characters that mean something in a URI.
+func TestOddPath(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a b?c#d%41&mode=memory.db")
+	s, err := Open(t.Context(), path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(path); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOpenContextEnded(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	path := filepath.Join(t.TempDir(), "spool.db")
+	if _, err := Open(ctx, path, Options{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want context.Canceled", err)
+	}
+	s, err := Open(t.Context(), path, Options{})
+	if err != nil {
+		t.Fatalf("the lock was kept: %v", err)
+	}
+	s.Close()
+}

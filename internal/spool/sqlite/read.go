@@ -1,0 +1,266 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"heyrelay/internal/spool"
+)
+
+// Reader reads the spool, also while another process serves it. It implements
+// spool.Reader.
+type Reader struct{ db *sql.DB }
+
+// OpenReader opens the spool at path for reading alone. It takes no lock and
+// creates no spool: where there is none, the error is fs.ErrNotExist.
+func OpenReader(path string) (*Reader, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("read spool: %w", err)
+	}
+	switch _, err := os.Stat(path); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("read spool: there is none at %s: %w", path, fs.ErrNotExist)
+	case err != nil:
+		return nil, fmt.Errorf("read spool: %w", err)
+	}
+	r, err := newReader(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.known(); err != nil {
+		return nil, errors.Join(fmt.Errorf("read spool %s: %w", path, err), r.Close())
+	}
+	return r, nil
+}
+
+// newReader makes a pool of connections that cannot write. They are not opened
+// read-only: the last to leave a spool that nobody serves puts its log away.
+func newReader(path string) (*Reader, error) {
+	db, err := sql.Open("sqlite", dsn(path, url.Values{"_query_only": {"1"}}))
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(4)
+	return &Reader{db}, nil
+}
+
+// known makes sure that the schema is the one that the statements here mean.
+func (r *Reader) known() error {
+	version, err := schemaVersion(context.Background(), r.db)
+	if err == nil && version < len(migrations()) {
+		return fmt.Errorf("version %d of the schema is not up to date: start heyrelay serve once", version)
+	}
+	return err
+}
+
+// Close closes the pool.
+func (r *Reader) Close() error { return r.db.Close() }
+
+// window is how many requests one read looks at. A read must be short: while it
+// lasts, the log cannot be put away.
+const window = 2000
+
+const (
+	sqlLast = `SELECT COALESCE(max(id), 0) FROM request`
+
+	entryColumns = `
+m.queue_id, m.accepted, m.sender, m.title, r.id, r.local_id, r.state, r.unknown, r.route, r.targets, r.attempts, r.due,
+COALESCE(NULLIF(r.convo_id, 0), c.convo_id),
+COALESCE((SELECT reason FROM attempt WHERE request = r.id AND ended <> 0 ORDER BY n DESC LIMIT 1), '')`
+
+	sqlList = `
+SELECT ` + entryColumns + `
+  FROM request r JOIN message m ON m.id = r.message JOIN conversation c ON c.id = r.conversation
+ WHERE r.id > ? AND r.id <= ? AND (1 << r.state) & ? AND (? = '' OR r.route = ?) AND m.accepted < ?
+ ORDER BY r.id DESC`
+)
+
+// List implements spool.Reader.
+func (r *Reader) List(ctx context.Context, f spool.Filter) ([]spool.Entry, error) {
+	limit := f.Limit
+	if limit <= 0 {
+		limit = 100
+	}
+	var last int64
+	if err := r.db.QueryRowContext(ctx, sqlLast).Scan(&last); err != nil {
+		return nil, classify(err)
+	}
+	var list []spool.Entry
+	for ; last > 0 && len(list) < limit; last -= window {
+		some, err := r.listWindow(ctx, f, last)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, some...)
+	}
+	return list[:min(len(list), limit)], nil
+}
+
+// listWindow returns what matches among the window of requests that ends at
+// last, newest first.
+func (r *Reader) listWindow(ctx context.Context, f spool.Filter, last int64) (list []spool.Entry, err error) {
+	before := int64(math.MaxInt64)
+	if !f.Before.IsZero() {
+		before = stamp(f.Before)
+	}
+	rows, err := r.db.QueryContext(ctx, sqlList, last-window, last, stateMask(f.States), f.Route, f.Route, before)
+	if err != nil {
+		return nil, classify(err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var e entry
+		if err := rows.Scan(e.dest()...); err != nil {
+			return nil, classify(err)
+		}
+		if err := e.complete(); err != nil {
+			return nil, err
+		}
+		if f.Recipient == "" || slices.ContainsFunc(e.Targets, func(t string) bool {
+			return strings.EqualFold(t[len("to:"):], f.Recipient)
+		}) {
+			list = append(list, e.Entry)
+		}
+	}
+	return list, classify(rows.Err())
+}
+
+// stateMask has a bit for each state that is wanted; none means all.
+func stateMask(states []spool.State) (mask int64) {
+	for _, s := range states {
+		mask |= 1 << s
+	}
+	if mask == 0 {
+		return -1
+	}
+	return mask
+}
+
+// entry is a row of entryColumns on its way to a spool.Entry.
+type entry struct {
+	spool.Entry
+	id            int64
+	accepted, due int64
+	state         spool.State
+	targets       string
+}
+
+func (e *entry) dest() []any {
+	return []any{
+		&e.QueueID, &e.accepted, &e.Sender, &e.Title, &e.id, &e.LocalID, &e.state, &e.Unknown, &e.Route, &e.targets,
+		&e.Attempts, &e.due, &e.ConvoID, &e.Reason,
+	}
+}
+
+func (e *entry) complete() error {
+	e.Accepted, e.State = moment(e.accepted), e.state.String()
+	switch e.state {
+	case spool.Asleep:
+		e.Due = moment(e.due)
+	case spool.Queued:
+		e.Reason = "waits behind another message of its conversation"
+	}
+	if err := json.Unmarshal([]byte(e.targets), &e.Targets); err != nil {
+		return fmt.Errorf("%w: targets of request %d: %w", spool.ErrCorrupt, e.id, err)
+	}
+	return nil
+}
+
+const (
+	sqlStory = `
+SELECT id, accepted, client, sender, route, team, inbox, title, warnings FROM message WHERE queue_id = ?`
+
+	sqlRequests = `
+SELECT ` + entryColumns + `, r.priority, r.conversation, r.joined, r.message_id
+  FROM request r JOIN message m ON m.id = r.message JOIN conversation c ON c.id = r.conversation
+ WHERE r.message = ? ORDER BY r.id`
+
+	sqlTries = `SELECT n, began, ended, status, api_id, reason FROM attempt WHERE request = ? ORDER BY n`
+)
+
+// Show implements spool.Reader.
+func (r *Reader) Show(ctx context.Context, queueID string) (story spool.Story, err error) {
+	tx, err := r.db.BeginTx(ctx, nil) // one moment for all that follows
+	if err != nil {
+		return story, classify(err)
+	}
+	defer func() { err = errors.Join(err, tx.Rollback()) }()
+	story.QueueID = queueID
+	var message, accepted int64
+	err = tx.QueryRowContext(ctx, sqlStory, queueID).Scan(&message, &accepted, &story.Client, &story.Sender,
+		&story.Route, &story.Team, &story.Inbox, &story.Title, &story.Warnings)
+	if errors.Is(err, sql.ErrNoRows) {
+		return story, fmt.Errorf("%w: %s", spool.ErrNotFound, queueID)
+	}
+	if err != nil {
+		return story, classify(err)
+	}
+	story.Accepted = moment(accepted)
+	requests, err := requestsOf(ctx, tx, message)
+	if err != nil {
+		return story, err
+	}
+	for i := range requests {
+		if requests[i].story.Tries, err = triesOf(ctx, tx, requests[i].id); err != nil {
+			return story, err
+		}
+		story.Requests = append(story.Requests, requests[i].story)
+	}
+	return story, nil
+}
+
+type requestRow struct {
+	id    int64
+	story spool.RequestStory
+}
+
+func requestsOf(ctx context.Context, tx *sql.Tx, message int64) (all []requestRow, err error) {
+	rows, err := tx.QueryContext(ctx, sqlRequests, message)
+	if err != nil {
+		return nil, classify(err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var e entry
+		var s spool.RequestStory
+		var priority spool.Priority
+		if err := rows.Scan(append(e.dest(), &priority, &s.Conversation, &s.Joined, &s.MessageID)...); err != nil {
+			return nil, classify(err)
+		}
+		if err := e.complete(); err != nil {
+			return nil, err
+		}
+		s.Entry, s.Priority = e.Entry, priority.String()
+		all = append(all, requestRow{e.id, s})
+	}
+	return all, classify(rows.Err())
+}
+
+func triesOf(ctx context.Context, tx *sql.Tx, request int64) (tries []spool.AttemptStory, err error) {
+	rows, err := tx.QueryContext(ctx, sqlTries, request)
+	if err != nil {
+		return nil, classify(err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var a spool.AttemptStory
+		var began, ended int64
+		if err := rows.Scan(&a.N, &began, &ended, &a.Status, &a.APIID, &a.Reason); err != nil {
+			return nil, classify(err)
+		}
+		a.Began, a.Ended = moment(began), moment(ended)
+		tries = append(tries, a)
+	}
+	return tries, classify(rows.Err())
+}

@@ -1,0 +1,133 @@
+-- The spool of heyrelay in one file: what was answered 250, and what became of it.
+--
+-- Times are nanoseconds since 1970 in UTC; 0 stands for none.
+-- Numbers of states and classes are those of package spool:
+--   state  0 queued  1 ready  2 asleep  3 claimed  4 held | 5 sent  6 flagged  7 failed  8 dropped
+--   class  0 high  1 normal  2 bulk
+
+-- One accepted SMTP transaction.
+CREATE TABLE message (
+    id          INTEGER PRIMARY KEY,
+    queue_id    TEXT    NOT NULL UNIQUE,
+    accepted    INTEGER NOT NULL,
+    client      TEXT    NOT NULL,
+    sender      TEXT    NOT NULL,            -- '' for <>
+    route       TEXT    NOT NULL,
+    team        TEXT    NOT NULL,
+    inbox       INTEGER NOT NULL,
+    title       TEXT    NOT NULL,
+    warnings    BLOB,
+    fingerprint BLOB    CHECK (length(fingerprint) = 32), -- NULL once an equal message is no repeat any more
+    weak        INTEGER NOT NULL CHECK (weak IN (0, 1))   -- counts only until the client has heard the 250
+) STRICT;
+
+CREATE INDEX message_fingerprint ON message (fingerprint, accepted) WHERE fingerprint IS NOT NULL;
+
+-- Bodies stand apart, so that a change of state does not rewrite them, and once,
+-- however many requests a message has.
+CREATE TABLE content (
+    message INTEGER PRIMARY KEY REFERENCES message,
+    html    TEXT    NOT NULL,
+    start   INTEGER NOT NULL,                -- offset in html for a line before all others
+    text    TEXT    NOT NULL,
+    raw     BLOB                             -- as received
+) STRICT;
+
+-- Our record of one Heymarket conversation.
+CREATE TABLE conversation (
+    id       INTEGER PRIMARY KEY,
+    team     TEXT    NOT NULL,
+    inbox    INTEGER NOT NULL,
+    members  TEXT    NOT NULL CHECK (members <> ''),
+    convo_id INTEGER NOT NULL DEFAULT 0,     -- 0 until the API has given one
+    title    TEXT    NOT NULL,               -- of the message that opened it
+    base     TEXT    NOT NULL,               -- that title without Re: and tags
+    used     INTEGER NOT NULL                -- when its last message was accepted
+) STRICT;
+
+CREATE INDEX conversation_convo ON conversation (team, convo_id) WHERE convo_id <> 0;
+
+-- Which conversation a key stands for. There is no foreign key: nothing looks
+-- links up by conversation, and the index that a deletion would need costs every
+-- message. Accept compares what it finds, and Check looks for what points nowhere.
+CREATE TABLE link (
+    key          BLOB    PRIMARY KEY CHECK (length(key) = 16),
+    conversation INTEGER NOT NULL,
+    owner        INTEGER NOT NULL            -- the message whose own id this is, 0 where it is only cited
+) STRICT, WITHOUT ROWID;
+
+-- One POST to come, or what became of it. A lane is a queue of requests of which
+-- one, the head, is under way; it has the number of its conversation, and a
+-- number below zero is free for a head that steps aside.
+CREATE TABLE request (
+    id           INTEGER PRIMARY KEY,
+    message      INTEGER NOT NULL REFERENCES message,
+    conversation INTEGER NOT NULL REFERENCES conversation,
+    joined       INTEGER NOT NULL CHECK (joined IN (0, 1)),       -- found its conversation, did not open it
+    lane         INTEGER NOT NULL,
+    local_id     TEXT    NOT NULL CHECK (local_id <> ''),
+    targets      TEXT    NOT NULL CHECK (json_valid(targets)),    -- ["to:a@example.com", "cc:b@example.com"]
+    members      TEXT    NOT NULL,                                -- equal to its conversation's
+    team         TEXT    NOT NULL,
+    route        TEXT    NOT NULL,
+    priority     INTEGER NOT NULL CHECK (priority BETWEEN 0 AND 2), -- as asked for
+    class        INTEGER NOT NULL CHECK (class BETWEEN 0 AND 2),    -- a head's is the highest that waits in its lane
+    subject_line INTEGER NOT NULL CHECK (subject_line IN (0, 1)),   -- its bodies begin with its subject
+    state        INTEGER NOT NULL CHECK (state BETWEEN 0 AND 8),
+    turn         INTEGER NOT NULL,           -- place in its lane while queued, among its route's while ready
+    due          INTEGER NOT NULL,           -- end of sleep, or of the lease
+    attempts     INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+    trial        INTEGER NOT NULL DEFAULT 1, -- number of the attempt that begins the present trial
+    reply_to     INTEGER,                    -- convo_id that it replies to, 0 where it opens; NULL before its first attempt
+    unknown      INTEGER NOT NULL DEFAULT 0 CHECK (unknown IN (0, 1)), -- some attempt has no definite answer
+    convo_id     INTEGER NOT NULL DEFAULT 0, -- as answered
+    message_id   INTEGER NOT NULL DEFAULT 0, -- as answered
+    CHECK ((state IN (2, 3)) = (due > 0)),
+    CHECK (state <> 3 OR attempts > 0)
+) STRICT;
+
+-- One head a lane: no program error can send two requests of a conversation at once.
+CREATE UNIQUE INDEX request_head ON request (lane) WHERE state BETWEEN 1 AND 4;
+
+CREATE INDEX request_queued  ON request (lane, turn)               WHERE state = 0;
+CREATE INDEX request_waiting ON request (lane, class)              WHERE state = 0;
+CREATE INDEX request_ready   ON request (team, class, route, turn) WHERE state = 1;
+CREATE INDEX request_due     ON request (due, state)               WHERE state IN (2, 3);
+CREATE INDEX request_message ON request (message);
+
+-- One attempt, written before the network is touched.
+CREATE TABLE attempt (
+    request INTEGER NOT NULL REFERENCES request,
+    n       INTEGER NOT NULL CHECK (n > 0),
+    began   INTEGER NOT NULL,
+    ended   INTEGER NOT NULL DEFAULT 0,      -- 0 while it runs, or if nobody recorded its end
+    status  INTEGER NOT NULL DEFAULT 0,
+    api_id  TEXT    NOT NULL DEFAULT '',
+    reason  TEXT    NOT NULL DEFAULT '',
+    PRIMARY KEY (request, n)
+) STRICT, WITHOUT ROWID;
+
+-- The budget of a team (route '').
+CREATE TABLE gate (
+    team  TEXT    NOT NULL,
+    route TEXT    NOT NULL,
+    next  INTEGER NOT NULL,                  -- all that was spent, see spool.Spend
+    slot  INTEGER NOT NULL,                  -- calls begun, see spool.ClassOrder
+    PRIMARY KEY (team, route)
+) STRICT, WITHOUT ROWID;
+
+-- The ledger: how many requests of a route are in a state.
+CREATE TABLE counter (
+    route TEXT    NOT NULL,
+    state INTEGER NOT NULL CHECK (state BETWEEN 0 AND 8),
+    n     INTEGER NOT NULL,                  -- unchecked: a wrong figure must not stop mail; Check finds it
+    PRIMARY KEY (route, state)
+) STRICT, WITHOUT ROWID;
+
+-- The last turn that was given.
+CREATE TABLE sequence (
+    one  INTEGER PRIMARY KEY CHECK (one = 1),
+    turn INTEGER NOT NULL
+) STRICT;
+
+INSERT INTO sequence VALUES (1, 0);

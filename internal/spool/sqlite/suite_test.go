@@ -1,0 +1,34 @@
+package sqlite
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"heyrelay/internal/spool/spooltest"
+)
+
+var (
+	seed = flag.Uint64("seed", 0, "repeats the random run that printed it; 0 for a new one")
+	ops  = flag.Int("ops", 0, "operations of the random run; 0 for a few thousand")
+)
+
+func TestMain(m *testing.M) {
+	if path := os.Getenv(victimPath); path != "" {
+		serveUntilKilled(path)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+func TestSuite(t *testing.T) {
+	spooltest.Run(t, func(t testing.TB, place string) spooltest.Spool {
+		s, err := Open(t.Context(), filepath.Join(place, "spool.db"), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}, spooltest.Random{Seed: *seed, Ops: *ops})
+}

@@ -1,0 +1,230 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"heyrelay/internal/spool"
+)
+
+// What one transaction takes at most, so that nobody waits long for the others.
+const (
+	batchOps   = 1000
+	batchBytes = 4 << 20
+)
+
+// op is an operation that somebody waits for. do runs on the writer's goroutine,
+// may be rolled back, and must give up at its first error.
+type op struct {
+	ctx  context.Context
+	size int // bytes to be written, roughly
+	do   func(*writer) error
+	err  error
+	done chan error // receives one result, once it is durable
+}
+
+// run has the writer do f and returns what f returned, once it is durable. An
+// operation that has not begun is given up when ctx ends; one that has begun is
+// waited for, since it may have been committed.
+func run[T any](ctx context.Context, s *Store, size int, f func(*writer) (T, error)) (T, error) {
+	var result, none T
+	o := &op{ctx: ctx, size: size, done: make(chan error, 1)}
+	o.do = func(w *writer) (err error) {
+		result, err = f(w)
+		return err
+	}
+	select {
+	case <-s.stop: // first: select chooses at random
+		return none, spool.ErrClosed
+	default:
+	}
+	select {
+	case s.ops <- o:
+	case <-ctx.Done():
+		return none, ctx.Err()
+	case <-s.stop:
+		return none, spool.ErrClosed
+	}
+	if err := <-o.done; err != nil {
+		return none, err
+	}
+	return result, nil
+}
+
+// writer is the one hand that writes. Nothing of it is shared.
+type writer struct {
+	conn  *sql.Conn
+	stmts map[string]*sql.Stmt // by their text
+
+	turn   int64  // the last one given in this transaction, 0 before the first
+	moves  []move // what the ledger owes
+	served map[gateClass]string
+}
+
+func newWriter(conn *sql.Conn) *writer {
+	return &writer{conn: conn, stmts: map[string]*sql.Stmt{}, served: map[gateClass]string{}}
+}
+
+func (w *writer) run(ops <-chan *op, stop <-chan struct{}) {
+	defer w.close()
+	for {
+		select {
+		case <-stop:
+			return
+		case first := <-ops:
+			w.commit(gather(first, ops))
+		}
+	}
+}
+
+// close gives the statements back: a connection with open ones could not put the
+// log away.
+func (w *writer) close() {
+	for _, s := range w.stmts {
+		_ = s.Close() // the connection goes in any case
+	}
+}
+
+// gather adds to first what is waiting already, and waits for nobody.
+func gather(first *op, ops <-chan *op) []*op {
+	batch, size := []*op{first}, first.size
+	for len(batch) < batchOps && size < batchBytes {
+		select {
+		case o := <-ops:
+			batch, size = append(batch, o), size+o.size
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// commit does a batch and answers everybody, after it is durable.
+func (w *writer) commit(batch []*op) {
+	err := w.transact(batch)
+	for _, o := range batch {
+		if err != nil {
+			o.err = err
+		}
+		o.done <- o.err
+	}
+}
+
+// transact does a batch in one transaction. Its error is everybody's.
+func (w *writer) transact(batch []*op) (err error) {
+	w.turn, w.moves = 0, w.moves[:0]
+	if _, err := w.exec("BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			// SQLite rolls back by itself after some errors; then there is nothing left to do.
+			_, _ = w.exec("ROLLBACK")
+		}
+	}()
+	for _, o := range batch {
+		if o.err = o.ctx.Err(); o.err != nil {
+			continue
+		}
+		if err := w.try(o); err != nil {
+			return err
+		}
+	}
+	if err := w.settle(); err != nil {
+		return err
+	}
+	_, err = w.exec("COMMIT")
+	return err
+}
+
+// try does one operation in a savepoint. What went wrong with the operation
+// stands in o.err; an error means that the transaction is lost.
+func (w *writer) try(o *op) error {
+	if _, err := w.exec("SAVEPOINT op"); err != nil {
+		return err
+	}
+	moves := len(w.moves)
+	if o.err = o.do(w); o.err != nil {
+		w.moves = w.moves[:moves]
+		if _, err := w.exec("ROLLBACK TO op"); err != nil {
+			return errors.Join(o.err, err)
+		}
+	}
+	_, err := w.exec("RELEASE op")
+	return err
+}
+
+// The writer's statements are not interrupted by a caller's context: half an
+// operation helps nobody, and they are short.
+
+func (w *writer) prepare(query string) (*sql.Stmt, error) {
+	if s := w.stmts[query]; s != nil {
+		return s, nil
+	}
+	s, err := w.conn.PrepareContext(context.Background(), query)
+	if err != nil {
+		return nil, classify(err)
+	}
+	w.stmts[query] = s
+	return s, nil
+}
+
+// exec runs a statement and returns how many rows it changed.
+func (w *writer) exec(query string, args ...any) (int64, error) {
+	s, err := w.prepare(query)
+	if err != nil {
+		return 0, err
+	}
+	r, err := s.ExecContext(context.Background(), args...)
+	if err != nil {
+		return 0, classify(err)
+	}
+	return r.RowsAffected()
+}
+
+// insert runs an INSERT and returns the new row's id.
+func (w *writer) insert(query string, args ...any) (int64, error) {
+	s, err := w.prepare(query)
+	if err != nil {
+		return 0, err
+	}
+	r, err := s.ExecContext(context.Background(), args...)
+	if err != nil {
+		return 0, classify(err)
+	}
+	return r.LastInsertId()
+}
+
+// get scans the first row into dest and reports whether there was one.
+func (w *writer) get(query string, args []any, dest ...any) (bool, error) {
+	s, err := w.prepare(query)
+	if err != nil {
+		return false, err
+	}
+	err = s.QueryRowContext(context.Background(), args...).Scan(dest...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil, classify(err)
+}
+
+// each calls scan for every row. It has read all rows before it returns, so
+// that they can be changed then.
+func (w *writer) each(query string, args []any, scan func(*sql.Rows) error) (err error) {
+	s, err := w.prepare(query)
+	if err != nil {
+		return err
+	}
+	rows, err := s.QueryContext(context.Background(), args...)
+	if err != nil {
+		return classify(err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return classify(rows.Err())
+}

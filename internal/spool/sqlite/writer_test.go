@@ -1,0 +1,324 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"heyrelay/internal/spool"
+)
+
+// inOneBatch starts calls while the writer is busy, so that it takes all of them
+// in its next transaction, in this order. It must run within a synctest bubble.
+func inOneBatch(t *testing.T, s *Store, calls ...func()) {
+	t.Helper()
+	busy := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		_, err := run(t.Context(), s, 0, func(*writer) (int, error) {
+			<-busy
+			return 0, nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	synctest.Wait()
+	for _, call := range calls {
+		wg.Go(call)
+		synctest.Wait()
+	}
+	close(busy)
+	wg.Wait()
+}
+
+// refused is an operation that SQLite refuses after it has written something.
+func refused(w *writer) (int, error) {
+	w.entered("nowhere", spool.Ready)
+	if _, err := w.exec("INSERT INTO conversation (team, inbox, members, title, base, used) VALUES ('x', 1, 'm', '', '', 0)"); err != nil {
+		return 0, err
+	}
+	_, err := w.exec("INSERT INTO counter (route, state, n) VALUES ('x', 99, 1)")
+	return 0, err
+}
+
+// doomed is an operation that only the commit finds out: a content without a
+// message.
+func doomed(w *writer) (int, error) {
+	if _, err := w.exec("PRAGMA defer_foreign_keys = ON"); err != nil {
+		return 0, err
+	}
+	_, err := w.exec("INSERT INTO content (message, html, start, text) VALUES (999, '', 0, '')")
+	return 0, err
+}
+
+func wantCount(t *testing.T, s *Store, table string, want int) {
+	t.Helper()
+	var n int
+	if err := s.Reader.db.QueryRowContext(t.Context(), "SELECT count(*) FROM "+table).Scan(&n); err != nil || n != want {
+		t.Errorf("%d rows in %s (%v), want %d", n, table, err, want)
+	}
+}
+
+func wantSound(t *testing.T, s *Store) {
+	t.Helper()
+	if err := s.Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestBadOperationHurtsNobody has one between two good ones, in one transaction.
+func TestBadOperationHurtsNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openSpool(t, Options{})
+		var first, bad, second error
+		inOneBatch(t, s,
+			func() { _, first = s.Accept(t.Context(), mail(1)) },
+			func() { _, bad = run(t.Context(), s, 0, refused) },
+			func() { _, second = s.Accept(t.Context(), mail(2)) })
+		if first != nil || second != nil {
+			t.Errorf("the good ones: %v, %v", first, second)
+		}
+		if bad == nil || !strings.Contains(bad.Error(), "CHECK") {
+			t.Errorf("the bad one: %v, want the schema's refusal", bad)
+		}
+		wantCount(t, s, "message", 2)
+		wantCount(t, s, "conversation", 2)
+		wantSound(t, s)
+	})
+}
+
+// TestAnswerAfterCommit has a commit fail: everybody of the transaction hears
+// it, nobody was answered before, and nothing is left of it.
+func TestAnswerAfterCommit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openSpool(t, Options{})
+		var first, second, last error
+		inOneBatch(t, s,
+			func() { _, first = s.Accept(t.Context(), mail(1)) },
+			func() { _, second = run(t.Context(), s, 0, doomed) },
+			func() { _, last = s.Accept(t.Context(), mail(2)) })
+		if first == nil || second == nil || last == nil {
+			t.Errorf("the commit failed, and its callers heard %v, %v, %v", first, second, last)
+		}
+		wantCount(t, s, "message", 0)
+		if _, err := s.Accept(t.Context(), mail(1)); err != nil {
+			t.Errorf("the next transaction: %v", err)
+		}
+		wantSound(t, s)
+	})
+}
+
+// TestSeeEachOther has two messages of one transaction find each other.
+func TestSeeEachOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openSpool(t, Options{})
+		reply, again := mail(2), mail(1)
+		reply.Requests[0].Look = mail(1).Requests[0].Own
+		again.QueueID = "Q3"
+		var joined, repeat spool.Receipt
+		inOneBatch(t, s,
+			func() { _, _ = s.Accept(t.Context(), mail(1)) },
+			func() { joined, _ = s.Accept(t.Context(), reply) },
+			func() { repeat, _ = s.Accept(t.Context(), again) })
+		if len(joined.Joined) != 1 || joined.Joined[0] != 0 {
+			t.Errorf("the reply's receipt is %+v, want one that joined", joined)
+		}
+		if !repeat.Duplicate || repeat.QueueID != "Q1" {
+			t.Errorf("the repeat's receipt is %+v, want a duplicate of Q1", repeat)
+		}
+	})
+}
+
+// TestContext has one end before the writer comes to its operation, and one
+// within.
+func TestContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openSpool(t, Options{})
+		before, cancelBefore := context.WithCancel(t.Context())
+		within, cancelWithin := context.WithCancel(t.Context())
+		var given, kept error
+		inOneBatch(t, s,
+			func() {
+				_, err := run(t.Context(), s, 0, func(*writer) (int, error) {
+					cancelBefore()
+					return 0, nil
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			},
+			func() { _, given = s.Accept(before, mail(1)) },
+			func() {
+				_, kept = run(within, s, 0, func(w *writer) (spool.Receipt, error) {
+					cancelWithin()
+					return w.accept(mail(2))
+				})
+			})
+		if !errors.Is(given, context.Canceled) {
+			t.Errorf("the one that had not begun: %v, want context.Canceled", given)
+		}
+		if kept != nil {
+			t.Errorf("the one that was committed: %v", kept)
+		}
+		wantCount(t, s, "message", 1)
+	})
+}
+
+// TestGather bounds a transaction by operations and by bytes, and waits for
+// nobody.
+func TestGather(t *testing.T) {
+	ops := make(chan *op, 2*batchOps)
+	for range cap(ops) {
+		ops <- &op{size: 1}
+	}
+	if n := len(gather(&op{}, ops)); n != batchOps {
+		t.Errorf("%d operations, want %d", n, batchOps)
+	}
+	if n := len(gather(&op{size: batchBytes - 2}, ops)); n != 3 {
+		t.Errorf("%d operations, want 3, which fill the bytes", n)
+	}
+	if n := len(gather(&op{}, nil)); n != 1 {
+		t.Errorf("%d operations, want the one", n)
+	}
+}
+
+// set has the writer's connection change a pragma.
+func set(t *testing.T, s *Store, pragma string) {
+	t.Helper()
+	_, err := run(t.Context(), s, 0, func(w *writer) (v any, err error) {
+		_, err = w.get("PRAGMA "+pragma, nil, &v)
+		return v, err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestDiskFull fills the spool. What waits is finished all the same, and mail is
+// taken again when there is room.
+func TestDiskFull(t *testing.T) {
+	s := openSpool(t, Options{})
+	set(t, s, "max_page_count = 60")
+	accepted := int64(0)
+	var err error
+	for err == nil && accepted < 1000 {
+		if _, err = s.Accept(t.Context(), mail(accepted)); err == nil {
+			accepted++
+		}
+	}
+	if !errors.Is(err, spool.ErrFull) || accepted == 0 {
+		t.Fatalf("after %d messages: %v, want ErrFull", accepted, err)
+	}
+	wantCount(t, s, "message", int(accepted))
+	wantSound(t, s)
+	set(t, s, "max_page_count = 1000")
+	if _, err := s.Accept(t.Context(), mail(1000)); err != nil {
+		t.Error(err)
+	}
+	wantCount(t, s, "message", int(accepted)+1)
+}
+
+func TestReadOnlyMedium(t *testing.T) {
+	s := openSpool(t, Options{})
+	set(t, s, "query_only = ON")
+	if _, err := s.Accept(t.Context(), mail(1)); !errors.Is(err, spool.ErrReadOnly) {
+		t.Errorf("error %v, want ErrReadOnly", err)
+	}
+	// The writer's own way is shut: its transactions begin with a write lock.
+	if _, err := s.conn.ExecContext(t.Context(), "PRAGMA query_only = OFF"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Accept(t.Context(), mail(1)); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestMinFree asks for the free space at most once a second, refuses new mail
+// below it, and goes on with what is there.
+func TestMinFree(t *testing.T) {
+	now, free, asked := epoch, int64(1000), 0
+	s := openSpool(t, Options{
+		MinFree: 1000,
+		Free:    func() (int64, error) { asked++; return free, nil },
+		Now:     func() time.Time { return now },
+	})
+	accept := func(n int64) error {
+		_, err := s.Accept(t.Context(), mail(n))
+		return err
+	}
+	if err := accept(1); err != nil {
+		t.Fatal(err)
+	}
+	free = 999
+	if err := accept(2); err != nil {
+		t.Errorf("within the second: %v", err)
+	}
+	now = now.Add(time.Second)
+	err := accept(3)
+	if !errors.Is(err, spool.ErrFull) {
+		t.Fatalf("error %v, want ErrFull", err)
+	}
+	wantText(t, err, "999 bytes", "spool.min_free is 1000")
+	tasks, _, err := s.Claim(t.Context(), epoch, time.Minute, spool.Room{Team: "shop", Rate: plenty, Free: 1})
+	if err != nil || len(tasks) != 1 {
+		t.Fatalf("claimed %d (%v), want one", len(tasks), err)
+	}
+	if _, err := s.Finish(t.Context(), epoch, spool.Outcome{Task: tasks[0], State: spool.Sent}); err != nil {
+		t.Error(err)
+	}
+	free, now = 1000, now.Add(-time.Hour) // the clock jumps back
+	if err := accept(3); err != nil {
+		t.Errorf("with room again: %v", err)
+	}
+	if asked != 3 {
+		t.Errorf("asked %d times, want 3", asked)
+	}
+}
+
+func TestMinFreeOfThisDisk(t *testing.T) {
+	s := openSpool(t, Options{MinFree: 1 << 62})
+	if _, err := s.Accept(t.Context(), mail(1)); !errors.Is(err, spool.ErrFull) {
+		t.Errorf("error %v, want ErrFull", err)
+	}
+}
+
+// TestMaxSleep has the clock jump back a year: what was to sleep until after the
+// jump is due.
+func TestMaxSleep(t *testing.T) {
+	s := openSpool(t, Options{MaxSleep: time.Hour})
+	room := spool.Room{Team: "shop", Rate: plenty, Free: 10}
+	fill(t, s, 2)
+	tasks, _, err := s.Claim(t.Context(), epoch, 2*time.Hour, room)
+	if err != nil || len(tasks) != 2 {
+		t.Fatalf("claimed %d (%v)", len(tasks), err)
+	}
+	asleep := spool.Outcome{Task: tasks[0], State: spool.Asleep, Due: epoch.Add(time.Hour)}
+	if _, err := s.Finish(t.Context(), epoch, asleep); err != nil {
+		t.Fatal(err)
+	}
+	if again, _, err := s.Claim(t.Context(), epoch, time.Hour, room); err != nil || len(again) != 0 {
+		t.Errorf("claimed %d before the jump (%v), want none", len(again), err)
+	}
+	before := epoch.AddDate(-1, 0, 0)
+	again, _, err := s.Claim(t.Context(), before, time.Hour, room)
+	if err != nil || len(again) != 1 || again[0].Request != tasks[0].Request || again[0].Unknown {
+		t.Errorf("claimed %+v after the jump (%v), want the one that slept, and no lease", again, err)
+	}
+}
+
+// TestSchemaGuardsLane asks the schema itself for a second head.
+func TestSchemaGuardsLane(t *testing.T) {
+	s := openSpool(t, Options{})
+	fill(t, s, 2)
+	_, err := run(t.Context(), s, 0, func(w *writer) (int64, error) {
+		return w.exec("UPDATE request SET lane = 1")
+	})
+	if err == nil || !strings.Contains(err.Error(), "UNIQUE constraint failed: request.lane") {
+		t.Errorf("two heads in a lane: %v, want the schema's refusal", err)
+	}
+}
