@@ -1,0 +1,319 @@
+package mimeconv
+
+import "strings"
+
+// parseAddresses reads an address list (RFC 5322, section 3.4) member by member,
+// so that a member that makes no sense costs only itself. What programs really
+// write is read as a person would: names with bare commas, brackets that never
+// close, "mailto:", semicolons for commas. decode decodes a display name.
+func parseAddresses(list string, decode func(string) string) []Address {
+	p := addressParser{list: list, decode: decode}
+	p.parse()
+	return p.addresses
+}
+
+// addressParser reads a list from left to right, in linear time.
+type addressParser struct {
+	list      string
+	decode    func(string) string
+	addresses []Address
+
+	cur  member
+	held []string // names without an address: "Doe" of "Doe, John <a@b>"
+
+	noQuote, noComment bool // there is no end of one in the rest of the list
+	decoded            bool // the list came out of encoded words
+}
+
+// member is the member of the list that is being read.
+type member struct {
+	raw     []byte // as written, without comments
+	name    []byte // the same without quotes
+	comment string // the last one
+	angle   string // what stands in angle brackets
+	angled  bool   // there were some
+	quoted  bool   // the name is in quotes
+}
+
+func (p *addressParser) parse() {
+	for i := 0; i < len(p.list); {
+		i = p.next(i)
+	}
+	p.endMember(false)
+	p.endHeld()
+}
+
+// next reads what begins at i, and returns where it ends.
+func (p *addressParser) next(i int) int {
+	rest := p.list[i:]
+	switch rest[0] {
+	case '"':
+		if n := p.quotedString(rest); n > 0 {
+			p.cur.raw = append(p.cur.raw, rest[:n]...)
+			p.cur.name = append(p.cur.name, unquote(rest[:n])...)
+			p.cur.quoted = true
+			return i + n
+		}
+	case '(':
+		if n := p.commentEnd(rest); n > 0 {
+			p.cur.comment = rest[1 : n-1]
+			return i + n
+		}
+	case '[': // "[SMTP:a@b]", "[1.2.3.4]", "[IT, Berlin]"
+		if n := strings.IndexAny(rest[1:], "[]<"); n >= 0 && rest[1+n] == ']' {
+			p.literal(rest[:n+2])
+			return i + n + 2
+		}
+	case '<':
+		return i + p.angleAddress(rest)
+	case ',':
+		p.endMember(true)
+		return i + 1
+	case ';': // the end of a group, or Outlook's comma
+		p.endMember(false)
+		p.endHeld()
+		return i + 1
+	case ':':
+		if p.isGroup() {
+			p.cur = member{}
+			p.held = nil
+			return i + 1
+		}
+	}
+	p.literal(rest[:1])
+	return i + 1
+}
+
+func (p *addressParser) literal(s string) {
+	p.cur.raw = append(p.cur.raw, s...)
+	p.cur.name = append(p.cur.name, s...)
+}
+
+// quotedString returns the length of the quoted string at the beginning of s, 0
+// where it does not end, or swallows another member.
+func (p *addressParser) quotedString(s string) int {
+	if p.noQuote {
+		return 0
+	}
+	for i := 1; i < len(s); i++ {
+		switch s[i] {
+		case '\\':
+			i++
+		case '"':
+			if strings.Contains(s[:i], ">,") {
+				return 0
+			}
+			return i + 1
+		}
+	}
+	p.noQuote = true
+	return 0
+}
+
+// commentEnd returns the length of the comment at the beginning of s; 0 where it
+// does not end. RFC 5322, section 3.2.2: comments nest.
+func (p *addressParser) commentEnd(s string) int {
+	if p.noComment {
+		return 0
+	}
+	depth := 0
+	for i := 0; i < len(s); i++ {
+		switch s[i] {
+		case '\\':
+			i++
+		case '(':
+			depth++
+		case ')':
+			if depth--; depth == 0 {
+				return i + 1
+			}
+		}
+	}
+	p.noComment = true
+	return 0
+}
+
+// isGroup reports whether the colon here ends the name of a group (RFC 5322,
+// section 3.4), and not a scheme.
+func (p *addressParser) isGroup() bool {
+	raw := strings.ToLower(strings.Trim(string(p.cur.raw), " \t'"))
+	return !p.cur.angled && raw != "mailto" && raw != "smtp" && !strings.Contains(raw, "@")
+}
+
+// angleAddress reads what stands in angle brackets, closed or not, and returns
+// its length.
+func (p *addressParser) angleAddress(s string) int {
+	if p.cur.angled { // "Bob <a@b> <c@d>": a comma is missing
+		p.endMember(false)
+	}
+	start := 1
+	for start < len(s) && s[start] == '<' {
+		start++
+	}
+	end := start
+	for end < len(s) && s[end] != '>' && s[end] != '<' {
+		if s[end] == '"' {
+			if n := p.quotedString(s[end:]); n > 0 {
+				end += n
+				continue
+			}
+		}
+		// An unclosed bracket ends with its member; a source route has commas.
+		if (s[end] == ',' || s[end] == ';') && s[start] != '@' {
+			break
+		}
+		end++
+	}
+	p.cur.angle, p.cur.angled = s[start:end], true
+	for end < len(s) && s[end] == '>' {
+		end++
+	}
+	return end
+}
+
+// endMember ends a member. One without an address may be the first half of a
+// name with a comma in it, where a comma ended it.
+func (p *addressParser) endMember(comma bool) {
+	m := p.cur
+	p.cur = member{}
+	name := strings.TrimSpace(string(m.name))
+	switch raw := strings.TrimSpace(string(m.raw)); {
+	case m.angled:
+		if !m.quoted && len(p.held) > 0 {
+			name = strings.Join(append(p.held, name), ", ")
+			p.held = nil
+		}
+		p.endHeld()
+		p.mailbox(name, m)
+	case strings.Contains(raw, "@"):
+		p.endHeld()
+		p.bare(raw, m.comment)
+	case raw == "" || m.quoted: // a phrase is no address
+	case comma:
+		p.held = append(p.held, name)
+	default:
+		p.endHeld()
+		p.local(name)
+	}
+}
+
+// endHeld gives up waiting for an address: what was held are local names.
+func (p *addressParser) endHeld() {
+	held := p.held
+	p.held = nil
+	for _, name := range held {
+		p.local(name)
+	}
+}
+
+// mailbox adds `Name <addr>`.
+func (p *addressParser) mailbox(name string, m member) {
+	addr := cleanAddress(m.angle)
+	if addr == "" { // "a@b <>"
+		if raw := string(m.raw); strings.Contains(raw, "@") {
+			p.bare(raw, m.comment)
+		}
+		return
+	}
+	if name == "" {
+		name = m.comment
+	}
+	p.add(name, addr)
+}
+
+// bare adds addresses that stand without brackets: more than one, where only
+// spaces are between them. What else is there is their name.
+func (p *addressParser) bare(raw, comment string) {
+	var words, addrs []string
+	for _, token := range quotedFields(raw) {
+		if addr := cleanAddress(token); strings.Contains(addr, "@") {
+			addrs = append(addrs, addr)
+		} else {
+			words = append(words, unquote(token))
+		}
+	}
+	name := strings.Join(words, " ")
+	if name == "" {
+		name = comment
+	}
+	for _, addr := range addrs {
+		p.add(name, addr)
+		name = ""
+	}
+}
+
+// local adds a name without a domain, such as root. An encoded word in its place
+// can hold a whole address.
+func (p *addressParser) local(name string) {
+	switch {
+	case strings.Contains(name, "=?") && !p.decoded:
+		inner := addressParser{list: p.decode(name), decode: p.decode, decoded: true}
+		inner.parse()
+		p.addresses = append(p.addresses, inner.addresses...)
+	case name != "" && !strings.ContainsAny(name, " \t\"()<>[]:\\"):
+		p.add("", name)
+	}
+}
+
+// add adds an address, decoded.
+func (p *addressParser) add(name, addr string) {
+	name = p.decode(name)
+	if n := len(name); n > 1 && name[0] == '\'' && name[n-1] == '\'' { // Outlook
+		name = name[1 : n-1]
+	}
+	if strings.Count(name, `"`) == 1 { // one that never closes
+		name = strings.Trim(name, `"`)
+	}
+	if addr = p.decode(addr); addr != "" {
+		p.addresses = append(p.addresses, Address{Name: strings.Trim(name, " ,"), Addr: addr})
+	}
+}
+
+// cleanAddress takes from an address what is around it: brackets, quotes around
+// the whole, a scheme, a source route (RFC 5322, section 4.4).
+func cleanAddress(s string) string {
+	s = strings.Trim(s, " \t<>,;")
+	if inner, ok := strings.CutPrefix(s, "["); ok {
+		s = strings.TrimSuffix(inner, "]")
+	}
+	s = strings.Trim(s, " \t'")
+	for _, scheme := range []string{"mailto:", "smtp:"} {
+		if len(s) > len(scheme) && strings.EqualFold(s[:len(scheme)], scheme) {
+			s, _, _ = strings.Cut(s[len(scheme):], "?")
+		}
+	}
+	if strings.HasPrefix(s, "@") {
+		_, s, _ = strings.Cut(s, ":")
+	}
+	if inner := unquote(s); strings.HasSuffix(s, `"`) && strings.Contains(inner, "@") {
+		s = inner
+	}
+	return strings.TrimSpace(s)
+}
+
+// quotedFields splits s at white space that is not in quotes.
+func quotedFields(s string) []string {
+	var fields []string
+	start, quoted := -1, false
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '\\' && quoted:
+			i++
+		case (c == ' ' || c == '\t') && !quoted:
+			if start >= 0 {
+				fields = append(fields, s[start:i])
+			}
+			start = -1
+			continue
+		case c == '"':
+			quoted = !quoted
+		}
+		if start < 0 {
+			start = i
+		}
+	}
+	if start >= 0 {
+		fields = append(fields, s[start:])
+	}
+	return fields
+}

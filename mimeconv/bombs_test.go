@@ -1,0 +1,162 @@
+package mimeconv
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// bombTime is what any bomb below may take. Each takes well under a second on a
+// small machine; without its bound, up to years. The rest is room for -race and
+// for machines that are busy with something else.
+const bombTime = 20 * time.Second
+
+const head = "From: a@example.com\r\nSubject: bomb\r\nMIME-Version: 1.0\r\n"
+
+// bombs are inputs that cost more than their size. Each is converted quickly, or
+// refused as what it is.
+var bombs = []struct {
+	name string
+	make func() string
+	kind ErrorKind // 0: it is converted
+}{
+	{"boundaries nested, 12", func() string { return nested(12) }, 0},
+	{"boundaries nested, 13", func() string { return nested(13) }, ErrTooComplex},
+	{"boundaries nested, 25", func() string { return nested(25) }, ErrTooComplex},
+	{"boundaries nested in forwarded messages", func() string {
+		return multipart("mixed", repeat("--b\r\nContent-Type: message/rfc822\r\n\r\n"+
+			strings.ReplaceAll(nested(12), "boundary=b", "boundary=c")+"\r\n", 100))
+	}, ErrTooComplex},
+	{"messages nested, 8", func() string { return forwards(8) }, 0},
+	{"messages nested, 1,000", func() string { return forwards(1000) }, ErrTooComplex},
+	{"parts, 999", func() string { return multipart("mixed", repeat("--b\r\n\r\nx\r\n", 999)) }, 0},
+	{"parts, 30,000", func() string { return multipart("mixed", repeat("--b\r\n\r\nx\r\n", 30000)) }, ErrTooComplex},
+	{"parts of alternatives, 999", func() string {
+		return multipart("alternative", repeat("--b\r\nContent-Type: text/html\r\n\r\n<p>x\r\n", 999))
+	}, 0},
+	{"Content-Type, 190 KB", func() string {
+		return head + "Content-Type: text/plain; " + repeat("a=b; ", 38000) + "\r\n\r\nx"
+	}, ErrTooComplex},
+	{"Content-Type of a part, 190 KB", func() string {
+		return multipart("mixed", "--b\r\nContent-Type: text/plain; "+repeat("a=\"; ", 38000)+"\r\n\r\nx\r\n")
+	}, ErrTooComplex},
+	{"Content-Type fields of 16 KB, 500", func() string {
+		return multipart("mixed", repeat("--b\r\nContent-Type: text/plain; "+repeat("a=\"; ", 3200)+"\r\n\r\nx\r\n", 500))
+	}, 0},
+	{"header, 250 KB", func() string { return head + repeat("X: y\r\n", 40000) + "\r\nx" }, 0},
+	{"header, 300 KB", func() string { return head + repeat("X: y\r\n", 50000) + "\r\nx" }, ErrTooComplex},
+	{"header of a part, 1 MB", func() string {
+		return multipart("mixed", "--b\r\n"+repeat("no colon here\r\n", 70000)+"\r\nx\r\n")
+	}, ErrTooComplex},
+	{"stray header lines", func() string { return "Subject: x\r\n" + repeat("stray\r\n", 30000) + "To: x\r\n\r\nx" }, 0},
+	{"bad base64, 20 MB", func() string {
+		return head + "Content-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n" + repeat("!A", 10<<20)
+	}, 0},
+	{"bad quoted-printable, 2 MB", func() string {
+		return head + "Content-Transfer-Encoding: quoted-printable\r\n\r\n" + repeat("=", 2<<20)
+	}, 0},
+	{"text, 9 MB", func() string { return head + "\r\n" + repeat("text and more text\r\n", 450_000) }, ErrTooLarge},
+	{"text that grows in HTML", func() string { return head + "\r\n" + repeat(">>>>>>>>>> a\r\nb\r\n", 100_000) }, ErrTooLarge},
+	{"message, 65 MB", func() string { return head + "\r\n" + repeat("x", 65<<20) }, ErrTooLarge},
+
+	{"encoded words that never end", func() string { return "Subject: " + repeat("=?x", 60000) + "?=\r\n\r\nx" }, 0},
+	{"encoded words", func() string { return "Subject: " + repeat("=?q?q?=e4?= ", 16000) + "\r\n\r\nx" }, 0},
+	{"quotes in addresses", func() string { return "To: " + repeat(`">,`, 60000) + "\r\n\r\nx" }, 0},
+	{"comments in addresses", func() string { return "To: " + repeat(`((`, 100_000) + "\r\n\r\nx" }, 0},
+	{"brackets in addresses", func() string { return "To: " + repeat(`[<`, 100_000) + "\r\n\r\nx" }, 0},
+	{"names without addresses", func() string { return "To: " + repeat(`a,`, 100_000) + "\r\n\r\nx" }, 0},
+	{"groups", func() string { return "To: " + repeat(`a:`, 100_000) + "\r\n\r\nx" }, 0},
+	{"brackets in ids", func() string { return "References: " + repeat(`<`, 200_000) + "\r\n\r\nx" }, 0},
+
+	{"elements nested", func() string { return htmlMail(repeat("<div>", 400_000) + "x") }, 0},
+	{"elements never opened", func() string { return htmlMail(repeat("<b>", 200_000) + repeat("</i>x", 200_000)) }, 0},
+	{"elements out of reach", func() string { return htmlMail("<i>" + repeat("<b>", 200_000) + repeat("</i>x", 200_000)) }, 0},
+	{"tables nested", func() string { return htmlMail(repeat("<table><tr><td>x", 100_000)) }, 0},
+	{"lists nested", func() string { return htmlMail(repeat("<ul><li>x", 100_000)) }, 0},
+	{"quotations nested", func() string { return htmlMail(repeat("<blockquote>x", 100_000)) }, 0},
+	{"links nested", func() string { return htmlMail(repeat("<a href=http://x.example/y>x<p>", 60_000)) }, 0},
+	{"links without text", func() string { return htmlMail(repeat("<br><a href=http://x.example/y></a>", 60_000)) }, 0},
+	{"line breaks", func() string { return htmlMail(repeat("<br>", 1<<20) + "x") }, 0},
+	{"comments never closed", func() string { return htmlMail("x" + repeat("<!--", 500_000)) }, 0},
+	{"attributes", func() string { return htmlMail("x<p " + repeat("a ", 500_000) + ">") }, 0},
+	{"attributes, all different", func() string {
+		var b strings.Builder
+		for i := range 100_000 {
+			fmt.Fprintf(&b, "a%d ", i)
+		}
+		return htmlMail("x<p " + b.String() + ">")
+	}, 0},
+	{"bodies", func() string { return htmlMail("x" + repeat("<!-- <body> -->", 100_000)) }, 0},
+	{"images that are not there", func() string { return htmlMail(repeat("<img src=cid:x>", 100_000) + "x") }, 0},
+	{"meta elements", func() string { return htmlMail("x" + repeat("<meta charset=", 100_000)) }, 0},
+
+	{"one long URL", func() string { return head + "\r\nhttp://x.example/" + repeat("a", 2<<20) }, 0},
+	{"many URLs in one word", func() string { return head + "\r\n" + repeat("http://x.example/,", 400) }, 0},
+	{"many at signs", func() string { return head + "\r\n" + repeat("a@", 500_000) }, 0},
+	{"quotation marks", func() string { return head + "\r\n" + repeat(">", 2<<20) + "x" }, 0},
+	{"flowed quotation", func() string {
+		return head + "Content-Type: text/plain; format=flowed\r\n\r\n" + repeat(">>>> x \r\n", 200_000)
+	}, 0},
+	{"escapes never closed", func() string { return head + "\r\n" + repeat("\x1b[", 500_000) + "x" }, 0},
+	{"charset detection", func() string { return head + "\r\n" + repeat("\xe4\xa0 \x81\r\n", 500_000) }, 0},
+	{"charset detection in every word", func() string { return "Subject: " + repeat("=?q?q?a=80?= b ", 16000) + "\r\n\r\nx" }, 0},
+}
+
+func TestBombs(t *testing.T) {
+	for _, b := range bombs {
+		t.Run(b.name, func(t *testing.T) {
+			raw := []byte(b.make())
+			began := time.Now()
+			_, err := Convert(raw, Options{Attachments: Drop})
+			if took := time.Since(began); took > bombTime {
+				t.Errorf("took %v", took)
+			} else {
+				t.Logf("%d octets took %v", len(raw), took)
+			}
+			checkKind(t, err, b.kind)
+			began = time.Now()
+			if _, err = ReadHeader(raw); err != nil && b.kind == 0 {
+				t.Errorf("ReadHeader: %v", err)
+			}
+			if took := time.Since(began); took > bombTime {
+				t.Errorf("ReadHeader took %v", took)
+			}
+		})
+	}
+}
+
+func checkKind(t *testing.T, err error, want ErrorKind) {
+	t.Helper()
+	var refused *Error
+	switch {
+	case want == 0 && err != nil:
+		t.Errorf("refused: %v", err)
+	case want != 0 && (!errors.As(err, &refused) || refused.Kind != want):
+		t.Errorf("got %v, want an error of the kind %q", err, kindNames[want])
+	}
+}
+
+func repeat(s string, n int) string { return strings.Repeat(s, n) }
+
+func htmlMail(body string) string { return head + "Content-Type: text/html\r\n\r\n" + body }
+
+func multipart(kind, parts string) string {
+	return head + "Content-Type: multipart/" + kind + "; boundary=b\r\n\r\n" + parts + "--b--\r\n"
+}
+
+// nested is a message of multiparts in one another that never end.
+func nested(depth int) string {
+	var b strings.Builder
+	b.WriteString(head)
+	for i := range depth {
+		fmt.Fprintf(&b, "Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n", i, i)
+	}
+	return b.String() + "\r\nx\r\n"
+}
+
+// forwards is a message in a message in a message.
+func forwards(depth int) string {
+	return repeat("Subject: x\r\nContent-Type: message/rfc822\r\n\r\n", depth) + "Subject: y\r\n\r\nx\r\n"
+}

@@ -1,0 +1,305 @@
+package mimeconv
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/cention-sany/utf7"
+	"github.com/gogs/chardet"
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/charmap"
+	"golang.org/x/text/encoding/htmlindex"
+	"golang.org/x/text/encoding/ianaindex"
+	"golang.org/x/text/encoding/japanese"
+	"golang.org/x/text/encoding/unicode"
+)
+
+const (
+	// maxDetect bounds what charset detection looks at, in octets; more makes it
+	// slower, not better.
+	maxDetect = 8 << 10
+
+	// minConfidence is how sure (of 100) detection must be. Under it, text in a
+	// Western European charset is the best guess.
+	minConfidence = 30
+
+	// maxMeta bounds where an HTML document may declare its charset, in octets;
+	// browsers look at the first 1024.
+	maxMeta = 4 << 10
+)
+
+// decodeCharset converts text to UTF-8. Labels lie often, so the order is: what
+// is valid UTF-8; the declared charset, if it decodes cleanly; a byte order mark
+// or an HTML document's own declaration; detection; windows-1252, which can
+// read anything. The result is always valid UTF-8. The warning's code is "" when
+// nothing was guessed or repaired.
+func decodeCharset(b []byte, declared string, isHTML bool) (string, Warning) {
+	declared = charsetName(declared)
+	enc, known := lookupCharset(declared)
+	if text, w, ok := decodeShifted(b, declared, enc); ok {
+		return text, w
+	}
+	if utf8.Valid(b) {
+		text := string(bytes.TrimPrefix(b, []byte("\xef\xbb\xbf")))
+		switch {
+		case declared != "" && !known:
+			return text, Warning{Code: CharsetUnknown, Detail: "charset " + quote(declared) + " is unknown: read as utf-8"}
+		case declared != "utf-8" && !isASCII(text):
+			return text, guessed(declared, "utf-8")
+		}
+		return text, Warning{}
+	}
+	if text, ok := decodeClean(enc, b); ok {
+		return text, Warning{}
+	}
+	text, name := decodeGuess(b, enc, isHTML)
+	if declared != "" && !known {
+		return text, Warning{Code: CharsetUnknown, Detail: "charset " + quote(declared) + " is unknown: read as " + name}
+	}
+	return text, guessed(declared, name)
+}
+
+func guessed(declared, name string) Warning {
+	if declared == "" {
+		return Warning{Code: CharsetGuessed, Detail: "no charset declared: read as " + name}
+	}
+	return Warning{Code: CharsetGuessed, Detail: "charset " + quote(declared) + " does not fit: read as " + name}
+}
+
+// decodeGuess reads b, which is neither UTF-8 nor what it was declared to be.
+func decodeGuess(b []byte, declared encoding.Encoding, isHTML bool) (text, name string) {
+	if enc, name := ownDeclaration(b, isHTML); enc != nil {
+		if text, ok := decodeClean(enc, b); ok {
+			return text, name
+		}
+	}
+	if text, ok := repairUTF8(b); ok {
+		return text, "utf-8 with some windows-1252"
+	}
+	for _, name := range detectCharsets(b, isHTML) {
+		enc, _ := lookupCharset(name)
+		if text, ok := decodeClean(enc, b); ok {
+			return text, name
+		}
+	}
+	if declared != nil {
+		text, err := declared.NewDecoder().Bytes(b)
+		if err == nil && bytes.Count(text, []byte("\ufffd"))*20 < utf8.RuneCount(text) {
+			return string(text), "declared, with what does not fit left out"
+		}
+	}
+	text, _ = decodeClean(charmap.Windows1252, b)
+	return text, "windows-1252"
+}
+
+// charsetName tidies a charset's name: `"UTF8"`, "charset=utf-8" and the like.
+func charsetName(s string) string {
+	s = strings.ToLower(strings.Trim(s, " \t\r\n\"'"))
+	s = strings.TrimPrefix(s, "charset=")
+	switch s {
+	case "utf8", "utf-8-strict", "utf8mb4", "x-utf-8":
+		return "utf-8"
+	}
+	return s
+}
+
+// lookupCharset finds the encoding of that name, in browsers' reading (where
+// iso-8859-1 is windows-1252, and gb2312 is GBK). known with a nil encoding is
+// ASCII, whose label says nothing about octets over 127.
+func lookupCharset(name string) (enc encoding.Encoding, known bool) {
+	switch name {
+	case "":
+		return nil, false
+	case "us-ascii", "ascii", "ansi_x3.4-1968", "7bit", "646":
+		return nil, true
+	case "utf-16", "ucs-2", "iso-10646-ucs-2":
+		return unicode.UTF16(unicode.BigEndian, unicode.UseBOM), true // RFC 2781, section 4.3
+	case "utf-16be":
+		return unicode.UTF16(unicode.BigEndian, unicode.UseBOM), true
+	case "utf-16le":
+		return unicode.UTF16(unicode.LittleEndian, unicode.UseBOM), true
+	case "utf-7", "unicode-1-1-utf-7":
+		return utf7.UTF7, true
+	case "cp932", "ms932":
+		name = "shift_jis"
+	case "cp936", "ms936":
+		name = "gbk"
+	case "cp949", "ms949", "uhc":
+		name = "euc-kr"
+	case "cp950":
+		name = "big5"
+	}
+	// The replacement encoding is a browser's way to refuse a charset.
+	if enc, err := htmlindex.Get(name); err == nil && enc != encoding.Replacement {
+		return enc, true
+	}
+	if enc, err := ianaindex.MIME.Encoding(name); err == nil && enc != nil {
+		return enc, true
+	}
+	return nil, false
+}
+
+// decodeShifted reads text in a charset that can look like ASCII, or like UTF-8
+// with NULs. ok is false where b is nothing of the kind.
+func decodeShifted(b []byte, declared string, enc encoding.Encoding) (_ string, _ Warning, ok bool) {
+	escapes, nuls := bytes.IndexByte(b, 0x1b) >= 0, bytes.IndexByte(b, 0) >= 0
+	if escapes || nuls {
+		if guess, name := guessShifted(b); guess != nil {
+			text, ok := decodeClean(guess, b)
+			if strings.HasPrefix(declared, name) {
+				return text, Warning{}, ok
+			}
+			return text, guessed(declared, name), ok
+		}
+	}
+	switch {
+	case strings.HasPrefix(declared, "iso-2022") && escapes,
+		strings.HasPrefix(declared, "utf-16") && nuls,
+		strings.HasPrefix(declared, "hz-") && bytes.Contains(b, []byte("~{")),
+		enc == utf7.UTF7 && bytes.IndexByte(b, '+') >= 0:
+		text, ok := decodeClean(enc, b)
+		return text, Warning{}, ok
+	}
+	return "", Warning{}, false
+}
+
+// guessShifted knows ISO-2022-JP by its escapes and UTF-16 by the NULs of its
+// ASCII; nil when it is neither.
+func guessShifted(b []byte) (enc encoding.Encoding, name string) {
+	if bytes.Contains(b, []byte("\x1b$B")) || bytes.Contains(b, []byte("\x1b$@")) {
+		return japanese.ISO2022JP, "iso-2022-jp"
+	}
+	var nul [2]int // at even and at odd offsets
+	for i, c := range b {
+		if c == 0 {
+			nul[i%2]++
+		}
+	}
+	switch {
+	case nul[0] > len(b)/4 && nul[1] < nul[0]/8:
+		return unicode.UTF16(unicode.BigEndian, unicode.UseBOM), "utf-16"
+	case nul[1] > len(b)/4 && nul[0] < nul[1]/8:
+		return unicode.UTF16(unicode.LittleEndian, unicode.UseBOM), "utf-16"
+	}
+	return nil, ""
+}
+
+// decodeClean decodes b and reports whether it all made sense: no octets that
+// are undefined, no control characters that nobody writes (U+0080 to U+009F).
+func decodeClean(enc encoding.Encoding, b []byte) (string, bool) {
+	if enc == nil {
+		return "", false
+	}
+	out, err := enc.NewDecoder().Bytes(b)
+	if err != nil || !utf8.Valid(out) {
+		return "", false
+	}
+	text := strings.TrimPrefix(string(out), "\ufeff")
+	for _, r := range text {
+		if r == utf8.RuneError || r >= 0x80 && r < 0xa0 && r != 0x85 {
+			return text, false
+		}
+	}
+	return text, true
+}
+
+// ownDeclaration finds the charset that a text itself declares: by a byte order
+// mark, or in an HTML meta element.
+func ownDeclaration(b []byte, isHTML bool) (encoding.Encoding, string) {
+	switch {
+	case bytes.HasPrefix(b, []byte("\xff\xfe")), bytes.HasPrefix(b, []byte("\xfe\xff")):
+		enc, _ := lookupCharset("utf-16")
+		return enc, "utf-16"
+	case isHTML:
+		html := string(b[:min(len(b), maxMeta)])
+		if from, to, ok := metaCharset(html); ok {
+			name := charsetName(html[from:to])
+			enc, _ := lookupCharset(name)
+			return enc, name
+		}
+	}
+	return nil, ""
+}
+
+// metaCharset finds the charset in a meta element, in either of its forms.
+func metaCharset(html string) (from, to int, ok bool) {
+	html = html[:min(len(html), maxMeta)]
+	for pos := 0; ; {
+		i := indexFold(html[pos:], "<meta")
+		if i < 0 {
+			return 0, 0, false
+		}
+		pos += i + len("<meta")
+		tag, _, _ := strings.Cut(html[pos:], ">")
+		i = indexFold(tag, "charset=")
+		if i < 0 {
+			continue
+		}
+		i += len("charset=")
+		value := strings.TrimLeft(tag[i:], " \t\"'")
+		from = pos + len(tag) - len(value)
+		n := strings.IndexFunc(value, func(r rune) bool {
+			return strings.ContainsRune(" \t\r\n\"';/", r)
+		})
+		if n < 0 {
+			n = len(value)
+		}
+		if n > 0 {
+			return from, from + n, true
+		}
+	}
+}
+
+// repairUTF8 reads text that is UTF-8 but for a few octets, such as a footer
+// that somebody added in another charset.
+func repairUTF8(b []byte) (string, bool) {
+	var out strings.Builder
+	runes, bad := 0, 0
+	for len(b) > 0 {
+		r, n := utf8.DecodeRune(b)
+		switch {
+		case r == utf8.RuneError && n == 1:
+			r = charmap.Windows1252.DecodeByte(b[0])
+			bad++
+		case n > 1:
+			runes++
+		}
+		out.WriteRune(r)
+		b = b[n:]
+	}
+	return out.String(), runes >= 3 && runes >= 3*bad
+}
+
+// detectCharsets lists the charsets that b is likely in, the likeliest first.
+// The detector runs its recognizers side by side, and what is equally likely
+// comes in any order: that is sorted out here, so that the same text always
+// reads the same.
+func detectCharsets(b []byte, isHTML bool) []string {
+	detector := chardet.NewTextDetector()
+	if isHTML {
+		detector = chardet.NewHtmlDetector()
+	}
+	results, err := detector.DetectAll(b[:min(len(b), maxDetect)])
+	if err != nil {
+		return nil
+	}
+	best := make(map[string]int)
+	for _, r := range results {
+		name := strings.ToLower(r.Charset)
+		best[name] = max(best[name], r.Confidence)
+	}
+	var names []string
+	for name, confidence := range best {
+		// EBCDIC (ibm42x) is not sent by mail; UTF-32 is a misreading of NULs.
+		if confidence >= minConfidence && !strings.HasPrefix(name, "ibm") && !strings.HasPrefix(name, "utf") {
+			names = append(names, name)
+		}
+	}
+	slices.SortFunc(names, func(a, b string) int {
+		return cmp.Or(cmp.Compare(best[b], best[a]), cmp.Compare(a, b))
+	})
+	return names
+}

@@ -1,0 +1,159 @@
+package mimeconv
+
+import (
+	"bytes"
+	"strings"
+)
+
+// Convert makes of a raw message what the API takes, as the route's policies
+// say. raw is only read, and nothing of the result aliases it; what o.Link is
+// given is the callee's to keep. The error is an [*Error], or what o.Link
+// returned. Equal input gives equal output.
+func Convert(raw []byte, o Options) (Message, error) {
+	if len(raw) > maxRaw {
+		return Message{}, refuse(ErrTooLarge, "the message has more than %d MiB", maxRaw>>20)
+	}
+	b, body, err := readBlock(raw)
+	if err != nil {
+		return Message{}, err
+	}
+	c := &converter{options: o}
+	c.warnHeader(&b)
+	all, err := c.read(&b, body, "")
+	if err != nil {
+		return Message{}, err
+	}
+	m, err := c.assemble(all, b.subject())
+	if err != nil {
+		return Message{}, err
+	}
+	m.Warnings = c.warnings
+	return m, nil
+}
+
+// converter is the state of one conversion.
+type converter struct {
+	options  Options
+	fence    fence
+	warnings []Warning
+	size     int  // of the decoded text so far, in octets
+	hasBody  bool // a body part was found
+}
+
+// warnHeader tells what of the header does not survive.
+func (c *converter) warnHeader(b *block) {
+	if b.repaired > 0 {
+		c.warn(HeaderRepaired, "", "lines in the header that are no fields: %d", b.repaired)
+	}
+	if from := b.text(b.get("from")); from != "" {
+		c.warn(FromReplaced, "From", "the API sends from the inbox's own address, not from %s", shorten(from))
+	}
+	if replyTo := b.text(b.get("reply-to")); replyTo != "" {
+		c.warn(ReplyToReplaced, "Reply-To", "the API has no Reply-To: answers go to the inbox, not to %s", shorten(replyTo))
+	}
+	if b.get("bcc") != "" {
+		c.warn(BccDropped, "Bcc", "the field Bcc was left out")
+	}
+}
+
+// read chooses the content of a message, the outer or a forwarded one.
+func (c *converter) read(b *block, body []byte, prefix string) (content, error) {
+	root, err := c.tree(b, body, prefix)
+	if err != nil {
+		return content{}, err
+	}
+	all, err := c.walk(root)
+	if err != nil {
+		return content{}, err
+	}
+	if len(all.sections)+len(all.files) == 0 && root.isHollow() && hasProse(body) {
+		return c.textPart(root)
+	}
+	return all, nil
+}
+
+// isHollow reports whether a multipart has parts, but nothing in them.
+func (p *part) isHollow() bool {
+	if len(p.children) == 0 {
+		return !isMultipart(p.kind) && len(bytes.TrimSpace(p.raw)) == 0
+	}
+	for _, child := range p.children {
+		if !child.isHollow() {
+			return false
+		}
+	}
+	return true
+}
+
+// hasProse reports whether the body of a multipart has lines that are neither
+// delimiters nor MIME fields: text that stands where none belongs.
+func hasProse(body []byte) bool {
+	for len(body) > 0 {
+		var line []byte
+		line, body = cutAfterLine(body)
+		switch {
+		case len(bytes.TrimSpace(line)) == 0, bytes.HasPrefix(line, []byte("--")):
+		case line[0] == ' ', line[0] == '\t', strings.HasPrefix(fieldName(line), "content-"):
+		default:
+			return true
+		}
+	}
+	return false
+}
+
+// assemble makes the message of its content.
+func (c *converter) assemble(all content, subject string) (Message, error) {
+	html, err := joinHTML(all.sections)
+	if err != nil {
+		return Message{}, err
+	}
+	text, err := joinText(all.sections)
+	if err != nil {
+		return Message{}, err
+	}
+	images := findImages(html, all.files)
+	attachments, err := c.sortFiles(all.files, images)
+	if err != nil {
+		return Message{}, err
+	}
+	html, notes, err := c.placeImages(html, images)
+	if err != nil {
+		return Message{}, err
+	}
+	text = joinNonEmpty(text, notes.text())
+	notes, err = c.placeAttachments(attachments)
+	if err != nil {
+		return Message{}, err
+	}
+	html = insertAtEnd(html, notes.html())
+	text = joinNonEmpty(text, notes.text())
+	return c.finish(html, text, subject)
+}
+
+// finish sees to it that nothing is empty, and nothing too large.
+func (c *converter) finish(html, text, subject string) (Message, error) {
+	m := Message{HTML: html, Text: text}
+	switch {
+	case html == "" && subject == "":
+		return Message{}, refuse(ErrEmpty, "the message has neither a body nor a Subject")
+	case html == "":
+		c.warn(BodyFromSubject, "", "there is no body: the Subject was taken for it")
+		m.Text = subject
+		m.HTML = writeHTML(subject)
+	case text == "" && subject == "":
+		c.warn(TextEmpty, "", "the HTML shows no text")
+		m.Text = "(no text)"
+	case text == "":
+		c.warn(TextEmpty, "", "the HTML shows no text: the Subject was taken for the plain body")
+		m.Text = subject
+	}
+	if len(m.HTML) > maxBody || len(m.Text) > maxBody {
+		return Message{}, errTooLarge()
+	}
+	var cut bool
+	if m.Title, cut = title(subject); cut {
+		c.warn(TitleCut, "Subject", "the Subject has more than %d characters", maxTitle)
+	}
+	m.Start = bodyStart(m.HTML)
+	return m, nil
+}

@@ -1,0 +1,215 @@
+package mimeconv
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/net/html"
+)
+
+// FuzzConvert holds of any input what is true of every message: no panic, an
+// Error or a message in valid UTF-8 that is never empty, and the same twice.
+func FuzzConvert(f *testing.F) {
+	files, err := filepath.Glob("testdata/*.eml")
+	if err != nil || len(files) == 0 {
+		f.Fatal("no testdata", err)
+	}
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(raw)
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		before := slices.Clone(raw)
+		h, err := ReadHeader(raw)
+		checkError(t, err)
+		checkHeader(t, h)
+		link := func(Attachment) (string, error) { return "https://files.example/1", nil }
+		for _, o := range []Options{{}, {Attachments: Drop, InlineImages: Drop}, {Attachments: Link, InlineImages: Link, Link: link}} {
+			m, err := Convert(raw, o)
+			if checkError(t, err); err == nil {
+				checkMessage(t, raw, m, o)
+			}
+		}
+		if !slices.Equal(raw, before) {
+			t.Error("raw was changed")
+		}
+	})
+}
+
+func checkError(t *testing.T, err error) {
+	t.Helper()
+	var refused *Error
+	if err != nil && (!errors.As(err, &refused) || refused.Detail == "" || !utf8.ValidString(refused.Detail)) {
+		t.Errorf("not an Error that says anything: %#v", err)
+	}
+}
+
+// checkHeader holds that the strings of a header are clean.
+func checkHeader(t *testing.T, h Header) {
+	t.Helper()
+	var all []string
+	for _, list := range [][]Address{h.From, h.ReplyTo, h.To, h.Cc, h.Bcc} {
+		for _, a := range list {
+			if a.Addr == "" {
+				t.Errorf("an address is empty: %q", list)
+			}
+			all = append(all, a.Name, a.Addr)
+		}
+	}
+	for _, id := range slices.Concat(h.Own, h.InReplyTo, h.References) {
+		if id == "" || len(id) > maxID || strings.ContainsFunc(id, unicode.IsSpace) {
+			t.Errorf("no id: %q", id)
+		}
+		all = append(all, id)
+	}
+	if len(h.Own) > maxIDs || len(h.InReplyTo)+len(h.References) > maxIDs {
+		t.Error("too many ids")
+	}
+	for _, s := range append(all, h.Subject) {
+		if !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) {
+			t.Errorf("not clean: %q", s)
+		}
+	}
+}
+
+// FuzzPlainBody holds that a body which is not empty never gives an empty result,
+// and that nothing in a plain body becomes markup or is lost.
+func FuzzPlainBody(f *testing.F) {
+	for _, s := range []string{"Hello", "> quoted\n>> deeper", " a  b\t<b>", "https://x.example/?a=b&c=\"d\"", "www.x.example a@b.example", "\xff\xfe\x00a", "\x1b$B$3"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		m, err := Convert([]byte("X: y\r\n\r\n"+body), Options{})
+		var refused *Error
+		if errors.As(err, &refused) && (refused.Kind == ErrEncrypted || refused.Kind == ErrTooLarge) {
+			return
+		}
+		text, _ := decodeCharset([]byte(body), "", false)
+		text, _ = cleanText(text)
+		if (err != nil) != isBlank(text) {
+			t.Fatalf("body %q: %v", body, err)
+		}
+		if err == nil && letters(textOf(t, m.HTML)) != letters(m.Text) {
+			t.Errorf("HTML says %q, text says %q", m.HTML, m.Text)
+		}
+	})
+}
+
+// letters is s without what writing HTML may change: space and quotation marks.
+func letters(s string) string {
+	return strings.Map(func(r rune) rune {
+		if strings.ContainsRune(" \t\n\u00a0>", r) {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+// textOf is the text of HTML that we made, in which only our own elements stand.
+func textOf(t *testing.T, doc string) string {
+	var b strings.Builder
+	z := html.NewTokenizer(strings.NewReader(doc))
+	for {
+		switch z.Next() {
+		case html.ErrorToken:
+			return b.String()
+		case html.TextToken:
+			b.WriteString(html.UnescapeString(string(z.Raw())))
+		case html.StartTagToken, html.EndTagToken:
+			token := z.Token()
+			for _, a := range token.Attr {
+				if a.Key == "href" && !strings.HasPrefix(strings.ToLower(a.Val), "http") &&
+					!strings.HasPrefix(strings.ToLower(a.Val), "mailto:") && !strings.HasPrefix(strings.ToLower(a.Val), "ftp:") {
+					t.Errorf("a link leads to %q", a.Val)
+				}
+			}
+			if !slices.Contains([]string{"p", "br", "a", "blockquote"}, token.Data) {
+				t.Errorf("the element %q came out of text: %q", token.Data, doc)
+			}
+		default:
+			t.Errorf("markup came out of text: %q", doc)
+		}
+	}
+}
+
+// FuzzFlowed holds that joining lines loses nothing but space.
+func FuzzFlowed(f *testing.F) {
+	f.Add("a \nb\n\n> c \n> d\n-- \nx", false)
+	f.Add(" >a \n b", true)
+	f.Fuzz(func(t *testing.T, text string, delSp bool) {
+		if !utf8.ValidString(text) {
+			return
+		}
+		if got := unflow(text, delSp); letters(got) != letters(text) {
+			t.Errorf("unflow(%q) = %q", text, got)
+		}
+	})
+}
+
+// FuzzRenderText holds that any HTML gives clean lines of text.
+func FuzzRenderText(f *testing.F) {
+	for _, s := range []string{
+		"<p>a<ul><li>b<ol><li>c</ol></ul>", "<table><tr><td>a<td><p>b</p><tr><td><table><tr><td>c</table></table>",
+		"<a href=x>a<div>b</div></a><a href=x><img alt=c></a>", "<pre>\n a\n\n b</pre><blockquote>c<blockquote>d",
+		"<div style=display:none>a<p>b</div>c<script>d</script><style>", "&nbsp;<div>&nbsp;</div>a&#0;&#x80;",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, doc string) {
+		if !utf8.ValidString(doc) || strings.ContainsFunc(doc, isUnclean) {
+			return
+		}
+		text := renderText(doc)
+		if !utf8.ValidString(text) || text != renderText(doc) {
+			t.Errorf("renderText(%q) = %q", doc, text)
+		}
+		for line := range strings.SplitSeq(text, "\n") {
+			if strings.HasSuffix(line, " ") {
+				t.Errorf("a line ends with a space: %q", text)
+			}
+		}
+		if hasContent(doc) && !strings.Contains(strings.ToLower(doc), "<img") && isBlank(text) && !strings.ContainsAny(doc, "<&") {
+			t.Errorf("text was lost: %q", doc)
+		}
+	})
+}
+
+// FuzzAddresses holds that a list gives addresses without line ends, none empty.
+func FuzzAddresses(f *testing.F) {
+	for _, s := range []string{`Bob, Jr. <a@b>, "x\"y" <c@d>`, `g: a@b, c@d;, <e`, `[SMTP:a@b] (c (d))`, `=?utf-8?q?=3Ca=40b=3E?=`} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, list string) {
+		b := block{}
+		checkHeader(t, Header{To: b.addresses(list), InReplyTo: parseIDs(list)})
+	})
+}
+
+// FuzzCharset holds that text comes out in UTF-8, and as it was if it was that.
+func FuzzCharset(f *testing.F) {
+	for _, name := range []string{"", "utf-8", "iso-8859-1", "utf-16", "utf-7", "iso-2022-jp", "gb18030", "x"} {
+		f.Add([]byte("Gr\xc3\xbc\xc3\x9fe"), name)
+		f.Add([]byte("Gr\xfc\xdfe \x1b$B+AAA- \x00"), name)
+	}
+	f.Fuzz(func(t *testing.T, b []byte, declared string) {
+		text, w := decodeCharset(b, declared, len(b)%2 == 0)
+		if !utf8.ValidString(text) || !utf8.ValidString(w.Detail) {
+			t.Errorf("decodeCharset(%q, %q) = %q, %v", b, declared, text, w)
+		}
+		if again, v := decodeCharset(b, declared, len(b)%2 == 0); again != text || v != w {
+			t.Errorf("decodeCharset(%q, %q) = %q, then %q", b, declared, text, again)
+		}
+		if declared == "utf-8" && utf8.Valid(b) && !strings.ContainsAny(string(b), "\x00\x1b\ufeff") && text != string(b) {
+			t.Errorf("decodeCharset(%q) = %q", b, text)
+		}
+	})
+}

@@ -1,0 +1,145 @@
+package mimeconv
+
+import (
+	"bytes"
+	"fmt"
+)
+
+// The bounds. Each stops an input whose cost grows faster than its size, or
+// that no mail program makes; each is well over the largest real mail seen.
+const (
+	// maxRaw bounds the whole message, in octets. Mail systems carry 10 to 50 MB.
+	maxRaw = 64 << 20
+
+	// maxHeader bounds one header block, in octets: the message's and each
+	// part's. The largest real one seen has 210 KB, most of it trace fields.
+	maxHeader = 256 << 10
+
+	// maxMediaField bounds a Content-Type or Content-Disposition, in octets:
+	// parsing them is the slow part of a header. Real ones stay under 1 KB.
+	maxMediaField = 16 << 10
+
+	// maxBoundary bounds a multipart boundary, in octets. RFC 2046, section
+	// 5.1.1, allows 70; enmime misreads boundaries near its 4 KB buffer.
+	maxBoundary = 1000
+
+	// maxMultiparts bounds the multiparts of one message, those in forwarded
+	// messages not counted. enmime's time doubles with each nested multipart
+	// that is never closed. Real mail nests 7 deep and has at most 12.
+	maxMultiparts = 12
+
+	// maxMultipartsInAll bounds them with those in forwarded messages.
+	maxMultipartsInAll = 120
+
+	// maxParts bounds the parts in all: enmime needs quadratic time for them.
+	maxParts = 1000
+
+	// maxForwards bounds messages within messages: each level is read again.
+	maxForwards = 8
+
+	// maxBody bounds the decoded text of all body parts together, and each form
+	// of the result, in octets. Newsletters stay under 1 MB, which is also what
+	// the API is given by default.
+	maxBody = 8 << 20
+)
+
+// fence watches over enmime while it reads a message, and counts what all the
+// messages within that message have used.
+type fence struct {
+	multiparts int // in all messages
+	parts      int // delimiters seen, in all messages
+	forwards   int // how deep we are in forwarded messages
+}
+
+// watch is the fence around the reading of one message. enmime asks it about
+// every media type, and so it sees each boundary before enmime walks to it.
+type watch struct {
+	*fence
+	body     []byte
+	calls    int    // how often a usable boundary was asked for
+	boundary string // the last one looked at
+	usable   bool   // it has delimiters in the body
+	err      *Error // why the reading was stopped
+}
+
+// media parses a media type for enmime (its CustomParseMediaType). A boundary
+// that enmime cannot use is taken away: then the part is a leaf, and nothing in
+// it is lost. An error stops enmime.
+func (w *watch) media(value string) (string, map[string]string, []string, error) {
+	if len(value) > maxMediaField {
+		w.err = refuse(ErrTooComplex, "a Content-Type or Content-Disposition field has more than %d octets", maxMediaField)
+		return "", nil, nil, w.err
+	}
+	kind, params := parseMedia(value)
+	if kind == "multipart" {
+		kind = "multipart/mixed"
+	}
+	boundary, ok := params["boundary"]
+	if !ok {
+		return kind, params, nil, nil
+	}
+	if w.check(kind, boundary); w.err != nil {
+		return "", nil, nil, w.err
+	}
+	if !w.usable {
+		delete(params, "boundary")
+	}
+	return kind, params, nil, nil
+}
+
+// check looks at a boundary, and at all its delimiters, before enmime does.
+func (w *watch) check(kind, boundary string) {
+	if boundary != w.boundary || !isMultipart(kind) {
+		w.boundary, w.usable = boundary, false
+		if !isMultipart(kind) || boundary == "" || len(boundary) > maxBoundary {
+			return
+		}
+		w.countParts("--" + boundary)
+	}
+	if !w.usable || w.err != nil {
+		return
+	}
+	// enmime asks twice for each multipart.
+	if w.calls++; w.calls%2 == 1 {
+		w.multiparts++
+	}
+	if w.calls > 2*maxMultiparts || w.multiparts > maxMultipartsInAll {
+		w.err = refuse(ErrTooComplex, "the message has more than %d multiparts", maxMultiparts)
+	}
+}
+
+// countParts finds the delimiters of a multipart.
+func (w *watch) countParts(delimiter string) {
+	for rest := w.body; ; {
+		_, after, ok := bytes.Cut(rest, []byte(delimiter))
+		if !ok {
+			return
+		}
+		w.usable = true
+		if w.parts++; w.parts > maxParts {
+			w.err = refuse(ErrTooComplex, "the message has more than %d parts", maxParts)
+			return
+		}
+		if !headerFits(after, delimiter) {
+			w.err = refuse(ErrTooComplex, "the header of a part has more than %d octets", maxHeader)
+			return
+		}
+		rest = after
+	}
+}
+
+// headerFits reports whether the header block at the beginning of a part ends,
+// or the part itself does, before maxHeader.
+func headerFits(part []byte, delimiter string) bool {
+	if len(part) <= maxHeader {
+		return true
+	}
+	head := part[:maxHeader]
+	return bytes.Contains(head, []byte("\n\r\n")) || bytes.Contains(head, []byte("\n\n")) ||
+		bytes.Contains(head, []byte(delimiter))
+}
+
+// refuse makes the Error of a message that cannot be converted.
+func refuse(kind ErrorKind, format string, args ...any) *Error {
+	return &Error{Kind: kind, Detail: fmt.Sprintf(format, args...)}
+}

@@ -1,0 +1,419 @@
+package mimeconv
+
+import (
+	"strconv"
+	"strings"
+
+	"golang.org/x/net/html"
+)
+
+// maxLookBack bounds how far back an end tag looks for its start tag, in open
+// elements. Browsers look all the way, which takes quadratic time for tag soup.
+const maxLookBack = 100
+
+// renderText makes plain text of an HTML document: paragraphs, headings and
+// lists stay apart, rows of a table stay rows, quotation is marked with ">",
+// links keep their address, and what a browser would not show is left out. It
+// reads tokens, not a tree, and so it needs linear time however deep the
+// document nests.
+func renderText(doc string) string {
+	if text := renderVisible(doc, false); !isBlank(text) {
+		return text
+	}
+	// All of it is hidden: by an element that was never closed, or on purpose.
+	// Showing it is better than losing it.
+	return renderVisible(doc, true)
+}
+
+// renderVisible renders doc; showAll shows what its styles hide, too.
+func renderVisible(doc string, showAll bool) string {
+	r := renderer{showAll: showAll, open: make(map[string]int)}
+	z := html.NewTokenizer(strings.NewReader(doc))
+	for {
+		switch z.Next() {
+		case html.ErrorToken:
+			r.closeTo(0)
+			return r.layout.String()
+		case html.TextToken:
+			if !r.top().hidden {
+				r.text(html.UnescapeString(string(z.Raw())))
+			}
+		case html.StartTagToken:
+			r.start(z)
+		case html.SelfClosingTagToken:
+			if r.start(z) && !isRaw(r.top().name) {
+				r.closeTo(len(r.stack) - 1)
+			}
+		case html.EndTagToken:
+			name, _ := z.TagName()
+			r.end(string(name))
+		}
+	}
+}
+
+// renderer reads tokens and writes to a layout.
+type renderer struct {
+	layout   layout
+	stack    []element
+	open     map[string]int // how many of a name are on the stack
+	lastURL  string         // of the last link
+	urlEnd   int            // where in the text it ended
+	afterPre bool           // a line end here belongs to the tag
+	showAll  bool
+}
+
+// element is an open element.
+type element struct {
+	name     string
+	hidden   bool // as it is, or as an element around it is
+	pre      bool // white space counts
+	list     int  // ol: the number of the next item; else 0
+	href     string
+	from     int  // a: where its text begins
+	step     int  // a: and at which step of the layout
+	indented bool // it opened an indent
+	row      *row // tr
+	space    int  // what stands behind it: 0 nothing, 1 a line end, 2 a blank line
+}
+
+// attributes are those that matter here.
+type attributes struct {
+	style, href, alt, start string
+	hidden                  bool
+}
+
+func readAttributes(z *html.Tokenizer, more bool) attributes {
+	var a attributes
+	var key, value []byte
+	for more {
+		key, value, more = z.TagAttr()
+		switch string(key) {
+		case "style":
+			a.style = strings.ToLower(strings.Join(strings.Fields(string(value)), ""))
+		case "href":
+			a.href = strings.Join(strings.Fields(string(value)), "")
+		case "alt":
+			a.alt = strings.TrimSpace(string(value))
+		case "start":
+			a.start = string(value)
+		case "hidden":
+			a.hidden = true
+		}
+	}
+	return a
+}
+
+// isHidden reports whether an element shows nothing by its attributes: as mail
+// hides the preview that inboxes show beside the subject.
+func (a *attributes) isHidden() bool {
+	return a.hidden ||
+		strings.Contains(a.style, "display:none") ||
+		strings.Contains(a.style, "visibility:hidden") ||
+		strings.Contains(a.style, "max-height:0") && strings.Contains(a.style, "overflow:hidden")
+}
+
+func (r *renderer) top() element {
+	if len(r.stack) == 0 {
+		return element{}
+	}
+	return r.stack[len(r.stack)-1]
+}
+
+// start reads a start tag, and reports whether it opened an element.
+func (r *renderer) start(z *html.Tokenizer) bool {
+	tag, more := z.TagName()
+	name := string(tag)
+	a := readAttributes(z, more)
+	if name == "noscript" { // no mail program runs scripts
+		z.NextIsNotRawText()
+	}
+	r.closeImplied(name)
+	parent := r.top()
+	e := element{
+		name:   name,
+		hidden: parent.hidden || isRaw(name) || !r.showAll && (isSilent(name) || a.isHidden()),
+		pre:    parent.pre || name == "pre" || strings.Contains(a.style, "white-space:pre"),
+	}
+	if isVoid(name) {
+		if !e.hidden {
+			r.void(name, a)
+		}
+		return false
+	}
+	if !e.hidden {
+		e.space = r.spaceAround(name)
+		r.layout.breakLine(e.space)
+		r.enter(&e, a)
+	}
+	r.stack = append(r.stack, e)
+	r.open[name]++
+	return true
+}
+
+// void reads an element that has no content.
+func (r *renderer) void(name string, a attributes) {
+	switch name {
+	case "br":
+		r.layout.newLine()
+	case "hr":
+		r.layout.breakLine(1)
+		r.layout.words("----------")
+		r.layout.breakLine(1)
+	case "img":
+		if a.alt != "" {
+			r.layout.words("[" + a.alt + "]")
+		}
+	}
+}
+
+// enter does what an element does at its start.
+func (r *renderer) enter(e *element, a attributes) {
+	switch e.name {
+	case "pre":
+		r.afterPre = true
+	case "a":
+		e.href, e.from, e.step = a.href, len(r.layout.text), len(r.layout.ops)
+	case "blockquote":
+		r.indent(e, "> ", "> ")
+	case "dd":
+		r.indent(e, "  ", "  ")
+	case "ol":
+		e.list = 1
+		if n, err := strconv.Atoi(a.start); err == nil {
+			e.list = n
+		}
+	case "li":
+		mark := r.listMark()
+		r.indent(e, mark, strings.Repeat(" ", len(mark)))
+	case "tr":
+		e.row = r.layout.beginRow()
+	case "td", "th":
+		r.layout.cell()
+	}
+}
+
+func (r *renderer) indent(e *element, first, rest string) {
+	r.layout.indent(first, rest)
+	e.indented = true
+}
+
+// listMark is what stands before the next item of the innermost list.
+func (r *renderer) listMark() string {
+	if i := r.find([]string{"ol", "ul"}, nil); i >= 0 && r.stack[i].name == "ol" {
+		r.stack[i].list++
+		return strconv.Itoa(r.stack[i].list-1) + ". "
+	}
+	return "- "
+}
+
+// leave does what an element does at its end.
+func (r *renderer) leave(e element) {
+	r.open[e.name]--
+	if e.hidden {
+		return
+	}
+	if e.href != "" {
+		r.address(e)
+	}
+	if e.row != nil {
+		r.layout.endRow(e.row)
+	}
+	r.layout.breakLine(e.space)
+	if e.indented {
+		r.layout.outdent()
+	}
+}
+
+// address writes where a link leads, once.
+func (r *renderer) address(e element) {
+	text := strings.TrimSpace(string(r.layout.text[e.from:]))
+	if !leadsAnywhere(e.href) || sameAddress(text, e.href) {
+		return
+	}
+	if e.href == r.lastURL && strings.TrimSpace(string(r.layout.text[r.urlEnd:e.from])) == "" {
+		return // an image and a text beside one another that lead to the same place
+	}
+	r.layout.behind("<"+strings.TrimPrefix(e.href, "mailto:")+">", e.step)
+	if text == "" {
+		r.layout.space = true // an image: what follows is not its text
+	}
+	r.lastURL, r.urlEnd = e.href, len(r.layout.text)
+}
+
+// leadsAnywhere reports whether a reader of plain text can follow an address.
+func leadsAnywhere(href string) bool {
+	scheme, _, ok := strings.Cut(href, ":")
+	if !ok {
+		return !strings.HasPrefix(href, "#")
+	}
+	switch strings.ToLower(scheme) {
+	case "javascript", "data", "cid", "about", "blob":
+		return false
+	}
+	return true
+}
+
+// sameAddress reports whether the text of a link says its address already.
+func sameAddress(text, href string) bool {
+	bare := func(s string) string {
+		for _, scheme := range []string{"https://", "http://", "mailto:", "tel:"} {
+			s = strings.TrimPrefix(s, scheme)
+		}
+		return strings.TrimSuffix(s, "/")
+	}
+	if rest, ok := strings.CutPrefix(href, "mailto:"); ok {
+		href, _, _ = strings.Cut(rest, "?")
+	}
+	return strings.EqualFold(bare(text), bare(href))
+}
+
+// text reads text, with its entities resolved.
+func (r *renderer) text(s string) {
+	if r.afterPre {
+		s = strings.TrimPrefix(strings.TrimPrefix(s, "\r"), "\n")
+		r.afterPre = false
+	}
+	if r.top().pre {
+		r.layout.preformatted(s)
+		return
+	}
+	r.layout.words(s)
+}
+
+// end reads an end tag. One that ends nothing is ignored, as in a browser.
+func (r *renderer) end(name string) {
+	switch {
+	case r.open[name] > 0:
+		if i := r.find([]string{name}, endScope(name)); i >= 0 {
+			r.closeTo(i)
+		}
+	case r.top().hidden:
+	case name == "br":
+		r.layout.newLine()
+	case name == "p":
+		r.layout.breakLine(2)
+	}
+}
+
+// closeTo closes elements until depth of them are open.
+func (r *renderer) closeTo(depth int) {
+	for len(r.stack) > depth {
+		e := r.top()
+		r.stack = r.stack[:len(r.stack)-1]
+		r.leave(e)
+	}
+}
+
+// find returns the index of the innermost open element with one of the names, -1
+// where there is none, or an element of scope stands before it.
+func (r *renderer) find(names, scope []string) int {
+	for i := len(r.stack) - 1; i >= max(0, len(r.stack)-maxLookBack); i-- {
+		for _, name := range names {
+			if r.stack[i].name == name {
+				return i
+			}
+		}
+		for _, name := range scope {
+			if r.stack[i].name == name {
+				return -1
+			}
+		}
+	}
+	return -1
+}
+
+// closeImplied closes what a start tag ends without an end tag: HTML lets writers
+// leave out </li>, </p>, </td> and others.
+func (r *renderer) closeImplied(name string) {
+	var names, scope []string
+	switch name {
+	case "li":
+		names, scope = []string{"li"}, []string{"ul", "ol", "td", "table"}
+	case "dt", "dd":
+		names, scope = []string{"dt", "dd"}, []string{"dl", "td", "table"}
+	case "td", "th":
+		names, scope = []string{"td", "th"}, []string{"tr", "table"}
+	case "tr", "thead", "tbody", "tfoot":
+		names, scope = []string{"tr"}, []string{"table"}
+	case "a":
+		names, scope = []string{"a"}, []string{"td", "th", "table"}
+	default:
+		if spaceBehind(name) == 0 {
+			return
+		}
+		names, scope = []string{"p"}, []string{"td", "th", "table", "caption", "button"}
+	}
+	for _, n := range names {
+		if r.open[n] == 0 {
+			continue
+		}
+		if i := r.find(names, scope); i >= 0 {
+			r.closeTo(i)
+		}
+		return
+	}
+}
+
+// endScope lists the elements that an end tag does not reach beyond.
+func endScope(name string) []string {
+	switch name {
+	case "table":
+		return nil
+	case "caption", "thead", "tbody", "tfoot", "tr", "td", "th":
+		return []string{"table"}
+	}
+	return []string{"td", "th", "caption", "table"}
+}
+
+// spaceAround is the space before and behind an element at this place: lists in
+// lists and tables in tables stand close.
+func (r *renderer) spaceAround(name string) int {
+	n := spaceBehind(name)
+	switch {
+	case (name == "ul" || name == "ol") && r.open["ul"]+r.open["ol"] > 0,
+		name == "table" && r.open["td"]+r.open["th"] > 0:
+		return 1
+	}
+	return n
+}
+
+// spaceBehind tells block elements from others: 1 is a line end, 2 a blank line.
+func spaceBehind(name string) int {
+	switch name {
+	case "p", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "pre", "ul", "ol", "dl", "table":
+		return 2
+	case "address", "article", "aside", "body", "caption", "center", "dd", "details", "div", "dt",
+		"fieldset", "figcaption", "figure", "footer", "form", "header", "legend", "li", "main",
+		"nav", "section", "summary", "tbody", "tfoot", "thead", "tr":
+		return 1
+	}
+	return 0
+}
+
+// isVoid reports whether an element has no content and no end tag.
+func isVoid(name string) bool {
+	switch name {
+	case "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr":
+		return true
+	}
+	return false
+}
+
+// isRaw reports whether an element holds no markup (and no text for readers);
+// the tokenizer reads on to its end tag.
+func isRaw(name string) bool {
+	switch name {
+	case "iframe", "noembed", "noframes", "script", "style", "textarea", "title":
+		return true
+	}
+	return false
+}
+
+// isSilent reports whether a browser shows an element, but none of its text.
+func isSilent(name string) bool {
+	switch name {
+	case "audio", "canvas", "datalist", "select", "svg", "template", "video", "xml":
+		return true
+	}
+	return false
+}

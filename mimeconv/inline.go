@@ -1,0 +1,214 @@
+package mimeconv
+
+import (
+	"bytes"
+	"encoding/base64"
+	"net/url"
+	"slices"
+	"strings"
+
+	"golang.org/x/net/html"
+	"golang.org/x/net/html/atom"
+)
+
+// The bounds of embedded images, in octets before base64. Gmail cuts a message
+// at 102 KB of HTML, and the API's body has its own bound.
+const (
+	maxImage  = 32 << 10
+	maxImages = 128 << 10
+)
+
+// image is a place where the HTML shows a part of the message (RFC 2392).
+type image struct {
+	part     *part // nil when there is no such part
+	cid      string
+	from, to int // the URL in the document
+	tagFrom  int // the img element, where it is one; else tagTo is 0
+	tagTo    int
+	alt      string
+}
+
+// findImages finds the cid: URLs of a document, in order, and their parts.
+func findImages(doc string, files []file) []image {
+	if indexFold(doc, "cid:") < 0 {
+		return nil
+	}
+	parts := make(map[string]*part)
+	for _, f := range slices.Backward(files) {
+		if f.cid != "" && (strings.HasPrefix(f.kind, "image/") || f.kind == "application/octet-stream") {
+			parts[f.cid] = f.part // of equal ids the first counts
+		}
+	}
+	var images []image
+	z := html.NewTokenizer(strings.NewReader(doc))
+	style := false
+	for pos := 0; ; {
+		token := z.Next()
+		start := pos
+		pos += len(z.Raw())
+		switch token {
+		case html.ErrorToken:
+			return images
+		case html.TextToken:
+			if style {
+				images = appendImages(images, doc, image{tagFrom: start}, pos, parts)
+			}
+		case html.StartTagToken, html.SelfClosingTagToken:
+			tag, more := z.TagName()
+			found := image{tagFrom: start}
+			name := atom.Lookup(tag)
+			if name == atom.Img {
+				found.tagTo = pos
+				found.alt = readAttributes(z, more).alt
+			}
+			if name != atom.A {
+				images = appendImages(images, doc, found, pos, parts)
+			}
+			style = name == atom.Style
+		case html.EndTagToken:
+			style = false
+		}
+	}
+}
+
+// appendImages finds the cid: URLs from found.tagFrom up to end.
+func appendImages(images []image, doc string, found image, end int, parts map[string]*part) []image {
+	for pos := found.tagFrom; ; {
+		i := indexFold(doc[pos:end], "cid:")
+		if i < 0 {
+			return images
+		}
+		found.from = pos + i
+		n := strings.IndexAny(doc[found.from:end], " \t\r\n\"'()<>")
+		if n < 0 {
+			n = end - found.from
+		}
+		found.to = found.from + n
+		found.cid = html.UnescapeString(doc[found.from+len("cid:") : found.to])
+		if cid, err := url.PathUnescape(found.cid); err == nil {
+			found.cid = cid
+		}
+		if pos = found.to; found.from > 0 && isWord(rune(doc[found.from-1])) {
+			continue // "acid:" is no URL of ours
+		}
+		found.part = parts[found.cid]
+		images = append(images, found)
+	}
+}
+
+// placeImages puts the images where the HTML shows them, as the policy says, and
+// returns notes for the plain body.
+func (c *converter) placeImages(doc string, images []image) (string, notes, error) {
+	if len(images) == 0 {
+		return doc, nil, nil
+	}
+	p := placer{converter: c, urls: make(map[*part]string)}
+	var out strings.Builder
+	pos := 0
+	for _, i := range images {
+		if i.from < pos {
+			continue // in an element that was replaced
+		}
+		with, err := p.url(i)
+		if err != nil {
+			return "", nil, err
+		}
+		from, to := i.from, i.to
+		if with == "" && i.tagTo > 0 {
+			from, to, with = i.tagFrom, i.tagTo, altText(i.alt)
+		}
+		out.WriteString(doc[pos:from])
+		out.WriteString(with)
+		pos = to
+	}
+	out.WriteString(doc[pos:])
+	return out.String(), p.notes, nil
+}
+
+// placer places the images of a document.
+type placer struct {
+	*converter
+	urls     map[*part]string // of the images seen; "" is one that cannot be shown
+	embedded int              // octets in data: URIs so far
+	notes    notes
+}
+
+// url is what the HTML is to show in this place; "" is nothing.
+func (p *placer) url(i image) (string, error) {
+	if i.part == nil {
+		p.warn(ImageMissing, "", "there is no image %s in the message", quote(i.cid))
+		return "", nil
+	}
+	u, seen := p.urls[i.part]
+	if !seen {
+		var err error
+		switch p.options.InlineImages {
+		case Link:
+			u, err = p.linkImage(i.part)
+		case Drop:
+			p.warn(ImageDropped, i.part.id, "the image %s was left out", quote(i.part.name))
+		default:
+			u = p.embed(i.part)
+		}
+		if err != nil {
+			return "", err
+		}
+		p.urls[i.part] = u
+	}
+	if strings.HasPrefix(u, "data:") {
+		n := base64.StdEncoding.DecodedLen(len(u))
+		if p.embedded+n > maxImages {
+			p.warn(ImageDropped, i.part.id, "the image %s was left out: all images together have over %d KiB", quote(i.part.name), maxImages>>10)
+			return "", nil
+		}
+		p.embedded += n
+	}
+	return html.EscapeString(u), nil
+}
+
+// linkImage stores an image and notes its address for the plain body.
+func (p *placer) linkImage(img *part) (string, error) {
+	name := fileName(img, len(p.notes)+1)
+	address, err := p.link(name, img, p.decode(img))
+	p.notes = append(p.notes, note{text: "Image: " + name, url: address})
+	return address, err
+}
+
+// embed makes a data: URI (RFC 2397) of an image; "" when it is too large.
+func (p *placer) embed(img *part) string {
+	data := p.decode(img)
+	kind := img.kind
+	if !strings.HasPrefix(kind, "image/") {
+		kind = sniffImage(data)
+	}
+	switch {
+	case kind == "":
+		p.warn(ImageDropped, img.id, "%s is no image: it was left out", quote(img.name))
+		return ""
+	case len(data) > maxImage:
+		p.warn(ImageDropped, img.id, "the image %s was left out: it has %s, over %d KiB", quote(img.name), size(len(data)), maxImage>>10)
+		return ""
+	}
+	return "data:" + kind + ";base64," + base64.StdEncoding.EncodeToString(data)
+}
+
+// sniffImage knows an image by its first octets, where its type is not said.
+func sniffImage(data []byte) string {
+	switch {
+	case bytes.HasPrefix(data, []byte("\x89PNG\r\n\x1a\n")):
+		return "image/png"
+	case bytes.HasPrefix(data, []byte("\xff\xd8\xff")):
+		return "image/jpeg"
+	case bytes.HasPrefix(data, []byte("GIF8")):
+		return "image/gif"
+	}
+	return ""
+}
+
+// altText shows the alternative text of an image instead of it.
+func altText(alt string) string {
+	if alt == "" {
+		return ""
+	}
+	return html.EscapeString("[" + alt + "]")
+}

@@ -1,0 +1,369 @@
+package mimeconv
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+)
+
+const (
+	// maxIndents bounds the indents that are shown, of quotations and lists
+	// together: deeper text keeps the indent of this level.
+	maxIndents = 12
+
+	// maxCell is how long the text of a cell can be, in octets, for its row to
+	// stay on one line. Longer ones are the columns of a page's layout.
+	maxCell = 100
+)
+
+// layout gathers text and what separates it, and writes it out at the end: only
+// then is it known which rows are rows of data and which a page's columns.
+type layout struct {
+	text  []byte // all words, one after the other
+	ops   []op
+	rows  []*row // open ones
+	space bool   // white space stands before the next word
+}
+
+// op is one step of writing.
+type op struct {
+	kind     opKind
+	from, to int32   // opText, opPre: in layout.text
+	row      *row    // opRow, opCell, opRowEnd
+	indent   *indent // opIndent
+}
+
+type opKind int8
+
+const (
+	opText    opKind = iota // words
+	opPre                   // text whose leading spaces count
+	opBlank                 // a no-break space: a blank line, where it stands alone
+	opBreak                 // a new line, however many there are
+	opGap                   // a blank line, however many there are
+	opLine                  // one line end more, up to a blank line
+	opPreLine               // one line end more
+	opIndent
+	opOutdent
+	opRow
+	opCell
+	opRowEnd
+)
+
+// row is a row of a table.
+type row struct {
+	columns bool // of a page: its cells stand below one another
+	cells   int  // that have text
+	text    bool // this cell has text
+	broken  bool // this cell's text has ended its line
+	size    int  // of this cell's text
+	mark    int  // how many texts were written before the row
+}
+
+// words adds running text, in which white space is only space.
+func (l *layout) words(s string) {
+	const invisible = "\u00ad\u034f\u200b\ufeff"
+	if strings.ContainsAny(s, invisible) {
+		s = strings.Map(func(r rune) rune {
+			if strings.ContainsRune(invisible, r) {
+				return -1
+			}
+			return r
+		}, s)
+	}
+	from := len(l.text)
+	for s != "" {
+		n := strings.IndexAny(s, " \t\n\r\f")
+		switch n {
+		case 0:
+			l.space = true
+			s = strings.TrimLeft(s, " \t\n\r\f")
+			continue
+		case -1:
+			n = len(s)
+		}
+		if l.space {
+			l.text = append(l.text, ' ')
+			l.space = false
+		}
+		l.text = append(l.text, s[:n]...)
+		s = s[n:]
+	}
+	if len(l.text) > from {
+		l.addText(opText, from)
+	}
+}
+
+// preformatted adds text as it is.
+func (l *layout) preformatted(s string) {
+	for i, line := range strings.Split(s, "\n") {
+		if i > 0 {
+			l.addBreak(opPreLine)
+		}
+		if line = strings.TrimRight(line, "\r"); line != "" {
+			from := len(l.text)
+			l.text = append(l.text, line...)
+			l.addText(opPre, from)
+		}
+	}
+}
+
+// addText adds the text from the offset on.
+func (l *layout) addText(kind opKind, from int) {
+	text := l.text[from:]
+	blank := kind == opText && isBlank(string(text))
+	if n := len(l.rows); n > 0 {
+		if blank { // an empty cell, or a space in one
+			l.text, l.space = l.text[:from], true
+			return
+		}
+		l.rows[n-1].add(len(text))
+	}
+	if n := len(l.ops); n > 0 && !blank && l.ops[n-1].kind == kind && l.ops[n-1].to == int32(from) {
+		l.ops[n-1].to = int32(len(l.text))
+		return
+	}
+	if blank {
+		kind = opBlank
+	}
+	l.ops = append(l.ops, op{kind: kind, from: int32(from), to: int32(len(l.text))})
+}
+
+// add notes text of that size in the current cell.
+func (r *row) add(size int) {
+	r.size += size
+	if r.text && r.broken || r.size > maxCell {
+		r.columns = true
+	}
+	if !r.text {
+		r.cells++
+	}
+	r.text, r.broken = true, false
+}
+
+// behind adds text behind the last one, before the line ends that came since; but
+// not before what stood at that step.
+func (l *layout) behind(s string, step int) {
+	end := len(l.ops)
+	for end > step && l.ops[end-1].kind > opBlank {
+		end--
+	}
+	if end == step {
+		end = len(l.ops)
+	}
+	from := len(l.text)
+	l.text = append(append(l.text, ' '), s...)
+	l.ops = slices.Insert(l.ops, end, op{kind: opText, from: int32(from), to: int32(len(l.text))})
+}
+
+// breakLine ends a line (1), or a paragraph (2).
+func (l *layout) breakLine(lines int) {
+	switch lines {
+	case 1:
+		l.addBreak(opBreak)
+	case 2:
+		l.addBreak(opGap)
+	}
+}
+
+// newLine ends a line; the second in a row makes a blank one.
+func (l *layout) newLine() { l.addBreak(opLine) }
+
+func (l *layout) addBreak(kind opKind) {
+	l.space = false
+	if n := len(l.rows); n > 0 {
+		if !l.rows[n-1].text {
+			return // a cell does not begin with an empty line
+		}
+		l.rows[n-1].broken = true
+	}
+	// A third in a row changes nothing.
+	if n := len(l.ops); n >= 2 && kind != opPreLine && l.ops[n-1].kind == kind && l.ops[n-2].kind == kind {
+		return
+	}
+	l.ops = append(l.ops, op{kind: kind})
+}
+
+func (l *layout) indent(first, rest string) {
+	l.ops = append(l.ops, op{kind: opIndent, indent: &indent{first: first, rest: rest}})
+}
+
+func (l *layout) outdent() { l.ops = append(l.ops, op{kind: opOutdent}) }
+
+func (l *layout) beginRow() *row {
+	r := new(row)
+	l.rows = append(l.rows, r)
+	l.ops = append(l.ops, op{kind: opRow, row: r})
+	return r
+}
+
+// cell begins the next cell of the innermost row.
+func (l *layout) cell() {
+	l.space = false
+	if len(l.rows) == 0 {
+		l.breakLine(1)
+		return
+	}
+	r := l.rows[len(l.rows)-1]
+	r.text, r.broken, r.size = false, false, 0
+	l.ops = append(l.ops, op{kind: opCell, row: r})
+}
+
+// endRow ends the innermost row. For the cell that it stands in, it is text.
+func (l *layout) endRow(r *row) {
+	l.rows = l.rows[:len(l.rows)-1]
+	l.ops = append(l.ops, op{kind: opRowEnd, row: r})
+	if len(l.rows) > 0 && r.cells > 0 {
+		outer := l.rows[len(l.rows)-1]
+		outer.add(0)
+		outer.columns = outer.columns || r.columns
+	}
+}
+
+// String writes it all out. Lines have no white space at their end, and the
+// text no blank line at its beginning or end.
+func (l *layout) String() string {
+	w := layoutWriter{}
+	for _, o := range l.ops {
+		switch o.kind {
+		case opText:
+			w.write(l.text[o.from:o.to], false)
+		case opPre:
+			w.write(l.text[o.from:o.to], true)
+		case opBlank:
+			w.blank()
+		case opBreak:
+			w.breakLine(max(w.due, 1))
+		case opGap:
+			w.breakLine(max(w.due, 2))
+		case opLine:
+			w.breakLine(max(w.due, min(w.due+1, 2)))
+		case opPreLine:
+			w.breakLine(w.due + 1)
+		case opIndent:
+			w.indent(*o.indent)
+		case opOutdent:
+			w.outdent()
+		case opRow:
+			o.row.mark = w.texts
+		case opCell:
+			w.cell(o.row)
+		case opRowEnd:
+			w.endRow(o.row)
+		}
+	}
+	return string(bytes.TrimRight(w.out, " \n"))
+}
+
+// layoutWriter is where String stands.
+type layoutWriter struct {
+	out     []byte
+	texts   int  // written so far
+	due     int  // line ends before the next text
+	join    *row // the next text is the next cell of this row
+	indents []indent
+	deeper  int // indents beyond maxIndents
+	shared  int // the indents around both the last text and the next
+}
+
+// indent is what stands before each line.
+type indent struct {
+	first, rest string
+	used        bool
+}
+
+func (w *layoutWriter) write(text []byte, pre bool) {
+	if w.join != nil && w.due == 0 {
+		w.out = append(bytes.TrimRight(w.out, " "), " | "...)
+		text = bytes.TrimLeft(text, " ")
+	} else if w.due > 0 || w.texts == 0 {
+		w.lineEnds()
+		if !pre {
+			text = bytes.TrimLeft(text, " ")
+		}
+	}
+	w.join = nil
+	w.out = append(w.out, bytes.ReplaceAll(text, []byte("\u00a0"), []byte(" "))...)
+	w.due = 0
+	w.shared = len(w.indents)
+	w.texts++
+}
+
+// lineEnds writes the line ends that are due, and the indent of the next line.
+func (w *layoutWriter) lineEnds() {
+	if w.texts > 0 {
+		w.out = append(bytes.TrimRight(w.out, " "), '\n')
+		for range w.due - 1 {
+			w.prefix(w.indents[:w.shared])
+			w.out = append(bytes.TrimRight(w.out, " "), '\n')
+		}
+	}
+	w.prefix(w.indents)
+}
+
+func (w *layoutWriter) prefix(indents []indent) {
+	for i := range indents {
+		if indents[i].used {
+			w.out = append(w.out, indents[i].rest...)
+		} else {
+			w.out = append(w.out, indents[i].first...)
+			indents[i].used = true
+		}
+	}
+}
+
+func (w *layoutWriter) breakLine(due int) {
+	if w.join == nil {
+		w.due = due
+	}
+}
+
+// blank is a no-break space without text: a blank line, where it has a line to
+// itself, else a space.
+func (w *layoutWriter) blank() {
+	switch {
+	case w.join != nil:
+	case w.due > 0:
+		w.due = max(w.due, 2)
+	case w.texts > 0:
+		w.out = append(w.out, ' ')
+	}
+}
+
+func (w *layoutWriter) indent(i indent) {
+	if len(w.indents) == maxIndents {
+		w.deeper++
+		return
+	}
+	w.indents = append(w.indents, i)
+}
+
+func (w *layoutWriter) outdent() {
+	if w.deeper > 0 {
+		w.deeper--
+		return
+	}
+	w.indents = w.indents[:len(w.indents)-1]
+	w.shared = min(w.shared, len(w.indents))
+}
+
+// endRow ends a row. Rows of data stand close, whatever is in their cells.
+func (w *layoutWriter) endRow(r *row) {
+	if w.join == r {
+		w.join = nil
+	}
+	if r.cells > 1 && !r.columns {
+		w.due = min(w.due, 1)
+	}
+}
+
+// cell begins a cell: on the line of the one before it, or below it.
+func (w *layoutWriter) cell(r *row) {
+	switch {
+	case w.texts == r.mark:
+	case r.columns:
+		w.breakLine(max(w.due, 1))
+	default:
+		w.due, w.join = 0, r
+	}
+}

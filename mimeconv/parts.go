@@ -1,0 +1,129 @@
+package mimeconv
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/textproto"
+	"strings"
+
+	"github.com/jhillyerd/enmime/v2"
+)
+
+// part is a node of a message's tree.
+type part struct {
+	id          string            // enmime's part id, "0" for the root
+	kind        string            // media type, in lower case
+	params      map[string]string // of the media type
+	disposition string            // "inline", "attachment" or ""
+	name        string            // file name, decoded; "" when there is none
+	cid         string            // Content-ID without brackets
+	encoding    string            // Content-Transfer-Encoding
+	raw         []byte            // a leaf's content, still encoded; it can alias the message
+	children    []*part           // of a multipart
+}
+
+// newPart reads the MIME fields of a part. RFC 2045, section 5.2: a part without
+// a type, or with one that cannot be read, is plain text.
+func newPart(id string, get func(name string) string, kind string) *part {
+	p := &part{id: id, kind: kind, encoding: get("Content-Transfer-Encoding")}
+	if field := get("Content-Type"); field != "" {
+		p.kind, p.params = parseMedia(field)
+	}
+	var params map[string]string
+	p.disposition, params = parseMedia(get("Content-Disposition"))
+	for _, name := range []string{params["filename"], p.params["name"], params["name"], p.params["filename"]} {
+		if p.name == "" {
+			p.name = oneLine(decodeWords(name, p.params["charset"]))
+		}
+	}
+	p.cid = strings.Trim(get("Content-ID"), "<> \t")
+	if !strings.Contains(p.kind, "/") {
+		p.kind = bareKind(p)
+	}
+	return p
+}
+
+// bareKind is what a type without a subtype means.
+func bareKind(p *part) string {
+	switch {
+	case p.kind == "multipart":
+		return "multipart/mixed"
+	case p.kind != "text" && (p.name != "" || p.disposition == "attachment"):
+		return "application/octet-stream"
+	}
+	return "text/plain"
+}
+
+// decode takes the transfer encoding off a leaf.
+func (c *converter) decode(p *part) []byte {
+	data, w := decodeTransfer(p.raw, p.encoding)
+	c.note(w, p.id)
+	return data
+}
+
+// tree reads the parts of a message. A structure that cannot be read leaves a
+// root without children. The ids of the parts begin with prefix.
+func (c *converter) tree(b *block, body []byte, prefix string) (*part, error) {
+	for _, name := range []string{"content-type", "content-disposition"} {
+		if len(b.get(name)) > maxMediaField {
+			return nil, refuse(ErrTooComplex, "the field %s has more than %d octets", name, maxMediaField)
+		}
+	}
+	root := newPart(prefix+"0", func(name string) string { return b.get(strings.ToLower(name)) }, "text/plain")
+	root.raw = body
+	if !isMultipart(root.kind) {
+		return root, nil
+	}
+	w := &watch{fence: &c.fence, body: body}
+	parsed, err := readParts(w, b.get("content-type"), body)
+	switch {
+	case w.err != nil:
+		return nil, w.err
+	case err == nil:
+		c.adopt(root, parsed, prefix)
+	}
+	return root, nil
+}
+
+// readParts has enmime find the parts of a multipart message. It gets the root's
+// Content-Type alone for a header: the rest of the header is read by us. Content
+// stays as transferred; decoding and charsets are ours too.
+func readParts(w *watch, contentType string, body []byte) (root *enmime.Part, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("enmime panicked: %v", r)
+		}
+	}()
+	parser := enmime.NewParser(
+		enmime.RawContent(true),
+		enmime.MultipartWOBoundaryAsSinglePart(true),
+		enmime.MaxStoredPartErrors(10),
+		enmime.SetCustomParseMediaType(w.media),
+	)
+	header := "Content-Type: " + contentType + "\r\n\r\n"
+	return parser.ReadParts(io.MultiReader(strings.NewReader(header), bytes.NewReader(body)))
+}
+
+// adopt takes enmime's children of a part over into ours.
+func (c *converter) adopt(p *part, parsed *enmime.Part, prefix string) {
+	for _, e := range parsed.Errors {
+		if e.Name == enmime.ErrorMissingBoundary {
+			c.warn(StructureRepaired, p.id, "the multipart does not end as it should")
+		}
+	}
+	kind := "text/plain"
+	if p.kind == "multipart/digest" { // RFC 2046, section 5.1.5
+		kind = "message/rfc822"
+	}
+	if isMultipart(p.kind) && parsed.FirstChild == nil && len(p.raw) == 0 {
+		c.warn(PartDropped, p.id, "a multipart without any part")
+	}
+	for e := parsed.FirstChild; e != nil; e = e.NextSibling {
+		header := textproto.MIMEHeader(e.Header)
+		child := newPart(prefix+e.PartID, header.Get, kind)
+		child.raw = e.Content
+		c.adopt(child, e, prefix)
+		p.children = append(p.children, child)
+	}
+}

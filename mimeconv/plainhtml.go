@@ -1,0 +1,141 @@
+package mimeconv
+
+import (
+	"html"
+	"strings"
+)
+
+const (
+	// maxQuotes bounds the levels of quotation that are shown. Discussions reach
+	// ten; without a bound, 64 KB of ">" would nest the reader's browser to death.
+	maxQuotes = 10
+
+	// tabWidth is what plain text means by a tab, in columns.
+	tabWidth = 8
+
+	openQuote  = `<blockquote style="margin:0 0 0 .8ex;border-left:1px solid #ccc;padding-left:1ex">`
+	closeQuote = `</blockquote>`
+)
+
+// writeHTML makes HTML of plain text: paragraphs, line breaks, indents and
+// quotation stay, addresses become links, and nothing of it becomes markup. It
+// ends early past maxBody, over which the result is refused.
+func writeHTML(text string) string {
+	w := htmlWriter{}
+	for line := range strings.SplitSeq(text, "\n") {
+		depth, rest := quoteDepth(line)
+		w.line(depth, strings.TrimRight(rest, " \t"))
+		if w.Len() > maxBody {
+			break
+		}
+	}
+	w.line(0, "")
+	return w.String()
+}
+
+// htmlWriter writes lines as HTML.
+type htmlWriter struct {
+	strings.Builder
+	depth     int  // open quotations
+	paragraph bool // one is open
+}
+
+func (w *htmlWriter) line(depth int, text string) {
+	if w.paragraph && (depth != w.depth || text == "") {
+		w.WriteString("</p>\n")
+		w.paragraph = false
+	}
+	for ; w.depth < depth; w.depth++ {
+		w.WriteString(openQuote + "\n")
+	}
+	for ; w.depth > depth; w.depth-- {
+		w.WriteString(closeQuote + "\n")
+	}
+	if text == "" {
+		return
+	}
+	if w.paragraph {
+		w.WriteString("<br>\n")
+	} else {
+		w.WriteString("<p>")
+		w.paragraph = true
+	}
+	body := strings.TrimLeft(text, " \t")
+	for range columns(text[:len(text)-len(body)]) {
+		w.WriteString("&nbsp;")
+	}
+	w.linked(body)
+}
+
+// columns is the width of white space at the beginning of a line.
+func columns(space string) int {
+	n := 0
+	for _, c := range space {
+		if c == '\t' {
+			n += tabWidth - n%tabWidth
+		} else {
+			n++
+		}
+	}
+	return n
+}
+
+// linked writes text with its addresses as links.
+func (w *htmlWriter) linked(text string) {
+	pos := 0
+	for _, l := range findLinks(text) {
+		w.escaped(text[pos:l.from])
+		w.WriteString(`<a href="`)
+		w.WriteString(html.EscapeString(l.href))
+		w.WriteString(`">`)
+		w.escaped(text[l.from:l.to])
+		w.WriteString("</a>")
+		pos = l.to
+	}
+	w.escaped(text[pos:])
+}
+
+// escaped writes text so that it shows as it is: markup is escaped, and runs of
+// spaces, which HTML would collapse, are kept.
+func (w *htmlWriter) escaped(text string) {
+	for text != "" {
+		n := strings.IndexAny(text, "&<>\t ")
+		if n < 0 {
+			break
+		}
+		w.WriteString(text[:n])
+		switch c := text[n]; {
+		case c == '&':
+			w.WriteString("&amp;")
+		case c == '<':
+			w.WriteString("&lt;")
+		case c == '>':
+			w.WriteString("&gt;")
+		case c == '\t':
+			w.WriteString("&nbsp;&nbsp;&nbsp; ")
+		case n+1 < len(text) && text[n+1] == ' ':
+			w.WriteString("&nbsp;")
+		default:
+			w.WriteByte(' ')
+		}
+		text = text[n+1:]
+	}
+	w.WriteString(text)
+}
+
+// quoteDepth counts the quotation marks at the beginning of a line: ">> text",
+// "> > text".
+func quoteDepth(line string) (depth int, rest string) {
+	rest = line
+	for strings.HasPrefix(rest, ">") {
+		depth++
+		rest = rest[1:]
+		if next := strings.TrimPrefix(rest, " "); strings.HasPrefix(next, ">") {
+			rest = next
+		}
+	}
+	if depth > 0 {
+		rest = strings.TrimPrefix(rest, " ")
+	}
+	return min(depth, maxQuotes), rest
+}

@@ -1,0 +1,123 @@
+package mimeconv
+
+import (
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// cleanText gives text its final form: line ends are "\n", and control
+// characters, which no reader can show and some databases refuse, are gone.
+// dropped counts the latter.
+func cleanText(s string) (_ string, dropped int) {
+	i := strings.IndexFunc(s, isUnclean)
+	if i < 0 {
+		return s, 0
+	}
+	var b strings.Builder
+	b.Grow(len(s))
+	b.WriteString(s[:i])
+	for ; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == 0x1b && i+1 < len(s) && s[i+1] == '[':
+			i += controlSequence(s[i:]) - 1
+			dropped++
+		case c == '\r' && i+1 < len(s) && s[i+1] == '\n':
+		case c == '\r' || c == '\f' || c == '\v':
+			b.WriteByte('\n')
+		case isUnclean(rune(c)):
+			dropped++
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return b.String(), dropped
+}
+
+// controlSequence is the length of the terminal's control sequence (ECMA-48,
+// section 5.4: colours, mostly) at the beginning of s, which begins with ESC [.
+func controlSequence(s string) int {
+	for i := 2; i < len(s); i++ {
+		switch c := s[i]; {
+		case '@' <= c && c <= '~':
+			return i + 1
+		case c < ' ' || c > '?':
+			return 1
+		}
+	}
+	return 1
+}
+
+// isUnclean reports whether r is a control character other than "\t" and "\n".
+func isUnclean(r rune) bool { return r < ' ' && r != '\t' && r != '\n' || r == 0x7f }
+
+// isBlank reports whether s shows nothing: white space and what has no width.
+func isBlank(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool {
+		return !unicode.IsSpace(r) && !strings.ContainsRune("\u00ad\u034f\u200b\u200c\u200d\ufeff", r)
+	})
+}
+
+// indexFold is strings.Index for an ASCII sub in lower case, in any case. sub
+// holds a character that is no letter, which is what is searched for.
+func indexFold(s, sub string) int {
+	anchor := strings.IndexFunc(sub, func(r rune) bool { return r < 'a' || r > 'z' })
+	for pos := anchor; pos < len(s); pos++ {
+		i := strings.IndexByte(s[pos:], sub[anchor])
+		if i < 0 {
+			return -1
+		}
+		pos += i
+		start := pos - anchor
+		if len(s)-start >= len(sub) && strings.EqualFold(s[start:start+len(sub)], sub) {
+			return start
+		}
+	}
+	return -1
+}
+
+// lastIndexFold is indexFold from the end; sub begins with what is no letter.
+func lastIndexFold(s, sub string) int {
+	for end := len(s); ; {
+		i := strings.LastIndexByte(s[:end], sub[0])
+		if i < 0 || len(s)-i >= len(sub) && strings.EqualFold(s[i:i+len(sub)], sub) {
+			return i
+		}
+		end = i
+	}
+}
+
+// quote quotes what came in a message for people.
+func quote(s string) string { return strconv.Quote(shorten(s)) }
+
+// shorten puts what came in a message on one short line, for people.
+func shorten(s string) string {
+	s, _ = cutText(oneLine(strings.ToValidUTF8(s, "\ufffd")), 100)
+	return s
+}
+
+// size writes a number of octets for people.
+func size(n int) string {
+	switch {
+	case n == 1:
+		return "1 byte"
+	case n < 1000:
+		return strconv.Itoa(n) + " bytes"
+	case n < 1000_000:
+		return strconv.FormatFloat(float64(n)/1000, 'f', 0, 64) + " KB"
+	}
+	return strconv.FormatFloat(float64(n)/1000_000, 'f', 1, 64) + " MB"
+}
+
+// trimBlankLines drops the white space at the end of a text, and blank lines
+// before its first.
+func trimBlankLines(s string) string {
+	s = strings.TrimRight(s, " \t\n\u00a0")
+	for {
+		line, rest, ok := strings.Cut(s, "\n")
+		if !ok || strings.Trim(line, " \t") != "" {
+			return s
+		}
+		s = rest
+	}
+}

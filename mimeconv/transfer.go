@@ -1,0 +1,167 @@
+package mimeconv
+
+import (
+	"bytes"
+	"encoding/base64"
+	"strings"
+)
+
+// decodeTransfer takes the Content-Transfer-Encoding off a part, as tolerantly
+// as RFC 2045, section 6.8, asks ("must ignore") and a little more. The result
+// can alias raw. The warning's code is "" when there is nothing to say.
+func decodeTransfer(raw []byte, encoding string) ([]byte, Warning) {
+	switch encodingName(encoding) {
+	case "", "7bit", "8bit", "binary":
+		return raw, Warning{}
+	case "quotedprintable":
+		data, clean := decodeQuotedPrintable(raw, true)
+		if !clean {
+			return data, Warning{Code: EncodingRepaired, Detail: "quoted-printable with stray equals signs"}
+		}
+		return data, Warning{}
+	case "base64":
+		data, clean := decodeBase64(raw)
+		if !clean && !looksBase64(raw) {
+			return raw, Warning{Code: EncodingRepaired, Detail: "labelled base64, but it is not: taken as it is"}
+		}
+		if !clean {
+			return data, Warning{Code: EncodingRepaired, Detail: "damaged base64: what could be read was taken"}
+		}
+		return data, Warning{}
+	}
+	return raw, Warning{Code: EncodingUnknown, Detail: "Content-Transfer-Encoding " + quote(encoding) + " is unknown: taken as it is"}
+}
+
+// encodingName is the bare name of an encoding: "Quoted_Printable (x)" is
+// "quotedprintable".
+func encodingName(s string) string {
+	s, _, _ = strings.Cut(s, "(")
+	s, _, _ = strings.Cut(s, ";")
+	return strings.Map(func(r rune) rune {
+		switch {
+		case 'A' <= r && r <= 'Z':
+			return r + 'a' - 'A'
+		case 'a' <= r && r <= 'z', '0' <= r && r <= '9':
+			return r
+		}
+		return -1
+	}, s)
+}
+
+// decodeQuotedPrintable decodes RFC 2045, section 6.7. In a body, white space at
+// the end of a line is no text (rule 3); in an encoded word it is. An equals
+// sign that encodes nothing stays, and the input is reported as not clean.
+func decodeQuotedPrintable(raw []byte, body bool) (data []byte, clean bool) {
+	data = make([]byte, 0, len(raw))
+	clean = true
+	for len(raw) > 0 {
+		var line []byte
+		line, raw = cutAfterLine(raw)
+		text := line
+		if body {
+			text = bytes.TrimRight(line, " \t\r\n")
+		}
+		soft := body && bytes.HasSuffix(text, []byte("="))
+		if soft {
+			text = text[:len(text)-1]
+		}
+		for {
+			i := bytes.IndexByte(text, '=')
+			if i < 0 {
+				data = append(data, text...)
+				break
+			}
+			data = append(data, text[:i]...)
+			if c, ok := hexPair(text[i+1:]); ok {
+				data = append(data, c)
+				text = text[i+3:]
+				continue
+			}
+			data = append(data, '=')
+			text = text[i+1:]
+			clean = false
+		}
+		switch {
+		case !body || soft:
+		case bytes.HasSuffix(line, []byte("\r\n")):
+			data = append(data, "\r\n"...)
+		case bytes.HasSuffix(line, []byte("\n")):
+			data = append(data, '\n')
+		}
+	}
+	return data, clean
+}
+
+// cutAfterLine cuts b behind its first line end.
+func cutAfterLine(b []byte) (line, rest []byte) {
+	if i := bytes.IndexByte(b, '\n'); i >= 0 {
+		return b[:i+1], b[i+1:]
+	}
+	return b, nil
+}
+
+// hexPair reads two hexadecimal digits at the beginning of b.
+func hexPair[T []byte | string](b T) (byte, bool) {
+	if len(b) < 2 {
+		return 0, false
+	}
+	hi, ok1 := hexDigit(b[0])
+	lo, ok2 := hexDigit(b[1])
+	return hi<<4 | lo, ok1 && ok2
+}
+
+func hexDigit(c byte) (byte, bool) {
+	switch {
+	case '0' <= c && c <= '9':
+		return c - '0', true
+	case 'A' <= c && c <= 'F':
+		return c - 'A' + 10, true
+	case 'a' <= c && c <= 'f':
+		return c - 'a' + 10, true
+	}
+	return 0, false
+}
+
+// isBase64 reports whether c is a digit of base64 (RFC 2045, section 6.8).
+func isBase64(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '+' || c == '/'
+}
+
+// looksBase64 tells base64, damaged or not, from text with a wrong label, which
+// has spaces and punctuation.
+func looksBase64(raw []byte) bool {
+	other := 0
+	for _, c := range raw {
+		if !isBase64(c) && c != '=' && c != '\r' && c != '\n' {
+			other++
+		}
+	}
+	return other*10 <= len(raw)
+}
+
+// decodeBase64 decodes what is base64 in raw, up to its padding, and reports
+// whether there was anything else. The result does not alias raw.
+func decodeBase64(raw []byte) (data []byte, clean bool) {
+	data = make([]byte, base64.RawStdEncoding.DecodedLen(len(raw)))
+	if n, err := base64.StdEncoding.Decode(data, raw); err == nil {
+		return data[:n], true
+	}
+	digits := make([]byte, 0, len(raw))
+	clean = true
+	for i, c := range raw {
+		if c == '=' {
+			clean = clean && len(bytes.Trim(raw[i:], "= \t\r\n")) == 0
+			break
+		}
+		if isBase64(c) {
+			digits = append(digits, c)
+			continue
+		}
+		clean = clean && (c == '\r' || c == '\n' || c == ' ' || c == '\t')
+	}
+	if len(digits)%4 == 1 { // one digit is no octet
+		digits, clean = digits[:len(digits)-1], false
+	}
+	n, err := base64.RawStdEncoding.Decode(data, digits)
+	return data[:n], clean && err == nil
+}
