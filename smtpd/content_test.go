@@ -1,0 +1,81 @@
+package smtpd
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"testing/iotest"
+)
+
+// All contents of up to seven of CR, LF and two letters: after repair every CR and
+// LF stands in a CRLF, and an independent reading gives the same.
+func TestRepair(t *testing.T) {
+	contents := []string{""}
+	for from, n := 0, 0; n < 7; n++ {
+		to := len(contents)
+		for _, s := range contents[from:to] {
+			contents = append(contents, s+"\r", s+"\n", s+"x")
+		}
+		from = to
+	}
+	for _, s := range contents {
+		memory := &budget{}
+		memory.left.Store(1000)
+		in := intake{memory: memory, limit: 100}
+		if err := in.read(iotest.OneByteReader(strings.NewReader(s)), 0); err != nil {
+			t.Fatal(err)
+		}
+		if err := in.endLines(Repair); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := string(in.raw), repaired(s); got != want {
+			t.Fatalf("%q: %q, want %q", s, got, want)
+		}
+		if err := in.endLines(Refuse); err != nil {
+			t.Fatalf("%q repaired: %v", s, err)
+		}
+		refused := intake{memory: memory, limit: 100, raw: []byte(s)}
+		if got, want := refused.endLines(Refuse) != nil, repaired(s) != s; got != want {
+			t.Fatalf("%q refused: %v", s, got)
+		}
+		in.drop()
+		if left := memory.left.Load(); left != 1000 {
+			t.Fatalf("%q: %d bytes left", s, left)
+		}
+	}
+}
+
+func TestRefusedLine(t *testing.T) {
+	for content, want := range map[string]string{
+		"a\nb\r\n":       "Bare LF in line 1",
+		"a\r\nb\rc\r\n":  "Bare CR in line 2",
+		"\r\n\r\n\r\r\n": "Bare CR in line 3",
+		"a\r\n\n":        "Bare LF in line 2",
+	} {
+		in := intake{raw: []byte(content)}
+		if err := in.endLines(Refuse); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %s", content, err, want)
+		}
+	}
+}
+
+// However much is announced or comes, exactly the limit passes, and memory is
+// taken for little more than what has come.
+func TestIntake(t *testing.T) {
+	const limit = 3 << 20
+	for _, size := range []int{0, 1, firstRoom - 1, firstRoom, firstRoom + 1, trustedClaim, trustedClaim + 1, limit - 1, limit, limit + 1} {
+		for _, announced := range []int64{0, 1, int64(size), limit} {
+			memory := &budget{}
+			memory.left.Store(2 * limit)
+			in := intake{memory: memory, limit: limit}
+			content := bytes.Repeat([]byte("x"), size)
+			err := in.read(bytes.NewReader(content), announced)
+			if (err == nil) != (size <= limit) || err == nil && !bytes.Equal(in.raw, content) {
+				t.Errorf("%d bytes, announced %d: %v", size, announced, err)
+			}
+			if taken := 2*limit - memory.left.Load(); taken != int64(cap(in.raw)) || taken > max(2*int64(size), trustedClaim+1) && taken > 2*firstRoom {
+				t.Errorf("%d bytes, announced %d: took %d", size, announced, taken)
+			}
+		}
+	}
+}

@@ -1,0 +1,202 @@
+package smtpd
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+var update = flag.Bool("update", false, "write what was seen to testdata/*.got")
+
+// TestDialogs plays testdata/*.txt over a loopback connection. After the first
+// line, which says what must be seen, and the options, each line is one of
+//
+//	O: size 100        the server's limit; also recipients 2, bare_lf refuse, allow 10.0.0.0/8
+//	O: reply 554 5.6.0 no    what the Handler says; also: reply panic
+//	C: EHLO app.test   the client sends a line; <eof> ends its side, <close> closes
+//	R: "a\nb"          the client sends just this; R*3: "x" sends it three times
+//	S: 250 2.0.0 Ok    the server's next line; the last one is <closed>
+//	M: Q1 <a@b> -> <c@d>     a message that was handed over, with SMTPUTF8 where so
+//	D: "…"             its content
+//	L: 550 5.7.1 …     what the administrator was told
+func TestDialogs(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) < 35 {
+		t.Fatalf("%d dialogs: %v", len(files), err)
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".txt")
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := play(t, string(want))
+			if got == string(want) {
+				return
+			}
+			if *update {
+				if err := os.WriteFile(file+".got", []byte(got), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			t.Errorf("%s: %s", file, difference(got, string(want)))
+		})
+	}
+}
+
+// difference shows the first line that is not as wanted.
+func difference(got, want string) string {
+	g, w := strings.Split(got, "\n"), strings.Split(want, "\n")
+	for i := range min(len(g), len(w)) {
+		if g[i] != w[i] {
+			return fmt.Sprintf("line %d\n got %s\nwant %s", i+1, g[i], w[i])
+		}
+	}
+	return fmt.Sprintf("%d lines, want %d; the rest:\n%s", len(g), len(w), strings.Join(g[min(len(g), len(w)):], "\n"))
+}
+
+// play runs a dialog and returns it as it really went.
+func play(t *testing.T, script string) string {
+	lines := strings.Split(strings.TrimSuffix(script, "\n"), "\n")
+	if !strings.HasPrefix(lines[0], "# ") || !slices.Contains(lines, "S: <closed>") {
+		t.Fatal("a dialog begins with what must be seen, and ends when the connection is closed")
+	}
+	o, l, handler := setUp(t, lines)
+	h := openOn(t, l, o, handler)
+	c := h.dial(t)
+	var got []string
+	astray := false // a wrong reply makes the rest meaningless
+	for i, line := range lines {
+		kind, rest, _ := strings.Cut(line, ": ")
+		switch {
+		case kind == "M" || kind == "D" || kind == "L":
+			continue
+		case kind == "S" && !astray:
+			if *update {
+				_ = c.SetReadDeadline(time.Now().Add(time.Second))
+			}
+			line = "S: " + c.line()
+			astray = line != lines[i] && !*update
+		case astray:
+		case kind == "C" && rest == "<close>":
+			_ = c.Close()
+		case kind == "C" && rest == "<eof>":
+			_ = c.Conn.(*net.TCPConn).CloseWrite()
+		case kind == "C":
+			c.send(rest + "\r\n")
+		case strings.HasPrefix(kind, "R"):
+			c.send(unquoted(t, kind, rest))
+		}
+		got = append(got, line)
+	}
+	_ = c.Close()
+	h.stop(t)
+	return strings.Join(append(got, h.outcome()...), "\n") + "\n"
+}
+
+// send is put for a connection that the server may have closed already.
+func (c *client) send(s string) { _, _ = io.WriteString(c.Conn, s) }
+
+// unquoted reads an R line.
+func unquoted(t testing.TB, kind, quoted string) string {
+	s, err := strconv.Unquote(quoted)
+	if err != nil {
+		t.Fatalf("R: %s: %v", quoted, err)
+	}
+	n := 1
+	if _, times, ok := strings.Cut(kind, "*"); ok {
+		if n, err = strconv.Atoi(times); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return strings.Repeat(s, n)
+}
+
+// setUp reads the O lines.
+func setUp(t *testing.T, lines []string) (Options, Listener, *recorder) {
+	socket, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var o Options
+	l := Listener{Listener: socket, Name: "listeners[0]", Allow: loopback}
+	handler := &recorder{}
+	for _, line := range lines {
+		option, ok := strings.CutPrefix(line, "O: ")
+		if !ok {
+			continue
+		}
+		key, value, _ := strings.Cut(option, " ")
+		n, _ := strconv.ParseInt(value, 10, 64)
+		switch key {
+		case "size":
+			o.Limits.MessageSize = n
+		case "recipients":
+			o.Limits.Recipients = int(n)
+		case "bare_lf":
+			o.BareLF = Refuse
+		case "allow":
+			l.Allow = []netip.Prefix{netip.MustParsePrefix(value)}
+		case "reply":
+			handler.reply = func(context.Context, *Envelope) Reply { return scripted(value) }
+		default:
+			t.Fatalf("unknown option %q", key)
+		}
+	}
+	return o, l, handler
+}
+
+// scripted reads a reply; "panic" panics.
+func scripted(s string) Reply {
+	if s == "panic" {
+		panic("secret inner words")
+	}
+	f := strings.SplitN(s, " ", 3)
+	code, _ := strconv.Atoi(f[0])
+	text, err := strconv.Unquote(`"` + f[2] + `"`)
+	if err != nil {
+		panic(err)
+	}
+	return Reply{Code: code, Enhanced: f[1], Text: text}
+}
+
+// outcome is what the Handler and the administrator got, as M, D and L lines.
+func (h *house) outcome() []string {
+	var out []string
+	for _, m := range h.messages() {
+		line := fmt.Sprintf("M: %s <%s> ->", m.QueueID, m.From)
+		for _, to := range m.Rcpt {
+			line += " <" + to + ">"
+		}
+		if m.UTF8 {
+			line += " SMTPUTF8"
+		}
+		content := strconv.QuoteToASCII(m.raw)
+		if len(content) > 2000 {
+			content = fmt.Sprintf("%d bytes", len(m.raw))
+		}
+		out = append(out, line, "D: "+content)
+	}
+	for _, e := range h.all() {
+		line := strings.Join(strings.Fields(fmt.Sprintf("L: %d %s %s", e.Code, e.Enhanced, e.Reason)), " ")
+		if e.Err != nil {
+			cause, _, _ := bytes.Cut([]byte(e.Err.Error()), []byte("\n"))
+			line += " (" + string(cause) + ")"
+		}
+		out = append(out, line)
+	}
+	return out
+}

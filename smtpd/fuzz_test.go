@@ -1,0 +1,85 @@
+package smtpd
+
+import (
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Whatever a client sends, the server survives, every 250 to a message has a
+// message behind it, and what is handed over keeps its promises. The seeds are the
+// clients' sides of the dialogs.
+func FuzzSession(f *testing.F) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range files {
+		script, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(clientSide(f, string(script)))
+	}
+	f.Fuzz(func(t *testing.T, sent []byte) {
+		l, err := net.Listen("unix", filepath.Join(t.TempDir(), "smtp")) // TCP would run out of ports
+		if err != nil {
+			t.Skip(err)
+		}
+		h := openOn(t, Listener{Listener: l}, Options{Limits: Limits{MessageSize: 1 << 20}}, &recorder{})
+		dialled, err := net.Dial("unix", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := newClient(t, dialled)
+		received := make(chan string)
+		go func() {
+			all, _ := io.ReadAll(c)
+			received <- string(all)
+		}()
+		_, _ = c.Conn.Write(sent)
+		_ = c.Conn.(*net.UnixConn).CloseWrite()
+		replies := <-received
+		h.stop(t)
+		mail := h.messages()
+		if n := strings.Count(replies, "250 2.0.0 Ok: queued as Q"); n > len(mail) {
+			t.Errorf("%d times 250, %d messages", n, len(mail))
+		}
+		for _, m := range mail {
+			if m.raw != repaired(m.raw) || checkSender(m.From, m.UTF8) != nil || len(m.Rcpt) == 0 {
+				t.Errorf("handed over %+v", m)
+			}
+			for _, to := range m.Rcpt {
+				if err := CheckAddress(to, m.UTF8); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		for _, e := range h.all() {
+			if e.Err != nil && strings.Contains(e.Err.Error(), "panic") {
+				t.Error(e.Err)
+			}
+		}
+		if left := h.memory.left.Load(); left != h.o.Limits.InFlight {
+			t.Errorf("%d bytes of memory left", left)
+		}
+	})
+}
+
+// clientSide is what the client sends in a dialog.
+func clientSide(t testing.TB, script string) []byte {
+	var sent []byte
+	for line := range strings.Lines(script) {
+		kind, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
+		switch {
+		case kind == "C" && !strings.HasPrefix(rest, "<"):
+			sent = append(sent, rest+"\r\n"...)
+		case strings.HasPrefix(kind, "R"):
+			sent = append(sent, unquoted(t, kind, rest)...)
+		}
+	}
+	return sent
+}

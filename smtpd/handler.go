@@ -1,0 +1,39 @@
+package smtpd
+
+import (
+	"context"
+	"net/netip"
+	"time"
+)
+
+// Handler takes over accepted mail. Handle is called once for each completed
+// DATA or BDAT, from many sessions at once. The raw message (as received, line
+// ends CRLF, no trace field added) is the handler's until Handle returns; the
+// envelope is the handler's to keep.
+type Handler interface {
+	Handle(ctx context.Context, env *Envelope, raw []byte) Reply
+}
+
+// Envelope is one mail transaction (RFC 5321, section 2.3.1) and who sent it.
+type Envelope struct {
+	QueueID  string     // made at MAIL, so that every refusal can name it
+	Client   netip.Addr // the peer; the zero Addr for a unix socket
+	Hello    string     // what the client called itself in EHLO or HELO
+	User     string     // authenticated user, "" for none
+	From     string     // MAIL FROM without brackets; "" for the null reverse-path <>
+	Rcpt     []string   // RCPT TO without brackets, in order, as spelt, repeats included
+	UTF8     bool       // the client said SMTPUTF8 (RFC 6531)
+	Received time.Time  // when DATA was complete
+}
+
+// Reply is what the client is told, and the only text it ever sees.
+type Reply struct {
+	Code     int    // 250, 451, 554, …
+	Enhanced string // RFC 3463 status code, such as "2.0.0"
+	Text     string // one line, without codes
+
+	// Heard, where not nil, is called at most once: when the client sends
+	// anything at all after this reply, and so surely got it. It is not called
+	// when the client breaks off, whose retry is then no second message.
+	Heard func()
+}

@@ -1,0 +1,38 @@
+package smtpd
+
+import (
+	"cmp"
+	"time"
+)
+
+// Limits bound what clients can ask for. A zero field means its default.
+type Limits struct {
+	MessageSize           int64 // bytes of one message, 25,000,000; exactly that many are accepted
+	Recipients            int   // of one message, 100 (RFC 5321, section 4.5.3.1.8)
+	Connections           int   // at a time, 1,000
+	ConnectionsPerAddress int   // at a time, 250; a /64 of IPv6 is one address, unix sockets are not counted
+
+	// InFlight is how many bytes of messages may be in memory at a time, 256 MiB.
+	// At the least it is twice MessageSize, or the largest message would never fit.
+	InFlight int64
+
+	Greeting  time.Duration // from the connection to EHLO or HELO, 1 minute
+	Command   time.Duration // from a reply to the end of the next command, 5 minutes (RFC 5321, section 4.5.3.2.7)
+	DataIdle  time.Duration // while a message comes, from one arrival to the next, 5 minutes
+	DataTotal time.Duration // for the whole of a message, 30 minutes
+	Reply     time.Duration // for the client to take a reply, 1 minute
+}
+
+func (l Limits) orDefaults() Limits {
+	l.MessageSize = cmp.Or(l.MessageSize, 25_000_000)
+	l.Recipients = cmp.Or(l.Recipients, 100)
+	l.Connections = cmp.Or(l.Connections, 1000)
+	l.ConnectionsPerAddress = cmp.Or(l.ConnectionsPerAddress, 250)
+	l.InFlight = max(cmp.Or(l.InFlight, 256<<20), 2*l.MessageSize)
+	l.Greeting = cmp.Or(l.Greeting, time.Minute)
+	l.Command = cmp.Or(l.Command, 5*time.Minute)
+	l.DataIdle = cmp.Or(l.DataIdle, 5*time.Minute)
+	l.DataTotal = cmp.Or(l.DataTotal, 30*time.Minute)
+	l.Reply = cmp.Or(l.Reply, time.Minute)
+	return l
+}

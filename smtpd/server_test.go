@@ -1,0 +1,396 @@
+package smtpd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+// The reply to DATA that clients' programs look for leaves byte for byte.
+func TestQueuedReply(t *testing.T) {
+	h := open(t, Options{}, &recorder{})
+	c := h.dial(t)
+	c.begin()
+	c.put("Subject: hi\r\n\r\nhello\r\n.\r\n")
+	if got := c.line(); got != "250 2.0.0 Ok: queued as Q1" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestEnvelope(t *testing.T) {
+	h := open(t, Options{}, &recorder{})
+	c := h.dial(t)
+	c.begin()
+	c.say(".", "250 ")
+	m := h.messages()[0]
+	if m.QueueID != "Q1" || m.Client != netip.MustParseAddr("127.0.0.1") || m.Hello != "app.test" ||
+		m.User != "" || m.From != "app@app.test" || len(m.Rcpt) != 1 || m.Rcpt[0] != "bob@example.com" ||
+		m.UTF8 || m.Received.IsZero() {
+		t.Errorf("%+v", m)
+	}
+}
+
+func TestConnectionLimits(t *testing.T) {
+	h := open(t, Options{Limits: Limits{Connections: 3, ConnectionsPerAddress: 2}}, &recorder{})
+	first, second := h.dial(t), h.dial(t)
+	first.hello()
+	second.hello()
+	third := h.dial(t)
+	third.want("421 4.7.0 Too many connections from 127.0.0.1 (2), try again later", "<closed>")
+
+	elsewhere := h.dialFrom(t, "127.0.0.2")
+	elsewhere.hello()
+	h.dialFrom(t, "127.0.0.3").want("421 4.7.0 Too many connections (3), try again later", "<closed>")
+
+	first.say("QUIT", "221 ", "<closed>")
+	h.dial(t).hello()
+	if e := h.all(); len(e) != 2 || e[0].Code != 421 || e[1].Client != netip.MustParseAddr("127.0.0.3") {
+		t.Errorf("told %+v", e)
+	}
+	second.say("QUIT", "221 ", "<closed>")
+}
+
+// dialFrom dials from another address of the loopback network.
+func (h *house) dialFrom(t *testing.T, addr string) *client {
+	t.Helper()
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(addr)}}
+	c, err := d.Dial("tcp", h.listener.Addr().String())
+	if err != nil {
+		t.Skipf("this system has no %s: %v", addr, err)
+	}
+	return newClient(t, c)
+}
+
+func TestNetwork(t *testing.T) {
+	for addr, want := range map[string]string{
+		"192.0.2.1":       "192.0.2.1/32",
+		"2001:db8:1:2::3": "2001:db8:1:2::/64",
+	} {
+		if got := network(netip.MustParseAddr(addr)); got.String() != want {
+			t.Errorf("%s: %s, want %s", addr, got, want)
+		}
+	}
+	if network(netip.Addr{}).IsValid() {
+		t.Error("a unix socket has a network")
+	}
+}
+
+func TestAllow(t *testing.T) {
+	for _, test := range []struct {
+		allow, client string
+		want          bool
+	}{
+		{"127.0.0.0/8", "127.0.0.1", true},
+		{"127.0.0.0/8", "172.18.0.3", false},
+		{"172.18.0.3/32", "172.18.0.3", true},
+		{"fe80::/10", "fe80::1", true},
+		{"0.0.0.0/0", "::1", false},
+	} {
+		l := &Listener{Allow: []netip.Prefix{netip.MustParsePrefix(test.allow)}}
+		c := &conn{listener: l, client: netip.MustParseAddr(test.client)}
+		if got := c.allowed(); got != test.want {
+			t.Errorf("%s in %s: %v", test.client, test.allow, got)
+		}
+	}
+}
+
+// Nobody has to be listed on a unix socket: the file's permissions decide.
+func TestUnixSocket(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "smtp")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Skip(err)
+	}
+	h := openOn(t, Listener{Listener: l}, Options{Limits: Limits{ConnectionsPerAddress: 1}}, &recorder{})
+	for range 2 {
+		c, err := net.Dial("unix", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		client := newClient(t, c)
+		client.begin()
+		client.say(".", "250 ")
+	}
+	if m := h.messages(); len(m) != 2 || m[0].Client.IsValid() {
+		t.Errorf("%+v", m)
+	}
+}
+
+// Memory is bounded before it is short: who comes too much is told to come again,
+// with SIZE at once, else after DATA, and what is over gives its memory back.
+func TestInFlight(t *testing.T) {
+	entered, leave := make(chan struct{}), make(chan struct{})
+	h := open(t, Options{Limits: Limits{MessageSize: 1000, InFlight: 2000}}, &recorder{
+		reply: func(ctx context.Context, env *Envelope) Reply {
+			for _, step := range []chan struct{}{entered, leave} {
+				select {
+				case step <- struct{}{}:
+				case <-ctx.Done(): // the test has failed
+				}
+			}
+			return queued(env)
+		},
+	})
+	first, second := h.dial(t), h.dial(t)
+	first.begin()
+	first.put(".\r\n")
+	<-entered
+
+	second.hello()
+	second.say("MAIL FROM:<app@app.test> SIZE=1000", "452 4.3.1 Too much mail at the moment")
+	second.data()
+	second.say("hello\r\nQUIT\r\n.", "452 4.3.1 Too much mail at the moment")
+
+	<-leave
+	first.want("250 ")
+	second.data()
+	second.put("hello\r\n.\r\n")
+	<-entered
+	<-leave
+	second.want("250 ")
+	if left := h.memory.left.Load(); left != 2000 {
+		t.Errorf("%d bytes left of 2000", left)
+	}
+}
+
+// What was refused, cut or repaired gives its memory back as well.
+func TestMemoryReturns(t *testing.T) {
+	h := open(t, Options{Limits: Limits{MessageSize: 1000}}, &recorder{reply: func(context.Context, *Envelope) Reply { panic("no") }})
+	c := h.dial(t)
+	c.begin()
+	c.say("a\nb\r\n.", "451 ")
+	c.data()
+	c.say(strings.Repeat("x", 1001)+"\r\n.", "552 ")
+	c.mail()
+	c.put("BDAT 5\r\nhello")
+	c.want("250 ")
+	c.say("RSET", "250 ")
+	c.data()
+	c.put("half")
+	_ = c.Close()
+	h.stop(t)
+	if left := h.memory.left.Load(); left != 256<<20 {
+		t.Errorf("%d bytes left of %d", left, 256<<20)
+	}
+}
+
+func TestHeard(t *testing.T) {
+	var heard atomic.Int32
+	h := open(t, Options{}, &recorder{reply: func(_ context.Context, env *Envelope) Reply {
+		r := queued(env)
+		r.Heard = func() { heard.Add(1) }
+		return r
+	}})
+	deliver := func(c *client, content string) {
+		c.data()
+		c.put(content)
+		c.want("250 2.0.0 Ok")
+		if n := heard.Load(); n != 0 {
+			t.Errorf("heard %d times before the client said anything", n)
+		}
+	}
+	t.Run("once", func(t *testing.T) {
+		c := h.dial(t)
+		c.hello()
+		deliver(c, ".\r\n")
+		c.say("NOOP", "250 ")
+		c.say("NOOP", "250 ")
+		c.say("QUIT", "221 ", "<closed>")
+		if n := heard.Swap(0); n != 1 {
+			t.Errorf("heard %d times", n)
+		}
+	})
+	t.Run("sent ahead", func(t *testing.T) { // commands that came before the reply left prove nothing
+		c := h.dial(t)
+		c.hello()
+		deliver(c, ".\r\nNOOP\r\n")
+		c.want("250 ")
+		if n := heard.Load(); n != 0 {
+			t.Errorf("heard %d times", n)
+		}
+		c.say("QUIT", "221 ", "<closed>")
+		if n := heard.Swap(0); n != 1 {
+			t.Errorf("heard %d times", n)
+		}
+	})
+	t.Run("broken off", func(t *testing.T) {
+		c := h.dial(t)
+		c.hello()
+		deliver(c, ".\r\n")
+		_ = c.Close()
+		h.stop(t)
+		if n := heard.Load(); n != 0 {
+			t.Errorf("heard %d times", n)
+		}
+	})
+}
+
+// A panic in Heard must not end the process.
+func TestHeardPanics(t *testing.T) {
+	h := open(t, Options{}, &recorder{reply: func(_ context.Context, env *Envelope) Reply {
+		r := queued(env)
+		r.Heard = func() { panic("inner") }
+		return r
+	}})
+	c := h.dial(t)
+	c.begin()
+	c.say(".", "250 ")
+	c.say("NOOP", "250 ")
+	if e := h.all(); len(e) != 1 || e[0].Err == nil || !strings.Contains(e[0].Err.Error(), "inner") {
+		t.Errorf("told %+v", e)
+	}
+}
+
+// A panic outside of the Handler ends one connection and is told with its stack.
+func TestPanic(t *testing.T) {
+	h := open(t, Options{NewID: func() string { panic("no ids left") }}, &recorder{})
+	c := h.dial(t)
+	c.hello()
+	c.say("MAIL FROM:<app@app.test>", "421 4.0.0 Internal server error", "<closed>")
+	h.dial(t).hello()
+	var told string
+	for _, e := range h.all() {
+		if e.Err != nil {
+			told += e.Err.Error()
+		}
+	}
+	if !strings.Contains(told, "no ids left") || !strings.Contains(told, "session.go") {
+		t.Errorf("told %q", told)
+	}
+}
+
+// A shutdown ends idle connections at once, lets a running transaction end, and
+// begins none.
+func TestShutdown(t *testing.T) {
+	h := open(t, Options{}, &recorder{})
+	busy, open, idle, silent := h.dial(t), h.dial(t), h.dial(t), h.dial(t)
+	busy.begin()
+	open.hello()
+	open.mail()
+	idle.hello()
+	silent.want("220 ")
+
+	stopped := make(chan error, 1)
+	go func() { stopped <- h.Shutdown(context.Background()) }()
+	idle.want("421 4.3.2 relay.test is shutting down, try again later", "<closed>")
+	silent.want("421 4.3.2 ", "<closed>")
+	if c, err := net.Dial("tcp", h.listener.Addr().String()); err == nil {
+		_ = c.Close()
+		t.Error("a new connection was taken")
+	}
+	open.say("RCPT TO:<carol@example.com>", "250 ")
+	open.say("RSET\r\nMAIL FROM:<app@app.test>", "250 ", "421 4.3.2 ", "<closed>")
+	busy.say("hello\r\n.", "250 2.0.0 Ok: queued as ", "421 4.3.2 ", "<closed>")
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+	if m := h.messages(); len(m) != 1 || m[0].raw != "hello\r\n" {
+		t.Errorf("%+v", m)
+	}
+	if err := h.Shutdown(context.Background()); err != nil {
+		t.Errorf("again: %v", err)
+	}
+}
+
+// When its time is up, a shutdown ends the handlers' contexts; what they then say
+// still leaves. Whoever is in the middle of a message is told 421.
+func TestShutdownHard(t *testing.T) {
+	entered := make(chan struct{})
+	h := open(t, Options{}, &recorder{reply: func(ctx context.Context, _ *Envelope) Reply {
+		close(entered)
+		<-ctx.Done()
+		return Reply{Code: 421, Enhanced: "4.3.2", Text: "told by the handler"}
+	}})
+	handled, sending := h.dial(t), h.dial(t)
+	handled.begin()
+	handled.put(".\r\n")
+	<-entered
+	sending.begin()
+	sending.put("half a message")
+
+	ctx, cancel := context.WithCancel(t.Context())
+	stopped := make(chan error, 1)
+	go func() { stopped <- h.Shutdown(ctx) }()
+	cancel()
+	handled.want("421 4.3.2 told by the handler", "<closed>")
+	sending.want("421 4.3.2 relay.test is shutting down", "<closed>")
+	if err := <-stopped; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if n := len(h.messages()); n != 1 {
+		t.Errorf("%d messages", n)
+	}
+}
+
+func TestServeAfterShutdown(t *testing.T) {
+	s := New(Options{Handler: &recorder{}})
+	if err := s.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Serve(Listener{Listener: l}); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("Serve: %v", err)
+	}
+	if _, err := l.Accept(); err == nil {
+		t.Error("the listener is open")
+	}
+}
+
+// A listener that fails is reported with its name, and the server can still stop.
+func TestListenerFails(t *testing.T) {
+	s := New(Options{Handler: &recorder{}})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = l.Close()
+	if err := s.Serve(Listener{Listener: l, Name: "listeners[3]"}); err == nil || !strings.Contains(err.Error(), "listeners[3]") {
+		t.Errorf("Serve: %v", err)
+	}
+	if err := s.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// Sessions run at once and do not mix.
+func TestParallel(t *testing.T) {
+	h := open(t, Options{}, &recorder{})
+	var clients sync.WaitGroup
+	for i := range 20 {
+		c := h.dial(t)
+		clients.Go(func() {
+			c.want("220 ")
+			c.put("HELO app.test\r\n")
+			for j := range 10 {
+				c.put(fmt.Sprintf("MAIL FROM:<a%d-%d@app.test>\r\nRCPT TO:<b%[1]d-%d@example.com>\r\nBDAT 9\r\nsubject: BDAT 7 LAST\r\n%03[1]d-%03d", i, j))
+			}
+			c.put("QUIT\r\n")
+			for c.line() != "<closed>" {
+			}
+		})
+	}
+	clients.Wait()
+	all := h.messages()
+	if len(all) != 200 {
+		t.Fatalf("%d messages", len(all))
+	}
+	for _, m := range all {
+		var i, j int
+		if _, err := fmt.Sscanf(m.raw, "subject: %d-%d", &i, &j); err != nil {
+			t.Fatalf("%q: %v", m.raw, err)
+		}
+		if m.From != fmt.Sprintf("a%d-%d@app.test", i, j) || len(m.Rcpt) != 1 || m.Rcpt[0] != fmt.Sprintf("b%d-%d@example.com", i, j) {
+			t.Errorf("mixed: %+v", m)
+		}
+	}
+}

@@ -1,0 +1,106 @@
+package smtpd
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// lineEnds are all sequences of CR and LF up to three.
+func lineEnds() []string {
+	all := []string{""}
+	for from, n := 0, 0; n < 3; n++ {
+		to := len(all)
+		for _, s := range all[from:to] {
+			all = append(all, s+"\r", s+"\n")
+		}
+		from = to
+	}
+	return all
+}
+
+// smuggled is a second transaction that a message carries in its content.
+const smuggled = "MAIL FROM:<evil@app.test>\r\nRCPT TO:<victim@example.com>\r\nDATA\r\nevil\r\n.\r\n"
+
+// repaired says by other means what the Handler must see of a content.
+func repaired(s string) string {
+	s = regexp.MustCompile(`\r*\n`).ReplaceAllString(s, "\n")
+	return strings.NewReplacer("\r", " ", "\n", "\r\n").Replace(s)
+}
+
+// Only CRLF.CRLF ends DATA: whatever else stands around the dot, what follows is
+// content and never a command.
+func TestSmugglingDATA(t *testing.T) {
+	h := open(t, Options{}, &recorder{})
+	for _, before := range lineEnds() {
+		for _, after := range lineEnds() {
+			content := "hello" + before + "." + after
+			// go-smtp misses an end after CRCRLF, which is harmless: what follows is content.
+			ends := strings.HasSuffix(before, "\r\n") && !strings.HasSuffix(before, "\r\r\n") && strings.HasPrefix(after, "\r\n")
+			seen := len(h.messages())
+			c := h.dial(t)
+			c.begin()
+			c.put(content + smuggled)
+			c.want("250 2.0.0 Ok: queued as ")
+			c.drained()
+			got := h.messages()[seen]
+
+			switch {
+			case got.From != "app@app.test" || len(got.Rcpt) != 1 || got.raw != repaired(got.raw):
+				t.Errorf("%q: got %q of %s", content, got.raw, got.From)
+			case ends && got.raw != repaired("hello"+before):
+				t.Errorf("%q: CRLF.CRLF did not end it: %q", content, got.raw)
+			case !ends && (len(h.messages()) != seen+1 || !strings.HasSuffix(got.raw, "<victim@example.com>\r\nDATA\r\nevil\r\n")):
+				t.Errorf("%q: smuggled out of the content: %q", content, got.raw)
+			}
+		}
+	}
+}
+
+// No dot ends a BDAT chunk, wherever chunks are cut.
+func TestSmugglingBDAT(t *testing.T) {
+	h := open(t, Options{}, &recorder{})
+	c := h.dial(t)
+	c.hello()
+	for _, before := range lineEnds() {
+		for _, after := range lineEnds() {
+			content := "hello" + before + "." + after + smuggled
+			for cut := 5; cut <= 6+len(before)+len(after); cut++ {
+				c.mail()
+				c.put(fmt.Sprintf("BDAT %d\r\n%s", cut, content[:cut]))
+				c.put(fmt.Sprintf("BDAT %d LAST\r\n%s", len(content)-cut, content[cut:]))
+				c.want("250 2.0.0 Continue", "250 2.0.0 Ok: queued as ")
+				all := h.messages()
+				if got := all[len(all)-1]; got.raw != repaired(content) || got.From != "app@app.test" {
+					t.Fatalf("%q cut at %d: got %q", content, cut, got.raw)
+				}
+			}
+		}
+	}
+	for _, m := range h.messages() {
+		if m.From != "app@app.test" {
+			t.Fatalf("smuggled: %+v", m)
+		}
+	}
+}
+
+// The connection and go-smtp must agree on which command a chunk follows, or one
+// would take content for commands.
+func TestChunkSize(t *testing.T) {
+	h := open(t, Options{}, &recorder{})
+	for _, command := range []string{
+		"BDAT 6", "bdat 6", "BDAT 6 LAST", "BDAT  6   last", "BDAT 06", "BDAT 6\tLAST", "BDAT 6 laſt",
+		"BDAT", "BDAT6", "BDAT\t6", " BDAT 6", "BDAT +6", "BDAT -6", "BDAT 0x6", "BDAT 6 FIRST", "BDAT 6 LAST now",
+		"BDAT LAST", "BDAT 6,LAST", "BDAT 4294967296", "BDATA 6", "BDA 6", "NOOP BDAT 6", "STARTTLS BDAT 6",
+	} {
+		c := h.dial(t)
+		c.hello()
+		c.put(command + "\r\nNOOP\r\nQUIT\r\n")
+		c.line()
+		taken := strings.HasPrefix(c.line(), "221 ")
+		if size, ok := chunkSize([]byte(command + "\n")); taken != ok || taken != (size == 6) || !taken != (size == 0) {
+			t.Errorf("%q: chunkSize %d, %v, but go-smtp took one: %v", command, size, ok, taken)
+		}
+	}
+}

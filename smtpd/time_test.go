@@ -1,0 +1,205 @@
+package smtpd
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// pipes is a listener without a network, for simulated time.
+type pipes struct {
+	conns  chan net.Conn
+	closed chan struct{}
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error {
+	select {
+	case <-p.closed:
+	default:
+		close(p.closed)
+	}
+	return nil
+}
+
+func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
+
+func (p *pipes) dial(t *testing.T) *client {
+	near, far := net.Pipe()
+	p.conns <- far
+	t.Cleanup(func() { _ = near.Close() })
+	return &client{t, near, bufio.NewReader(near)}
+}
+
+// simulate runs f in simulated time with one connection to a server.
+func simulate(t *testing.T, l Limits, f func(t *testing.T, h *house, c *client)) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &pipes{make(chan net.Conn), make(chan struct{})}
+		h := openOn(t, Listener{Listener: p}, Options{Limits: l}, &recorder{})
+		f(t, h, p.dial(t))
+	})
+}
+
+// pass lets simulated time pass.
+func pass(d time.Duration) { <-time.After(d) }
+
+// wantWait wants the server to cut the connection with a 421, just so long after start.
+func (c *client) wantWait(start time.Time, want time.Duration) {
+	c.Helper()
+	c.want("421 4.4.2 relay.test waited too long", "<closed>")
+	if got := time.Since(start); got != want {
+		c.Errorf("cut after %v, want %v", got, want)
+	}
+}
+
+// A time-out inside a message ends the connection: what the client sends later is
+// neither content nor command.
+func TestDataTimeout(t *testing.T) {
+	for _, start := range []string{"DATA\r\n", "BDAT 1000 LAST\r\n", "BDAT 10 LAST\r\nab"} {
+		t.Run(strings.Fields(start)[0], func(t *testing.T) {
+			simulate(t, Limits{DataIdle: time.Minute}, func(t *testing.T, h *house, c *client) {
+				c.hello()
+				c.mail()
+				c.put(start)
+				if start == "DATA\r\n" {
+					c.want("354 ")
+				}
+				c.put("Sub")
+				c.wantWait(time.Now(), time.Minute)
+				c.send("ject\r\n.\r\n" + smuggled)
+				synctest.Wait()
+				if got := h.messages(); len(got) != 0 {
+					t.Errorf("handed over %+v", got)
+				}
+				if e := h.all(); len(e) != 1 || e[0].Code != 421 || e[0].QueueID != "Q1" {
+					t.Errorf("told %+v", e)
+				}
+			})
+		})
+	}
+}
+
+// Between two chunks, too, a message must go on.
+func TestChunkTimeout(t *testing.T) {
+	simulate(t, Limits{DataIdle: time.Minute}, func(t *testing.T, h *house, c *client) {
+		c.hello()
+		c.mail()
+		c.put("BDAT 2\r\nab")
+		c.want("250 2.0.0 Continue")
+		c.wantWait(time.Now(), time.Minute)
+		if len(h.messages()) != 0 {
+			t.Error("handed over")
+		}
+	})
+}
+
+// A sender that is slow but alive is served, up to DataTotal.
+func TestSlowSender(t *testing.T) {
+	simulate(t, Limits{}, func(t *testing.T, h *house, c *client) {
+		c.begin()
+		for range 7 {
+			pass(4 * time.Minute)
+			c.put("line\r\n")
+		}
+		c.say(".", "250 ")
+		c.data()
+		start := time.Now()
+		for range 7 {
+			pass(4 * time.Minute)
+			c.put("line\r\n")
+		}
+		c.wantWait(start, 30*time.Minute)
+		if len(h.messages()) != 1 {
+			t.Errorf("%d messages", len(h.messages()))
+		}
+	})
+}
+
+// A command has to be whole in time; a byte now and then is no reprieve.
+func TestSlowCommand(t *testing.T) {
+	simulate(t, Limits{}, func(t *testing.T, _ *house, c *client) {
+		c.hello()
+		pass(4 * time.Minute)
+		c.say("NOOP", "250 ")
+		start := time.Now()
+		for range 4 {
+			pass(time.Minute)
+			c.put("M")
+		}
+		c.wantWait(start, 5*time.Minute)
+	})
+}
+
+// Who does not greet is not kept, whatever else is said.
+func TestSlowGreeting(t *testing.T) {
+	simulate(t, Limits{}, func(t *testing.T, _ *house, c *client) {
+		start := time.Now()
+		c.want("220 ")
+		pass(40 * time.Second)
+		c.say("NOOP", "250 ")
+		c.wantWait(start, time.Minute)
+	})
+}
+
+// A client that does not take its replies is dropped.
+func TestSlowReader(t *testing.T) {
+	simulate(t, Limits{Greeting: time.Hour}, func(t *testing.T, _ *house, c *client) {
+		start := time.Now()
+		if _, err := c.Write([]byte("NOOP\r\n")); err == nil {
+			t.Fatal("a pipe takes no command while the greeting waits")
+		}
+		if got := time.Since(start); got != time.Minute {
+			t.Errorf("dropped after %v, want a minute", got)
+		}
+	})
+}
+
+// Bytes that come one by one are put together, and other protocols are still seen.
+func TestDribble(t *testing.T) {
+	simulate(t, Limits{}, func(t *testing.T, h *house, c *client) {
+		c.want("220 ")
+		for _, b := range "HELO app.test\r\n" {
+			c.put(string(b))
+		}
+		c.want("250 relay.test Hello app.test")
+	})
+	simulate(t, Limits{}, func(t *testing.T, h *house, c *client) {
+		c.want("220 ")
+		for _, b := range "GET / HT" {
+			c.put(string(b))
+		}
+		c.want("<closed>")
+		if e := h.all(); len(e) != 1 || !strings.Contains(e[0].Reason, "HTTP") {
+			t.Errorf("told %+v", e)
+		}
+	})
+}
+
+// Shutdown waits for a transaction as long as its context lets it.
+func TestShutdownPatience(t *testing.T) {
+	simulate(t, Limits{}, func(t *testing.T, h *house, c *client) {
+		c.begin()
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		start := time.Now()
+		stopped := make(chan error, 1)
+		go func() { stopped <- h.Shutdown(ctx) }()
+		c.want("421 4.3.2 relay.test is shutting down", "<closed>")
+		if err := <-stopped; !errors.Is(err, ctx.Err()) || time.Since(start) != 10*time.Second {
+			t.Errorf("%v after %v", err, time.Since(start))
+		}
+	})
+}
