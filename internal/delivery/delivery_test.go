@@ -1,0 +1,366 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"heyrelay/internal/events"
+	"heyrelay/internal/heymarket"
+	"heyrelay/internal/spool"
+)
+
+// answers is a transport that gives one answer after the other, and then the
+// last one again.
+type answers struct {
+	mu    sync.Mutex
+	list  []func(*http.Request) (*http.Response, error)
+	calls []string // bodies
+	begun []time.Time
+}
+
+func (a *answers) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, _ := io.ReadAll(r.Body)
+	a.mu.Lock()
+	a.calls, a.begun = append(a.calls, string(body)), append(a.begun, time.Now())
+	next := a.list[0]
+	if len(a.list) > 1 {
+		a.list = a.list[1:]
+	}
+	a.mu.Unlock()
+	return next(r)
+}
+
+func answer(status int, body string, header ...string) func(*http.Request) (*http.Response, error) {
+	return func(r *http.Request) (*http.Response, error) {
+		h := http.Header{"X-Request-Id": {"req-1"}, "Content-Type": {"application/json"}}
+		for i := 0; i+1 < len(header); i += 2 {
+			h.Set(header[i], header[i+1])
+		}
+		return &http.Response{StatusCode: status, Header: h, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
+	}
+}
+
+// until waits for the call to be cut.
+func until(r *http.Request) (*http.Response, error) {
+	<-r.Context().Done()
+	return nil, r.Context().Err()
+}
+
+// lane is a store with one request in one lane: enough to see what the scheduler
+// makes of answers. The real stores have their own suite.
+type lane struct {
+	mu       sync.Mutex
+	task     spool.Task
+	due      time.Time
+	open     bool
+	claimed  bool
+	outcomes []spool.Outcome
+	released int
+	failing  int // Finish fails so many times
+	onClaim  func()
+}
+
+func (l *lane) Claim(_ context.Context, now time.Time, _ time.Duration, rooms ...spool.Room) ([]spool.Task, time.Time, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.open || l.claimed {
+		return nil, time.Time{}, nil
+	}
+	if l.due.After(now) {
+		return nil, l.due, nil
+	}
+	if l.onClaim != nil {
+		l.onClaim()
+	}
+	l.claimed = true
+	l.task.Attempt++
+	if l.task.Attempt == 1 {
+		l.task.Tried = now
+	}
+	return []spool.Task{l.task}, time.Time{}, nil
+}
+
+func (l *lane) Finish(_ context.Context, _ time.Time, outcomes ...spool.Outcome) ([]spool.Finished, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.failing > 0 {
+		l.failing--
+		return nil, errors.New("disk full")
+	}
+	l.outcomes = append(l.outcomes, outcomes...)
+	for _, o := range outcomes {
+		l.claimed, l.open, l.due = false, o.State.Open(), o.Due
+		l.task.Unknown = l.task.Unknown || o.Unknown
+	}
+	return make([]spool.Finished, len(outcomes)), nil
+}
+
+func (l *lane) Release(_ context.Context, tasks ...spool.Task) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.released += len(tasks)
+	l.claimed = false
+	return nil
+}
+
+type recorder struct {
+	mu   sync.Mutex
+	kind []events.Kind
+}
+
+func (r *recorder) Record(e events.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.kind = append(r.kind, e.Kind)
+}
+
+// run delivers l for a while of simulated time and returns when all has ended.
+func run(t *testing.T, l *lane, a *answers, d time.Duration) *recorder {
+	t.Helper()
+	client, err := heymarket.New(heymarket.Options{APIKey: "key", Transport: a, Timeout: 30 * time.Second, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec := &recorder{}
+	s := New(Options{
+		Store: l, Teams: map[string]Team{"shop": {Client: client, Rate: 500, Concurrency: 8}},
+		Creator: func(route string) (int64, bool) { return 55, route == "support" },
+		Sink:    rec, Now: time.Now, Jitter: func() float64 { return 0 },
+		Timeout: 30 * time.Second, RetryInitial: time.Second, RetryMax: time.Hour, Expire: 24 * time.Hour, Grace: 5 * time.Second,
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	defer cancel()
+	s.Run(ctx)
+	return rec
+}
+
+func newLane() *lane {
+	return &lane{open: true, task: spool.Task{
+		Request: 1, QueueID: "Q", LocalID: "L", Route: "support", Team: "shop", Inbox: 202,
+		To: []string{"ann@example.com"}, Title: "T", HTML: "<p>x</p>", Text: "x",
+	}}
+}
+
+const sentBody = `{"id":9,"convo_id":7,"queued":true}`
+
+func TestSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, a := newLane(), &answers{list: []func(*http.Request) (*http.Response, error){answer(200, sentBody)}}
+		rec := run(t, l, a, time.Minute)
+		if len(l.outcomes) != 1 {
+			t.Fatalf("%d outcomes", len(l.outcomes))
+		}
+		if o := l.outcomes[0]; o.State != spool.Sent || o.ConvoID != 7 || o.MessageID != 9 || o.APIID != "req-1" || o.Status != 200 {
+			t.Errorf("outcome %+v", o)
+		}
+		if fmt.Sprint(rec.kind) != "[sent]" {
+			t.Errorf("events %v", rec.kind)
+		}
+	})
+}
+
+// What an answer means for a request that was tried for the first time.
+func TestOutcomes(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		answer  func(*http.Request) (*http.Response, error)
+		state   spool.State
+		unknown bool
+		wait    time.Duration
+	}{
+		{"200 not queued", answer(200, `{"id":9,"convo_id":7,"queued":false}`), spool.Flagged, false, 0},
+		{"200 of a captive portal", answer(200, `<html>`), spool.Asleep, true, time.Second},
+		{"302", answer(302, ``, "Location", "https://elsewhere.example"), spool.Asleep, false, time.Second},
+		{"400", answer(400, `{"error":"bad_data"}`), spool.Failed, false, 0},
+		{"413", answer(413, `{"error":"too large"}`), spool.Failed, false, 0},
+		{"422", answer(422, `{"error":"no"}`), spool.Failed, false, 0},
+		{"400 of a proxy", answer(400, `<html>`), spool.Asleep, false, time.Second},
+		{"401", answer(401, `{"error":"who"}`), spool.Asleep, false, time.Second},
+		{"403", answer(403, `{"error":"no"}`), spool.Asleep, false, time.Second},
+		{"404", answer(404, `{"error":"no"}`), spool.Asleep, false, time.Second},
+		{"408", answer(408, ``), spool.Asleep, true, time.Second},
+		{"429", answer(429, `{}`), spool.Asleep, false, time.Second},
+		{"429 with Retry-After", answer(429, `{}`, "Retry-After", "90"), spool.Asleep, false, 90 * time.Second},
+		{"429 with a Retry-After over retry_max", answer(429, `{}`, "Retry-After", "999999"), spool.Asleep, false, time.Hour},
+		{"500", answer(500, `{}`), spool.Asleep, true, time.Second},
+		{"time-out", until, spool.Asleep, true, 31 * time.Second},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := newLane()
+				l.due = time.Now().Add(-time.Second)
+				run(t, l, &answers{list: []func(*http.Request) (*http.Response, error){c.answer, until}}, 31*time.Second)
+				o := l.outcomes[0]
+				if o.State != c.state || o.Unknown != c.unknown {
+					t.Errorf("state %v, unknown %v, want %v, %v: %s", o.State, o.Unknown, c.state, c.unknown, o.Reason)
+				}
+				if o.State == spool.Asleep && o.Due.Sub(l.task.Tried) != c.wait {
+					t.Errorf("again after %v, want %v", o.Due.Sub(l.task.Tried), c.wait)
+				}
+			})
+		})
+	}
+}
+
+func TestBackOffDoublesToItsLimit(t *testing.T) {
+	s := New(Options{RetryInitial: time.Second, RetryMax: time.Minute, Jitter: func() float64 { return 0 }})
+	for attempt, want := range map[int]time.Duration{1: time.Second, 2: 2 * time.Second, 6: 32 * time.Second, 7: time.Minute, 1000: time.Minute} {
+		if got := s.backOff(attempt); got != want {
+			t.Errorf("after attempt %d: %v, want %v", attempt, got, want)
+		}
+	}
+	s.o.Jitter = func() float64 { return 0.999 }
+	if got := s.backOff(7); got < 30*time.Second || got > 31*time.Second {
+		t.Errorf("jitter takes off %v of a minute, want just under half", time.Minute-got)
+	}
+}
+
+// The same bytes and local_id over all attempts.
+func TestARetryRepeatsTheCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLane()
+		a := &answers{list: []func(*http.Request) (*http.Response, error){answer(500, `{}`), answer(503, `{}`), answer(200, sentBody)}}
+		run(t, l, a, time.Minute)
+		if len(a.calls) != 3 || a.calls[0] != a.calls[1] || a.calls[1] != a.calls[2] || !strings.Contains(a.calls[0], `"local_id":"L"`) {
+			t.Errorf("calls %q", a.calls)
+		}
+		if d := a.begun[2].Sub(a.begun[0]); d != 3*time.Second {
+			t.Errorf("third attempt after %v, want 1 s + 2 s", d)
+		}
+	})
+}
+
+// A 400 proves nothing where an earlier attempt may have been carried out.
+func TestUnknownIsNotFailedByA400(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLane()
+		run(t, l, &answers{list: []func(*http.Request) (*http.Response, error){answer(500, `{}`), answer(400, `{"error":"x"}`)}}, 2*time.Second)
+		for _, o := range l.outcomes {
+			if o.State == spool.Failed {
+				t.Errorf("failed for good: %s", o.Reason)
+			}
+		}
+	})
+}
+
+func TestExpire(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLane()
+		run(t, l, &answers{list: []func(*http.Request) (*http.Response, error){answer(429, `{}`)}}, 48*time.Hour)
+		last := l.outcomes[len(l.outcomes)-1]
+		if last.State != spool.Failed || !strings.Contains(last.Reason, "given up after") {
+			t.Errorf("after two days: %v %s", last.State, last.Reason)
+		}
+		if d := time.Since(l.task.Tried); d < 24*time.Hour {
+			t.Errorf("given up after %v", d)
+		}
+	})
+}
+
+// What the API answered is not lost because the disk is full for a while.
+func TestAnAnswerIsRecordedInTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLane()
+		l.failing = 3
+		a := &answers{list: []func(*http.Request) (*http.Response, error){answer(200, sentBody)}}
+		run(t, l, a, time.Minute)
+		if len(l.outcomes) != 1 || l.outcomes[0].State != spool.Sent || len(a.calls) != 1 {
+			t.Errorf("%d outcomes of %d calls", len(l.outcomes), len(a.calls))
+		}
+	})
+}
+
+// A call under way when Run is told to stop may end; after Grace it is cut, and
+// its outcome is unknown.
+func TestStop(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		takes time.Duration
+		state spool.State
+	}{{"in time", 4 * time.Second, spool.Sent}, {"too late", 6 * time.Second, spool.Asleep}} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := newLane()
+				slow := func(r *http.Request) (*http.Response, error) {
+					select {
+					case <-time.After(c.takes):
+						return answer(200, sentBody)(r)
+					case <-r.Context().Done():
+						return nil, r.Context().Err()
+					}
+				}
+				run(t, l, &answers{list: []func(*http.Request) (*http.Response, error){slow}}, time.Millisecond)
+				if len(l.outcomes) != 1 || l.outcomes[0].State != c.state || l.outcomes[0].Unknown != (c.state == spool.Asleep) {
+					t.Errorf("outcomes %+v", l.outcomes)
+				}
+			})
+		})
+	}
+}
+
+// What was claimed while Run was told to stop is given back untouched.
+func TestRelease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(t.Context())
+		l := newLane()
+		l.onClaim = stop
+		a := &answers{list: []func(*http.Request) (*http.Response, error){answer(200, sentBody)}}
+		client, err := heymarket.New(heymarket.Options{APIKey: "key", Transport: a})
+		if err != nil {
+			t.Fatal(err)
+		}
+		New(Options{
+			Store: l, Teams: map[string]Team{"shop": {Client: client, Rate: 500, Concurrency: 8}}, Sink: &recorder{}, Now: time.Now,
+		}).Run(ctx)
+		if l.released != 1 || len(a.calls) != 0 {
+			t.Errorf("%d given back, %d calls", l.released, len(a.calls))
+		}
+	})
+}
+
+func TestUnknownRouteWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLane()
+		l.task.Route = "gone"
+		a := &answers{list: []func(*http.Request) (*http.Response, error){answer(200, sentBody)}}
+		run(t, l, a, time.Second)
+		if len(a.calls) != 0 || l.outcomes[0].State != spool.Asleep || !strings.Contains(l.outcomes[0].Reason, "add it again") {
+			t.Errorf("%d calls, outcome %+v", len(a.calls), l.outcomes[0])
+		}
+	})
+}
+
+func TestHighHasCallsOfItsOwn(t *testing.T) {
+	s := New(Options{Teams: map[string]Team{"shop": {Rate: 500, Concurrency: 16}}})
+	s.inFlight["shop"] = 10
+	if r := s.rooms()[0]; r.Free != 4 || r.High != 2 {
+		t.Errorf("room %+v, want 4 for all and 2 for high", r)
+	}
+	s.inFlight["shop"] = 16
+	if r := s.rooms(); r != nil {
+		t.Errorf("room %+v where there is none", r)
+	}
+}
+
+func TestEmailSaysTheSubjectOfAReply(t *testing.T) {
+	m := Email(spool.Task{ConvoID: 7, Subject: "Fire <out>", HTML: "<body><p>x</p></body>", Start: 6, Text: "x", Title: "T", To: []string{"a@x"}}, 55)
+	if m.Text != "<body><p>Subject: Fire &lt;out&gt;</p>\n<p>x</p></body>" || m.RawText != "Subject: Fire <out>\n\nx" {
+		t.Errorf("bodies %q and %q", m.Text, m.RawText)
+	}
+	if m.ConvoID != 7 || m.Targets != nil || m.ConvTitle != "" {
+		t.Errorf("a reply with %v %q", m.Targets, m.ConvTitle)
+	}
+}
+
+func ExampleTargets() {
+	fmt.Println(Targets(spool.Task{To: []string{"ann@example.com"}, Cc: []string{"bob@example.com"}}))
+	// Output: [to:ann@example.com cc:bob@example.com]
+}
