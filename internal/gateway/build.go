@@ -1,0 +1,88 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"net"
+
+	"heyrelay/internal/config"
+	"heyrelay/internal/delivery"
+	"heyrelay/internal/heymarket"
+	"heyrelay/smtpd"
+)
+
+// clients makes one API client for each team, all on one transport.
+func clients(cfg *config.Config, p Parts) (map[string]delivery.Team, error) {
+	teams := map[string]delivery.Team{}
+	for name, t := range cfg.Teams {
+		c, err := Client(cfg, name, p)
+		if err != nil {
+			return nil, err
+		}
+		teams[name] = delivery.Team{Client: c, Rate: int(t.Rate), Concurrency: t.Concurrency}
+	}
+	return teams, nil
+}
+
+// Client makes the API client of one team.
+func Client(cfg *config.Config, team string, p Parts) (*heymarket.Client, error) {
+	p.defaults()
+	t := cfg.Teams[team]
+	o := heymarket.Options{
+		BaseURL: cfg.Heymarket.BaseURL, Timeout: cfg.Heymarket.Timeout.Std(),
+		APIKey: t.APIKey.Reveal(), Transport: p.Transport, Now: p.Now, UserAgent: p.UserAgent,
+	}
+	for _, s := range t.Secrets {
+		o.Secrets = append(o.Secrets, heymarket.Secret{ID: s.ID, Key: s.Key.Reveal()})
+	}
+	c, err := heymarket.New(o)
+	if err != nil {
+		return nil, fmt.Errorf("team %s: %w", team, err)
+	}
+	return c, nil
+}
+
+// creators finds a route's creator_id at each attempt.
+func creators(cfg *config.Config) func(string) (int64, bool) {
+	ids := map[string]int64{}
+	for _, r := range cfg.Routes {
+		ids[r.Name] = r.CreatorID
+	}
+	return func(route string) (int64, bool) {
+		id, known := ids[route]
+		return id, known
+	}
+}
+
+func limits(l config.Limits) smtpd.Limits {
+	return smtpd.Limits{
+		MessageSize: int64(l.MessageSize), Recipients: l.Recipients, InFlight: int64(l.InFlight),
+		Connections: l.Connections, ConnectionsPerAddress: l.ConnectionsPerAddress,
+		Greeting: l.Greeting.Std(), Command: l.Command.Std(), DataIdle: l.DataIdle.Std(), DataTotal: l.DataTotal.Std(),
+	}
+}
+
+var bareLF = map[string]smtpd.BareLF{config.BareLFRepair: smtpd.Repair, config.BareLFRefuse: smtpd.Refuse}
+
+// listen opens all listeners, or none.
+func (g *Gateway) listen(open func(network, address string) (net.Listener, error)) error {
+	for i, l := range g.cfg.Listeners {
+		network, address := l.Network()
+		opened, err := open(network, address)
+		if err != nil {
+			return errors.Join(fmt.Errorf("listeners[%d]: %w; choose another address or stop what uses it", i, err), g.Close())
+		}
+		g.listeners = append(g.listeners, smtpd.Listener{Listener: opened, Name: fmt.Sprintf("listeners[%d]", i), Allow: l.Allow.Prefixes()})
+	}
+	return nil
+}
+
+// Close closes the listeners of a Gateway that is not run. Run closes them itself.
+func (g *Gateway) Close() error {
+	var all error
+	for _, l := range g.listeners {
+		all = errors.Join(all, l.Close())
+	}
+	g.listeners = nil
+	return all
+}

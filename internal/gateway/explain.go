@@ -1,0 +1,66 @@
+package gateway
+
+import (
+	"crypto/rand"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"heyrelay/internal/config"
+	"heyrelay/internal/delivery"
+	"heyrelay/internal/heymarket"
+	"heyrelay/internal/spool"
+	"heyrelay/mimeconv"
+	"heyrelay/smtpd"
+)
+
+// Explanation is what a message would become, for people.
+type Explanation struct {
+	Requests []ExplainedRequest `json:"requests"`
+	Warnings []mimeconv.Warning `json:"warnings"`
+	Refused  string             `json:"refused,omitempty"` // the SMTP reply, where the message is refused
+}
+
+// ExplainedRequest is the body of one POST to /v1/email/send as an opener, and
+// why it is what it is.
+type ExplainedRequest struct {
+	heymarket.Email
+	Decision Decision `json:"decision"`
+}
+
+// Decision says why a request is what it is.
+type Decision struct {
+	Route    string   `json:"route"`
+	Team     string   `json:"team"`
+	Priority string   `json:"priority"`
+	Audience string   `json:"audience"`        // who sees whom
+	Joins    []string `json:"joins,omitempty"` // it replies instead where one of these is known for exactly these recipients, best first
+}
+
+// Explain says what the message would become, and sends and stores nothing. The
+// local_ids that it shows are made up.
+func Explain(cfg *config.Config, env *smtpd.Envelope, raw []byte) Explanation {
+	p := planner{cfg: cfg, localID: func() string { return uuid.Must(uuid.NewRandomFromReader(rand.Reader)).String() }}
+	plan, err := p.plan(env, raw)
+	if err != nil {
+		r := refuse(env.QueueID, err)
+		return Explanation{Requests: []ExplainedRequest{}, Warnings: []mimeconv.Warning{}, Refused: fmt.Sprintf("%d %s %s", r.Code, r.Enhanced, r.Text)}
+	}
+	m := plan.Message
+	creator, _ := creators(cfg)(m.Route)
+	e := Explanation{Warnings: append([]mimeconv.Warning{}, plan.Warned...)}
+	for i, r := range m.Requests {
+		x := ExplainedRequest{Decision: Decision{Route: m.Route, Team: m.Team, Priority: r.Priority.String(), Audience: "the visible recipients together"}}
+		if plan.Blind[i] {
+			x.Decision.Audience = "a blind recipient alone: no To or Cc names it"
+		}
+		for _, c := range plan.Clues[i] {
+			x.Decision.Joins = append(x.Decision.Joins, c.Field+": "+c.ID)
+		}
+		x.Email = delivery.Email(spool.Task{
+			LocalID: r.LocalID, Inbox: m.Inbox, To: r.To, Cc: r.Cc, Title: m.Title, HTML: m.HTML, Text: m.Text, Start: m.Start,
+		}, creator)
+		e.Requests = append(e.Requests, x)
+	}
+	return e
+}

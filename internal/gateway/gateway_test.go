@@ -1,0 +1,226 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/smtp"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"heyrelay/internal/config"
+	"heyrelay/internal/events"
+	"heyrelay/internal/sandbox"
+	"heyrelay/internal/spool"
+	"heyrelay/internal/spool/sqlite"
+	"heyrelay/mimeconv"
+	"heyrelay/smtpd"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func parse(t testing.TB, text string) *config.Config {
+	t.Helper()
+	cfg, err := config.Parse("test", []byte(text), func(string) (string, bool) { return sandbox.DemoAPIKey, true })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+func open(t testing.TB) spool.Store {
+	t.Helper()
+	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "spool.db"), sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(store.Check(context.Background()), store.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	return store
+}
+
+const oneRoute = `
+hostname: relay.example.com
+listeners: [{address: "127.0.0.1:0"}]
+teams: {shop: {api_key: "${KEY}"}}
+routes: [{inbox: 202, creator_id: 55}]
+`
+
+// sink hands events of a kind to a test.
+type sink struct {
+	kind events.Kind
+	got  chan events.Event
+}
+
+func (s sink) Record(e events.Event) {
+	if e.Kind == s.kind {
+		s.got <- e
+	}
+}
+
+// A mail by real SMTP is answered with its queue id, arrives, and Run ends when
+// it is told to.
+func TestRun(t *testing.T) {
+	api := sandbox.New(sandbox.Options{})
+	sent := sink{events.Sent, make(chan events.Event, 1)}
+	g, err := New(parse(t, oneRoute), Parts{Store: open(t), Sink: sent, Transport: api, Random: rand.Reader})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- g.Run(ctx) }()
+	text := "To: alice@example.com\r\nSubject: Hello\r\n\r\nHi.\r\n"
+	if err := smtp.SendMail(g.Addrs()[0].String(), nil, "app@example.com", []string{"alice@example.com"}, []byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	if e := <-sent.got; e.Convo == 0 || len(e.QueueID) != 16 || e.Title != "Hello" {
+		t.Errorf("sent %+v", e)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Errorf("Run ended with %v", err)
+	}
+	if n := len(api.Messages()); n != 1 {
+		t.Errorf("the API has %d messages", n)
+	}
+}
+
+func TestPortInUse(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	two := strings.Replace(oneRoute, `[{address: "127.0.0.1:0"}]`, fmt.Sprintf(`[{address: "127.0.0.1:0"}, {address: %q}]`, taken.Addr()), 1)
+	_, err = New(parse(t, two), Parts{Store: open(t), Sink: events.Sinks{}, Random: rand.Reader})
+	if err == nil || !strings.Contains(err.Error(), "listeners[1]") || !strings.Contains(err.Error(), "choose another address") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// Every refusal has its code, and what is not in the table is temporary and says
+// nothing.
+func TestRefuse(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{fmt.Errorf("%w: add one", errNoRoute), "550 5.7.1 no route for this message: add one (Q)"},
+		{errNobody, "554 5.1.3 no valid recipients (Q)"},
+		{errRecipient, "550 5.7.1 recipient not allowed (Q)"},
+		{errBlind, "550 5.7.1 blind recipients are not allowed (Q)"},
+		{errTooMany, "554 5.5.3 too many visible recipients (Q)"},
+		{errTooLarge, "552 5.3.4 message too large for the API (Q)"},
+		{errLoop, "554 5.4.6 mail loop (Q)"},
+		{&mimeconv.Error{Kind: mimeconv.ErrTooLarge, Detail: "too large"}, "552 5.3.4 too large (Q)"},
+		{&mimeconv.Error{Kind: mimeconv.ErrAttachment, Detail: "an attachment"}, "554 5.6.0 an attachment (Q)"},
+		{fmt.Errorf("accept: %w", spool.ErrFull), "452 4.3.1 Insufficient system storage (Q)"},
+		{fmt.Errorf("accept: %w", spool.ErrReadOnly), "452 4.3.1 Insufficient system storage (Q)"},
+		{spool.ErrClosed, "421 4.3.2 Shutting down, try again later (Q)"},
+		{errors.New("secret inner text"), "451 4.3.0 Internal trouble, try again later; ask the administrator for Q"},
+	} {
+		r := refuse("Q", c.err)
+		if got := fmt.Sprintf("%d %s %s", r.Code, r.Enhanced, r.Text); got != c.want {
+			t.Errorf("%v: %q, want %q", c.err, got, c.want)
+		}
+	}
+}
+
+// A store that cannot write is told to nobody but the log.
+func TestStoreTroubleIsTemporary(t *testing.T) {
+	store := open(t)
+	refused := sink{events.Refused, make(chan events.Event, 1)}
+	g, err := New(parse(t, oneRoute), Parts{Store: failing{store}, Sink: refused, Random: rand.Reader, Listen: nowhere})
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := &smtpd.Envelope{QueueID: "Q", From: "app@example.com", Rcpt: []string{"a@example.com"}, Received: time.Now()}
+	r := g.Handle(t.Context(), env, []byte("Subject: x\r\n\r\nx\r\n"))
+	if r.Code != 451 || strings.Contains(r.Text, "inner") {
+		t.Errorf("%d %s", r.Code, r.Text)
+	}
+	if e := <-refused.got; e.Err == nil || !strings.Contains(e.Err.Error(), "inner") || e.QueueID != "Q" {
+		t.Errorf("the log has %+v", e)
+	}
+}
+
+type failing struct{ spool.Store }
+
+func (failing) Accept(context.Context, *spool.Message) (spool.Receipt, error) {
+	return spool.Receipt{}, errors.New("inner trouble")
+}
+
+func TestMailLoop(t *testing.T) {
+	p := planner{cfg: parse(t, oneRoute), localID: func() string { return "L" }}
+	env := &smtpd.Envelope{QueueID: "Q", From: "a@example.com", Rcpt: []string{"a@example.com"}}
+	for hops, refused := range map[int]bool{50: false, 51: true} {
+		raw := strings.Repeat("Received: from a by b\r\n", hops) + "Subject: x\r\n\r\nx\r\n"
+		if _, err := p.plan(env, []byte(raw)); errors.Is(err, errLoop) != refused {
+			t.Errorf("%d hops: %v", hops, err)
+		}
+	}
+}
+
+func TestMaxBody(t *testing.T) {
+	p := planner{cfg: parse(t, strings.Replace(oneRoute, `"${KEY}"`, `"${KEY}", max_body: 1KB`, 1)), localID: func() string { return "L" }}
+	env := &smtpd.Envelope{QueueID: "Q", From: "a@example.com", Rcpt: []string{"a@example.com"}}
+	_, err := p.plan(env, []byte("Subject: x\r\n\r\n"+strings.Repeat("word ", 300)+"\r\n"))
+	if !errors.Is(err, errTooLarge) || !strings.Contains(err.Error(), "teams.shop.max_body") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestFirstRouteThatMatches(t *testing.T) {
+	p := planner{cfg: parse(t, `
+teams: {shop: {api_key: "${KEY}"}}
+routes:
+  - {name: both, inbox: 1, creator_id: 1, match: {sender: "*@example.com", client: 10.0.0.0/8}}
+  - {name: from, inbox: 2, creator_id: 1, match: {from: boss@example.com}}
+  - {name: null-sender, inbox: 3, creator_id: 1, match: {sender: "<>"}}
+`)}
+	for _, c := range []struct{ client, sender, from, want string }{
+		{"10.1.2.3", "a@example.com", "", "both"},
+		{"192.0.2.1", "a@example.com", "", ""},
+		{"192.0.2.1", "a@example.com", "boss@example.com", "from"},
+		{"192.0.2.1", "", "", "null-sender"},
+	} {
+		h := mimeconv.Header{From: []mimeconv.Address{{Addr: c.from}}}
+		r, err := p.route(&smtpd.Envelope{Client: netip.MustParseAddr(c.client), From: c.sender}, h)
+		if r.Name != c.want || (err != nil) != (c.want == "") {
+			t.Errorf("%+v: route %q, %v", c, r.Name, err)
+		}
+	}
+}
+
+func TestQueueIDsSortByTime(t *testing.T) {
+	now := time.UnixMilli(1_700_000_000_000)
+	a, b := queueID(now, rand.Reader), queueID(now.Add(time.Millisecond), bytes.NewReader(make([]byte, 4)))
+	if len(a) != 16 || a >= b {
+		t.Errorf("%s and %s", a, b)
+	}
+}
+
+func ExampleExplain() {
+	cfg, err := config.Parse("example", []byte(oneRoute), func(string) (string, bool) { return "key", true })
+	if err != nil {
+		fmt.Fprintln(os.Stdout, err)
+		return
+	}
+	env := &smtpd.Envelope{QueueID: "Q1", From: "app@example.com", Rcpt: []string{"alice@example.com"}, Received: time.Unix(0, 0)}
+	e := Explain(cfg, env, []byte("To: alice@example.com\r\nSubject: Hello\r\nIn-Reply-To: <1@app>\r\n\r\nHi.\r\n"))
+	fmt.Println(e.Requests[0].Targets, e.Requests[0].ConvTitle, e.Requests[0].Decision.Joins)
+	// Output: [to:alice@example.com] Hello [In-Reply-To: 1@app]
+}

@@ -1,0 +1,220 @@
+package gateway
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"heyrelay/internal/config"
+	"heyrelay/internal/spool"
+	"heyrelay/mimeconv"
+	"heyrelay/smtpd"
+	"heyrelay/threading"
+)
+
+// maxReceived is how many hops a message may have made before it is taken to go
+// round in circles (RFC 5321, section 6.3).
+const maxReceived = 50
+
+// Plan is what a message would become: what is stored, and why.
+type Plan struct {
+	Message *spool.Message
+	Clues   [][]threading.Clue // for each request, where its conversation is looked for
+	Blind   []bool             // for each request, whether no header names its recipient
+	Warned  []mimeconv.Warning
+}
+
+// planner makes plans. It is pure but for the ids that it draws.
+type planner struct {
+	cfg     *config.Config
+	localID func() string
+}
+
+// plan reads a message and decides everything about it that can be decided
+// without the spool. Its errors are refusals.
+func (p planner) plan(env *smtpd.Envelope, raw []byte) (*Plan, error) {
+	h, err := mimeconv.ReadHeader(raw)
+	if err != nil {
+		return nil, err
+	}
+	if h.Received > maxReceived {
+		return nil, fmt.Errorf("%w: %d Received fields", errLoop, h.Received)
+	}
+	route, err := p.route(env, h)
+	if err != nil {
+		return nil, err
+	}
+	team := p.cfg.Teams[route.Team]
+	audiences, rcpt, err := p.audiences(route, team, env, h)
+	if err != nil {
+		return nil, err
+	}
+	body, err := mimeconv.Convert(raw, mimeconv.Options{
+		Attachments:  mimeconv.Policy(route.Attachments),
+		InlineImages: mimeconv.Policy(route.InlineImages),
+	})
+	if err != nil {
+		return nil, err
+	}
+	if n := len(body.HTML) + len(body.Text); int64(n) > int64(team.MaxBody) {
+		return nil, fmt.Errorf("%w: text and raw_text have %d bytes, teams.%s.max_body allows %d", errTooLarge, n, route.Team, team.MaxBody)
+	}
+	m := &spool.Message{
+		QueueID: env.QueueID, Accepted: env.Received, Client: client(env), Sender: env.From,
+		Route: route.Name, Team: route.Team, Inbox: route.Inbox,
+		Title: body.Title, Base: threading.BaseSubject(h.Subject),
+		HTML: body.HTML, Start: body.Start, Text: body.Text, Raw: raw,
+		Warnings: encode(body.Warnings),
+	}
+	m.Fingerprint = fingerprint(scope(route), env.From, rcpt, raw)
+	m.Since, m.Weak = window(env.Received, h, p.cfg.Delivery.Dedupe.Std())
+	plan := &Plan{Message: m, Warned: body.Warnings}
+	p.requests(plan, route, h, audiences)
+	return plan, nil
+}
+
+// audiences says who gets the message, and who with whom.
+func (p planner) audiences(route config.Route, team config.Team, env *smtpd.Envelope, h mimeconv.Header) ([]threading.Audience, []string, error) {
+	rcpt, to, cc := env.Rcpt, addrs(h.To), addrs(h.Cc)
+	if route.Recipients == config.RecipientsHeaders {
+		rcpt = fromHeaders(env.Rcpt, route.RelayMailbox, to, cc, addrs(h.Bcc))
+		if len(rcpt) == 0 {
+			return nil, nil, fmt.Errorf("%w: To, Cc and Bcc name nobody, and the envelope only %s", errNobody, route.RelayMailbox)
+		}
+		for _, r := range rcpt {
+			if err := smtpd.CheckAddress(r, true); err != nil {
+				return nil, nil, fmt.Errorf("%w: %q: %w", errNobody, r, err)
+			}
+		}
+	}
+	for _, block := range h.Resent { // newest first (RFC 5322, section 3.6.6)
+		if rto, rcc := addrs(block.To), addrs(block.Cc); threading.Intersects(rcpt, append(rto, rcc...)) {
+			to, cc = rto, rcc
+			break
+		}
+	}
+	rcpt = threading.Without(rcpt, route.OwnAddresses.Match)
+	for _, r := range rcpt {
+		if len(route.OnlyRecipients) > 0 && !route.OnlyRecipients.Match(r) {
+			return nil, nil, fmt.Errorf("%w: %s is none of only_recipients of route %s", errRecipient, r, route.Name)
+		}
+	}
+	all := threading.Split(rcpt, to, cc)
+	for _, a := range all {
+		if a.Blind && route.BCC == config.BCCReject {
+			return nil, nil, fmt.Errorf("%w: %s stands in no To or Cc, and route %s has bcc: reject", errBlind, a.To[0], route.Name)
+		}
+		if n := len(a.To) + len(a.Cc); n > team.MaxTargets {
+			return nil, nil, fmt.Errorf("%w: %d in To and Cc, teams.%s.max_targets allows %d", errTooMany, n, route.Team, team.MaxTargets)
+		}
+	}
+	return all, rcpt, nil
+}
+
+// requests adds one request for each audience.
+func (p planner) requests(plan *Plan, route config.Route, h mimeconv.Header, audiences []threading.Audience) {
+	trail := threading.Trail{Own: h.Own, InReplyTo: h.InReplyTo, References: h.References}
+	if by := route.ThreadBySubject; by.Regexp != nil {
+		if m := by.FindStringSubmatch(h.Subject); m != nil {
+			trail.Subject = m[1]
+		}
+	}
+	for _, a := range audiences {
+		look, own, cited := trail.Keys(scope(route), a)
+		if route.Join == config.JoinNever {
+			look = nil
+		}
+		plan.Clues, plan.Blind = append(plan.Clues, look), append(plan.Blind, a.Blind)
+		r := spool.Request{
+			LocalID: p.localID(), To: a.To, Cc: a.Cc, Members: a.Members,
+			Priority: priorities[route.Priority], Subject: subjectLines[route.ReplySubject],
+			Own: keys(own), Cited: keys(cited),
+		}
+		for _, c := range look {
+			r.Look = append(r.Look, spool.Key(c.Key))
+		}
+		plan.Message.Requests = append(plan.Message.Requests, r)
+	}
+}
+
+var priorities = map[string]spool.Priority{
+	config.PriorityHigh: spool.High, config.PriorityNormal: spool.Normal, config.PriorityBulk: spool.Bulk,
+}
+
+var subjectLines = map[string]spool.SubjectLine{
+	config.SubjectChanged: spool.SubjectChanged, config.SubjectAlways: spool.SubjectAlways, config.SubjectNever: spool.SubjectNever,
+}
+
+// scope is the space within which ids are known: threads never cross inboxes.
+func scope(r config.Route) string { return fmt.Sprintf("%s/%d", r.Team, r.Inbox) }
+
+// fromHeaders is who gets a message whose envelope holds one relay mailbox: all
+// that the header names, and whoever else stands in the envelope.
+func fromHeaders(envelope []string, mailbox string, lists ...[]string) []string {
+	var all []string
+	for _, l := range lists {
+		all = append(all, l...)
+	}
+	for _, r := range envelope {
+		if threading.Canonical(r) != threading.Canonical(mailbox) {
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+// window says since when an equal message is the application's own retry, and
+// whether only if the client broke off. A Message-ID with a plausible Date tells
+// messages apart for days; some devices send a constant Message-ID and a dead
+// clock; without a Message-ID two equal alarms in a row are two.
+func window(now time.Time, h mimeconv.Header, longest time.Duration) (since time.Time, weak bool) {
+	const short, plausible = 10 * time.Minute, 7 * 24 * time.Hour
+	if longest == 0 {
+		return time.Time{}, false
+	}
+	if h.HasMessageID && !h.Date.IsZero() && now.Sub(h.Date).Abs() <= plausible {
+		return now.Add(-longest), false
+	}
+	return now.Add(-min(short, longest)), !h.HasMessageID
+}
+
+// client is who handed the message over, for people.
+func client(env *smtpd.Envelope) string {
+	if env.User != "" {
+		return env.User
+	}
+	return clientName(env.Client)
+}
+
+func clientName(a netip.Addr) string {
+	if !a.IsValid() {
+		return "unix"
+	}
+	return a.String()
+}
+
+func addrs(list []mimeconv.Address) []string {
+	var all []string
+	for _, a := range list {
+		all = append(all, strings.TrimSpace(a.Addr))
+	}
+	return all
+}
+
+func keys(in []threading.Key) []spool.Key {
+	var out []spool.Key
+	for _, k := range in {
+		out = append(out, spool.Key(k))
+	}
+	return out
+}
+
+func encode(w []mimeconv.Warning) []byte {
+	if len(w) == 0 {
+		return nil
+	}
+	text, _ := json.Marshal(w) // strings only: it cannot fail
+	return text
+}

@@ -1,0 +1,23 @@
+package gateway
+
+import (
+	"fmt"
+
+	"heyrelay/internal/config"
+	"heyrelay/mimeconv"
+	"heyrelay/smtpd"
+)
+
+// route is the first whose match holds: every key that it gives must match.
+func (p planner) route(env *smtpd.Envelope, h mimeconv.Header) (config.Route, error) {
+	from := ""
+	if len(h.From) > 0 {
+		from = h.From[0].Addr
+	}
+	for _, r := range p.cfg.Routes {
+		if r.Match.Matches(env.Client, env.From, from) {
+			return r, nil
+		}
+	}
+	return config.Route{}, fmt.Errorf("%w: client %s, sender <%s>, From <%s>; add a route whose match fits", errNoRoute, client(env), env.From, from)
+}
