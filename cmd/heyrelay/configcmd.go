@@ -1,0 +1,28 @@
+package main
+
+import "heyrelay/internal/config"
+
+type configCmd struct {
+	Show    configShowCmd    `cmd:"" help:"Print the configuration that is in force, defaults included, secrets masked."`
+	Example configExampleCmd `cmd:"" help:"Print an example with every key."`
+}
+
+type configShowCmd struct{ configured }
+
+// Run prints the masked configuration.
+func (c configShowCmd) Run(p *program) error {
+	cfg, err := c.load(p)
+	if err != nil {
+		return err
+	}
+	_, err = p.stdout.Write(cfg.Masked())
+	return err
+}
+
+type configExampleCmd struct{}
+
+// Run prints config.example.yaml.
+func (configExampleCmd) Run(p *program) error {
+	_, err := p.stdout.Write(config.Example())
+	return err
+}

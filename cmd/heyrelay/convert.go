@@ -1,0 +1,98 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"time"
+
+	"heyrelay/internal/config"
+	"heyrelay/internal/gateway"
+	"heyrelay/mimeconv"
+	"heyrelay/smtpd"
+)
+
+type convertCmd struct {
+	configured
+	From    string   `placeholder:"ADDRESS" help:"The envelope sender. Without it, the header's From."`
+	Rcpt    []string `sep:"none" placeholder:"ADDRESS" help:"An envelope recipient; may be repeated. Without any, all of To and Cc."`
+	Message string   `arg:"" optional:"" default:"-" help:"The message: a file, or - for standard input."`
+}
+
+// Run prints what the message would become. It fails where it would be refused.
+func (c convertCmd) Run(p *program) error {
+	cfg, err := c.config(p)
+	if err != nil {
+		return err
+	}
+	raw, err := c.read(p)
+	if err != nil {
+		return err
+	}
+	env, err := c.envelope(raw)
+	if err != nil {
+		return err
+	}
+	e := gateway.Explain(cfg, env, raw)
+	out := json.NewEncoder(p.stdout)
+	out.SetEscapeHTML(false)
+	out.SetIndent("", "  ")
+	if err := out.Encode(e); err != nil {
+		return err
+	}
+	if e.Refused != "" {
+		return errQuiet
+	}
+	return nil
+}
+
+// config is the configuration, or one that shows the conversion where none is given.
+func (c convertCmd) config(p *program) (*config.Config, error) {
+	if c.File != "" || p.inEnvironment() {
+		return c.load(p)
+	}
+	return config.Parse("convert", []byte(convertConfig), func(string) (string, bool) { return "unused", true })
+}
+
+const convertConfig = `
+teams: {default: {api_key: "${KEY}"}}
+routes: [{name: default, inbox: 1, creator_id: 1}]
+`
+
+func (c convertCmd) read(p *program) ([]byte, error) {
+	if c.Message == "-" {
+		return io.ReadAll(p.stdin)
+	}
+	return os.ReadFile(c.Message)
+}
+
+// envelope is the one given, filled up from the header as sendmail -t would.
+func (c convertCmd) envelope(raw []byte) (*smtpd.Envelope, error) {
+	env := &smtpd.Envelope{
+		QueueID: "convert", Client: netip.MustParseAddr("127.0.0.1"), Hello: "localhost",
+		From: c.From, Rcpt: c.Rcpt, UTF8: true, Received: time.Now(),
+	}
+	h, err := mimeconv.ReadHeader(raw)
+	if err != nil {
+		return nil, err
+	}
+	if env.From == "" && len(h.From) > 0 {
+		env.From = h.From[0].Addr
+	}
+	if len(env.Rcpt) == 0 {
+		for _, a := range append(h.To, h.Cc...) {
+			env.Rcpt = append(env.Rcpt, a.Addr)
+		}
+	}
+	for _, r := range env.Rcpt {
+		if err := smtpd.CheckAddress(r, true); err != nil {
+			return nil, fmt.Errorf("%s: %w", r, err)
+		}
+	}
+	if len(env.Rcpt) == 0 {
+		return nil, fmt.Errorf("the header names nobody: give --rcpt ADDRESS")
+	}
+	return env, nil
+}

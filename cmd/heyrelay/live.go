@@ -1,0 +1,33 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"heyrelay/internal/events"
+)
+
+// live is the demo's view: a line for each thing that happens to a message.
+type live struct{ out io.Writer }
+
+// Record implements events.Sink.
+func (l live) Record(e events.Event) {
+	switch e.Kind {
+	case events.Started, events.Stopping:
+		return // the demo says that itself
+	case events.Accepted, events.Duplicate:
+		l.line(e, fmt.Sprintf("<%s> to %s: %q", e.Sender, strings.Join(e.To, " "), e.Title))
+	case events.Sent:
+		l.line(e, fmt.Sprintf("conversation %d, message %d, after %s", e.Convo, e.Message, e.Took.Round(time.Millisecond)))
+	case events.Deferred:
+		l.line(e, fmt.Sprintf("%s; again in %s", e.Reason, e.Due.Sub(e.Time).Round(time.Second)))
+	default:
+		l.line(e, e.Reason)
+	}
+}
+
+func (l live) line(e events.Event, text string) {
+	fmt.Fprintf(l.out, "%s  %-9s  %-16s  %s\n", e.Time.Format(time.TimeOnly), e.Kind, e.QueueID, text)
+}

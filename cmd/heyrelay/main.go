@@ -1,0 +1,143 @@
+// Command heyrelay is an SMTP server that turns mail into calls of Heymarket's
+// e-mail API. Each subcommand has a file of its own; `heyrelay --help` lists
+// them.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"heyrelay/internal/config"
+)
+
+// Exit codes, for scripts.
+const (
+	exitOK     = 0
+	exitFailed = 1  // it did not work, or the answer is no
+	exitUsage  = 2  // the command line is wrong
+	exitConfig = 78 // the configuration is wrong (EX_CONFIG of sysexits.h): trying again will not help
+)
+
+// program is what a subcommand works with.
+type program struct {
+	ctx            context.Context // ends when the process is told to stop
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	environ        []string
+}
+
+type commands struct {
+	Serve   serveCmd   `cmd:"" help:"Run the relay."`
+	Demo    demoCmd    `cmd:"" help:"Run the relay and a sandbox of the API, with no configuration, and show each message as it goes through."`
+	Sandbox sandboxCmd `cmd:"" help:"Run the sandbox of the API alone."`
+	Check   checkCmd   `cmd:"" help:"Validate the configuration."`
+	Config  configCmd  `cmd:"" help:"Show the configuration that is in force, or an example."`
+	Inboxes inboxesCmd `cmd:"" help:"List the inboxes of your account, and print a route to paste."`
+	Try     tryCmd     `cmd:"" help:"Send a mail and a reply through your own running relay."`
+	Convert convertCmd `cmd:"" help:"Print the requests that a message would become; send nothing."`
+	Queue   queueCmd   `cmd:"" help:"Look at what waits and at what became of it."`
+	Health  healthCmd  `cmd:"" help:"Ask a running relay whether it serves."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	p := &program{ctx: ctx, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, environ: os.Environ()}
+	code := p.run(os.Args[1:])
+	stop()
+	os.Exit(code)
+}
+
+// run parses the arguments, runs the subcommand and returns the exit code.
+func (p *program) run(args []string) int {
+	var cmds commands
+	exited := -1
+	parser, err := kong.New(&cmds,
+		kong.Name("heyrelay"),
+		kong.Description("An SMTP relay for applications that cannot speak Heymarket's e-mail API.\n\nTo see it work: heyrelay demo"),
+		kong.Writers(p.stdout, p.stderr),
+		kong.Exit(func(code int) { exited = code }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+	)
+	if err != nil {
+		return p.failed(err)
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	command, err := parser.Parse(args)
+	if exited >= 0 { // --help was printed
+		return exited
+	}
+	if err != nil {
+		fmt.Fprintf(p.stderr, "heyrelay: %v; see heyrelay --help\n", err)
+		return exitUsage
+	}
+	return p.failed(command.Run(p))
+}
+
+// failed prints an error and says which exit code it stands for.
+func (p *program) failed(err error) int {
+	var config config.Errors
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errQuiet):
+		return exitFailed
+	case errors.As(err, &config):
+		fmt.Fprintln(p.stderr, err)
+		return exitConfig
+	}
+	fmt.Fprintln(p.stderr, "heyrelay: "+err.Error())
+	return exitFailed
+}
+
+// errQuiet is a failure that has been told of already.
+var errQuiet = errors.New("")
+
+type versionCmd struct{}
+
+// Run prints the version that the build knows.
+func (versionCmd) Run(p *program) error {
+	_, err := fmt.Fprintln(p.stdout, "heyrelay "+version())
+	return err
+}
+
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "(devel)"
+	}
+	return info.Main.Version
+}
+
+// configured is the flag that most subcommands share.
+type configured struct {
+	File string `name:"config" short:"c" type:"path" placeholder:"FILE" help:"The configuration file. Without one, HEYRELAY_… variables are the configuration."`
+}
+
+// load reads the configuration from the file or the environment.
+func (c configured) load(p *program) (*config.Config, error) {
+	if c.File != "" {
+		return config.Load(c.File)
+	}
+	return config.FromEnvironment(p.environ)
+}
+
+// inEnvironment reports whether variables configure anything.
+func (p *program) inEnvironment() bool {
+	return slices.ContainsFunc(p.environ, func(e string) bool { return strings.HasPrefix(e, "HEYRELAY_") })
+}
+
+// nothing is an environment without variables.
+func nothing(string) (string, bool) { return "", false }

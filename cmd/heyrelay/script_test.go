@@ -1,0 +1,91 @@
+package main
+
+import (
+	"net/smtp"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"heyrelay/test/process"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"heyrelay": main})
+}
+
+// TestScripts runs the files of testdata. The first line of each says what a
+// reader must see. Beside testscript's own commands there are
+//
+//	free NAME …            sets NAME to a loopback address that nothing listens on
+//	await PROGRAM ARG …    runs a program until it succeeds
+//	fill FILE …            puts the environment's values in place of $NAME
+//	mail ADDRESS FILE      hands the message in FILE to an SMTP server, from app@example.com to alice@example.com
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata",
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"free": free, "await": await, "fill": fill, "mail": sendMail,
+		},
+		Setup: func(e *testscript.Env) error {
+			for _, v := range process.Environment() { // the Go caches, for children
+				if k, _, _ := strings.Cut(v, "="); strings.HasPrefix(k, "GO") {
+					e.Vars = append(e.Vars, v)
+				}
+			}
+			return nil
+		},
+	})
+}
+
+func free(ts *testscript.TestScript, _ bool, names []string) {
+	for _, n := range names {
+		ts.Setenv(n, process.FreeAddress(quiet{ts: ts}))
+	}
+}
+
+// quiet is as much of a testing.TB as FreeAddress needs.
+type quiet struct {
+	testing.TB
+	ts *testscript.TestScript
+}
+
+func (q quiet) Helper()           {}
+func (q quiet) Fatal(args ...any) { q.ts.Fatalf("%v", args) }
+
+func await(ts *testscript.TestScript, _ bool, args []string) {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	late := time.After(20 * time.Second)
+	for {
+		err := ts.Exec(args[0], args[1:]...)
+		if err == nil {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-late:
+			ts.Fatalf("%q never succeeded: %v", args, err)
+		}
+	}
+}
+
+func fill(ts *testscript.TestScript, _ bool, files []string) {
+	for _, f := range files {
+		path := ts.MkAbs(f)
+		text := os.Expand(ts.ReadFile(f), func(name string) string {
+			if v := ts.Getenv(name); v != "" {
+				return v
+			}
+			return "${" + name + "}"
+		})
+		ts.Check(os.WriteFile(path, []byte(text), 0o600))
+	}
+}
+
+func sendMail(ts *testscript.TestScript, _ bool, args []string) {
+	text := strings.ReplaceAll(ts.ReadFile(args[1]), "\n", "\r\n")
+	ts.Check(smtp.SendMail(args[0], nil, "app@example.com", []string{"alice@example.com"}, []byte(text)))
+}

@@ -1,0 +1,283 @@
+// Package process starts the real heyrelay for tests that stand outside of it:
+// the binary that users get, with files, signals and sockets.
+package process
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// patience is how long a process may take to do what a test waits for.
+const patience = 30 * time.Second
+
+// Build compiles heyrelay, as it is released, and returns the binary's path.
+func Build(t testing.TB) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "heyrelay")
+	cmd := exec.Command("go", "build", "-o", binary, "heyrelay/cmd/heyrelay")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return binary
+}
+
+// Process is a running heyrelay. It is killed when the test ends.
+type Process struct {
+	t    testing.TB
+	cmd  *exec.Cmd
+	done chan struct{}
+
+	mu    sync.Mutex
+	lines []string
+	grown *sync.Cond
+	ended bool
+}
+
+// Start runs binary with args. Its output can be waited for.
+func Start(t testing.TB, binary string, args ...string) *Process {
+	t.Helper()
+	p := &Process{t: t, cmd: exec.Command(binary, args...), done: make(chan struct{})}
+	p.grown = sync.NewCond(&p.mu)
+	r, w := io.Pipe()
+	p.cmd.Stdout, p.cmd.Stderr = w, w
+	p.cmd.Env = Environment()
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go p.read(r)
+	go func() {
+		_ = p.cmd.Wait() // the test looks at ProcessState
+		w.Close()
+	}()
+	t.Cleanup(func() {
+		p.Kill()
+		if t.Failed() {
+			t.Logf("%s said:\n%s", strings.Join(args, " "), p.Output())
+		}
+	})
+	return p
+}
+
+// Environment is this process's, without what would configure a heyrelay.
+func Environment() []string {
+	var env []string
+	for _, e := range os.Environ() {
+		if !strings.HasPrefix(e, "HEYRELAY_") {
+			env = append(env, e)
+		}
+	}
+	return env
+}
+
+func (p *Process) read(r io.Reader) {
+	defer close(p.done)
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		p.mu.Lock()
+		p.lines = append(p.lines, lines.Text())
+		p.grown.Broadcast()
+		p.mu.Unlock()
+	}
+	p.mu.Lock()
+	p.ended = true
+	p.grown.Broadcast()
+	p.mu.Unlock()
+}
+
+// Output is all that it has said so far.
+func (p *Process) Output() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return strings.Join(p.lines, "\n")
+}
+
+// Await waits for a line that pattern matches and returns its first group.
+func (p *Process) Await(pattern string) string {
+	p.t.Helper()
+	re := regexp.MustCompile(pattern)
+	late := time.AfterFunc(patience, func() {
+		p.mu.Lock()
+		p.ended = true
+		p.grown.Broadcast()
+		p.mu.Unlock()
+	})
+	defer late.Stop()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := 0; ; {
+		for ; i < len(p.lines); i++ {
+			if m := re.FindStringSubmatch(p.lines[i]); m != nil {
+				return m[len(m)-1]
+			}
+		}
+		if p.ended {
+			p.t.Fatalf("no line matches %q in\n%s", pattern, strings.Join(p.lines, "\n"))
+		}
+		p.grown.Wait()
+	}
+}
+
+// Kill ends it with SIGKILL and waits for its end.
+func (p *Process) Kill() { p.signal(syscall.SIGKILL) }
+
+// Stop ends it with SIGTERM, waits for its end and returns the exit code.
+func (p *Process) Stop() int {
+	p.signal(syscall.SIGTERM)
+	return p.cmd.ProcessState.ExitCode()
+}
+
+func (p *Process) signal(s os.Signal) {
+	_ = p.cmd.Process.Signal(s) // it may have ended by itself
+	<-p.done
+}
+
+// Ended waits for the process to end by itself.
+func (p *Process) Ended() { <-p.done }
+
+// FreeAddress is an address on loopback that nothing listens on.
+func FreeAddress(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// Relay is a running serve with a sandbox behind it.
+type Relay struct {
+	Serve       *Process
+	Binary      string
+	Config      string // file
+	SMTP        string // address
+	API         string // base URL
+	Dir         string
+	sandboxProc *Process
+}
+
+// relayConfig is filled with the listener, the API and the spool.
+const relayConfig = `
+hostname: relay.example.com
+listeners: [{address: %q}]
+heymarket: {base_url: %q}
+teams:
+  shop:
+    secrets: [{id: demo, key_file: key}]
+    rate: 6000000/min
+    concurrency: 64
+routes:
+  - {inbox: 202, creator_id: 55, attachments: drop}
+spool: {url: "sqlite:%s", min_free: 1MB}
+`
+
+// StartRelay runs a sandbox without a rate limit and a serve in front of it.
+func StartRelay(t testing.TB, binary string) *Relay {
+	t.Helper()
+	r := &Relay{Binary: binary, Dir: t.TempDir(), SMTP: FreeAddress(t)}
+	r.sandboxProc = Start(t, binary, "sandbox", "--address", "127.0.0.1:0", "--rate", "0")
+	r.API = r.sandboxProc.Await(`on (http://[0-9.:]+)`)
+	r.Config = filepath.Join(r.Dir, "heyrelay.yaml")
+	write(t, filepath.Join(r.Dir, "key"), "not-a-secret")
+	write(t, r.Config, fmt.Sprintf(relayConfig, r.SMTP, r.API, filepath.Join(r.Dir, "spool.db")))
+	r.Restart(t)
+	return r
+}
+
+// Restart starts serve, again where it was started before.
+func (r *Relay) Restart(t testing.TB) {
+	t.Helper()
+	r.Serve = Start(t, r.Binary, "serve", "-c", r.Config)
+	r.Serve.Await(`SMTP on`)
+}
+
+func write(t testing.TB, file, text string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Message is what the sandbox accepted.
+type Message struct {
+	ID      int64   `json:"id"`
+	ConvoID int64   `json:"convo_id"`
+	Request Request `json:"request"`
+}
+
+// Request is the body of the POST.
+type Request struct {
+	Inbox     int64    `json:"inbox"`
+	CreatorID int64    `json:"creator_id"`
+	Text      string   `json:"text"`
+	RawText   string   `json:"raw_text"`
+	LocalID   string   `json:"local_id"`
+	ConvTitle string   `json:"conv_title"`
+	Targets   []string `json:"targets"`
+	ConvoID   int64    `json:"convo_id"`
+}
+
+// Messages asks the sandbox at base for what it accepted.
+func Messages(t testing.TB, base string) []Message {
+	t.Helper()
+	response, err := http.Get(base + "/sandbox/messages")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var all []Message
+	if err := json.NewDecoder(response.Body).Decode(&all); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// AwaitMessages waits until the sandbox has n messages.
+func AwaitMessages(t testing.TB, base string, n int) []Message {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		all := Messages(t, base)
+		if len(all) >= n {
+			return all
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("the sandbox has %d messages, want %d", len(all), n)
+		}
+	}
+}
+
+// Need skips the test where a program is missing, and fails it in CI.
+func Need(t testing.TB, programs ...string) {
+	t.Helper()
+	for _, p := range programs {
+		if _, err := exec.LookPath(p); err == nil {
+			continue
+		}
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("%s is missing: run make deps", p)
+		}
+		t.Skipf("%s is missing: run make deps", p)
+	}
+}
