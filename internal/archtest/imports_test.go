@@ -1,0 +1,102 @@
+package archtest
+
+import (
+	"encoding/json"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// may is the import table: which packages of the project a package may use.
+// A package that is not named here is a mistake.
+var may = map[string][]string{
+	"smtpd":                    {},
+	"mimeconv":                 {},
+	"threading":                {},
+	"internal/config":          {},
+	"internal/events":          {},
+	"internal/heymarket":       {},
+	"internal/sandbox":         {},
+	"internal/spool":           {},
+	"internal/archtest":        {},
+	"internal/spool/sqlite":    {"internal/spool"},
+	"internal/spool/spooltest": {"internal/spool"},
+	"internal/delivery":        {"internal/spool", "internal/heymarket", "internal/events"},
+	"internal/gateway": {
+		"smtpd", "mimeconv", "threading", "internal/config", "internal/events",
+		"internal/heymarket", "internal/spool", "internal/delivery",
+	},
+}
+
+// unnamed are package names that say nothing.
+var unnamed = []string{"util", "utils", "common", "models", "types", "helpers"}
+
+type pkg struct {
+	ImportPath, Name, Doc string
+	Imports               []string
+	GoFiles               []string
+}
+
+func packages(t *testing.T) []pkg {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Name,Doc,Imports,GoFiles", "heyrelay/...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []pkg
+	for dec := json.NewDecoder(strings.NewReader(string(out))); dec.More(); {
+		var p pkg
+		if err := dec.Decode(&p); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+	return all
+}
+
+func TestImports(t *testing.T) {
+	for _, p := range packages(t) {
+		name := strings.TrimPrefix(p.ImportPath, "heyrelay/")
+		if strings.HasPrefix(name, "cmd/") || strings.HasPrefix(name, "test/") {
+			continue // both may use everything
+		}
+		allowed, known := may[name]
+		if !known {
+			t.Errorf("package %s is not in the import table", name)
+			continue
+		}
+		for _, i := range p.Imports {
+			i, ours := strings.CutPrefix(i, "heyrelay/")
+			if ours && !slices.Contains(allowed, i) {
+				t.Errorf("%s imports %s, which the import table does not allow", name, i)
+			}
+		}
+	}
+}
+
+func TestPackagesTellTheirStory(t *testing.T) {
+	for _, p := range packages(t) {
+		if p.Doc == "" && len(p.GoFiles) > 0 {
+			t.Errorf("package %s has no doc comment", p.ImportPath)
+		}
+		if slices.Contains(unnamed, p.Name) {
+			t.Errorf("package %s: the name says nothing", p.ImportPath)
+		}
+	}
+}
+
+// Only the command names a store driver, so that every other package works with
+// any store.
+func TestOnlyTheCommandNamesADriver(t *testing.T) {
+	for _, p := range packages(t) {
+		if strings.HasPrefix(p.ImportPath, "heyrelay/cmd/") || strings.HasPrefix(p.ImportPath, "heyrelay/test/") {
+			continue
+		}
+		for _, i := range p.Imports {
+			if strings.HasPrefix(i, "heyrelay/internal/spool/") && !strings.HasPrefix(p.ImportPath, "heyrelay/internal/spool/") {
+				t.Errorf("%s names the driver %s", p.ImportPath, i)
+			}
+		}
+	}
+}

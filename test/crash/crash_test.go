@@ -1,0 +1,172 @@
+package crash
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"net/http/httptest"
+	"net/smtp"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"heyrelay/internal/sandbox"
+	"heyrelay/internal/spool/sqlite"
+	"heyrelay/test/process"
+)
+
+var (
+	kills    = flag.Int("kills", 21, "how often the relay is killed, in all")
+	messages = flag.Int("messages", 500, "how many messages are sent, in all")
+	seed     = flag.Uint64("seed", 0, "of a run to repeat; 0 for a new one")
+)
+
+const clients = 8
+
+// Each acknowledged message arrives exactly once, whenever the relay is killed,
+// and no other arrives twice.
+func TestKill(t *testing.T) {
+	if *seed == 0 {
+		*seed = uint64(time.Now().UnixNano())
+	}
+	t.Logf("seed %d", *seed)
+	api := sandbox.New(sandbox.Options{})
+	server := httptest.NewServer(api)
+	defer server.Close()
+	k := &killer{t: t, dir: t.TempDir(), api: server.URL, smtp: process.FreeAddress(t), random: rand.New(rand.NewPCG(*seed, 1)), count: map[string]int{}}
+
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	defer cancel()
+	var sending sync.WaitGroup
+	var acknowledged atomic.Int64
+	for c := range clients {
+		sending.Go(func() {
+			for i := c; i < *messages; i += clients {
+				k.deliver(ctx, i)
+				acknowledged.Add(1)
+			}
+		})
+	}
+	for n := range *kills {
+		k.run(ctx, points[n%len(points)], &acknowledged)
+	}
+	k.last(ctx, &sending, api)
+
+	for _, p := range points {
+		t.Logf("%3d kills %s", k.count[p], p)
+		if k.count[p] == 0 {
+			t.Errorf("never killed %s", p)
+		}
+	}
+	count(t, api)
+}
+
+// killer runs one relay after the other on one spool and one port.
+type killer struct {
+	t         *testing.T
+	dir       string
+	api, smtp string
+	random    *rand.Rand
+	count     map[string]int // kills by point
+}
+
+func (k *killer) start(ctx context.Context, point string, after int) *exec.Cmd {
+	k.t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	cmd := exec.CommandContext(ctx, self)
+	cmd.Env = append(os.Environ(), "CRASH_SMTP="+k.smtp, "CRASH_API="+k.api, "CRASH_DIR="+k.dir, "CRASH_POINT="+point, fmt.Sprintf("CRASH_AFTER=%d", after))
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		k.t.Fatal(err)
+	}
+	return cmd
+}
+
+// run starts a relay that is to die at point, and waits for its death. Where no
+// mail is left that could bring it there, it is told to stop.
+func (k *killer) run(ctx context.Context, point string, acknowledged *atomic.Int64) {
+	cmd := k.start(ctx, point, 1+k.random.IntN(12))
+	idle := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Signal(syscall.SIGTERM) })
+	defer idle.Stop()
+	_ = cmd.Wait() // its status says how it ended
+	if s, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && s.Signaled() && s.Signal() == syscall.SIGKILL {
+		k.count[point]++
+		return
+	}
+	k.t.Logf("not killed %s: %v, with %d of %d messages acknowledged", point, cmd.ProcessState, acknowledged.Load(), *messages)
+}
+
+// last runs a relay that lives until all is sent.
+func (k *killer) last(ctx context.Context, sending *sync.WaitGroup, api *sandbox.Sandbox) {
+	cmd := k.start(ctx, "", 0)
+	sending.Wait()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for len(api.Messages()) < *messages && ctx.Err() == nil {
+		<-tick.C
+	}
+	_ = cmd.Process.Signal(syscall.SIGTERM)
+	if err := cmd.Wait(); err != nil {
+		k.t.Errorf("the last relay: %v", err)
+	}
+	store, err := sqlite.Open(context.WithoutCancel(ctx), filepath.Join(k.dir, "spool.db"), sqlite.Options{})
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	defer store.Close()
+	if err := store.Check(context.WithoutCancel(ctx)); err != nil {
+		k.t.Error(err)
+	}
+}
+
+// deliver hands over message i as an application would: again and again, until
+// it is acknowledged. Half of the messages are replies to the one before.
+func (k *killer) deliver(ctx context.Context, i int) {
+	text := fmt.Sprintf("To: <c%d@example.com>\r\nSubject: Mail\r\nMessage-ID: <%d@crash>\r\nDate: %s\r\n", i%clients, i, time.Now().Format(time.RFC1123Z))
+	if i/clients%2 == 1 {
+		text += fmt.Sprintf("In-Reply-To: <%d@crash>\r\n", i-clients)
+	}
+	text += fmt.Sprintf("\r\nmail-%d.\r\n", i)
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for ctx.Err() == nil {
+		if smtp.SendMail(k.smtp, nil, "app@example.com", []string{fmt.Sprintf("c%d@example.com", i%clients)}, []byte(text)) == nil {
+			return
+		}
+		<-again.C
+	}
+}
+
+// count sees that the sandbox has each message once.
+func count(t *testing.T, api *sandbox.Sandbox) {
+	t.Helper()
+	got := map[string]int{}
+	for _, m := range api.Messages() {
+		var r struct {
+			RawText string `json:"raw_text"`
+		}
+		if err := json.Unmarshal(m.Request, &r); err != nil {
+			t.Fatal(err)
+		}
+		got[strings.TrimSpace(r.RawText)]++
+	}
+	for i := range *messages {
+		if n := got[fmt.Sprintf("mail-%d.", i)]; n != 1 {
+			t.Errorf("message %d arrived %d times", i, n)
+		}
+	}
+	if s := api.Stats(); s.Conflicts > 0 {
+		t.Errorf("%d calls repeated a local_id with another body", s.Conflicts)
+	}
+}

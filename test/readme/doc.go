@@ -1,0 +1,2 @@
+// Package readme runs the commands that the README shows.
+package readme

@@ -1,0 +1,99 @@
+package readme
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"heyrelay/test/process"
+)
+
+func readme(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// blocks are the fenced blocks of a language.
+func blocks(text, language string) []string {
+	var all []string
+	for _, m := range regexp.MustCompile("(?ms)^ *```"+language+"\n(.*?)^ *```").FindAllStringSubmatch(text, -1) {
+		all = append(all, strings.TrimSpace(m[1]))
+	}
+	return all
+}
+
+// shell runs a command line of the README with heyrelay on the path.
+func shell(t *testing.T, binary, dir, line string) string {
+	t.Helper()
+	cmd := exec.Command("sh", "-c", line)
+	cmd.Dir = dir
+	cmd.Env = append(process.Environment(), "PATH="+filepath.Dir(binary)+":"+os.Getenv("PATH"))
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Errorf("%s\n%v\n%s", line, err, out)
+	}
+	return string(out)
+}
+
+// The tour, as it is printed, but for the ports: the reply lands in the mail's
+// conversation.
+func TestTour(t *testing.T) {
+	process.Need(t, "swaks", "curl")
+	binary := process.Build(t)
+	demo := process.Start(t, binary, "demo")
+	smtp := demo.Await(`SMTP +(\S+)`)
+	api := demo.Await(`sandbox +http://(\S+)`)
+	demo.Await("Ctrl-C ends it")
+
+	tour := blocks(readme(t), "sh")[:4]
+	var outputs []string
+	for i, line := range tour {
+		if i == 2 {
+			process.AwaitMessages(t, "http://"+api, 2)
+		}
+		line = strings.NewReplacer("127.0.0.1:2525", smtp, "127.0.0.1:8026", api).Replace(line)
+		outputs = append(outputs, shell(t, binary, t.TempDir(), line))
+	}
+	for i, want := range []string{`250 2\.0\.0 Ok: queued as`, `250 2\.0\.0 Ok: queued as`, `"targets":.*"convo_id":[1-9]`, `"conv_title": "Hello"`} {
+		if !regexp.MustCompile(`(?s)` + want).MatchString(outputs[i]) {
+			t.Errorf("%s\ngave no %q:\n%s", tour[i], want, outputs[i])
+		}
+	}
+	if all := process.Messages(t, "http://"+api); all[0].ConvoID != all[1].ConvoID {
+		t.Errorf("two conversations: %+v", all)
+	}
+}
+
+// The smallest configuration, and the one by environment alone, are valid.
+func TestConfigurations(t *testing.T) {
+	binary, dir := process.Build(t), t.TempDir()
+	for name, text := range map[string]string{"heymarket_key": "secret", "heyrelay.yaml": blocks(readme(t), "yaml")[0]} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(strings.ReplaceAll(text, "\n   ", "\n")), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	shell(t, binary, dir, "heyrelay check -c heyrelay.yaml")
+	sidecar := blocks(readme(t), "sh")[4]
+	line := strings.NewReplacer("/run/secrets/heymarket_key", filepath.Join(dir, "heymarket_key"), "heyrelay serve", "heyrelay check").Replace(sidecar)
+	if !strings.HasSuffix(line, "heyrelay check") {
+		t.Fatalf("no serve in %q", sidecar)
+	}
+	shell(t, binary, dir, line)
+}
+
+// Every command that the text names exists, and takes the flags that it shows.
+func TestNamedCommands(t *testing.T) {
+	binary := process.Build(t)
+	for _, m := range regexp.MustCompile("`heyrelay ([^`]+)`").FindAllStringSubmatch(readme(t), -1) {
+		if out, err := exec.Command(binary, append(strings.Fields(m[1]), "--help")...).CombinedOutput(); err != nil {
+			t.Errorf("heyrelay %s: %v\n%s", m[1], err, out)
+		}
+	}
+}
