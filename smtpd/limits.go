@@ -7,7 +7,7 @@ import (
 
 // Limits bound what clients can ask for. A zero field means its default.
 type Limits struct {
-	MessageSize           int64 // bytes of one message, 25,000,000; exactly that many are accepted
+	MessageSize           int64 // bytes of one message, 25,000,000; exactly that many are accepted, in lines of any length
 	Recipients            int   // of one message, 100 (RFC 5321, section 4.5.3.1.8)
 	Connections           int   // at a time, 1,000
 	ConnectionsPerAddress int   // at a time, 250; a /64 of IPv6 is one address, unix sockets are not counted

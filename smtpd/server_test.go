@@ -255,6 +255,7 @@ func TestPanic(t *testing.T) {
 	c.hello()
 	c.say("MAIL FROM:<app@app.test>", "421 4.0.0 Internal server error", "<closed>")
 	h.dial(t).hello()
+	h.stop(t) // go-smtp tells after it has closed
 	var told string
 	for _, e := range h.all() {
 		if e.Err != nil {
