@@ -18,7 +18,7 @@ func (l live) Record(e events.Event) {
 	case events.Started, events.Stopping:
 		return // the demo says that itself
 	case events.Accepted, events.Duplicate:
-		l.line(e, fmt.Sprintf("<%s> to %s: %q", e.Sender, strings.Join(e.To, " "), e.Title))
+		l.line(e, fmt.Sprintf("from %s %s %q", e.Sender, strings.Join(e.To, " "), e.Title))
 	case events.Sent:
 		l.line(e, fmt.Sprintf("conversation %d, message %d, after %s", e.Convo, e.Message, e.Took.Round(time.Millisecond)))
 	case events.Deferred:

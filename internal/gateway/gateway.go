@@ -29,6 +29,7 @@ import (
 	"heyrelay/internal/events"
 	"heyrelay/internal/heymarket"
 	"heyrelay/internal/spool"
+	"heyrelay/mimeconv"
 	"heyrelay/smtpd"
 )
 
@@ -180,6 +181,9 @@ func (g *Gateway) accepted(plan *Plan, r spool.Receipt) {
 		g.sink.Record(events.Event{Kind: events.Surprised, Time: e.Time, QueueID: r.QueueID, Reason: "its Message-ID was used before, by a message with other content"})
 	}
 	for _, w := range plan.Warned {
+		if w.Code == mimeconv.FromReplaced {
+			continue // true of every message; it stands with the message
+		}
 		g.sink.Record(events.Event{Kind: events.Warned, Time: e.Time, QueueID: r.QueueID, Reason: w.Code + ": " + w.Detail})
 	}
 }
