@@ -162,7 +162,7 @@ func (c *Client) exchange(parent context.Context, call call, token string) (answ
 
 	resp, err := c.transport.RoundTrip(req)
 	if err != nil {
-		err, reason := c.broken(parent, ctx, err)
+		reason, err := c.broken(parent, ctx, err)
 		return answer{}, &Error{Unknown: left.possible(), Reason: reason, Err: err}
 	}
 	defer resp.Body.Close()
@@ -171,7 +171,7 @@ func (c *Client) exchange(parent context.Context, call call, token string) (answ
 	ans := answer{status: resp.StatusCode, requestID: clip(oneLine(resp.Header.Get("X-Request-Id")), maxRequestID), body: body, token: token}
 	switch {
 	case err != nil:
-		err, reason := c.broken(parent, ctx, err)
+		reason, err := c.broken(parent, ctx, err)
 		return answer{}, ans.odd("the answer broke off: "+reason, err)
 	case int64(len(body)) > call.limit:
 		return answer{}, ans.odd(fmt.Sprintf("the answer is longer than %d octets", call.limit), nil)
@@ -181,13 +181,13 @@ func (c *Client) exchange(parent context.Context, call call, token string) (answ
 	return ans, nil
 }
 
-// broken returns the cause of a failed exchange, and the words for it.
-func (c *Client) broken(parent, ctx context.Context, err error) (cause error, reason string) {
+// broken returns the words for a failed exchange, and its cause.
+func (c *Client) broken(parent, ctx context.Context, err error) (reason string, cause error) {
 	switch {
 	case parent.Err() != nil:
-		return parent.Err(), "the call was given up: " + parent.Err().Error()
+		return "the call was given up: " + parent.Err().Error(), parent.Err()
 	case ctx.Err() != nil:
-		return ctx.Err(), fmt.Sprintf("timed out after %v", c.timeout)
+		return fmt.Sprintf("timed out after %v", c.timeout), ctx.Err()
 	}
-	return err, clip(oneLine(err.Error()), maxReason)
+	return clip(oneLine(err.Error()), maxReason), err
 }

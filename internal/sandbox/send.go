@@ -89,7 +89,7 @@ func (s *Sandbox) readTargets(e *email, targets []string) error {
 		role, addresses, _ := strings.Cut(target, ":")
 		list := map[string]*[]string{"to": &e.to, "cc": &e.cc}[role]
 		if list == nil {
-			return fmt.Errorf("field targets: %q does not begin with to: or cc:", target)
+			return fmt.Errorf("field targets: %q begins with neither to: nor cc: as it must", target)
 		}
 		for address := range strings.SplitSeq(addresses, ",") {
 			if err := checkAddress(address); err != nil {
@@ -103,7 +103,7 @@ func (s *Sandbox) readTargets(e *email, targets []string) error {
 		}
 	}
 	if len(e.to) == 0 {
-		return errors.New("field targets: nobody is in to:")
+		return errors.New("field targets: no to: names anybody")
 	}
 	if limit := s.o.MaxRecipients; limit > 0 && len(seen) > limit {
 		return fmt.Errorf("field targets: %d recipients, more than %d", len(seen), limit)

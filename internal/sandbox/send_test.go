@@ -155,7 +155,8 @@ func TestMerge(t *testing.T) {
 		t.Error("a conversation that is gone was joined")
 	}
 	plain := sandbox.New(sandbox.Options{})
-	if send(t, plain, opener("ann@example.com", "")).ConvoID == send(t, plain, opener("ann@example.com", "")).ConvoID {
+	one := send(t, plain, opener("ann@example.com", "")).ConvoID
+	if two := send(t, plain, opener("ann@example.com", "")).ConvoID; one == two {
 		t.Error("merged without Merge")
 	}
 }
