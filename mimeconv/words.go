@@ -129,11 +129,11 @@ const maxCharsetName = 64
 
 // cutWord reads the encoded word at the beginning of s, which begins with "=?".
 func cutWord(s string) (word, bool) {
-	charset, rest, ok := strings.Cut(s[2:min(len(s), maxCharsetName)], "?")
+	charset, _, ok := strings.Cut(s[2:min(len(s), maxCharsetName)], "?")
 	if !ok || charset == "" || strings.ContainsAny(charset, " \t\"<>") {
 		return word{}, false
 	}
-	rest = s[2+len(charset)+1:]
+	rest := s[2+len(charset)+1:]
 	if len(rest) < 2 || rest[1] != '?' {
 		return word{}, false
 	}
