@@ -19,22 +19,26 @@ var (
 	ErrFull     = errors.New("the spool has no room")        // out of space, or under spool.min_free
 	ErrReadOnly = errors.New("the spool cannot be written")  // read-only or failing medium
 	ErrInUse    = errors.New("the spool is in use")          // another process holds it
-	ErrNotFound = errors.New("no such message in the spool") //
-	ErrLost     = errors.New("the claim is no longer ours")  // another attempt has begun since
-	ErrCorrupt  = errors.New("the spool contradicts itself") // what Check finds
-	ErrClosed   = errors.New("the spool is closed")          //
+	ErrNotFound = errors.New("no such message in the spool") // a queue id that it does not know
+	ErrLost     = errors.New("the claim is no longer ours")  // the attempt has ended, or another has begun since
+	ErrCorrupt  = errors.New("the spool contradicts itself") // what Check finds, or the medium is damaged
+	ErrClosed   = errors.New("the spool is closed")          // the verb came after Close
 )
 
-// Store is the spool. Its methods may be called from many goroutines.
+// Store is the spool. Its methods may be called from many goroutines. A verb that
+// has not begun is given up when its context ends; one that has begun returns
+// what came of it. What a verb is given it reads until it returns, and never
+// changes; what it returns is the caller's.
 type Store interface {
 	// Accept stores m: it finds the message that m repeats, or else finds or
 	// opens the conversation of each request, records the requests' keys and
 	// queues them. A repeat changes nothing, save that requests of the first
-	// message which had failed or were dropped are queued again.
+	// message which had failed or were dropped are queued again, at the end of
+	// their lanes. The error is ErrFull or ErrReadOnly where the medium refuses.
 	Accept(ctx context.Context, m *Message) (Receipt, error)
 
 	// Heard says that the client surely got its 250: a message without a
-	// Message-ID that comes again is from now on another message.
+	// Message-ID that comes again is from now on another message. ErrNotFound.
 	Heard(ctx context.Context, queueID string) error
 
 	// Claim begins as many calls as rooms and budgets allow. In one transaction
@@ -45,8 +49,8 @@ type Store interface {
 	// happening; zero if never.
 	Claim(ctx context.Context, now time.Time, lease time.Duration, rooms ...Room) (tasks []Task, next time.Time, err error)
 
-	// Finish records the answers to claimed tasks and lets each lane go on. The
-	// results stand in the order of outcomes; one whose claim was lost changed
+	// Finish records the answers to claimed tasks and lets each lane go on, all or
+	// none. The results stand in the order of outcomes; one whose claim was lost changed
 	// nothing and has Err = ErrLost.
 	Finish(ctx context.Context, now time.Time, outcomes ...Outcome) ([]Finished, error)
 
@@ -207,7 +211,7 @@ type Outcome struct {
 // Finished is what Finish found.
 type Finished struct {
 	Err      error // ErrLost
-	Foreign  bool  // the answered convo_id is held for other participants, and was not stored
+	Foreign  bool  // the answered convo_id is held for other participants, and was not stored: of an opener or a reply
 	Replaced int64 // the convo_id that a reply's answer replaced, 0 for none
 }
 

@@ -245,9 +245,9 @@ func (r *run) outcome(t spool.Task) spool.Outcome {
 	}
 	switch n := r.rand.IntN(10); {
 	case n < 1: // no usable one
-	case n < 2 && r.convos > 0:
+	case n < 3 && r.convos > 0:
 		o.ConvoID = r.rand.Int64N(r.convos) + 1
-	case n < 7 && t.ConvoID != 0:
+	case n < 8 && t.ConvoID != 0:
 		o.ConvoID = t.ConvoID
 	default:
 		r.convos++

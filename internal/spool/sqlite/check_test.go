@@ -2,6 +2,8 @@ package sqlite
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -43,5 +45,36 @@ func TestCheckFinds(t *testing.T) {
 				t.Errorf("Check: %v, want %s", err, wrong)
 			}
 		})
+	}
+}
+
+// TestDamagedPage has the disk give back something else than was written.
+func TestDamagedPage(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "spool.db")
+	s, err := Open(t.Context(), path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fill(t, s, 20)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 8 * 8192; i < 12*8192; i++ {
+		b[i] = 0x55
+	}
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r, err := OpenReader(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if err := r.Check(t.Context()); !errors.Is(err, spool.ErrCorrupt) {
+		t.Errorf("Check: %v, want ErrCorrupt", err)
 	}
 }

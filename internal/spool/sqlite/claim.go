@@ -177,11 +177,10 @@ func (c *claim) pick(room spool.Room, slot int64) (h head, ok bool, err error) {
 	return head{}, false, nil
 }
 
-// sqlReady jumps from one route to the next. The sign keeps SQLite from making a
-// new plan each time that the class changes from or to 0 or 1.
+// sqlReady jumps from one route to the next, over all that waits between.
 const sqlReady = `
 SELECT id, route FROM request
- WHERE state = 1 AND team = ? AND class = +? AND route >= ? ORDER BY route, turn LIMIT 1`
+ WHERE state = 1 AND team = ? AND class = ? AND route >= ? ORDER BY route, turn LIMIT 1`
 
 // turnOf is the oldest head of the route after the one served last.
 func (c *claim) turnOf(g gateClass) (h head, ok bool, err error) {

@@ -146,7 +146,7 @@ const (
 UPDATE request
    SET state = 1, due = 0, attempts = attempts - 1,
        reply_to = CASE WHEN attempts = trial AND NOT unknown THEN NULL ELSE reply_to END
- WHERE id = ? AND attempts = ? AND state = 3
+ WHERE state = 3 AND id = ? AND attempts = ?
 RETURNING route`
 
 	sqlUnwrite = `DELETE FROM attempt WHERE request = ? AND n = ?`

@@ -18,7 +18,7 @@ func lockFile(path string) (*os.File, error) {
 	name := path + ".lock"
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("open spool %s: the folder must be writable for the user that runs this: %w", path, err)
+		return nil, fmt.Errorf("open spool %s: its folder and lock file must be writable for the user that runs this: %w", path, err)
 	}
 	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {

@@ -120,7 +120,7 @@ func TestOpenUnwritableFolder(t *testing.T) {
 	if err := os.Chmod(dir, 0o500); err != nil {
 		t.Fatal(err)
 	}
-	wantText(t, failOpen(t, filepath.Join(dir, "spool.db")), dir, "must be writable")
+	wantText(t, failOpen(t, filepath.Join(dir, "spool.db")), dir, "folder and lock file must be writable")
 }
 
 func TestOpenNotAFile(t *testing.T) {
@@ -238,6 +238,9 @@ func TestOpenOrphans(t *testing.T) {
 			if _, err := s.Accept(t.Context(), mail(1)); err != nil {
 				t.Fatal(err)
 			}
+		}
+		if story, err := s.Show(t.Context(), "Q1"); err != nil || story.Requests[0].Unknown != (attempt > 1) {
+			t.Errorf("opened for the %d. time, the story is %+v (%v)", attempt, story, err)
 		}
 		tasks, _, err := s.Claim(t.Context(), epoch, 24*time.Hour, room)
 		if err != nil || len(tasks) != 1 || tasks[0].Attempt != attempt || tasks[0].Unknown != (attempt > 1) {

@@ -199,8 +199,8 @@ func set(t *testing.T, s *Store, pragma string) {
 	}
 }
 
-// TestDiskFull fills the spool. What waits is finished all the same, and mail is
-// taken again when there is room.
+// TestDiskFull fills the spool: what was accepted stays, and mail is taken again
+// when there is room.
 func TestDiskFull(t *testing.T) {
 	s := openSpool(t, Options{})
 	set(t, s, "max_page_count = 60")
