@@ -42,10 +42,17 @@ type conn struct {
 
 	commandBy time.Time // until then a command must have come
 	contentBy time.Time // until then the message must have come; zero where none is coming
-	greeted   bool      // by EHLO or HELO
 
-	mu       sync.Mutex
-	queueID  string // of the open transaction, "" outside one; written only by the goroutine
+	// What was said and done.
+	verb       string // of the latest command, in capitals
+	challenged bool   // what comes is no command but the answer to a 334
+	greeted    bool   // by EHLO or HELO
+	extended   bool   // by EHLO
+	encrypted  bool   // by TLS
+	user       string // who has authenticated, "" for nobody
+
+	mu       sync.Mutex // also guards the exchange of Conn for a TLS one
+	queueID  string     // of the open transaction, "" outside one; written only by the goroutine
 	draining bool
 	cutting  bool
 }
@@ -68,7 +75,9 @@ func newConn(socket net.Conn, s *Server, l *Listener) *conn {
 	if a, ok := socket.RemoteAddr().(*net.TCPAddr); ok {
 		c.client = a.AddrPort().Addr().Unmap().WithZone("")
 	}
-	c.refusal = s.admit(c)
+	if c.refusal = s.admit(c); c.refusal != "" {
+		c.commandBy = time.Now().Add(lastWord) // for a TLS handshake
+	}
 	return c
 }
 

@@ -23,8 +23,10 @@ var update = flag.Bool("update", false, "write what was seen to testdata/*.got")
 // line, which says what must be seen, and the options, each line is one of
 //
 //	O: size 100        the server's limit; also recipients 2, bare_lf refuse, allow 10.0.0.0/8
+//	O: tls starttls    what the listener does; also tls implicit
 //	O: reply 554 5.6.0 no    what the Handler says; also: reply panic
 //	C: EHLO app.test   the client sends a line; <eof> ends its side, <close> closes
+//	C: <tls>           the client makes a TLS handshake; <tls failed> where it fails
 //	R: "a\nb"          the client sends just this; R*3: "x" sends it three times
 //	S: 250 2.0.0 Ok    the server's next line; the last one is <closed>
 //	M: Q1 <a@b> -> <c@d>     a message that was handed over, with SMTPUTF8 where so
@@ -93,6 +95,12 @@ func play(t *testing.T, script string) string {
 		case astray:
 		case kind == "C" && rest == "<close>":
 			_ = c.Close()
+		case kind == "C" && strings.HasPrefix(rest, "<tls"):
+			line = "C: <tls>"
+			if !c.encrypt() {
+				line = "C: <tls failed>"
+			}
+			astray = line != lines[i] && !*update
 		case kind == "C" && rest == "<eof>":
 			_ = c.Conn.(*net.TCPConn).CloseWrite()
 		case kind == "C":
@@ -150,6 +158,8 @@ func setUp(t *testing.T, lines []string) (Options, Listener, *recorder) {
 			o.BareLF = Refuse
 		case "allow":
 			l.Allow = []netip.Prefix{netip.MustParsePrefix(value)}
+		case "tls":
+			l.TLS, l.Implicit = tlsConfig(t), value == "implicit"
 		case "reply":
 			handler.reply = func(context.Context, *Envelope) Reply { return scripted(value) }
 		default:

@@ -238,7 +238,7 @@ func (c *client) mail() {
 // drained ends the client's side and waits until the server has ended its own.
 func (c *client) drained() {
 	c.Helper()
-	if err := c.Conn.(*net.TCPConn).CloseWrite(); err != nil {
+	if err := c.Conn.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
 		c.Fatal(err)
 	}
 	for c.line() != "<closed>" {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -59,8 +60,40 @@ func (c *conn) readContent(p []byte) (int, error) {
 	return n, nil
 }
 
-// readCommand waits for a whole command line.
+// readCommand waits for a command that is go-smtp's to carry out.
 func (c *conn) readCommand() error {
+	for {
+		if err := c.readLine(); err != nil {
+			return err
+		}
+		if c.challenged { // RFC 4954, section 4: a line of the SASL exchange
+			c.challenged = false
+			return nil
+		}
+		yes, parameters := isStartTLS(c.line)
+		if !yes || c.listener.TLS == nil {
+			break
+		}
+		c.line = nil
+		if err := c.startTLS(parameters); err != nil {
+			return err
+		}
+	}
+	verb, _, _ := bytes.Cut(c.line, []byte(" "))
+	c.verb = strings.ToUpper(string(bytes.TrimSuffix(verb, []byte("\n"))))
+	size, ok := chunkSize(c.line)
+	c.chunk = size
+	if ok && c.reading != nil {
+		c.starting = c.reading
+		if c.contentBy.IsZero() {
+			c.contentBy = time.Now().Add(c.server.o.Limits.DataTotal)
+		}
+	}
+	return nil
+}
+
+// readLine waits for a whole line.
+func (c *conn) readLine() error {
 	end := bytes.IndexByte(c.rest, '\n')
 	for end < 0 {
 		if len(c.rest) == len(c.buf) { // RFC 5321, section 4.5.3.1.9
@@ -76,21 +109,13 @@ func (c *conn) readCommand() error {
 		c.spoke = true
 		if other := foreign(c.rest); other != "" {
 			c.over = true
-			c.tell(Event{Reason: "connection cut: the client speaks " + other + ", and " + c.listener.Name + " is plaintext SMTP"})
+			c.tell(Event{Reason: "connection cut: the client speaks " + other + ", and " + c.listener.Name + " is " + c.speaks()})
 			return net.ErrClosed
 		}
 	}
 	// RFC 5321, section 4.1.1: white space before the line end is tolerated.
 	c.line = append(bytes.TrimRight(c.rest[:end], " \t\r"), '\n')
 	c.rest = c.rest[end+1:]
-	size, ok := chunkSize(c.line)
-	c.chunk = size
-	if ok && c.reading != nil {
-		c.starting = c.reading
-		if c.contentBy.IsZero() {
-			c.contentBy = time.Now().Add(c.server.o.Limits.DataTotal)
-		}
-	}
 	return nil
 }
 
@@ -187,6 +212,14 @@ func (c *conn) hear() {
 	for _, f := range heard {
 		f()
 	}
+}
+
+// speaks says what a client is expected to begin with.
+func (c *conn) speaks() string {
+	if c.encrypted {
+		return "SMTP"
+	}
+	return "plaintext SMTP"
 }
 
 // longestStart is how many bytes foreign wants to see.

@@ -24,6 +24,11 @@ func (c *conn) Write(p []byte) (int, error) {
 	if c.over || len(raw) == 0 { // the end of an overlong line comes alone
 		return len(p), nil
 	}
+	if c.listener.Implicit && !c.encrypted {
+		if err := c.handshake(); err != nil {
+			return 0, err
+		}
+	}
 	line := string(raw)
 	if c.refusal != "" {
 		line = c.refusal
@@ -33,6 +38,9 @@ func (c *conn) Write(p []byte) (int, error) {
 	}
 	line = printable(line, maxReply)
 	c.out = append(append(c.out, line...), crlf...)
+	if line == "250-CHUNKING" {
+		c.out = append(c.out, c.extensions()...)
+	}
 	if len(line) > 3 && line[3] == '-' {
 		return len(p), nil
 	}
@@ -73,6 +81,10 @@ func (c *conn) left(code int) {
 		c.heard = append(c.heard, c.answer.heard)
 	}
 	c.answer = answer{}
+	c.challenged = code == 334
+	if code == 250 && (c.verb == "EHLO" || c.verb == "HELO") {
+		c.greeted, c.extended = true, c.verb == "EHLO"
+	}
 	if c.greeted {
 		c.commandBy = now.Add(c.server.o.Limits.Command)
 	}
@@ -82,6 +94,15 @@ func (c *conn) left(code int) {
 	if code == 421 { // RFC 5321, section 3.8: the server closes
 		c.over = true
 	}
+}
+
+// extensions are the lines of the EHLO reply that go-smtp does not know of.
+func (c *conn) extensions() string {
+	lines := ""
+	if c.listener.TLS != nil && !c.encrypted {
+		lines += "250-STARTTLS\r\n"
+	}
+	return lines
 }
 
 // mend gives a reply line of go-smtp's own the code or the words that the RFCs want.

@@ -3,6 +3,7 @@ package smtpd
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/netip"
@@ -44,6 +45,11 @@ type Listener struct {
 	// socket everybody may: the file's permissions decide. A listener on loopback
 	// commonly allows 127.0.0.0/8 and ::1/128.
 	Allow []netip.Prefix
+
+	// TLS, where not nil, is offered as STARTTLS (RFC 3207). With Implicit every
+	// connection begins with it instead (RFC 8314, section 3).
+	TLS      *tls.Config
+	Implicit bool
 }
 
 // Server serves SMTP (RFC 5321) on any number of listeners. Make it with New.

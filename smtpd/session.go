@@ -27,14 +27,15 @@ type transaction struct {
 }
 
 func newSession(c *smtp.Conn) (smtp.Session, error) {
-	s := &session{conn: c.Conn().(*conn), smtp: c}
-	s.greeted = true
-	return s, nil
+	return &session{conn: c.Conn().(*conn), smtp: c}, nil
 }
 
 // Mail implements smtp.Session.
 func (s *session) Mail(from string, o *smtp.MailOptions) error {
 	l := s.server.o.Limits
+	if !s.greeted { // RFC 3207, section 4.2: STARTTLS has made the client a stranger
+		return refuse(503, smtp.EnhancedCode{5, 5, 1}, "Please introduce yourself first.")
+	}
 	if s.mail != nil { // RFC 5321, section 4.1.4
 		return refuse(503, smtp.EnhancedCode{5, 5, 1}, "A transaction is open: complete it with DATA or end it with RSET")
 	}

@@ -32,7 +32,19 @@ func repaired(s string) string {
 // Only CRLF.CRLF ends DATA: whatever else stands around the dot, what follows is
 // content and never a command.
 func TestSmugglingDATA(t *testing.T) {
-	h := open(t, Options{}, &recorder{})
+	smuggleDATA(t, open(t, Options{}, &recorder{}), (*client).hello)
+}
+
+// TLS makes no difference to that.
+func TestSmugglingTLS(t *testing.T) {
+	smuggleDATA(t, openTLS(t, false, Options{}, &recorder{}), func(c *client) {
+		c.startTLS()
+		c.hi()
+	})
+}
+
+// smuggleDATA plays all line ends around a dot, each on a connection of its own.
+func smuggleDATA(t *testing.T, h *house, hello func(*client)) {
 	for _, before := range lineEnds() {
 		for _, after := range lineEnds() {
 			content := "hello" + before + "." + after
@@ -40,7 +52,8 @@ func TestSmugglingDATA(t *testing.T) {
 			ends := strings.HasSuffix(before, "\r\n") && !strings.HasSuffix(before, "\r\r\n") && strings.HasPrefix(after, "\r\n")
 			seen := len(h.messages())
 			c := h.dial(t)
-			c.begin()
+			hello(c)
+			c.data()
 			c.put(content + smuggled)
 			c.want("250 2.0.0 Ok: queued as ")
 			c.drained()

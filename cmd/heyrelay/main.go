@@ -46,6 +46,7 @@ type commands struct {
 	Try     tryCmd     `cmd:"" help:"Send a mail and a reply through your own running relay."`
 	Convert convertCmd `cmd:"" help:"Print the requests that a message would become; send nothing."`
 	Queue   queueCmd   `cmd:"" help:"Look at what waits and at what became of it."`
+	Cert    certCmd    `cmd:"" help:"Make a self-signed certificate for TLS, to begin with."`
 	Health  healthCmd  `cmd:"" help:"Ask a running relay whether it serves."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }

@@ -32,6 +32,9 @@ type Config struct {
 	// this machine alone.
 	Listeners []Listener `yaml:"listeners"`
 
+	// The certificate for listeners with tls. "heyrelay cert" makes one to begin with.
+	TLS TLS `yaml:"tls"`
+
 	// How much one client, and all of them together, may ask for.
 	Limits Limits `yaml:"limits"`
 
@@ -68,12 +71,29 @@ type Listener struct {
 	// it. No host (":2525") means all addresses of this machine.
 	Address string `yaml:"address" default:"127.0.0.1:2525"`
 
-	// Whether connections are encrypted.
-	TLS string `yaml:"tls" default:"none" oneof:"none"`
+	// Whether connections are encrypted: never, when the client asks for it
+	// (STARTTLS, commonly on port 587), or from the beginning (commonly on port 465).
+	TLS string `yaml:"tls" default:"none" oneof:"none|starttls|implicit"`
 
 	// Networks and addresses that are served; everybody else is turned away.
 	// Default: this machine on a loopback address, otherwise nobody.
 	Allow Networks `yaml:"allow" example:"[127.0.0.0/8, \"::1/128\"]"`
+}
+
+// TLS is what listeners with tls show their clients.
+type TLS struct {
+	// A PEM file with the certificate, followed by those that lead from it to its
+	// authority. A relative name begins in the folder of this file. It is read again
+	// when it changes.
+	Certificate string `yaml:"certificate" example:"cert.pem"`
+
+	// A PEM file with the certificate's key, which only this service should be able
+	// to read. It is read again when it changes.
+	Key string `yaml:"key" example:"key.pem"`
+
+	// The oldest version that clients may speak. 1.0 and 1.1 are for museum pieces:
+	// they are broken, and they bring old ciphers with them.
+	MinVersion string `yaml:"min_version" default:"1.2" oneof:"1.0|1.1|1.2|1.3"`
 }
 
 // Limits bounds what clients may ask for.
@@ -102,6 +122,9 @@ type Limits struct {
 
 	// How long one message may take to arrive.
 	DataTotal Duration `yaml:"data_total" default:"30m" range:"1s..1d"`
+
+	// How long a client may take to read a reply.
+	Reply Duration `yaml:"reply" default:"1m" range:"1s..1h"`
 
 	// Bytes of messages that may be in memory at once, all clients together; at
 	// least twice message_size. Whoever exceeds it is asked to try again later (452 4.3.1).
@@ -266,7 +289,9 @@ const (
 	BareLFRepair = "repair"
 	BareLFRefuse = "refuse"
 
-	TLSNone = "none"
+	TLSNone     = "none"
+	TLSStart    = "starttls"
+	TLSImplicit = "implicit"
 
 	PriorityHigh   = "high"
 	PriorityNormal = "normal"

@@ -56,7 +56,7 @@ func TestExampleWorks(t *testing.T) {
 // TestExampleUncommented takes the # from every key, save for those that exclude
 // another.
 func TestExampleUncommented(t *testing.T) {
-	text := regexp.MustCompile(`(?m)^ *#(key|api_key|api_key_file): .*\n`).ReplaceAllString(string(config.Example()), "")
+	text := regexp.MustCompile(`(?m)^ *#(key: \$|api_key|api_key_file: ).*\n`).ReplaceAllString(string(config.Example()), "")
 	text = regexp.MustCompile(`(?m)^( *)#([a-z_]+:|  )`).ReplaceAllString(text, "$1$2")
 	text = strings.Replace(text, "recipients: envelope", "recipients: headers", 1)
 	c := parseExample(t, text)
@@ -80,7 +80,7 @@ func TestChoices(t *testing.T) {
 		constants []string
 	}{
 		{config.Config{}, "BareLF", []string{config.BareLFRepair, config.BareLFRefuse}},
-		{config.Listener{}, "TLS", []string{config.TLSNone}},
+		{config.Listener{}, "TLS", []string{config.TLSNone, config.TLSStart, config.TLSImplicit}},
 		{config.Route{}, "Priority", []string{config.PriorityHigh, config.PriorityNormal, config.PriorityBulk}},
 		{config.Route{}, "Recipients", []string{config.RecipientsEnvelope, config.RecipientsHeaders}},
 		{config.Route{}, "BCC", []string{config.BCCSeparate, config.BCCReject}},

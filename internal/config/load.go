@@ -133,10 +133,19 @@ func (l *loader) complete() {
 			listener.Allow = listener.usual()
 		}
 	}
+	l.beside(&c.TLS.Certificate)
+	l.beside(&c.TLS.Key)
 	for i := range c.Routes {
 		c.Routes[i].complete(c.Teams)
 	}
 	c.Heymarket.BaseURL = strings.TrimRight(c.Heymarket.BaseURL, "/")
+}
+
+// beside makes the relative name of a file begin in the configuration's folder.
+func (l *loader) beside(name *string) {
+	if *name != "" && !filepath.IsAbs(*name) {
+		*name = filepath.Join(l.dir, *name)
+	}
 }
 
 // machine is the name of this machine, or "localhost" where it has none that SMTP

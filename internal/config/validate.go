@@ -18,6 +18,7 @@ func (l *loader) validate() {
 		l.add("hostname", fmt.Sprintf("%q is no host name", c.Hostname), "write letters, digits, hyphens and dots, an international name in its xn-- form")
 	}
 	l.validateListeners()
+	l.validateTLS()
 	if c.Limits.InFlight < 2*c.Limits.MessageSize {
 		l.add("limits.in_flight", "limits.in_flight has no room for the largest message", "make it twice limits.message_size at least")
 	}

@@ -9,6 +9,7 @@ import (
 // warn notes what works and is probably not meant.
 func (l *loader) warn() {
 	l.warnListeners()
+	l.warnTLS()
 	l.warnTeams()
 	l.warnRoutes()
 }

@@ -1,12 +1,14 @@
 package gateway
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
 
 	"heyrelay/internal/config"
 	"heyrelay/internal/delivery"
+	"heyrelay/internal/events"
 	"heyrelay/internal/heymarket"
 	"heyrelay/smtpd"
 )
@@ -59,6 +61,7 @@ func limits(l config.Limits) smtpd.Limits {
 		MessageSize: int64(l.MessageSize), Recipients: l.Recipients, InFlight: int64(l.InFlight),
 		Connections: l.Connections, ConnectionsPerAddress: l.ConnectionsPerAddress,
 		Greeting: l.Greeting.Std(), Command: l.Command.Std(), DataIdle: l.DataIdle.Std(), DataTotal: l.DataTotal.Std(),
+		Reply: l.Reply.Std(),
 	}
 }
 
@@ -66,15 +69,38 @@ var bareLF = map[string]smtpd.BareLF{config.BareLFRepair: smtpd.Repair, config.B
 
 // listen opens all listeners, or none.
 func (g *Gateway) listen(open func(network, address string) (net.Listener, error)) error {
+	secure, err := g.tls()
+	if err != nil {
+		return err
+	}
 	for i, l := range g.cfg.Listeners {
 		network, address := l.Network()
 		opened, err := open(network, address)
 		if err != nil {
 			return errors.Join(fmt.Errorf("listeners[%d]: %w; choose another address or stop what uses it", i, err), g.Close())
 		}
-		g.listeners = append(g.listeners, smtpd.Listener{Listener: opened, Name: fmt.Sprintf("listeners[%d]", i), Allow: l.Allow.Prefixes()})
+		listener := smtpd.Listener{Listener: opened, Name: fmt.Sprintf("listeners[%d]", i), Allow: l.Allow.Prefixes()}
+		if l.TLS != config.TLSNone {
+			listener.TLS, listener.Implicit = secure, l.TLS == config.TLSImplicit
+		}
+		g.listeners = append(g.listeners, listener)
 	}
 	return nil
+}
+
+// tls is what listeners with TLS show their clients; nil where there is none.
+func (g *Gateway) tls() (*tls.Config, error) {
+	t := g.cfg.TLS
+	if t.Certificate == "" {
+		return nil, nil
+	}
+	certificate, err := smtpd.LoadCertificate(t.Certificate, t.Key, func(err error) {
+		g.sink.Record(events.Event{Kind: events.Trouble, Time: g.now(), Reason: "the certificate was not renewed, the last one is served", Err: err})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Config{GetCertificate: certificate.Get, MinVersion: t.Version(), CipherSuites: t.CipherSuites()}, nil
 }
 
 // Close closes the listeners of a Gateway that is not run. Run closes them itself.
