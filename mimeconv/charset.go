@@ -26,6 +26,9 @@ const (
 	// Western European charset is the best guess.
 	minConfidence = 30
 
+	// minHigh is how many octets over 127 detection needs to tell anything.
+	minHigh = 5
+
 	// maxMeta bounds where an HTML document may declare its charset, in octets;
 	// browsers look at the first 1024.
 	maxMeta = 4 << 10
@@ -278,11 +281,21 @@ func repairUTF8(b []byte) (string, bool) {
 // comes in any order: that is sorted out here, so that the same text always
 // reads the same.
 func detectCharsets(b []byte, isHTML bool) []string {
+	b = b[:min(len(b), maxDetect)]
+	high := 0
+	for _, c := range b {
+		if c >= utf8.RuneSelf {
+			high++
+		}
+	}
+	if high < minHigh {
+		return nil
+	}
 	detector := chardet.NewTextDetector()
 	if isHTML {
 		detector = chardet.NewHtmlDetector()
 	}
-	results, err := detector.DetectAll(b[:min(len(b), maxDetect)])
+	results, err := detector.DetectAll(b)
 	if err != nil {
 		return nil
 	}

@@ -138,8 +138,10 @@ func isUnderstood(p *part) bool {
 
 // isFile reports whether an alternative is a file that its sender misplaced.
 func isFile(p *part) bool {
-	return p.disposition == "attachment" && p.kind != "text/calendar" ||
-		p.name != "" && !strings.HasPrefix(p.kind, "text/")
+	if strings.HasPrefix(p.kind, "text/") {
+		return p.disposition == "attachment" && p.kind != "text/calendar"
+	}
+	return p.disposition == "attachment" || p.name != "" || p.cid != ""
 }
 
 // related takes the root for the body, and the rest for what the root shows.
@@ -200,7 +202,7 @@ func (c *converter) forwarded(p *part) (content, error) {
 func forwardHead(b *block) string {
 	var lines []string
 	for _, name := range []string{"From", "Date", "Subject", "To", "Cc"} {
-		if value := b.text(b.all(strings.ToLower(name))); value != "" {
+		if value := b.text(b.all(strings.ToLower(name), ", ")); value != "" {
 			lines = append(lines, name+": "+value)
 		}
 	}

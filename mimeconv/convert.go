@@ -133,17 +133,19 @@ func (c *converter) assemble(all content, subject string) (Message, error) {
 // finish sees to it that nothing is empty, and nothing too large.
 func (c *converter) finish(html, text, subject string) (Message, error) {
 	m := Message{HTML: html, Text: text}
+	noHTML, noText := !hasContent(html), isBlank(text)
 	switch {
-	case html == "" && subject == "":
+	case noHTML && noText && subject == "":
 		return Message{}, refuse(ErrEmpty, "the message has neither a body nor a Subject")
-	case html == "":
+	case noHTML && noText:
 		c.warn(BodyFromSubject, "", "there is no body: the Subject was taken for it")
-		m.Text = subject
-		m.HTML = writeHTML(subject)
-	case text == "" && subject == "":
+		m.HTML, m.Text = writeHTML(subject), subject
+	case noHTML:
+		m.HTML = writeHTML(text)
+	case noText && subject == "":
 		c.warn(TextEmpty, "", "the HTML shows no text")
 		m.Text = "(no text)"
-	case text == "":
+	case noText:
 		c.warn(TextEmpty, "", "the HTML shows no text: the Subject was taken for the plain body")
 		m.Text = subject
 	}

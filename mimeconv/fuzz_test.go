@@ -159,7 +159,10 @@ func FuzzFlowed(f *testing.F) {
 func FuzzRenderText(f *testing.F) {
 	for _, s := range []string{
 		"<p>a<ul><li>b<ol><li>c</ol></ul>", "<table><tr><td>a<td><p>b</p><tr><td><table><tr><td>c</table></table>",
-		"<a href=x>a<div>b</div></a><a href=x><img alt=c></a>", "<pre>\n a\n\n b</pre><blockquote>c<blockquote>d",
+		"<a href=x>a<div>b</div></a><a href=x><img alt=c></a>",
+		"<a href=x>a<table><tr><td><a href=x>b<td><a href=y>c</table></a><a href=x>",
+		"<ul><li><table><tr><td><ul><li>a<td><blockquote>b</table></ul><td>c<dl><dt>d<dd>e",
+		"<pre>\n a\n\n b</pre><blockquote>c<blockquote>d",
 		"<div style=display:none>a<p>b</div>c<script>d</script><style>", "&nbsp;<div>&nbsp;</div>a&#0;&#x80;",
 	} {
 		f.Add(s)

@@ -58,7 +58,7 @@ type watch struct {
 	body     []byte
 	calls    int    // how often a usable boundary was asked for
 	boundary string // the last one looked at
-	usable   bool   // it has delimiters in the body
+	found    bool   // it has delimiters in the body
 	err      *Error // why the reading was stopped
 }
 
@@ -78,26 +78,25 @@ func (w *watch) media(value string) (string, map[string]string, []string, error)
 	if !ok {
 		return kind, params, nil, nil
 	}
-	if w.check(kind, boundary); w.err != nil {
+	usable := isMultipart(kind) && boundary != "" && len(boundary) <= maxBoundary && w.pass(boundary)
+	if w.err != nil {
 		return "", nil, nil, w.err
 	}
-	if !w.usable {
+	if !usable {
 		delete(params, "boundary")
 	}
 	return kind, params, nil, nil
 }
 
-// check looks at a boundary, and at all its delimiters, before enmime does.
-func (w *watch) check(kind, boundary string) {
-	if boundary != w.boundary || !isMultipart(kind) {
-		w.boundary, w.usable = boundary, false
-		if !isMultipart(kind) || boundary == "" || len(boundary) > maxBoundary {
-			return
-		}
-		w.countParts("--" + boundary)
+// pass looks at a boundary, and at all its delimiters, before enmime does, and
+// reports whether there are any.
+func (w *watch) pass(boundary string) bool {
+	if boundary != w.boundary {
+		w.boundary = boundary
+		w.found = w.countParts("--" + boundary)
 	}
-	if !w.usable || w.err != nil {
-		return
+	if !w.found || w.err != nil {
+		return false
 	}
 	// enmime asks twice for each multipart.
 	if w.calls++; w.calls%2 == 1 {
@@ -106,26 +105,26 @@ func (w *watch) check(kind, boundary string) {
 	if w.calls > 2*maxMultiparts || w.multiparts > maxMultipartsInAll {
 		w.err = refuse(ErrTooComplex, "the message has more than %d multiparts", maxMultiparts)
 	}
+	return true
 }
 
 // countParts finds the delimiters of a multipart.
-func (w *watch) countParts(delimiter string) {
-	for rest := w.body; ; {
+func (w *watch) countParts(delimiter string) (found bool) {
+	for rest := w.body; w.err == nil; {
 		_, after, ok := bytes.Cut(rest, []byte(delimiter))
 		if !ok {
-			return
+			return found
 		}
-		w.usable = true
+		found = true
 		if w.parts++; w.parts > maxParts {
 			w.err = refuse(ErrTooComplex, "the message has more than %d parts", maxParts)
-			return
 		}
-		if !headerFits(after, delimiter) {
+		if !bytes.HasPrefix(after, []byte("--")) && !headerFits(after, delimiter) {
 			w.err = refuse(ErrTooComplex, "the header of a part has more than %d octets", maxHeader)
-			return
 		}
 		rest = after
 	}
+	return found
 }
 
 // headerFits reports whether the header block at the beginning of a part ends,

@@ -20,10 +20,11 @@ func ReadHeader(raw []byte) (Header, error) {
 	for _, f := range b.fields {
 		b.readField(&h, f)
 	}
-	h.Own = append(h.Own, parseIDs(b.all("x-microsoft-original-message-id"))...)
-	h.Own = append(h.Own, parseIDs(b.all("x-google-original-message-id"))...)
+	h.Own = append(h.Own, parseIDs(b.all("x-microsoft-original-message-id", " "))...)
+	h.Own = append(h.Own, parseIDs(b.all("x-google-original-message-id", " "))...)
 	h.Own = h.Own[:min(len(h.Own), maxIDs)]
-	h.InReplyTo, h.References = boundIDs(parseIDs(b.all("in-reply-to")), parseIDs(b.all("references")))
+	h.InReplyTo, h.References = boundIDs(parseIDs(b.all("in-reply-to", " ")), parseIDs(b.all("references", " ")))
+	h.Subject = b.subject()
 	h.Resent = b.resent()
 	return h, nil
 }
@@ -41,10 +42,6 @@ func (b *block) readField(h *Header, f field) {
 		h.Cc = append(h.Cc, b.addresses(f.value)...)
 	case "bcc":
 		h.Bcc = append(h.Bcc, b.addresses(f.value)...)
-	case "subject":
-		if h.Subject == "" {
-			h.Subject = b.text(f.value)
-		}
 	case "date":
 		if h.Date.IsZero() {
 			h.Date = parseDate(f.value)
@@ -128,6 +125,9 @@ func keyword(value string) string {
 
 // parseDate reads a Date field. RFC 5322, section 3.3, and some old habits.
 func parseDate(value string) time.Time {
+	if t, err := time.Parse("Mon, _2 Jan 2006 15:04:05 -0700", value); err == nil { // most of them, and quick
+		return t
+	}
 	if t, err := mail.ParseDate(value); err == nil {
 		return t
 	}
@@ -148,7 +148,8 @@ type field struct {
 // block is a header block.
 type block struct {
 	fields   []field
-	repaired int // lines that were no header lines
+	charset  string // that the message declares for its body
+	repaired int    // lines that were no header lines
 }
 
 // get returns the first field of that name, "" when there is none.
@@ -161,26 +162,21 @@ func (b *block) get(name string) string {
 	return ""
 }
 
-// all returns all fields of that name, joined.
-func (b *block) all(name string) string {
+// all returns all fields of that name, joined by sep.
+func (b *block) all(name, sep string) string {
 	var values []string
 	for _, f := range b.fields {
 		if f.name == name {
 			values = append(values, f.value)
 		}
 	}
-	return strings.Join(values, " ")
+	return strings.Join(values, sep)
 }
 
 // text decodes an unstructured value to one line. Raw 8-bit text is read in the
 // charset that the message declares for its body, as a sloppy program would mean it.
 func (b *block) text(value string) string {
-	hint := ""
-	if !isASCII(value) {
-		_, params := parseMedia(b.get("content-type"))
-		hint = params["charset"]
-	}
-	return oneLine(decodeWords(value, hint))
+	return oneLine(decodeWords(value, b.charset))
 }
 
 func (b *block) addresses(value string) []Address { return parseAddresses(value, b.text) }
@@ -189,7 +185,7 @@ func (b *block) addresses(value string) []Address { return parseAddresses(value,
 func (b *block) subject() string {
 	for _, f := range b.fields {
 		if f.name == "subject" {
-			if s := b.text(f.value); s != "" {
+			if s := b.text(f.value); !isBlank(s) {
 				return s
 			}
 		}
@@ -198,9 +194,17 @@ func (b *block) subject() string {
 }
 
 // readBlock splits a message into its header block and its body, which aliases
-// raw. The header ends at the first empty line (RFC 5322, section 2.1), or where
-// no header line can follow any more.
+// raw.
 func readBlock(raw []byte) (b block, body []byte, err error) {
+	body, err = b.read(raw)
+	_, params := parseMedia(b.get("content-type"))
+	b.charset = params["charset"]
+	return b, body, err
+}
+
+// read reads the fields, and returns the body. The header ends at the first empty
+// line (RFC 5322, section 2.1), or where no header line can follow any more.
+func (b *block) read(raw []byte) (body []byte, err error) {
 	pos := mboxLine(raw)
 	start := -1     // of the field that is being read
 	lastKnown := -1 // of the last well-known field, once it was looked for
@@ -215,7 +219,7 @@ func readBlock(raw []byte) (b block, body []byte, err error) {
 		switch {
 		case len(line) == 0:
 			flush(pos)
-			return b, raw[next:], nil
+			return raw[next:], nil
 		case fieldName(line) != "":
 			flush(pos)
 			start = pos
@@ -228,16 +232,16 @@ func readBlock(raw []byte) (b block, body []byte, err error) {
 			}
 			if pos > lastKnown {
 				flush(pos)
-				return b, raw[pos:], nil
+				return raw[pos:], nil
 			}
 		}
 		if next > maxHeader {
-			return b, nil, refuse(ErrTooComplex, "the header of the message has more than %d octets", maxHeader)
+			return nil, refuse(ErrTooComplex, "the header of the message has more than %d octets", maxHeader)
 		}
 		pos = next
 	}
 	flush(len(raw))
-	return b, nil, nil
+	return nil, nil
 }
 
 // mboxLine is the length of a mailbox file's "From " line before the header.

@@ -1,6 +1,7 @@
 package mimeconv
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 
@@ -226,15 +227,15 @@ func (r *renderer) leave(e element) {
 
 // address writes where a link leads, once.
 func (r *renderer) address(e element) {
-	text := strings.TrimSpace(string(r.layout.text[e.from:]))
+	text := bytes.TrimSpace(r.layout.text[e.from:])
 	if !leadsAnywhere(e.href) || sameAddress(text, e.href) {
 		return
 	}
-	if e.href == r.lastURL && strings.TrimSpace(string(r.layout.text[r.urlEnd:e.from])) == "" {
-		return // an image and a text beside one another that lead to the same place
+	if e.href == r.lastURL && (r.urlEnd > e.from || len(bytes.TrimSpace(r.layout.text[r.urlEnd:e.from])) == 0) {
+		return // an image and a text in or beside one another that lead to the same place
 	}
 	r.layout.behind("<"+strings.TrimPrefix(e.href, "mailto:")+">", e.step)
-	if text == "" {
+	if len(text) == 0 {
 		r.layout.space = true // an image: what follows is not its text
 	}
 	r.lastURL, r.urlEnd = e.href, len(r.layout.text)
@@ -254,7 +255,10 @@ func leadsAnywhere(href string) bool {
 }
 
 // sameAddress reports whether the text of a link says its address already.
-func sameAddress(text, href string) bool {
+func sameAddress(text []byte, href string) bool {
+	if len(text) > len(href)+len("https:///") {
+		return false
+	}
 	bare := func(s string) string {
 		for _, scheme := range []string{"https://", "http://", "mailto:", "tel:"} {
 			s = strings.TrimPrefix(s, scheme)
@@ -264,7 +268,7 @@ func sameAddress(text, href string) bool {
 	if rest, ok := strings.CutPrefix(href, "mailto:"); ok {
 		href, _, _ = strings.Cut(rest, "?")
 	}
-	return strings.EqualFold(bare(text), bare(href))
+	return strings.EqualFold(bare(string(text)), bare(href))
 }
 
 // text reads text, with its entities resolved.

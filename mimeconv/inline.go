@@ -115,7 +115,7 @@ func (c *converter) placeImages(doc string, images []image) (string, notes, erro
 		}
 		from, to := i.from, i.to
 		if with == "" && i.tagTo > 0 {
-			from, to, with = i.tagFrom, i.tagTo, altText(i.alt)
+			from, to, with = i.tagFrom, i.tagTo, i.altText()
 		}
 		out.WriteString(doc[pos:from])
 		out.WriteString(with)
@@ -205,10 +205,15 @@ func sniffImage(data []byte) string {
 	return ""
 }
 
-// altText shows the alternative text of an image instead of it.
-func altText(alt string) string {
-	if alt == "" {
+// altText stands for an image that is not shown: its alternative text, else its
+// name.
+func (i *image) altText() string {
+	text := i.alt
+	if text == "" && i.part != nil {
+		text = i.part.name
+	}
+	if text == "" {
 		return ""
 	}
-	return html.EscapeString("[" + alt + "]")
+	return html.EscapeString("[" + text + "]")
 }

@@ -11,6 +11,10 @@ const (
 	// together: deeper text keeps the indent of this level.
 	maxIndents = 12
 
+	// maxTail bounds the steps behind a link's text that its address is put before:
+	// more than the ends of the elements in a link that makes sense.
+	maxTail = 50
+
 	// maxCell is how long the text of a cell can be, in octets, for its row to
 	// stay on one line. Longer ones are the columns of a page's layout.
 	maxCell = 100
@@ -145,10 +149,10 @@ func (r *row) add(size int) {
 // not before what stood at that step.
 func (l *layout) behind(s string, step int) {
 	end := len(l.ops)
-	for end > step && l.ops[end-1].kind > opBlank {
+	for end > step && len(l.ops)-end < maxTail && l.ops[end-1].kind > opBlank {
 		end--
 	}
-	if end == step {
+	if end == step || l.ops[end-1].kind > opBlank {
 		end = len(l.ops)
 	}
 	from := len(l.text)
@@ -283,7 +287,15 @@ func (w *layoutWriter) write(text []byte, pre bool) {
 		}
 	}
 	w.join = nil
-	w.out = append(w.out, bytes.ReplaceAll(text, []byte("\u00a0"), []byte(" "))...)
+	for {
+		before, after, found := bytes.Cut(text, []byte("\u00a0"))
+		w.out = append(w.out, before...)
+		if !found {
+			break
+		}
+		w.out = append(w.out, ' ')
+		text = after
+	}
 	w.due = 0
 	w.shared = len(w.indents)
 	w.texts++

@@ -52,7 +52,7 @@ func findLinks(line string) []link {
 // appendLinks finds the links in a token, which stands at offset.
 func appendLinks(links []link, token string, offset int) []link {
 	pos := 0
-	if strings.Contains(token, ":") || indexFold(token, "www.") >= 0 {
+	if strings.Contains(token, "://") || indexFold(token, "mailto:") >= 0 || indexFold(token, "www.") >= 0 {
 		for _, m := range urlPattern().FindAllStringIndex(token, -1) {
 			if before, _ := utf8.DecodeLastRuneInString(token[:m[0]]); isWord(before) {
 				continue

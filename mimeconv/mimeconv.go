@@ -5,6 +5,15 @@
 // converted: [ReadHeader] reads the header alone, and [Convert] the body, under
 // the policies of the route that the header chose. Both are pure: no clock, no
 // network, no files, and the same result for the same input.
+//
+// The header is read field by field, as programs write it. For the structure of a
+// multipart body we ask enmime, behind a fence (guard.go) that stops what would
+// take it too long. What is body and what is a file is chosen from its tree
+// (choose.go); transfer encodings and charsets are taken off (transfer.go,
+// charset.go); what was sent in one form only is rendered in the other (plainhtml.go,
+// htmltext.go); pictures and attachments are placed as the policies say (inline.go,
+// attachments.go). Nothing is lost without a [Warning], and a body that says
+// something never becomes one that says nothing.
 package mimeconv
 
 import "time"

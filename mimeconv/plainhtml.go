@@ -98,29 +98,30 @@ func (w *htmlWriter) linked(text string) {
 // escaped writes text so that it shows as it is: markup is escaped, and runs of
 // spaces, which HTML would collapse, are kept.
 func (w *htmlWriter) escaped(text string) {
-	for text != "" {
-		n := strings.IndexAny(text, "&<>\t ")
-		if n < 0 {
-			break
+	done := 0
+	for i := 0; i < len(text); i++ {
+		with := ""
+		switch text[i] {
+		case '&':
+			with = "&amp;"
+		case '<':
+			with = "&lt;"
+		case '>':
+			with = "&gt;"
+		case '\t':
+			with = "&nbsp;&nbsp;&nbsp; "
+		case ' ':
+			if strings.HasPrefix(text[i+1:], " ") {
+				with = "&nbsp;"
+			}
 		}
-		w.WriteString(text[:n])
-		switch c := text[n]; {
-		case c == '&':
-			w.WriteString("&amp;")
-		case c == '<':
-			w.WriteString("&lt;")
-		case c == '>':
-			w.WriteString("&gt;")
-		case c == '\t':
-			w.WriteString("&nbsp;&nbsp;&nbsp; ")
-		case n+1 < len(text) && text[n+1] == ' ':
-			w.WriteString("&nbsp;")
-		default:
-			w.WriteByte(' ')
+		if with != "" {
+			w.WriteString(text[done:i])
+			w.WriteString(with)
+			done = i + 1
 		}
-		text = text[n+1:]
 	}
-	w.WriteString(text)
+	w.WriteString(text[done:])
 }
 
 // quoteDepth counts the quotation marks at the beginning of a line: ">> text",

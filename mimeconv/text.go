@@ -10,28 +10,39 @@ import (
 // characters, which no reader can show and some databases refuse, are gone.
 // dropped counts the latter.
 func cleanText(s string) (_ string, dropped int) {
-	i := strings.IndexFunc(s, isUnclean)
+	i := indexUnclean(s)
 	if i < 0 {
 		return s, 0
 	}
 	var b strings.Builder
 	b.Grow(len(s))
-	b.WriteString(s[:i])
-	for ; i < len(s); i++ {
+	for ; i >= 0; i = indexUnclean(s) {
+		b.WriteString(s[:i])
+		n := 1
 		switch c := s[i]; {
-		case c == 0x1b && i+1 < len(s) && s[i+1] == '[':
-			i += controlSequence(s[i:]) - 1
-			dropped++
-		case c == '\r' && i+1 < len(s) && s[i+1] == '\n':
+		case c == '\r' && strings.HasPrefix(s[i+1:], "\n"):
 		case c == '\r' || c == '\f' || c == '\v':
 			b.WriteByte('\n')
-		case isUnclean(rune(c)):
+		case c == 0x1b && strings.HasPrefix(s[i+1:], "["):
+			n = controlSequence(s[i:])
 			dropped++
 		default:
-			b.WriteByte(c)
+			dropped++
+		}
+		s = s[i+n:]
+	}
+	b.WriteString(s)
+	return b.String(), dropped
+}
+
+// indexUnclean finds the first control character that cleanText takes out.
+func indexUnclean(s string) int {
+	for i := 0; i < len(s); i++ {
+		if isUnclean(rune(s[i])) {
+			return i
 		}
 	}
-	return b.String(), dropped
+	return -1
 }
 
 // controlSequence is the length of the terminal's control sequence (ECMA-48,

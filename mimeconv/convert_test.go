@@ -1,0 +1,213 @@
+package mimeconv
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestT19: a thread of a thousand messages is cut in the middle.
+func TestT19(t *testing.T) {
+	var refs []string
+	for i := range 1000 {
+		refs = append(refs, fmt.Sprintf("<%d@x.example>", i))
+	}
+	h, err := ReadHeader([]byte("In-Reply-To: <999@x.example>\r\nReferences: " + strings.Join(refs, "\r\n ") + "\r\n\r\nx"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(h.InReplyTo) + len(h.References); n != maxIDs || len(h.InReplyTo) != 1 {
+		t.Errorf("%d ids, of them %d in In-Reply-To", n, len(h.InReplyTo))
+	}
+	if first, last := h.References[0], h.References[len(h.References)-1]; first != "0@x.example" || last != "999@x.example" {
+		t.Errorf("from %s to %s", first, last)
+	}
+	if h.References[18] != "18@x.example" || h.References[19] != "820@x.example" {
+		t.Errorf("cut at %s, %s", h.References[18], h.References[19])
+	}
+}
+
+func TestBoundIDs(t *testing.T) {
+	ids := func(prefix string, n int) []string {
+		var list []string
+		for i := range n {
+			list = append(list, fmt.Sprint(prefix, i))
+		}
+		return list
+	}
+	for _, c := range []struct{ inReplyTo, references int }{{0, 0}, {1, 199}, {1, 200}, {19, 400}, {20, 400}, {30, 180}, {250, 0}, {250, 250}, {100, 101}} {
+		all := slices.Concat(ids("i", c.inReplyTo), ids("r", c.references))
+		want := all
+		if len(all) > maxIDs {
+			want = slices.Concat(all[:firstIDs], all[len(all)-(maxIDs-firstIDs):])
+		}
+		i, r := boundIDs(ids("i", c.inReplyTo), ids("r", c.references))
+		if got := slices.Concat(i, r); !slices.Equal(got, want) {
+			t.Errorf("%v: %v, want %v", c, got, want)
+		}
+	}
+}
+
+// TestLongID: an id over 998 octets is none.
+func TestLongID(t *testing.T) {
+	long := strings.Repeat("a", maxID-2) + "@x"
+	if got := parseIDs("<" + long + "> <x" + long + ">"); !slices.Equal(got, []string{long}) {
+		t.Errorf("%d ids", len(got))
+	}
+}
+
+// related is a message whose HTML shows images of these sizes.
+func related(sizes ...int) []byte {
+	var doc, parts strings.Builder
+	for i, size := range sizes {
+		fmt.Fprintf(&doc, `<img src="cid:%d" alt="image %d">`, i, i)
+		fmt.Fprintf(&parts, "\r\n--r\r\nContent-Type: image/png; name=%d.png\r\nContent-ID: <%d>\r\nContent-Transfer-Encoding: base64\r\n\r\n%s",
+			i, i, base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{'x'}, size)))
+	}
+	return []byte("Content-Type: multipart/related; boundary=r\r\n\r\n--r\r\nContent-Type: text/html\r\n\r\n<p>" +
+		doc.String() + "</p>" + parts.String() + "\r\n--r--\r\n")
+}
+
+// TestEmbedBounds: an image up to 32 KiB is embedded, and 128 KiB in all; beyond
+// that its alternative text stands there, and a warning tells of it.
+func TestEmbedBounds(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		sizes    []int
+		embedded []bool
+	}{
+		{"one", []int{maxImage}, []bool{true}},
+		{"too large", []int{maxImage + 1, 10}, []bool{false, true}},
+		{"four", []int{maxImage, maxImage, maxImage, maxImage - 100}, []bool{true, true, true, true}},
+		{"five", []int{maxImage, maxImage, maxImage, maxImage - 100, maxImage, 10}, []bool{true, true, true, true, false, true}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m, err := Convert(related(c.sizes...), Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			dropped := 0
+			for i, want := range c.embedded {
+				alt := fmt.Sprintf(`alt="image %d"`, i)
+				if got := strings.Contains(m.HTML, alt); got != want {
+					t.Errorf("image %d embedded: %v", i, got)
+				}
+				if !want {
+					dropped++
+					if !strings.Contains(m.HTML, fmt.Sprintf("[image %d]", i)) {
+						t.Errorf("no alternative text for image %d", i)
+					}
+				}
+			}
+			if got := countWarnings(m, ImageDropped); got != dropped {
+				t.Errorf("%d warnings, want %d: %v", got, dropped, m.Warnings)
+			}
+		})
+	}
+}
+
+func countWarnings(m Message, code string) int {
+	n := 0
+	for _, w := range m.Warnings {
+		if w.Code == code {
+			n++
+		}
+	}
+	return n
+}
+
+// TestLink: what Link is given is decoded and its own, and its error is returned
+// as it is.
+func TestLink(t *testing.T) {
+	raw := []byte("Content-Type: application/octet-stream; name=a.bin\r\n\r\nraw octets")
+	before := bytes.Clone(raw)
+	o := Options{Attachments: Link, Link: func(a Attachment) (string, error) {
+		if string(a.Data) != "raw octets" {
+			t.Errorf("data %q", a.Data)
+		}
+		clear(a.Data)
+		return "https://files.example/?a=1&b=2", nil
+	}}
+	m, err := Convert(raw, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(m.HTML, `href="https://files.example/?a=1&amp;b=2"`) || !strings.Contains(m.Text, "<https://files.example/?a=1&b=2>") {
+		t.Errorf("no link in %q, %q", m.HTML, m.Text)
+	}
+	if !bytes.Equal(raw, before) {
+		t.Error("the data aliases the message")
+	}
+	broken := errors.New("the store is full")
+	o.Link = func(Attachment) (string, error) { return "", broken }
+	if _, err := Convert(raw, o); err != broken {
+		t.Errorf("got %v", err)
+	}
+	o.Link = nil
+	if _, err := Convert(raw, o); err == nil {
+		t.Error("no error without Link")
+	}
+}
+
+// TestRejectNames: the error names ten attachments, says how many more there are,
+// and which key of the route to change. Nothing is stored before that.
+func TestRejectNames(t *testing.T) {
+	parts := ""
+	for i := range 12 {
+		parts += fmt.Sprintf("--b\r\nContent-Type: application/pdf; name=%d.pdf\r\n\r\nx\r\n", i)
+	}
+	_, err := Convert([]byte(multipart("mixed", parts)), Options{})
+	checkKind(t, err, ErrAttachment)
+	for _, want := range []string{`"0.pdf"`, `"9.pdf"`, "and 2 more", `"attachments: link"`, `"attachments: drop"`} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is not in %q", want, err)
+		}
+	}
+}
+
+// TestManyWarnings: a thousand repairs are not told one by one.
+func TestManyWarnings(t *testing.T) {
+	m, err := Convert([]byte(multipart("mixed", repeat("--b\r\nContent-Transfer-Encoding: x\r\n\r\nx\r\n", 900))), Options{})
+	if err != nil || len(m.Warnings) != maxWarnings {
+		t.Errorf("%d warnings, %v", len(m.Warnings), err)
+	}
+}
+
+// TestSafeFileNames: no name is a path, empty, or longer than file systems take.
+func TestSafeFileNames(t *testing.T) {
+	for name, want := range map[string]string{
+		"report.pdf":                      "report.pdf",
+		"/etc/passwd":                     "passwd",
+		`..\..\boot.ini`:                  "boot.ini",
+		"a/":                              "attachment-1.bin",
+		" . ":                             "attachment-1.bin",
+		"a:b|c?.txt":                      "a_b_c_.txt",
+		"\u202egpj.exe":                   "gpj.exe",
+		strings.Repeat("ä", 300):          strings.Repeat("ä", 99) + "…",
+		strings.Repeat("x", 300) + ".pdf": strings.Repeat("x", 99) + "….pdf",
+	} {
+		if got := fileName(&part{name: name}, 1); got != want {
+			t.Errorf("fileName(%q) = %q, want %q", name, got, want)
+		}
+	}
+}
+
+// TestDetectionIsStable: charsets that are equally likely always come in the same
+// order, though the detector's recognizers race.
+func TestDetectionIsStable(t *testing.T) {
+	// Chinese in GBK, which could as well be Big5 or EUC-JP.
+	text := []byte("\xc4\xe3\xba\xc3\xa3\xac\xca\xc0\xbd\xe7\xa1\xa3\xce\xd2\xc3\xc7\xd2\xd1\xbe\xad\xca\xd5\xb5\xbd\xc4\xfa\xb5\xc4\xb6\xa9\xb5\xa5")
+	first := detectCharsets(text, false)
+	if len(first) < 3 {
+		t.Fatalf("only %v: the test needs a tie", first)
+	}
+	for range 200 {
+		if again := detectCharsets(text, false); !slices.Equal(again, first) {
+			t.Fatalf("%v, then %v", first, again)
+		}
+	}
+}

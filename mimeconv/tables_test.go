@@ -1,0 +1,145 @@
+package mimeconv
+
+import (
+	"maps"
+	"slices"
+	"testing"
+	"time"
+)
+
+func TestAddressMembers(t *testing.T) {
+	for list, want := range map[string][]string{
+		``:                            nil,
+		`,;,`:                         nil,
+		`<>`:                          nil,
+		`a@b <>`:                      {"a@b"},
+		`<<a@b>>`:                     {"a@b"},
+		`a@b c@d`:                     {"a@b", "c@d"},
+		`Bob a@b`:                     {"Bob <a@b>"},
+		`"Bob B." a@b`:                {"Bob B. <a@b>"},
+		`"b \" c"@x d@e`:              {`"b \" c"@x`, "d@e"},
+		`<a@b, Bob <c@d>`:             {"a@b", "Bob <c@d>"},
+		`Doe, John, Jr. <a@b>`:        {"Doe, John, Jr. <a@b>"},
+		`root, "Doe, J" <a@b>, admin`: {"root", "Doe, J <a@b>", "admin"},
+		`"Bob" [SMTP:b@x]`:            {"Bob <b@x>"},
+		`Bob [x <a@b>`:                {"Bob [x <a@b>"},
+		`Bob (x <a@b>`:                {"Bob (x <a@b>"},
+		`Bob <mailto:a@b?subject=x>`:  {"Bob <a@b>"},
+		`<@x,@y:a@b>`:                 {"a@b"},
+		`"a@b"`:                       {"a@b"},
+		`Undisclosed recipients`:      nil,
+		`"Undisclosed"`:               nil,
+		`=?utf-8?q?Bob_=3Ca=40b=3E?=`: {"Bob <a@b>"},
+		`Bob < a@b >, <c @d>`:         {"Bob <a@b>", "c @d"},
+		`Bob <"x y"@z>`:               {`Bob <"x y"@z>`},
+		`A: a@b; B: c@d;, e@f`:        {"a@b", "c@d", "e@f"},
+		`John @ Work <a@b>`:           {"John @ Work <a@b>"},
+		`=?utf-8?b?w4Q=?= =?utf-8?b?w5Y=?= <a@b>`: {"ÄÖ <a@b>"},
+		`ünïcode@exämple.com`:                     {"ünïcode@exämple.com"},
+	} {
+		b := block{}
+		if got := formatted(b.addresses(list)); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", list, got, want)
+		}
+	}
+}
+
+func TestParseMedia(t *testing.T) {
+	for field, want := range map[string]struct {
+		kind   string
+		params map[string]string
+	}{
+		`text/plain`:                                {"text/plain", nil},
+		`Text/HTML; Charset="UTF-8"`:                {"text/html", map[string]string{"charset": "UTF-8"}},
+		`text/plain charset=utf-8`:                  {"text/plain", map[string]string{"charset": "utf-8"}},
+		`text/plain; charset=utf-8; charset=x`:      {"text/plain", map[string]string{"charset": "utf-8"}},
+		`multipart/mixed; boundary=a b; x`:          {"multipart/mixed", map[string]string{"boundary": "a b"}},
+		`multipart/mixed; boundary="a;\"b"; x y=z;`: {"multipart/mixed", map[string]string{"boundary": `a;"b`}},
+		`text/plain; name="open; charset=utf-8`:     {"text/plain", map[string]string{"name": "open", "charset": "utf-8"}},
+		`charset=utf-8`:                             {"", map[string]string{"charset": "utf-8"}},
+		`attachment; filename=a b.pdf`:              {"attachment", map[string]string{"filename": "a b.pdf"}},
+		`attachment; filename*=utf-8''%C3%A4.pdf`:   {"attachment", map[string]string{"filename": "ä.pdf"}},
+		`a/b; n*0="x"; n*1="y"`:                     {"a/b", map[string]string{"n": "xy"}},
+		`foo bar baz`:                               {"foo", nil},
+		`;`:                                         {"", nil},
+		``:                                          {"", nil},
+	} {
+		kind, params := parseMedia(field)
+		if kind != want.kind || !maps.Equal(params, want.params) {
+			t.Errorf("%s: %q, %q", field, kind, params)
+		}
+	}
+}
+
+func TestParseDate(t *testing.T) {
+	for field, want := range map[string]string{
+		"Tue, 3 Nov 2026 10:00:00 +0100":        "2026-11-03T10:00:00+01:00",
+		"Tue, 03 Nov 2026 10:00:00 +0100 (CET)": "2026-11-03T10:00:00+01:00",
+		"3 Nov 2026 10:00 GMT":                  "2026-11-03T10:00:00Z",
+		"2026-11-03T10:00:00Z":                  "2026-11-03T10:00:00Z",
+		"Tue Nov  3 10:00:00 2026":              "2026-11-03T10:00:00Z",
+		"yesterday":                             "0001-01-01T00:00:00Z",
+	} {
+		if got := parseDate(field).Format(time.RFC3339); got != want {
+			t.Errorf("%s: %s, want %s", field, got, want)
+		}
+	}
+}
+
+func TestCharsetNames(t *testing.T) {
+	for _, name := range []string{"utf-8", `"UTF8"`, "charset=utf-8", "latin1", "cp1252", "cp932", "cp936", "cp949", "cp950",
+		"utf-16le", "utf-16be", "utf-7", "ks_c_5601-1987", "big5-hkscs", "iso-8859-8-i", "koi8-u", "ibm850", "hz-gb-2312", "macintosh"} {
+		if enc, known := lookupCharset(charsetName(name)); enc == nil || !known {
+			t.Errorf("%s is unknown", name)
+		}
+	}
+	for _, name := range []string{"", "x-unknown", "iso-2022-kr", "replacement", "unknown-8bit"} {
+		if _, known := lookupCharset(charsetName(name)); known {
+			t.Errorf("%s is known", name)
+		}
+	}
+}
+
+func TestRenderText(t *testing.T) {
+	for doc, want := range map[string]string{
+		"a</br>b</p>c":                   "a\nb\n\nc",
+		"<p>a<p>b<div>c":                 "a\n\nb\n\nc",
+		"a <b> b</b>  c":                 "a b c",
+		"a&nbsp; b<i>&nbsp;</i>c":        "a  b c",
+		"x<br><br><br><br>y":             "x\n\ny",
+		"<td>a<td>b":                     "a\nb",
+		"<table><tr><td>a<td>b<tr><td>c": "a | b\nc",
+		"<table><tr><td><br>a<br></td><td>b<br>c</td></tr></table>": "a\nb\nc",
+		"<ol start=9><li>a<li>b</ol>":                               "9. a\n10. b",
+		"<li>a":                                                     "- a",
+		"<div>a</div></div><div>b":                                  "a\nb",
+		"<table><tr><td>a</div>b</table>c":                          "ab\n\nc",
+		"<b><i>a</b>b":                                              "ab",
+		"<p/>a<p/>b":                                                "a\n\nb",
+		"<style/>p{}</style>a":                                      "a",
+		"a<!-- b -->c<![if x]>d<![endif]>":                          "acd",
+		"<textarea>a</textarea>b":                                   "b",
+		"<svg><text>a</text></svg>b":                                "b",
+		"<svg>a":                                                    "a",
+		"<a href=x><table><tr><td><a href=x>a</table></a>b":         "a <x>\n\nb",
+		"<a href=x>":                                                "<x>",
+		"<a href=http://x.example/y>see <b>this</b></a> and <a href=' http://x.example/y '>that</a>": "see this <http://x.example/y> and that <http://x.example/y>",
+		"<pre>a\n\n\nb</pre>c":                    "a\n\n\nb\n\nc",
+		"<h1>A</h1>b<hr>c":                        "A\n\nb\n----------\nc",
+		"soft\u00adhyphen":                        "softhyphen",
+		"<blockquote>a</blockquote><blockquote>b": "> a\n\n> b",
+		"&lt;b&gt; &amp;amp;":                     "<b> &amp;",
+	} {
+		if got := renderText(doc); got != want {
+			t.Errorf("%s\n got %q\nwant %q", doc, got, want)
+		}
+	}
+}
+
+func TestSniffImage(t *testing.T) {
+	for data, want := range map[string]string{"\x89PNG\r\n\x1a\nx": "image/png", "\xff\xd8\xffx": "image/jpeg", "GIF89a": "image/gif", "<svg>": ""} {
+		if got := sniffImage([]byte(data)); got != want {
+			t.Errorf("%q: %q", data, got)
+		}
+	}
+}
