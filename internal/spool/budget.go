@@ -15,15 +15,15 @@ const (
 // Spend decides whether one call of a budget of rate calls a minute may begin at
 // now, and returns what next has become. It is to be stored in either case: a
 // next that is further ahead than spending can have moved it (the clock jumped
-// back) is cut down, and would be cut down anew each time if it were not kept.
-// The zero time is the next of a budget that was never spent.
+// back) is cut down to one share, and would be cut down anew each time if it were
+// not kept. The zero time is the next of a budget that was never spent.
 func Spend(rate int, now, next time.Time) (time.Time, bool) {
 	if rate <= 0 {
 		return next, false
 	}
 	share := minute / time.Duration(rate)
-	if most := now.Add(slack + share); next.After(most) {
-		next = most
+	if next.After(now.Add(slack + minute)) {
+		next = now.Add(slack + share)
 	}
 	if Opens(next).After(now) {
 		return next, false
@@ -32,6 +32,23 @@ func Spend(rate int, now, next time.Time) (time.Time, bool) {
 		next = now
 	}
 	return next.Add(share), true
+}
+
+// Debit takes calls that were made without asking from a budget of rate calls a
+// minute, and returns what next has become. A debt of more than a minute is
+// forgiven.
+func Debit(rate, calls int, now, next time.Time) time.Time {
+	if rate <= 0 {
+		return next
+	}
+	if next.Before(now) {
+		next = now
+	}
+	next = next.Add(time.Duration(calls) * (minute / time.Duration(rate)))
+	if most := now.Add(minute); next.After(most) {
+		return most
+	}
+	return next
 }
 
 // Opens is the time from which a call may begin.

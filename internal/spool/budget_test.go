@@ -118,6 +118,31 @@ func TestBudgetClockJumpsBack(t *testing.T) {
 	}
 }
 
+// TestDebit has calls made beyond those that were asked for: as many fewer begin.
+func TestDebit(t *testing.T) {
+	next, _ := Spend(60, epoch, time.Time{})
+	next = Debit(60, 20, epoch, next)
+	if wait := Opens(next).Sub(epoch); wait < 20*time.Second || wait > 22*time.Second {
+		t.Errorf("after 21 calls at 60 a minute the budget opens after %s, want about 21 s", wait)
+	}
+	if now := epoch.Add(19 * time.Second); !Opens(Debit(60, 1, now, next)).After(now) {
+		t.Error("a debt was forgotten")
+	}
+	if wait := Debit(60, 1_000_000, epoch, next).Sub(epoch); wait > minute {
+		t.Errorf("a debt of a million calls lasts %s, want a minute", wait)
+	}
+	if got := Debit(0, 5, epoch, next); !got.Equal(next) {
+		t.Errorf("a budget of nothing became %s", got)
+	}
+	var now time.Time
+	for now = epoch.Add(time.Second); Opens(next).After(now); now = now.Add(time.Second) {
+		next, _ = Spend(60, now, next)
+	}
+	if wait := now.Sub(epoch); wait < 20*time.Second {
+		t.Errorf("asked again and again, the budget opened after %s, want about 21 s", wait)
+	}
+}
+
 func TestBudgetOfNothing(t *testing.T) {
 	if _, ok := Spend(0, epoch, time.Time{}); ok {
 		t.Error("a call began on a budget of 0")

@@ -6,10 +6,11 @@ import (
 	"strings"
 )
 
-// stateNames and priorityNames stand in the order of the constants.
+// These stand in the order of the constants.
 var (
 	stateNames    = []string{"queued", "ready", "asleep", "claimed", "held", "sent", "flagged", "failed", "dropped"}
 	priorityNames = []string{"high", "normal", "bulk"}
+	callNames     = []string{"send", "look", "search"}
 )
 
 // String is the state's name in lists and on the command line.
@@ -17,6 +18,9 @@ func (s State) String() string { return nameOf(int(s), "State", stateNames) }
 
 // String is the priority's name in lists, headers and the configuration.
 func (p Priority) String() string { return nameOf(int(p), "Priority", priorityNames) }
+
+// String is the call's name in the story of a message.
+func (c Call) String() string { return nameOf(int(c), "Call", callNames) }
 
 // ParseState reads what State.String writes, letter case aside.
 func ParseState(s string) (State, error) {

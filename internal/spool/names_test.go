@@ -1,6 +1,9 @@
 package spool
 
-import "testing"
+import (
+	"fmt"
+	"testing"
+)
 
 func TestNames(t *testing.T) {
 	for s := Queued; s <= Dropped; s++ {
@@ -15,6 +18,9 @@ func TestNames(t *testing.T) {
 	}
 	if s := State(99).String(); s != "State(99)" {
 		t.Errorf("State(99) is %q", s)
+	}
+	if names := fmt.Sprint(Send, Look, Search); names != "send look search" {
+		t.Errorf("the calls are %s", names)
 	}
 	if got, err := ParsePriority("BULK"); got != Bulk || err != nil {
 		t.Errorf(`ParsePriority("BULK") = %v, %v`, got, err)

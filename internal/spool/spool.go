@@ -51,12 +51,17 @@ type Store interface {
 
 	// Finish records the answers to claimed tasks and lets each lane go on, all or
 	// none. The results stand in the order of outcomes; one whose claim was lost changed
-	// nothing and has Err = ErrLost.
+	// nothing and has Err = ErrLost. An outcome that breaks a rule of its fields is an error.
 	Finish(ctx context.Context, now time.Time, outcomes ...Outcome) ([]Finished, error)
 
 	// Release gives back tasks that never reached the network, as if they had
 	// not been claimed. Spent budget stays spent.
 	Release(ctx context.Context, tasks ...Task) error
+
+	// Spend takes calls that were made beyond a claim, such as the pages of a
+	// search or a probe, from a team's budget of rate calls a minute: Claim has
+	// the less to give.
+	Spend(ctx context.Context, now time.Time, team string, rate, calls int) error
 
 	// Check looks for contradictions that the schema cannot exclude, and returns
 	// them as one error that is ErrCorrupt.
@@ -98,6 +103,16 @@ const (
 	Flagged              // the API took it but says that it did not queue it
 	Failed               // for good
 	Dropped              // by an operator
+)
+
+// Call is what an attempt asks of the API.
+type Call int8
+
+// The calls, as the schema stores them.
+const (
+	Send   Call = iota // POST /v1/email/send
+	Look               // GET /v1/conversations/{id}: does the conversation that it replies to still stand?
+	Search             // POST /v1/messages/all: did a send of unknown outcome arrive?
 )
 
 // Open reports whether the request still waits for its end.
@@ -179,28 +194,53 @@ type Room struct {
 type Task struct {
 	Request int64 // the request, and with Attempt the claim
 	Attempt int   // counted from 1
+	Call    Call  // what is asked; each is a call of the budget and an attempt
 
 	QueueID, LocalID    string
 	Route, Team, Sender string
 	Inbox               int64
 	To, Cc              []string
 	Title               string
-	ConvoID             int64  // replies to this conversation; 0: opens one
+	ConvoID             int64  // replies to this conversation, the one of a Look; 0: opens one
 	Subject             string // a line "Subject: …" with this goes before both bodies; "" for none
 	HTML, Text          string
 	Start               int
 
-	Accepted time.Time
-	Tried    time.Time // begin of the first attempt
-	Unknown  bool      // an earlier attempt has no definite answer
+	Accepted  time.Time
+	Tried     time.Time // begin of the first attempt of the present trial, this one if it is
+	FirstSend time.Time // begin of the first Send under LocalID before this attempt; zero if none
+	LastSend  time.Time // begin of the newest such Send: a Search looks from FirstSend until after it
+	Unknown   bool      // an earlier Send has no definite answer
+
+	Refused       string // reason of the newest definite refusal of a Send in this trial, "" for none
+	RefusedStatus int    // its HTTP status
+	Alive         bool   // a Look since then said that the conversation stands
+	Aside         bool   // it has stepped out of its conversation's lane into one of its own
 }
 
 // Outcome is the end of a task.
 type Outcome struct {
-	Task    Task
-	State   State     // Sent, Flagged, Failed, or Asleep to try again
-	Due     time.Time // of the next attempt, for Asleep
-	Unknown bool      // this attempt may have been carried out
+	Task  Task
+	State State     // Sent, Flagged, Failed, or Asleep to try again
+	Due   time.Time // of the next attempt, for Asleep
+	Next  Call      // what that attempt asks, for Asleep
+
+	Unknown bool // this Send may have been carried out
+	Known   bool // a completed search found none of the earlier Sends: none of their outcomes is unknown any more
+	Refused bool // Status and Reason are a definite refusal, to be kept with the request
+	Alive   bool // the conversation stands, to be kept with the request
+
+	// Reopen, for Asleep, says that the conversation is gone. It forgets its
+	// convo_id, if that still is the one replied to, and the request goes out once
+	// more under the new LocalID; what was refused is forgotten. Whether it then
+	// opens or replies is decided anew by the claim, since somebody else may
+	// have opened by then. Not while an outcome is unknown.
+	Reopen  bool
+	LocalID string
+
+	// Aside, for Asleep, has the request step out of its lane, which goes on
+	// without it. One that already has stays where it is.
+	Aside bool
 
 	ConvoID, MessageID int64  // as answered; 0 for none
 	Status             int    // HTTP
@@ -269,6 +309,7 @@ type RequestStory struct {
 // its end.
 type AttemptStory struct {
 	N      int       `json:"n"`
+	Call   string    `json:"call"`
 	Began  time.Time `json:"began"`
 	Ended  time.Time `json:"ended,omitzero"`
 	Status int       `json:"status,omitempty"`

@@ -18,7 +18,7 @@ var finishCases = []testCase{
 		if s.State != "sent" || s.ConvoID != 7 || s.MessageID != 70 || len(s.Tries) != 1 {
 			f.Fatalf("the story is %+v", s)
 		}
-		want := spool.AttemptStory{N: 1, Began: epoch, Ended: f.now, Status: 200, APIID: "req-1"}
+		want := spool.AttemptStory{N: 1, Call: "send", Began: epoch, Ended: f.now, Status: 200, APIID: "req-1"}
 		if s.Tries[0] != want {
 			f.Errorf("the attempt is %+v, want %+v", s.Tries[0], want)
 		}

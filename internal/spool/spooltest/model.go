@@ -14,6 +14,7 @@ type model struct {
 	messages []*modelMessage
 	links    map[spool.Key]*modelLink
 	convs    []*modelConv
+	lanes    []*modelLane
 	gates    map[string]*modelGate
 	served   map[string]string // by team and class: the route served last; forgotten at a restart
 	clock    int               // counts what makes heads ready
@@ -36,19 +37,27 @@ type modelConv struct {
 	members string
 	base    string
 	convo   int64
-	lane    []*modelRequest // open ones
+	lane    *modelLane
 }
+
+// modelLane holds open requests; the first is the head.
+type modelLane struct{ open []*modelRequest }
 
 type modelRequest struct {
 	*spool.Request
 	message *modelMessage
 	conv    *modelConv
+	lane    *modelLane // its conversation's, or its own where it stepped aside
 	joined  int
 	line    bool        // its bodies begin with its subject
 	state   spool.State // of a head, or final; behind a head it is Queued
 	rank    int         // when it became ready
 	due     time.Time
-	trial   int  // the attempt that began the present trial
+	trial   int // the attempt that began the present trial
+	named   int // the first attempt under its local id
+	call    spool.Call
+	refused *spool.AttemptStory // nil for none
+	alive   bool
 	decided bool // whether it opens or replies
 	replyTo int64
 	unknown bool
@@ -65,12 +74,22 @@ func newModel() *model {
 	return &model{links: map[spool.Key]*modelLink{}, gates: map[string]*modelGate{}, served: map[string]string{}}
 }
 
-func (r *modelRequest) head() bool { return len(r.conv.lane) > 0 && r.conv.lane[0] == r }
+// heads are the first ones of all lanes.
+func (m *model) heads() (heads []*modelRequest) {
+	for _, l := range m.lanes {
+		if len(l.open) > 0 {
+			heads = append(heads, l.open[0])
+		}
+	}
+	return heads
+}
+
+func (r *modelRequest) aside() bool { return r.lane != r.conv.lane }
 
 // class is the highest that waits in its lane, itself included.
 func (r *modelRequest) class() spool.Priority {
 	class := r.Priority
-	for _, o := range r.conv.lane {
+	for _, o := range r.lane.open {
 		class = min(class, o.Priority)
 	}
 	return class
@@ -84,7 +103,7 @@ func (m *model) accept(msg *spool.Message) spool.Receipt {
 	mm := &modelMessage{Message: msg}
 	receipt := spool.Receipt{QueueID: msg.QueueID}
 	for i := range msg.Requests {
-		r := &modelRequest{Request: &msg.Requests[i], message: mm, joined: -1, trial: 1}
+		r := &modelRequest{Request: &msg.Requests[i], message: mm, joined: -1, trial: 1, named: 1}
 		for j, k := range r.Look {
 			l := m.links[k]
 			if l != nil && l.conv.team == msg.Team && l.conv.inbox == msg.Inbox && l.conv.members == r.Members {
@@ -93,7 +112,7 @@ func (m *model) accept(msg *spool.Message) spool.Receipt {
 			}
 		}
 		if r.conv == nil {
-			r.conv = &modelConv{team: msg.Team, inbox: msg.Inbox, members: r.Members, base: msg.Base}
+			r.conv = &modelConv{team: msg.Team, inbox: msg.Inbox, members: r.Members, base: msg.Base, lane: m.newLane()}
 			m.convs = append(m.convs, r.conv)
 		}
 		changed := r.Subject == spool.SubjectChanged && msg.Base != r.conv.base
@@ -149,6 +168,7 @@ func (m *model) revive(msg *modelMessage) (n int) {
 		if r.state == spool.Failed || r.state == spool.Dropped {
 			r.trial = len(r.tries) + 1
 			r.decided = r.decided && r.unknown
+			r.call, r.refused, r.alive = spool.Send, nil, false
 			m.queue(r)
 			n++
 		}
@@ -156,12 +176,25 @@ func (m *model) revive(msg *modelMessage) (n int) {
 	return n
 }
 
-// queue puts a request at the end of its lane.
+func (m *model) newLane() *modelLane {
+	l := &modelLane{}
+	m.lanes = append(m.lanes, l)
+	return l
+}
+
+// queue puts a request at the end of its conversation's lane.
 func (m *model) queue(r *modelRequest) {
-	r.state = spool.Queued
-	r.conv.lane = append(r.conv.lane, r)
-	if r.head() {
+	r.state, r.lane = spool.Queued, r.conv.lane
+	r.lane.open = append(r.lane.open, r)
+	if len(r.lane.open) == 1 {
 		m.ready(r)
+	}
+}
+
+// advance takes the head out of a lane, which goes on.
+func (m *model) advance(l *modelLane) {
+	if l.open = l.open[1:]; len(l.open) > 0 {
+		m.ready(l.open[0])
 	}
 }
 
@@ -185,9 +218,9 @@ func (m *model) claim(now time.Time, rooms []spool.Room, tasks []spool.Task, nex
 	if len(tasks) > 0 {
 		return fmt.Errorf("%s was claimed too many", tasks[0].LocalID)
 	}
-	for _, c := range m.convs {
-		if len(c.lane) > 0 && (c.lane[0].state == spool.Asleep || c.lane[0].state == spool.Claimed) {
-			want.until(c.lane[0].due)
+	for _, r := range m.heads() {
+		if r.state == spool.Asleep || r.state == spool.Claimed {
+			want.until(r.due)
 		}
 	}
 	if !next.Equal(want.next) {
@@ -208,15 +241,11 @@ func (w *waits) until(t time.Time) {
 // wake makes due heads ready. Those of one turn are equals.
 func (m *model) wake(now time.Time) {
 	m.clock++
-	for _, c := range m.convs {
-		if len(c.lane) == 0 {
-			continue
-		}
-		r := c.lane[0]
+	for _, r := range m.heads() {
 		if r.state != spool.Asleep && r.state != spool.Claimed || r.due.After(now) {
 			continue
 		}
-		r.unknown = r.unknown || r.state == spool.Claimed
+		r.unknown = r.unknown || r.state == spool.Claimed && r.call == spool.Send
 		r.state, r.rank = spool.Ready, m.clock
 	}
 }
@@ -258,9 +287,9 @@ func (m *model) room(now time.Time, room spool.Room, tasks []spool.Task, want *w
 // ofClass are the heads of the class whose turn it is.
 func (m *model) ofClass(room spool.Room, slot int64) (heads []*modelRequest) {
 	for _, class := range spool.ClassOrder(slot) {
-		for _, c := range m.convs {
-			if len(c.lane) > 0 && c.team == room.Team && c.lane[0].state == spool.Ready && c.lane[0].class() == class {
-				heads = append(heads, c.lane[0])
+		for _, r := range m.heads() {
+			if r.conv.team == room.Team && r.state == spool.Ready && r.class() == class {
+				heads = append(heads, r)
 			}
 		}
 		if room.Free <= 0 && class != spool.High {
@@ -320,18 +349,37 @@ func (r *modelRequest) begin(now time.Time, t spool.Task) error {
 	if !r.decided {
 		r.decided, r.replyTo = true, r.conv.convo
 	}
-	r.tries = append(r.tries, spool.AttemptStory{N: len(r.tries) + 1, Began: now})
+	first, last := r.sends()
+	r.tries = append(r.tries, spool.AttemptStory{N: len(r.tries) + 1, Call: r.call.String(), Began: now})
 	r.state, r.due = spool.Claimed, now.Add(lease)
 	subject := ""
 	if r.line {
 		subject = r.message.Title
 	}
-	want := fmt.Sprint(r.LocalID, len(r.tries), r.replyTo, r.unknown, subject, r.tries[r.trial-1].Began, r.message.HTML, r.To, r.Cc)
-	got := fmt.Sprint(t.LocalID, t.Attempt, t.ConvoID, t.Unknown, t.Subject, t.Tried, t.HTML, t.To, t.Cc)
+	var refused spool.AttemptStory
+	if r.refused != nil {
+		refused = *r.refused
+	}
+	want := fmt.Sprint(r.LocalID, len(r.tries), r.replyTo, r.unknown, subject, r.tries[r.trial-1].Began, r.message.HTML, r.To, r.Cc,
+		r.call, first, last, refused.Reason, refused.Status, r.alive, r.aside())
+	got := fmt.Sprint(t.LocalID, t.Attempt, t.ConvoID, t.Unknown, t.Subject, t.Tried, t.HTML, t.To, t.Cc,
+		t.Call, t.FirstSend, t.LastSend, t.Refused, t.RefusedStatus, t.Alive, t.Aside)
 	if got != want {
 		return fmt.Errorf("the task is %s, want %s", got, want)
 	}
 	return nil
+}
+
+// sends are the begins of the first and the last Send under its local id.
+func (r *modelRequest) sends() (first, last time.Time) {
+	for _, a := range r.tries[r.named-1:] {
+		if a.Call == "send" {
+			if last = a.Began; first.IsZero() {
+				first = last
+			}
+		}
+	}
+	return first, last
 }
 
 // finish is Finish, of one outcome.
@@ -342,17 +390,38 @@ func (m *model) finish(now time.Time, r *modelRequest, o spool.Outcome) (f spool
 	try := &r.tries[len(r.tries)-1]
 	try.Ended, try.Status, try.APIID, try.Reason = now, o.Status, o.APIID, o.Reason
 	r.state, r.due, r.answer = o.State, o.Due, o
-	r.unknown = r.unknown || o.Unknown
+	r.unknown = r.unknown && !o.Known || o.Unknown
+	r.alive = r.alive && !o.Refused || o.Alive
+	r.call = o.Next
+	if o.Refused {
+		refusal := *try
+		r.refused = &refusal
+	}
 	if o.State == spool.Asleep {
+		m.goOn(r, o)
 		return f
 	}
 	if o.State != spool.Failed {
 		f = m.learn(r, o.ConvoID)
 	}
-	if r.conv.lane = r.conv.lane[1:]; len(r.conv.lane) > 0 {
-		m.ready(r.conv.lane[0])
-	}
+	m.advance(r.lane)
 	return f
+}
+
+// goOn prepares the next attempt.
+func (m *model) goOn(r *modelRequest, o spool.Outcome) {
+	if o.Reopen {
+		if r.conv.convo == r.replyTo {
+			r.conv.convo = 0
+		}
+		r.Request.LocalID, r.named = o.LocalID, len(r.tries)+1
+		r.decided, r.refused, r.alive = false, nil, false
+	}
+	if o.Aside && !r.aside() {
+		m.advance(r.lane)
+		r.lane = m.newLane()
+		r.lane.open = append(r.lane.open, r)
+	}
 }
 
 func (m *model) learn(r *modelRequest, convo int64) (f spool.Finished) {

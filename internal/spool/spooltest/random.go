@@ -48,7 +48,7 @@ func randomRun(t *testing.T, open Opener, random Random) {
 // rarities are what a run must have met to prove something.
 var rarities = []string{
 	"joined", "second key joined", "duplicate", "revived", "same id", "lost", "foreign", "replaced", "released",
-	"unknown", "budget shut", "restart", "lifted class", "three in a lane",
+	"unknown", "budget shut", "restart", "lifted class", "three in a lane", "reopened", "aside", "known", "looked", "searched", "refused",
 }
 
 // see counts what was met.
@@ -67,6 +67,7 @@ type run struct {
 	byLocal map[string]*modelRequest
 	tasks   []spool.Task // claimed, and those that were lost since
 	convos  int64        // given by the API so far
+	renamed int          // local ids given anew
 
 	numbers map[*modelConv]int64 // the store's number of a conversation
 	taken   map[int64]*modelConv
@@ -135,8 +136,9 @@ func (r *run) accept() {
 		r.written = append(r.written, m)
 		for _, q := range r.model.messages[len(r.model.messages)-1].requests {
 			r.byLocal[q.LocalID] = q
-			r.see("three in a lane", len(q.conv.lane) > 2)
-			r.see("lifted class", q.conv.lane[0].class() < q.conv.lane[0].Priority)
+			head := q.lane.open[0]
+			r.see("three in a lane", len(q.lane.open) > 2)
+			r.see("lifted class", head.class() < head.Priority)
 		}
 	}
 }
@@ -188,6 +190,9 @@ func (r *run) claim() {
 	r.tasks = append(r.tasks, tasks...)
 	for _, t := range tasks {
 		r.see("unknown", t.Unknown)
+		r.see("looked", t.Call == spool.Look)
+		r.see("searched", t.Call == spool.Search)
+		r.see("refused", t.Refused != "")
 	}
 	r.see("budget shut", len(tasks) > 0 && !next.IsZero() && next.Before(r.now.Add(time.Second)))
 }
@@ -214,7 +219,9 @@ func (r *run) finish() {
 		}
 		o := r.outcome(r.task())
 		outcomes = append(outcomes, o)
-		want = append(want, r.model.finish(r.now, r.byLocal[o.Task.LocalID], o))
+		q := r.byLocal[o.Task.LocalID]
+		want = append(want, r.model.finish(r.now, q, o))
+		r.byLocal[q.LocalID] = q
 	}
 	got, err := r.Finish(r.Context(), r.now, outcomes...)
 	if err != nil {
@@ -242,6 +249,7 @@ func (r *run) outcome(t spool.Task) spool.Outcome {
 	default:
 		o.State, o.Due = spool.Asleep, r.now.Add(time.Duration(r.rand.IntN(30))*time.Second)
 		o.Unknown, o.Reason = r.rand.IntN(3) == 0, "again"
+		r.again(&o)
 	}
 	switch n := r.rand.IntN(10); {
 	case n < 1: // no usable one
@@ -254,6 +262,27 @@ func (r *run) outcome(t spool.Task) spool.Outcome {
 		o.ConvoID = r.convos
 	}
 	return o
+}
+
+// again says what the next attempt is to be.
+func (r *run) again(o *spool.Outcome) {
+	maybe := func(n int) bool { return r.rand.IntN(n) == 0 }
+	o.Aside = maybe(8)
+	o.Known = maybe(3)
+	o.Refused = !o.Unknown && maybe(2)
+	o.Alive = maybe(3)
+	if o.Next = spool.Call(r.rand.IntN(3)); maybe(2) {
+		o.Next = spool.Send
+	}
+	q := r.byLocal[o.Task.LocalID]
+	unknown := q.unknown && !o.Known || o.Unknown
+	if o.Reopen = o.Next == spool.Send && !unknown && maybe(3); o.Reopen {
+		r.renamed++
+		o.LocalID = fmt.Sprintf("new-%d", r.renamed)
+	}
+	r.see("reopened", o.Reopen && o.Task.ConvoID != 0)
+	r.see("aside", o.Aside && len(q.lane.open) > 1)
+	r.see("known", o.Known && q.unknown)
 }
 
 func (r *run) release() {

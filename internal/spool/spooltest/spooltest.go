@@ -45,6 +45,7 @@ func Run(t *testing.T, open Opener, random Random) {
 		{"Accept", acceptCases},
 		{"Claim", claimCases},
 		{"Finish", finishCases},
+		{"Outcome", outcomeCases},
 		{"Life", lifeCases},
 		{"Read", readCases},
 	} {

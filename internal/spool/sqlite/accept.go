@@ -201,13 +201,14 @@ func (w *writer) record(r *spool.Request, message, conversation int64) (same boo
 }
 
 const (
-	sqlGone = `SELECT id, lane, route, state, priority FROM request WHERE message = ? AND state IN (7, 8) ORDER BY id`
+	sqlGone = `SELECT id, conversation, route, state, priority FROM request WHERE message = ? AND state IN (7, 8) ORDER BY id`
 
 	// A new trial. Where every answer was definite, whether it opens or replies
 	// is decided anew: its conversation may have begun without it.
 	sqlRevive = `
 UPDATE request
-   SET state = ?, turn = ?, class = priority, trial = attempts + 1, reply_to = CASE WHEN unknown THEN reply_to END
+   SET state = ?, turn = ?, lane = conversation, class = priority, trial = attempts + 1,
+       call = 0, refusal = 0, alive = 0, reply_to = CASE WHEN unknown THEN reply_to END
  WHERE id = ?`
 )
 

@@ -50,6 +50,12 @@ SELECT format('request %d', r.id) FROM request r
 	{"an attempt under way has ended, or decided nothing", `
 SELECT format('request %d', r.id) FROM request r JOIN attempt a ON a.request = r.id AND a.n = r.attempts
  WHERE r.state = 3 AND (a.ended <> 0 OR r.reply_to IS NULL)`},
+	{"an attempt under way asks for something else than its request", `
+SELECT format('request %d', r.id) FROM request r JOIN attempt a ON a.request = r.id AND a.n = r.attempts
+ WHERE r.state = 3 AND a.call <> r.call`},
+	{"a request was refused or named by an attempt that it did not make", `
+SELECT format('request %d', id) FROM request
+ WHERE refusal < 0 OR refusal > attempts OR named < 1 OR named > attempts + 1 OR trial < 1 OR trial > attempts + 1`},
 	{"the ledger does not count what is there", `
 SELECT format('route %s, state %d: %d counted, %d there', route, state, sum(counted), sum(there))
   FROM (SELECT route, state, n AS counted, 0 AS there FROM counter

@@ -15,9 +15,9 @@ import (
 func TestCheckFinds(t *testing.T) {
 	for wrong, spoil := range map[string]string{
 		"a row refers to one that does not exist":            "PRAGMA foreign_keys = OFF; DELETE FROM conversation WHERE id = 2",
-		"a lane has more than one head":                      "DROP INDEX request_head; UPDATE request SET lane = 1",
+		"a lane has more than one head":                      "DROP INDEX request_head; UPDATE request SET lane = 1, conversation = 1",
 		"a lane waits without a head":                        "UPDATE request SET state = 0, due = 0 WHERE id = 1",
-		"a head is less urgent than what waits behind it":    "UPDATE request SET state = 0, due = 0, class = 0, lane = 2 WHERE id = 1",
+		"a head is less urgent than what waits behind it":    "UPDATE request SET state = 0, due = 0, class = 0, lane = 2, conversation = 2 WHERE id = 1",
 		"differ in team, inbox or participants":              "UPDATE request SET members = 'eve@example.com' WHERE id = 1",
 		"differ in team":                                     "UPDATE conversation SET inbox = 9 WHERE id = 1",
 		"a convo_id stands for different participants":       "UPDATE conversation SET convo_id = 7, members = 'm' || id",
@@ -27,6 +27,8 @@ func TestCheckFinds(t *testing.T) {
 		"two requests share a local_id":                      "UPDATE request SET local_id = 'same'",
 		"attempts are not numbered from 1 to the last":       "UPDATE attempt SET n = 3",
 		"an attempt under way has ended, or decided nothing": "UPDATE attempt SET ended = 5",
+		"asks for something else":                            "UPDATE attempt SET call = 1",
+		"refused or named by an attempt":                     "UPDATE request SET refusal = 9",
 		"decided nothing":                                    "UPDATE request SET reply_to = NULL",
 		"the ledger does not count what is there":            "UPDATE counter SET n = n + 1",
 		"a turn was given that the sequence has not reached": "UPDATE sequence SET turn = 0",

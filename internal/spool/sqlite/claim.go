@@ -70,11 +70,11 @@ const (
 	// A lease is never too long, and too long a sleep is seldom.
 	sqlOverslept = `SELECT id, route, state FROM request WHERE state IN (2, 3) AND due > ? AND state = 2 LIMIT 500`
 
-	sqlWake = `UPDATE request SET state = 1, due = 0, unknown = unknown OR state = 3, turn = ? WHERE id = ?`
+	sqlWake = `UPDATE request SET state = 1, due = 0, unknown = unknown OR state = 3 AND call = 0, turn = ? WHERE id = ?`
 )
 
-// wake makes ready what slept and is due, and what was claimed and is lost: the
-// latter may have been carried out.
+// wake makes ready what slept and is due, and what was claimed and is lost: a
+// send may have been carried out.
 func (c *claim) wake(maxSleep time.Duration) error {
 	if err := c.wakeAll(sqlDue, c.now); err != nil || maxSleep <= 0 {
 		return err
@@ -110,13 +110,6 @@ func (c *claim) wakeAll(query string, at time.Time) error {
 	}
 	return nil
 }
-
-const (
-	sqlGate     = `SELECT next, slot FROM gate WHERE team = ? AND route = ''`
-	sqlSaveGate = `
-INSERT INTO gate (team, route, next, slot) VALUES (?, '', ?, ?)
-    ON CONFLICT (team, route) DO UPDATE SET next = excluded.next, slot = excluded.slot`
-)
 
 // room begins what one team may begin.
 func (c *claim) room(room spool.Room) error {
@@ -198,8 +191,12 @@ func (c *claim) turnOf(g gateClass) (h head, ok bool, err error) {
 const (
 	sqlTask = `
 SELECT r.attempts + 1, r.local_id, r.targets, r.route, r.team, r.subject_line, r.unknown,
-       COALESCE(r.reply_to, c.convo_id),
+       COALESCE(r.reply_to, c.convo_id), r.call, r.alive, r.lane < 0,
+       COALESCE((SELECT reason FROM attempt WHERE request = r.id AND n = r.refusal), ''),
+       COALESCE((SELECT status FROM attempt WHERE request = r.id AND n = r.refusal), 0),
        COALESCE((SELECT began FROM attempt WHERE request = r.id AND n = r.trial), 0),
+       COALESCE((SELECT began FROM attempt WHERE request = r.id AND n >= r.named AND call = 0 ORDER BY n LIMIT 1), 0),
+       COALESCE((SELECT began FROM attempt WHERE request = r.id AND n >= r.named AND call = 0 ORDER BY n DESC LIMIT 1), 0),
        m.queue_id, m.sender, m.inbox, m.title, m.accepted, x.html, x.start, x.text
   FROM request r
   JOIN message m ON m.id = r.message
@@ -208,7 +205,7 @@ SELECT r.attempts + 1, r.local_id, r.targets, r.route, r.team, r.subject_line, r
  WHERE r.id = ?`
 
 	sqlClaim   = `UPDATE request SET state = 3, due = ?, attempts = ?, reply_to = ? WHERE id = ?`
-	sqlAttempt = `INSERT INTO attempt (request, n, began) VALUES (?, ?, ?)`
+	sqlAttempt = `INSERT INTO attempt (request, n, began, call) VALUES (?, ?, ?, ?)`
 )
 
 // begin claims a head and writes down the attempt. Whether it opens or replies
@@ -224,7 +221,7 @@ func (c *claim) begin(h head) error {
 	if _, err := c.exec(sqlClaim, stamp(c.now.Add(c.lease)), t.Attempt, t.ConvoID, h.id); err != nil {
 		return err
 	}
-	if _, err := c.exec(sqlAttempt, h.id, t.Attempt, stamp(c.now)); err != nil {
+	if _, err := c.exec(sqlAttempt, h.id, t.Attempt, stamp(c.now), t.Call); err != nil {
 		return err
 	}
 	c.moved(t.Route, spool.Ready, spool.Claimed)
@@ -238,10 +235,11 @@ func (c *claim) load(id int64) (spool.Task, error) {
 	t := spool.Task{Request: id}
 	var recipients string
 	var line bool
-	var tried, accepted int64
+	var tried, first, last, accepted int64
 	ok, err := c.get(sqlTask, []any{id},
 		&t.Attempt, &t.LocalID, &recipients, &t.Route, &t.Team, &line, &t.Unknown,
-		&t.ConvoID, &tried,
+		&t.ConvoID, &t.Call, &t.Alive, &t.Aside,
+		&t.Refused, &t.RefusedStatus, &tried, &first, &last,
 		&t.QueueID, &t.Sender, &t.Inbox, &t.Title, &accepted, &t.HTML, &t.Start, &t.Text)
 	if err != nil {
 		return t, err
@@ -250,6 +248,7 @@ func (c *claim) load(id int64) (spool.Task, error) {
 		return t, fmt.Errorf("%w: request %d has no message, conversation or content", spool.ErrCorrupt, id)
 	}
 	t.Tried, t.Accepted = moment(tried), moment(accepted)
+	t.FirstSend, t.LastSend = moment(first), moment(last)
 	if line {
 		t.Subject = t.Title
 	}

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -26,27 +27,35 @@ func (s *Store) Finish(ctx context.Context, now time.Time, outcomes ...spool.Out
 const (
 	// The fence: only the attempt that holds the claim can end it.
 	sqlFinish = `
-UPDATE request SET state = ?, due = ?, unknown = unknown OR ?, convo_id = ?, message_id = ?
+UPDATE request
+   SET state = ?, due = ?, call = ?, unknown = unknown AND NOT ? OR ?,
+       alive = alive AND NOT ? OR ?, refusal = CASE WHEN ? THEN attempts ELSE refusal END,
+       convo_id = ?, message_id = ?
  WHERE id = ? AND attempts = ? AND state = 3
-RETURNING lane, route, conversation, reply_to`
+RETURNING lane, route, conversation, reply_to, unknown`
 
 	sqlEnd = `UPDATE attempt SET ended = ?, status = ?, api_id = ?, reason = ? WHERE request = ? AND n = ?`
 )
 
+// ended is what Finish needs to know of the request that it ends.
+type ended struct {
+	lane, conversation, replyTo int64
+	route                       string
+	unknown                     bool
+}
+
 func (w *writer) finish(now time.Time, o *spool.Outcome) (f spool.Finished, err error) {
-	var due int64
-	switch o.State {
-	case spool.Sent, spool.Flagged, spool.Failed:
-	case spool.Asleep:
-		due = max(stamp(o.Due), 1)
-	default:
-		return f, fmt.Errorf("an attempt of request %d cannot end as %s", o.Task.Request, o.State)
+	if err := sane(o); err != nil {
+		return f, fmt.Errorf("end attempt %d of request %d: %w", o.Task.Attempt, o.Task.Request, err)
 	}
-	var lane, conversation, replyTo int64
-	var route string
+	var due int64
+	if o.State == spool.Asleep {
+		due = max(stamp(o.Due), 1)
+	}
+	var r ended
 	ok, err := w.get(sqlFinish,
-		[]any{o.State, due, o.Unknown, o.ConvoID, o.MessageID, o.Task.Request, o.Task.Attempt},
-		&lane, &route, &conversation, &replyTo)
+		[]any{o.State, due, o.Next, o.Known, o.Unknown, o.Refused, o.Alive, o.Refused, o.ConvoID, o.MessageID, o.Task.Request, o.Task.Attempt},
+		&r.lane, &r.route, &r.conversation, &r.replyTo, &r.unknown)
 	if err != nil {
 		return f, err
 	}
@@ -54,19 +63,64 @@ func (w *writer) finish(now time.Time, o *spool.Outcome) (f spool.Finished, err 
 		f.Err = spool.ErrLost
 		return f, nil
 	}
-	w.moved(route, spool.Claimed, o.State)
+	w.moved(r.route, spool.Claimed, o.State)
 	if _, err := w.exec(sqlEnd, stamp(now), o.Status, o.APIID, o.Reason, o.Task.Request, o.Task.Attempt); err != nil {
 		return f, err
 	}
-	if o.State == spool.Asleep {
-		return f, nil // the lane waits with it
-	}
-	if o.State != spool.Failed {
-		if f, err = w.learn(conversation, replyTo, o.ConvoID); err != nil {
+	switch o.State {
+	case spool.Asleep:
+		return f, w.goOn(o, &r)
+	case spool.Sent, spool.Flagged:
+		if f, err = w.learn(r.conversation, r.replyTo, o.ConvoID); err != nil {
 			return f, err
 		}
 	}
-	return f, w.advance(lane)
+	return f, w.advance(r.lane)
+}
+
+// sane says whether the fields of an outcome fit each other.
+func sane(o *spool.Outcome) error {
+	switch {
+	case o.State != spool.Asleep && o.State != spool.Sent && o.State != spool.Flagged && o.State != spool.Failed:
+		return fmt.Errorf("it cannot end as %s", o.State)
+	case o.State != spool.Asleep && (o.Next != spool.Send || o.Reopen || o.Aside):
+		return fmt.Errorf("nothing comes after %s", o.State)
+	case o.Reopen && (o.LocalID == "" || o.Next != spool.Send):
+		return errors.New("what is reopened is sent, under a new local_id")
+	}
+	return nil
+}
+
+const (
+	sqlForget = `UPDATE conversation SET convo_id = 0 WHERE id = ? AND convo_id = ?`
+
+	sqlReopen = `
+UPDATE request SET local_id = ?, named = attempts + 1, reply_to = NULL, alive = 0, refusal = 0 WHERE id = ?`
+
+	sqlAside = `UPDATE request SET lane = -id, class = priority WHERE id = ?`
+)
+
+// goOn prepares the next attempt of what fell asleep. Its lane waits with it, or
+// goes on without it.
+func (w *writer) goOn(o *spool.Outcome, r *ended) error {
+	if o.Reopen {
+		if r.unknown {
+			return fmt.Errorf("reopen request %d: the outcome of a send is unknown, and a new local_id could double it", o.Task.Request)
+		}
+		if _, err := w.exec(sqlForget, r.conversation, r.replyTo); err != nil {
+			return err
+		}
+		if _, err := w.exec(sqlReopen, o.LocalID, o.Task.Request); err != nil {
+			return err
+		}
+	}
+	if !o.Aside || r.lane < 0 {
+		return nil
+	}
+	if _, err := w.exec(sqlAside, o.Task.Request); err != nil {
+		return err
+	}
+	return w.advance(r.lane)
 }
 
 const (

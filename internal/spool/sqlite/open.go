@@ -80,7 +80,7 @@ var pragmas = []string{
 
 // Open opens the spool at path, which it creates where there is none, and holds
 // it against other processes until Close. What was claimed when the last process
-// ended is due at once, its outcome unknown. ctx is for the opening alone. The
+// ended is due at once, the outcome of a send unknown. ctx is for the opening alone. The
 // error is ErrInUse where another process holds the spool.
 func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	path, err := filepath.Abs(path)
@@ -178,7 +178,7 @@ func (s *Store) release() error {
 // sqlOrphans makes due what was claimed when the last process ended: the lock
 // proves that nobody works on it.
 const sqlOrphans = `
-UPDATE request SET due = 1, unknown = 1
+UPDATE request SET due = 1, unknown = unknown OR call = 0
  WHERE id IN (SELECT id FROM request WHERE state IN (2, 3) AND state = 3)`
 
 // checkFolder gives the one clear line for the most common mistake.

@@ -186,7 +186,7 @@ SELECT ` + entryColumns + `, r.priority, r.conversation, r.joined, r.message_id
   FROM request r JOIN message m ON m.id = r.message JOIN conversation c ON c.id = r.conversation
  WHERE r.message = ? ORDER BY r.id`
 
-	sqlTries = `SELECT n, began, ended, status, api_id, reason FROM attempt WHERE request = ? ORDER BY n`
+	sqlTries = `SELECT n, call, began, ended, status, api_id, reason FROM attempt WHERE request = ? ORDER BY n`
 )
 
 // Show implements spool.Reader.
@@ -255,11 +255,12 @@ func triesOf(ctx context.Context, tx *sql.Tx, request int64) (tries []spool.Atte
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
 		var a spool.AttemptStory
+		var call spool.Call
 		var began, ended int64
-		if err := rows.Scan(&a.N, &began, &ended, &a.Status, &a.APIID, &a.Reason); err != nil {
+		if err := rows.Scan(&a.N, &call, &began, &ended, &a.Status, &a.APIID, &a.Reason); err != nil {
 			return nil, classify(err)
 		}
-		a.Began, a.Ended = moment(began), moment(ended)
+		a.Call, a.Began, a.Ended = call.String(), moment(began), moment(ended)
 		tries = append(tries, a)
 	}
 	return tries, classify(rows.Err())

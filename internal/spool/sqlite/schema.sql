@@ -4,6 +4,7 @@
 -- Numbers of states and classes are those of package spool:
 --   state  0 queued  1 ready  2 asleep  3 claimed  4 held | 5 sent  6 flagged  7 failed  8 dropped
 --   class  0 high  1 normal  2 bulk
+--   call   0 send  1 look  2 search
 
 -- One accepted SMTP transaction.
 CREATE TABLE message (
@@ -57,8 +58,8 @@ CREATE TABLE link (
 ) STRICT, WITHOUT ROWID;
 
 -- One POST to come, or what became of it. A lane is a queue of requests of which
--- one, the head, is under way; it has the number of its conversation, and a
--- number below zero is free for a head that steps aside.
+-- one, the head, is under way. It has the number of its conversation; a head that
+-- stepped aside has a lane of its own, the number of its request below zero.
 CREATE TABLE request (
     id           INTEGER PRIMARY KEY,
     message      INTEGER NOT NULL REFERENCES message,
@@ -78,12 +79,18 @@ CREATE TABLE request (
     due          INTEGER NOT NULL,           -- end of sleep, or of the lease
     attempts     INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),
     trial        INTEGER NOT NULL DEFAULT 1, -- number of the attempt that begins the present trial
+    named        INTEGER NOT NULL DEFAULT 1, -- number of the first attempt under the present local_id
+    call         INTEGER NOT NULL DEFAULT 0 CHECK (call BETWEEN 0 AND 2),  -- what its next attempt asks, or the present one
+    refusal      INTEGER NOT NULL DEFAULT 0, -- number of the trial's newest attempt that was refused for good, 0 for none
+    alive        INTEGER NOT NULL DEFAULT 0 CHECK (alive IN (0, 1)),   -- its conversation was found to stand since that refusal
     reply_to     INTEGER,                    -- convo_id that it replies to, 0 where it opens; NULL before its first attempt
-    unknown      INTEGER NOT NULL DEFAULT 0 CHECK (unknown IN (0, 1)), -- some attempt has no definite answer
+    unknown      INTEGER NOT NULL DEFAULT 0 CHECK (unknown IN (0, 1)), -- some send has no definite answer
     convo_id     INTEGER NOT NULL DEFAULT 0, -- as answered
     message_id   INTEGER NOT NULL DEFAULT 0, -- as answered
     CHECK ((state IN (2, 3)) = (due > 0)),
-    CHECK (state <> 3 OR attempts > 0)
+    CHECK (state <> 3 OR attempts > 0),
+    CHECK (lane IN (conversation, -id)),
+    CHECK (lane > 0 OR state <> 0)           -- nothing waits behind what stepped aside
 ) STRICT;
 
 -- One head a lane: no program error can send two requests of a conversation at once.
@@ -99,6 +106,7 @@ CREATE INDEX request_message ON request (message);
 CREATE TABLE attempt (
     request INTEGER NOT NULL REFERENCES request,
     n       INTEGER NOT NULL CHECK (n > 0),
+    call    INTEGER NOT NULL CHECK (call BETWEEN 0 AND 2),
     began   INTEGER NOT NULL,
     ended   INTEGER NOT NULL DEFAULT 0,      -- 0 while it runs, or if nobody recorded its end
     status  INTEGER NOT NULL DEFAULT 0,

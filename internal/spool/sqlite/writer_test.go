@@ -316,7 +316,7 @@ func TestSchemaGuardsLane(t *testing.T) {
 	s := openSpool(t, Options{})
 	fill(t, s, 2)
 	_, err := run(t.Context(), s, 0, func(w *writer) (int64, error) {
-		return w.exec("UPDATE request SET lane = 1")
+		return w.exec("UPDATE request SET lane = 1, conversation = 1")
 	})
 	if err == nil || !strings.Contains(err.Error(), "UNIQUE constraint failed: request.lane") {
 		t.Errorf("two heads in a lane: %v, want the schema's refusal", err)
