@@ -62,6 +62,7 @@ type answer struct {
 	handlers bool   // the words are the Handler's, who has told of a refusal itself
 	heard    func() // Reply.Heard
 	err      error  // the cause, for the log
+	note     string // more for the administrator than the client is told
 }
 
 func newConn(socket net.Conn, s *Server, l *Listener) *conn {

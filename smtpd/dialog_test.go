@@ -23,6 +23,8 @@ var update = flag.Bool("update", false, "write what was seen to testdata/*.got")
 // line, which says what must be seen, and the options, each line is one of
 //
 //	O: size 100        the server's limit; also recipients 2, bare_lf refuse, allow 10.0.0.0/8
+//	O: user bob sesame *@app.test    who may log in, and as what sender
+//	O: client 10.0.0.1    where the client seems to come from
 //	O: tls starttls    what the listener does; also tls implicit
 //	O: reply 554 5.6.0 no    what the Handler says; also: reply panic
 //	C: EHLO app.test   the client sends a line; <eof> ends its side, <close> closes
@@ -88,7 +90,7 @@ func play(t *testing.T, script string) string {
 			continue
 		case kind == "S" && !astray:
 			if *update {
-				_ = c.SetReadDeadline(time.Now().Add(time.Second))
+				_ = c.SetReadDeadline(time.Now().Add(3 * time.Second))
 			}
 			line = "S: " + c.line()
 			astray = line != lines[i] && !*update
@@ -142,6 +144,7 @@ func setUp(t *testing.T, lines []string) (Options, Listener, *recorder) {
 	var o Options
 	l := Listener{Listener: socket, Name: "listeners[0]", Allow: loopback}
 	handler := &recorder{}
+	var client netip.Addr
 	for _, line := range lines {
 		option, ok := strings.CutPrefix(line, "O: ")
 		if !ok {
@@ -158,6 +161,12 @@ func setUp(t *testing.T, lines []string) (Options, Listener, *recorder) {
 			o.BareLF = Refuse
 		case "allow":
 			l.Allow = []netip.Prefix{netip.MustParsePrefix(value)}
+		case "user":
+			o.Users = append(o.Users, testUser(t, value))
+		case "client":
+			client = netip.MustParseAddr(value)
+		case "auth_failures":
+			o.Limits.AuthFailures = int(n)
 		case "tls":
 			l.TLS, l.Implicit = tlsConfig(t), value == "implicit"
 		case "reply":
@@ -166,7 +175,30 @@ func setUp(t *testing.T, lines []string) (Options, Listener, *recorder) {
 			t.Fatalf("unknown option %q", key)
 		}
 	}
+	if client.IsValid() {
+		l.Listener = elsewhere{l.Listener, client}
+	}
 	return o, l, handler
+}
+
+// elsewhere is a listener whose clients seem to come from another address.
+type elsewhere struct {
+	net.Listener
+	client netip.Addr
+}
+
+func (e elsewhere) Accept() (net.Conn, error) {
+	c, err := e.Listener.Accept()
+	return remote{c, e.client}, err
+}
+
+type remote struct {
+	net.Conn
+	client netip.Addr
+}
+
+func (r remote) RemoteAddr() net.Addr {
+	return net.TCPAddrFromAddrPort(netip.AddrPortFrom(r.client, 1024))
 }
 
 // scripted reads a reply; "panic" panics.
@@ -193,6 +225,9 @@ func (h *house) outcome() []string {
 		}
 		if m.UTF8 {
 			line += " SMTPUTF8"
+		}
+		if m.User != "" {
+			line += " by " + m.User
 		}
 		content := strconv.QuoteToASCII(m.raw)
 		if len(content) > 2000 {

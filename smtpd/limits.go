@@ -12,6 +12,9 @@ type Limits struct {
 	Connections           int   // at a time, 1,000
 	ConnectionsPerAddress int   // at a time, 250; a /64 of IPv6 is one address, unix sockets are not counted
 
+	AuthFailures int           // failed logins of an address, 10; of a user from all addresses, ten times that
+	AuthBan      time.Duration // the time in which they are counted, and after which an address may try again, 15 minutes
+
 	// InFlight is how many bytes of messages may be in memory at a time, 256 MiB.
 	// At the least it is twice MessageSize, or the largest message would never fit.
 	InFlight int64
@@ -28,6 +31,8 @@ func (l Limits) orDefaults() Limits {
 	l.Recipients = cmp.Or(l.Recipients, 100)
 	l.Connections = cmp.Or(l.Connections, 1000)
 	l.ConnectionsPerAddress = cmp.Or(l.ConnectionsPerAddress, 250)
+	l.AuthFailures = cmp.Or(l.AuthFailures, 10)
+	l.AuthBan = cmp.Or(l.AuthBan, 15*time.Minute)
 	l.InFlight = max(cmp.Or(l.InFlight, 256<<20), 2*l.MessageSize)
 	l.Greeting = cmp.Or(l.Greeting, time.Minute)
 	l.Command = cmp.Or(l.Command, 5*time.Minute)

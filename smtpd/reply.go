@@ -47,6 +47,9 @@ func (c *conn) Write(p []byte) (int, error) {
 	e := parseReply(line)
 	if e.Code >= 400 && !c.answer.handlers {
 		e.Err = c.answer.err
+		if c.answer.note != "" {
+			e.Reason += " (" + c.answer.note + ")"
+		}
 		c.tell(e)
 	}
 	if err := c.send(); err != nil {
@@ -119,8 +122,14 @@ func mend(line string, o Options) string {
 		return "555" + line[3:] // RFC 5321, section 4.1.1.11
 	case "501 5.5.2 Bad command":
 		return "500" + line[3:] // RFC 5321, section 4.2.4: not an error of parameters
-	case "523 5.7.10 TLS is required":
-		return "502 5.5.1 AUTH is not offered here" // RFC 5321, section 4.2.4
+	case "502 5.5.4 Missing parameter":
+		return "501 5.5.4 AUTH wants the name of a mechanism"
+	case "454 4.7.0 Invalid base64 data":
+		return "501 5.5.2 That is no base64" // RFC 4954, section 4
+	case "501 5.0.0 Negotiation cancelled":
+		return "501 5.7.0 Cancelled"
+	case "235 2.0.0 Authentication succeeded":
+		return "235 2.7.0 Authentication succeeded" // RFC 4954, section 6
 	case "250-SIZE", "250 SIZE":
 		return fmt.Sprintf("%s %d", line, o.Limits.MessageSize) // RFC 1870, section 4
 	}

@@ -17,6 +17,7 @@ import (
 type Options struct {
 	Hostname string           // what the server calls itself; "localhost"
 	Handler  Handler          // takes over what was accepted
+	Users    []User           // may send from anywhere, with a password; AUTH is offered where nobody can listen
 	Limits   Limits           //
 	BareLF   BareLF           // Repair
 	NewID    func() string    // gives each transaction its queue id: short, printable, no white space; random letters
@@ -41,7 +42,7 @@ type Listener struct {
 	net.Listener
 	Name string // how the configuration calls it, such as "listeners[0]", for hints; its address
 
-	// Allow lists the networks that may send; empty, nobody may. Over a unix
+	// Allow lists the networks that may send; empty, nobody may but users. Over a unix
 	// socket everybody may: the file's permissions decide. A listener on loopback
 	// commonly allows 127.0.0.0/8 and ::1/128.
 	Allow []netip.Prefix
@@ -56,6 +57,7 @@ type Listener struct {
 type Server struct {
 	o      Options
 	memory budget
+	users  *users
 	ctx    context.Context // of every Handle
 	cancel context.CancelFunc
 
@@ -95,6 +97,7 @@ func New(o Options) *Server {
 		conns:   make(map[*conn]struct{}),
 		perNet:  make(map[netip.Prefix]int),
 	}
+	s.users = newUsers(o.Users, o.Limits)
 	s.memory.left.Store(o.Limits.InFlight)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
@@ -178,6 +181,7 @@ func (s *Server) protocol(listener string) *smtp.Server {
 	p.Domain = s.o.Hostname
 	p.EnableSMTPUTF8 = true
 	p.MaxLineLength = 0
+	p.AllowInsecureAuth = true // session.Auth decides
 	p.ErrorLog = trouble{s.o.Log, listener}
 	return p
 }

@@ -34,13 +34,13 @@ func newSession(c *smtp.Conn) (smtp.Session, error) {
 func (s *session) Mail(from string, o *smtp.MailOptions) error {
 	l := s.server.o.Limits
 	if !s.greeted { // RFC 3207, section 4.2: STARTTLS has made the client a stranger
-		return refuse(503, smtp.EnhancedCode{5, 5, 1}, "Please introduce yourself first.")
+		return strange()
 	}
 	if s.mail != nil { // RFC 5321, section 4.1.4
 		return refuse(503, smtp.EnhancedCode{5, 5, 1}, "A transaction is open: complete it with DATA or end it with RSET")
 	}
-	if !s.allowed() {
-		return refuse(550, smtp.EnhancedCode{5, 7, 1}, "%s may not send here: add %[1]s to %s.allow", s.client, s.listener.Name)
+	if err := s.mayNot(from); err != nil {
+		return err
 	}
 	if err := checkSender(from, o.UTF8); err != nil {
 		return refuse(553, smtp.EnhancedCode{5, 1, 7}, "Sender: %v: %+q", err, from)
@@ -55,6 +55,7 @@ func (s *session) Mail(from string, o *smtp.MailOptions) error {
 		QueueID: s.server.o.NewID(),
 		Client:  s.client,
 		Hello:   printable(s.smtp.Hostname(), 255),
+		User:    s.user,
 		From:    from,
 		UTF8:    o.UTF8,
 	}

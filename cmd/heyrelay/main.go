@@ -47,6 +47,7 @@ type commands struct {
 	Convert convertCmd `cmd:"" help:"Print the requests that a message would become; send nothing."`
 	Queue   queueCmd   `cmd:"" help:"Look at what waits and at what became of it."`
 	Cert    certCmd    `cmd:"" help:"Make a self-signed certificate for TLS, to begin with."`
+	Passwd  passwdCmd  `cmd:"" help:"Make the hash of a password, for a user."`
 	Health  healthCmd  `cmd:"" help:"Ask a running relay whether it serves."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }

@@ -22,12 +22,13 @@ func TestMain(m *testing.M) {
 //	free NAME …            sets NAME to a loopback address that nothing listens on
 //	await PROGRAM ARG …    runs a program until it succeeds
 //	fill FILE …            puts the environment's values in place of $NAME
+//	login ADDRESS USER PASSWORD FILE    does so as a user
 //	mail ADDRESS FILE      hands the message in FILE to an SMTP server, from app@example.com to alice@example.com
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"free": free, "await": await, "fill": fill, "mail": sendMail,
+			"free": free, "await": await, "fill": fill, "mail": sendMail, "login": login,
 		},
 		Setup: func(e *testscript.Env) error {
 			for _, v := range process.Environment() { // the Go caches, for children
@@ -85,7 +86,18 @@ func fill(ts *testscript.TestScript, _ bool, files []string) {
 	}
 }
 
-func sendMail(ts *testscript.TestScript, _ bool, args []string) {
-	text := strings.ReplaceAll(ts.ReadFile(args[1]), "\n", "\r\n")
-	ts.Check(smtp.SendMail(args[0], nil, "app@example.com", []string{"alice@example.com"}, []byte(text)))
+func sendMail(ts *testscript.TestScript, refused bool, args []string) {
+	submitTo(ts, refused, args[0], nil, args[1])
+}
+
+func login(ts *testscript.TestScript, refused bool, args []string) {
+	submitTo(ts, refused, args[0], smtp.PlainAuth("", args[1], args[2], "127.0.0.1"), args[3])
+}
+
+func submitTo(ts *testscript.TestScript, refused bool, address string, auth smtp.Auth, file string) {
+	text := strings.ReplaceAll(ts.ReadFile(file), "\n", "\r\n")
+	err := smtp.SendMail(address, auth, "app@example.com", []string{"alice@example.com"}, []byte(text))
+	if refused != (err != nil) {
+		ts.Fatalf("%s: %v", address, err)
+	}
 }

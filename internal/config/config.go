@@ -35,6 +35,14 @@ type Config struct {
 	// The certificate for listeners with tls. "heyrelay cert" makes one to begin with.
 	TLS TLS `yaml:"tls"`
 
+	// Who may send from everywhere, with a name and a password. AUTH is offered where
+	// there are users and nobody can listen: with TLS, or on this machine.
+	Users []User `yaml:"users"`
+
+	// A file with more of them, as htpasswd -B makes it: NAME:HASH, one a line. A
+	// relative name begins in the folder of this file. It is read once, at the start.
+	UsersFile string `yaml:"users_file" example:"htpasswd"`
+
 	// How much one client, and all of them together, may ask for.
 	Limits Limits `yaml:"limits"`
 
@@ -62,7 +70,8 @@ type Config struct {
 	// What is written to standard error.
 	Log Log `yaml:"log"`
 
-	warnings []string
+	fileUsers []User
+	warnings  []string
 }
 
 // Listener is one address at which applications connect.
@@ -75,7 +84,8 @@ type Listener struct {
 	// (STARTTLS, commonly on port 587), or from the beginning (commonly on port 465).
 	TLS string `yaml:"tls" default:"none" oneof:"none|starttls|implicit"`
 
-	// Networks and addresses that are served; everybody else is turned away.
+	// Networks and addresses that are served without a password; everybody else is
+	// turned away, or is one of the users.
 	// Default: this machine on a loopback address, otherwise nobody.
 	Allow Networks `yaml:"allow" example:"[127.0.0.0/8, \"::1/128\"]"`
 }
@@ -94,6 +104,19 @@ type TLS struct {
 	// The oldest version that clients may speak. 1.0 and 1.1 are for museum pieces:
 	// they are broken, and they bring old ciphers with them.
 	MinVersion string `yaml:"min_version" default:"1.2" oneof:"1.0|1.1|1.2|1.3"`
+}
+
+// User is who may send with a password.
+type User struct {
+	// What the application gives as its user name.
+	Name string `yaml:"name" example:"redmine" required:"give the user's name"`
+
+	// The password's argon2id or bcrypt hash. "heyrelay passwd" makes it.
+	PasswordHash PasswordHash `yaml:"password_hash" example:"\"$2y$05$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBui\"" required:"make it with heyrelay passwd"`
+
+	// The envelope senders that the user may use; * stands for anything, <> for the
+	// sender of bounces. Default: any.
+	Senders Patterns `yaml:"senders" example:"[\"*@example.com\"]"`
 }
 
 // Limits bounds what clients may ask for.
@@ -125,6 +148,13 @@ type Limits struct {
 
 	// How long a client may take to read a reply.
 	Reply Duration `yaml:"reply" default:"1m" range:"1s..1h"`
+
+	// Failed logins of one address within auth_ban, after which it is refused until
+	// auth_ban is over; of one user from all addresses, ten times that.
+	AuthFailures int `yaml:"auth_failures" default:"10" range:"1..10000"`
+
+	// The time in which failed logins are counted, from the first of them.
+	AuthBan Duration `yaml:"auth_ban" default:"15m" range:"1m..1d"`
 
 	// Bytes of messages that may be in memory at once, all clients together; at
 	// least twice message_size. Whoever exceeds it is asked to try again later (452 4.3.1).
@@ -238,6 +268,9 @@ type Route struct {
 // Match says which messages take a route. A key with several values matches
 // where one of them does.
 type Match struct {
+	// The user whose name and password the client gave.
+	User []string `yaml:"user" example:"[redmine]"`
+
 	// Networks and addresses of the client. A client on a unix socket has none.
 	Client Networks `yaml:"client" example:"[10.0.0.0/8]"`
 

@@ -239,6 +239,9 @@ func (l *loader) text(path string, n *node, v reflect.Value, f field) {
 	}
 	if err != nil {
 		what := fmt.Sprintf("cannot be %q", n.written)
+		if v.Type() == reflect.TypeFor[PasswordHash]() {
+			what = "cannot be used" // it may be the password itself
+		}
 		if n.at.line > 0 {
 			what = path + " " + what
 		}

@@ -135,6 +135,7 @@ func (l *loader) complete() {
 	}
 	l.beside(&c.TLS.Certificate)
 	l.beside(&c.TLS.Key)
+	l.beside(&c.UsersFile)
 	for i := range c.Routes {
 		c.Routes[i].complete(c.Teams)
 	}

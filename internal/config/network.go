@@ -80,11 +80,12 @@ func (l Listener) Network() (network, address string) {
 	return "tcp", l.Address
 }
 
-// Matches reports whether a message takes the route: from the address of its
-// client (the zero Addr for a unix socket), its envelope sender ("" for <>) and
-// the address of its From header field.
-func (m Match) Matches(client netip.Addr, sender, from string) bool {
-	return (m.Client == nil || m.Client.Contains(client)) &&
+// Matches reports whether a message takes the route: from its user ("" for none),
+// the address of its client (the zero Addr for a unix socket), its envelope sender
+// ("" for <>) and the address of its From header field.
+func (m Match) Matches(user string, client netip.Addr, sender, from string) bool {
+	return (m.User == nil || slices.Contains(m.User, user)) &&
+		(m.Client == nil || m.Client.Contains(client)) &&
 		(m.Sender == nil || m.Sender.Match(sender)) &&
 		(m.From == nil || m.From.Match(from))
 }
@@ -92,5 +93,5 @@ func (m Match) Matches(client netip.Addr, sender, from string) bool {
 // all reports whether every message matches.
 func (m Match) all() bool {
 	everything := func(ps Patterns) bool { return ps == nil || slices.Contains(ps, Pattern{"*"}) }
-	return m.Client == nil && everything(m.Sender) && everything(m.From)
+	return m.User == nil && m.Client == nil && everything(m.Sender) && everything(m.From)
 }

@@ -33,6 +33,7 @@ func (l *loader) validateRoutes() {
 			named[r.Name] = i
 		}
 		l.validateTeam(path+".team", r)
+		l.validateMatch(path+".match", r)
 		l.validateRecipients(path, r)
 	}
 }

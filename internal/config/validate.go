@@ -19,6 +19,7 @@ func (l *loader) validate() {
 	}
 	l.validateListeners()
 	l.validateTLS()
+	l.validateUsers()
 	if c.Limits.InFlight < 2*c.Limits.MessageSize {
 		l.add("limits.in_flight", "limits.in_flight has no room for the largest message", "make it twice limits.message_size at least")
 	}

@@ -136,6 +136,7 @@ func TestMatch(t *testing.T) {
 		}
 	}
 	all := config.Match{
+		User:   []string{"redmine", "jira"},
 		Client: networks(t, "127.0.0.0/8", "10.0.0.0/8"),
 		Sender: config.Patterns{boss, example},
 		From:   config.Patterns{boss},
@@ -145,17 +146,20 @@ func TestMatch(t *testing.T) {
 		match        config.Match
 		client       netip.Addr
 		sender, from string
+		user         string
 		want         bool
 	}{
-		{"nothing given", config.Match{}, remote, "", "", true},
-		{"all match", all, local, "x@example.com", "boss@example.com", true},
-		{"other client", all, remote, "x@example.com", "boss@example.com", false},
-		{"unix socket", all, netip.Addr{}, "x@example.com", "boss@example.com", false},
-		{"other sender", all, local, "x@example.org", "boss@example.com", false},
-		{"null sender", all, local, "", "boss@example.com", false},
-		{"other from", all, local, "x@example.com", "x@example.com", false},
+		{"nothing given", config.Match{}, remote, "", "", "", true},
+		{"all match", all, local, "x@example.com", "boss@example.com", "redmine", true},
+		{"other client", all, remote, "x@example.com", "boss@example.com", "redmine", false},
+		{"unix socket", all, netip.Addr{}, "x@example.com", "boss@example.com", "redmine", false},
+		{"other sender", all, local, "x@example.org", "boss@example.com", "redmine", false},
+		{"null sender", all, local, "", "boss@example.com", "redmine", false},
+		{"other from", all, local, "x@example.com", "x@example.com", "redmine", false},
+		{"other user", all, local, "x@example.com", "boss@example.com", "eve", false},
+		{"no user", all, local, "x@example.com", "boss@example.com", "", false},
 	} {
-		if got := c.match.Matches(c.client, c.sender, c.from); got != c.want {
+		if got := c.match.Matches(c.user, c.client, c.sender, c.from); got != c.want {
 			t.Errorf("%s: %t, want %t", c.name, got, c.want)
 		}
 	}

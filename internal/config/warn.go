@@ -10,6 +10,7 @@ import (
 func (l *loader) warn() {
 	l.warnListeners()
 	l.warnTLS()
+	l.warnUsers()
 	l.warnTeams()
 	l.warnRoutes()
 }
@@ -20,6 +21,7 @@ func (l *loader) warnListeners() {
 		network, address := listener.Network()
 		switch {
 		case network == "unix":
+		case len(listener.Allow) == 0 && len(l.config.AllUsers()) > 0 && listener.private():
 		case len(listener.Allow) == 0:
 			l.advise(path, "nobody is served on "+address, "add the networks of your applications to "+path+".allow")
 		case listener.Allow.all():
@@ -49,8 +51,8 @@ func (l *loader) warnRoutes() {
 			l.advise(path, "route "+r.Name+" is never reached: "+catchAll+" before it matches everything", "put it first")
 		case r.Match.all():
 			catchAll = r.Name
-		case r.Match.Client == nil:
-			l.advise(path+".match", "route "+r.Name+" is chosen by what the client claims, which can be forged", "add match.client where other clients must not use it")
+		case r.Match.User == nil && r.Match.Client == nil:
+			l.advise(path+".match", "route "+r.Name+" is chosen by what the client claims, which can be forged", "add match.user or match.client where other clients must not use it")
 		}
 	}
 }

@@ -61,8 +61,25 @@ func limits(l config.Limits) smtpd.Limits {
 		MessageSize: int64(l.MessageSize), Recipients: l.Recipients, InFlight: int64(l.InFlight),
 		Connections: l.Connections, ConnectionsPerAddress: l.ConnectionsPerAddress,
 		Greeting: l.Greeting.Std(), Command: l.Command.Std(), DataIdle: l.DataIdle.Std(), DataTotal: l.DataTotal.Std(),
-		Reply: l.Reply.Std(),
+		Reply: l.Reply.Std(), AuthFailures: l.AuthFailures, AuthBan: l.AuthBan.Std(),
 	}
+}
+
+// users may send with a password.
+func users(cfg *config.Config) ([]smtpd.User, error) {
+	var all []smtpd.User
+	for _, u := range cfg.AllUsers() {
+		hash, err := smtpd.ParseHash(u.PasswordHash.Reveal())
+		if err != nil {
+			return nil, fmt.Errorf("user %s: %w", u.Name, err)
+		}
+		user := smtpd.User{Name: u.Name, Password: hash}
+		if u.Senders != nil {
+			user.Senders = u.Senders.Match
+		}
+		all = append(all, user)
+	}
+	return all, nil
 }
 
 var bareLF = map[string]smtpd.BareLF{config.BareLFRepair: smtpd.Repair, config.BareLFRefuse: smtpd.Refuse}

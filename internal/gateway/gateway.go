@@ -76,8 +76,12 @@ func New(cfg *config.Config, p Parts) (*Gateway, error) {
 		RetryInitial: cfg.Delivery.RetryInitial.Std(), RetryMax: cfg.Delivery.RetryMax.Std(), Expire: cfg.Delivery.Expire.Std(),
 		Grace: grace,
 	})
+	users, err := users(cfg)
+	if err != nil {
+		return nil, err
+	}
 	g.server = smtpd.New(smtpd.Options{
-		Hostname: cfg.Hostname, Handler: g, Limits: limits(cfg.Limits), BareLF: bareLF[cfg.BareLF], Now: p.Now, Log: g.refused,
+		Hostname: cfg.Hostname, Handler: g, Users: users, Limits: limits(cfg.Limits), BareLF: bareLF[cfg.BareLF], Now: p.Now, Log: g.refused,
 		NewID: func() string { return queueID(p.Now(), p.Random) },
 	})
 	return g, g.listen(p.Listen)

@@ -15,7 +15,7 @@ func (p planner) route(env *smtpd.Envelope, h mimeconv.Header) (config.Route, er
 		from = h.From[0].Addr
 	}
 	for _, r := range p.cfg.Routes {
-		if r.Match.Matches(env.Client, env.From, from) {
+		if r.Match.Matches(env.User, env.Client, env.From, from) {
 			return r, nil
 		}
 	}
