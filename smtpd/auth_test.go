@@ -221,3 +221,21 @@ func TestTallyIsBounded(t *testing.T) {
 		t.Errorf("%d keys", n)
 	}
 }
+
+// A key's count ends with its time, which begins with the first.
+func TestTally(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := newTally(time.Minute)
+		if u.add("a", 1) != 1 || u.add("b", 2) != 2 || u.of("c") != 0 {
+			t.Error("miscounted")
+		}
+		pass(59 * time.Second)
+		if got := u.add("a", 3); got != 4 {
+			t.Errorf("%d within the minute", got)
+		}
+		pass(time.Second)
+		if u.of("a") != 0 || u.add("a", 1) != 1 {
+			t.Error("counted beyond the minute")
+		}
+	})
+}

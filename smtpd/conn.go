@@ -50,6 +50,7 @@ type conn struct {
 	extended   bool   // by EHLO
 	encrypted  bool   // by TLS
 	user       string // who has authenticated, "" for nobody
+	errors     int    // refused commands
 
 	mu       sync.Mutex // also guards the exchange of Conn for a TLS one
 	queueID  string     // of the open transaction, "" outside one; written only by the goroutine

@@ -165,6 +165,12 @@ func setUp(t *testing.T, lines []string) (Options, Listener, *recorder) {
 			o.Users = append(o.Users, testUser(t, value))
 		case "client":
 			client = netip.MustParseAddr(value)
+		case "errors":
+			o.Limits.Errors = int(n)
+		case "messages_per_minute":
+			o.Limits.MessagesPerMinute = int(n)
+		case "recipients_per_minute":
+			o.Limits.RecipientsPerMinute = int(n)
 		case "auth_failures":
 			o.Limits.AuthFailures = int(n)
 		case "tls":

@@ -12,6 +12,10 @@ type Limits struct {
 	Connections           int   // at a time, 1,000
 	ConnectionsPerAddress int   // at a time, 250; a /64 of IPv6 is one address, unix sockets are not counted
 
+	// Of a user, or else of an address, in a minute that begins with the first; no limit.
+	MessagesPerMinute, RecipientsPerMinute int
+
+	Errors       int           // refused commands of a connection, 100
 	AuthFailures int           // failed logins of an address, 10; of a user from all addresses, ten times that
 	AuthBan      time.Duration // the time in which they are counted, and after which an address may try again, 15 minutes
 
@@ -31,6 +35,7 @@ func (l Limits) orDefaults() Limits {
 	l.Recipients = cmp.Or(l.Recipients, 100)
 	l.Connections = cmp.Or(l.Connections, 1000)
 	l.ConnectionsPerAddress = cmp.Or(l.ConnectionsPerAddress, 250)
+	l.Errors = cmp.Or(l.Errors, 100)
 	l.AuthFailures = cmp.Or(l.AuthFailures, 10)
 	l.AuthBan = cmp.Or(l.AuthBan, 15*time.Minute)
 	l.InFlight = max(cmp.Or(l.InFlight, 256<<20), 2*l.MessageSize)

@@ -56,9 +56,18 @@ func (c *conn) Write(p []byte) (int, error) {
 		c.over = true
 		return 0, err
 	}
+	handlers := c.answer.handlers
 	c.left(e.Code)
+	if e.Code >= 500 && !handlers {
+		c.errors++
+	}
+	if c.errors > c.server.o.Limits.Errors && !c.over {
+		return 0, c.end(tooManyErrors)
+	}
 	return len(p), nil
 }
+
+const tooManyErrors = "421 4.7.0 Too many errors, closing the connection"
 
 // send writes the reply that is complete.
 func (c *conn) send() error {
@@ -122,6 +131,8 @@ func mend(line string, o Options) string {
 		return "555" + line[3:] // RFC 5321, section 4.1.1.11
 	case "501 5.5.2 Bad command":
 		return "500" + line[3:] // RFC 5321, section 4.2.4: not an error of parameters
+	case "500 5.5.1 Too many errors. Quiting now":
+		return tooManyErrors
 	case "502 5.5.4 Missing parameter":
 		return "501 5.5.4 AUTH wants the name of a mechanism"
 	case "454 4.7.0 Invalid base64 data":

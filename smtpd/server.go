@@ -58,6 +58,8 @@ type Server struct {
 	o      Options
 	memory budget
 	users  *users
+	sent   *tally // messages of a minute, by whose
+	named  *tally // recipients of a minute, by whose
 	ctx    context.Context // of every Handle
 	cancel context.CancelFunc
 
@@ -97,6 +99,7 @@ func New(o Options) *Server {
 		conns:   make(map[*conn]struct{}),
 		perNet:  make(map[netip.Prefix]int),
 	}
+	s.sent, s.named = newTally(time.Minute), newTally(time.Minute)
 	s.users = newUsers(o.Users, o.Limits)
 	s.memory.left.Store(o.Limits.InFlight)
 	s.ctx, s.cancel = context.WithCancel(context.Background())

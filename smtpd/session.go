@@ -51,6 +51,9 @@ func (s *session) Mail(from string, o *smtp.MailOptions) error {
 	if o.Size > s.server.memory.left.Load() {
 		return tooMuch()
 	}
+	if limit := l.MessagesPerMinute; limit > 0 && s.server.sent.add(s.who(), 1) > limit {
+		return refuse(452, smtp.EnhancedCode{4, 7, 1}, "Too many messages of %s within a minute, the limit is %d: try again later", s.who(), limit)
+	}
 	env := &Envelope{
 		QueueID: s.server.o.NewID(),
 		Client:  s.client,
@@ -66,6 +69,20 @@ func (s *session) Mail(from string, o *smtp.MailOptions) error {
 	return nil
 }
 
+// who is whose messages are counted together.
+func (c *conn) who() string {
+	n := network(c.client)
+	switch {
+	case c.user != "":
+		return "user " + c.user
+	case n.IsSingleIP():
+		return n.Addr().String()
+	case n.IsValid():
+		return n.String()
+	}
+	return "the unix socket"
+}
+
 // Rcpt implements smtp.Session.
 func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 	env := s.mail.env
@@ -74,6 +91,9 @@ func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 	}
 	if err := CheckAddress(to, env.UTF8); err != nil {
 		return refuse(553, smtp.EnhancedCode{5, 1, 3}, "Recipient: %v: %+q", err, to)
+	}
+	if limit := s.server.o.Limits.RecipientsPerMinute; limit > 0 && s.server.named.add(s.who(), 1) > limit {
+		return refuse(452, smtp.EnhancedCode{4, 7, 1}, "Too many recipients of %s within a minute, the limit is %d: try again later", s.who(), limit)
 	}
 	env.Rcpt = append(env.Rcpt, to)
 	if s.reading == nil {

@@ -149,6 +149,16 @@ type Limits struct {
 	// How long a client may take to read a reply.
 	Reply Duration `yaml:"reply" default:"1m" range:"1s..1h"`
 
+	// Messages of one user, or of one address without a user, within a minute that
+	// begins with the first; more are put off (452 4.7.1). 0: no limit.
+	MessagesPerMinute int `yaml:"messages_per_minute" default:"0" range:"0..1000000"`
+
+	// Recipients, likewise.
+	RecipientsPerMinute int `yaml:"recipients_per_minute" default:"0" range:"0..1000000"`
+
+	// Commands of one connection that may be refused before it is closed (421 4.7.0).
+	Errors int `yaml:"errors" default:"100" range:"1..10000"`
+
 	// Failed logins of one address within auth_ban, after which it is refused until
 	// auth_ban is over; of one user from all addresses, ten times that.
 	AuthFailures int `yaml:"auth_failures" default:"10" range:"1..10000"`

@@ -61,7 +61,8 @@ func limits(l config.Limits) smtpd.Limits {
 		MessageSize: int64(l.MessageSize), Recipients: l.Recipients, InFlight: int64(l.InFlight),
 		Connections: l.Connections, ConnectionsPerAddress: l.ConnectionsPerAddress,
 		Greeting: l.Greeting.Std(), Command: l.Command.Std(), DataIdle: l.DataIdle.Std(), DataTotal: l.DataTotal.Std(),
-		Reply: l.Reply.Std(), AuthFailures: l.AuthFailures, AuthBan: l.AuthBan.Std(),
+		MessagesPerMinute: l.MessagesPerMinute, RecipientsPerMinute: l.RecipientsPerMinute,
+		Reply: l.Reply.Std(), Errors: l.Errors, AuthFailures: l.AuthFailures, AuthBan: l.AuthBan.Std(),
 	}
 }
 
