@@ -2,6 +2,7 @@ package mimeconv
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 )
 
@@ -59,8 +60,13 @@ type watch struct {
 	calls    int    // how often a usable boundary was asked for
 	boundary string // the last one looked at
 	found    bool   // it has delimiters in the body
-	err      *Error // why the reading was stopped
+	mendable bool   // what is mended once too often stays as it is
+	gaps     []int  // where empty lines are missing: the reading was stopped to mend them
+	err      *Error // why the reading was refused
 }
+
+// errMend stops enmime, so that it reads the mended body instead.
+var errMend = errors.New("the header of a part does not end")
 
 // media parses a media type for enmime (its CustomParseMediaType). A boundary
 // that enmime cannot use is taken away: then the part is a leaf, and nothing in
@@ -79,8 +85,11 @@ func (w *watch) media(value string) (string, map[string]string, []string, error)
 		return kind, params, nil, nil
 	}
 	usable := isMultipart(kind) && boundary != "" && len(boundary) <= maxBoundary && w.pass(boundary)
-	if w.err != nil {
+	switch {
+	case w.err != nil:
 		return "", nil, nil, w.err
+	case w.gaps != nil:
+		return "", nil, nil, errMend
 	}
 	if !usable {
 		delete(params, "boundary")
@@ -111,7 +120,7 @@ func (w *watch) pass(boundary string) bool {
 // countParts finds the delimiters of a multipart.
 func (w *watch) countParts(delimiter string) (found bool) {
 	for rest := w.body; w.err == nil; {
-		_, after, ok := bytes.Cut(rest, []byte(delimiter))
+		before, after, ok := bytes.Cut(rest, []byte(delimiter))
 		if !ok {
 			return found
 		}
@@ -121,6 +130,11 @@ func (w *watch) countParts(delimiter string) (found bool) {
 		}
 		if !bytes.HasPrefix(after, []byte("--")) && !headerFits(after, delimiter) {
 			w.err = refuse(ErrTooComplex, "the header of a part has more than %d octets", maxHeader)
+		}
+		if atLineStart := len(before) == 0 || before[len(before)-1] == '\n'; atLineStart && w.mendable && w.err == nil {
+			if gap := headerGap(after, delimiter); gap >= 0 {
+				w.gaps = append(w.gaps, len(w.body)-len(after)+gap)
+			}
 		}
 		rest = after
 	}

@@ -287,14 +287,22 @@ func lastKnownField(raw []byte, pos int) int {
 		if len(line) == 0 {
 			break
 		}
-		switch fieldName(line) {
-		case "from", "to", "cc", "subject", "date", "message-id", "received", "reply-to", "return-path",
-			"mime-version", "content-type", "content-transfer-encoding", "in-reply-to", "references":
+		if isKnownField(fieldName(line)) {
 			last = pos
 		}
 		pos = next
 	}
 	return last
+}
+
+// isKnownField tells the fields that every message has from words with a colon.
+func isKnownField(name string) bool {
+	switch name {
+	case "from", "to", "cc", "subject", "date", "message-id", "received", "reply-to", "return-path",
+		"mime-version", "content-type", "content-transfer-encoding", "in-reply-to", "references":
+		return true
+	}
+	return false
 }
 
 // newField makes a field of its lines. RFC 5322, section 2.2.3: unfolding takes

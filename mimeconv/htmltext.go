@@ -81,10 +81,11 @@ type element struct {
 type attributes struct {
 	style, href, alt, start string
 	hidden                  bool
+	colspan, rowspan        int
 }
 
 func readAttributes(z *html.Tokenizer, more bool) attributes {
-	var a attributes
+	a := attributes{colspan: 1, rowspan: 1}
 	var key, value []byte
 	for more {
 		key, value, more = z.TagAttr()
@@ -99,9 +100,22 @@ func readAttributes(z *html.Tokenizer, more bool) attributes {
 			a.start = string(value)
 		case "hidden":
 			a.hidden = true
+		case "colspan":
+			a.colspan = span(value)
+		case "rowspan":
+			a.rowspan = span(value)
 		}
 	}
 	return a
+}
+
+// span is how many columns or rows a cell takes; 1 where that makes no sense.
+func span(value []byte) int {
+	n, err := strconv.Atoi(string(value))
+	if err != nil || n < 1 {
+		return 1
+	}
+	return n
 }
 
 // isHidden reports whether an element shows nothing by its attributes: as mail
@@ -186,10 +200,12 @@ func (r *renderer) enter(e *element, a attributes) {
 	case "li":
 		mark := r.listMark()
 		r.indent(e, mark, strings.Repeat(" ", len(mark)))
+	case "table":
+		r.layout.beginTable()
 	case "tr":
 		e.row = r.layout.beginRow()
 	case "td", "th":
-		r.layout.cell()
+		r.layout.cell(e.name == "th", a.colspan, a.rowspan)
 	}
 }
 
@@ -218,6 +234,9 @@ func (r *renderer) leave(e element) {
 	}
 	if e.row != nil {
 		r.layout.endRow(e.row)
+	}
+	if e.name == "table" {
+		r.layout.endTable()
 	}
 	r.layout.breakLine(e.space)
 	if e.indented {

@@ -23,10 +23,11 @@ const (
 // layout gathers text and what separates it, and writes it out at the end: only
 // then is it known which rows are rows of data and which a page's columns.
 type layout struct {
-	text  []byte // all words, one after the other
-	ops   []op
-	rows  []*row // open ones
-	space bool   // white space stands before the next word
+	text   []byte // all words, one after the other
+	ops    []op
+	rows   []*row   // open ones
+	tables []*table // open ones
+	space  bool     // white space stands before the next word
 }
 
 // op is one step of writing.
@@ -34,6 +35,7 @@ type op struct {
 	kind     opKind
 	from, to int32   // opText, opPre: in layout.text
 	row      *row    // opRow, opCell, opRowEnd
+	column   int32   // opCell
 	indent   *indent // opIndent
 }
 
@@ -56,12 +58,16 @@ const (
 
 // row is a row of a table.
 type row struct {
+	table   *table
+	column  int  // of this cell
+	next    int  // the column behind it
 	columns bool // of a page: its cells stand below one another
 	cells   int  // that have text
 	text    bool // this cell has text
 	broken  bool // this cell's text has ended its line
 	size    int  // of this cell's text
 	mark    int  // how many texts were written before the row
+	behind  int  // the column behind the last cell that was written
 }
 
 // words adds running text, in which white space is only space.
@@ -137,12 +143,23 @@ func (l *layout) addText(kind opKind, from int) {
 func (r *row) add(size int) {
 	r.size += size
 	if r.text && r.broken || r.size > maxCell {
-		r.columns = true
+		r.isPage()
 	}
 	if !r.text {
 		r.cells++
+		if r.table != nil && r.column < maxColumns {
+			r.table.used[r.column] = true
+		}
 	}
 	r.text, r.broken = true, false
+}
+
+// isPage notes that the cells of a row are the columns of a page.
+func (r *row) isPage() {
+	r.columns = true
+	if r.table != nil {
+		r.table.pages = true
+	}
 }
 
 // behind adds text behind the last one, before the line ends that came since; but
@@ -194,15 +211,22 @@ func (l *layout) indent(first, rest string) {
 
 func (l *layout) outdent() { l.ops = append(l.ops, op{kind: opOutdent}) }
 
+func (l *layout) beginTable() { l.tables = append(l.tables, new(table)) }
+
+func (l *layout) endTable() { l.tables = l.tables[:len(l.tables)-1] }
+
 func (l *layout) beginRow() *row {
 	r := new(row)
+	if n := len(l.tables); n > 0 {
+		r.table = l.tables[n-1]
+	}
 	l.rows = append(l.rows, r)
 	l.ops = append(l.ops, op{kind: opRow, row: r})
 	return r
 }
 
-// cell begins the next cell of the innermost row.
-func (l *layout) cell() {
+// cell begins the next cell of the innermost row, with the room that it takes.
+func (l *layout) cell(header bool, columns, rows int) {
 	l.space = false
 	if len(l.rows) == 0 {
 		l.breakLine(1)
@@ -210,17 +234,24 @@ func (l *layout) cell() {
 	}
 	r := l.rows[len(l.rows)-1]
 	r.text, r.broken, r.size = false, false, 0
-	l.ops = append(l.ops, op{kind: opCell, row: r})
+	r.place(columns, rows)
+	if header && r.table != nil {
+		r.table.header = true
+	}
+	l.ops = append(l.ops, op{kind: opCell, row: r, column: int32(r.column)})
 }
 
 // endRow ends the innermost row. For the cell that it stands in, it is text.
 func (l *layout) endRow(r *row) {
+	r.end()
 	l.rows = l.rows[:len(l.rows)-1]
 	l.ops = append(l.ops, op{kind: opRowEnd, row: r})
 	if len(l.rows) > 0 && r.cells > 0 {
 		outer := l.rows[len(l.rows)-1]
 		outer.add(0)
-		outer.columns = outer.columns || r.columns
+		if r.columns {
+			outer.isPage()
+		}
 	}
 }
 
@@ -251,7 +282,7 @@ func (l *layout) String() string {
 		case opRow:
 			o.row.mark = w.texts
 		case opCell:
-			w.cell(o.row)
+			w.cell(o.row, int(o.column))
 		case opRowEnd:
 			w.endRow(o.row)
 		}
@@ -265,6 +296,8 @@ type layoutWriter struct {
 	texts   int  // written so far
 	due     int  // line ends before the next text
 	join    *row // the next text is the next cell of this row
+	first   *row // the next text is the first of this row
+	column  int  // in which that stands
 	indents []indent
 	deeper  int // indents beyond maxIndents
 	shared  int // the indents around both the last text and the next
@@ -277,16 +310,22 @@ type indent struct {
 }
 
 func (w *layoutWriter) write(text []byte, pre bool) {
-	if w.join != nil && w.due == 0 {
-		w.out = append(bytes.TrimRight(w.out, " "), " | "...)
+	switch {
+	case w.join != nil && w.due == 0:
+		w.out = append(append(bytes.TrimRight(w.out, " "), ' '), bars(max(1, w.join.skipped(w.join.behind, w.column+1)))...)
 		text = bytes.TrimLeft(text, " ")
-	} else if w.due > 0 || w.texts == 0 {
+		w.join.behind = w.column + 1
+	case w.due > 0 || w.texts == 0:
 		w.lineEnds()
 		if !pre {
 			text = bytes.TrimLeft(text, " ")
 		}
 	}
-	w.join = nil
+	if w.first != nil {
+		w.out = append(w.out, bars(w.first.skipped(0, w.column))...)
+		w.first.behind = w.column + 1
+	}
+	w.join, w.first = nil, nil
 	for {
 		before, after, found := bytes.Cut(text, []byte("\u00a0"))
 		w.out = append(w.out, before...)
@@ -364,18 +403,23 @@ func (w *layoutWriter) endRow(r *row) {
 	if w.join == r {
 		w.join = nil
 	}
+	if w.first == r {
+		w.first = nil
+	}
 	if r.cells > 1 && !r.columns {
 		w.due = min(w.due, 1)
 	}
 }
 
 // cell begins a cell: on the line of the one before it, or below it.
-func (w *layoutWriter) cell(r *row) {
+func (w *layoutWriter) cell(r *row, column int) {
 	switch {
-	case w.texts == r.mark:
-	case r.columns:
+	case r.columns && w.texts > r.mark:
 		w.breakLine(max(w.due, 1))
-	default:
-		w.due, w.join = 0, r
+	case r.columns:
+	case w.texts > r.mark:
+		w.due, w.join, w.column = 0, r, column
+	case w.join == nil: // else a row around this one waits for its next cell
+		w.first, w.column = r, column
 	}
 }

@@ -75,15 +75,22 @@ func (c *converter) tree(b *block, body []byte, prefix string) (*part, error) {
 	if !isMultipart(root.kind) {
 		return root, nil
 	}
-	w := &watch{fence: &c.fence, body: body}
-	parsed, err := readParts(w, b.get("content-type"), body)
-	switch {
-	case w.err != nil:
-		return nil, w.err
-	case err == nil:
-		c.adopt(root, parsed, prefix)
+	before := c.fence
+	for mends := 0; ; mends++ {
+		w := &watch{fence: &c.fence, body: body, mendable: mends < maxMultiparts}
+		parsed, err := readParts(w, b.get("content-type"), body)
+		switch {
+		case w.err != nil:
+			return nil, w.err
+		case w.gaps != nil:
+			c.warn(StructureRepaired, root.id, "text stands where the header of a part belongs")
+			c.fence, body = before, mend(body, w.gaps)
+			continue
+		case err == nil:
+			c.adopt(root, parsed, prefix)
+		}
+		return root, nil
 	}
-	return root, nil
 }
 
 // readParts has enmime find the parts of a multipart message. It gets the root's
