@@ -63,6 +63,21 @@ type Store interface {
 	// the less to give.
 	Spend(ctx context.Context, now time.Time, team string, rate, calls int) error
 
+	// Hold shuts a gate: of a held route or team nothing is claimed, save probes.
+	// A hold that stands already keeps its Since and takes over the rest.
+	Hold(ctx context.Context, now time.Time, g Gate) error
+
+	// Lift opens a gate, and what slept behind it is due at once: woken says how
+	// much, which is 0 where nothing was held. What waited there is under trial
+	// only from now on.
+	Lift(ctx context.Context, now time.Time, team, route string) (woken int, err error)
+
+	// Wake makes everything of a team that sleeps due at once, and says how much it was.
+	Wake(ctx context.Context, now time.Time, team string) (woken int, err error)
+
+	// Gates returns the holds there are.
+	Gates(ctx context.Context) ([]Gate, error)
+
 	// Check looks for contradictions that the schema cannot exclude, and returns
 	// them as one error that is ErrCorrupt.
 	Check(ctx context.Context) error
@@ -76,6 +91,8 @@ type Reader interface {
 	List(ctx context.Context, f Filter) ([]Entry, error)
 	// Show returns the whole story of one message; ErrNotFound.
 	Show(ctx context.Context, queueID string) (Story, error)
+	// Gates returns what is held, in the order of teams and routes.
+	Gates(ctx context.Context) ([]Gate, error)
 }
 
 // Priority is a class of urgency. The smaller goes first.
@@ -188,6 +205,17 @@ type Room struct {
 	Rate int // calls a minute
 	Free int // calls that may begin, of any class
 	High int // calls that may begin beyond Free, of class High only
+
+	Probe time.Duration // between two probes of a held route; 0: none
+}
+
+// Gate is a hold.
+type Gate struct {
+	Team   string    `json:"team"`
+	Route  string    `json:"route,omitempty"` // "" for the whole team
+	Reason string    `json:"reason"`          // for people
+	Since  time.Time `json:"since"`           // zero: now
+	Probe  time.Time `json:"probe,omitzero"`  // when a held route gives one request to find out; zero: never. A team gives none
 }
 
 // Task is one call of the API, claimed and to be made.
@@ -207,7 +235,7 @@ type Task struct {
 	Start               int
 
 	Accepted  time.Time
-	Tried     time.Time // begin of the first attempt of the present trial, this one if it is
+	Tried     time.Time // since when it is under trial: its first attempt, or the end of the last hold; a probe: now
 	FirstSend time.Time // begin of the first Send under LocalID before this attempt; zero if none
 	LastSend  time.Time // begin of the newest such Send: a Search looks from FirstSend until after it
 	Unknown   bool      // an earlier Send has no definite answer
@@ -215,6 +243,7 @@ type Task struct {
 	Refused       string // reason of the newest definite refusal of a Send in this trial, "" for none
 	RefusedStatus int    // its HTTP status
 	Alive         bool   // a Look since then said that the conversation stands
+	Probe         bool   // its route is held, and this call finds out whether it still must be
 	Aside         bool   // it has stepped out of its conversation's lane into one of its own
 }
 

@@ -16,8 +16,9 @@ type model struct {
 	convs    []*modelConv
 	lanes    []*modelLane
 	gates    map[string]*modelGate
-	served   map[string]string // by team and class: the route served last; forgotten at a restart
-	clock    int               // counts what makes heads ready
+	holds    map[[2]string]*modelHold // by team and route; those that were lifted, too
+	served   map[string]string        // by team and class: the route served last; forgotten at a restart
+	clock    int                      // counts what makes heads ready
 }
 
 type modelMessage struct {
@@ -70,8 +71,17 @@ type modelGate struct {
 	slot int64
 }
 
+// modelHold is a hold, or what is left of it.
+type modelHold struct {
+	spool.Gate
+	held   bool
+	lifted time.Time
+}
+
 func newModel() *model {
-	return &model{links: map[spool.Key]*modelLink{}, gates: map[string]*modelGate{}, served: map[string]string{}}
+	return &model{
+		links: map[spool.Key]*modelLink{}, gates: map[string]*modelGate{}, holds: map[[2]string]*modelHold{}, served: map[string]string{},
+	}
 }
 
 // heads are the first ones of all lanes.
@@ -257,9 +267,16 @@ func (m *model) room(now time.Time, room spool.Room, tasks []spool.Task, want *w
 		g = &modelGate{}
 		m.gates[room.Team] = g
 	}
+	if m.hold(room.Team, "").held {
+		return 0, nil
+	}
 	for room.Rate > 0 && room.Free+room.High > 0 {
-		heads := m.ofClass(room, g.slot)
+		var later waits
+		heads := m.ofClass(now, room, g.slot, &later)
 		if len(heads) == 0 {
+			if !later.next.IsZero() {
+				want.until(later.next)
+			}
 			return n, nil
 		}
 		var ok bool
@@ -270,7 +287,7 @@ func (m *model) room(now time.Time, room spool.Room, tasks []spool.Task, want *w
 		if n == len(tasks) {
 			return n, fmt.Errorf("nothing was claimed where %s could be", heads[0].LocalID)
 		}
-		if err := m.begin(now, heads, tasks[n]); err != nil {
+		if err := m.begin(now, room, heads, tasks[n]); err != nil {
 			return n, err
 		}
 		n++
@@ -284,16 +301,23 @@ func (m *model) room(now time.Time, room spool.Room, tasks []spool.Task, want *w
 	return n, nil
 }
 
-// ofClass are the heads of the class whose turn it is.
-func (m *model) ofClass(room spool.Room, slot int64) (heads []*modelRequest) {
+// ofClass are the heads of the class whose turn it is. later learns of the
+// probes that are still to come.
+func (m *model) ofClass(now time.Time, room spool.Room, slot int64, later *waits) (heads []*modelRequest) {
 	for _, class := range spool.ClassOrder(slot) {
-		for _, r := range m.heads() {
-			if r.conv.team == room.Team && r.state == spool.Ready && r.class() == class {
-				heads = append(heads, r)
-			}
-		}
 		if room.Free <= 0 && class != spool.High {
-			heads = nil
+			continue
+		}
+		for _, r := range m.heads() {
+			if r.conv.team != room.Team || r.state != spool.Ready || r.class() != class {
+				continue
+			}
+			switch h := m.hold(room.Team, r.message.Route); {
+			case !h.held || room.Probe > 0 && !h.Probe.IsZero() && !h.Probe.After(now):
+				heads = append(heads, r)
+			case room.Probe > 0 && !h.Probe.IsZero():
+				later.until(h.Probe)
+			}
 		}
 		if heads != nil {
 			return heads
@@ -303,7 +327,7 @@ func (m *model) ofClass(room spool.Room, slot int64) (heads []*modelRequest) {
 }
 
 // begin follows the claim of one of heads, which are all of one class.
-func (m *model) begin(now time.Time, heads []*modelRequest, t spool.Task) error {
+func (m *model) begin(now time.Time, room spool.Room, heads []*modelRequest, t spool.Task) error {
 	var r *modelRequest
 	routes := map[string]bool{}
 	for _, h := range heads {
@@ -327,7 +351,18 @@ func (m *model) begin(now time.Time, heads []*modelRequest, t spool.Task) error 
 			return fmt.Errorf("%s was claimed before %s, which waits longer", t.LocalID, h.LocalID)
 		}
 	}
-	return r.begin(now, t)
+	route, team := m.hold(room.Team, t.Route), m.hold(room.Team, "")
+	lifted := team.lifted
+	if route.lifted.After(lifted) {
+		lifted = route.lifted
+	}
+	if t.Probe != route.held {
+		return fmt.Errorf("%s: Probe is %v", t.LocalID, t.Probe)
+	}
+	if t.Probe {
+		lifted, route.Probe = now, now.Add(room.Probe)
+	}
+	return r.begin(now, lifted, t)
 }
 
 // after is the route whose turn it is after last.
@@ -345,7 +380,7 @@ func after(last string, routes map[string]bool) string {
 	return sorted[0]
 }
 
-func (r *modelRequest) begin(now time.Time, t spool.Task) error {
+func (r *modelRequest) begin(now, lifted time.Time, t spool.Task) error {
 	if !r.decided {
 		r.decided, r.replyTo = true, r.conv.convo
 	}
@@ -356,11 +391,15 @@ func (r *modelRequest) begin(now time.Time, t spool.Task) error {
 	if r.line {
 		subject = r.message.Title
 	}
+	tried := r.tries[r.trial-1].Began
+	if len(r.tries) > r.trial && lifted.After(tried) || t.Probe {
+		tried = lifted
+	}
 	var refused spool.AttemptStory
 	if r.refused != nil {
 		refused = *r.refused
 	}
-	want := fmt.Sprint(r.LocalID, len(r.tries), r.replyTo, r.unknown, subject, r.tries[r.trial-1].Began, r.message.HTML, r.To, r.Cc,
+	want := fmt.Sprint(r.LocalID, len(r.tries), r.replyTo, r.unknown, subject, tried, r.message.HTML, r.To, r.Cc,
 		r.call, first, last, refused.Reason, refused.Status, r.alive, r.aside())
 	got := fmt.Sprint(t.LocalID, t.Attempt, t.ConvoID, t.Unknown, t.Subject, t.Tried, t.HTML, t.To, t.Cc,
 		t.Call, t.FirstSend, t.LastSend, t.Refused, t.RefusedStatus, t.Alive, t.Aside)
@@ -380,6 +419,47 @@ func (r *modelRequest) sends() (first, last time.Time) {
 		}
 	}
 	return first, last
+}
+
+func (m *model) hold(team, route string) *modelHold {
+	h := m.holds[[2]string{team, route}]
+	if h == nil {
+		h = &modelHold{Gate: spool.Gate{Team: team, Route: route}}
+		m.holds[[2]string{team, route}] = h
+	}
+	return h
+}
+
+// shut is Hold.
+func (m *model) shut(now time.Time, g spool.Gate) {
+	h := m.hold(g.Team, g.Route)
+	if g.Since = now; h.held {
+		g.Since = h.Since
+	}
+	h.Gate, h.held = g, true
+}
+
+// lift is Lift.
+func (m *model) lift(now time.Time, team, route string) (woken int) {
+	h := m.hold(team, route)
+	if !h.held {
+		return 0
+	}
+	h.held, h.lifted = false, now
+	return m.rouse(team, route)
+}
+
+// rouse makes ready what sleeps of a team or route, in the order accepted.
+func (m *model) rouse(team, route string) (woken int) {
+	for _, msg := range m.messages {
+		for _, r := range msg.requests {
+			if r.state == spool.Asleep && r.conv.team == team && (route == "" || r.message.Route == route) {
+				m.ready(r)
+				woken++
+			}
+		}
+	}
+	return woken
 }
 
 // finish is Finish, of one outcome.

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -49,6 +50,7 @@ func randomRun(t *testing.T, open Opener, random Random) {
 var rarities = []string{
 	"joined", "second key joined", "duplicate", "revived", "same id", "lost", "foreign", "replaced", "released",
 	"unknown", "budget shut", "restart", "lifted class", "three in a lane", "reopened", "aside", "known", "looked", "searched", "refused",
+	"probed", "lifted",
 }
 
 // see counts what was met.
@@ -90,16 +92,18 @@ func newRun(t *testing.T, open Opener, seed uint64) *run {
 func (r *run) step() {
 	r.now = r.now.Add(time.Duration(r.rand.IntN(300)) * time.Millisecond)
 	switch n := r.rand.IntN(1000); {
-	case n < 400:
+	case n < 390:
 		r.accept()
-	case n < 640:
+	case n < 630:
 		r.claim()
-	case n < 930:
+	case n < 910:
 		r.finish()
-	case n < 960:
+	case n < 940:
 		r.release()
-	case n < 980:
+	case n < 955:
 		r.heard()
+	case n < 980:
+		r.gate()
 	case n < 985:
 		r.now = r.now.Add(-time.Duration(r.rand.IntN(120)) * time.Second)
 	case n < 995:
@@ -181,7 +185,8 @@ func (r *run) claim() {
 		if r.rand.IntN(2) == 0 {
 			rate = plenty
 		}
-		rooms = append(rooms, spool.Room{Team: team, Rate: rate, Free: r.rand.IntN(4), High: r.rand.IntN(3)})
+		probe := time.Duration(r.rand.IntN(3)) * time.Second
+		rooms = append(rooms, spool.Room{Team: team, Rate: rate, Free: r.rand.IntN(4), High: r.rand.IntN(3), Probe: probe})
 	}
 	tasks, next := r.claimNext(rooms...)
 	if err := r.model.claim(r.now, rooms, tasks, next); err != nil {
@@ -190,6 +195,7 @@ func (r *run) claim() {
 	r.tasks = append(r.tasks, tasks...)
 	for _, t := range tasks {
 		r.see("unknown", t.Unknown)
+		r.see("probed", t.Probe)
 		r.see("looked", t.Call == spool.Look)
 		r.see("searched", t.Call == spool.Search)
 		r.see("refused", t.Refused != "")
@@ -300,6 +306,33 @@ func (r *run) release() {
 	r.model.release(q, t)
 }
 
+// gate holds, lifts or wakes.
+func (r *run) gate() {
+	g := spool.Gate{Team: []string{"shop", "bank"}[r.rand.IntN(2)], Route: []string{"", "a", "b"}[r.rand.IntN(3)], Reason: fmt.Sprint(r.n)}
+	switch n := r.rand.IntN(10); {
+	case n < 4 && g.Route != "" || n < 1:
+		if r.rand.IntN(4) > 0 {
+			g.Probe = r.now.Add(time.Duration(r.rand.IntN(3)) * time.Second)
+		}
+		if err := r.Hold(r.Context(), r.now, g); err != nil {
+			r.Fatalf("Hold: %v", err)
+		}
+		r.model.shut(r.now, g)
+	case n < 9:
+		held := r.model.hold(g.Team, g.Route).held
+		n, err := r.Lift(r.Context(), r.now, g.Team, g.Route)
+		if want := r.model.lift(r.now, g.Team, g.Route); n != want || err != nil {
+			r.Errorf("Lift of %s %s woke %d (%v), want %d", g.Team, g.Route, n, err, want)
+		}
+		r.see("lifted", held)
+	default:
+		n, err := r.Wake(r.Context(), r.now, g.Team)
+		if want := r.model.rouse(g.Team, ""); n != want || err != nil {
+			r.Errorf("Wake of %s woke %d (%v), want %d", g.Team, n, err, want)
+		}
+	}
+}
+
 func (r *run) heard() {
 	if len(r.model.messages) == 0 {
 		return
@@ -317,7 +350,11 @@ func (r *run) restart() {
 	r.tasks = nil
 	r.see("restart", true)
 	clear(r.model.served)
-	r.now = r.now.Add(5 * time.Minute)
+	for _, q := range r.model.heads() { // the clock may have run back since a claim
+		if q.state == spool.Claimed && q.due.After(r.now) {
+			r.now = q.due
+		}
+	}
 	r.claim()
 }
 
@@ -326,6 +363,7 @@ func (r *run) compare() {
 	if err := r.Check(r.Context()); err != nil {
 		r.Errorf("Check: %v", err)
 	}
+	r.compareGates()
 	for _, m := range r.model.messages {
 		s, err := r.Show(r.Context(), m.QueueID)
 		if err != nil {
@@ -338,6 +376,19 @@ func (r *run) compare() {
 		for i, q := range m.requests {
 			r.compareRequest(q, s.Requests[i])
 		}
+	}
+}
+
+func (r *run) compareGates() {
+	var want []spool.Gate
+	for _, h := range r.model.holds {
+		if h.held {
+			want = append(want, h.Gate)
+		}
+	}
+	slices.SortFunc(want, func(a, b spool.Gate) int { return strings.Compare(a.Team+" "+a.Route, b.Team+" "+b.Route) })
+	if got, err := r.Gates(r.Context()); !reflect.DeepEqual(got, want) || err != nil {
+		r.Errorf("Gates: %+v (%v), want %+v", got, err, want)
 	}
 }
 

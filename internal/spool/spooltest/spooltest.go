@@ -46,6 +46,7 @@ func Run(t *testing.T, open Opener, random Random) {
 		{"Claim", claimCases},
 		{"Finish", finishCases},
 		{"Outcome", outcomeCases},
+		{"Hold", holdCases},
 		{"Life", lifeCases},
 		{"Read", readCases},
 	} {

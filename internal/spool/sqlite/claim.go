@@ -14,8 +14,8 @@ import (
 // Claim implements spool.Store.
 func (s *Store) Claim(ctx context.Context, now time.Time, lease time.Duration, rooms ...spool.Room) ([]spool.Task, time.Time, error) {
 	c, err := run(ctx, s, 0, func(w *writer) (*claim, error) {
-		c := &claim{writer: w, now: now, lease: lease}
-		return c, c.claim(rooms, s.maxSleep)
+		c := &claim{writer: w, now: now, lease: lease, maxSleep: s.maxSleep}
+		return c, c.claim(rooms)
 	})
 	if err != nil {
 		return nil, time.Time{}, err
@@ -26,10 +26,12 @@ func (s *Store) Claim(ctx context.Context, now time.Time, lease time.Duration, r
 // claim is one turn of Claim.
 type claim struct {
 	*writer
-	now   time.Time
-	lease time.Duration
-	tasks []spool.Task
-	next  time.Time // when there may be more
+	now      time.Time
+	lease    time.Duration
+	maxSleep time.Duration
+	held     map[string]int64 // the present team's held routes, see heldRoutes
+	tasks    []spool.Task
+	next     time.Time // when there may be more
 }
 
 // gateClass is what takes turns among its routes.
@@ -40,8 +42,8 @@ type gateClass struct {
 
 const sqlNextDue = `SELECT due FROM request WHERE state IN (2, 3) ORDER BY due LIMIT 1`
 
-func (c *claim) claim(rooms []spool.Room, maxSleep time.Duration) error {
-	if err := c.wake(maxSleep); err != nil {
+func (c *claim) claim(rooms []spool.Room) error {
+	if err := c.wake(); err != nil {
 		return err
 	}
 	for _, room := range rooms {
@@ -75,46 +77,54 @@ const (
 
 // wake makes ready what slept and is due, and what was claimed and is lost: a
 // send may have been carried out.
-func (c *claim) wake(maxSleep time.Duration) error {
-	if err := c.wakeAll(sqlDue, c.now); err != nil || maxSleep <= 0 {
+func (c *claim) wake() error {
+	if _, err := c.wakeAll(sqlDue, stamp(c.now)); err != nil || c.maxSleep <= 0 {
 		return err
 	}
-	return c.wakeAll(sqlOverslept, c.now.Add(maxSleep))
+	_, err := c.wakeAll(sqlOverslept, stamp(c.now.Add(c.maxSleep)))
+	return err
 }
 
-func (c *claim) wakeAll(query string, at time.Time) error {
-	type request struct {
-		id    int64
-		route string
-		state spool.State
-	}
-	var due []request
-	err := c.each(query, []any{stamp(at)}, func(rows *sql.Rows) error {
-		var r request
+// due is a request that is to be ready again.
+type due struct {
+	id    int64
+	route string
+	state spool.State
+}
+
+// wakeAll makes ready what a query finds, in its order, and returns it.
+func (w *writer) wakeAll(query string, args ...any) ([]due, error) {
+	var all []due
+	err := w.each(query, args, func(rows *sql.Rows) error {
+		var r due
 		err := rows.Scan(&r.id, &r.route, &r.state)
-		due = append(due, r)
+		all = append(all, r)
 		return err
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for _, r := range due {
-		turn, err := c.nextTurn()
+	for _, r := range all {
+		turn, err := w.nextTurn()
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if _, err := c.exec(sqlWake, turn, r.id); err != nil {
-			return err
+		if _, err := w.exec(sqlWake, turn, r.id); err != nil {
+			return nil, err
 		}
-		c.moved(r.route, r.state, spool.Ready)
+		w.moved(r.route, r.state, spool.Ready)
 	}
-	return nil
+	return all, nil
 }
 
 // room begins what one team may begin.
 func (c *claim) room(room spool.Room) error {
-	var stored, slot int64
-	if _, err := c.get(sqlGate, []any{room.Team}, &stored, &slot); err != nil {
+	var stored, slot, held int64
+	_, err := c.get(sqlGate, []any{room.Team}, &stored, &slot, &held)
+	if held != 0 || err != nil {
+		return err
+	}
+	if c.held, err = c.heldRoutes(room.Team); err != nil {
 		return err
 	}
 	next := moment(stored)
@@ -130,7 +140,7 @@ func (c *claim) room(room spool.Room) error {
 			c.wait(spool.Opens(next))
 			break
 		}
-		if err := c.begin(h); err != nil {
+		if err := c.begin(h, room.Probe); err != nil {
 			return err
 		}
 		if room.Free > 0 {
@@ -143,7 +153,7 @@ func (c *claim) room(room spool.Room) error {
 	if stamp(next) == stored {
 		return nil
 	}
-	_, err := c.exec(sqlSaveGate, room.Team, stamp(next), slot)
+	_, err = c.exec(sqlSaveGate, room.Team, stamp(next), slot)
 	return err
 }
 
@@ -152,6 +162,7 @@ type head struct {
 	id    int64
 	of    gateClass
 	route string
+	probe bool // of a held route
 }
 
 // pick chooses the next head of a team: the class by slot, then the routes in
@@ -162,10 +173,14 @@ func (c *claim) pick(room spool.Room, slot int64) (h head, ok bool, err error) {
 	if room.Free <= 0 {
 		classes = []spool.Priority{spool.High}
 	}
+	var later time.Time // the first probe of a route that was jumped over
 	for _, class := range classes {
-		if h, ok, err = c.turnOf(gateClass{room.Team, class}); ok || err != nil {
+		if h, ok, err = c.turnOf(gateClass{room.Team, class}, room.Probe > 0, &later); ok || err != nil {
 			return h, ok, err
 		}
+	}
+	if !later.IsZero() {
+		c.wait(later)
 	}
 	return head{}, false, nil
 }
@@ -176,16 +191,48 @@ SELECT id, route FROM request
  WHERE state = 1 AND team = ? AND class = ? AND route >= ? ORDER BY route, turn LIMIT 1`
 
 // turnOf is the oldest head of the route after the one served last.
-func (c *claim) turnOf(g gateClass) (h head, ok bool, err error) {
-	h.of = g
-	last, served := c.served[g]
-	if served {
-		ok, err = c.get(sqlReady, []any{g.team, g.class, last + "\x00"}, &h.id, &h.route) // the least name above it
+func (c *claim) turnOf(g gateClass, probe bool, later *time.Time) (h head, ok bool, err error) {
+	if last, served := c.served[g]; served {
+		h, ok, err = c.from(above(last), g, probe, later)
 	}
 	if !ok && err == nil {
-		ok, err = c.get(sqlReady, []any{g.team, g.class, ""}, &h.id, &h.route)
+		h, ok, err = c.from("", g, probe, later)
 	}
 	return h, ok, err
+}
+
+// from is the oldest head of the first route at or above a name that is not
+// held, or is to be probed. later becomes the time of the first probe that it jumps over.
+func (c *claim) from(name string, g gateClass, probe bool, later *time.Time) (h head, ok bool, err error) {
+	for h.of = g; ; name = above(h.route) {
+		ok, err = c.get(sqlReady, []any{g.team, g.class, name}, &h.id, &h.route)
+		if !ok || err != nil {
+			return h, ok, err
+		}
+		at, held := c.held[h.route]
+		if !held {
+			return h, true, nil
+		}
+		if !probe || at == 0 {
+			continue
+		}
+		if c.come(moment(at)) {
+			h.probe = true
+			return h, true, nil
+		}
+		if later.IsZero() || moment(at).Before(*later) {
+			*later = moment(at)
+		}
+	}
+}
+
+// above is the least name above another.
+func above(name string) string { return name + "\x00" }
+
+// come reports whether a time has come. One too far ahead was set before the
+// clock jumped back.
+func (c *claim) come(t time.Time) bool {
+	return !t.After(c.now) || c.maxSleep > 0 && t.After(c.now.Add(c.maxSleep))
 }
 
 const (
@@ -195,6 +242,7 @@ SELECT r.attempts + 1, r.local_id, r.targets, r.route, r.team, r.subject_line, r
        COALESCE((SELECT reason FROM attempt WHERE request = r.id AND n = r.refusal), ''),
        COALESCE((SELECT status FROM attempt WHERE request = r.id AND n = r.refusal), 0),
        COALESCE((SELECT began FROM attempt WHERE request = r.id AND n = r.trial), 0),
+       COALESCE((SELECT max(lifted) FROM gate WHERE team = r.team AND route IN ('', r.route)), 0),
        COALESCE((SELECT began FROM attempt WHERE request = r.id AND n >= r.named AND call = 0 ORDER BY n LIMIT 1), 0),
        COALESCE((SELECT began FROM attempt WHERE request = r.id AND n >= r.named AND call = 0 ORDER BY n DESC LIMIT 1), 0),
        m.queue_id, m.sender, m.inbox, m.title, m.accepted, x.html, x.start, x.text
@@ -209,13 +257,19 @@ SELECT r.attempts + 1, r.local_id, r.targets, r.route, r.team, r.subject_line, r
 )
 
 // begin claims a head and writes down the attempt. Whether it opens or replies
-// is fixed with the first one.
-func (c *claim) begin(h head) error {
+// is fixed with the first one. The route of a probe gives the next after every.
+func (c *claim) begin(h head, every time.Duration) error {
 	t, err := c.load(h.id)
 	if err != nil {
 		return err
 	}
-	if t.Tried.IsZero() {
+	if t.Probe = h.probe; h.probe {
+		c.held[h.route] = stamp(c.now.Add(every))
+		if _, err := c.exec(sqlProbed, c.held[h.route], h.of.team, h.route); err != nil {
+			return err
+		}
+	}
+	if t.Tried.IsZero() || t.Probe {
 		t.Tried = moment(stamp(c.now))
 	}
 	if _, err := c.exec(sqlClaim, stamp(c.now.Add(c.lease)), t.Attempt, t.ConvoID, h.id); err != nil {
@@ -235,11 +289,11 @@ func (c *claim) load(id int64) (spool.Task, error) {
 	t := spool.Task{Request: id}
 	var recipients string
 	var line bool
-	var tried, first, last, accepted int64
+	var tried, lifted, first, last, accepted int64
 	ok, err := c.get(sqlTask, []any{id},
 		&t.Attempt, &t.LocalID, &recipients, &t.Route, &t.Team, &line, &t.Unknown,
 		&t.ConvoID, &t.Call, &t.Alive, &t.Aside,
-		&t.Refused, &t.RefusedStatus, &tried, &first, &last,
+		&t.Refused, &t.RefusedStatus, &tried, &lifted, &first, &last,
 		&t.QueueID, &t.Sender, &t.Inbox, &t.Title, &accepted, &t.HTML, &t.Start, &t.Text)
 	if err != nil {
 		return t, err
@@ -247,7 +301,9 @@ func (c *claim) load(id int64) (spool.Task, error) {
 	if !ok {
 		return t, fmt.Errorf("%w: request %d has no message, conversation or content", spool.ErrCorrupt, id)
 	}
-	t.Tried, t.Accepted = moment(tried), moment(accepted)
+	if t.Accepted = moment(accepted); tried != 0 {
+		t.Tried = moment(max(tried, lifted))
+	}
 	t.FirstSend, t.LastSend = moment(first), moment(last)
 	if line {
 		t.Subject = t.Title

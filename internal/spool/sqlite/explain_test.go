@@ -31,6 +31,11 @@ func TestPlans(t *testing.T) {
 		"next due":     {sqlNextDue, []string{"request USING COVERING INDEX request_due"}},
 		"wake":         {sqlWake, []string{byID}},
 		"gate":         {sqlGate, []string{"gate USING PRIMARY KEY (team=? AND route=?)"}},
+		"lift":         {sqlLift, []string{"gate USING PRIMARY KEY (team=? AND route=?)"}},
+		"probed":       {sqlProbed, []string{"gate USING PRIMARY KEY (team=? AND route=?)"}},
+		"held":         {sqlHeld, []string{"gate USING INDEX gate_held (team=? AND route>?)"}},
+		"gates":        {sqlGates, []string{"gate USING INDEX gate_held"}},
+		"asleep":       {sqlAsleep, []string{"request USING INDEX request_asleep (team=? AND id>?)"}},
 		"ready":        {sqlReady, []string{"request USING COVERING INDEX request_ready (team=? AND class=? AND route>?)"}},
 		"claim":        {sqlClaim, []string{byID}},
 		"finish":       {sqlFinish, []string{byID}},
@@ -51,14 +56,17 @@ func TestPlans(t *testing.T) {
 		"task": {sqlTask, []string{
 			"r USING INTEGER PRIMARY KEY (rowid=?)", "m USING INTEGER PRIMARY KEY (rowid=?)",
 			"c USING INTEGER PRIMARY KEY (rowid=?)", "x USING INTEGER PRIMARY KEY (rowid=?)",
-			"attempt USING PRIMARY KEY (request=? AND n=?)", "attempt USING PRIMARY KEY (request=? AND n>?)"}},
+			"attempt USING PRIMARY KEY (request=? AND n=?)", "attempt USING PRIMARY KEY (request=? AND n>?)",
+			"gate USING PRIMARY KEY (team=? AND route=?)"}},
 		"list": {sqlList, []string{
 			"r USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)", "m USING INTEGER PRIMARY KEY (rowid=?)",
-			"c USING INTEGER PRIMARY KEY (rowid=?)", "attempt USING PRIMARY KEY (request=?)"}},
+			"c USING INTEGER PRIMARY KEY (rowid=?)", "attempt USING PRIMARY KEY (request=?)",
+			"gate USING PRIMARY KEY (team=? AND route=?)"}},
 		"story": {sqlStory, []string{"message USING INDEX sqlite_autoindex_message_1 (queue_id=?)"}},
 		"requests": {sqlRequests, []string{
 			"r USING INDEX request_message (message=?)", "m USING INTEGER PRIMARY KEY (rowid=?)",
-			"c USING INTEGER PRIMARY KEY (rowid=?)", "attempt USING PRIMARY KEY (request=?)"}},
+			"c USING INTEGER PRIMARY KEY (rowid=?)", "attempt USING PRIMARY KEY (request=?)",
+			"gate USING PRIMARY KEY (team=? AND route=?)"}},
 		"tries": {sqlTries, []string{"attempt USING PRIMARY KEY (request=?)"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -71,6 +79,7 @@ func TestPlans(t *testing.T) {
 			for _, step := range got {
 				// An index walked in order, and left at its first row, is no search by SQLite's word.
 				step = strings.Replace(step, "SCAN request USING COVERING INDEX request_due", "SEARCH request USING COVERING INDEX request_due", 1)
+				step = strings.Replace(step, "SCAN gate USING INDEX gate_held", "SEARCH gate USING INDEX gate_held", 1)
 				if strings.Contains(step, "SUBQUERY") {
 					continue
 				}

@@ -77,7 +77,9 @@ const (
 	entryColumns = `
 m.queue_id, m.accepted, m.sender, m.title, r.id, r.local_id, r.state, r.unknown, r.route, r.targets, r.attempts, r.due,
 COALESCE(NULLIF(r.convo_id, 0), c.convo_id),
-COALESCE((SELECT reason FROM attempt WHERE request = r.id AND ended <> 0 ORDER BY n DESC LIMIT 1), '')`
+COALESCE((SELECT 'held: ' || reason FROM gate
+           WHERE r.state = 1 AND held <> 0 AND team = r.team AND route IN ('', r.route) ORDER BY route LIMIT 1),
+         (SELECT reason FROM attempt WHERE request = r.id AND ended <> 0 ORDER BY n DESC LIMIT 1), '')`
 
 	sqlList = `
 SELECT ` + entryColumns + `

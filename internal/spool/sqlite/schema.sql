@@ -100,6 +100,7 @@ CREATE INDEX request_queued  ON request (lane, turn)               WHERE state =
 CREATE INDEX request_waiting ON request (lane, class)              WHERE state = 0;
 CREATE INDEX request_ready   ON request (team, class, route, turn) WHERE state = 1;
 CREATE INDEX request_due     ON request (due, state)               WHERE state IN (2, 3);
+CREATE INDEX request_asleep  ON request (team, id)                 WHERE state = 2;
 CREATE INDEX request_message ON request (message);
 
 -- One attempt, written before the network is touched.
@@ -115,14 +116,20 @@ CREATE TABLE attempt (
     PRIMARY KEY (request, n)
 ) STRICT, WITHOUT ROWID;
 
--- The budget of a team (route '').
+-- The budget of a team (route ''), and what holds it or one of its routes.
 CREATE TABLE gate (
-    team  TEXT    NOT NULL,
-    route TEXT    NOT NULL,
-    next  INTEGER NOT NULL,                  -- all that was spent, see spool.Spend
-    slot  INTEGER NOT NULL,                  -- calls begun, see spool.ClassOrder
+    team   TEXT    NOT NULL,
+    route  TEXT    NOT NULL,
+    next   INTEGER NOT NULL DEFAULT 0,       -- all that was spent, see spool.Spend
+    slot   INTEGER NOT NULL DEFAULT 0,       -- calls begun, see spool.ClassOrder
+    held   INTEGER NOT NULL DEFAULT 0,       -- since when, 0 where it is open
+    reason TEXT    NOT NULL DEFAULT '',
+    probe  INTEGER NOT NULL DEFAULT 0,       -- when it gives one request to find out, 0 for never
+    lifted INTEGER NOT NULL DEFAULT 0,       -- end of the last hold
     PRIMARY KEY (team, route)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX gate_held ON gate (team, route) WHERE held <> 0;
 
 -- The ledger: how many requests of a route are in a state.
 CREATE TABLE counter (

@@ -1,0 +1,203 @@
+package spooltest
+
+import (
+	"strings"
+	"time"
+
+	"heyrelay/internal/spool"
+)
+
+// holdCases say what a hold keeps back, what finds out that it may end, and
+// what comes then.
+var holdCases = []testCase{
+	{"Route", func(f *fixture) { // its heads are jumped over, whatever their class, and others flow
+		f.many(3, letter{route: "b", priority: spool.High})
+		f.many(2, letter{route: "a", priority: spool.Bulk})
+		f.many(2, letter{route: "c"})
+		f.hold(spool.Gate{Route: "b", Reason: "403"})
+		tasks, next := f.claimNext()
+		if got := queueIDs(tasks); got != "Q6 Q7 Q4 Q5" {
+			f.Errorf("claimed %s, want those of routes a and c", got)
+		}
+		if !next.Equal(f.now.Add(lease)) {
+			f.Errorf("next is %s, want the end of the lease", next)
+		}
+		f.lift("b", 0)
+		if got := queueIDs(f.claim()); got != "Q1 Q2 Q3" {
+			f.Errorf("after the lift claimed %s, want all of route b", got)
+		}
+	}},
+	{"Team", func(f *fixture) {
+		f.many(2, letter{})
+		f.send(letter{team: "bank"})
+		f.hold(spool.Gate{Reason: "401", Probe: f.now})
+		r := room("shop")
+		r.Probe = time.Minute
+		if tasks, next := f.claimNext(r); len(tasks) != 0 || !next.IsZero() {
+			f.Errorf("claimed %s of a held team, next %s", queueIDs(tasks), next)
+		}
+		if len(f.claim(room("bank"))) != 1 {
+			f.Error("another team is held, too")
+		}
+		f.lift("", 0)
+		if n := len(f.claim()); n != 2 {
+			f.Errorf("after the lift claimed %d, want 2", n)
+		}
+	}},
+	{"Probe", func(f *fixture) { // one each time, until it is lifted
+		f.many(5, letter{})
+		r := room("shop")
+		r.Probe = time.Minute
+		f.hold(spool.Gate{Route: "support", Probe: f.now.Add(time.Second)})
+		if tasks, next := f.claimNext(r); len(tasks) != 0 || !next.Equal(f.now.Add(time.Second)) {
+			f.Errorf("before the probe claimed %s, next %s", queueIDs(tasks), next)
+		}
+		for i, want := range []string{"Q1", "Q2"} {
+			f.now = epoch.Add(time.Second + time.Duration(i)*r.Probe)
+			tasks, next := f.claimNext(r)
+			if queueIDs(tasks) != want || !tasks[0].Probe || next.After(f.now.Add(r.Probe)) {
+				f.Fatalf("probe %d: claimed %s, next %s; want %s alone", i, queueIDs(tasks), next, want)
+			}
+			f.sleep(tasks[0], time.Hour)
+		}
+		f.lift("support", 2)
+		if tasks := f.claim(r); len(tasks) != 5 || tasks[0].Probe {
+			f.Errorf("after the lift claimed %s, want all", queueIDs(tasks))
+		}
+	}},
+	{"ProbeNever", func(f *fixture) { // where none is wanted
+		f.send(letter{})
+		f.hold(spool.Gate{Route: "support"})
+		r := room("shop")
+		r.Probe = time.Minute
+		if tasks, next := f.claimNext(r); len(tasks) != 0 || !next.IsZero() {
+			f.Errorf("claimed %s, next %s", queueIDs(tasks), next)
+		}
+		f.hold(spool.Gate{Route: "support", Probe: f.now})
+		if tasks, next := f.claimNext(); len(tasks) != 0 || !next.IsZero() {
+			f.Errorf("without probes claimed %s, next %s", queueIDs(tasks), next)
+		}
+	}},
+	{"ProbeOfNothing", func(f *fixture) { // a held route without mail wakes nobody
+		f.send(letter{route: "other"})
+		f.hold(spool.Gate{Route: "support", Probe: f.now})
+		r := room("shop")
+		r.Probe = time.Minute
+		tasks, next := f.claimNext(r)
+		if len(tasks) != 1 || tasks[0].Probe || !next.Equal(f.now.Add(lease)) {
+			f.Errorf("claimed %s, next %s", queueIDs(tasks), next)
+		}
+	}},
+	{"LiftWakes", func(f *fixture) { // what slept of that route, and of no other
+		f.many(3, letter{})
+		f.send(letter{route: "other"})
+		for _, t := range f.claim() {
+			f.sleep(t, time.Hour)
+		}
+		f.hold(spool.Gate{Route: "support"})
+		f.lift("other", 0) // is not held
+		f.lift("support", 3)
+		if got := queueIDs(f.claim()); got != "Q1 Q2 Q3" {
+			f.Errorf("claimed %s, want what slept of the route", got)
+		}
+	}},
+	{"Wake", func(f *fixture) { // more than one step, the order accepted, and no other team
+		const n = 1100
+		f.many(n, letter{})
+		f.send(letter{team: "bank"})
+		big := spool.Room{Team: "shop", Rate: plenty, Free: n}
+		var outcomes []spool.Outcome
+		for _, t := range f.claim(big, room("bank")) {
+			outcomes = append(outcomes, spool.Outcome{Task: t, State: spool.Asleep, Due: f.now.Add(time.Hour)})
+		}
+		if _, err := f.Finish(f.Context(), f.now, outcomes...); err != nil {
+			f.Fatal(err)
+		}
+		if woken, err := f.Wake(f.Context(), f.now, "shop"); woken != n || err != nil {
+			f.Errorf("%d woke up (%v), want %d", woken, err, n)
+		}
+		tasks := f.claim(big, room("bank"))
+		if len(tasks) != n || tasks[0].QueueID != "Q1" || tasks[n-1].QueueID != "Q1100" {
+			f.Errorf("claimed %d, want %d in the order accepted", len(tasks), n)
+		}
+	}},
+	{"Expiry", func(f *fixture) { // time behind a hold is no trial
+		f.many(2, letter{})
+		tasks := f.claim()
+		f.sleep(tasks[0], time.Hour)
+		f.sleep(tasks[1], time.Hour)
+		f.hold(spool.Gate{Route: "support", Probe: f.now})
+		f.now = f.now.Add(10 * 24 * time.Hour)
+		r := room("shop")
+		r.Probe = time.Minute
+		probe := f.claim(r)[0]
+		if !probe.Tried.Equal(f.now) {
+			f.Errorf("a probe is under trial since %s, want now", probe.Tried)
+		}
+		f.sleep(probe, time.Hour)
+		f.lift("support", 1)
+		lifted := f.now
+		f.now = f.now.Add(time.Minute)
+		for _, task := range f.claim() {
+			if !task.Tried.Equal(lifted) {
+				f.Errorf("%s is under trial since %s, want the lift", task.QueueID, task.Tried)
+			}
+		}
+		f.send(letter{})
+		if task := f.claimOne(); !task.Tried.Equal(f.now) {
+			f.Errorf("a new one is under trial since %s, want now", task.Tried)
+		}
+	}},
+	{"ExpiryTeam", func(f *fixture) {
+		f.send(letter{})
+		f.sleep(f.claimOne(), 0)
+		f.hold(spool.Gate{})
+		f.now = f.now.Add(time.Hour)
+		f.lift("", 1)
+		if task := f.claimOne(); !task.Tried.Equal(f.now) {
+			f.Errorf("under trial since %s, want the lift", task.Tried)
+		}
+	}},
+	{"Gates", func(f *fixture) { // what, why, since when; kept over a restart
+		f.hold(spool.Gate{Route: "support", Reason: "403"})
+		f.hold(spool.Gate{Team: "bank", Reason: "401", Since: epoch.Add(-time.Hour)})
+		f.now = f.now.Add(time.Hour)
+		f.hold(spool.Gate{Route: "support", Reason: "403 still", Probe: f.now})
+		f.reopen()
+		want := []spool.Gate{
+			{Team: "bank", Reason: "401", Since: epoch.Add(-time.Hour)},
+			{Team: "shop", Route: "support", Reason: "403 still", Since: epoch, Probe: f.now},
+		}
+		gates, err := f.Gates(f.Context())
+		if err != nil || len(gates) != 2 || gates[0] != want[0] || gates[1] != want[1] {
+			f.Errorf("the gates are %+v (%v), want %+v", gates, err, want)
+		}
+		f.send(letter{})
+		if len(f.claim()) != 0 {
+			f.Error("the hold did not outlive the restart")
+		}
+		if s := f.story("Q1"); !strings.Contains(s.Reason, "403 still") {
+			f.Errorf("what waits behind the hold says %q, which does not tell why", s.Reason)
+		}
+	}},
+}
+
+// hold shuts a gate, of the team "shop" where none is named.
+func (f *fixture) hold(g spool.Gate) {
+	f.Helper()
+	if g.Team == "" {
+		g.Team = "shop"
+	}
+	if err := f.Hold(f.Context(), f.now, g); err != nil {
+		f.Fatalf("Hold: %v", err)
+	}
+}
+
+// lift opens a gate of the team "shop" and wants so many to wake up.
+func (f *fixture) lift(route string, want int) {
+	f.Helper()
+	woken, err := f.Lift(f.Context(), f.now, "shop", route)
+	if woken != want || err != nil {
+		f.Errorf("the lift woke %d (%v), want %d", woken, err, want)
+	}
+}
