@@ -8,7 +8,7 @@ import (
 
 // Handler takes over accepted mail. Handle is called once for each completed
 // DATA or BDAT, from many sessions at once. The raw message (as received, line
-// ends CRLF, no trace field added) is the handler's until Handle returns; the
+// ends CRLF, no trace field added: Envelope.Trace makes one) is the handler's until Handle returns; the
 // envelope is the handler's to keep.
 type Handler interface {
 	Handle(ctx context.Context, env *Envelope, raw []byte) Reply
@@ -19,6 +19,7 @@ type Envelope struct {
 	QueueID  string     // made at MAIL, so that every refusal can name it
 	Client   netip.Addr // the peer; the zero Addr for a unix socket
 	Hello    string     // what the client called itself in EHLO or HELO
+	Protocol string     // what was spoken, as RFC 3848 calls it: "ESMTPSA" is with TLS and AUTH
 	User     string     // authenticated user, "" for none
 	From     string     // MAIL FROM without brackets; "" for the null reverse-path <>
 	Rcpt     []string   // RCPT TO without brackets, in order, as spelt, repeats included

@@ -58,8 +58,8 @@ type Server struct {
 	o      Options
 	memory budget
 	users  *users
-	sent   *tally // messages of a minute, by whose
-	named  *tally // recipients of a minute, by whose
+	sent   *tally          // messages of a minute, by whose
+	named  *tally          // recipients of a minute, by whose
 	ctx    context.Context // of every Handle
 	cancel context.CancelFunc
 

@@ -395,3 +395,18 @@ func TestParallel(t *testing.T) {
 		}
 	}
 }
+
+// IPv6 clients are served, and known by their address.
+func TestIPv6(t *testing.T) {
+	l, err := net.Listen("tcp", "[::1]:0")
+	if err != nil {
+		t.Skip(err)
+	}
+	h := openOn(t, Listener{Listener: l, Allow: loopback}, Options{}, &recorder{})
+	c := h.dial(t)
+	c.begin()
+	c.say(".", "250 ")
+	if m := h.messages()[0]; m.Client != netip.MustParseAddr("::1") || !strings.Contains(string(m.Trace("relay.test")), "([IPv6:::1])") {
+		t.Errorf("%+v", m)
+	}
+}

@@ -55,12 +55,13 @@ func (s *session) Mail(from string, o *smtp.MailOptions) error {
 		return refuse(452, smtp.EnhancedCode{4, 7, 1}, "Too many messages of %s within a minute, the limit is %d: try again later", s.who(), limit)
 	}
 	env := &Envelope{
-		QueueID: s.server.o.NewID(),
-		Client:  s.client,
-		Hello:   printable(s.smtp.Hostname(), 255),
-		User:    s.user,
-		From:    from,
-		UTF8:    o.UTF8,
+		QueueID:  s.server.o.NewID(),
+		Client:   s.client,
+		Hello:    printable(s.smtp.Hostname(), 255),
+		Protocol: s.protocol(o.UTF8),
+		User:     s.user,
+		From:     from,
+		UTF8:     o.UTF8,
 	}
 	if !s.begin(env.QueueID) {
 		return refuse(421, smtp.EnhancedCode{4, 3, 2}, "%s is shutting down, try again later", s.server.o.Hostname)

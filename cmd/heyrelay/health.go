@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/smtp"
@@ -41,6 +42,9 @@ func greets(ctx context.Context, l config.Listener) error {
 func dialSMTP(ctx context.Context, l config.Listener) (*smtp.Client, error) {
 	const patience = 10 * time.Second
 	network, address := l.Network()
+	if network == "systemd" {
+		return nil, errors.New("systemd has opened it and knows where: ask systemctl")
+	}
 	conn, err := (&net.Dialer{Timeout: patience}).DialContext(ctx, network, address)
 	if err != nil {
 		return nil, err

@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"strings"
 
+	"github.com/coreos/go-systemd/v22/daemon"
+
 	"heyrelay/internal/config"
 	"heyrelay/internal/events"
 	"heyrelay/internal/gateway"
@@ -27,7 +29,17 @@ func (c serveCmd) Run(p *program) error {
 	for _, w := range cfg.Warnings() {
 		sink.Logger.Warn(w)
 	}
-	return serve(p.ctx, cfg, gateway.Parts{Sink: sink}, nil)
+	// Readiness goes before anything else does (sd_notify(3)).
+	stopped := context.AfterFunc(p.ctx, func() { tell(sink.Logger, daemon.SdNotifyStopping) })
+	defer stopped()
+	return serve(p.ctx, cfg, gateway.Parts{Sink: sink}, func(*gateway.Gateway) { tell(sink.Logger, daemon.SdNotifyReady) })
+}
+
+// tell tells systemd, where it has asked to be told.
+func tell(log *slog.Logger, state string) {
+	if _, err := daemon.SdNotify(false, state); err != nil {
+		log.Warn("systemd was not told "+state, "error", err)
+	}
 }
 
 // serve opens the spool and runs the relay on it until ctx ends. ready, where not

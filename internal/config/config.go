@@ -76,8 +76,9 @@ type Config struct {
 
 // Listener is one address at which applications connect.
 type Listener struct {
-	// host:port, or unix:/path for a socket, which everyone may use who may open
-	// it. No host (":2525") means all addresses of this machine.
+	// host:port, or unix:/path for a socket, which everyone may use who may enter its
+	// folder, or systemd:name for a socket that systemd has opened, by its
+	// FileDescriptorName. No host (":2525") means all addresses of this machine.
 	Address string `yaml:"address" default:"127.0.0.1:2525"`
 
 	// Whether connections are encrypted: never, when the client asks for it

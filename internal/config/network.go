@@ -72,10 +72,14 @@ func loopback() Networks {
 }
 
 // Network gives the network and the address to listen on, as net.Listen takes
-// them: "tcp" and "127.0.0.1:2525", or "unix" and "/run/heyrelay.sock".
+// them: "tcp" and "127.0.0.1:2525", or "unix" and "/run/heyrelay.sock". Of a socket
+// that systemd opens it gives "systemd" and the socket's name.
 func (l Listener) Network() (network, address string) {
 	if path, ok := strings.CutPrefix(l.Address, "unix:"); ok {
 		return "unix", path
+	}
+	if name, ok := strings.CutPrefix(l.Address, "systemd:"); ok {
+		return "systemd", name
 	}
 	return "tcp", l.Address
 }

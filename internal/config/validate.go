@@ -65,9 +65,15 @@ func (l Listener) mistake() string {
 		}
 		return ""
 	}
+	if network == "systemd" {
+		if !isWord(address, "-_.") || address == "" {
+			return "write the FileDescriptorName of the .socket unit, such as systemd:smtp"
+		}
+		return ""
+	}
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
-		return "write host:port, such as 127.0.0.1:2525, [::1]:2525 or :2525, or unix:/path"
+		return "write host:port, such as 127.0.0.1:2525, [::1]:2525 or :2525, or unix:/path, or systemd:name"
 	}
 	if n, ok := wholeNumber(port); !ok || n > 65535 {
 		return "write the port as a number up to 65535"

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"syscall"
 
 	"heyrelay/internal/config"
 	"heyrelay/internal/delivery"
@@ -87,15 +88,15 @@ var bareLF = map[string]smtpd.BareLF{config.BareLFRepair: smtpd.Repair, config.B
 
 // listen opens all listeners, or none.
 func (g *Gateway) listen(open func(network, address string) (net.Listener, error)) error {
+	sockets := opener{open: open}
 	secure, err := g.tls()
 	if err != nil {
 		return err
 	}
 	for i, l := range g.cfg.Listeners {
-		network, address := l.Network()
-		opened, err := open(network, address)
+		opened, err := sockets.listen(l.Network())
 		if err != nil {
-			return errors.Join(fmt.Errorf("listeners[%d]: %w; choose another address or stop what uses it", i, err), g.Close())
+			return errors.Join(fmt.Errorf("listeners[%d]: %w%s", i, err, hint(err)), g.Close())
 		}
 		listener := smtpd.Listener{Listener: opened, Name: fmt.Sprintf("listeners[%d]", i), Allow: l.Allow.Prefixes()}
 		if l.TLS != config.TLSNone {
@@ -104,6 +105,14 @@ func (g *Gateway) listen(open func(network, address string) (net.Listener, error
 		g.listeners = append(g.listeners, listener)
 	}
 	return nil
+}
+
+// hint says what to do about a socket that does not open.
+func hint(err error) string {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return "; choose another address or stop what uses it"
+	}
+	return ""
 }
 
 // tls is what listeners with TLS show their clients; nil where there is none.

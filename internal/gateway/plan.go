@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -65,7 +66,7 @@ func (p planner) plan(env *smtpd.Envelope, raw []byte) (*Plan, error) {
 		QueueID: env.QueueID, Accepted: env.Received, Client: client(env), Sender: env.From,
 		Route: route.Name, Team: route.Team, Inbox: route.Inbox,
 		Title: body.Title, Base: threading.BaseSubject(h.Subject),
-		HTML: body.HTML, Start: body.Start, Text: body.Text, Raw: raw,
+		HTML: body.HTML, Start: body.Start, Text: body.Text, Raw: slices.Concat(env.Trace(p.cfg.Hostname), raw),
 		Warnings: encode(body.Warnings),
 	}
 	m.Fingerprint = fingerprint(scope(route), env.From, rcpt, raw)

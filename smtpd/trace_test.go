@@ -1,0 +1,55 @@
+package smtpd
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+)
+
+func TestTrace(t *testing.T) {
+	at := time.Date(2026, 11, 5, 9, 3, 2, 0, time.FixedZone("", 3600))
+	for want, e := range map[string]Envelope{
+		"Received: from app.test ([192.0.2.1])\r\n\tby relay.test with ESMTPSA id Q1\r\n\tfor <bob@example.com>; Thu, 05 Nov 2026 09:03:02 +0100\r\n": {
+			Client: netip.MustParseAddr("192.0.2.1"), Hello: "app.test", Protocol: "ESMTPSA", Rcpt: []string{"bob@example.com"}},
+		"Received: from unknown ([IPv6:2001:db8::1])\r\n\tby relay.test with SMTP id Q1; Thu, 05 Nov 2026 09:03:02 +0100\r\n": {
+			Client: netip.MustParseAddr("2001:db8::1"), Hello: "x) by evil", Protocol: "SMTP", Rcpt: []string{"bob@example.com", "blind@example.com"}},
+		"Received: from [192.0.2.7] ([192.0.2.1])\r\n\tby relay.test with ESMTP id Q1\r\n\tfor <bob@example.com>; Thu, 05 Nov 2026 09:03:02 +0100\r\n": {
+			Client: netip.MustParseAddr("192.0.2.1"), Hello: "[192.0.2.7]", Protocol: "ESMTP", Rcpt: []string{"bob@example.com"}},
+		"Received: from localhost (unix socket)\r\n\tby relay.test with ESMTP id Q1\r\n\tfor <bob@example.com>; Thu, 05 Nov 2026 09:03:02 +0100\r\n": {
+			Hello: "app.test", Protocol: "ESMTP", Rcpt: []string{"bob@example.com"}},
+	} {
+		e.QueueID, e.Received = "Q1", at
+		if got := string(e.Trace("relay.test")); got != want {
+			t.Errorf("got  %q\nwant %q", got, want)
+		}
+	}
+}
+
+func TestProtocol(t *testing.T) {
+	for want, c := range map[string]*conn{
+		"SMTP": {}, "ESMTP": {extended: true}, "ESMTPS": {extended: true, encrypted: true},
+		"ESMTPA": {extended: true, user: "bob"}, "ESMTPSA": {encrypted: true, user: "bob"},
+	} {
+		if got := c.protocol(false); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+	secret := conn{extended: true, encrypted: true, user: "bob"}
+	if got := secret.protocol(true); got != "UTF8SMTPSA" {
+		t.Error(got)
+	}
+}
+
+// What was spoken reaches the Handler, over IPv6 too.
+func TestProtocolReachesTheHandler(t *testing.T) {
+	h := openTLS(t, false, Options{Users: []User{testUser(t, "bob sesame")}}, &recorder{})
+	c := h.dial(t)
+	c.startTLS()
+	c.hi()
+	c.say("AUTH PLAIN AGJvYgBzZXNhbWU=", "235 ")
+	c.data()
+	c.say(".", "250 ")
+	if got := h.messages()[0].Protocol; got != "ESMTPSA" {
+		t.Error(got)
+	}
+}
