@@ -23,6 +23,11 @@ type Store interface {
 	Claim(ctx context.Context, now time.Time, lease time.Duration, rooms ...spool.Room) ([]spool.Task, time.Time, error)
 	Finish(ctx context.Context, now time.Time, outcomes ...spool.Outcome) ([]spool.Finished, error)
 	Release(ctx context.Context, tasks ...spool.Task) error
+	Spend(ctx context.Context, now time.Time, team string, rate, calls int) error
+	Hold(ctx context.Context, now time.Time, g spool.Gate) error
+	Lift(ctx context.Context, now time.Time, team, route string) (woken int, err error)
+	Wake(ctx context.Context, now time.Time, team string) (woken int, err error)
+	Gates(ctx context.Context) ([]spool.Gate, error)
 }
 
 // Team is a Heymarket team: who calls, and how much it may.
@@ -41,20 +46,30 @@ type Options struct {
 	Now     func() time.Time
 	Jitter  func() float64 // uniform in [0,1)
 
-	Timeout      time.Duration // of one call
-	RetryInitial time.Duration
-	RetryMax     time.Duration
-	Expire       time.Duration // time under trial after which a failed attempt is the last
-	Grace        time.Duration // for calls under way, once Run is told to stop
+	NewLocalID func() string // for a request that goes out anew
+
+	Timeout       time.Duration // of one call
+	RetryInitial  time.Duration
+	RetryMax      time.Duration
+	Expire        time.Duration // time under trial after which a failed attempt is the last
+	LanePatience  time.Duration // time under trial after which a head lets its lane go on
+	LocalIDMemory time.Duration // age of an unknown outcome from which it is looked up before it is tried again
+	HoldMax       time.Duration // a hold ends at the latest
+	Grace         time.Duration // for calls under way, once Run is told to stop
 }
 
 // Scheduler delivers. Make one with New.
 type Scheduler struct {
-	o        Options
-	kick     chan struct{}
-	results  chan spool.Outcome
-	inFlight map[string]int // calls under way, by team; the loop's
-	calls    sync.WaitGroup
+	o       Options
+	kick    chan struct{}
+	results chan result
+	probes  chan probed
+	calls   sync.WaitGroup
+
+	// The loop's own.
+	ctx      context.Context // of Run, without its end: what came of a call is written down in any case
+	inFlight map[string]int  // calls under way, by team
+	guards   map[string]*guard
 }
 
 // storeTrouble is how long the loop waits when the store fails.
@@ -69,8 +84,10 @@ func New(o Options) *Scheduler {
 	return &Scheduler{
 		o:        o,
 		kick:     make(chan struct{}, 1),
-		results:  make(chan spool.Outcome, room),
+		results:  make(chan result, room),
+		probes:   make(chan probed, len(o.Teams)),
 		inFlight: map[string]int{},
+		guards:   map[string]*guard{},
 	}
 }
 
@@ -86,8 +103,10 @@ func (s *Scheduler) Kick() {
 // way finish for Options.Grace, cuts the rest, whose outcome is then unknown,
 // and records all of them before it returns.
 func (s *Scheduler) Run(ctx context.Context) {
-	calls, cut := context.WithCancel(context.WithoutCancel(ctx))
+	s.ctx = context.WithoutCancel(ctx)
+	calls, cut := context.WithCancel(s.ctx)
 	defer cut()
+	s.recall()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	var ended []spool.Outcome
@@ -95,12 +114,14 @@ func (s *Scheduler) Run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			continue
-		case o := <-s.results:
-			ended = append(ended, o)
+		case r := <-s.results:
+			ended = append(ended, s.learn(r))
+		case p := <-s.probes:
+			s.probed(p)
 		case <-s.kick:
 		case <-timer.C:
 		}
-		ended = s.finish(ctx, s.collect(ended))
+		ended = s.finish(s.collect(ended))
 		next, ok := s.begin(ctx, calls)
 		if !ok || len(ended) > 0 {
 			next = s.o.Now().Add(storeTrouble)
@@ -109,29 +130,59 @@ func (s *Scheduler) Run(ctx context.Context) {
 			timer.Reset(max(0, next.Sub(s.o.Now())))
 		}
 	}
-	s.drain(ctx, ended, cut)
+	s.drain(ended, cut)
+}
+
+// recall takes over the holds that were written down before.
+func (s *Scheduler) recall() {
+	gates, err := s.o.Store.Gates(s.ctx)
+	if err != nil {
+		s.trouble("holds could not be read", err)
+	}
+	for _, h := range gates {
+		g := s.guard(h.Team)
+		if h.Route != "" {
+			g.route(h.Route).held, g.route(h.Route).since = true, h.Since
+			continue
+		}
+		g.hold.grow(s.o.Now(), firstProbe, heldProbe)
+		g.since = h.Since
+	}
 }
 
 // collect takes the results that are there already.
 func (s *Scheduler) collect(ended []spool.Outcome) []spool.Outcome {
 	for {
 		select {
-		case o := <-s.results:
-			ended = append(ended, o)
+		case r := <-s.results:
+			ended = append(ended, s.learn(r))
 		default:
 			return ended
 		}
 	}
 }
 
+// learn judges a result and lets the guards see it.
+func (s *Scheduler) learn(r result) spool.Outcome {
+	s.outage(r)
+	o := s.judge(r)
+	s.watch(r, o)
+	if more := r.search.Pages - 1; more > 0 { // the claim paid for one
+		if err := s.o.Store.Spend(s.ctx, s.o.Now(), r.task.Team, s.o.Teams[r.task.Team].Rate, more); err != nil {
+			s.trouble("the pages of a search could not be charged", err)
+		}
+	}
+	return o
+}
+
 // begin claims what may begin now and begins it. next is when to come again, ok
 // is false if the store failed.
 func (s *Scheduler) begin(ctx, calls context.Context) (next time.Time, ok bool) {
-	rooms := s.rooms()
+	rooms, next := s.rooms(calls)
 	if len(rooms) == 0 {
-		return time.Time{}, true // a result will wake us
+		return next, true
 	}
-	tasks, next, err := s.o.Store.Claim(ctx, s.o.Now(), s.lease(), rooms...)
+	tasks, due, err := s.o.Store.Claim(ctx, s.o.Now(), s.lease(), rooms...)
 	if err != nil {
 		if ctx.Err() == nil {
 			s.trouble("the spool could not be asked for work", err)
@@ -139,28 +190,52 @@ func (s *Scheduler) begin(ctx, calls context.Context) (next time.Time, ok bool) 
 		return time.Time{}, false
 	}
 	if ctx.Err() != nil { // told to stop while the store was asked
-		s.release(ctx, tasks)
+		s.release(tasks)
 		return time.Time{}, true
 	}
 	for _, t := range tasks {
 		s.inFlight[t.Team]++
 		s.calls.Go(func() { s.results <- s.call(calls, t) })
 	}
-	return next, true
+	return earlier(next, due), true
 }
 
-// rooms says what each team may begin. An eighth of its calls is kept for high.
-func (s *Scheduler) rooms() []spool.Room {
-	var rooms []spool.Room
+// earlier is the earlier of two times, of which zero is none.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// rooms says what each team may begin, and when to ask again on its own account.
+// An eighth of a team's calls is kept for high. A team that is held begins
+// nothing but probes of its own; one whose breaker is open begins one call at a
+// time.
+func (s *Scheduler) rooms(calls context.Context) (rooms []spool.Room, next time.Time) {
+	now := s.o.Now()
 	for name, t := range s.o.Teams {
-		free := t.Concurrency - s.inFlight[name]
-		if free <= 0 {
+		g, free := s.guard(name), t.Concurrency-s.inFlight[name]
+		if g.hold.on() {
+			next = earlier(next, s.probe(calls, name, g))
 			continue
 		}
+		if g.breaker.on() {
+			if free = 1 - s.inFlight[name]; g.breaker.until.After(now) {
+				next = earlier(next, g.breaker.until)
+				continue
+			}
+		}
+		if free <= 0 {
+			continue // a result will wake us
+		}
 		high := min(free, t.Concurrency/8)
-		rooms = append(rooms, spool.Room{Team: name, Rate: t.Rate, Free: free - high, High: high})
+		if g.breaker.on() {
+			high = 0
+		}
+		rooms = append(rooms, spool.Room{Team: name, Rate: t.Rate, Free: free - high, High: high, Probe: heldProbe})
 	}
-	return rooms
+	return rooms, next
 }
 
 // lease outlasts a call with its repeats after a 401.
@@ -168,11 +243,11 @@ func (s *Scheduler) lease() time.Duration { return 4*s.o.Timeout + time.Minute }
 
 // finish records what ended and returns what could not be recorded, to be tried
 // again: an answer must not get lost because the disk is full.
-func (s *Scheduler) finish(ctx context.Context, ended []spool.Outcome) []spool.Outcome {
+func (s *Scheduler) finish(ended []spool.Outcome) []spool.Outcome {
 	if len(ended) == 0 {
 		return nil
 	}
-	found, err := s.o.Store.Finish(context.WithoutCancel(ctx), s.o.Now(), ended...)
+	found, err := s.o.Store.Finish(s.ctx, s.o.Now(), ended...)
 	if err != nil {
 		s.trouble("answers of the API could not be recorded, this is tried again", err)
 		return ended
@@ -186,56 +261,23 @@ func (s *Scheduler) finish(ctx context.Context, ended []spool.Outcome) []spool.O
 
 // release gives tasks back that never reached the network. What cannot be given
 // back comes back when its lease ends.
-func (s *Scheduler) release(ctx context.Context, tasks []spool.Task) {
+func (s *Scheduler) release(tasks []spool.Task) {
 	if len(tasks) == 0 {
 		return
 	}
-	if err := s.o.Store.Release(context.WithoutCancel(ctx), tasks...); err != nil {
+	if err := s.o.Store.Release(s.ctx, tasks...); err != nil {
 		s.trouble("claimed requests could not be given back", err)
 	}
 }
 
 // drain waits for the calls under way and records them.
-func (s *Scheduler) drain(ctx context.Context, ended []spool.Outcome, cut context.CancelFunc) {
+func (s *Scheduler) drain(ended []spool.Outcome, cut context.CancelFunc) {
 	late := time.AfterFunc(s.o.Grace, cut)
 	defer late.Stop()
 	s.calls.Wait()
-	s.finish(ctx, s.collect(ended))
+	s.finish(s.collect(ended))
 }
 
 func (s *Scheduler) trouble(reason string, err error) {
 	s.o.Sink.Record(events.Event{Kind: events.Trouble, Time: s.o.Now(), Reason: reason, Err: err})
-}
-
-// tell says once what became of an attempt.
-func (s *Scheduler) tell(o spool.Outcome, f spool.Finished) {
-	t, now := o.Task, s.o.Now()
-	e := events.Event{
-		Time: now, QueueID: t.QueueID, LocalID: t.LocalID, Sender: t.Sender, To: Targets(t), Route: t.Route, Team: t.Team, Title: t.Title,
-		Convo: o.ConvoID, Message: o.MessageID, Attempt: t.Attempt, Status: o.Status, APIID: o.APIID, Reason: o.Reason, Due: o.Due,
-	}
-	if f.Err != nil {
-		e.Kind, e.Reason, e.Err = events.Surprised, "another attempt had begun before this answer came, which changed nothing", f.Err
-		s.o.Sink.Record(e)
-		return
-	}
-	switch o.State {
-	case spool.Sent:
-		e.Kind, e.Took = events.Sent, now.Sub(t.Accepted)
-	case spool.Flagged:
-		e.Kind = events.Flagged
-	case spool.Failed:
-		e.Kind = events.Failed
-	default:
-		e.Kind = events.Deferred
-	}
-	s.o.Sink.Record(e)
-	if f.Foreign {
-		e.Kind, e.Reason = events.Surprised, "the answered convo_id is one of other participants, it is not used for replies"
-		s.o.Sink.Record(e)
-	}
-	if f.Replaced != 0 {
-		e.Kind, e.Reason = events.Surprised, "the answer to a reply has another convo_id, which replaces ours"
-		s.o.Sink.Record(e)
-	}
 }

@@ -66,7 +66,41 @@ type lane struct {
 	released int
 	failing  int // Finish fails so many times
 	onClaim  func()
+	spent    int
+	gates    []string // holds and lifts, in order
 }
+
+func (l *lane) note(format string, args ...any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.gates = append(l.gates, fmt.Sprintf(format, args...))
+}
+
+func (l *lane) Spend(_ context.Context, _ time.Time, _ string, _, calls int) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.spent += calls
+	return nil
+}
+
+func (l *lane) Hold(_ context.Context, _ time.Time, g spool.Gate) error {
+	l.note("hold %q %q", g.Team, g.Route)
+	return nil
+}
+
+func (l *lane) Lift(_ context.Context, _ time.Time, team, route string) (int, error) {
+	l.note("lift %q %q", team, route)
+	return l.Wake(nil, time.Time{}, team)
+}
+
+func (l *lane) Wake(context.Context, time.Time, string) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.due = time.Time{}
+	return 1, nil
+}
+
+func (l *lane) Gates(context.Context) ([]spool.Gate, error) { return nil, nil }
 
 func (l *lane) Claim(_ context.Context, now time.Time, _ time.Duration, rooms ...spool.Room) ([]spool.Task, time.Time, error) {
 	l.mu.Lock()
@@ -83,7 +117,10 @@ func (l *lane) Claim(_ context.Context, now time.Time, _ time.Duration, rooms ..
 	l.claimed = true
 	l.task.Attempt++
 	if l.task.Attempt == 1 {
-		l.task.Tried = now
+		l.task.Tried, l.task.FirstSend = now, now
+	}
+	if l.task.Call == spool.Send {
+		l.task.LastSend = now
 	}
 	return []spool.Task{l.task}, time.Time{}, nil
 }
@@ -98,7 +135,7 @@ func (l *lane) Finish(_ context.Context, _ time.Time, outcomes ...spool.Outcome)
 	l.outcomes = append(l.outcomes, outcomes...)
 	for _, o := range outcomes {
 		l.claimed, l.open, l.due = false, o.State.Open(), o.Due
-		l.task.Unknown = l.task.Unknown || o.Unknown
+		l.task.Unknown, l.task.Call = (l.task.Unknown || o.Unknown) && !o.Known, o.Next
 	}
 	return make([]spool.Finished, len(outcomes)), nil
 }
@@ -135,6 +172,7 @@ func run(t *testing.T, l *lane, a *answers, d time.Duration) *recorder {
 		Creator: func(route string) (int64, bool) { return 55, route == "support" },
 		Sink:    rec, Now: time.Now, Jitter: func() float64 { return 0 },
 		Timeout: 30 * time.Second, RetryInitial: time.Second, RetryMax: time.Hour, Expire: 24 * time.Hour, Grace: 5 * time.Second,
+		LanePatience: 15 * time.Minute, LocalIDMemory: time.Hour, HoldMax: 14 * 24 * time.Hour, NewLocalID: func() string { return "L2" },
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	defer cancel()
@@ -178,13 +216,13 @@ func TestOutcomes(t *testing.T) {
 	}{
 		{"200 not queued", answer(200, `{"id":9,"convo_id":7,"queued":false}`), spool.Flagged, false, 0},
 		{"200 of a captive portal", answer(200, `<html>`), spool.Asleep, true, time.Second},
-		{"302", answer(302, ``, "Location", "https://elsewhere.example"), spool.Asleep, false, time.Second},
+		{"302", answer(302, ``, "Location", "https://elsewhere.example"), spool.Asleep, false, 0},
 		{"400", answer(400, `{"error":"bad_data"}`), spool.Failed, false, 0},
 		{"413", answer(413, `{"error":"too large"}`), spool.Failed, false, 0},
 		{"422", answer(422, `{"error":"no"}`), spool.Failed, false, 0},
 		{"400 of a proxy", answer(400, `<html>`), spool.Asleep, false, time.Second},
-		{"401", answer(401, `{"error":"who"}`), spool.Asleep, false, time.Second},
-		{"403", answer(403, `{"error":"no"}`), spool.Asleep, false, time.Second},
+		{"401", answer(401, `{"error":"who"}`), spool.Asleep, false, 0},
+		{"403", answer(403, `{"error":"no"}`), spool.Asleep, false, 30 * time.Second},
 		{"404", answer(404, `{"error":"no"}`), spool.Asleep, false, time.Second},
 		{"408", answer(408, ``), spool.Asleep, true, time.Second},
 		{"429", answer(429, `{}`), spool.Asleep, false, time.Second},
@@ -238,11 +276,31 @@ func TestARetryRepeatsTheCall(t *testing.T) {
 	})
 }
 
+// Credentials that are refused hold the team; its probe is no message.
+func TestDeniedHoldsTheTeam(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLane()
+		no, yes := answer(401, `{"error":"who"}`), answer(200, sentBody)
+		inboxes := answer(200, `[{"id":202,"members":[55]}]`)
+		a := &answers{list: []func(*http.Request) (*http.Response, error){no, no, inboxes, yes}}
+		rec := run(t, l, a, time.Minute)
+		if got := fmt.Sprint(l.gates); got != `[hold "shop" "" lift "shop" ""]` {
+			t.Errorf("gates %s", got)
+		}
+		if len(a.calls) != 4 || a.calls[1] != "" || a.calls[2] != "" || l.spent != 2 {
+			t.Errorf("calls %q, %d spent on probes", a.calls, l.spent)
+		}
+		if got := fmt.Sprint(rec.kind); got != "[held deferred released sent]" {
+			t.Errorf("events %s", got)
+		}
+	})
+}
+
 // A 400 proves nothing where an earlier attempt may have been carried out.
 func TestUnknownIsNotFailedByA400(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLane()
-		run(t, l, &answers{list: []func(*http.Request) (*http.Response, error){answer(500, `{}`), answer(400, `{"error":"x"}`)}}, 2*time.Second)
+		run(t, l, &answers{list: []func(*http.Request) (*http.Response, error){answer(500, `{}`), answer(400, `{"error":"x"}`), answer(200, `[]`)}}, 30*time.Second)
 		for _, o := range l.outcomes {
 			if o.State == spool.Failed {
 				t.Errorf("failed for good: %s", o.Reason)
@@ -339,15 +397,20 @@ func TestUnknownRouteWaits(t *testing.T) {
 }
 
 func TestHighHasCallsOfItsOwn(t *testing.T) {
-	s := New(Options{Teams: map[string]Team{"shop": {Rate: 500, Concurrency: 16}}})
+	s := New(Options{Now: time.Now, Teams: map[string]Team{"shop": {Rate: 500, Concurrency: 16}}})
 	s.inFlight["shop"] = 10
-	if r := s.rooms()[0]; r.Free != 4 || r.High != 2 {
+	if r := rooms(s)[0]; r.Free != 4 || r.High != 2 {
 		t.Errorf("room %+v, want 4 for all and 2 for high", r)
 	}
 	s.inFlight["shop"] = 16
-	if r := s.rooms(); r != nil {
+	if r := rooms(s); r != nil {
 		t.Errorf("room %+v where there is none", r)
 	}
+}
+
+func rooms(s *Scheduler) []spool.Room {
+	r, _ := s.rooms(context.Background())
+	return r
 }
 
 func TestEmailSaysTheSubjectOfAReply(t *testing.T) {

@@ -1,63 +1,169 @@
 package delivery
 
 import (
-	"context"
-	"errors"
-	"html"
+	"net/http"
 	"time"
 
 	"heyrelay/internal/heymarket"
 	"heyrelay/internal/spool"
 )
 
-// call makes the one call that a task is and says how it ended.
-func (s *Scheduler) call(ctx context.Context, t spool.Task) spool.Outcome {
-	creator, known := s.o.Creator(t.Route)
-	if !known {
-		return s.again(t, 0, spool.Outcome{Reason: "route " + t.Route + " is not in the configuration any more: add it again"})
+// judge says what the answer to a call means for its request.
+func (s *Scheduler) judge(r result) spool.Outcome {
+	o := spool.Outcome{Task: r.task}
+	if r.local != "" {
+		o.Reason = r.local
+		return s.again(o, 0)
 	}
-	sent, err := s.o.Teams[t.Team].Client.Send(ctx, Email(t, creator))
-	if err != nil {
-		return s.failed(t, err)
+	if r.problem != nil {
+		o.Status, o.APIID, o.Reason = r.problem.Status, r.problem.RequestID, r.problem.Error()
 	}
-	o := spool.Outcome{
-		Task: t, State: spool.Sent, Status: sent.Status,
-		ConvoID: sent.ConvoID, MessageID: sent.ID, APIID: sent.RequestID,
+	switch r.call {
+	case spool.Look:
+		return s.looked(r, o)
+	case spool.Search:
+		return s.searched(r, o)
 	}
-	if !sent.Queued {
-		o.State, o.Reason = spool.Flagged, "the API took it but says that it did not queue it: "+sent.Compliance
+	if r.problem != nil {
+		o.Unknown = r.problem.Unknown
+		return s.refused(r.problem, o)
+	}
+	return s.sent(r.sent, o)
+}
+
+// sent ends a request that the API took.
+func (s *Scheduler) sent(a heymarket.Sent, o spool.Outcome) spool.Outcome {
+	o.State, o.Status, o.ConvoID, o.MessageID, o.APIID = spool.Sent, a.Status, a.ConvoID, a.ID, a.RequestID
+	if !a.Queued {
+		o.State, o.Reason = spool.Flagged, "the API took it but says that it did not queue it: "+a.Compliance
 	}
 	return o
 }
 
-// failed says what an error of the API means for the request: for good only
-// where the API says that this message can never be sent, and where it surely
-// was not sent by an earlier attempt. Everything else is temporary.
-func (s *Scheduler) failed(t spool.Task, err error) spool.Outcome {
-	var e *heymarket.Error
-	if !errors.As(err, &e) {
-		return s.again(t, 0, spool.Outcome{Unknown: true, Reason: err.Error()})
+// refused says what a send that failed means. Where an earlier attempt may have
+// been carried out, no refusal proves that the message is not there: it is looked
+// for first. Where a reply is refused, its conversation may be gone: that is
+// looked at first. Only then is the answer taken for what it is.
+func (s *Scheduler) refused(e *heymarket.Error, o spool.Outcome) spool.Outcome {
+	t := o.Task
+	definite := e.Class == heymarket.Invalid || e.Class == heymarket.Forbidden || e.Class == heymarket.NotFound
+	switch {
+	case e.Class == heymarket.Conflict, definite && t.Unknown:
+		return s.next(o, spool.Search)
+	case t.ConvoID != 0 && !t.Alive && conversationMayBeGone(e):
+		o.Refused = true
+		return s.next(o, spool.Look)
+	case e.Class == heymarket.Forbidden:
+		return s.forbidden(o)
+	case e.Class == heymarket.Invalid:
+		return s.failed(o)
+	case e.Class == heymarket.Denied, e.Class == heymarket.Redirect:
+		return s.denied(o)
 	}
-	o := spool.Outcome{Task: t, Status: e.Status, APIID: e.RequestID, Unknown: e.Unknown, Reason: e.Error()}
-	if e.Class == heymarket.Invalid && !t.Unknown {
-		o.State = spool.Failed
+	return s.again(o, e.RetryAfter)
+}
+
+// conversationMayBeGone reports whether this is how a reply into a conversation
+// that is gone or moved may be answered.
+func conversationMayBeGone(e *heymarket.Error) bool {
+	return e.Class == heymarket.Forbidden || e.Class == heymarket.NotFound || e.Class == heymarket.Invalid && e.Status == http.StatusBadRequest
+}
+
+// looked says what the state of a refused reply's conversation means: gone or
+// moved, the content goes out once more as an opener; alive, the refusal is taken
+// for what it was.
+func (s *Scheduler) looked(r result, o spool.Outcome) spool.Outcome {
+	t := o.Task
+	switch {
+	case t.Unknown: // a new local_id could double it
+		return s.next(o, spool.Search)
+	case r.problem != nil && r.problem.Class == heymarket.NotFound, r.problem == nil && r.convo.Inbox != t.Inbox:
+		o.State, o.Due, o.Next, o.Reopen, o.LocalID = spool.Asleep, s.o.Now(), spool.Send, true, s.o.NewLocalID()
+		o.Reason = "its conversation is gone or in another inbox: sent once more as an opener"
+		return o
+	case r.problem != nil:
+		return s.askAgain(o, spool.Look, r.problem.RetryAfter)
+	}
+	o.Alive, o.APIID, o.Status, o.Reason = true, r.convo.RequestID, t.RefusedStatus, t.Refused
+	switch {
+	case t.RefusedStatus == http.StatusForbidden && r.convo.Blocked:
+		o.Reason += " (the contact is blocked)"
+		return s.failed(o)
+	case t.RefusedStatus == http.StatusForbidden:
+		return s.forbidden(o)
+	case t.RefusedStatus == http.StatusBadRequest:
+		return s.failed(o)
+	}
+	return s.again(o, 0)
+}
+
+// searched says what a look for the message in the team's history means. Absence
+// is believed only of a complete search, and not too soon.
+func (s *Scheduler) searched(r result, o spool.Outcome) spool.Outcome {
+	t, now := o.Task, s.o.Now()
+	switch {
+	case r.search.Found:
+		o.State, o.ConvoID, o.MessageID, o.Status, o.Reason = spool.Sent, r.search.Message.ConvoID, r.search.Message.ID, 0, "found by its local_id"
+		return o
+	case r.problem != nil:
+		return s.askAgain(o, spool.Search, r.problem.RetryAfter)
+	case !r.search.Complete:
+		o.Reason = "the team's history could not be searched to the end"
+		return s.askAgain(o, spool.Search, 0)
+	}
+	if listed := t.LastSend.Add(searchMargin); listed.After(now) {
+		o.Reason = "not found by its local_id yet"
+		o.State, o.Due, o.Next = spool.Asleep, listed, spool.Search
 		return o
 	}
-	return s.again(t, e.RetryAfter, o)
+	o.Known, o.Reason = true, "not found by its local_id: it was not sent"
+	if o = s.again(o, 0); o.State == spool.Asleep {
+		o.Due = now // it has waited long enough
+	}
+	return o
+}
+
+// askAgain is again for a call that is no send.
+func (s *Scheduler) askAgain(o spool.Outcome, call spool.Call, retryAfter time.Duration) spool.Outcome {
+	if o = s.again(o, retryAfter); o.State == spool.Asleep {
+		o.Next = call
+	}
+	return o
+}
+
+// next asks something else at once.
+func (s *Scheduler) next(o spool.Outcome, call spool.Call) spool.Outcome {
+	o.State, o.Due, o.Next = spool.Asleep, s.o.Now(), call
+	return o
+}
+
+// failed ends a request for good, unless it is the probe of a held route: then
+// it is believed that the route is to blame, and another goes first next time.
+func (s *Scheduler) failed(o spool.Outcome) spool.Outcome {
+	if o.Task.Probe {
+		o.State, o.Due = spool.Asleep, s.o.Now()
+		return o
+	}
+	o.State = spool.Failed
+	return o
 }
 
 // again puts the request to sleep until its next attempt, or ends it where its
-// time under trial is over.
-func (s *Scheduler) again(t spool.Task, retryAfter time.Duration, o spool.Outcome) spool.Outcome {
-	o.Task = t
-	now := s.o.Now()
-	if tried := now.Sub(t.Tried); tried > s.o.Expire {
-		o.State = spool.Failed
+// time under trial is over. A head that keeps failing while its team delivers
+// others steps aside.
+func (s *Scheduler) again(o spool.Outcome, retryAfter time.Duration) spool.Outcome {
+	t, now := o.Task, s.o.Now()
+	tried := now.Sub(t.Tried)
+	if tried > s.o.Expire {
 		o.Reason = "given up after " + tried.Round(time.Second).String() + "; last: " + o.Reason
-		return o
+		return s.failed(o)
 	}
 	o.State = spool.Asleep
 	o.Due = now.Add(max(s.backOff(t.Attempt), min(retryAfter, s.o.RetryMax)))
+	if g := s.guard(t.Team); g.breaker.on() && g.breaker.until.Before(o.Due) {
+		o.Due = g.breaker.until // it may be the next that tries the API
+	}
+	o.Aside = !t.Aside && tried > s.o.LanePatience && s.guard(t.Team).lastSent.After(t.Tried)
 	return o
 }
 
@@ -69,31 +175,4 @@ func (s *Scheduler) backOff(attempt int) time.Duration {
 		d = min(d, s.o.RetryInitial<<n)
 	}
 	return d - time.Duration(s.o.Jitter()*float64(d/2))
-}
-
-// Email is the call that a task stands for, made in the name of creator.
-func Email(t spool.Task, creator int64) heymarket.Email {
-	m := heymarket.Email{CreatorID: creator, Inbox: t.Inbox, Text: t.HTML, RawText: t.Text, LocalID: t.LocalID}
-	if t.Subject != "" {
-		m.Text = t.HTML[:t.Start] + "<p>Subject: " + html.EscapeString(t.Subject) + "</p>\n" + t.HTML[t.Start:]
-		m.RawText = "Subject: " + t.Subject + "\n\n" + t.Text
-	}
-	if t.ConvoID != 0 {
-		m.ConvoID = t.ConvoID
-		return m
-	}
-	m.ConvTitle, m.Targets = t.Title, Targets(t)
-	return m
-}
-
-// Targets are a task's recipients as the API writes them, one address each.
-func Targets(t spool.Task) []string {
-	targets := make([]string, 0, len(t.To)+len(t.Cc))
-	for _, a := range t.To {
-		targets = append(targets, "to:"+a)
-	}
-	for _, a := range t.Cc {
-		targets = append(targets, "cc:"+a)
-	}
-	return targets
 }

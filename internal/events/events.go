@@ -21,6 +21,8 @@ const (
 	Flagged   Kind = "flagged"   // the API took the request but says that it did not queue it
 	Deferred  Kind = "deferred"  // the attempt failed, the request will be tried again at Due
 	Failed    Kind = "failed"    // the request failed for good
+	Held      Kind = "held"      // a route or a team is kept back, or its breaker is open
+	Released  Kind = "released"  // it is not any more
 	Surprised Kind = "surprised" // the API answered in a way that is counted (another convo_id, a convo_id of others)
 	Started   Kind = "started"   // the process serves
 	Stopping  Kind = "stopping"  // the process drains

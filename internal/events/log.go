@@ -24,6 +24,8 @@ var words = map[Kind]struct {
 	Flagged:   {slog.LevelWarn, "flagged"},
 	Deferred:  {slog.LevelWarn, "deferred"},
 	Failed:    {slog.LevelError, "failed"},
+	Held:      {slog.LevelError, "held"},
+	Released:  {slog.LevelInfo, "released"},
 	Surprised: {slog.LevelWarn, "surprising answer"},
 	Started:   {slog.LevelInfo, "started"},
 	Stopping:  {slog.LevelInfo, "stopping"},

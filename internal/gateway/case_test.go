@@ -6,10 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +24,7 @@ import (
 	"heyrelay/internal/config"
 	"heyrelay/internal/events"
 	"heyrelay/internal/sandbox"
+	"heyrelay/internal/spool"
 	"heyrelay/internal/spool/sqlite"
 	"heyrelay/smtpd"
 )
@@ -29,12 +33,17 @@ import (
 // spool and the sandbox in simulated time. The first line of a file says what a
 // reader must see; its sections are, in order:
 //
+//	sandbox KEY=VALUE  how the API is where nobody knows (modes has the keys)
 //	config             keys of the route, in YAML; delivery: keys of delivery
 //	mail               the envelope, "sender > recipient …", and the message
 //	mail, broke off    the client is gone before it could hear the 250
 //	pause, go          nothing is delivered in between
 //	wait 10m           that time passes
 //	fault NAME …       what the next calls run into (internal/sandbox has the names)
+//	always NAME TEXT   what all calls run into whose body holds TEXT, or all calls; until heal
+//	count N            the API has accepted N messages by now
+//	states             how many requests are in which state in the end
+//	any order          what was sent may be in any order, and conversations are not numbered
 //	replies            what each mail was answered; * stands for anything, Q1 for the first mail's queue id
 //	sent               what the API accepted, in order; C1 for the first conversation
 func TestCases(t *testing.T) {
@@ -62,6 +71,7 @@ type scene struct {
 	see     string
 	gateway *Gateway
 	api     *sandbox.Sandbox
+	modes   sandbox.Modes
 	paused  bool
 	going   chan struct{} // closed when delivery begins
 	replies []string
@@ -77,17 +87,28 @@ func (s *scene) play(files []txtar.File) {
 	if s.going = make(chan struct{}); !s.paused {
 		close(s.going)
 	}
+	for _, f := range files {
+		if mode, ok := strings.CutPrefix(f.Name, "sandbox "); ok {
+			s.mode(mode)
+		}
+	}
 	s.open(sections["config"], sections["delivery"])
 	for _, f := range files {
 		s.step(f)
 	}
 	s.pass(10 * time.Minute)
+	if want, ok := sections["states"]; ok {
+		if got := s.states(); got != want {
+			s.t.Errorf("%s\nrequests: %s, want %s", s.see, got, want)
+		}
+	}
 	s.stop()
 	if want, ok := sections["replies"]; ok {
 		s.compareReplies(strings.Split(want, "\n"))
 	}
-	if got := s.sent(); got != sections["sent"] {
-		s.t.Errorf("%s\nsent:\n%s\nwant:\n%s", s.see, got, sections["sent"])
+	_, anyOrder := sections["any order"]
+	if got, want := s.sent(), sections["sent"]; got != want && !(anyOrder && unordered(got) == unordered(want)) {
+		s.t.Errorf("%s\nsent:\n%s\nwant:\n%s", s.see, got, want)
 	}
 	if n := s.api.Stats().Conflicts; n > 0 {
 		s.t.Errorf("a local_id was used %d times for another body", n)
@@ -126,7 +147,7 @@ func (s *scene) open(route, delivery string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.api = sandbox.New(sandbox.Options{RatePerMinute: sandbox.APIRate})
+	s.api = sandbox.New(sandbox.Options{RatePerMinute: sandbox.APIRate, Modes: s.modes})
 	s.gateway, err = New(cfg, Parts{Store: store, Sink: testLog{s.t}, Transport: s.api, Random: rand.Reader, Listen: nowhere})
 	if err != nil {
 		s.t.Fatal(err)
@@ -161,12 +182,42 @@ func (s *scene) step(f txtar.File) {
 		for _, name := range strings.Fields(rest) {
 			s.api.Inject(1, sandbox.Fault(name), nil)
 		}
+	case "always":
+		name, text, _ := strings.Cut(rest, " ")
+		s.api.Inject(-1, sandbox.Fault(name), func(c sandbox.Call) bool { return strings.Contains(string(c.Body), text) })
+	case "heal":
+		s.api.Clear()
+	case "count":
+		if got := fmt.Sprint(len(s.api.Messages())); got != rest {
+			s.t.Errorf("%s\n%s messages by now, want %s", s.see, got, rest)
+		}
 	case "go":
 		s.paused = false
 		close(s.going)
-	case "pause", "config", "delivery", "replies", "sent":
+	case "pause", "sandbox", "config", "delivery", "replies", "sent", "states", "any":
 	default:
 		s.t.Fatalf("a section %q", f.Name)
+	}
+}
+
+// mode sets one of the ways in which the API may differ from what one would guess.
+func (s *scene) mode(text string) {
+	key, value, _ := strings.Cut(text, "=")
+	n, _ := strconv.Atoi(value)
+	d, _ := time.ParseDuration(value)
+	switch key {
+	case "duplicate":
+		s.modes.Duplicate = n
+	case "dead":
+		s.modes.Dead = n
+	case "lag":
+		s.modes.ListLag = d
+	case "memory":
+		s.modes.LocalIDMemory = d
+	case "merge":
+		s.modes.Merge = true
+	default:
+		s.t.Fatalf("no mode of the sandbox is called %q", key)
 	}
 }
 
@@ -233,6 +284,33 @@ func (s *scene) sent() string {
 		lines = append(lines, fmt.Sprintf("C%d %s: %s", number[m.ConvoID], what, strings.TrimSpace(first)))
 	}
 	return strings.Join(lines, "\n")
+}
+
+// unordered sorts lines and takes the conversations' numbers away.
+func unordered(lines string) string {
+	all := strings.Split(lines, "\n")
+	for i, l := range all {
+		_, all[i], _ = strings.Cut(l, " ")
+	}
+	slices.Sort(all)
+	return strings.Join(all, "\n")
+}
+
+// states counts requests by state, as "1 failed, 2 sent".
+func (s *scene) states() string {
+	entries, err := s.gateway.store.(spool.Reader).List(s.t.Context(), spool.Filter{Limit: 1000})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	n := map[string]int{}
+	for _, e := range entries {
+		n[e.State]++
+	}
+	var all []string
+	for _, state := range slices.Sorted(maps.Keys(n)) {
+		all = append(all, fmt.Sprintf("%d %s", n[state], state))
+	}
+	return strings.Join(all, ", ")
 }
 
 // testLog shows what happened where a test fails.

@@ -57,8 +57,12 @@ type Gateway struct {
 	listeners []smtpd.Listener
 }
 
-// grace is how long sessions and calls under way may take to end on shutdown.
-const grace = 10 * time.Second
+const (
+	grace         = 10 * time.Second    // for sessions and calls under way to end on shutdown
+	lanePatience  = 15 * time.Minute    // after which a failing head lets its lane go on
+	localIDMemory = time.Hour           // for which the API is trusted to know a local_id; nobody documents it
+	holdMax       = 14 * 24 * time.Hour // after which a hold ends in any case
+)
 
 // New builds the whole and opens the listeners, so that a port in use is an
 // error here. Nothing is served until Run.
@@ -74,6 +78,7 @@ func New(cfg *config.Config, p Parts) (*Gateway, error) {
 		Store: p.Store, Teams: teams, Creator: creators(cfg), Sink: p.Sink, Now: p.Now, Jitter: rand.Float64,
 		Timeout:      cfg.Heymarket.Timeout.Std(),
 		RetryInitial: cfg.Delivery.RetryInitial.Std(), RetryMax: cfg.Delivery.RetryMax.Std(), Expire: cfg.Delivery.Expire.Std(),
+		LanePatience: lanePatience, LocalIDMemory: localIDMemory, HoldMax: holdMax, NewLocalID: g.planner.localID,
 		Grace: grace,
 	})
 	users, err := users(cfg)

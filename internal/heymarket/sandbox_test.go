@@ -233,10 +233,10 @@ func TestSandboxRefuses(t *testing.T) {
 	wrongCreator.CreatorID = 1
 	bothWays.ConvoID = 9001
 	for want, email := range map[string]heymarket.Email{
-		"the API answered 403: Denied: field creator_id: not a member of the inbox":                       wrongCreator,
-		"the API answered 400: bad_data: field convo_id: targets and conv_title do not apply with it":     bothWays,
+		"the API answered 403: Denied: field creator_id: not a member of the inbox":                                   wrongCreator,
+		"the API answered 400: bad_data: field convo_id: targets and conv_title do not apply with it":                 bothWays,
 		`the API answered 400: bad_data: field targets: "ann@example.com" begins with neither to: nor cc: as it must`: opener("l-3", "ann@example.com"),
-		"the API answered 400: bad_data: field targets: is missing, and so is convo_id":                   opener("l-4"),
+		"the API answered 400: bad_data: field targets: is missing, and so is convo_id":                               opener("l-4"),
 	} {
 		if _, err := c.Send(t.Context(), email); err == nil || err.Error() != want {
 			t.Errorf("%v, not %s", err, want)

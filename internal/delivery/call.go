@@ -1,0 +1,82 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"html"
+	"time"
+
+	"heyrelay/internal/heymarket"
+	"heyrelay/internal/spool"
+)
+
+// result is what one call came to. It is made by the call's goroutine and judged
+// by the loop.
+type result struct {
+	task    spool.Task
+	call    spool.Call // what was asked in the end
+	sent    heymarket.Sent
+	convo   heymarket.Conversation
+	search  heymarket.Search
+	problem *heymarket.Error // nil where the API answered as wished
+	local   string           // why no call was made, "" where one was
+}
+
+// searchMargin is how far a search looks beyond the attempts, for clocks that
+// differ, and how long after the last one it is believed: nobody documents how
+// soon a message is listed.
+const searchMargin = time.Minute
+
+// call makes the one call that a task is.
+func (s *Scheduler) call(ctx context.Context, t spool.Task) result {
+	r := result{task: t, call: t.Call}
+	if t.Call == spool.Send && t.Unknown && !t.FirstSend.IsZero() && s.o.Now().Sub(t.FirstSend) > s.o.LocalIDMemory {
+		r.call = spool.Search // the API may have forgotten the local_id
+	}
+	client := s.o.Teams[t.Team].Client
+	var err error
+	switch r.call {
+	case spool.Look:
+		r.convo, err = client.Conversation(ctx, t.ConvoID)
+	case spool.Search:
+		r.search, err = client.MessagesAll(ctx, t.LocalID, t.FirstSend.Add(-searchMargin), t.LastSend.Add(s.o.Timeout+searchMargin))
+	default:
+		creator, known := s.o.Creator(t.Route)
+		if !known {
+			r.local = "route " + t.Route + " is not in the configuration any more: add it again, or move its mail (heyrelay queue retry --route)"
+			return r
+		}
+		r.sent, err = client.Send(ctx, Email(t, creator))
+	}
+	if err != nil && !errors.As(err, &r.problem) {
+		r.problem = &heymarket.Error{Class: heymarket.Again, Unknown: true, Reason: err.Error(), Err: err}
+	}
+	return r
+}
+
+// Email is the call that a task stands for, made in the name of creator.
+func Email(t spool.Task, creator int64) heymarket.Email {
+	m := heymarket.Email{CreatorID: creator, Inbox: t.Inbox, Text: t.HTML, RawText: t.Text, LocalID: t.LocalID}
+	if t.Subject != "" {
+		m.Text = t.HTML[:t.Start] + "<p>Subject: " + html.EscapeString(t.Subject) + "</p>\n" + t.HTML[t.Start:]
+		m.RawText = "Subject: " + t.Subject + "\n\n" + t.Text
+	}
+	if t.ConvoID != 0 {
+		m.ConvoID = t.ConvoID
+		return m
+	}
+	m.ConvTitle, m.Targets = t.Title, Targets(t)
+	return m
+}
+
+// Targets are a task's recipients as the API writes them, one address each.
+func Targets(t spool.Task) []string {
+	targets := make([]string, 0, len(t.To)+len(t.Cc))
+	for _, a := range t.To {
+		targets = append(targets, "to:"+a)
+	}
+	for _, a := range t.Cc {
+		targets = append(targets, "cc:"+a)
+	}
+	return targets
+}
