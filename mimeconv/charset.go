@@ -14,6 +14,7 @@ import (
 	"golang.org/x/text/encoding/htmlindex"
 	"golang.org/x/text/encoding/ianaindex"
 	"golang.org/x/text/encoding/japanese"
+	"golang.org/x/text/encoding/korean"
 	"golang.org/x/text/encoding/unicode"
 )
 
@@ -126,6 +127,8 @@ func lookupCharset(name string) (enc encoding.Encoding, known bool) {
 		return unicode.UTF16(unicode.LittleEndian, unicode.UseBOM), true
 	case "utf-7", "unicode-1-1-utf-7":
 		return utf7.UTF7, true
+	case "iso-2022-kr", "csiso2022kr":
+		return iso2022KR{korean.EUCKR}, true
 	case "cp932", "ms932":
 		name = "shift_jis"
 	case "cp936", "ms936":
@@ -148,7 +151,7 @@ func lookupCharset(name string) (enc encoding.Encoding, known bool) {
 // decodeShifted reads text in a charset that can look like ASCII, or like UTF-8
 // with NULs. ok is false where b is nothing of the kind.
 func decodeShifted(b []byte, declared string, enc encoding.Encoding) (_ string, _ Warning, ok bool) {
-	escapes, nuls := bytes.IndexByte(b, 0x1b) >= 0, bytes.IndexByte(b, 0) >= 0
+	escapes, nuls := bytes.IndexByte(b, 0x1b) >= 0 || bytes.IndexByte(b, shiftOut) >= 0, bytes.IndexByte(b, 0) >= 0
 	if escapes || nuls {
 		if guess, name := guessShifted(b); guess != nil {
 			text, ok := decodeClean(guess, b)

@@ -225,6 +225,8 @@ func (c *converter) leaf(p *part) (content, error) {
 			c.warn(PartDropped, p.id, "the part %s is empty", quote(p.name))
 		}
 		return content{}, nil
+	case isCalendar(p.kind):
+		return c.calendarPart(p)
 	case !c.isBody(p):
 		return content{files: []file{{part: p}}}, nil
 	}
@@ -236,7 +238,7 @@ func (c *converter) leaf(p *part) (content, error) {
 // it is the only one so far.
 func (c *converter) isBody(p *part) bool {
 	switch p.kind {
-	case "text/calendar", "text/rtf", "text/vcard", "text/x-vcard":
+	case "text/rtf", "text/vcard", "text/x-vcard":
 		return false
 	case "message/delivery-status", "message/disposition-notification": // RFC 3464, RFC 8098: fields to read
 		return true
@@ -257,7 +259,7 @@ func (c *converter) isBody(p *part) bool {
 // textPart reads a leaf that is text.
 func (c *converter) textPart(p *part) (content, error) {
 	isHTML := p.kind == "text/html"
-	text, w := decodeCharset(c.decode(p), p.params["charset"], isHTML)
+	text, w := decodeCharset(c.decodeText(p), p.params["charset"], isHTML)
 	c.note(w, p.id)
 	text, dropped := cleanText(text)
 	if dropped > 0 {

@@ -36,8 +36,9 @@ type converter struct {
 	options  Options
 	fence    fence
 	warnings []Warning
-	size     int  // of the decoded text so far, in octets
-	hasBody  bool // a body part was found
+	size     int             // of the decoded text so far, in octets
+	hasBody  bool            // a body part was found
+	invited  map[string]bool // the calendars that were shown, by their summaries
 }
 
 // warnHeader tells what of the header does not survive.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/textproto"
+	"slices"
 	"strings"
 
 	"github.com/jhillyerd/enmime/v2"
@@ -60,6 +61,23 @@ func (c *converter) decode(p *part) []byte {
 	data, w := decodeTransfer(p.raw, p.encoding)
 	c.note(w, p.id)
 	return data
+}
+
+// decodeText is decode for text, to whose base64 somebody may have added a footer.
+func (c *converter) decodeText(p *part) []byte {
+	if encodingName(p.encoding) != "base64" {
+		return c.decode(p)
+	}
+	raw, footer := cutFooter(p.raw)
+	if len(footer) == 0 {
+		return c.decode(p)
+	}
+	data, w := decodeTransfer(raw, p.encoding)
+	if w.Code != "" {
+		return c.decode(p)
+	}
+	c.warn(EncodingRepaired, p.id, "text behind the base64 was kept")
+	return slices.Concat(data, []byte("\n"), footer)
 }
 
 // tree reads the parts of a message. A structure that cannot be read leaves a

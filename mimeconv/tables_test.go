@@ -60,6 +60,9 @@ func TestParseMedia(t *testing.T) {
 		`attachment; filename=a b.pdf`:              {"attachment", map[string]string{"filename": "a b.pdf"}},
 		`attachment; filename*=utf-8''%C3%A4.pdf`:   {"attachment", map[string]string{"filename": "ä.pdf"}},
 		`a/b; n*0="x"; n*1="y"`:                     {"a/b", map[string]string{"n": "xy"}},
+		`a/b; n*=iso-8859-1'de'%E4.pdf; n=a.pdf`:    {"a/b", map[string]string{"n": "ä.pdf"}},
+		`a/b; n*0*=koi8-r''%C1%; n*1*=%C2; n*2="%"`: {"a/b", map[string]string{"n": "а%б%"}},
+		`a/b; n*0=a; n*2=c; n*x=y; *=z`:             {"a/b", map[string]string{"n": "a", "*": "z"}},
 		`foo bar baz`:                               {"foo", nil},
 		`;`:                                         {"", nil},
 		``:                                          {"", nil},
@@ -88,12 +91,12 @@ func TestParseDate(t *testing.T) {
 
 func TestCharsetNames(t *testing.T) {
 	for _, name := range []string{"utf-8", `"UTF8"`, "charset=utf-8", "latin1", "cp1252", "cp932", "cp936", "cp949", "cp950",
-		"utf-16le", "utf-16be", "utf-7", "ks_c_5601-1987", "big5-hkscs", "iso-8859-8-i", "koi8-u", "ibm850", "hz-gb-2312", "macintosh"} {
+		"utf-16le", "utf-16be", "utf-7", "ks_c_5601-1987", "big5-hkscs", "iso-8859-8-i", "koi8-u", "ibm850", "hz-gb-2312", "macintosh", "iso-2022-kr"} {
 		if enc, known := lookupCharset(charsetName(name)); enc == nil || !known {
 			t.Errorf("%s is unknown", name)
 		}
 	}
-	for _, name := range []string{"", "x-unknown", "iso-2022-kr", "replacement", "unknown-8bit"} {
+	for _, name := range []string{"", "x-unknown", "replacement", "unknown-8bit"} {
 		if _, known := lookupCharset(charsetName(name)); known {
 			t.Errorf("%s is known", name)
 		}

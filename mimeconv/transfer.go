@@ -32,6 +32,35 @@ func decodeTransfer(raw []byte, encoding string) ([]byte, Warning) {
 	return raw, Warning{Code: EncodingUnknown, Detail: "Content-Transfer-Encoding " + quote(encoding) + " is unknown: taken as it is"}
 }
 
+// minDigits is how long a line of digits must be to be base64 rather than a word.
+const minDigits = 40
+
+// cutFooter cuts the lines off the end of base64 that somebody added as text, such
+// as a mailing list's footer: they begin where the base64 ends, and none of them
+// is a line of it.
+func cutFooter(raw []byte) (data, footer []byte) {
+	end := -1 // of the base64, where the footer may begin
+	for pos := 0; pos < len(raw); {
+		line, next := cutLine(raw, pos)
+		line = bytes.TrimSpace(line)
+		digits := bytes.TrimRight(line, "=")
+		isDigits := !bytes.ContainsFunc(digits, func(r rune) bool { return r >= 0x80 || !isBase64(byte(r)) })
+		switch {
+		case end < 0 && !isDigits:
+			end = pos
+		case end < 0 && len(digits) < len(line):
+			end = next
+		case end >= 0 && isDigits && len(digits) >= minDigits:
+			return raw, nil // the base64 goes on: it is only damaged
+		}
+		pos = next
+	}
+	if end <= 0 || len(bytes.TrimSpace(raw[end:])) == 0 || end < minDigits && !bytes.Contains(raw[:end], []byte("=")) {
+		return raw, nil
+	}
+	return raw[:end], raw[end:]
+}
+
 // encodingName is the bare name of an encoding: "Quoted_Printable (x)" is
 // "quotedprintable".
 func encodingName(s string) string {

@@ -62,11 +62,33 @@ func oneLine(s string) string {
 
 // decodeWords decodes the encoded words of RFC 2047 in s, wherever they stand:
 // programs put them into quoted strings and message ids too. Text outside them
-// is converted from the charset hint where it is not valid UTF-8.
+// is converted from the charset hint where it is not valid UTF-8. What is nothing
+// but encoded words once more was encoded twice.
 func decodeWords(s, hint string) string {
 	if !strings.Contains(s, "=?") {
 		return decodeRaw(s, hint)
 	}
+	text := decodeWordsOnce(s, hint)
+	if text != s && isAllWords(text) {
+		return decodeWordsOnce(text, hint)
+	}
+	return text
+}
+
+// isAllWords reports whether s has encoded words and nothing else.
+func isAllWords(s string) bool {
+	for rest := range strings.FieldsSeq(s) {
+		if !strings.HasPrefix(rest, "=?") {
+			return false
+		}
+		if w, ok := cutWord(rest); !ok || w.length != len(rest) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func decodeWordsOnce(s, hint string) string {
 	var b strings.Builder
 	var data []byte // of the words just before pos that share a charset
 	var charset string
