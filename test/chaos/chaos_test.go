@@ -1,0 +1,196 @@
+package chaos
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"heyrelay/internal/config"
+	"heyrelay/internal/events"
+	"heyrelay/internal/gateway"
+	"heyrelay/internal/sandbox"
+	"heyrelay/internal/spool"
+	"heyrelay/internal/spool/sqlite"
+	"heyrelay/smtpd"
+)
+
+var (
+	messages = flag.Int("messages", 1000, "how many messages are sent")
+	lanes    = flag.Int("lanes", 50, "to how many conversations")
+	seed     = flag.Uint64("seed", 0, "of a run to repeat; 0 for a new one")
+)
+
+const (
+	routes       = 20
+	lanePatience = 15 * time.Minute // of the relay
+)
+
+// faults are a fifth of all answers, of each kind that an answer can have.
+var faults = map[sandbox.Fault]float64{
+	sandbox.TempError: .025, sandbox.Timeout: .015, sandbox.Throttle: .02, sandbox.Unavailable: .02,
+	sandbox.HTML200: .015, sandbox.HTML403: .01, sandbox.Refused: .01, sandbox.DropBefore: .02, sandbox.DropAfter: .02,
+	sandbox.HalfAnswer: .01, sandbox.LateError: .01, sandbox.Conflict: .005, sandbox.Slow: .005, sandbox.NoID: .005,
+	sandbox.PermError: .003, sandbox.Denied: .003, sandbox.Unauthorized: .002, sandbox.Redirect: .002,
+}
+
+// TestFaults sends many messages while a fifth of the answers are faulty. Each is
+// sent exactly once, or failed for good and not at all; each conversation is in
+// order, but for heads that stepped aside; the spool does not contradict itself.
+func TestFaults(t *testing.T) {
+	if *seed == 0 {
+		*seed = uint64(time.Now().UnixNano())
+	}
+	t.Logf("seed %d: go test ./test/chaos -run TestFaults -args -seed %d -messages %d -lanes %d", *seed, *seed, *messages, *lanes)
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		store, err := sqlite.Open(t.Context(), filepath.Join(dir, "spool.db"), sqlite.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		api := sandbox.New(sandbox.Options{Chance: faults, Seed: *seed})
+		g, err := gateway.New(configuration(t), gateway.Parts{
+			Store: store, Sink: events.Sinks{}, Transport: api, Random: rand.Reader,
+			Listen: func(string, string) (net.Listener, error) { return &deaf{closed: make(chan struct{})}, nil },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(context.Background())
+		var running sync.WaitGroup
+		running.Go(func() {
+			if err := g.Run(ctx); err != nil {
+				t.Error(err)
+			}
+		})
+		handed := make([]time.Time, *messages)
+		for i := range *messages {
+			hand(t, g, i)
+			handed[i] = time.Now()
+			<-time.After(100 * time.Millisecond) // ten a second
+		}
+		began := time.Now()
+		for waiting(t, store) > 0 && time.Since(began) < 10*24*time.Hour {
+			<-time.After(time.Minute)
+		}
+		t.Logf("%v of simulated time, %+v", time.Since(began), api.Stats())
+		stop()
+		running.Wait()
+		count(t, store, api, handed)
+		if err := store.Check(context.Background()); err != nil {
+			t.Error(err)
+		}
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func configuration(t *testing.T) *config.Config {
+	t.Helper()
+	text := "hostname: relay.example.com\nteams: {shop: {api_key: \"${KEY}\", rate: 6000/min}}\nroutes:\n"
+	for i := range routes {
+		text += fmt.Sprintf("  - {name: r%d, inbox: 202, creator_id: 55, match: {sender: s%d@example.com}}\n", i, i)
+	}
+	cfg, err := config.Parse("chaos", []byte(text), func(string) (string, bool) { return sandbox.DemoAPIKey, true })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+// hand hands over message i, the next of its conversation.
+func hand(t *testing.T, g *gateway.Gateway, i int) {
+	t.Helper()
+	lane, n := i%*lanes, i / *lanes
+	to := fmt.Sprintf("c%d@example.com", lane)
+	text := fmt.Sprintf("To: %s\r\nSubject: Mail\r\nMessage-ID: <%d.%d@chaos>\r\n", to, lane, n)
+	if n > 0 {
+		text += fmt.Sprintf("In-Reply-To: <%d.%d@chaos>\r\n", lane, n-1)
+	}
+	text += fmt.Sprintf("\r\n%d %d\r\n", lane, n)
+	env := &smtpd.Envelope{
+		QueueID: fmt.Sprintf("Q%d", i), Client: netip.MustParseAddr("127.0.0.1"), Received: time.Now(),
+		From: fmt.Sprintf("s%d@example.com", lane%routes), Rcpt: []string{to},
+	}
+	if r := g.Handle(t.Context(), env, []byte(text)); r.Code != 250 {
+		t.Fatalf("message %d: %d %s", i, r.Code, r.Text)
+	}
+}
+
+func waiting(t *testing.T, r spool.Reader) int {
+	t.Helper()
+	open, err := r.List(t.Context(), spool.Filter{States: []spool.State{spool.Queued, spool.Ready, spool.Asleep, spool.Claimed, spool.Held}, Limit: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(open)
+}
+
+// count holds what the API has against what the spool says.
+func count(t *testing.T, r spool.Reader, api *sandbox.Sandbox, handed []time.Time) {
+	t.Helper()
+	arrived, last := map[string]int{}, map[int]int{}
+	for _, m := range api.Messages() {
+		var request struct {
+			RawText string `json:"raw_text"`
+		}
+		if err := json.Unmarshal(m.Request, &request); err != nil {
+			t.Fatal(err)
+		}
+		var lane, n int
+		if _, err := fmt.Sscan(request.RawText, &lane, &n); err != nil {
+			t.Fatalf("%q: %v", request.RawText, err)
+		}
+		i := n**lanes + lane
+		arrived[fmt.Sprintf("Q%d", i)]++
+		if m.Accepted.Sub(handed[i]) > lanePatience {
+			continue // it may have stepped aside
+		}
+		if n < last[lane] {
+			t.Errorf("conversation %d: %d arrived after %d", lane, n, last[lane])
+		}
+		last[lane] = n
+	}
+	all, err := r.List(t.Context(), spool.Filter{Limit: *messages + 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	states := map[string]int{}
+	for _, e := range all {
+		states[e.State]++
+		want := 1
+		if e.State == spool.Failed.String() {
+			want = 0
+		}
+		if arrived[e.QueueID] != want {
+			t.Errorf("%s is %s (%s) and arrived %d times", e.QueueID, e.State, strings.Join(e.Targets, " "), arrived[e.QueueID])
+		}
+	}
+	t.Logf("states %v", states)
+	if len(all) != *messages {
+		t.Errorf("the spool has %d requests of %d", len(all), *messages)
+	}
+}
+
+// deaf is a listener that nobody reaches.
+type deaf struct {
+	once   sync.Once
+	closed chan struct{}
+}
+
+func (d *deaf) Accept() (net.Conn, error) { <-d.closed; return nil, net.ErrClosed }
+func (d *deaf) Close() error              { d.once.Do(func() { close(d.closed) }); return nil }
+func (d *deaf) Addr() net.Addr            { return &net.TCPAddr{} }
+
+var _ io.Closer = (*deaf)(nil)
