@@ -3,16 +3,18 @@ package heymarket
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"time"
 )
 
 const (
-	maxPages = 20          // of one search
-	asked    = 100         // messages that a page is asked to have
-	usual    = 30          // messages that a page has where nothing is asked: a full page has at least so many
-	overlap  = time.Second // of two pages; the cursor is exclusive, and several messages can have one date
+	maxPages   = 20          // of one search
+	asked      = 100         // messages that a page is asked to have
+	usual      = 30          // messages that a page has where nothing is asked: a full page has at least so many
+	maxHiccups = 3           // pages of a search that are asked for again after a temporary error
+	overlap    = time.Second // of two pages; the cursor is exclusive, and several messages can have one date
 )
 
 // Message is one message in the team's history.
@@ -30,6 +32,7 @@ type Search struct {
 	Found    bool
 	Complete bool // the whole window was seen: not Found means that it is not there
 	Pages    int  // calls that it took; counted with an error too
+	hiccups  int  // pages that were asked for again
 }
 
 // MessagesAll looks for the message with localID among those dated from from to
@@ -46,6 +49,10 @@ func (c *Client) MessagesAll(ctx context.Context, localID string, from, to time.
 	for s.Pages < maxPages {
 		s.Pages++
 		page, err := c.page(ctx, cursor)
+		if err != nil && s.hiccups < maxHiccups && hiccup(err) {
+			s.hiccups++
+			continue // the pages before would be lost for it
+		}
 		if err != nil {
 			return s, err
 		}
@@ -75,6 +82,13 @@ func (c *Client) MessagesAll(ctx context.Context, localID string, from, to time.
 		cursor = page[len(page)-1].Date.Add(overlap)
 	}
 	return s, nil
+}
+
+// hiccup reports whether the same page may well be answered at once: a 5xx or a
+// broken connection.
+func hiccup(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && (e.Status == 0 || e.Status >= http.StatusInternalServerError)
 }
 
 // newestFirst reports whether all messages have a date and stand in the order

@@ -117,9 +117,18 @@ func TestSearchOfOneSecond(t *testing.T) {
 	}
 }
 
+// A page that fails for a moment is asked for again, three times in a search: the
+// pages before it would be lost otherwise.
+func TestSearchAsksAgain(t *testing.T) {
+	s, err := client(t, says("HTTP/1.1 500 Internal Server Error\r\n\r\n")).MessagesAll(t.Context(), "x", start, start)
+	failure(t, err)
+	if s.Pages != 4 || s.Found || s.Complete {
+		t.Errorf("%+v", s)
+	}
+}
+
 func TestSearchFails(t *testing.T) {
 	for _, answer := range []string{
-		"HTTP/1.1 500 Internal Server Error\r\n\r\n",
 		"HTTP/1.1 400 Bad Request\r\n\r\n{\"error\": \"date\"}",
 		"HTTP/1.1 200 OK\r\n\r\n{\"messages\": []}",
 		"HTTP/1.1 200 OK\r\n\r\n[{\"id\": \"1\"}]",
