@@ -34,6 +34,33 @@ const clients = 8
 // Each acknowledged message arrives exactly once, whenever the relay is killed,
 // and no other arrives twice.
 func TestKill(t *testing.T) {
+	var all []string
+	for n := range *kills {
+		all = append(all, points[n%len(points)])
+	}
+	k := run(t, *messages, all)
+	for _, p := range points {
+		t.Logf("%3d kills %s", k.count[p], p)
+		if k.count[p] == 0 {
+			t.Errorf("never killed %s", p)
+		}
+	}
+}
+
+// I8: killed between the API's 200 and our commit, the relay sends the same
+// local_id after the restart, and the API makes one message of both.
+func TestI8(t *testing.T) {
+	between := "after the answer, before it is recorded"
+	k := run(t, *messages, []string{between, between, between})
+	if repeated := k.sandbox.Stats().Repeated; k.count[between] != 3 || repeated == 0 {
+		t.Errorf("%d kills, %d calls repeated a local_id", k.count[between], repeated)
+	}
+}
+
+// run sends n messages while the relay is killed at one point after the other,
+// and sees that each arrives once.
+func run(t *testing.T, n int, at []string) *killer {
+	t.Helper()
 	if *seed == 0 {
 		*seed = uint64(time.Now().UnixNano())
 	}
@@ -41,41 +68,39 @@ func TestKill(t *testing.T) {
 	api := sandbox.New(sandbox.Options{})
 	server := httptest.NewServer(api)
 	defer server.Close()
-	k := &killer{t: t, dir: t.TempDir(), api: server.URL, smtp: process.FreeAddress(t), random: rand.New(rand.NewPCG(*seed, 1)), count: map[string]int{}}
-
+	k := &killer{
+		t: t, messages: n, sandbox: api, api: server.URL, dir: t.TempDir(), smtp: process.FreeAddress(t),
+		random: rand.New(rand.NewPCG(*seed, 1)), count: map[string]int{},
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	var sending sync.WaitGroup
-	var acknowledged atomic.Int64
 	for c := range clients {
 		sending.Go(func() {
-			for i := c; i < *messages; i += clients {
+			for i := c; i < n; i += clients {
 				k.deliver(ctx, i)
-				acknowledged.Add(1)
+				k.acknowledged.Add(1)
 			}
 		})
 	}
-	for n := range *kills {
-		k.run(ctx, points[n%len(points)], &acknowledged)
+	for _, point := range at {
+		k.run(ctx, point)
 	}
-	k.last(ctx, &sending, api)
-
-	for _, p := range points {
-		t.Logf("%3d kills %s", k.count[p], p)
-		if k.count[p] == 0 {
-			t.Errorf("never killed %s", p)
-		}
-	}
-	count(t, api)
+	k.last(ctx, &sending)
+	k.compare()
+	return k
 }
 
 // killer runs one relay after the other on one spool and one port.
 type killer struct {
-	t         *testing.T
-	dir       string
-	api, smtp string
-	random    *rand.Rand
-	count     map[string]int // kills by point
+	t            *testing.T
+	messages     int
+	acknowledged atomic.Int64
+	sandbox      *sandbox.Sandbox
+	dir          string
+	api, smtp    string
+	random       *rand.Rand
+	count        map[string]int // kills by point
 }
 
 func (k *killer) start(ctx context.Context, point string, after int) *exec.Cmd {
@@ -95,7 +120,7 @@ func (k *killer) start(ctx context.Context, point string, after int) *exec.Cmd {
 
 // run starts a relay that is to die at point, and waits for its death. Where no
 // mail is left that could bring it there, it is told to stop.
-func (k *killer) run(ctx context.Context, point string, acknowledged *atomic.Int64) {
+func (k *killer) run(ctx context.Context, point string) {
 	cmd := k.start(ctx, point, 1+k.random.IntN(12))
 	idle := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Signal(syscall.SIGTERM) })
 	defer idle.Stop()
@@ -104,16 +129,16 @@ func (k *killer) run(ctx context.Context, point string, acknowledged *atomic.Int
 		k.count[point]++
 		return
 	}
-	k.t.Logf("not killed %s: %v, with %d of %d messages acknowledged", point, cmd.ProcessState, acknowledged.Load(), *messages)
+	k.t.Logf("not killed %s: %v, with %d of %d messages acknowledged", point, cmd.ProcessState, k.acknowledged.Load(), k.messages)
 }
 
 // last runs a relay that lives until all is sent.
-func (k *killer) last(ctx context.Context, sending *sync.WaitGroup, api *sandbox.Sandbox) {
+func (k *killer) last(ctx context.Context, sending *sync.WaitGroup) {
 	cmd := k.start(ctx, "", 0)
 	sending.Wait()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	for len(api.Messages()) < *messages && ctx.Err() == nil {
+	for !(len(k.sandbox.Messages()) >= k.messages && k.serves()) && ctx.Err() == nil {
 		<-tick.C
 	}
 	_ = cmd.Process.Signal(syscall.SIGTERM)
@@ -128,6 +153,15 @@ func (k *killer) last(ctx context.Context, sending *sync.WaitGroup, api *sandbox
 	if err := store.Check(context.WithoutCancel(ctx)); err != nil {
 		k.t.Error(err)
 	}
+}
+
+// serves reports whether the relay is up, and so would notice a SIGTERM.
+func (k *killer) serves() bool {
+	c, err := smtp.Dial(k.smtp)
+	if err != nil {
+		return false
+	}
+	return c.Close() == nil
 }
 
 // deliver hands over message i as an application would: again and again, until
@@ -148,25 +182,24 @@ func (k *killer) deliver(ctx context.Context, i int) {
 	}
 }
 
-// count sees that the sandbox has each message once.
-func count(t *testing.T, api *sandbox.Sandbox) {
-	t.Helper()
+// compare sees that the sandbox has each message once.
+func (k *killer) compare() {
 	got := map[string]int{}
-	for _, m := range api.Messages() {
+	for _, m := range k.sandbox.Messages() {
 		var r struct {
 			RawText string `json:"raw_text"`
 		}
 		if err := json.Unmarshal(m.Request, &r); err != nil {
-			t.Fatal(err)
+			k.t.Fatal(err)
 		}
 		got[strings.TrimSpace(r.RawText)]++
 	}
-	for i := range *messages {
+	for i := range k.messages {
 		if n := got[fmt.Sprintf("mail-%d.", i)]; n != 1 {
-			t.Errorf("message %d arrived %d times", i, n)
+			k.t.Errorf("message %d arrived %d times", i, n)
 		}
 	}
-	if s := api.Stats(); s.Conflicts > 0 {
-		t.Errorf("%d calls repeated a local_id with another body", s.Conflicts)
+	if s := k.sandbox.Stats(); s.Conflicts > 0 {
+		k.t.Errorf("%d calls repeated a local_id with another body", s.Conflicts)
 	}
 }
