@@ -16,6 +16,10 @@ need python3 python3 -c 'import smtplib, email'
 need curl curl --version
 need swaks swaks --version
 need "git-email libmailtools-perl" perl -e 'use Mail::Address; exit !-x "/usr/lib/git-core/git-send-email"'
+need "libnet-ssleay-perl libio-socket-ssl-perl libauthen-sasl-perl" perl -e 'use IO::Socket::SSL; use Authen::SASL'
+need msmtp msmtp --version
+need s-nail s-nail -V
+need "php-cli libphp-phpmailer" php -r 'exit(is_file("/usr/share/php/libphp-phpmailer/src/PHPMailer.php") ? 0 : 1);'
 [ -z "$missing" ] && exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then

@@ -48,6 +48,7 @@ type commands struct {
 	Queue   queueCmd   `cmd:"" help:"Look at what waits and at what became of it."`
 	Cert    certCmd    `cmd:"" help:"Make a self-signed certificate for TLS, to begin with."`
 	Passwd  passwdCmd  `cmd:"" help:"Make the hash of a password, for a user."`
+	Mail    mailerCmd  `cmd:"" name:"sendmail" passthrough:"" help:"Take mail from programs that call sendmail, and hand it to the relay; also when called as sendmail, mailq or newaliases."`
 	Health  healthCmd  `cmd:"" help:"Ask a running relay whether it serves."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
@@ -55,7 +56,7 @@ type commands struct {
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	p := &program{ctx: ctx, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, environ: os.Environ()}
-	code := p.run(os.Args[1:])
+	code := p.run(called(os.Args))
 	stop()
 	os.Exit(code)
 }
@@ -91,17 +92,22 @@ func (p *program) run(args []string) int {
 // failed prints an error and says which exit code it stands for.
 func (p *program) failed(err error) int {
 	var config config.Errors
+	var own coded
+	code := exitFailed
+	if errors.As(err, &own) {
+		code = own.code
+	}
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.Is(err, errQuiet):
-		return exitFailed
+		return code
 	case errors.As(err, &config):
 		fmt.Fprintln(p.stderr, err)
 		return exitConfig
 	}
 	fmt.Fprintln(p.stderr, "heyrelay: "+err.Error())
-	return exitFailed
+	return code
 }
 
 // errQuiet is a failure that has been told of already.

@@ -13,7 +13,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"heyrelay": main})
+	testscript.Main(m, map[string]func(){"heyrelay": main, "sendmail": main, "mailq": main, "newaliases": main})
 }
 
 // TestScripts runs the files of testdata. The first line of each says what a
