@@ -62,8 +62,27 @@ type submission struct {
 	rcpt       []string // as given
 }
 
+const sendmailHelp = `Usage: heyrelay sendmail [-t] [-i] [-f SENDER] [-F NAME] [-O relay=ADDRESS] [RECIPIENT ...] <MESSAGE
+
+Hands a message to the relay: on ADDRESS (host:port or unix:/path), or where
+SENDMAIL_RELAY says, or on /run/heyrelay/smtp.sock, or on 127.0.0.1:2525.
+
+  -t              recipients are in To, Cc and Bcc too
+  -i, -oi         a line with a dot alone does not end the message
+  -f, -r SENDER   the envelope sender; <> is nobody
+  -F NAME         the sender's name, where the message has no From
+  -bs             speaks SMTP on standard input and output
+  -bp [-C FILE]   lists what waits, as mailq does
+
+Other options of sendmail are taken and do nothing.
+`
+
 // Run does what sendmail would.
 func (c mailerCmd) Run(p *program) error {
+	if slices.Equal(c.Args, []string{"--help"}) {
+		_, err := io.WriteString(p.stdout, sendmailHelp)
+		return err
+	}
 	s, err := parseSendmail(c.Args)
 	if err != nil {
 		return coded{exUsage, err}
