@@ -78,6 +78,10 @@ type Store interface {
 	// Gates returns the holds there are.
 	Gates(ctx context.Context) ([]Gate, error)
 
+	// Changed reports whether another process has changed the spool since it was
+	// asked last: Claim may have more to give. It is cheap.
+	Changed(ctx context.Context) (bool, error)
+
 	// Check looks for contradictions that the schema cannot exclude, and returns
 	// them as one error that is ErrCorrupt.
 	Check(ctx context.Context) error
@@ -286,11 +290,12 @@ type Finished struct {
 
 // Filter chooses requests. Zero fields do not restrict.
 type Filter struct {
+	QueueIDs  []string
 	States    []State
 	Route     string
 	Recipient string    // equal to one of its addresses, letter case aside
 	Before    time.Time // accepted before
-	Limit     int       // 0: 100
+	Limit     int       // of List; 0: 100
 }
 
 // Entry is one request in a list.

@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"heyrelay/internal/spool"
 	"heyrelay/internal/spool/spooltest"
 	"heyrelay/internal/spool/sqlite"
 )
@@ -18,7 +19,14 @@ func Example() {
 			}
 			return s
 		}
-		spooltest.Run(t, open, spooltest.Random{})
+		operate := func(t testing.TB, place string) spool.Operator {
+			o, err := sqlite.OpenOperator(filepath.Join(place, "spool.db"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return o
+		}
+		spooltest.Run(t, open, operate, spooltest.Random{})
 	}
 	// Output:
 }

@@ -47,6 +47,8 @@ type modelLane struct{ open []*modelRequest }
 type modelRequest struct {
 	*spool.Request
 	message *modelMessage
+	route   string
+	hold    bool // an operator keeps it back
 	conv    *modelConv
 	lane    *modelLane // its conversation's, or its own where it stepped aside
 	joined  int
@@ -113,7 +115,7 @@ func (m *model) accept(msg *spool.Message) spool.Receipt {
 	mm := &modelMessage{Message: msg}
 	receipt := spool.Receipt{QueueID: msg.QueueID}
 	for i := range msg.Requests {
-		r := &modelRequest{Request: &msg.Requests[i], message: mm, joined: -1, trial: 1, named: 1}
+		r := &modelRequest{Request: &msg.Requests[i], message: mm, route: msg.Route, joined: -1, trial: 1, named: 1}
 		for j, k := range r.Look {
 			l := m.links[k]
 			if l != nil && l.conv.team == msg.Team && l.conv.inbox == msg.Inbox && l.conv.members == r.Members {
@@ -176,14 +178,19 @@ func (m *model) failed() (list []*modelMessage) {
 func (m *model) revive(msg *modelMessage) (n int) {
 	for _, r := range msg.requests {
 		if r.state == spool.Failed || r.state == spool.Dropped {
-			r.trial = len(r.tries) + 1
-			r.decided = r.decided && r.unknown
-			r.call, r.refused, r.alive = spool.Send, nil, false
+			r.newTrial()
 			m.queue(r)
 			n++
 		}
 	}
 	return n
+}
+
+// newTrial forgets what was decided and refused.
+func (r *modelRequest) newTrial() {
+	r.trial, r.hold = len(r.tries)+1, false
+	r.decided = r.decided && r.unknown
+	r.call, r.refused, r.alive = spool.Send, nil, false
 }
 
 func (m *model) newLane() *modelLane {
@@ -204,7 +211,9 @@ func (m *model) queue(r *modelRequest) {
 // advance takes the head out of a lane, which goes on.
 func (m *model) advance(l *modelLane) {
 	if l.open = l.open[1:]; len(l.open) > 0 {
-		m.ready(l.open[0])
+		if m.ready(l.open[0]); l.open[0].hold {
+			l.open[0].state = spool.Held
+		}
 	}
 }
 
@@ -312,7 +321,7 @@ func (m *model) ofClass(now time.Time, room spool.Room, slot int64, later *waits
 			if r.conv.team != room.Team || r.state != spool.Ready || r.class() != class {
 				continue
 			}
-			switch h := m.hold(room.Team, r.message.Route); {
+			switch h := m.hold(room.Team, r.route); {
 			case !h.held || room.Probe > 0 && !h.Probe.IsZero() && !h.Probe.After(now):
 				heads = append(heads, r)
 			case room.Probe > 0 && !h.Probe.IsZero():
@@ -331,7 +340,7 @@ func (m *model) begin(now time.Time, room spool.Room, heads []*modelRequest, t s
 	var r *modelRequest
 	routes := map[string]bool{}
 	for _, h := range heads {
-		routes[h.message.Route] = true
+		routes[h.route] = true
 		if h.LocalID == t.LocalID {
 			r = h
 		}
@@ -339,7 +348,7 @@ func (m *model) begin(now time.Time, room spool.Room, heads []*modelRequest, t s
 	if r == nil {
 		return fmt.Errorf("%s was claimed, which is no ready head of the class whose turn it is", t.LocalID)
 	}
-	of := fmt.Sprint(r.message.Team, r.class())
+	of := fmt.Sprint(r.conv.team, r.class())
 	if last, ok := m.served[of]; ok {
 		if want := after(last, routes); t.Route != want {
 			return fmt.Errorf("%s of route %s was claimed where the turn is %s's", t.LocalID, t.Route, want)
@@ -347,7 +356,7 @@ func (m *model) begin(now time.Time, room spool.Room, heads []*modelRequest, t s
 	}
 	m.served[of] = t.Route
 	for _, h := range heads {
-		if h.message.Route == t.Route && h.rank < r.rank {
+		if h.route == t.Route && h.rank < r.rank {
 			return fmt.Errorf("%s was claimed before %s, which waits longer", t.LocalID, h.LocalID)
 		}
 	}
@@ -453,7 +462,7 @@ func (m *model) lift(now time.Time, team, route string) (woken int) {
 func (m *model) rouse(team, route string) (woken int) {
 	for _, msg := range m.messages {
 		for _, r := range msg.requests {
-			if r.state == spool.Asleep && r.conv.team == team && (route == "" || r.message.Route == route) {
+			if r.state == spool.Asleep && r.conv.team == team && (route == "" || r.route == route) {
 				m.ready(r)
 				woken++
 			}

@@ -18,7 +18,7 @@ const (
 )
 
 // randomRun does random operations on a store and on the model, and compares.
-func randomRun(t *testing.T, open Opener, random Random) {
+func randomRun(t *testing.T, open Opener, operate Operate, random Random) {
 	seed := random.Seed
 	if seed == 0 {
 		seed = rand.Uint64()
@@ -28,7 +28,7 @@ func randomRun(t *testing.T, open Opener, random Random) {
 		ops = defaultOps
 	}
 	t.Logf("seed %d", seed)
-	r := newRun(t, open, seed)
+	r := newRun(t, open, operate, seed)
 	for i := range ops {
 		r.step()
 		if (i+1)%compareEach == 0 {
@@ -50,7 +50,7 @@ func randomRun(t *testing.T, open Opener, random Random) {
 var rarities = []string{
 	"joined", "second key joined", "duplicate", "revived", "same id", "lost", "foreign", "replaced", "released",
 	"unknown", "budget shut", "restart", "lifted class", "three in a lane", "reopened", "aside", "known", "looked", "searched", "refused",
-	"probed", "lifted",
+	"probed", "lifted", "dropped", "retried", "held", "let go", "moved", "anew",
 }
 
 // see counts what was met.
@@ -76,9 +76,9 @@ type run struct {
 	seen    map[string]int
 }
 
-func newRun(t *testing.T, open Opener, seed uint64) *run {
+func newRun(t *testing.T, open Opener, operate Operate, seed uint64) *run {
 	return &run{
-		fixture: newFixture(t, open),
+		fixture: newFixture(t, open, operate),
 		rand:    rand.New(rand.NewPCG(seed, 0)),
 		model:   newModel(),
 		byLocal: map[string]*modelRequest{},
@@ -94,14 +94,16 @@ func (r *run) step() {
 	switch n := r.rand.IntN(1000); {
 	case n < 390:
 		r.accept()
-	case n < 630:
+	case n < 620:
 		r.claim()
-	case n < 910:
+	case n < 885:
 		r.finish()
-	case n < 940:
+	case n < 910:
 		r.release()
-	case n < 955:
+	case n < 920:
 		r.heard()
+	case n < 958:
+		r.intervene()
 	case n < 980:
 		r.gate()
 	case n < 985:
@@ -319,6 +321,9 @@ func (r *run) gate() {
 		}
 		r.model.shut(r.now, g)
 	case n < 9:
+		if shut, err := r.Gates(r.Context()); err == nil && len(shut) > 0 {
+			g = shut[r.rand.IntN(len(shut))]
+		}
 		held := r.model.hold(g.Team, g.Route).held
 		n, err := r.Lift(r.Context(), r.now, g.Team, g.Route)
 		if want := r.model.lift(r.now, g.Team, g.Route); n != want || err != nil {
@@ -330,6 +335,57 @@ func (r *run) gate() {
 		if want := r.model.rouse(g.Team, ""); n != want || err != nil {
 			r.Errorf("Wake of %s woke %d (%v), want %d", g.Team, n, err, want)
 		}
+	}
+}
+
+// intervene does one of the operator's verbs to one message.
+func (r *run) intervene() {
+	if len(r.model.messages) == 0 {
+		return
+	}
+	m := r.model.messages[len(r.model.messages)-1-r.rand.IntN(min(20, len(r.model.messages)))]
+	f := spool.Filter{QueueIDs: []string{m.QueueID}}
+	var got, want spool.Moved
+	var err error
+	switch r.rand.IntN(8) {
+	case 0:
+		got, err = r.operator.Drop(r.Context(), r.now, f)
+		want = r.model.each(m, r.model.drop)
+		r.see("dropped", want.Requests > 0)
+	case 1, 2:
+		got, err = r.operator.Hold(r.Context(), r.now, f, "why")
+		want = r.model.each(m, r.model.keep)
+		r.see("held", want.Requests > 0)
+	case 3, 4:
+		if held := r.model.held(); held != nil {
+			m = held
+			f.QueueIDs[0] = m.QueueID
+		}
+		got, err = r.operator.Release(r.Context(), r.now, f)
+		want = r.model.each(m, r.model.letGo)
+		r.see("let go", want.Requests > 0)
+	default:
+		o := spool.RetryOptions{Anew: r.rand.IntN(3) == 0}
+		o.NewLocalID = func() string {
+			r.renamed++
+			return fmt.Sprintf("new-%d", r.renamed)
+		}
+		if r.rand.IntN(2) == 0 {
+			o.Route, o.Team, o.Inbox = "c", "shop", int64(r.rand.IntN(2)+1)
+		}
+		renamed := r.renamed
+		got, err = r.operator.Retry(r.Context(), r.now, f, o)
+		r.renamed = renamed
+		want = r.model.each(m, func(q *modelRequest) bool { return r.model.retry(q, o) })
+		r.see("retried", want.Requests > 0)
+		r.see("moved", want.Requests > 0 && o.Route != "")
+		r.see("anew", want.Requests > 0 && o.Anew)
+	}
+	for _, q := range m.requests {
+		r.byLocal[q.LocalID] = q
+	}
+	if got != want || err != nil {
+		r.Errorf("on %s the operator moved %+v (%v), want %+v", m.QueueID, got, err, want)
 	}
 }
 

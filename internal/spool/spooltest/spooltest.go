@@ -9,6 +9,7 @@ package spooltest
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -28,6 +29,10 @@ type Spool interface {
 // again after its Close, it holds what it held. It fails the test where it cannot.
 type Opener func(t testing.TB, place string) Spool
 
+// Operate opens the operator's side of the spool of a place, beside the Spool
+// that is open there.
+type Operate func(t testing.TB, place string) spool.Operator
+
 // Random says which random run is made.
 type Random struct {
 	Seed uint64 // 0 for a new one each time, which is printed
@@ -35,7 +40,7 @@ type Random struct {
 }
 
 // Run runs the suite.
-func Run(t *testing.T, open Opener, random Random) {
+func Run(t *testing.T, open Opener, operate Operate, random Random) {
 	for _, group := range []struct {
 		name  string
 		cases []testCase
@@ -47,17 +52,18 @@ func Run(t *testing.T, open Opener, random Random) {
 		{"Finish", finishCases},
 		{"Outcome", outcomeCases},
 		{"Hold", holdCases},
+		{"Operator", operatorCases},
 		{"Life", lifeCases},
 		{"Read", readCases},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			for _, c := range group.cases {
-				t.Run(c.name, func(t *testing.T) { c.run(newFixture(t, open)) })
+				t.Run(c.name, func(t *testing.T) { c.run(newFixture(t, open, operate)) })
 			}
 		})
 	}
-	t.Run("Together", func(t *testing.T) { together(newFixture(t, open)) })
-	t.Run("Random", func(t *testing.T) { randomRun(t, open, random) })
+	t.Run("Together", func(t *testing.T) { together(newFixture(t, open, operate)) })
+	t.Run("Random", func(t *testing.T) { randomRun(t, open, operate, random) })
 }
 
 // testCase is one rule.
@@ -77,15 +83,18 @@ const (
 type fixture struct {
 	*testing.T
 	Spool
-	open  Opener
-	place string
-	now   time.Time
-	n     int // letters written
+	open     Opener
+	operate  Operate
+	place    string
+	operator spool.Operator
+	now      time.Time
+	n        int // letters written
 }
 
-func newFixture(t *testing.T, open Opener) *fixture {
-	f := &fixture{T: t, open: open, place: t.TempDir(), now: epoch}
+func newFixture(t *testing.T, open Opener, operate Operate) *fixture {
+	f := &fixture{T: t, open: open, operate: operate, place: t.TempDir(), now: epoch}
 	f.Spool = open(t, f.place)
+	f.operator = operate(t, f.place)
 	t.Cleanup(f.end)
 	return f
 }
@@ -94,7 +103,7 @@ func (f *fixture) end() {
 	if err := f.Check(context.Background()); err != nil {
 		f.Errorf("Check: %v", err)
 	}
-	if err := f.Close(); err != nil {
+	if err := errors.Join(f.operator.Close(), f.Close()); err != nil {
 		f.Errorf("Close: %v", err)
 	}
 }

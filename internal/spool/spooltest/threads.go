@@ -176,7 +176,7 @@ func subjectLines(f *fixture) {
 		{spool.SubjectNever, "Bye", true, ""},
 	} {
 		f.Run(fmt.Sprintf("%d", i), func(t *testing.T) {
-			f := newFixture(t, f.open)
+			f := newFixture(t, f.open, f.operate)
 			f.send(letter{id: "p", subject: "Hello"})
 			f.sent(f.claimOne(), 7)
 			l := letter{id: "r", subject: c.subject, line: c.line}

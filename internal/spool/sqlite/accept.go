@@ -124,9 +124,9 @@ func (w *writer) find(m *spool.Message, r *spool.Request) (c conversation, joine
 }
 
 const sqlRequest = `
-INSERT INTO request (message, conversation, joined, lane, local_id, targets, members, team, route,
+INSERT INTO request (message, conversation, joined, lane, local_id, targets, members, team, inbox, route,
                      priority, class, subject_line, state, turn, due)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)`
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)`
 
 func (w *writer) insertRequest(m *spool.Message, r *spool.Request, message int64, c conversation, joined bool) error {
 	lane := c.id
@@ -139,7 +139,7 @@ func (w *writer) insertRequest(m *spool.Message, r *spool.Request, message int64
 		return err
 	}
 	changed := r.Subject == spool.SubjectAlways || r.Subject == spool.SubjectChanged && m.Base != c.base
-	_, err = w.exec(sqlRequest, message, c.id, joined, lane, r.LocalID, targets(r), r.Members, m.Team, m.Route,
+	_, err = w.exec(sqlRequest, message, c.id, joined, lane, r.LocalID, targets(r), r.Members, m.Team, m.Inbox, m.Route,
 		r.Priority, r.Priority, joined && changed, state, turn)
 	w.entered(m.Route, state)
 	return err
@@ -207,7 +207,7 @@ const (
 	// is decided anew: its conversation may have begun without it.
 	sqlRevive = `
 UPDATE request
-   SET state = ?, turn = ?, lane = conversation, class = priority, trial = attempts + 1,
+   SET state = ?, turn = ?, due = 0, lane = conversation, class = priority, hold = '', trial = attempts + 1,
        call = 0, refusal = 0, alive = 0, reply_to = CASE WHEN unknown THEN reply_to END
  WHERE id = ?`
 )
@@ -215,37 +215,37 @@ UPDATE request
 // revive queues again, at the end of their lanes, the requests of a message that
 // failed or were dropped. They keep their local_id.
 func (w *writer) revive(message int64) (int, error) {
-	type request struct {
-		id, lane int64
-		route    string
-		state    spool.State
-		priority spool.Priority
-	}
-	var gone []request
+	var gone []chosen
 	err := w.each(sqlGone, []any{message}, func(rows *sql.Rows) error {
-		var r request
-		err := rows.Scan(&r.id, &r.lane, &r.route, &r.state, &r.priority)
+		var r chosen
+		err := rows.Scan(&r.id, &r.conversation, &r.route, &r.state, &r.priority)
 		gone = append(gone, r)
 		return err
 	})
 	if err != nil {
 		return 0, err
 	}
-	for _, r := range gone {
-		state, err := w.line(r.lane, r.priority)
-		if err != nil {
+	for i := range gone {
+		if err := w.requeue(&gone[i]); err != nil {
 			return 0, err
 		}
-		turn, err := w.nextTurn()
-		if err != nil {
-			return 0, err
-		}
-		if _, err := w.exec(sqlRevive, state, turn, r.id); err != nil {
-			return 0, err
-		}
-		w.moved(r.route, r.state, state)
 	}
 	return len(gone), nil
+}
+
+// requeue puts a request that is in no lane at the end of its conversation's.
+func (w *writer) requeue(r *chosen) error {
+	state, err := w.line(r.conversation, r.priority)
+	if err != nil {
+		return err
+	}
+	turn, err := w.nextTurn()
+	if err != nil {
+		return err
+	}
+	w.moved(r.route, r.state, state)
+	_, err = w.exec(sqlRevive, state, turn, r.id)
+	return err
 }
 
 const (

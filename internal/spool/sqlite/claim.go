@@ -245,7 +245,7 @@ SELECT r.attempts + 1, r.local_id, r.targets, r.route, r.team, r.subject_line, r
        COALESCE((SELECT max(lifted) FROM gate WHERE team = r.team AND route IN ('', r.route)), 0),
        COALESCE((SELECT began FROM attempt WHERE request = r.id AND n >= r.named AND call = 0 ORDER BY n LIMIT 1), 0),
        COALESCE((SELECT began FROM attempt WHERE request = r.id AND n >= r.named AND call = 0 ORDER BY n DESC LIMIT 1), 0),
-       m.queue_id, m.sender, m.inbox, m.title, m.accepted, x.html, x.start, x.text
+       m.queue_id, m.sender, r.inbox, m.title, m.accepted, x.html, x.start, x.text
   FROM request r
   JOIN message m ON m.id = r.message
   JOIN conversation c ON c.id = r.conversation

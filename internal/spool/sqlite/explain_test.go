@@ -62,6 +62,22 @@ func TestPlans(t *testing.T) {
 			"r USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)", "m USING INTEGER PRIMARY KEY (rowid=?)",
 			"c USING INTEGER PRIMARY KEY (rowid=?)", "attempt USING PRIMARY KEY (request=?)",
 			"gate USING PRIMARY KEY (team=? AND route=?)"}},
+		"chosen": {sqlChosen, []string{
+			"r USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)", "m USING INTEGER PRIMARY KEY (rowid=?)",
+			"content USING INTEGER PRIMARY KEY (rowid=?)"}},
+		"span": {sqlSpan, []string{
+			"m USING COVERING INDEX sqlite_autoindex_message_1 (queue_id=?)", "r USING COVERING INDEX request_message (message=?)"}},
+		"leave": {sqlLeave, []string{byID}},
+		"calm": {sqlCalm, []string{
+			"request USING INDEX request_head (lane=?)", "request USING COVERING INDEX request_waiting (lane=?)"}},
+		"keep":    {sqlKeep, []string{byID}},
+		"let go":  {sqlLetGo, []string{byID}},
+		"rename":  {sqlRename, []string{byID}},
+		"rescope": {sqlRescope, []string{byID}},
+		"forget message": {sqlForgetMessage, []string{
+			"message USING INTEGER PRIMARY KEY (rowid=?)", "request USING INDEX request_message (message=?)"}},
+		"forget content": {sqlForgetContent, []string{
+			"content USING INTEGER PRIMARY KEY (rowid=?)", "request USING INDEX request_message (message=?)"}},
 		"story": {sqlStory, []string{"message USING INDEX sqlite_autoindex_message_1 (queue_id=?)"}},
 		"requests": {sqlRequests, []string{
 			"r USING INDEX request_message (message=?)", "m USING INTEGER PRIMARY KEY (rowid=?)",

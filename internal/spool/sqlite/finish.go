@@ -153,21 +153,22 @@ func (w *writer) learn(conversation, replyTo, answered int64) (f spool.Finished,
 }
 
 const (
-	sqlNextInLane = `SELECT id, route FROM request WHERE lane = ? AND state = 0 ORDER BY turn LIMIT 1`
+	sqlNextInLane = `SELECT id, route, hold <> '' FROM request WHERE lane = ? AND state = 0 ORDER BY turn LIMIT 1`
 
 	sqlAdvance = `
 UPDATE request
-   SET state = 1, turn = ?,
+   SET state = ?, turn = ?,
        class = (SELECT class FROM request WHERE lane = ? AND state = 0 ORDER BY class LIMIT 1)
  WHERE id = ?`
 )
 
 // advance makes the next in a lane its head, as urgent as the most urgent that
-// waits there, itself included.
+// waits there, itself included. It is ready, or held where an operator said so.
 func (w *writer) advance(lane int64) error {
 	var id int64
 	var route string
-	ok, err := w.get(sqlNextInLane, []any{lane}, &id, &route)
+	var held bool
+	ok, err := w.get(sqlNextInLane, []any{lane}, &id, &route, &held)
 	if err != nil || !ok {
 		return err
 	}
@@ -175,8 +176,12 @@ func (w *writer) advance(lane int64) error {
 	if err != nil {
 		return err
 	}
-	_, err = w.exec(sqlAdvance, turn, lane, id)
-	w.moved(route, spool.Queued, spool.Ready)
+	state := spool.Ready
+	if held {
+		state = spool.Held
+	}
+	_, err = w.exec(sqlAdvance, state, turn, lane, id)
+	w.moved(route, spool.Queued, state)
 	return err
 }
 

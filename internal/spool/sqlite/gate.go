@@ -28,6 +28,18 @@ func (s *Store) Spend(ctx context.Context, now time.Time, team string, rate, cal
 	return err
 }
 
+// Changed implements spool.Store.
+func (s *Store) Changed(ctx context.Context) (bool, error) {
+	return run(ctx, s, 0, func(w *writer) (bool, error) {
+		before := w.version
+		_, err := w.get(sqlVersion, nil, &w.version)
+		return w.version != before, err
+	})
+}
+
+// sqlVersion changes when another connection has committed.
+const sqlVersion = `PRAGMA data_version`
+
 const (
 	sqlHold = `
 INSERT INTO gate (team, route, held, reason, probe) VALUES (?, ?, ?, ?, ?)

@@ -139,12 +139,16 @@ func (s *Store) open(ctx context.Context) error {
 	if _, err := s.conn.ExecContext(ctx, sqlOrphans); err != nil {
 		return classify(err)
 	}
+	w := newWriter(s.conn)
+	if err := s.conn.QueryRowContext(ctx, sqlVersion).Scan(&w.version); err != nil {
+		return classify(err)
+	}
 	if s.Reader, err = newReader(s.path); err != nil {
 		return err
 	}
 	go func() {
 		defer close(s.done)
-		newWriter(s.conn).run(s.ops, s.stop)
+		w.run(s.ops, s.stop)
 	}()
 	return nil
 }

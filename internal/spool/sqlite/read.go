@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -77,15 +78,17 @@ const (
 	entryColumns = `
 m.queue_id, m.accepted, m.sender, m.title, r.id, r.local_id, r.state, r.unknown, r.route, r.targets, r.attempts, r.due,
 COALESCE(NULLIF(r.convo_id, 0), c.convo_id),
-COALESCE((SELECT 'held: ' || reason FROM gate
+COALESCE(NULLIF(r.hold, ''), (SELECT 'held: ' || reason FROM gate
            WHERE r.state = 1 AND held <> 0 AND team = r.team AND route IN ('', r.route) ORDER BY route LIMIT 1),
          (SELECT reason FROM attempt WHERE request = r.id AND ended <> 0 ORDER BY n DESC LIMIT 1), '')`
 
 	sqlList = `
 SELECT ` + entryColumns + `
   FROM request r JOIN message m ON m.id = r.message JOIN conversation c ON c.id = r.conversation
- WHERE r.id > ? AND r.id <= ? AND (1 << r.state) & ? AND (? = '' OR r.route = ?) AND m.accepted < ?
+ WHERE ` + matches + `
  ORDER BY r.id DESC`
+
+	matches = `r.id > ? AND r.id <= ? AND (1 << r.state) & ? AND (? = '' OR r.route = ?) AND m.accepted < ?`
 )
 
 // List implements spool.Reader.
@@ -94,13 +97,13 @@ func (r *Reader) List(ctx context.Context, f spool.Filter) ([]spool.Entry, error
 	if limit <= 0 {
 		limit = 100
 	}
-	var last int64
-	if err := r.db.QueryRowContext(ctx, sqlLast).Scan(&last); err != nil {
-		return nil, classify(err)
+	spans, err := r.spans(ctx, f, window)
+	if err != nil {
+		return nil, err
 	}
 	var list []spool.Entry
-	for ; last > 0 && len(list) < limit; last -= window {
-		some, err := r.listWindow(ctx, f, last)
+	for i := len(spans) - 1; i >= 0 && len(list) < limit; i-- {
+		some, err := r.listSpan(ctx, f, spans[i])
 		if err != nil {
 			return nil, err
 		}
@@ -109,14 +112,52 @@ func (r *Reader) List(ctx context.Context, f spool.Filter) ([]spool.Entry, error
 	return list[:min(len(list), limit)], nil
 }
 
-// listWindow returns what matches among the window of requests that ends at
-// last, newest first.
-func (r *Reader) listWindow(ctx context.Context, f spool.Filter, last int64) (list []spool.Entry, err error) {
+// span is the requests above one number and up to another.
+type span struct{ from, to int64 }
+
+const sqlSpan = `
+SELECT min(r.id) - 1, max(r.id) FROM message m JOIN request r ON r.message = m.id WHERE m.queue_id = ?`
+
+// spans are the places where a filter has to look, oldest first, each of at most
+// size requests: everything, or those of the messages that it names, which
+// stand together.
+func (r *Reader) spans(ctx context.Context, f spool.Filter, size int64) (list []span, err error) {
+	for _, id := range f.QueueIDs {
+		var from, to sql.NullInt64
+		if err := r.db.QueryRowContext(ctx, sqlSpan, id).Scan(&from, &to); err != nil {
+			return nil, classify(err)
+		}
+		if !to.Valid {
+			return nil, fmt.Errorf("%w: %s", spool.ErrNotFound, id)
+		}
+		list = append(list, span{from.Int64, to.Int64})
+	}
+	if f.QueueIDs != nil {
+		slices.SortFunc(list, func(a, b span) int { return cmp.Compare(a.from, b.from) })
+		return slices.Compact(list), nil
+	}
+	var last int64
+	if err := r.db.QueryRowContext(ctx, sqlLast).Scan(&last); err != nil {
+		return nil, classify(err)
+	}
+	for from := int64(0); from < last; from += size {
+		list = append(list, span{from, from + size})
+	}
+	return list, nil
+}
+
+// arguments are those of the condition that stands for a filter, in one span.
+func arguments(f spool.Filter, s span) []any {
 	before := int64(math.MaxInt64)
 	if !f.Before.IsZero() {
 		before = stamp(f.Before)
 	}
-	rows, err := r.db.QueryContext(ctx, sqlList, last-window, last, stateMask(f.States), f.Route, f.Route, before)
+	return []any{s.from, s.to, stateMask(f.States), f.Route, f.Route, before}
+}
+
+// listSpan returns what matches in a span, newest first.
+func (r *Reader) listSpan(ctx context.Context, f spool.Filter, s span) (list []spool.Entry, err error) {
+	rows, err := r.db.QueryContext(ctx, sqlList, arguments(f, s)...)
 	if err != nil {
 		return nil, classify(err)
 	}
@@ -129,13 +170,16 @@ func (r *Reader) listWindow(ctx context.Context, f spool.Filter, last int64) (li
 		if err := e.complete(); err != nil {
 			return nil, err
 		}
-		if f.Recipient == "" || slices.ContainsFunc(e.Targets, func(t string) bool {
-			return strings.EqualFold(t[len("to:"):], f.Recipient)
-		}) {
+		if f.Recipient == "" || slices.ContainsFunc(e.Targets, isTo(f.Recipient)) {
 			list = append(list, e.Entry)
 		}
 	}
 	return list, classify(rows.Err())
+}
+
+// isTo reports whether a target is an address.
+func isTo(address string) func(target string) bool {
+	return func(target string) bool { return strings.EqualFold(target[len("to:"):], address) }
 }
 
 // stateMask has a bit for each state that is wanted; none means all.
@@ -171,6 +215,9 @@ func (e *entry) complete() error {
 	case spool.Asleep:
 		e.Due = moment(e.due)
 	case spool.Queued:
+		if e.Reason != "" { // an operator's hold
+			break
+		}
 		e.Reason = "waits behind another message of its conversation"
 	}
 	if err := json.Unmarshal([]byte(e.targets), &e.Targets); err != nil {

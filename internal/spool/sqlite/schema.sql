@@ -70,6 +70,7 @@ CREATE TABLE request (
     targets      TEXT    NOT NULL CHECK (json_valid(targets)),    -- ["to:a@example.com", "cc:b@example.com"]
     members      TEXT    NOT NULL,                                -- equal to its conversation's
     team         TEXT    NOT NULL,
+    inbox        INTEGER NOT NULL,           -- where it goes, as route and team: an operator may have moved it
     route        TEXT    NOT NULL,
     priority     INTEGER NOT NULL CHECK (priority BETWEEN 0 AND 2), -- as asked for
     class        INTEGER NOT NULL CHECK (class BETWEEN 0 AND 2),    -- a head's is the highest that waits in its lane
@@ -79,6 +80,7 @@ CREATE TABLE request (
     due          INTEGER NOT NULL,           -- end of sleep, or of the lease
     attempts     INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),
     trial        INTEGER NOT NULL DEFAULT 1, -- number of the attempt that begins the present trial
+    hold         TEXT    NOT NULL DEFAULT '', -- why an operator keeps it back, '' where nobody does
     named        INTEGER NOT NULL DEFAULT 1, -- number of the first attempt under the present local_id
     call         INTEGER NOT NULL DEFAULT 0 CHECK (call BETWEEN 0 AND 2),  -- what its next attempt asks, or the present one
     refusal      INTEGER NOT NULL DEFAULT 0, -- number of the trial's newest attempt that was refused for good, 0 for none
@@ -89,6 +91,7 @@ CREATE TABLE request (
     message_id   INTEGER NOT NULL DEFAULT 0, -- as answered
     CHECK ((state IN (2, 3)) = (due > 0)),
     CHECK (state <> 3 OR attempts > 0),
+    CHECK (state <> 4 OR hold <> ''),
     CHECK (lane IN (conversation, -id)),
     CHECK (lane > 0 OR state <> 0)           -- nothing waits behind what stepped aside
 ) STRICT;
@@ -131,11 +134,13 @@ CREATE TABLE gate (
 
 CREATE INDEX gate_held ON gate (team, route) WHERE held <> 0;
 
--- The ledger: how many requests of a route are in a state.
+-- The ledger: how many requests of a route are in a state, those that are not
+-- kept any more included.
 CREATE TABLE counter (
     route TEXT    NOT NULL,
     state INTEGER NOT NULL CHECK (state BETWEEN 0 AND 8),
     n     INTEGER NOT NULL,                  -- unchecked: a wrong figure must not stop mail; Check finds it
+    gone  INTEGER NOT NULL DEFAULT 0,        -- those not kept any more
     PRIMARY KEY (route, state)
 ) STRICT, WITHOUT ROWID;
 

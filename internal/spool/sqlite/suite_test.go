@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"heyrelay/internal/spool"
 	"heyrelay/internal/spool/spooltest"
 )
 
@@ -30,5 +31,11 @@ func TestSuite(t *testing.T) {
 			t.Fatal(err)
 		}
 		return s
+	}, func(t testing.TB, place string) spool.Operator {
+		o, err := OpenOperator(filepath.Join(place, "spool.db"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return o
 	}, spooltest.Random{Seed: *seed, Ops: *ops})
 }

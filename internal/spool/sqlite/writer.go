@@ -57,6 +57,8 @@ type writer struct {
 	conn  *sql.Conn
 	stmts map[string]*sql.Stmt // by their text
 
+	version int64 // of the file, as Changed saw it last
+
 	turn   int64  // the last one given in this transaction, 0 before the first
 	moves  []move // what the ledger owes
 	served map[gateClass]string

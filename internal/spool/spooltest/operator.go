@@ -1,0 +1,209 @@
+package spooltest
+
+import (
+	"errors"
+	"maps"
+	"strings"
+	"time"
+
+	"heyrelay/internal/spool"
+)
+
+// operatorCases say what a person can do, beside the process that serves.
+var operatorCases = []testCase{
+	{"RetryFailed", func(f *fixture) { // to the end of its lane, under its local_id
+		f.send(letter{id: "p"})
+		f.send(letter{id: "r", cites: []string{"p"}})
+		f.done(spool.Outcome{Task: f.claimOne(), State: spool.Failed, Unknown: true, Status: 400})
+		f.moved(spool.Moved{Requests: 1, MaybeSent: 1})(f.operator.Retry(f.Context(), f.now, only("Q1"), spool.RetryOptions{}))
+		first := f.claimOne()
+		f.sent(first, 7)
+		if second := f.claimOne(); first.QueueID != "Q2" || second.LocalID != "Q1-0" || second.Attempt != 2 || !second.Unknown {
+			f.Errorf("claimed %s, then %+v; want the reply first", first.QueueID, second)
+		}
+	}},
+	{"RetryAsleep", func(f *fixture) { // due at once
+		f.many(2, letter{})
+		for _, t := range f.claim() {
+			f.sleep(t, time.Hour)
+		}
+		f.moved(spool.Moved{Requests: 1})(f.operator.Retry(f.Context(), f.now, only("Q2"), spool.RetryOptions{}))
+		if got := queueIDs(f.claim()); got != "Q2" {
+			f.Errorf("claimed %q, want Q2", got)
+		}
+	}},
+	{"RetryLeavesAlone", func(f *fixture) { // what is under way, waits, or was sent
+		f.many(2, letter{})
+		tasks := f.claim()
+		f.sent(tasks[0], 7)
+		f.many(1, letter{})
+		f.moved(spool.Moved{Busy: 1})(f.operator.Retry(f.Context(), f.now, spool.Filter{}, spool.RetryOptions{Anew: true, NewLocalID: serial()}))
+		f.sent(tasks[1], 8)
+	}},
+	{"RetryAnew", func(f *fixture) {
+		f.many(2, letter{})
+		tasks := f.claim()
+		f.done(spool.Outcome{Task: tasks[0], State: spool.Flagged})
+		f.done(spool.Outcome{Task: tasks[1], State: spool.Failed, Unknown: true})
+		f.moved(spool.Moved{Requests: 1, MaybeSent: 1})(f.operator.Retry(f.Context(), f.now, spool.Filter{}, spool.RetryOptions{}))
+		o := spool.RetryOptions{Anew: true, NewLocalID: serial()}
+		f.moved(spool.Moved{Requests: 1})(f.operator.Retry(f.Context(), f.now, only("Q1"), o))
+		for _, task := range f.claim() {
+			if task.QueueID == "Q1" && (task.LocalID != "new-1" || task.Unknown || !task.FirstSend.IsZero()) {
+				f.Errorf("claimed %+v, want a new local_id that was never sent", task)
+			}
+		}
+	}},
+	{"RetryMoves", func(f *fixture) { // to another scope: a conversation of its own
+		f.send(letter{id: "p"})
+		f.sent(f.claimOne(), 7)
+		f.send(letter{id: "r", cites: []string{"p"}, blind: []string{"bob"}})
+		o := spool.RetryOptions{Route: "sales", Team: "bank", Inbox: 9}
+		f.moved(spool.Moved{Requests: 2})(f.operator.Retry(f.Context(), f.now, only("Q2"), o))
+		if len(f.claim()) != 0 {
+			f.Error("the old team claimed what was moved")
+		}
+		for _, task := range f.claim(room("bank")) {
+			if task.Route != "sales" || task.Inbox != 9 || task.ConvoID != 0 {
+				f.Errorf("claimed %+v, want an opener in the new scope", task)
+			}
+		}
+	}},
+	{"RetryMovesWithinScope", func(f *fixture) { // its conversation stays
+		f.send(letter{id: "p"})
+		f.sent(f.claimOne(), 7)
+		f.send(letter{id: "r", cites: []string{"p"}})
+		o := spool.RetryOptions{Route: "other", Team: "shop", Inbox: 202}
+		f.moved(spool.Moved{Requests: 1})(f.operator.Retry(f.Context(), f.now, spool.Filter{States: []spool.State{spool.Ready}}, o))
+		if task := f.claimOne(); task.Route != "other" || task.ConvoID != 7 {
+			f.Errorf("claimed %+v, want a reply to 7 on the new route", task)
+		}
+	}},
+	{"Drop", func(f *fixture) { // says what may have been sent; the lane goes on
+		f.send(letter{id: "p"})
+		f.send(letter{id: "r", cites: []string{"p"}})
+		f.done(spool.Outcome{Task: f.claimOne(), State: spool.Asleep, Due: f.now.Add(time.Hour), Unknown: true})
+		f.moved(spool.Moved{Requests: 1, MaybeSent: 1})(f.operator.Drop(f.Context(), f.now, only("Q1")))
+		f.state("Q1", spool.Dropped)
+		if task := f.claimOne(); task.QueueID != "Q2" {
+			f.Errorf("claimed %s, want Q2", task.QueueID)
+		}
+		f.moved(spool.Moved{Busy: 1})(f.operator.Drop(f.Context(), f.now, only("Q2")))
+		f.moved(spool.Moved{})(f.operator.Drop(f.Context(), f.now, only("Q1")))
+	}},
+	{"HoldRelease", func(f *fixture) { // the head and what waits behind it
+		f.send(letter{id: "p"})
+		f.send(letter{id: "r", cites: []string{"p"}})
+		f.moved(spool.Moved{Requests: 2})(f.operator.Hold(f.Context(), f.now, spool.Filter{}, "look at it first"))
+		if tasks, next := f.claimNext(); len(tasks) != 0 || !next.IsZero() {
+			f.Errorf("claimed %s of what is held", queueIDs(tasks))
+		}
+		if s := f.story("Q2"); s.State != "queued" || s.Reason != "look at it first" {
+			f.Errorf("what is held behind a head is %s, %q", s.State, s.Reason)
+		}
+		f.moved(spool.Moved{Requests: 1})(f.operator.Release(f.Context(), f.now, only("Q1")))
+		f.sent(f.claimOne(), 7)
+		f.state("Q2", spool.Held)
+		f.moved(spool.Moved{Requests: 1})(f.operator.Release(f.Context(), f.now, only("Q2")))
+		if task := f.claimOne(); task.QueueID != "Q2" || task.ConvoID != 7 {
+			f.Errorf("claimed %s to %d, want Q2 to 7", task.QueueID, task.ConvoID)
+		}
+	}},
+	{"Filters", func(f *fixture) {
+		f.send(letter{to: []string{"alice"}, route: "a"})
+		f.send(letter{to: []string{"bob"}, route: "b"})
+		f.now = f.now.Add(time.Hour)
+		f.send(letter{to: []string{"bob"}, route: "a"})
+		f.moved(spool.Moved{Requests: 1})(f.operator.Drop(f.Context(), f.now, spool.Filter{Recipient: "Bob@example.com", Before: f.now}))
+		f.state("Q2", spool.Dropped)
+		f.moved(spool.Moved{Requests: 2})(f.operator.Drop(f.Context(), f.now, spool.Filter{Route: "a"}))
+		f.list(only("Q3", "Q1", "Q3"), "Q3 Q1")
+		if _, err := f.operator.Drop(f.Context(), f.now, only("Q9")); !errors.Is(err, spool.ErrNotFound) {
+			f.Errorf("a queue id that does not exist: %v, want ErrNotFound", err)
+		}
+	}},
+	{"Forget", func(f *fixture) { // nothing of the recipient is left, and the ledger still counts
+		f.send(letter{id: "p", body: "secret", subject: "Private", blind: []string{"bob"}})
+		tasks := f.claim()
+		f.sent(tasks[0], 7)
+		f.done(spool.Outcome{Task: tasks[1], State: spool.Failed, Status: 400, Reason: "bob@example.com is bad"})
+		f.send(letter{id: "r", cites: []string{"p"}, to: []string{"alice"}, subject: "Private"})
+		f.moved(spool.Moved{Requests: 2})(f.operator.Forget(f.Context(), "Alice@example.com"))
+		f.state("Q2", spool.Dropped)
+		s, err := f.Show(f.Context(), "Q1")
+		if err != nil || s.Title != "" || len(s.Requests[0].Targets) != 0 || len(s.Requests[1].Targets) != 1 {
+			f.Errorf("the story is %+v (%v), want one without alice", s, err)
+		}
+		f.moved(spool.Moved{})(f.operator.Retry(f.Context(), f.now, spool.Filter{}, spool.RetryOptions{}))
+		f.send(letter{id: "s", cites: []string{"p"}})
+		if task := f.claimOne(); task.ConvoID != 0 {
+			f.Errorf("a new message joined the forgotten conversation %d", task.ConvoID)
+		}
+		f.stats("support", map[string]int{"sent": 1, "failed": 1, "dropped": 1, "claimed": 1})
+	}},
+	{"Stats", func(f *fixture) {
+		f.many(3, letter{})
+		f.send(letter{route: "news"})
+		f.sent(f.claim(one("shop"))[0], 7)
+		f.stats("news", map[string]int{"sent": 1})
+		f.stats("support", map[string]int{"ready": 3})
+	}},
+	{"Changed", func(f *fixture) { // by another process, not by ourselves
+		f.changed(false)
+		f.send(letter{})
+		f.changed(false)
+		f.moved(spool.Moved{Requests: 1})(f.operator.Drop(f.Context(), f.now, only("Q1")))
+		f.changed(true)
+		f.changed(false)
+	}},
+	{"Many", func(f *fixture) { // more than one step
+		f.many(1200, letter{})
+		f.moved(spool.Moved{Requests: 1200})(f.operator.Drop(f.Context(), f.now, spool.Filter{}))
+		f.moved(spool.Moved{Requests: 1200})(f.operator.Retry(f.Context(), f.now, spool.Filter{}, spool.RetryOptions{}))
+		if task := f.claim(one("shop"))[0]; task.QueueID != "Q1" {
+			f.Errorf("claimed %s first, want the oldest", task.QueueID)
+		}
+	}},
+}
+
+func only(queueIDs ...string) spool.Filter { return spool.Filter{QueueIDs: queueIDs} }
+
+// serial gives new-1, new-2 and so on.
+func serial() func() string {
+	n := 0
+	return func() string {
+		n++
+		return "new-" + strings.Repeat("1", n)
+	}
+}
+
+// moved returns a check of what a verb returned.
+func (f *fixture) moved(want spool.Moved) func(spool.Moved, error) {
+	return func(got spool.Moved, err error) {
+		f.Helper()
+		if got != want || err != nil {
+			f.Errorf("it moved %+v (%v), want %+v", got, err, want)
+		}
+	}
+}
+
+func (f *fixture) changed(want bool) {
+	f.Helper()
+	if got, err := f.Changed(f.Context()); got != want || err != nil {
+		f.Errorf("Changed is %v (%v), want %v", got, err, want)
+	}
+}
+
+// stats fails the test unless the ledger of a route is this one.
+func (f *fixture) stats(route string, want map[string]int) {
+	f.Helper()
+	list, err := f.operator.Stats(f.Context())
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, s := range list {
+		if s.Route == route && !maps.Equal(s.States, want) {
+			f.Errorf("the ledger of %s is %v, want %v", route, s.States, want)
+		}
+	}
+}

@@ -1,0 +1,60 @@
+package sqlite
+
+import (
+	"context"
+
+	"heyrelay/internal/spool"
+)
+
+// Forget implements spool.Operator.
+func (o *Operator) Forget(ctx context.Context, recipient string) (spool.Moved, error) {
+	return o.all(ctx, spool.Filter{Recipient: recipient}, func(w *writer, r *chosen) (bool, error) {
+		if r.state.Open() {
+			if err := w.leave(r, spool.Dropped); err != nil {
+				return false, err
+			}
+		}
+		return true, w.forget(r, recipient)
+	})
+}
+
+const (
+	// Nobody joins a conversation of such members, which no recipients have.
+	sqlForgetConversation = `UPDATE conversation SET members = 'forgotten', title = '', base = '', convo_id = 0 WHERE id = ?`
+
+	sqlForgetRequest = `
+UPDATE request
+   SET members = 'forgotten',
+       targets = (SELECT json_group_array(value) FROM json_each(targets) WHERE lower(substr(value, 4)) <> lower(?))
+ WHERE id = ?`
+
+	sqlForgetAttempts = `UPDATE attempt SET reason = '' WHERE request = ?`
+
+	sqlForgetMessage = `
+UPDATE message SET title = '', warnings = NULL, fingerprint = NULL
+ WHERE id = ? AND NOT EXISTS (SELECT 1 FROM request WHERE message = message.id AND state <= 4)`
+
+	sqlForgetContent = `
+DELETE FROM content
+ WHERE message = ? AND NOT EXISTS (SELECT 1 FROM request WHERE message = content.message AND state <= 4)`
+)
+
+// forget takes out what a request that has ended says of its recipients. What
+// another request of its message still needs stays until that one has ended.
+func (w *writer) forget(r *chosen, recipient string) error {
+	for _, s := range []struct {
+		query string
+		args  []any
+	}{
+		{sqlForgetConversation, []any{r.conversation}},
+		{sqlForgetRequest, []any{recipient, r.id}},
+		{sqlForgetAttempts, []any{r.id}},
+		{sqlForgetMessage, []any{r.message}},
+		{sqlForgetContent, []any{r.message}},
+	} {
+		if _, err := w.exec(s.query, s.args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}

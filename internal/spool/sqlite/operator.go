@@ -1,0 +1,296 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"heyrelay/internal/spool"
+)
+
+// Operator changes the spool also while another process serves it: SQLite lets
+// one of them write at a time, and each waits for the other. It implements
+// spool.Operator.
+type Operator struct {
+	*Reader
+	db   *sql.DB
+	conn *sql.Conn
+
+	mu     sync.Mutex // guards writer
+	writer *writer
+}
+
+var _ spool.Operator = (*Operator)(nil)
+
+// step is how many requests one transaction of an operator looks at.
+const step = 500
+
+// OpenOperator opens the spool at path. It takes no lock and creates no spool:
+// where there is none, the error is fs.ErrNotExist.
+func OpenOperator(path string) (*Operator, error) {
+	path, err := filepath.Abs(path) // a URI's path begins at the root
+	if err != nil {
+		return nil, fmt.Errorf("open spool: %w", err)
+	}
+	r, err := OpenReader(path)
+	if err != nil {
+		return nil, err
+	}
+	o := &Operator{Reader: r}
+	if err := o.open(path); err != nil {
+		return nil, errors.Join(fmt.Errorf("open spool %s: %w", path, err), o.Close())
+	}
+	return o, nil
+}
+
+func (o *Operator) open(path string) (err error) {
+	if o.db, err = sql.Open("sqlite", dsn(path, nil)); err != nil {
+		return err
+	}
+	if o.conn, err = o.db.Conn(context.Background()); err != nil {
+		return classify(err)
+	}
+	for _, p := range []string{"synchronous = FULL", "foreign_keys = ON"} {
+		if _, err := o.conn.ExecContext(context.Background(), "PRAGMA "+p); err != nil {
+			return classify(err)
+		}
+	}
+	o.writer = newWriter(o.conn)
+	return nil
+}
+
+// Close lets the spool go.
+func (o *Operator) Close() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	err := o.Reader.Close()
+	if o.writer != nil {
+		o.writer.close()
+	}
+	if o.conn != nil {
+		err = errors.Join(err, o.conn.Close())
+	}
+	if o.db != nil {
+		err = errors.Join(err, o.db.Close())
+	}
+	return err
+}
+
+// chosen is a request that a filter matched.
+type chosen struct {
+	id, lane, conversation int64
+	team, route            string
+	inbox                  int64
+	state                  spool.State
+	priority               spool.Priority
+	unknown, held          bool
+	targets                string
+	message                int64
+	whole                  bool // it still has its content
+}
+
+const sqlChosen = `
+SELECT r.id, r.lane, r.conversation, r.team, r.route, r.inbox, r.state, r.priority, r.unknown, r.hold <> '', r.targets,
+       r.message, EXISTS (SELECT 1 FROM content WHERE content.message = r.message)
+  FROM request r JOIN message m ON m.id = r.message
+ WHERE ` + matches + `
+ ORDER BY r.id`
+
+// all does a verb to all that match and reports what it did. do says whether it
+// did anything.
+func (o *Operator) all(ctx context.Context, f spool.Filter, do func(*writer, *chosen) (bool, error)) (total spool.Moved, err error) {
+	spans, err := o.spans(ctx, f, step)
+	if err != nil {
+		return total, err
+	}
+	for _, s := range spans {
+		var m spool.Moved
+		err := o.transact(ctx, func(w *writer) error { return w.allOf(f, s, &m, do) })
+		if err != nil {
+			return total, err
+		}
+		total.Requests += m.Requests
+		total.MaybeSent += m.MaybeSent
+		total.Busy += m.Busy
+	}
+	return total, nil
+}
+
+// transact does one thing in a transaction of its own.
+func (o *Operator) transact(ctx context.Context, do func(*writer) error) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	one := &op{ctx: ctx, do: do}
+	if err := o.writer.transact([]*op{one}); err != nil {
+		return err
+	}
+	return one.err
+}
+
+func (w *writer) allOf(f spool.Filter, s span, m *spool.Moved, do func(*writer, *chosen) (bool, error)) error {
+	list, err := w.choose(f, s)
+	if err != nil {
+		return err
+	}
+	for _, r := range list {
+		if r.state == spool.Claimed {
+			m.Busy++
+			continue
+		}
+		// An earlier one may have moved this one on: a lane goes on.
+		if _, err := w.get(sqlState, []any{r.id}, &r.state); err != nil {
+			return err
+		}
+		done, err := do(w, &r)
+		if err != nil {
+			return err
+		}
+		if done {
+			m.Requests++
+		}
+		if done && r.unknown {
+			m.MaybeSent++
+		}
+	}
+	return nil
+}
+
+const sqlState = `SELECT state FROM request WHERE id = ?`
+
+func (w *writer) choose(f spool.Filter, s span) (list []chosen, err error) {
+	err = w.each(sqlChosen, arguments(f, s), func(rows *sql.Rows) error {
+		var r chosen
+		err := rows.Scan(&r.id, &r.lane, &r.conversation, &r.team, &r.route, &r.inbox, &r.state, &r.priority, &r.unknown, &r.held, &r.targets, &r.message, &r.whole)
+		if err != nil {
+			return err
+		}
+		if f.Recipient != "" {
+			var targets []string
+			if err := json.Unmarshal([]byte(r.targets), &targets); err != nil {
+				return fmt.Errorf("%w: targets of request %d: %w", spool.ErrCorrupt, r.id, err)
+			}
+			if !slices.ContainsFunc(targets, isTo(f.Recipient)) {
+				return nil
+			}
+		}
+		list = append(list, r)
+		return nil
+	})
+	return list, err
+}
+
+// Drop implements spool.Operator.
+func (o *Operator) Drop(ctx context.Context, _ time.Time, f spool.Filter) (spool.Moved, error) {
+	return o.all(ctx, f, (*writer).drop)
+}
+
+func (w *writer) drop(r *chosen) (bool, error) {
+	if !r.state.Open() {
+		return false, nil
+	}
+	return true, w.leave(r, spool.Dropped)
+}
+
+const (
+	sqlLeave = `UPDATE request SET state = ?, due = 0, hold = '' WHERE id = ?`
+
+	// A head is no more urgent than what still waits for it.
+	sqlCalm = `
+UPDATE request
+   SET class = min(priority, COALESCE((SELECT class FROM request WHERE lane = ? AND state = 0 ORDER BY class LIMIT 1), 2))
+ WHERE lane = ? AND state BETWEEN 1 AND 4`
+)
+
+// leave takes an open request out of its lane, which goes on, into a state that
+// is not open.
+func (w *writer) leave(r *chosen, to spool.State) error {
+	if _, err := w.exec(sqlLeave, to, r.id); err != nil {
+		return err
+	}
+	w.moved(r.route, r.state, to)
+	head := r.state != spool.Queued
+	r.state = to
+	if head {
+		return w.advance(r.lane)
+	}
+	_, err := w.exec(sqlCalm, r.lane, r.lane)
+	return err
+}
+
+const (
+	sqlKeep    = `UPDATE request SET hold = ?, state = CASE WHEN state = 0 THEN 0 ELSE 4 END, due = 0 WHERE id = ?`
+	sqlUnqueue = `UPDATE request SET hold = '' WHERE id = ?`
+	sqlLetGo   = `
+UPDATE request
+   SET state = 1, turn = ?, hold = '', trial = attempts + 1, call = 0, refusal = 0, alive = 0,
+       reply_to = CASE WHEN unknown THEN reply_to END
+ WHERE id = ?`
+)
+
+// Hold implements spool.Operator.
+func (o *Operator) Hold(ctx context.Context, _ time.Time, f spool.Filter, reason string) (spool.Moved, error) {
+	if reason == "" {
+		reason = "held by an operator"
+	}
+	return o.all(ctx, f, func(w *writer, r *chosen) (bool, error) {
+		if !r.state.Open() {
+			return false, nil
+		}
+		if r.state != spool.Queued {
+			w.moved(r.route, r.state, spool.Held)
+		}
+		_, err := w.exec(sqlKeep, reason, r.id)
+		return true, err
+	})
+}
+
+// Release implements spool.Operator.
+func (o *Operator) Release(ctx context.Context, _ time.Time, f spool.Filter) (spool.Moved, error) {
+	return o.all(ctx, f, func(w *writer, r *chosen) (bool, error) {
+		if !r.held {
+			return false, nil
+		}
+		if r.state == spool.Queued {
+			_, err := w.exec(sqlUnqueue, r.id)
+			return true, err
+		}
+		turn, err := w.nextTurn()
+		if err != nil {
+			return false, err
+		}
+		w.moved(r.route, r.state, spool.Ready)
+		_, err = w.exec(sqlLetGo, turn, r.id)
+		return true, err
+	})
+}
+
+const sqlStats = `SELECT route, state, n FROM counter WHERE n <> 0 ORDER BY route, state`
+
+// Stats implements spool.Operator.
+func (r *Reader) Stats(ctx context.Context) (list []spool.RouteStats, err error) {
+	rows, err := r.db.QueryContext(ctx, sqlStats)
+	if err != nil {
+		return nil, classify(err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var route string
+		var state spool.State
+		var n int
+		if err := rows.Scan(&route, &state, &n); err != nil {
+			return nil, classify(err)
+		}
+		if len(list) == 0 || list[len(list)-1].Route != route {
+			list = append(list, spool.RouteStats{Route: route, States: map[string]int{}})
+		}
+		s := &list[len(list)-1]
+		s.States[state.String()], s.Accepted = n, s.Accepted+n
+	}
+	return list, classify(rows.Err())
+}

@@ -1,0 +1,43 @@
+package sqlite
+
+import (
+	"errors"
+	"io/fs"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"heyrelay/internal/spool"
+)
+
+func TestOperatorWithoutSpool(t *testing.T) {
+	if _, err := OpenOperator(filepath.Join(t.TempDir(), "spool.db")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("error %v, want fs.ErrNotExist", err)
+	}
+}
+
+// TestOperatorBesideServer has a person drop and retry while mail comes in: each
+// waits for the other, and nothing is lost.
+func TestOperatorBesideServer(t *testing.T) {
+	s := openSpool(t, Options{})
+	o, err := OpenOperator(s.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.Close()
+	const n = 300
+	var wg sync.WaitGroup
+	wg.Go(func() { fill(t, s, n) })
+	for range 20 {
+		if _, err := o.Drop(t.Context(), epoch, spool.Filter{}); err != nil {
+			t.Error(err)
+		}
+		if _, err := o.Retry(t.Context(), epoch, spool.Filter{}, spool.RetryOptions{}); err != nil {
+			t.Error(err)
+		}
+	}
+	wg.Wait()
+	wantCount(t, s, "request", n)
+	wantCount(t, s, "request WHERE state = 8", 0)
+	wantSound(t, s)
+}

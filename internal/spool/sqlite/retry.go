@@ -1,0 +1,109 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"heyrelay/internal/spool"
+)
+
+// Retry implements spool.Operator.
+func (o *Operator) Retry(ctx context.Context, now time.Time, f spool.Filter, how spool.RetryOptions) (spool.Moved, error) {
+	switch {
+	case how.Anew && how.NewLocalID == nil:
+		return spool.Moved{}, errors.New("retry anew: NewLocalID is not set")
+	case how.Route != "" && (how.Team == "" || how.Inbox == 0):
+		return spool.Moved{}, fmt.Errorf("retry on route %s: its team and inbox are not set", how.Route)
+	}
+	return o.all(ctx, f, func(w *writer, r *chosen) (bool, error) { return w.retry(now, r, &how) })
+}
+
+const (
+	sqlRename = `
+UPDATE request SET local_id = ?, named = attempts + 1, unknown = 0, reply_to = NULL WHERE id = ?`
+
+	sqlReroute = `UPDATE request SET route = ? WHERE id = ?`
+
+	sqlNewScope = `
+INSERT INTO conversation (team, inbox, members, title, base, used)
+SELECT ?, ?, members, title, base, ? FROM conversation WHERE id = ?`
+
+	sqlRescope = `
+UPDATE request
+   SET team = ?, inbox = ?, conversation = ?, lane = ?, joined = 0, subject_line = 0, reply_to = NULL
+ WHERE id = ?`
+)
+
+// retry queues a request again, wakes it, or moves it.
+func (w *writer) retry(now time.Time, r *chosen, how *spool.RetryOptions) (bool, error) {
+	if !r.whole {
+		return false, nil // there is nothing left that could be sent
+	}
+	move := how.Route != "" && how.Route != r.route
+	switch r.state {
+	case spool.Failed, spool.Dropped, spool.Held:
+	case spool.Flagged:
+		if !how.Anew {
+			return false, nil
+		}
+	case spool.Asleep:
+		if !move && !how.Anew {
+			return true, w.rouse(r)
+		}
+	case spool.Queued, spool.Ready:
+		if !move {
+			return false, nil
+		}
+	default:
+		return false, nil
+	}
+	if r.state.Open() {
+		if err := w.leave(r, spool.Dropped); err != nil {
+			return false, err
+		}
+	}
+	if move {
+		if err := w.move(now, r, how); err != nil {
+			return false, err
+		}
+	}
+	if how.Anew {
+		if _, err := w.exec(sqlRename, how.NewLocalID(), r.id); err != nil {
+			return false, err
+		}
+	}
+	return true, w.requeue(r)
+}
+
+// rouse makes ready what sleeps.
+func (w *writer) rouse(r *chosen) error {
+	turn, err := w.nextTurn()
+	if err != nil {
+		return err
+	}
+	w.moved(r.route, r.state, spool.Ready)
+	_, err = w.exec(sqlWake, turn, r.id)
+	return err
+}
+
+// move gives a request that is in no lane another route. In another scope it
+// gets a conversation of its own.
+func (w *writer) move(now time.Time, r *chosen, how *spool.RetryOptions) error {
+	if _, err := w.exec(sqlReroute, how.Route, r.id); err != nil {
+		return err
+	}
+	w.moves = append(w.moves, move{r.route, r.state, -1}, move{how.Route, r.state, 1})
+	r.route = how.Route
+	if r.team == how.Team && r.inbox == how.Inbox {
+		return nil
+	}
+	c, err := w.insert(sqlNewScope, how.Team, how.Inbox, stamp(now), r.conversation)
+	if err != nil {
+		return err
+	}
+	r.conversation = c
+	_, err = w.exec(sqlRescope, how.Team, how.Inbox, c, c, r.id)
+	return err
+}
