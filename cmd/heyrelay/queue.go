@@ -13,8 +13,14 @@ import (
 )
 
 type queueCmd struct {
-	List queueListCmd `cmd:"" help:"List requests, newest first."`
-	Show queueShowCmd `cmd:"" help:"Tell the whole story of one message."`
+	List    queueListCmd    `cmd:"" help:"List requests, newest first."`
+	Show    queueShowCmd    `cmd:"" help:"Tell the whole story of one message."`
+	Retry   queueRetryCmd   `cmd:"" help:"Queue again what failed, was dropped or is held; have what sleeps tried now."`
+	Drop    queueDropCmd    `cmd:"" help:"Give up what waits."`
+	Hold    queueHoldCmd    `cmd:"" help:"Keep what waits from being sent."`
+	Release queueReleaseCmd `cmd:"" help:"Let go what was held."`
+	Forget  queueForgetCmd  `cmd:"" help:"Remove what is known of a recipient."`
+	Stats   queueStatsCmd   `cmd:"" help:"Count requests by route and state, and tell what is held."`
 }
 
 type queueListCmd struct {

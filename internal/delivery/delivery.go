@@ -28,6 +28,7 @@ type Store interface {
 	Lift(ctx context.Context, now time.Time, team, route string) (woken int, err error)
 	Wake(ctx context.Context, now time.Time, team string) (woken int, err error)
 	Gates(ctx context.Context) ([]spool.Gate, error)
+	Changed(ctx context.Context) (bool, error)
 }
 
 // Team is a Heymarket team: who calls, and how much it may.
@@ -72,8 +73,10 @@ type Scheduler struct {
 	guards   map[string]*guard
 }
 
-// storeTrouble is how long the loop waits when the store fails.
-const storeTrouble = time.Second
+const (
+	storeTrouble = time.Second // how long the loop waits when the store fails
+	glance       = time.Second // how often it looks whether an operator changed something
+)
 
 // New returns a Scheduler that does nothing until Run.
 func New(o Options) *Scheduler {
@@ -107,8 +110,9 @@ func (s *Scheduler) Run(ctx context.Context) {
 	calls, cut := context.WithCancel(s.ctx)
 	defer cut()
 	s.recall()
-	timer := time.NewTimer(0)
+	timer, look := time.NewTimer(0), time.NewTicker(glance)
 	defer timer.Stop()
+	defer look.Stop()
 	var ended []spool.Outcome
 	for ctx.Err() == nil {
 		select {
@@ -120,6 +124,10 @@ func (s *Scheduler) Run(ctx context.Context) {
 			s.probed(p)
 		case <-s.kick:
 		case <-timer.C:
+		case <-look.C:
+			if changed, err := s.o.Store.Changed(ctx); err == nil && !changed {
+				continue
+			}
 		}
 		ended = s.finish(s.collect(ended))
 		next, ok := s.begin(ctx, calls)

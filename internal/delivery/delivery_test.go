@@ -100,6 +100,7 @@ func (l *lane) Wake(context.Context, time.Time, string) (int, error) {
 	return 1, nil
 }
 
+func (l *lane) Changed(context.Context) (bool, error)       { return false, nil }
 func (l *lane) Gates(context.Context) ([]spool.Gate, error) { return nil, nil }
 
 func (l *lane) Claim(_ context.Context, now time.Time, _ time.Duration, rooms ...spool.Room) ([]spool.Task, time.Time, error) {
