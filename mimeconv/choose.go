@@ -225,6 +225,8 @@ func (c *converter) leaf(p *part) (content, error) {
 			c.warn(PartDropped, p.id, "the part %s is empty", quote(p.name))
 		}
 		return content{}, nil
+	case isTNEF(p):
+		return c.tnefPart(p)
 	case isCalendar(p.kind):
 		return c.calendarPart(p)
 	case !c.isBody(p):

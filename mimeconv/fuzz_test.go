@@ -233,11 +233,60 @@ func FuzzCalendar(f *testing.F) {
 		if !utf8.ValidString(got) || strings.ContainsFunc(got, isUnclean) || got != summarize(text) {
 			t.Errorf("summarize(%q) = %q", text, got)
 		}
-		if strings.HasPrefix(text, "BEGIN:VEVENT\n") && got == "" {
+		if strings.HasPrefix(text, "BEGIN:VEVENT\nSUMMARY") && got == "" {
 			t.Errorf("nothing is said of %q", text)
 		}
 		if len(got) > 3*len(text)+1000 {
 			t.Errorf("%d octets of %d", len(got), len(text))
+		}
+	})
+}
+
+// FuzzTNEF holds that any winmail.dat gives clean text and files that are no
+// longer than itself, and that nothing of it is needed to end.
+func FuzzTNEF(f *testing.F) {
+	files, err := filepath.Glob("testdata/*tnef*.eml")
+	if err != nil || len(files) == 0 {
+		f.Fatal("no testdata", err)
+	}
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		_, encoded, _ := strings.Cut(string(raw), "eJ8+I")
+		data, _ := decodeBase64([]byte("eJ8+I" + encoded))
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		raw := append([]byte("Subject: x\r\nContent-Type: application/ms-tnef\r\n\r\n"), data...)
+		size := 0
+		o := Options{Attachments: Link, InlineImages: Link, Link: func(a Attachment) (string, error) {
+			size += len(a.Data)
+			return "https://files.example/1", nil
+		}}
+		m, err := Convert(raw, o)
+		if checkError(t, err); err != nil {
+			return
+		}
+		if size > len(data) {
+			t.Errorf("%d octets in files out of %d", size, len(data))
+		}
+		checkMessage(t, raw, m, o)
+	})
+}
+
+// FuzzRTF holds that any RTF gives valid text.
+func FuzzRTF(f *testing.F) {
+	f.Add([]byte(`{\rtf1\ansi\ansicpg1252{\fonttbl{\f0 Arial;}}\pard Gr\'fc\u223?e\par{\b x}}`))
+	f.Add([]byte(`{\rtf1\fromhtml1{\*\htmltag64 <p>}\htmlrtf {\htmlrtf0 a{\*\htmltag84 &amp;}\htmlrtf &\htmlrtf0}}`))
+	f.Add([]byte("0000\x05\x00\x00\x00LZFu0000\x02a\x00\x15b"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if _, text := readRTF(b); !utf8.Valid(text) {
+			t.Errorf("readRTF(%q) = %q", b, text)
+		}
+		if out := expandRTF(b); len(out) > 9*len(b)+20 {
+			t.Errorf("%d octets of %d", len(out), len(b))
 		}
 	})
 }

@@ -1,0 +1,253 @@
+package mimeconv
+
+import (
+	"encoding/binary"
+	"strconv"
+	"strings"
+
+	"golang.org/x/text/encoding/charmap"
+)
+
+// rtfDictionary is what the dictionary of compressed RTF begins with (MS-OXRTFCP,
+// section 2.1.2.1).
+const rtfDictionary = `{\rtf1\ansi\mac\deff0\deftab720{\fonttbl;}{\f0\fnil \froman \fswiss \fmodern \fscript \fdecor ` +
+	`MS Sans SerifSymbolArialTimes New RomanCourier{\colortbl\red0\green0\blue0` + "\r\n" + `\par \pard\plain\f0\fs20\b\i\u\tab\tx`
+
+// expandRTF undoes the compression of RTF, up to maxBody octets. What is damaged
+// ends early.
+func expandRTF(b []byte) []byte {
+	const headerSize = 16
+	if len(b) < headerSize {
+		return nil
+	}
+	magic, b := string(b[8:12]), b[headerSize:]
+	if magic == "MELA" { // not compressed
+		return b[:min(len(b), maxBody)]
+	}
+	var window [4096]byte
+	pos := copy(window[:], rtfDictionary)
+	var out []byte
+	put := func(c byte) {
+		out = append(out, c)
+		window[pos] = c
+		pos = (pos + 1) % len(window)
+	}
+	for len(b) > 0 && len(out) < maxBody {
+		flags := b[0]
+		b = b[1:]
+		for i := 0; i < 8 && len(b) > 0; i, flags = i+1, flags>>1 {
+			if flags&1 == 0 {
+				put(b[0])
+				b = b[1:]
+				continue
+			}
+			if len(b) < 2 {
+				return out
+			}
+			reference := binary.BigEndian.Uint16(b)
+			from, n := int(reference>>4), int(reference&15)+2
+			if b = b[2:]; from == pos {
+				return out
+			}
+			for ; n > 0; n-- {
+				put(window[from])
+				from = (from + 1) % len(window)
+			}
+		}
+	}
+	return out
+}
+
+// maxGroups bounds the groups in one another. Deeper ones end with the group that
+// they are in.
+const maxGroups = 1000
+
+// rtfReader makes text of RTF, or the HTML that it was made from (MS-OXRTFEX).
+type rtfReader struct {
+	out     strings.Builder
+	bytes   []byte // read, and not decoded yet
+	charset string
+	html    bool // it was made from HTML
+	state   rtfState
+	stack   []rtfState
+	deeper  int // groups beyond maxGroups
+	skip    int // characters that repeat a Unicode one
+}
+
+// rtfState is what ends with its group.
+type rtfState struct {
+	hidden  bool // no text for readers
+	starred bool // \* was seen: an unknown destination is hidden
+	htmlrtf bool // RTF that stands beside the HTML it was made from
+	unicode int  // how many characters repeat a Unicode one
+}
+
+// readRTF reads RTF, and says as what: "text/html" or "text/plain", in UTF-8.
+func readRTF(b []byte) (kind string, data []byte) {
+	r := rtfReader{state: rtfState{unicode: 1}}
+	for i := 0; i < len(b); {
+		i += r.token(b[i:])
+		if r.out.Len() > maxBody {
+			break
+		}
+	}
+	r.flush()
+	if r.html {
+		return "text/html", []byte(r.out.String())
+	}
+	return "text/plain", []byte(r.out.String())
+}
+
+// token reads what b begins with, and returns its length.
+func (r *rtfReader) token(b []byte) int {
+	switch c := b[0]; c {
+	case '{':
+		r.open()
+	case '}':
+		r.close()
+	case '\\':
+		return r.control(b)
+	case '\r', '\n', 0:
+	default:
+		r.char(c)
+	}
+	return 1
+}
+
+func (r *rtfReader) open() {
+	if len(r.stack) == maxGroups {
+		r.deeper++
+		return
+	}
+	r.stack = append(r.stack, r.state)
+}
+
+func (r *rtfReader) close() {
+	switch n := len(r.stack); {
+	case r.deeper > 0:
+		r.deeper--
+	case n > 0:
+		r.state, r.stack = r.stack[n-1], r.stack[:n-1]
+	}
+}
+
+// control reads a control word or symbol, and returns its length.
+func (r *rtfReader) control(b []byte) int {
+	end := 1
+	for end < len(b) && end < 32 && 'a' <= b[end]|0x20 && b[end]|0x20 <= 'z' {
+		end++
+	}
+	if end == 1 {
+		return r.symbol(b)
+	}
+	word, digits := string(b[1:end]), end
+	for end < len(b) && end-digits < 11 && ('0' <= b[end] && b[end] <= '9' || b[end] == '-' && end == digits) {
+		end++
+	}
+	n, err := strconv.Atoi(string(b[digits:end]))
+	if err != nil {
+		n = 1
+	}
+	if end < len(b) && b[end] == ' ' {
+		end++
+	}
+	r.word(word, n)
+	return end
+}
+
+// symbol reads a control symbol, and returns its length.
+func (r *rtfReader) symbol(b []byte) int {
+	if len(b) < 2 {
+		return 1
+	}
+	switch c := b[1]; c {
+	case '\'':
+		if c, ok := hexPair(b[2:]); ok {
+			r.char(c)
+			return 4
+		}
+	case '*':
+		r.state.starred = true
+	case '~':
+		r.text("\u00a0")
+	case '_':
+		r.text("-")
+	case '\\', '{', '}':
+		r.char(c)
+	}
+	return 2
+}
+
+// word obeys a control word.
+func (r *rtfReader) word(name string, n int) {
+	starred := r.state.starred
+	r.state.starred = false
+	switch name {
+	case "ansicpg":
+		r.charset = codepageName(uint32(n))
+	case "fromhtml":
+		r.html = true
+	case "htmltag":
+		r.state.hidden = false
+	case "htmlrtf":
+		r.flush()
+		r.state.htmlrtf = r.html && n != 0
+	case "par", "line":
+		r.text("\n")
+	case "tab", "cell":
+		r.text("\t")
+	case "row":
+		r.text("\n")
+	case "lquote", "rquote":
+		r.text("'")
+	case "ldblquote", "rdblquote":
+		r.text(`"`)
+	case "bullet":
+		r.text("•")
+	case "endash", "emdash":
+		r.text("–")
+	case "uc":
+		r.state.unicode = min(max(n, 0), 10)
+	case "u":
+		r.text(string(rune(uint16(n))))
+		r.skip = r.state.unicode
+	case "fonttbl", "colortbl", "stylesheet", "info", "pict", "object", "header", "footer":
+		r.state.hidden = true
+	default:
+		r.state.hidden = r.state.hidden || starred
+	}
+}
+
+// char takes an octet of text.
+func (r *rtfReader) char(c byte) {
+	switch {
+	case r.skip > 0:
+		r.skip--
+	case !r.state.hidden && !r.state.htmlrtf:
+		r.bytes = append(r.bytes, c)
+	}
+}
+
+// text takes text that needs no charset.
+func (r *rtfReader) text(s string) {
+	if !r.state.hidden && !r.state.htmlrtf {
+		r.flush()
+		r.out.WriteString(s)
+	}
+}
+
+// flush decodes the octets that are waiting. There is nothing to guess: the code
+// page that RTF names is the one that its writer used.
+func (r *rtfReader) flush() {
+	if len(r.bytes) == 0 {
+		return
+	}
+	enc, _ := lookupCharset(r.charset)
+	if enc == nil {
+		enc = charmap.Windows1252
+	}
+	if text, err := enc.NewDecoder().Bytes(r.bytes); err == nil {
+		r.out.Write(text)
+	}
+	r.bytes = r.bytes[:0]
+}
