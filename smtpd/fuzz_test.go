@@ -24,12 +24,13 @@ func FuzzSession(f *testing.F) {
 		}
 		f.Add(clientSide(f, string(script)))
 	}
+	secure, users := tlsConfig(f), []User{testUser(f, "bob sesame")}
 	f.Fuzz(func(t *testing.T, sent []byte) {
 		l, err := net.Listen("unix", filepath.Join(t.TempDir(), "smtp")) // TCP would run out of ports
 		if err != nil {
 			t.Skip(err)
 		}
-		h := openOn(t, Listener{Listener: l}, Options{Limits: Limits{MessageSize: 1 << 20}}, &recorder{})
+		h := openOn(t, Listener{Listener: l, TLS: secure}, Options{Users: users, Limits: Limits{MessageSize: 1 << 20}}, &recorder{})
 		dialled, err := net.Dial("unix", l.Addr().String())
 		if err != nil {
 			t.Fatal(err)

@@ -114,7 +114,7 @@ func (c *conn) extensions() string {
 	if c.listener.TLS != nil && !c.encrypted {
 		lines += "250-STARTTLS\r\n"
 	}
-	return lines
+	return lines + fmt.Sprintf("250-LIMITS RCPTMAX=%d\r\n", c.server.o.Limits.Recipients) // RFC 9422
 }
 
 // mend gives a reply line of go-smtp's own the code or the words that the RFCs want.
