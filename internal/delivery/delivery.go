@@ -10,6 +10,7 @@ package delivery
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -256,7 +257,14 @@ func (s *Scheduler) finish(ended []spool.Outcome) []spool.Outcome {
 		return nil
 	}
 	found, err := s.o.Store.Finish(s.ctx, s.o.Now(), ended...)
-	if err != nil {
+	switch {
+	case err != nil && len(ended) > 1 && !unwritable(err):
+		var left []spool.Outcome
+		for i := range ended { // one that the store cannot take must not hold up the others
+			left = append(left, s.finish(ended[i:i+1:i+1])...)
+		}
+		return left
+	case err != nil:
 		s.trouble("answers of the API could not be recorded, this is tried again", err)
 		return ended
 	}
@@ -265,6 +273,11 @@ func (s *Scheduler) finish(ended []spool.Outcome) []spool.Outcome {
 		s.tell(o, found[i])
 	}
 	return ended[:0]
+}
+
+// unwritable reports whether no outcome at all can be recorded.
+func unwritable(err error) bool {
+	return errors.Is(err, spool.ErrFull) || errors.Is(err, spool.ErrReadOnly) || errors.Is(err, spool.ErrClosed)
 }
 
 // release gives tasks back that never reached the network. What cannot be given

@@ -64,7 +64,8 @@ type lane struct {
 	claimed  bool
 	outcomes []spool.Outcome
 	released int
-	failing  int // Finish fails so many times
+	failing  int    // Finish fails so many times
+	refuses  string // Finish fails for this queue id
 	onClaim  func()
 	spent    int
 	gates    []string // holds and lifts, in order
@@ -132,6 +133,11 @@ func (l *lane) Finish(_ context.Context, _ time.Time, outcomes ...spool.Outcome)
 	if l.failing > 0 {
 		l.failing--
 		return nil, errors.New("disk full")
+	}
+	for _, o := range outcomes {
+		if l.refuses != "" && o.Task.QueueID == l.refuses {
+			return nil, errors.New("a rule is broken")
+		}
 	}
 	l.outcomes = append(l.outcomes, outcomes...)
 	for _, o := range outcomes {
@@ -335,6 +341,20 @@ func TestAnAnswerIsRecordedInTheEnd(t *testing.T) {
 			t.Errorf("%d outcomes of %d calls", len(l.outcomes), len(a.calls))
 		}
 	})
+}
+
+// One outcome that the store cannot take does not hold up the others.
+func TestOneBadOutcomeHurtsNobody(t *testing.T) {
+	l := &lane{open: true, refuses: "Q2"}
+	s := New(Options{Store: l, Now: time.Now, Sink: &recorder{}})
+	s.ctx = t.Context()
+	var all []spool.Outcome
+	for _, id := range []string{"Q1", "Q2", "Q3"} {
+		all = append(all, spool.Outcome{Task: spool.Task{QueueID: id}, State: spool.Sent})
+	}
+	if left := s.finish(all); len(left) != 1 || left[0].Task.QueueID != "Q2" || len(l.outcomes) != 2 {
+		t.Errorf("left %+v, recorded %d", left, len(l.outcomes))
+	}
 }
 
 // A call under way when Run is told to stop may end; after Grace it is cut, and
