@@ -78,6 +78,11 @@ type Store interface {
 	// Gates returns the holds there are.
 	Gates(ctx context.Context) ([]Gate, error)
 
+	// Prune takes out what need not be kept any more. Each call looks at no more
+	// than limit messages, ids or conversations, and returns at how many; 0 says
+	// that a round is over, and that the next may wait.
+	Prune(ctx context.Context, now time.Time, keep Keep, limit int) (n int, err error)
+
 	// Changed reports whether another process has changed the spool since it was
 	// asked last: Claim may have more to give. It is cheap.
 	Changed(ctx context.Context) (bool, error)
@@ -211,6 +216,15 @@ type Room struct {
 	High int // calls that may begin beyond Free, of class High only
 
 	Probe time.Duration // between two probes of a held route; 0: none
+}
+
+// Keep says how long what has ended is kept, from the end of the last attempt on.
+// A message younger than five days is kept in any case: it may be repeated.
+type Keep struct {
+	Content time.Duration // bodies of messages that were sent
+	Sent    time.Duration // what happened to them
+	Failed  time.Duration // messages of which a request failed or was dropped, whole
+	Threads time.Duration // ids and conversations, from their last message on
 }
 
 // Gate is a hold.

@@ -53,6 +53,7 @@ func Run(t *testing.T, open Opener, operate Operate, random Random) {
 		{"Outcome", outcomeCases},
 		{"Hold", holdCases},
 		{"Operator", operatorCases},
+		{"Prune", pruneCases},
 		{"Life", lifeCases},
 		{"Read", readCases},
 	} {

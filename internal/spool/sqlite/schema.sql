@@ -104,6 +104,7 @@ CREATE INDEX request_waiting ON request (lane, class)              WHERE state =
 CREATE INDEX request_ready   ON request (team, class, route, turn) WHERE state = 1;
 CREATE INDEX request_due     ON request (due, state)               WHERE state IN (2, 3);
 CREATE INDEX request_asleep  ON request (team, id)                 WHERE state = 2;
+CREATE INDEX request_conversation ON request (conversation);
 CREATE INDEX request_message ON request (message);
 
 -- One attempt, written before the network is touched.

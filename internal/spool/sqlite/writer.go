@@ -58,6 +58,7 @@ type writer struct {
 	stmts map[string]*sql.Stmt // by their text
 
 	version int64 // of the file, as Changed saw it last
+	sweep   sweep
 
 	turn   int64  // the last one given in this transaction, 0 before the first
 	moves  []move // what the ledger owes

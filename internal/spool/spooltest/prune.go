@@ -1,0 +1,122 @@
+package spooltest
+
+import (
+	"errors"
+	"time"
+
+	"heyrelay/internal/spool"
+)
+
+const day = 24 * time.Hour
+
+var keeping = spool.Keep{Content: day, Sent: 30 * day, Failed: 60 * day, Threads: 365 * day}
+
+// pruneCases say what goes, and when.
+var pruneCases = []testCase{
+	{"Content", func(f *fixture) { // of what was sent; what failed is kept whole
+		f.many(3, letter{})
+		tasks := f.claim()
+		f.sent(tasks[0], 7)
+		f.done(spool.Outcome{Task: tasks[1], State: spool.Failed})
+		f.sleep(tasks[2], 0)
+		f.now = f.now.Add(day - time.Second)
+		f.prune()
+		f.now = f.now.Add(2 * time.Second)
+		f.prune()
+		f.state("Q1", spool.Sent)
+		f.moved(spool.Moved{Requests: 1})(f.operator.Retry(f.Context(), f.now, only("Q2"), spool.RetryOptions{}))
+		if n := len(f.claim()); n != 2 {
+			f.Errorf("claimed %d, want the one that failed and the one that slept, with their content", n)
+		}
+	}},
+	{"Rows", func(f *fixture) { // what happened to it; the ledger goes on counting
+		f.many(3, letter{})
+		tasks := f.claim()
+		f.sent(tasks[0], 7)
+		f.done(spool.Outcome{Task: tasks[1], State: spool.Failed})
+		f.now = f.now.Add(31 * day)
+		f.prune()
+		f.gone("Q1", true)
+		f.gone("Q2", false)
+		f.now = f.now.Add(30 * day)
+		f.prune()
+		f.gone("Q2", true)
+		f.gone("Q3", false) // is under way still
+		f.stats("support", map[string]int{"sent": 1, "failed": 1, "claimed": 1})
+		f.moved(spool.Moved{Busy: 1})(f.operator.Drop(f.Context(), f.now, spool.Filter{}))
+	}},
+	{"Repeats", func(f *fixture) { // while it may be repeated, a message is remembered
+		l := letter{id: "m", window: 5 * day}
+		f.send(l)
+		f.sent(f.claimOne(), 7)
+		f.now = f.now.Add(4 * day)
+		for n := 1; n > 0; {
+			var err error
+			if n, err = f.Prune(f.Context(), f.now, spool.Keep{}, 10); err != nil {
+				f.Fatal(err)
+			}
+		}
+		if r := f.send(l); !r.Duplicate || r.QueueID != "Q1" {
+			f.Errorf("the receipt is %+v, want a duplicate of Q1", r)
+		}
+	}},
+	{"Threads", func(f *fixture) { // a year after its last message
+		f.send(letter{id: "p"})
+		f.sent(f.claimOne(), 7)
+		f.now = f.now.Add(360 * day)
+		f.send(letter{id: "r", cites: []string{"p"}})
+		f.sent(f.claimOne(), 7)
+		f.now = f.now.Add(360 * day)
+		f.prune()
+		f.send(letter{id: "s", cites: []string{"p"}})
+		task := f.claimOne()
+		if task.ConvoID != 7 {
+			f.Errorf("replies to %d, want 7: it was used within the year", task.ConvoID)
+		}
+		f.sent(task, 7)
+		f.now = f.now.Add(366 * day)
+		f.prune()
+		f.send(letter{id: "t", cites: []string{"p"}})
+		if task := f.claimOne(); task.ConvoID != 0 {
+			f.Errorf("replies to %d, want a new conversation after the year", task.ConvoID)
+		}
+	}},
+	{"Steps", func(f *fixture) { // each looks at no more than its limit
+		f.many(25, letter{id: "m"})
+		total := 0
+		for range 100 {
+			n, err := f.Prune(f.Context(), f.now, keeping, 10)
+			if n > 10 || err != nil {
+				f.Fatalf("one step looked at %d (%v)", n, err)
+			}
+			if total += n; n == 0 {
+				break
+			}
+		}
+		if total != 75 {
+			f.Errorf("a round looked at %d, want 25 messages, ids and conversations", total)
+		}
+	}},
+}
+
+// prune goes one whole round.
+func (f *fixture) prune() {
+	f.Helper()
+	for {
+		n, err := f.Prune(f.Context(), f.now, keeping, 10)
+		if err != nil {
+			f.Fatalf("Prune: %v", err)
+		}
+		if n == 0 {
+			return
+		}
+	}
+}
+
+// gone fails the test unless a message is kept, or not.
+func (f *fixture) gone(queueID string, want bool) {
+	f.Helper()
+	if _, err := f.Show(f.Context(), queueID); errors.Is(err, spool.ErrNotFound) != want {
+		f.Errorf("Show %s: %v, want it gone: %v", queueID, err, want)
+	}
+}

@@ -1,0 +1,177 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"heyrelay/internal/spool"
+)
+
+// sweep is how far Prune has come: it goes through messages, then links, then
+// conversations, and begins anew.
+type sweep struct {
+	stage   int
+	last    int64  // the message or conversation looked at last
+	key     []byte // the link looked at last
+	threads int64  // conversations used before this go; fixed for a round, so that no link outlives its conversation
+}
+
+// memory is how long a message may be repeated: while it is that young, its
+// fingerprint is kept.
+const memory = 5 * 24 * time.Hour
+
+// Prune implements spool.Store.
+func (s *Store) Prune(ctx context.Context, now time.Time, keep spool.Keep, limit int) (int, error) {
+	return run(ctx, s, 0, func(w *writer) (int, error) {
+		at := w.sweep // taken over only where nothing is rolled back
+		if at.stage == 0 && at.last == 0 {
+			at.threads = stamp(now.Add(-keep.Threads))
+		}
+		stages := []func(*sweep) (int, error){
+			func(at *sweep) (int, error) { return w.pruneMessages(at, now, keep, limit) },
+			func(at *sweep) (int, error) { return w.pruneLinks(at, limit) },
+			func(at *sweep) (int, error) { return w.pruneConversations(at, limit) },
+		}
+		for ; at.stage < len(stages); at.stage, at.last, at.key = at.stage+1, 0, nil {
+			n, err := stages[at.stage](&at)
+			if n > 0 || err != nil {
+				w.sweep = at
+				return n, err
+			}
+		}
+		w.sweep = sweep{}
+		_, err := w.exec(sqlVacuum)
+		return 0, err
+	})
+}
+
+const (
+	// A little each time: the file shrinks slowly, and nobody waits for it.
+	sqlVacuum = `PRAGMA incremental_vacuum(200)`
+
+	sqlNextMessages = `SELECT COALESCE(max(id), 0), count(*) FROM (SELECT id FROM message WHERE id > ? ORDER BY id LIMIT ?)`
+
+	// since is when the last attempt for a message ended.
+	since = `(SELECT COALESCE(max(a.ended), 0) FROM request r JOIN attempt a ON a.request = r.id WHERE r.message = message.id)`
+
+	sqlPruneContent = `
+DELETE FROM content WHERE message IN (
+SELECT id FROM message WHERE id > ? AND id <= ? AND accepted < ? AND ` + since + ` < ?
+   AND NOT EXISTS (SELECT 1 FROM request WHERE message = message.id AND state NOT IN (5, 6)))`
+
+	// Those of which nothing is open, and that failed or were dropped, or not.
+	sqlOld = `
+SELECT id FROM message
+ WHERE id > ? AND id <= ? AND accepted < ? AND ` + since + ` < ?
+   AND NOT EXISTS (SELECT 1 FROM request WHERE message = message.id AND state <= 4)
+   AND EXISTS (SELECT 1 FROM request WHERE message = message.id AND state IN (7, 8)) = ?`
+
+	sqlGoneRequests = `SELECT route, state FROM request WHERE message = ?`
+	sqlGoneCount    = `UPDATE counter SET gone = gone + 1 WHERE route = ? AND state = ?`
+	sqlPruneTries   = `DELETE FROM attempt WHERE request IN (SELECT id FROM request WHERE message = ?)`
+	sqlPruneRequest = `DELETE FROM request WHERE message = ?`
+	sqlPruneBody    = `DELETE FROM content WHERE message = ?`
+	sqlPruneMessage = `DELETE FROM message WHERE id = ?`
+)
+
+// pruneMessages looks at the next messages.
+func (w *writer) pruneMessages(at *sweep, now time.Time, keep spool.Keep, limit int) (n int, err error) {
+	from := at.last
+	if _, err := w.get(sqlNextMessages, []any{from, limit}, &at.last, &n); err != nil || n == 0 {
+		return 0, err
+	}
+	content := stamp(now.Add(-keep.Content))
+	if _, err := w.exec(sqlPruneContent, from, at.last, content, content); err != nil {
+		return n, err
+	}
+	for failed, age := range map[bool]time.Duration{false: keep.Sent, true: keep.Failed} {
+		ended := stamp(now.Add(-age))
+		old, err := w.ids(sqlOld, from, at.last, stamp(now.Add(-max(age, memory))), ended, failed)
+		if err != nil {
+			return n, err
+		}
+		for _, id := range old {
+			if err := w.pruneMessage(id); err != nil {
+				return n, err
+			}
+		}
+	}
+	return n, nil
+}
+
+// pruneMessage takes a message out. The ledger goes on counting its requests.
+func (w *writer) pruneMessage(id int64) error {
+	var gone []move
+	err := w.each(sqlGoneRequests, []any{id}, func(rows *sql.Rows) error {
+		var m move
+		err := rows.Scan(&m.route, &m.state)
+		gone = append(gone, m)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, m := range gone {
+		if _, err := w.exec(sqlGoneCount, m.route, m.state); err != nil {
+			return err
+		}
+	}
+	for _, query := range []string{sqlPruneTries, sqlPruneRequest, sqlPruneBody, sqlPruneMessage} {
+		if _, err := w.exec(query, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const (
+	sqlNextLinks = `
+SELECT max(key), count(*) FROM (SELECT key FROM link WHERE key > ? ORDER BY key LIMIT ?)`
+
+	sqlPruneLinks = `
+DELETE FROM link
+ WHERE key > ? AND key <= ? AND (SELECT used FROM conversation WHERE id = link.conversation) < ?`
+
+	sqlNextConversations = `
+SELECT COALESCE(max(id), 0), count(*) FROM (SELECT id FROM conversation WHERE id > ? ORDER BY id LIMIT ?)`
+
+	sqlPruneConversations = `
+DELETE FROM conversation
+ WHERE id > ? AND id <= ? AND used < ? AND NOT EXISTS (SELECT 1 FROM request WHERE conversation = conversation.id)`
+)
+
+// pruneLinks looks at the next links.
+func (w *writer) pruneLinks(at *sweep, limit int) (n int, err error) {
+	from := at.key
+	if from == nil {
+		from = []byte{}
+	}
+	if _, err := w.get(sqlNextLinks, []any{from, limit}, &at.key, &n); err != nil || n == 0 {
+		return 0, err
+	}
+	_, err = w.exec(sqlPruneLinks, from, at.key, at.threads)
+	return n, err
+}
+
+// pruneConversations looks at the next conversations. One of which a message is
+// still kept stays with it.
+func (w *writer) pruneConversations(at *sweep, limit int) (n int, err error) {
+	from := at.last
+	if _, err := w.get(sqlNextConversations, []any{from, limit}, &at.last, &n); err != nil || n == 0 {
+		return 0, err
+	}
+	_, err = w.exec(sqlPruneConversations, from, at.last, at.threads)
+	return n, err
+}
+
+// ids are the numbers that a query finds.
+func (w *writer) ids(query string, args ...any) (list []int64, err error) {
+	err = w.each(query, args, func(rows *sql.Rows) error {
+		var id int64
+		err := rows.Scan(&id)
+		list = append(list, id)
+		return err
+	})
+	return list, err
+}
