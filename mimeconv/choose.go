@@ -274,11 +274,22 @@ func (c *converter) textPart(p *part) (content, error) {
 		c.warn(BodyAsText, p.id, "the structure cannot be read: the body is shown as it is")
 	}
 	var s section
+	var cut []*part
+	if !isHTML {
+		text, cut = cutUU(text)
+	}
+	if len(cut) > 0 {
+		if c.fence.parts += len(cut); c.fence.parts > maxParts {
+			return content{}, refuse(ErrTooComplex, "the message has more than %d parts", maxParts)
+		}
+		c.warn(UUDecoded, p.id, "files were in the text: %d", len(cut))
+	}
+	all := content{files: uuFiles(p, cut)}
 	switch {
 	case isHTML && hasContent(text):
 		s.html = declareUTF8(text)
 	case isHTML || isBlank(text):
-		return content{}, nil
+		return all, nil
 	case strings.EqualFold(p.params["format"], "flowed"):
 		s.text = trimBlankLines(unflow(text, strings.EqualFold(p.params["delsp"], "yes")))
 	default:
@@ -288,7 +299,8 @@ func (c *converter) textPart(p *part) (content, error) {
 		return content{}, errEncrypted()
 	}
 	c.hasBody = true
-	return content{sections: []section{s}}, nil
+	all.sections = []section{s}
+	return all, nil
 }
 
 // errTooLarge refuses a message whose text is over the bound.

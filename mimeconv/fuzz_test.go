@@ -90,7 +90,7 @@ func FuzzPlainBody(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body string) {
 		m, err := Convert([]byte("X: y\r\n\r\n"+body), Options{})
 		var refused *Error
-		if errors.As(err, &refused) && (refused.Kind == ErrEncrypted || refused.Kind == ErrTooLarge) {
+		if errors.As(err, &refused) && (refused.Kind == ErrEncrypted || refused.Kind == ErrTooLarge || refused.Kind == ErrAttachment) {
 			return
 		}
 		text, _ := decodeCharset([]byte(body), "", false)

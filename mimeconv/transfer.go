@@ -29,7 +29,21 @@ func decodeTransfer(raw []byte, encoding string) ([]byte, Warning) {
 		}
 		return data, Warning{}
 	}
+	if files := uuEncoded(raw, encoding); len(files) == 1 {
+		return files[0].raw, Warning{}
+	}
 	return raw, Warning{Code: EncodingUnknown, Detail: "Content-Transfer-Encoding " + quote(encoding) + " is unknown: taken as it is"}
+}
+
+// uuEncoded finds the files in a part whose Content-Transfer-Encoding says uuencode
+// (x-uuencode, uue), which no standard knows.
+func uuEncoded(raw []byte, encoding string) []*part {
+	if !strings.Contains(encodingName(encoding), "uu") {
+		return nil
+	}
+	text, _ := cleanText(string(raw))
+	_, files := cutUU(text)
+	return files
 }
 
 // minDigits is how long a line of digits must be to be base64 rather than a word.

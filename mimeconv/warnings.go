@@ -23,6 +23,7 @@ const (
 	AlternativeDropped = "alternative-dropped" // a form of the body that cannot be shown
 	SignatureDropped   = "signature-dropped"   // S/MIME or PGP
 	PartDropped        = "part-dropped"        // an empty part
+	UUDecoded          = "uuencode-decoded"    // files in a text, by uuencode
 	TNEFUnpacked       = "tnef-unpacked"       // winmail.dat: its body and files were taken out
 	CalendarSummarized = "calendar-summarized" // a calendar is shown as text, and its file left out
 

@@ -1,0 +1,281 @@
+package mimeconv
+
+import (
+	"bufio"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/text/encoding/htmlindex"
+)
+
+// reading is what a reader makes of a message. A nil is a form that the message
+// does not have.
+type reading struct {
+	Subject, Text, HTML *string
+	To                  []string
+}
+
+// secondReader is Python's email package, in one process for many messages.
+type secondReader struct {
+	in  io.WriteCloser
+	out *bufio.Reader
+}
+
+// newSecondReader starts Python. Where there is none, a developer's run goes
+// without, and CI fails.
+func newSecondReader(t *testing.T) *secondReader {
+	t.Helper()
+	python, err := exec.LookPath("python3")
+	switch {
+	case err != nil && os.Getenv("CI") == "true":
+		t.Fatal("CI needs python3: ", err)
+	case err != nil:
+		t.Skip("no python3: nothing to compare with")
+	}
+	cmd := exec.Command(python, "testdata/second_reader.py")
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = in.Close()
+		if err := cmd.Wait(); err != nil {
+			t.Error("python3: ", err)
+		}
+	})
+	return &secondReader{in, bufio.NewReader(out)}
+}
+
+// read has Python read a message.
+func (s *secondReader) read(t *testing.T, raw []byte) reading {
+	t.Helper()
+	if _, err := fmt.Fprintf(s.in, "%d\n%s", len(raw), raw); err != nil {
+		t.Fatal(err)
+	}
+	line, err := s.out.ReadBytes('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r reading
+	if err := json.Unmarshal(line, &r); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// differ says in what we read a message otherwise than Python; nil is in nothing.
+// What Python has no form of, we make of the other, and it is not compared.
+func differ(t *testing.T, raw []byte, theirs reading) []string {
+	t.Helper()
+	h, err := ReadHeader(raw)
+	if err != nil {
+		return []string{"refused"}
+	}
+	m, err := Convert(raw, Options{Attachments: Drop, InlineImages: Drop})
+	if err != nil {
+		return []string{"refused"}
+	}
+	var what []string
+	if s := plain(theirs.Subject); s != "" && s != squash(h.Subject) {
+		what = append(what, fmt.Sprintf("subject: %q, theirs %q", h.Subject, s))
+	}
+	var to []string
+	for _, a := range h.To {
+		to = append(to, a.Addr)
+	}
+	if theirs.To != nil && !slices.Equal(to, theirs.To) {
+		what = append(what, fmt.Sprintf("to: %q, theirs %q", to, theirs.To))
+	}
+	if s := plain(theirs.Text); s != "" && s != squash(m.Text) {
+		what = append(what, fmt.Sprintf("text: %q, theirs %q", squash(m.Text), s))
+	}
+	if s := plain(theirs.HTML); s != "" && s != squash(m.HTML) {
+		what = append(what, fmt.Sprintf("html: %q, theirs %q", squash(m.HTML), s))
+	}
+	return what
+}
+
+func plain(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return squash(*s)
+}
+
+// squash leaves out what is no difference: how white space is written.
+func squash(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// TestSecondReader reads our cases with Python's email package too. Where the two
+// differ, testdata/second_reader.txt says why ours is better.
+func TestSecondReader(t *testing.T) {
+	python := newSecondReader(t)
+	reasons := readReasons(t)
+	files, err := filepath.Glob("testdata/*.eml")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no testdata", err)
+	}
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := strings.TrimSuffix(filepath.Base(file), ".eml")
+		what := differ(t, raw, python.read(t, raw))
+		_, explained := reasons[name]
+		delete(reasons, name)
+		switch {
+		case len(what) > 0 && !explained:
+			t.Errorf("%s: no reason is given for\n%s", name, strings.Join(what, "\n"))
+		case len(what) == 0 && explained:
+			t.Errorf("%s: a reason is given, and both read the same", name)
+		}
+	}
+	for name := range reasons {
+		t.Errorf("a reason is given for %s, which is no case", name)
+	}
+}
+
+// readReasons reads lines "NN-name: why ours is better".
+func readReasons(t *testing.T) map[string]string {
+	t.Helper()
+	b, err := os.ReadFile("testdata/second_reader.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	reasons := make(map[string]string)
+	for line := range strings.Lines(string(b)) {
+		line = strings.TrimSpace(line)
+		name, why, ok := strings.Cut(line, ": ")
+		switch {
+		case line == "" || strings.HasPrefix(line, "#"):
+		case !ok || why == "":
+			t.Errorf("not \"NN-name: why\": %s", line)
+		default:
+			reasons[name] = why
+		}
+	}
+	return reasons
+}
+
+// letter is a message to generate: a structure, a charset and an encoding, with
+// text that the charset has.
+type letter struct {
+	*rand.Rand
+	charset, sample string
+	number          int
+}
+
+// samples are words in the charsets that mail comes in.
+var samples = []struct{ charset, text string }{
+	{"us-ascii", "plain words, and = signs?"}, {"utf-8", "Grüße € 日本語 👍"}, {"iso-8859-1", "Grüße aus Köln"},
+	{"iso-8859-15", "100 € für Œuvre"}, {"windows-1252", "„Grüße“ – 100 €"}, {"iso-8859-2", "Zażółć gęślą jaźń"},
+	{"windows-1251", "Привет, как дела"}, {"koi8-r", "Добрый день"}, {"iso-8859-7", "Καλημέρα σας"},
+	{"windows-1250", "Příliš žluťoučký"}, {"shift_jis", "こんにちは世界"}, {"euc-jp", "お世話になります"},
+	{"iso-2022-jp", "会議のお知らせ"}, {"gb18030", "你好，世界"}, {"gbk", "订单已发货"}, {"big5", "您好世界"}, {"euc-kr", "안녕하세요"},
+}
+
+// TestSecondReaderGenerated compares thousands of well-formed messages.
+func TestSecondReaderGenerated(t *testing.T) {
+	const messages = 4000
+	python := newSecondReader(t)
+	for seed := range uint64(messages) {
+		r := rand.New(rand.NewPCG(seed, 3))
+		s := samples[r.IntN(len(samples))]
+		l := letter{Rand: r, charset: s.charset, sample: s.text}
+		raw := l.message(t)
+		if what := differ(t, raw, python.read(t, raw)); what != nil {
+			t.Fatalf("seed %d: %s\n%s", seed, strings.Join(what, "\n"), raw)
+		}
+	}
+}
+
+// message is a whole message.
+func (l *letter) message(t *testing.T) []byte {
+	word := func(text string) string {
+		return "=?" + l.charset + "?b?" + base64.StdEncoding.EncodeToString(l.encode(t, text)) + "?="
+	}
+	head := "Subject: Re: " + word(l.sample) + fmt.Sprintf(" [%d]\r\n", l.IntN(1000)) +
+		"From: shop@example.com\r\n" +
+		"To: " + word(l.sample) + " <a@example.net>,\r\n \"Doe, John\" <john.doe@example.org>, b@example.net (B)\r\n" +
+		"MIME-Version: 1.0\r\n"
+	return []byte(head + l.structure(t))
+}
+
+// structure is the body with its MIME fields.
+func (l *letter) structure(t *testing.T) string {
+	text, doc := l.sample+"\r\n\r\n"+strings.Repeat(l.sample+" ", 1+l.IntN(20))+"\r\n", ""
+	doc = "<html><body><p>" + l.sample + "</p>\r\n<p>" + strings.Repeat("<b>"+l.sample+"</b> ", 1+l.IntN(5)) + "</p></body></html>\r\n"
+	plain, html := l.leaf(t, "text/plain", text), l.leaf(t, "text/html", doc)
+	switch l.IntN(7) {
+	case 0:
+		return plain
+	case 1:
+		return html
+	case 2:
+		return l.multi("alternative", plain, html)
+	case 3:
+		return l.multi("alternative", plain, l.multi("related", html, "Content-Type: image/gif\r\nContent-ID: <x@y>\r\nContent-Disposition: inline\r\n\r\nGIF89a"))
+	case 4:
+		return l.multi("signed; protocol=\"application/pgp-signature\"", plain, "Content-Type: application/pgp-signature\r\n\r\nx")
+	case 5:
+		return l.multi("related", l.multi("alternative", plain, html), "Content-Type: image/gif\r\nContent-ID: <x@y>\r\n\r\nGIF89a")
+	}
+	return l.multi("mixed", l.multi("alternative", plain, html))
+}
+
+func (l *letter) multi(kind string, parts ...string) string {
+	l.number++
+	boundary := fmt.Sprintf("=_%d.%d", l.number, l.IntN(1000))
+	kind, params, _ := strings.Cut(kind, ";")
+	if params != "" {
+		params = ";" + params
+	}
+	return "Content-Type: multipart/" + kind + params + ";\r\n boundary=\"" + boundary + "\"\r\n\r\n--" + boundary + "\r\n" +
+		strings.Join(parts, "\r\n--"+boundary+"\r\n") + "\r\n--" + boundary + "--\r\n"
+}
+
+func (l *letter) leaf(t *testing.T, kind, text string) string {
+	data := string(l.encode(t, text))
+	head := "Content-Type: " + kind + "; charset=" + l.charset + "\r\nContent-Transfer-Encoding: "
+	switch l.IntN(3) {
+	case 0:
+		return head + "base64\r\n\r\n" + base64.StdEncoding.EncodeToString([]byte(data))
+	case 1:
+		return head + "quoted-printable\r\n\r\n" + quotedPrintable(data)
+	}
+	return head + "8bit\r\n\r\n" + data
+}
+
+// encode writes text in the letter's charset.
+func (l *letter) encode(t *testing.T, text string) []byte {
+	t.Helper()
+	if l.charset == "us-ascii" {
+		return []byte(text)
+	}
+	enc, err := htmlindex.Get(l.charset)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := enc.NewEncoder().Bytes([]byte(text))
+	if err != nil {
+		t.Fatalf("%s: %v", l.charset, err)
+	}
+	return data
+}
