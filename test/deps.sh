@@ -20,6 +20,7 @@ need "libnet-ssleay-perl libio-socket-ssl-perl libauthen-sasl-perl" perl -e 'use
 need msmtp msmtp --version
 need s-nail s-nail -V
 need "php-cli libphp-phpmailer" php -r 'exit(is_file("/usr/share/php/libphp-phpmailer/src/PHPMailer.php") ? 0 : 1);'
+need "nodejs node-nodemailer" env NODE_PATH=/usr/share/nodejs node -e 'require("nodemailer")'
 [ -z "$missing" ] && exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then

@@ -60,7 +60,7 @@ func startSubmission(t *testing.T) submission {
 	return s
 }
 
-// client is a program that sends the mail: a shell command line, in which START, TLS,
+// client is a program that sends the mail: a shell command line, in which START, IMPLICIT,
 // HOST, STARTPORT, TLSPORT, PASSWORD and TITLE stand for what they say.
 type client struct {
 	title   string
@@ -78,15 +78,15 @@ func clients() []client {
 	return []client{
 		{title: "swaks-starttls-plain", needs: "swaks", command: swaks + "-s START -tls -a PLAIN"},
 		{title: "swaks-starttls-login", needs: "swaks", command: swaks + "-s START -tls -a LOGIN"},
-		{title: "swaks-implicit-plain", needs: "swaks", command: swaks + "-s TLS -tlsc -a PLAIN"},
-		{title: "swaks-implicit-login-pipelining", needs: "swaks", command: swaks + "-s TLS -tlsc -a LOGIN --pipeline"},
+		{title: "swaks-implicit-plain", needs: "swaks", command: swaks + "-s IMPLICIT -tlsc -a PLAIN"},
+		{title: "swaks-implicit-login-pipelining", needs: "swaks", command: swaks + "-s IMPLICIT -tlsc -a LOGIN --pipeline"},
 		{title: "swaks-loopback-plaintext", needs: "swaks", command: swaks + "-s START -a PLAIN"},
 		{title: "curl-starttls", needs: "curl", command: curl + "--ssl-reqd smtp://START/app.test"},
-		{title: "curl-implicit", needs: "curl", command: curl + "smtps://TLS/app.test"},
+		{title: "curl-implicit", needs: "curl", command: curl + "smtps://IMPLICIT/app.test"},
 		{title: "msmtp-starttls-plain", needs: "msmtp", command: msmtp + "--port=STARTPORT --tls-starttls=on --auth=plain alice@example.com"},
 		{title: "msmtp-implicit-login", needs: "msmtp", command: msmtp + "--port=TLSPORT --tls-starttls=off --auth=login alice@example.com"},
 		{title: "s-nail-starttls", needs: "s-nail", command: nail + "-S mta=smtp://redmine:open%20sesame@START -S smtp-use-starttls -s TITLE alice@example.com"},
-		{title: "s-nail-implicit", needs: "s-nail", command: nail + "-S mta=smtps://redmine:open%20sesame@TLS -s TITLE alice@example.com"},
+		{title: "s-nail-implicit", needs: "s-nail", command: nail + "-S mta=smtps://redmine:open%20sesame@IMPLICIT -s TITLE alice@example.com"},
 		{title: "smtplib-starttls", needs: "python3", command: `python3 -c '
 import smtplib, ssl
 with smtplib.SMTP("HOST", STARTPORT) as s:
@@ -102,6 +102,8 @@ with smtplib.SMTP_SSL("HOST", TLSPORT, context=ssl._create_unverified_context())
 '`},
 		{title: "phpmailer-starttls", needs: "php", command: phpMailer("tls", "STARTPORT")},
 		{title: "phpmailer-implicit", needs: "php", command: phpMailer("ssl", "TLSPORT")},
+		{title: "nodemailer-starttls", needs: "node", command: nodemailer("STARTPORT", "false")},
+		{title: "nodemailer-implicit", needs: "node", command: nodemailer("TLSPORT", "true")},
 		{title: "php-mail", needs: "php", socket: true, command: `php -d sendmail_path="HEYRELAY sendmail -t -i -O relay=unix:SOCKET" -r '
 exit(mail("alice@example.com", "TITLE", "Hi.\n", "From: app@example.com") ? 0 : 1);'`},
 		{title: "sendmail-cron", needs: "sh", socket: true, command: `printf 'From: root (Cron Daemon)\nTo: alice@example.com\nSubject: TITLE\n\nHi.\n' |
@@ -124,6 +126,16 @@ $m->send();
 exit($m->getSMTPInstance()->getLastTransactionID() ? 0 : 1);'`
 }
 
+// nodemailer sends with Nodemailer, where Debian puts it.
+func nodemailer(port, secure string) string {
+	return `NODE_PATH=/usr/share/nodejs node -e '
+const transport = require("nodemailer").createTransport({
+  host: "HOST", port: ` + port + `, secure: ` + secure + `, requireTLS: true, tls: {rejectUnauthorized: false},
+  auth: {user: "redmine", pass: "PASSWORD"}});
+transport.sendMail({from: "app@example.com", to: "alice@example.com", subject: "TITLE", text: "Hi."})
+  .then(() => transport.close(), e => { console.error(e); process.exit(1); });'`
+}
+
 // Real programs send with TLS and a password, or through sendmail, and their mail
 // takes the route of their user.
 func TestSubmission(t *testing.T) {
@@ -133,7 +145,7 @@ func TestSubmission(t *testing.T) {
 	for _, c := range clients() {
 		t.Run(c.title, func(t *testing.T) {
 			process.Need(t, c.needs)
-			words := strings.NewReplacer("STARTPORT", startPort, "TLSPORT", tlsPort, "START", s.start, "TLS", s.tls,
+			words := strings.NewReplacer("STARTPORT", startPort, "TLSPORT", tlsPort, "START", s.start, "IMPLICIT", s.tls,
 				"HOST", host, "PASSWORD", password, "TITLE", c.title, "SOCKET", s.socket, "HEYRELAY", s.binary)
 			run(t, t.TempDir(), "sh", "-c", words.Replace(c.command))
 			m := awaitTitle(t, s.api, c.title)
