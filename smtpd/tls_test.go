@@ -214,3 +214,22 @@ func (c *client) hi() {
 	c.Helper()
 	c.say("HELO app.test", "250 ")
 }
+
+// Who is one too many is told so within TLS, and does not wait long for it.
+func TestTLSRefusal(t *testing.T) {
+	h := openTLS(t, true, Options{Limits: Limits{Connections: 1}}, &recorder{})
+	first, second, silent := h.dial(t), h.dial(t), h.dial(t)
+	if !first.encrypt() {
+		t.Fatal("no TLS")
+	}
+	first.hello()
+	if !second.encrypt() {
+		t.Fatal("no TLS")
+	}
+	second.want("421 4.7.0 Too many connections (1), try again later", "<closed>")
+	start := time.Now()
+	silent.want("<closed>")
+	if got := time.Since(start); got > 5*lastWord {
+		t.Errorf("cut after %v", got)
+	}
+}

@@ -77,11 +77,12 @@ func (c certCmd) sign(key crypto.Signer, now time.Time) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	begins := now.Add(-time.Hour) // clocks differ
 	template := &x509.Certificate{
 		SerialNumber: serial,
 		Subject:      pkix.Name{CommonName: c.Names[0]},
-		NotBefore:    now.Add(-time.Hour), // clocks differ
-		NotAfter:     now.AddDate(0, 0, c.Days),
+		NotBefore:    begins,
+		NotAfter:     begins.AddDate(0, 0, c.Days),
 		KeyUsage:     x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
