@@ -8,7 +8,8 @@
 // its own and never waits for the writer.
 //
 // A lock file beside the spool holds other processes off for as long as a
-// [Store] is open. A [Reader] alone takes no lock.
+// [Store] is open. A [Reader] takes no lock, nor does an [Operator], whose short
+// transactions take turns with the writer's.
 package sqlite
 
 import (
