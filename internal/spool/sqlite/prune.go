@@ -24,7 +24,7 @@ const memory = 5 * 24 * time.Hour
 // Prune implements spool.Store.
 func (s *Store) Prune(ctx context.Context, now time.Time, keep spool.Keep, limit int) (int, error) {
 	return run(ctx, s, 0, func(w *writer) (int, error) {
-		at := w.sweep // taken over only where nothing is rolled back
+		at := w.sweep // what a failed commit leaves out, the next round finds
 		if at.stage == 0 && at.last == 0 {
 			at.threads = stamp(now.Add(-keep.Threads))
 		}
