@@ -63,7 +63,7 @@ func serve(ctx context.Context, cfg *config.Config, parts gateway.Parts, ready f
 
 // openSpool opens the spool that the configuration names, for this process alone.
 func openSpool(ctx context.Context, cfg *config.Config) (spool.Store, error) {
-	return sqlite.Open(ctx, spoolPath(cfg), sqlite.Options{MinFree: int64(cfg.Spool.MinFree)})
+	return sqlite.Open(ctx, spoolPath(cfg), sqlite.Options{MinFree: int64(cfg.Spool.MinFree), MaxSleep: cfg.Delivery.RetryMax.Std()})
 }
 
 // spoolPath is the file of a SQLite spool; the configuration allows no other.

@@ -67,6 +67,9 @@ type Config struct {
 	// Where messages wait.
 	Spool Spool `yaml:"spool"`
 
+	// What is kept of messages that have ended, and for how long.
+	Retention Retention `yaml:"retention"`
+
 	// What is written to standard error.
 	Log Log `yaml:"log"`
 
@@ -303,6 +306,17 @@ type Delivery struct {
 	// The longest pause between attempts.
 	RetryMax Duration `yaml:"retry_max" default:"1h" range:"1s..1d"`
 
+	// How long a message that keeps failing holds up those behind it in its
+	// conversation, where others are sent.
+	LanePatience Duration `yaml:"lane_patience" default:"15m" range:"1s..30d"`
+
+	// How long a route or a team is held at the most, when its probes fail.
+	HoldMax Duration `yaml:"hold_max" default:"14d" range:"1m..1y"`
+
+	// How long the API is trusted to know a local_id. A call whose outcome has been
+	// unknown for longer is looked up before it is tried again.
+	LocalIDMemory Duration `yaml:"local_id_memory" default:"1h" range:"1m..30d"`
+
 	// How long a message is remembered, so that the application's own retry of it
 	// is not sent again. Messages without a Message-ID or with a wrong Date are
 	// remembered for 10m at most. 0 turns it off.
@@ -317,6 +331,21 @@ type Spool struct {
 
 	// Space to leave on the spool's disk. With less, mail is put off (452 4.3.1).
 	MinFree Size `yaml:"min_free" default:"256MB"`
+}
+
+// Retention says what is kept of messages that have ended. It goes in small steps.
+type Retention struct {
+	// Bodies and source of sent messages.
+	Content Duration `yaml:"content" default:"24h" range:"0..10y"`
+
+	// What happened to sent messages.
+	Sent Duration `yaml:"sent" default:"30d" range:"1h..10y"`
+
+	// Failed and dropped messages, whole, so that they can be sent after all.
+	Failed Duration `yaml:"failed" default:"30d" range:"1h..10y"`
+
+	// The ids of a conversation after its last message: a later reply opens anew.
+	Threads Duration `yaml:"threads" default:"1y" range:"1d..10y"`
 }
 
 // Log says what is logged.

@@ -57,12 +57,8 @@ type Gateway struct {
 	listeners []smtpd.Listener
 }
 
-const (
-	grace         = 10 * time.Second    // for sessions and calls under way to end on shutdown
-	lanePatience  = 15 * time.Minute    // after which a failing head lets its lane go on
-	localIDMemory = time.Hour           // for which the API is trusted to know a local_id; nobody documents it
-	holdMax       = 14 * 24 * time.Hour // after which a hold ends in any case
-)
+// grace is how long sessions and calls under way may take to end on shutdown.
+const grace = 10 * time.Second
 
 // New builds the whole and opens the listeners, so that a port in use is an
 // error here. Nothing is served until Run.
@@ -78,7 +74,7 @@ func New(cfg *config.Config, p Parts) (*Gateway, error) {
 		Store: p.Store, Teams: teams, Creator: creators(cfg), Sink: p.Sink, Now: p.Now, Jitter: rand.Float64,
 		Timeout:      cfg.Heymarket.Timeout.Std(),
 		RetryInitial: cfg.Delivery.RetryInitial.Std(), RetryMax: cfg.Delivery.RetryMax.Std(), Expire: cfg.Delivery.Expire.Std(),
-		LanePatience: lanePatience, LocalIDMemory: localIDMemory, HoldMax: holdMax, NewLocalID: g.planner.localID,
+		LanePatience: cfg.Delivery.LanePatience.Std(), LocalIDMemory: cfg.Delivery.LocalIDMemory.Std(), HoldMax: cfg.Delivery.HoldMax.Std(), NewLocalID: g.planner.localID,
 		Grace: grace,
 	})
 	users, err := users(cfg)
@@ -115,6 +111,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 
 	var serving, scheduling sync.WaitGroup
 	scheduling.Go(func() { g.scheduler.Run(delivering) })
+	serving.Go(func() { g.sweep(ctx) })
 	failures := make(chan error, len(g.listeners))
 	for _, l := range g.listeners {
 		serving.Go(func() {

@@ -12,7 +12,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -96,6 +99,68 @@ func TestRun(t *testing.T) {
 	if n := len(api.Messages()); n != 1 {
 		t.Errorf("the API has %d messages", n)
 	}
+}
+
+// A body goes after a day, what happened to it after a month, its ids after a
+// year: then a reply opens anew.
+func TestRetention(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		store, err := sqlite.Open(t.Context(), filepath.Join(dir, "spool.db"), sqlite.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		api := sandbox.New(sandbox.Options{})
+		var later atomic.Int64 // a year of seconds would take its time even here
+		now := func() time.Time { return time.Now().Add(time.Duration(later.Load())) }
+		pass := func(d time.Duration) {
+			synctest.Wait() // for what is under way
+			later.Add(int64(d))
+			<-time.After(15 * time.Minute)
+		}
+		g, err := New(parse(t, oneRoute), Parts{Store: store, Sink: testLog{t}, Transport: api, Random: rand.Reader, Listen: nowhere, Now: now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { g.scheduler.Run(ctx) })
+		running.Go(func() { g.sweep(ctx) })
+		mail := func(id, cites string) {
+			env := &smtpd.Envelope{QueueID: id, From: "app@example.com", Rcpt: []string{"a@example.com"}, Received: now()}
+			text := "To: a@example.com\r\nSubject: x\r\nMessage-ID: <" + id + "@app>\r\nIn-Reply-To: <" + cites + "@app>\r\n\r\nx\r\n"
+			if r := g.Handle(ctx, env, []byte(text)); r.Code != 250 {
+				t.Fatalf("%d %s", r.Code, r.Text)
+			}
+		}
+		known := func(id string) bool {
+			_, err := store.Show(ctx, id)
+			return !errors.Is(err, spool.ErrNotFound)
+		}
+		const day = 24 * time.Hour
+		mail("Q1", "none")
+		pass(29 * day)
+		if !known("Q1") {
+			t.Error("after 29 days nobody knows what happened to it")
+		}
+		mail("Q2", "Q1") // keeps the conversation
+		pass(3 * day)
+		if known("Q1") || !known("Q2") {
+			t.Errorf("after 32 days: the first is known: %v, the second: %v", known("Q1"), known("Q2"))
+		}
+		pass(370 * day)
+		mail("Q3", "Q1")
+		pass(0)
+		stop()
+		running.Wait()
+		all := api.Messages()
+		if len(all) != 3 || all[0].ConvoID != all[1].ConvoID || all[2].ConvoID == all[0].ConvoID {
+			t.Errorf("conversations of %+v", all)
+		}
+		if err := errors.Join(store.Check(context.Background()), store.Close()); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func TestPortInUse(t *testing.T) {

@@ -1,0 +1,43 @@
+package gateway
+
+import (
+	"context"
+	"time"
+
+	"heyrelay/internal/config"
+	"heyrelay/internal/events"
+	"heyrelay/internal/spool"
+)
+
+const (
+	sweepEvery = 10 * time.Minute
+	sweepStep  = 200                   // messages in one transaction: accepting waits for no more
+	sweepPause = 20 * time.Millisecond // between two, for everybody else
+)
+
+// sweep takes out of the spool what need not be kept any more, until ctx ends.
+func (g *Gateway) sweep(ctx context.Context) {
+	keep := keep(g.cfg.Retention)
+	wait := time.NewTimer(sweepEvery)
+	defer wait.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-wait.C:
+		}
+		n, err := g.store.Prune(ctx, g.now(), keep, sweepStep)
+		if err != nil && ctx.Err() == nil {
+			g.sink.Record(events.Event{Kind: events.Trouble, Time: g.now(), Reason: "what need not be kept any more could not be taken out of the spool, this is tried again", Err: err})
+		}
+		if err == nil && n > 0 {
+			wait.Reset(sweepPause)
+			continue
+		}
+		wait.Reset(sweepEvery)
+	}
+}
+
+func keep(r config.Retention) spool.Keep {
+	return spool.Keep{Content: r.Content.Std(), Sent: r.Sent.Std(), Failed: r.Failed.Std(), Threads: r.Threads.Std()}
+}
