@@ -73,13 +73,6 @@ type modelGate struct {
 	slot int64
 }
 
-// modelHold is a hold, or what is left of it.
-type modelHold struct {
-	spool.Gate
-	held   bool
-	lifted time.Time
-}
-
 func newModel() *model {
 	return &model{
 		links: map[spool.Key]*modelLink{}, gates: map[string]*modelGate{}, holds: map[[2]string]*modelHold{}, served: map[string]string{},
@@ -428,47 +421,6 @@ func (r *modelRequest) sends() (first, last time.Time) {
 		}
 	}
 	return first, last
-}
-
-func (m *model) hold(team, route string) *modelHold {
-	h := m.holds[[2]string{team, route}]
-	if h == nil {
-		h = &modelHold{Gate: spool.Gate{Team: team, Route: route}}
-		m.holds[[2]string{team, route}] = h
-	}
-	return h
-}
-
-// shut is Hold.
-func (m *model) shut(now time.Time, g spool.Gate) {
-	h := m.hold(g.Team, g.Route)
-	if g.Since = now; h.held {
-		g.Since = h.Since
-	}
-	h.Gate, h.held = g, true
-}
-
-// lift is Lift.
-func (m *model) lift(now time.Time, team, route string) (woken int) {
-	h := m.hold(team, route)
-	if !h.held {
-		return 0
-	}
-	h.held, h.lifted = false, now
-	return m.rouse(team, route)
-}
-
-// rouse makes ready what sleeps of a team or route, in the order accepted.
-func (m *model) rouse(team, route string) (woken int) {
-	for _, msg := range m.messages {
-		for _, r := range msg.requests {
-			if r.state == spool.Asleep && r.conv.team == team && (route == "" || r.route == route) {
-				m.ready(r)
-				woken++
-			}
-		}
-	}
-	return woken
 }
 
 // finish is Finish, of one outcome.
