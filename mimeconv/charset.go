@@ -56,7 +56,7 @@ func decodeCharset(b []byte, declared string, isHTML bool) (string, Warning) {
 		}
 		return text, Warning{}
 	}
-	if text, ok := decodeClean(enc, b); ok {
+	if text, fits := decodeClean(enc, b); fits {
 		return text, Warning{}
 	}
 	text, name := decodeGuess(b, enc, isHTML)
