@@ -6,8 +6,8 @@
 //
 //   - It gives go-smtp one line at a time. So go-smtp never holds a command that
 //     could not be taken back: after a 421 or a QUIT nothing more is carried out,
-//     however much the client has sent ahead. (The stream can also be exchanged
-//     for a TLS one between two lines.)
+//     however much the client has sent ahead. And the stream can be exchanged
+//     for a TLS one between two lines.
 //   - All that leaves passes through its Write, a line at a time. There replies get
 //     the codes that the RFCs want, a 421 ends the connection, a refusal is told to
 //     the administrator, and the Handler learns that its reply was heard.
@@ -19,5 +19,6 @@
 // id, RCPT adds to it, DATA or BDAT completes it. A [Server] owns all connections,
 // counts them before the greeting, and ends them in [Server.Shutdown].
 //
-// Who may send is a matter of networks ([Listener]); how much, of [Limits].
+// Who may send is a matter of networks ([Listener]) and passwords ([User]); how much,
+// of [Limits].
 package smtpd
