@@ -99,6 +99,31 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// TestPrivate converts what stands in testdata/private, which git ignores: real
+// mail, of which only what is true of every message is checked.
+func TestPrivate(t *testing.T) {
+	files, err := filepath.Glob("testdata/private/*.eml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			raw, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			h, err := ReadHeader(raw)
+			checkError(t, err)
+			checkHeader(t, h)
+			o := Options{Attachments: Drop}
+			m, err := Convert(raw, o)
+			if checkError(t, err); err == nil {
+				checkMessage(t, raw, m, o)
+			}
+		})
+	}
+}
+
 // convertGolden converts raw as want's options say, with the header fields that
 // want has.
 func convertGolden(t *testing.T, raw []byte, want golden) golden {
