@@ -7,6 +7,9 @@ import (
 	"mime/quotedprintable"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/jhillyerd/enmime/v2"
 )
 
 const benchHead = "Received: from a.example by b.example with ESMTP; Tue, 3 Nov 2026 10:00:00 +0000\r\n" +
@@ -88,4 +91,31 @@ func htmlOnly() []byte {
 	raw := alternative30K()
 	_, doc, _ := bytes.Cut(raw, []byte("\r\n\r\n<html>"))
 	return []byte(benchHead + "Content-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n<html>" + string(doc))
+}
+
+// BenchmarkEnmime reads the same messages with enmime as it comes, so that a run
+// says how we stand to it on whatever machine it runs.
+func BenchmarkEnmime(b *testing.B) {
+	for _, bench := range []struct {
+		name string
+		raw  []byte
+	}{{"plain4K", plain4K()}, {"alternative30K", alternative30K()}, {"attachment1M", attachment1M()}} {
+		b.Run(bench.name, func(b *testing.B) {
+			b.SetBytes(int64(len(bench.raw)))
+			var ours time.Duration
+			for b.Loop() {
+				if _, err := enmime.ReadEnvelope(bytes.NewReader(bench.raw)); err != nil {
+					b.Fatal(err)
+				}
+				b.StopTimer()
+				began := time.Now()
+				if _, err := Convert(bench.raw, Options{Attachments: Drop}); err != nil {
+					b.Fatal(err)
+				}
+				ours += time.Since(began)
+				b.StartTimer()
+			}
+			b.ReportMetric(100*float64(ours)/float64(b.Elapsed()), "%ofenmime")
+		})
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"golang.org/x/net/html"
+	"golang.org/x/net/html/atom"
 )
 
 // maxLookBack bounds how far back an end tag looks for its start tag, in open
@@ -46,8 +47,8 @@ func renderVisible(doc string, showAll bool) string {
 				r.closeTo(len(r.stack) - 1)
 			}
 		case html.EndTagToken:
-			name, _ := z.TagName()
-			r.end(string(name))
+			tag, _ := z.TagName()
+			r.end(tagName(tag))
 		}
 	}
 }
@@ -127,6 +128,14 @@ func (a *attributes) isHidden() bool {
 		strings.Contains(a.style, "max-height:0") && strings.Contains(a.style, "overflow:hidden")
 }
 
+// tagName is the name of a tag; that of a known one costs no memory.
+func tagName(tag []byte) string {
+	if known := atom.Lookup(tag); known != 0 {
+		return known.String()
+	}
+	return string(tag)
+}
+
 func (r *renderer) top() element {
 	if len(r.stack) == 0 {
 		return element{}
@@ -137,7 +146,7 @@ func (r *renderer) top() element {
 // start reads a start tag, and reports whether it opened an element.
 func (r *renderer) start(z *html.Tokenizer) bool {
 	tag, more := z.TagName()
-	name := string(tag)
+	name := tagName(tag)
 	a := readAttributes(z, more)
 	if name == "noscript" { // no mail program runs scripts
 		z.NextIsNotRawText()

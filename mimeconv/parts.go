@@ -96,7 +96,8 @@ func (c *converter) tree(b *block, body []byte, prefix string) (*part, error) {
 	before := c.fence
 	for mends := 0; ; mends++ {
 		w := &watch{fence: &c.fence, body: body, mendable: mends < maxMultiparts}
-		parsed, err := readParts(w, b.get("content-type"), body)
+		bones := newSkeleton(body)
+		parsed, err := readParts(w, b.get("content-type"), bones.body)
 		switch {
 		case w.err != nil:
 			return nil, w.err
@@ -105,7 +106,7 @@ func (c *converter) tree(b *block, body []byte, prefix string) (*part, error) {
 			c.fence, body = before, mend(body, w.gaps)
 			continue
 		case err == nil:
-			c.adopt(root, parsed, prefix)
+			c.adopt(root, parsed, prefix, bones)
 		}
 		return root, nil
 	}
@@ -131,7 +132,7 @@ func readParts(w *watch, contentType string, body []byte) (root *enmime.Part, er
 }
 
 // adopt takes enmime's children of a part over into ours.
-func (c *converter) adopt(p *part, parsed *enmime.Part, prefix string) {
+func (c *converter) adopt(p *part, parsed *enmime.Part, prefix string, bones *skeleton) {
 	for _, e := range parsed.Errors {
 		if e.Name == enmime.ErrorMissingBoundary {
 			c.warn(StructureRepaired, p.id, "the multipart does not end as it should")
@@ -147,8 +148,8 @@ func (c *converter) adopt(p *part, parsed *enmime.Part, prefix string) {
 	for e := parsed.FirstChild; e != nil; e = e.NextSibling {
 		header := textproto.MIMEHeader(e.Header)
 		child := newPart(prefix+e.PartID, header.Get, kind)
-		child.raw = e.Content
-		c.adopt(child, e, prefix)
+		child.raw = bones.expand(e.Content)
+		c.adopt(child, e, prefix, bones)
 		p.children = append(p.children, child)
 	}
 }
