@@ -1,0 +1,245 @@
+package gateway
+
+import (
+	"bufio"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"heyrelay/internal/events"
+	"heyrelay/internal/sandbox"
+)
+
+// smuggled is a second transaction within the content of a first.
+const smuggled = "MAIL FROM:<evil@example.com>\r\nRCPT TO:<victim@example.com>\r\nDATA\r\nSubject: evil\r\n\r\nevil\r\n.\r\n"
+
+// TestSmuggling hands over messages that carry a transaction in their content,
+// in every way that CR and LF can stand around a dot, and looks at what the API
+// received: the victim never gets anything.
+func TestSmuggling(t *testing.T) {
+	h := newSmugglers(t)
+	for _, secure := range []bool{false, true} {
+		t.Run(fmt.Sprintf("DATA, TLS %v", secure), func(t *testing.T) {
+			for _, content := range disguises() {
+				c := h.dial(t, secure)
+				c.say("MAIL FROM:<app@example.com>\r\n", "250")
+				c.say("RCPT TO:<ann@example.com>\r\n", "250")
+				c.say("DATA\r\n", "354")
+				c.say("Subject: x\r\n\r\n"+content+smuggled, "250 2.0.0 Ok: queued") // its last line ends DATA
+				c.end()
+			}
+		})
+		t.Run(fmt.Sprintf("BDAT, TLS %v", secure), func(t *testing.T) {
+			for _, content := range disguises() {
+				c := h.dial(t, secure)
+				c.say("MAIL FROM:<app@example.com>\r\n", "250")
+				c.say("RCPT TO:<ann@example.com>\r\n", "250")
+				first, last := "Subject: x\r\n\r\n"+content, smuggled
+				c.say(fmt.Sprintf("BDAT %d\r\n%s", len(first), first), "250")
+				c.say(fmt.Sprintf("BDAT %d LAST\r\n%s", len(last), last), "250 2.0.0 Ok: queued")
+				c.end()
+			}
+		})
+	}
+	t.Run("time-out in DATA", func(t *testing.T) {
+		c := h.dial(t, false)
+		c.say("MAIL FROM:<app@example.com>\r\n", "250")
+		c.say("RCPT TO:<ann@example.com>\r\n", "250")
+		c.say("DATA\r\n", "354")
+		c.say("Subject: late\r\n\r\nlate\r\n", "421") // data_idle is one second
+		_, _ = io.WriteString(c.Conn, smuggled)       // the connection is closed
+		c.closed()
+	})
+	t.Run("commands behind STARTTLS", func(t *testing.T) {
+		c := h.dial(t, false)
+		c.say("STARTTLS\r\n"+smuggled, "421")
+		c.closed()
+	})
+	sent := h.stop(t)
+	if want := 4 * len(disguises()); sent["to:ann@example.com"] != want {
+		t.Errorf("%d honest messages arrived, want %d", sent["to:ann@example.com"], want)
+	}
+	if delete(sent, "to:ann@example.com"); len(sent) > 0 {
+		t.Errorf("smuggled: %v", sent)
+	}
+}
+
+// disguises are contents in which a dot stands between all sequences of CR and LF
+// up to three, but for the ones that end DATA.
+func disguises() (all []string) {
+	ends := []string{""}
+	for n := 0; n < len(ends) && len(ends[n]) < 3; n++ {
+		ends = append(ends, ends[n]+"\r", ends[n]+"\n")
+	}
+	for _, before := range ends {
+		for _, after := range ends {
+			if s := "hello" + before + "." + after; !strings.Contains(s, "\r\n.\r\n") {
+				all = append(all, s)
+			}
+		}
+	}
+	return all
+}
+
+// smugglers is a running relay with a listener that offers STARTTLS.
+type smugglers struct {
+	address string
+	stop    func(*testing.T) map[string]int // ends it and counts what arrived, by targets
+}
+
+func newSmugglers(t *testing.T) *smugglers {
+	t.Helper()
+	dir := t.TempDir()
+	certify(t, dir)
+	api := sandbox.New(sandbox.Options{})
+	cfg := parse(t, fmt.Sprintf(`
+hostname: relay.example.com
+listeners: [{address: "127.0.0.1:0", tls: starttls}]
+tls: {certificate: %q, key: %q}
+limits: {data_idle: 1s}
+teams: {shop: {api_key: "${KEY}", rate: 600000/min}}
+routes: [{inbox: 202, creator_id: 55}]
+`, filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")))
+	sent := counter{sent: make(chan string, 10_000)}
+	g, err := New(cfg, Parts{Store: open(t), Sink: sent, Transport: api, Random: rand.Reader})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := g.Run(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	stop := sync.OnceFunc(func() { cancel(); running.Wait() })
+	t.Cleanup(stop)
+	return &smugglers{address: g.Addrs()[0].String(), stop: func(t *testing.T) map[string]int {
+		accepted := 4 * len(disguises())
+		all := map[string]int{}
+		late := time.After(20 * time.Second)
+		for range accepted {
+			select {
+			case to := <-sent.sent:
+				all[to]++
+			case <-late:
+				t.Fatalf("of %d messages only these arrived: %v", accepted, all)
+			}
+		}
+		stop()
+		close(sent.sent)
+		for to := range sent.sent {
+			all[to]++
+		}
+		return all
+	}}
+}
+
+// counter hears what was sent to whom.
+type counter struct{ sent chan string }
+
+func (c counter) Record(e events.Event) {
+	if e.Kind == events.Sent {
+		c.sent <- strings.Join(e.To, " ")
+	}
+}
+
+func certify(t *testing.T, dir string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{"relay.example.com"}}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, block := range map[string]*pem.Block{"cert.pem": {Type: "CERTIFICATE", Bytes: cert}, "key.pem": {Type: "PRIVATE KEY", Bytes: private}} {
+		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// smuggler is a client.
+type smuggler struct {
+	net.Conn
+	t *testing.T
+	r *bufio.Reader
+}
+
+func (h *smugglers) dial(t *testing.T, secure bool) *smuggler {
+	t.Helper()
+	conn, err := net.Dial("tcp", h.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	c := &smuggler{conn, t, bufio.NewReader(conn)}
+	c.say("", "220")
+	if secure {
+		c.say("EHLO app\r\n", "250")
+		c.say("STARTTLS\r\n", "220")
+		c.Conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true}) // its own certificate, made a moment ago
+		c.r = bufio.NewReader(c.Conn)
+	}
+	c.say("EHLO app\r\n", "250")
+	return c
+}
+
+// say sends text and wants a reply that begins so.
+func (c *smuggler) say(text, want string) {
+	c.t.Helper()
+	if _, err := io.WriteString(c.Conn, text); err != nil {
+		c.t.Fatal(err)
+	}
+	for {
+		line, err := c.r.ReadString('\n')
+		if err != nil || !strings.HasPrefix(line, want[:3]) {
+			c.t.Fatalf("%q was answered %q (%v), want %s", text, line, err, want)
+		}
+		if len(line) > 3 && line[3] == ' ' {
+			if !strings.HasPrefix(line, want) {
+				c.t.Fatalf("%q was answered %q, want %s", text, line, want)
+			}
+			return
+		}
+	}
+}
+
+// end says QUIT, so that nothing is left over.
+func (c *smuggler) end() {
+	c.t.Helper()
+	c.say("QUIT\r\n", "221")
+	c.closed()
+}
+
+// closed wants the end of the connection.
+func (c *smuggler) closed() {
+	c.t.Helper()
+	if rest, err := io.ReadAll(c.r); len(rest) > 0 {
+		c.t.Errorf("%q came behind the end (%v)", rest, err)
+	}
+	_ = c.Close() // the server has closed it
+}
