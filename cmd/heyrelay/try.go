@@ -1,10 +1,14 @@
 package main
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/mail"
+	"net/smtp"
+	"os"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -15,9 +19,11 @@ import (
 
 type tryCmd struct {
 	configured
-	Address string        `arg:"" help:"Who gets the two mails: an address of your own."`
-	From    string        `placeholder:"ADDRESS" help:"The envelope sender, where your routes look at it (heyrelay@ your hostname)."`
-	Wait    time.Duration `default:"1m" help:"How long to wait for each answer (${default})."`
+	Address  string        `arg:"" help:"Who gets the two mails: an address of your own."`
+	From     string        `placeholder:"ADDRESS" help:"The envelope sender, where your routes look at it (heyrelay@ your hostname)."`
+	User     string        `placeholder:"NAME" help:"Log in as this user, where the listener wants a password."`
+	Password string        `name:"password-file" type:"path" placeholder:"FILE" help:"The file that holds the user's password."`
+	Wait     time.Duration `default:"1m" help:"How long to wait for each answer (${default})."`
 }
 
 const tryMail = "From: <%s>\r\nTo: <%s>\r\nSubject: %s\r\nMessage-ID: <%s>\r\n%sDate: %s\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n%s\r\n"
@@ -55,7 +61,7 @@ func (c tryCmd) Run(p *program) error {
 // send hands one mail to the relay's first listener and waits until it is sent.
 func (c tryCmd) send(p *program, cfg *config.Config, subject, id, cites, body string) (convoID int64, err error) {
 	text := fmt.Sprintf(tryMail, c.From, c.Address, subject, id, cites, time.Now().Format(time.RFC1123Z), body)
-	queueID, err := submit(p, cfg.Listeners[0], c.From, c.Address, text)
+	queueID, err := c.submit(p, cfg.Listeners[0], text)
 	if err != nil {
 		return 0, err
 	}
@@ -70,16 +76,19 @@ func (c tryCmd) send(p *program, cfg *config.Config, subject, id, cites, body st
 var queued = regexp.MustCompile(`queued as (\S+)`)
 
 // submit sends one mail by SMTP and returns its queue id.
-func submit(p *program, l config.Listener, from, to, text string) (queueID string, err error) {
+func (c tryCmd) submit(p *program, l config.Listener, text string) (queueID string, err error) {
 	client, err := dialSMTP(p.ctx, l)
 	if err != nil {
 		return "", fmt.Errorf("%w; start heyrelay serve first", err)
 	}
 	defer client.Close()
-	if err := client.Mail(from); err != nil {
+	if err := c.login(client, l); err != nil {
 		return "", err
 	}
-	if err := client.Rcpt(to); err != nil {
+	if err := client.Mail(c.From); err != nil {
+		return "", err
+	}
+	if err := client.Rcpt(c.Address); err != nil {
 		return "", err
 	}
 	// smtp.Client.Data keeps the reply to itself, so DATA is spoken here.
@@ -109,6 +118,24 @@ func submit(p *program, l config.Listener, from, to, text string) (queueID strin
 		return "", fmt.Errorf("the server that answers there is not heyrelay: %q", reply)
 	}
 	return m[1], client.Quit()
+}
+
+// login says who sends, where a user is given.
+func (c tryCmd) login(client *smtp.Client, l config.Listener) error {
+	if c.User == "" {
+		return nil
+	}
+	password, err := os.ReadFile(c.Password)
+	if err != nil {
+		return fmt.Errorf("--password-file: %w", err)
+	}
+	if l.TLS == config.TLSStart {
+		// It is our own listener, and its certificate may well name another host.
+		if err := client.StartTLS(&tls.Config{InsecureSkipVerify: true}); err != nil {
+			return err
+		}
+	}
+	return client.Auth(smtp.PlainAuth("", c.User, strings.TrimSpace(string(password)), "localhost"))
 }
 
 // await asks the spool until the message is sent or has failed.
