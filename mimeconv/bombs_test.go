@@ -3,6 +3,7 @@ package mimeconv
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -129,6 +130,26 @@ func TestBombs(t *testing.T) {
 				t.Logf("ReadHeader took %v", took)
 			}
 		})
+	}
+}
+
+// bombMemory is what any bomb may allocate in all, in octets, beside sixteen
+// times its own size: a text is decoded, tried in some charsets, taken apart, made
+// HTML, and joined.
+const bombMemory = 64 << 20
+
+// TestBombMemory counts what the bombs allocate, whatever machine it runs on.
+func TestBombMemory(t *testing.T) {
+	for _, b := range bombs {
+		raw := []byte(b.make())
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := Convert(raw, Options{Attachments: Drop})
+		runtime.ReadMemStats(&after)
+		checkKind(t, err, b.kind)
+		if n := after.TotalAlloc - before.TotalAlloc; n > bombMemory+16*uint64(len(raw)) {
+			t.Errorf("%s: %d octets allocated %d KiB", b.name, len(raw), n>>10)
+		}
 	}
 }
 

@@ -13,6 +13,10 @@ import (
 // elements. Browsers look all the way, which takes quadratic time for tag soup.
 const maxLookBack = 100
 
+// maxOpen bounds the open elements. Those within the deepest are read as if they
+// were not there: only their text and their line ends are.
+const maxOpen = 10_000
+
 // renderText makes plain text of an HTML document: paragraphs, headings and
 // lists stay apart, rows of a table stay rows, quotation is marked with ">",
 // links keep their address, and what a browser would not show is left out. It
@@ -60,6 +64,7 @@ type renderer struct {
 	open     map[string]int // how many of a name are on the stack
 	lastURL  string         // of the last link
 	urlEnd   int            // where in the text it ended
+	deeper   int            // elements open beyond maxOpen
 	afterPre bool           // a line end here belongs to the tag
 	showAll  bool
 }
@@ -151,7 +156,9 @@ func (r *renderer) start(z *html.Tokenizer) bool {
 	if name == "noscript" { // no mail program runs scripts
 		z.NextIsNotRawText()
 	}
-	r.closeImplied(name)
+	if r.deeper == 0 {
+		r.closeImplied(name)
+	}
 	parent := r.top()
 	e := element{
 		name:   name,
@@ -161,6 +168,13 @@ func (r *renderer) start(z *html.Tokenizer) bool {
 	if isVoid(name) {
 		if !e.hidden {
 			r.void(name, a)
+		}
+		return false
+	}
+	if len(r.stack) >= maxOpen && !isRaw(name) {
+		r.deeper++
+		if !e.hidden {
+			r.layout.breakLine(r.spaceAround(name))
 		}
 		return false
 	}
@@ -315,6 +329,8 @@ func (r *renderer) text(s string) {
 // end reads an end tag. One that ends nothing is ignored, as in a browser.
 func (r *renderer) end(name string) {
 	switch {
+	case r.deeper > 0 && !isRaw(name):
+		r.deeper--
 	case r.open[name] > 0:
 		if i := r.find([]string{name}, endScope(name)); i >= 0 {
 			r.closeTo(i)

@@ -33,9 +33,8 @@ type layout struct {
 // op is one step of writing.
 type op struct {
 	kind     opKind
-	from, to int32   // opText, opPre: in layout.text
+	from, to int32   // opText, opPre: in layout.text; opCell: from is its column
 	row      *row    // opRow, opCell, opRowEnd
-	column   int32   // opCell
 	indent   *indent // opIndent
 }
 
@@ -238,7 +237,7 @@ func (l *layout) cell(header bool, columns, rows int) {
 	if header && r.table != nil {
 		r.table.header = true
 	}
-	l.ops = append(l.ops, op{kind: opCell, row: r, column: int32(r.column)})
+	l.ops = append(l.ops, op{kind: opCell, row: r, from: int32(r.column)})
 }
 
 // endRow ends the innermost row. For the cell that it stands in, it is text.
@@ -282,7 +281,7 @@ func (l *layout) String() string {
 		case opRow:
 			o.row.mark = w.texts
 		case opCell:
-			w.cell(o.row, int(o.column))
+			w.cell(o.row, int(o.from))
 		case opRowEnd:
 			w.endRow(o.row)
 		}
