@@ -34,6 +34,9 @@ var points = []string{
 	"after the claim", "after the request was written", "after the answer, before it is recorded", "after it is recorded",
 }
 
+// many are the points that many messages pass together, and so seldom.
+var many = map[string]bool{points[3]: true, points[5]: true, points[6]: true}
+
 // TestMain is the relay where the environment says so, and the tests otherwise.
 func TestMain(m *testing.M) {
 	if os.Getenv("CRASH_SMTP") == "" {
