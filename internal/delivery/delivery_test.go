@@ -89,9 +89,9 @@ func (l *lane) Hold(_ context.Context, _ time.Time, g spool.Gate) error {
 	return nil
 }
 
-func (l *lane) Lift(_ context.Context, _ time.Time, team, route string) (int, error) {
+func (l *lane) Lift(ctx context.Context, now time.Time, team, route string) (int, error) {
 	l.note("lift %q %q", team, route)
-	return l.Wake(nil, time.Time{}, team)
+	return l.Wake(ctx, now, team)
 }
 
 func (l *lane) Wake(context.Context, time.Time, string) (int, error) {
