@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"heyrelay/internal/config"
 	"heyrelay/internal/events"
 	"heyrelay/internal/spool"
 )
@@ -17,7 +16,8 @@ const (
 
 // sweep takes out of the spool what need not be kept any more, until ctx ends.
 func (g *Gateway) sweep(ctx context.Context) {
-	keep := keep(g.cfg.Retention)
+	r := g.cfg.Retention
+	keep := spool.Keep{Content: r.Content.Std(), Sent: r.Sent.Std(), Failed: r.Failed.Std(), Threads: r.Threads.Std()}
 	wait := time.NewTimer(sweepEvery)
 	defer wait.Stop()
 	for {
@@ -36,8 +36,4 @@ func (g *Gateway) sweep(ctx context.Context) {
 		}
 		wait.Reset(sweepEvery)
 	}
-}
-
-func keep(r config.Retention) spool.Keep {
-	return spool.Keep{Content: r.Content.Std(), Sent: r.Sent.Std(), Failed: r.Failed.Std(), Threads: r.Threads.Std()}
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
 	"path/filepath"
@@ -54,18 +53,8 @@ func TestFaults(t *testing.T) {
 	t.Logf("seed %d: go test ./test/chaos -run TestFaults -args -seed %d -messages %d -lanes %d", *seed, *seed, *messages, *lanes)
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		store, err := sqlite.Open(t.Context(), filepath.Join(dir, "spool.db"), sqlite.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
 		api := sandbox.New(sandbox.Options{Chance: faults, Seed: *seed})
-		g, err := gateway.New(configuration(t), gateway.Parts{
-			Store: store, Sink: events.Sinks{}, Transport: api, Random: rand.Reader,
-			Listen: func(string, string) (net.Listener, error) { return &deaf{closed: make(chan struct{})}, nil },
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		g, store := build(t, dir, configuration(), api)
 		ctx, stop := context.WithCancel(context.Background())
 		var running sync.WaitGroup
 		running.Go(func() {
@@ -96,17 +85,34 @@ func TestFaults(t *testing.T) {
 	})
 }
 
-func configuration(t *testing.T) *config.Config {
-	t.Helper()
+func configuration() string {
 	text := "hostname: relay.example.com\nteams: {shop: {api_key: \"${KEY}\", rate: 6000/min}}\nroutes:\n"
 	for i := range routes {
 		text += fmt.Sprintf("  - {name: r%d, inbox: 202, creator_id: 55, match: {sender: s%d@example.com}}\n", i, i)
 	}
-	cfg, err := config.Parse("chaos", []byte(text), func(string) (string, bool) { return sandbox.DemoAPIKey, true })
+	return text
+}
+
+// build makes a relay that no client reaches but the test, on a spool in dir. The
+// store is the caller's to close.
+func build(t *testing.T, dir, configuration string, api *sandbox.Sandbox) (*gateway.Gateway, *sqlite.Store) {
+	t.Helper()
+	cfg, err := config.Parse("chaos", []byte(configuration), func(string) (string, bool) { return sandbox.DemoAPIKey, true })
 	if err != nil {
 		t.Fatal(err)
 	}
-	return cfg
+	store, err := sqlite.Open(t.Context(), filepath.Join(dir, "spool.db"), sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := gateway.New(cfg, gateway.Parts{
+		Store: store, Sink: events.Sinks{}, Transport: api, Random: rand.Reader,
+		Listen: func(string, string) (net.Listener, error) { return &deaf{closed: make(chan struct{})}, nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g, store
 }
 
 // hand hands over message i, the next of its conversation.
@@ -192,5 +198,3 @@ type deaf struct {
 func (d *deaf) Accept() (net.Conn, error) { <-d.closed; return nil, net.ErrClosed }
 func (d *deaf) Close() error              { d.once.Do(func() { close(d.closed) }); return nil }
 func (d *deaf) Addr() net.Addr            { return &net.TCPAddr{} }
-
-var _ io.Closer = (*deaf)(nil)

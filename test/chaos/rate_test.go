@@ -2,13 +2,10 @@ package chaos
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"flag"
 	"fmt"
-	"net"
 	"net/netip"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -16,11 +13,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"heyrelay/internal/config"
-	"heyrelay/internal/events"
 	"heyrelay/internal/gateway"
 	"heyrelay/internal/sandbox"
-	"heyrelay/internal/spool/sqlite"
 	"heyrelay/smtpd"
 )
 
@@ -40,22 +34,8 @@ routes:
 func TestRate(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		cfg, err := config.Parse("rate", []byte(rateConfig), func(string) (string, bool) { return sandbox.DemoAPIKey, true })
-		if err != nil {
-			t.Fatal(err)
-		}
-		store, err := sqlite.Open(t.Context(), filepath.Join(dir, "spool.db"), sqlite.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
 		api := sandbox.New(sandbox.Options{RatePerMinute: sandbox.APIRate, Latency: 50 * time.Millisecond})
-		g, err := gateway.New(cfg, gateway.Parts{
-			Store: store, Sink: events.Sinks{}, Transport: api, Random: rand.Reader,
-			Listen: func(string, string) (net.Listener, error) { return &deaf{closed: make(chan struct{})}, nil },
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		g, store := build(t, dir, rateConfig, api)
 		var waits sync.WaitGroup
 		for c := range 64 { // many clients, so that they share commits
 			waits.Go(func() {
