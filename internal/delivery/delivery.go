@@ -25,8 +25,9 @@ type Store interface {
 	Finish(ctx context.Context, now time.Time, outcomes ...spool.Outcome) ([]spool.Finished, error)
 	Release(ctx context.Context, tasks ...spool.Task) error
 	Spend(ctx context.Context, now time.Time, team string, rate, calls int) error
-	Hold(ctx context.Context, now time.Time, g spool.Gate) error
-	Lift(ctx context.Context, now time.Time, team, route string) (woken int, err error)
+	Hold(ctx context.Context, now time.Time, g spool.Gate, event []byte) error
+	Lift(ctx context.Context, now time.Time, team, route string, event []byte) (woken int, err error)
+	Tell(ctx context.Context, now time.Time, event []byte) error
 	Wake(ctx context.Context, now time.Time, team string) (woken int, err error)
 	Gates(ctx context.Context) ([]spool.Gate, error)
 	Changed(ctx context.Context) (bool, error)
@@ -50,6 +51,10 @@ type Options struct {
 
 	NewLocalID func() string // for a request that goes out anew
 
+	Reports    bool                      // the sender is told of what fails, and of more where the client asked for it
+	DelayAfter time.Duration             // age of a message whose delay is reported, where the client asked for it
+	Event      func(events.Event) []byte // the notice that a happening is worth, nil for none
+
 	Timeout       time.Duration // of one call
 	RetryInitial  time.Duration
 	RetryMax      time.Duration
@@ -72,6 +77,8 @@ type Scheduler struct {
 	ctx      context.Context // of Run, without its end: what came of a call is written down in any case
 	inFlight map[string]int  // calls under way, by team
 	guards   map[string]*guard
+
+	shut shutters
 }
 
 const (
@@ -152,10 +159,12 @@ func (s *Scheduler) recall() {
 		g := s.guard(h.Team)
 		if h.Route != "" {
 			g.route(h.Route).held, g.route(h.Route).since = true, h.Since
+			s.shut.set(shutter{h.Team, h.Route}, true)
 			continue
 		}
 		g.hold.grow(s.o.Now(), firstProbe, heldProbe)
 		g.since = h.Since
+		s.shut.set(shutter{h.Team, ""}, true)
 	}
 }
 
@@ -176,6 +185,7 @@ func (s *Scheduler) learn(r result) spool.Outcome {
 	s.outage(r)
 	o := s.judge(r)
 	s.watch(r, o)
+	o.Report, o.Event = s.report(o), s.o.Event(s.event(o))
 	if more := r.search.Pages - 1; more > 0 { // the claim paid for one
 		if err := s.o.Store.Spend(s.ctx, s.o.Now(), r.task.Team, s.o.Teams[r.task.Team].Rate, more); err != nil {
 			s.trouble("the pages of a search could not be charged", err)

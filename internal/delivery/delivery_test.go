@@ -48,6 +48,9 @@ func answer(status int, body string, header ...string) func(*http.Request) (*htt
 	}
 }
 
+// silent makes notices of nothing.
+func silent(events.Event) []byte { return nil }
+
 // until waits for the call to be cut.
 func until(r *http.Request) (*http.Response, error) {
 	<-r.Context().Done()
@@ -69,6 +72,7 @@ type lane struct {
 	onClaim  func()
 	spent    int
 	gates    []string // holds and lifts, in order
+	told     []string // notices for the webhook
 }
 
 func (l *lane) note(format string, args ...any) {
@@ -84,12 +88,14 @@ func (l *lane) Spend(_ context.Context, _ time.Time, _ string, _, calls int) err
 	return nil
 }
 
-func (l *lane) Hold(_ context.Context, _ time.Time, g spool.Gate) error {
+func (l *lane) Hold(ctx context.Context, now time.Time, g spool.Gate, event []byte) error {
+	_ = l.Tell(ctx, now, event)
 	l.note("hold %q %q", g.Team, g.Route)
 	return nil
 }
 
-func (l *lane) Lift(ctx context.Context, now time.Time, team, route string) (int, error) {
+func (l *lane) Lift(ctx context.Context, now time.Time, team, route string, event []byte) (int, error) {
+	_ = l.Tell(ctx, now, event)
 	l.note("lift %q %q", team, route)
 	return l.Wake(ctx, now, team)
 }
@@ -101,6 +107,14 @@ func (l *lane) Wake(context.Context, time.Time, string) (int, error) {
 	return 1, nil
 }
 
+func (l *lane) Tell(_ context.Context, _ time.Time, event []byte) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if event != nil {
+		l.told = append(l.told, string(event))
+	}
+	return nil
+}
 func (l *lane) Changed(context.Context) (bool, error)       { return false, nil }
 func (l *lane) Gates(context.Context) ([]spool.Gate, error) { return nil, nil }
 
@@ -141,6 +155,9 @@ func (l *lane) Finish(_ context.Context, _ time.Time, outcomes ...spool.Outcome)
 	}
 	l.outcomes = append(l.outcomes, outcomes...)
 	for _, o := range outcomes {
+		if o.Event != nil {
+			l.told = append(l.told, string(o.Event))
+		}
 		l.claimed, l.open, l.due = false, o.State.Open(), o.Due
 		l.task.Unknown, l.task.Call = (l.task.Unknown || o.Unknown) && !o.Known, o.Next
 	}
@@ -169,18 +186,27 @@ func (r *recorder) Record(e events.Event) {
 // run delivers l for a while of simulated time and returns when all has ended.
 func run(t *testing.T, l *lane, a *answers, d time.Duration) *recorder {
 	t.Helper()
+	return runWith(t, l, a, d, func(*Options) {})
+}
+
+// runWith is run with options changed.
+func runWith(t *testing.T, l *lane, a *answers, d time.Duration, change func(*Options)) *recorder {
+	t.Helper()
 	client, err := heymarket.New(heymarket.Options{APIKey: "key", Transport: a, Timeout: 30 * time.Second, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
 	rec := &recorder{}
-	s := New(Options{
+	o := Options{
+		Event: silent,
 		Store: l, Teams: map[string]Team{"shop": {Client: client, Rate: 500, Concurrency: 8}},
 		Creator: func(route string) (int64, bool) { return 55, route == "support" },
 		Sink:    rec, Now: time.Now, Jitter: func() float64 { return 0 },
 		Timeout: 30 * time.Second, RetryInitial: time.Second, RetryMax: time.Hour, Expire: 24 * time.Hour, Grace: 5 * time.Second,
 		LanePatience: 15 * time.Minute, LocalIDMemory: time.Hour, HoldMax: 14 * 24 * time.Hour, NewLocalID: func() string { return "L2" },
-	})
+	}
+	change(&o)
+	s := New(o)
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	defer cancel()
 	s.Run(ctx)
@@ -256,7 +282,7 @@ func TestOutcomes(t *testing.T) {
 }
 
 func TestBackOffDoublesToItsLimit(t *testing.T) {
-	s := New(Options{RetryInitial: time.Second, RetryMax: time.Minute, Jitter: func() float64 { return 0 }})
+	s := New(Options{Event: silent, RetryInitial: time.Second, RetryMax: time.Minute, Jitter: func() float64 { return 0 }})
 	for attempt, want := range map[int]time.Duration{1: time.Second, 2: 2 * time.Second, 6: 32 * time.Second, 7: time.Minute, 1000: time.Minute} {
 		if got := s.backOff(attempt); got != want {
 			t.Errorf("after attempt %d: %v, want %v", attempt, got, want)
@@ -346,7 +372,7 @@ func TestAnAnswerIsRecordedInTheEnd(t *testing.T) {
 // One outcome that the store cannot take does not hold up the others.
 func TestOneBadOutcomeHurtsNobody(t *testing.T) {
 	l := &lane{open: true, refuses: "Q2"}
-	s := New(Options{Store: l, Now: time.Now, Sink: &recorder{}})
+	s := New(Options{Event: silent, Store: l, Now: time.Now, Sink: &recorder{}})
 	s.ctx = t.Context()
 	var all []spool.Outcome
 	for _, id := range []string{"Q1", "Q2", "Q3"} {
@@ -397,6 +423,7 @@ func TestRelease(t *testing.T) {
 			t.Fatal(err)
 		}
 		New(Options{
+			Event: silent,
 			Store: l, Teams: map[string]Team{"shop": {Client: client, Rate: 500, Concurrency: 8}}, Sink: &recorder{}, Now: time.Now,
 		}).Run(ctx)
 		if l.released != 1 || len(a.calls) != 0 {
@@ -418,7 +445,7 @@ func TestUnknownRouteWaits(t *testing.T) {
 }
 
 func TestHighHasCallsOfItsOwn(t *testing.T) {
-	s := New(Options{Now: time.Now, Teams: map[string]Team{"shop": {Rate: 500, Concurrency: 16}}})
+	s := New(Options{Event: silent, Now: time.Now, Teams: map[string]Team{"shop": {Rate: 500, Concurrency: 16}}})
 	s.inFlight["shop"] = 10
 	if r := rooms(s)[0]; r.Free != 4 || r.High != 2 {
 		t.Errorf("room %+v, want 4 for all and 2 for high", r)

@@ -156,7 +156,8 @@ func (s *Scheduler) watch(r result, o spool.Outcome) {
 // trip opens a team's breaker, or keeps it open for longer.
 func (s *Scheduler) trip(team string, g *guard, reason string) {
 	if !g.breaker.on() {
-		s.o.Sink.Record(events.Event{Kind: events.Held, Time: s.o.Now(), Team: team, Reason: "the API does not answer, one call at a time tries it: " + reason})
+		s.shut.set(shutter{team, breaker}, true)
+		s.announce(events.Event{Kind: events.Held, Time: s.o.Now(), Team: team, Reason: "the API does not answer, one call at a time tries it: " + reason})
 	}
 	g.breaker.grow(s.o.Now(), firstProbe, lastProbe)
 }
@@ -164,11 +165,12 @@ func (s *Scheduler) trip(team string, g *guard, reason string) {
 // mend closes a team's breaker: all that failed meanwhile is due at once.
 func (s *Scheduler) mend(team string, g *guard) {
 	g.breaker = pause{}
+	s.shut.set(shutter{team, breaker}, false)
 	n, err := s.o.Store.Wake(s.ctx, s.o.Now(), team)
 	if err != nil {
 		s.trouble("what the outage put off waits for its own time", err)
 	}
-	s.o.Sink.Record(events.Event{Kind: events.Released, Time: s.o.Now(), Team: team, Reason: fmt.Sprintf("the API answers again, %d requests are due at once", n)})
+	s.announce(events.Event{Kind: events.Released, Time: s.o.Now(), Team: team, Reason: fmt.Sprintf("the API answers again, %d requests are due at once", n)})
 }
 
 // hold keeps a team, or one of its routes, back until a probe passes.
@@ -185,10 +187,12 @@ func (s *Scheduler) hold(team, route, reason string) {
 		r := g.route(route)
 		r.held, r.since, r.denied, r.failures = true, now, nil, nil
 	}
-	if err := s.o.Store.Hold(s.ctx, now, spool.Gate{Team: team, Route: route, Reason: reason, Since: now, Probe: probe.until}); err != nil {
+	s.shut.set(shutter{team, route}, true)
+	e := events.Event{Kind: events.Held, Time: now, Team: team, Route: route, Reason: reason}
+	if err := s.o.Store.Hold(s.ctx, now, spool.Gate{Team: team, Route: route, Reason: reason, Since: now, Probe: probe.until}, s.o.Event(e)); err != nil {
 		s.trouble("a hold could not be written down", err)
 	}
-	s.o.Sink.Record(events.Event{Kind: events.Held, Time: now, Team: team, Route: route, Reason: reason})
+	s.o.Sink.Record(e)
 }
 
 // lift ends a hold.
@@ -199,12 +203,15 @@ func (s *Scheduler) lift(team, route, why string) {
 	} else {
 		g.route(route).held = false
 	}
-	n, err := s.o.Store.Lift(s.ctx, s.o.Now(), team, route)
+	s.shut.set(shutter{team, route}, false)
+	e := events.Event{Kind: events.Released, Time: s.o.Now(), Team: team, Route: route, Reason: why}
+	n, err := s.o.Store.Lift(s.ctx, s.o.Now(), team, route, s.o.Event(e))
 	if err != nil {
 		s.trouble("a hold could not be ended", err)
 		return
 	}
-	s.o.Sink.Record(events.Event{Kind: events.Released, Time: s.o.Now(), Team: team, Route: route, Reason: fmt.Sprintf("%s, %d requests are due at once", why, n)})
+	e.Reason = fmt.Sprintf("%s, %d requests are due at once", why, n)
+	s.o.Sink.Record(e)
 }
 
 // probed is the answer to a probe of a held team.

@@ -1,12 +1,14 @@
 package delivery
 
 import (
+	"slices"
+
 	"heyrelay/internal/events"
 	"heyrelay/internal/spool"
 )
 
-// tell says once what became of an attempt.
-func (s *Scheduler) tell(o spool.Outcome, f spool.Finished) {
+// event is what happened to a request in an attempt.
+func (s *Scheduler) event(o spool.Outcome) events.Event {
 	t, now := o.Task, s.o.Now()
 	e := events.Event{
 		Time: now, QueueID: t.QueueID, LocalID: t.LocalID, Sender: t.Sender, To: Targets(t), Route: t.Route, Team: t.Team, Title: t.Title,
@@ -14,11 +16,6 @@ func (s *Scheduler) tell(o spool.Outcome, f spool.Finished) {
 	}
 	if o.ConvoID == 0 {
 		e.Convo = t.ConvoID
-	}
-	if f.Err != nil {
-		e.Kind, e.Reason, e.Err = events.Surprised, "another attempt had begun before this answer came, which changed nothing", f.Err
-		s.o.Sink.Record(e)
-		return
 	}
 	switch o.State {
 	case spool.Sent:
@@ -30,6 +27,17 @@ func (s *Scheduler) tell(o spool.Outcome, f spool.Finished) {
 	default:
 		e.Kind = events.Deferred
 	}
+	return e
+}
+
+// tell says once what became of an attempt.
+func (s *Scheduler) tell(o spool.Outcome, f spool.Finished) {
+	e := s.event(o)
+	if f.Err != nil {
+		e.Kind, e.Reason, e.Err = events.Surprised, "another attempt had begun before this answer came, which changed nothing", f.Err
+		s.o.Sink.Record(e)
+		return
+	}
 	s.o.Sink.Record(e)
 	if f.Foreign {
 		e.Kind, e.Reason = events.Surprised, "the answered convo_id is one of other participants, it is not used for replies"
@@ -39,4 +47,39 @@ func (s *Scheduler) tell(o spool.Outcome, f spool.Finished) {
 		e.Kind, e.Reason = events.Surprised, "the answer to a reply has another convo_id, which replaces ours"
 		s.o.Sink.Record(e)
 	}
+}
+
+// announce says what happened to a team, and makes a notice of it.
+func (s *Scheduler) announce(e events.Event) {
+	if n := s.o.Event(e); n != nil {
+		if err := s.o.Store.Tell(s.ctx, e.Time, n); err != nil {
+			s.trouble("an event could not be stored for the webhook", err)
+		}
+	}
+	s.o.Sink.Record(e)
+}
+
+// report is what the sender is to be told of an outcome, "" for nothing. Nobody
+// is told where there is no sender: that is a report itself (RFC 5321, section
+// 4.5.5).
+func (s *Scheduler) report(o spool.Outcome) spool.Action {
+	t := o.Task
+	switch {
+	case !s.o.Reports || t.Sender == "":
+	case o.State == spool.Failed && wants(t, spool.NotifyFailure):
+		return spool.FailedAction
+	case o.State == spool.Sent && wants(t, spool.NotifySuccess):
+		return spool.RelayedAction
+	case o.State == spool.Asleep && wants(t, spool.NotifyDelay) && !t.Delayed && s.o.Now().Sub(t.Accepted) > s.o.DelayAfter:
+		return spool.DelayedAction
+	}
+	return ""
+}
+
+// wants reports whether the sender is to be told of what for some recipient of a task.
+func wants(t spool.Task, what string) bool {
+	if t.DSN == nil {
+		return spool.DSN{}.Wants(what)
+	}
+	return slices.ContainsFunc(t.DSN, func(d spool.DSN) bool { return d.Wants(what) })
 }

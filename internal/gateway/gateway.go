@@ -75,7 +75,7 @@ func New(cfg *config.Config, p Parts) (*Gateway, error) {
 		Timeout:      cfg.Heymarket.Timeout.Std(),
 		RetryInitial: cfg.Delivery.RetryInitial.Std(), RetryMax: cfg.Delivery.RetryMax.Std(), Expire: cfg.Delivery.Expire.Std(),
 		LanePatience: cfg.Delivery.LanePatience.Std(), LocalIDMemory: cfg.Delivery.LocalIDMemory.Std(), HoldMax: cfg.Delivery.HoldMax.Std(), NewLocalID: g.planner.localID,
-		Grace: grace,
+		Grace: grace, Event: func(events.Event) []byte { return nil },
 	})
 	users, err := users(cfg)
 	if err != nil {

@@ -63,14 +63,28 @@ type Store interface {
 	// the less to give.
 	Spend(ctx context.Context, now time.Time, team string, rate, calls int) error
 
+	// Wait returns when all requests of a message have ended, or else when ctx
+	// ends, and says where each stands then. ErrNotFound.
+	Wait(ctx context.Context, queueID string) ([]Standing, error)
+
+	// Answered says that the client was told in the reply what became of a
+	// message: no report about it leaves any more.
+	Answered(ctx context.Context, queueID string) error
+
 	// Hold shuts a gate: of a held route or team nothing is claimed, save probes.
-	// A hold that stands already keeps its Since and takes over the rest.
-	Hold(ctx context.Context, now time.Time, g Gate) error
+	// A hold that stands already keeps its Since and takes over the rest. event, if
+	// not nil, becomes a notice.
+	Hold(ctx context.Context, now time.Time, g Gate, event []byte) error
 
 	// Lift opens a gate, and what slept behind it is due at once: woken says how
 	// much, which is 0 where nothing was held. What waited there is under trial
-	// only from now on.
-	Lift(ctx context.Context, now time.Time, team, route string) (woken int, err error)
+	// only from now on. event, if not nil, becomes a notice, where there was a hold.
+	Lift(ctx context.Context, now time.Time, team, route string, event []byte) (woken int, err error)
+
+	// Tell makes an event a notice.
+	Tell(ctx context.Context, now time.Time, event []byte) error
+
+	Notices
 
 	// Wake makes everything of a team that sleeps due at once, and says how much it was.
 	Wake(ctx context.Context, now time.Time, team string) (woken int, err error)
@@ -172,6 +186,10 @@ type Message struct {
 	Raw      []byte // as received
 	Warnings []byte // JSON, for people; nil for none
 
+	EnvelopeID string    // ENVID, decoded (RFC 3461, section 4.4); "" for none
+	Return     string    // FULL or HDRS (RFC 3461, section 4.3); "" where the client did not say
+	Reports    time.Time // no report leaves before: the client may still be told in the reply; zero: at once
+
 	Requests []Request
 }
 
@@ -182,6 +200,7 @@ type Request struct {
 	Members  string   // canonical form of all of them: equal for equal sets
 	Priority Priority
 	Subject  SubjectLine
+	DSN      []DSN // what the client asked for about each of To, then Cc; nil: nothing
 
 	Look  []Key // where to look for its conversation, best first; nil: open a new one
 	Own   []Key // ids that stand for this message
@@ -263,6 +282,9 @@ type Task struct {
 	Alive         bool   // a Look since then said that the conversation stands
 	Probe         bool   // its route is held, and this call finds out whether it still must be
 	Aside         bool   // it has stepped out of its conversation's lane into one of its own
+
+	DSN     []DSN // what the client asked for about each of To, then Cc; nil: nothing
+	Delayed bool  // its delay was reported
 }
 
 // Outcome is the end of a task.
@@ -293,6 +315,20 @@ type Outcome struct {
 	Status             int    // HTTP
 	APIID              string // X-Request-Id
 	Reason             string // for people
+
+	Report Action // what the sender is to be told, "" for nothing; a delay only once
+	Event  []byte // what the operator's webhook is to be told, nil for nothing
+}
+
+// Standing is where a request stands.
+type Standing struct {
+	State              State
+	Unknown            bool  // it may have been sent all the same
+	ConvoID, MessageID int64 // as answered; 0 for none
+
+	Status int // of the last attempt, with its X-Request-Id and reason
+	APIID  string
+	Reason string
 }
 
 // Finished is what Finish found.

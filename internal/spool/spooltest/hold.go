@@ -188,7 +188,7 @@ func (f *fixture) hold(g spool.Gate) {
 	if g.Team == "" {
 		g.Team = "shop"
 	}
-	if err := f.Hold(f.Context(), f.now, g); err != nil {
+	if err := f.Hold(f.Context(), f.now, g, nil); err != nil {
 		f.Fatalf("Hold: %v", err)
 	}
 }
@@ -196,7 +196,7 @@ func (f *fixture) hold(g spool.Gate) {
 // lift opens a gate of the team "shop" and wants so many to wake up.
 func (f *fixture) lift(route string, want int) {
 	f.Helper()
-	woken, err := f.Lift(f.Context(), f.now, "shop", route)
+	woken, err := f.Lift(f.Context(), f.now, "shop", route, nil)
 	if woken != want || err != nil {
 		f.Errorf("the lift woke %d (%v), want %d", woken, err, want)
 	}

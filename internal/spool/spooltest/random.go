@@ -325,7 +325,7 @@ func (r *run) gate() {
 		if r.rand.IntN(4) > 0 {
 			g.Probe = r.now.Add(time.Duration(r.rand.IntN(3)) * time.Second)
 		}
-		if err := r.Hold(r.Context(), r.now, g); err != nil {
+		if err := r.Hold(r.Context(), r.now, g, nil); err != nil {
 			r.Fatalf("Hold: %v", err)
 		}
 		r.model.shut(r.now, g)
@@ -334,7 +334,7 @@ func (r *run) gate() {
 			g = shut[r.rand.IntN(len(shut))]
 		}
 		held := r.model.hold(g.Team, g.Route).held
-		n, err := r.Lift(r.Context(), r.now, g.Team, g.Route)
+		n, err := r.Lift(r.Context(), r.now, g.Team, g.Route, nil)
 		if want := r.model.lift(r.now, g.Team, g.Route); n != want || err != nil {
 			r.Errorf("Lift of %s %s woke %d (%v), want %d", g.Team, g.Route, n, err, want)
 		}

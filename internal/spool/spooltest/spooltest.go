@@ -52,6 +52,8 @@ func Run(t *testing.T, open Opener, operate Operate, random Random) {
 		{"Finish", finishCases},
 		{"Outcome", outcomeCases},
 		{"Hold", holdCases},
+		{"Notice", noticeCases},
+		{"Wait", waitCases},
 		{"Operator", operatorCases},
 		{"Prune", pruneCases},
 		{"Life", lifeCases},

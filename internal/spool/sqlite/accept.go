@@ -54,8 +54,9 @@ SELECT id, queue_id FROM message
  WHERE fingerprint = ? AND accepted >= ? ORDER BY accepted DESC, id DESC LIMIT 1`
 
 	sqlMessage = `
-INSERT INTO message (queue_id, accepted, client, sender, route, team, inbox, title, warnings, fingerprint, weak)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+INSERT INTO message (queue_id, accepted, client, sender, route, team, inbox, title, warnings, fingerprint, weak,
+                     envelope_id, return, reports)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 	sqlContent = `INSERT INTO content (message, html, start, text, raw) VALUES (?, ?, ?, ?, ?)`
 )
@@ -77,7 +78,7 @@ func (w *writer) repeated(m *spool.Message) (_ spool.Receipt, ok bool, err error
 
 func (w *writer) insertMessage(m *spool.Message) (int64, error) {
 	id, err := w.insert(sqlMessage, m.QueueID, stamp(m.Accepted), m.Client, m.Sender, m.Route, m.Team, m.Inbox,
-		m.Title, m.Warnings, m.Fingerprint[:], m.Weak)
+		m.Title, m.Warnings, m.Fingerprint[:], m.Weak, m.EnvelopeID, m.Return, stamp(m.Reports))
 	if err != nil {
 		return 0, err
 	}
@@ -125,8 +126,8 @@ func (w *writer) find(m *spool.Message, r *spool.Request) (c conversation, joine
 
 const sqlRequest = `
 INSERT INTO request (message, conversation, joined, lane, local_id, targets, members, team, inbox, route,
-                     priority, class, subject_line, state, turn, due)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)`
+                     priority, class, subject_line, dsn, state, turn, due)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)`
 
 func (w *writer) insertRequest(m *spool.Message, r *spool.Request, message int64, c conversation, joined bool) error {
 	lane := c.id
@@ -140,7 +141,7 @@ func (w *writer) insertRequest(m *spool.Message, r *spool.Request, message int64
 	}
 	changed := r.Subject == spool.SubjectAlways || r.Subject == spool.SubjectChanged && m.Base != c.base
 	_, err = w.exec(sqlRequest, message, c.id, joined, lane, r.LocalID, targets(r), r.Members, m.Team, m.Inbox, m.Route,
-		r.Priority, r.Priority, joined && changed, state, turn)
+		r.Priority, r.Priority, joined && changed, askedFor(r), state, turn)
 	w.entered(m.Route, state)
 	return err
 }
@@ -244,7 +245,10 @@ func (w *writer) requeue(r *chosen) error {
 		return err
 	}
 	w.moved(r.route, r.state, state)
-	_, err = w.exec(sqlRevive, state, turn, r.id)
+	if _, err = w.exec(sqlRevive, state, turn, r.id); err != nil {
+		return err
+	}
+	_, err = w.exec(sqlUnreport, r.id)
 	return err
 }
 

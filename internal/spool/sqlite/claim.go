@@ -245,6 +245,7 @@ SELECT r.attempts + 1, r.local_id, r.targets, r.route, r.team, r.subject_line, r
        COALESCE((SELECT max(lifted) FROM gate WHERE team = r.team AND route IN ('', r.route)), 0),
        COALESCE((SELECT began FROM attempt WHERE request = r.id AND n >= r.named AND call = 0 ORDER BY n LIMIT 1), 0),
        COALESCE((SELECT began FROM attempt WHERE request = r.id AND n >= r.named AND call = 0 ORDER BY n DESC LIMIT 1), 0),
+       r.dsn, r.delayed,
        m.queue_id, m.sender, r.inbox, m.title, m.accepted, x.html, x.start, x.text
   FROM request r
   JOIN message m ON m.id = r.message
@@ -287,13 +288,14 @@ func (c *claim) begin(h head, every time.Duration) error {
 // load reads all that a call needs.
 func (c *claim) load(id int64) (spool.Task, error) {
 	t := spool.Task{Request: id}
-	var recipients string
+	var recipients, asked string
 	var line bool
 	var tried, lifted, first, last, accepted int64
 	ok, err := c.get(sqlTask, []any{id},
 		&t.Attempt, &t.LocalID, &recipients, &t.Route, &t.Team, &line, &t.Unknown,
 		&t.ConvoID, &t.Call, &t.Alive, &t.Aside,
 		&t.Refused, &t.RefusedStatus, &tried, &lifted, &first, &last,
+		&asked, &t.Delayed,
 		&t.QueueID, &t.Sender, &t.Inbox, &t.Title, &accepted, &t.HTML, &t.Start, &t.Text)
 	if err != nil {
 		return t, err
@@ -308,7 +310,10 @@ func (c *claim) load(id int64) (spool.Task, error) {
 	if line {
 		t.Subject = t.Title
 	}
-	t.To, t.Cc, err = recipientsOf(recipients)
+	if t.To, t.Cc, err = recipientsOf(recipients); err != nil {
+		return t, err
+	}
+	t.DSN, err = askedOf(asked)
 	return t, err
 }
 

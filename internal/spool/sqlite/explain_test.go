@@ -10,7 +10,7 @@ import (
 // with a thousand and with a million waiting. want are all the steps that may
 // touch a table.
 func TestPlans(t *testing.T) {
-	const byID = "request USING INTEGER PRIMARY KEY (rowid=?)"
+	const byID, byR = "request USING INTEGER PRIMARY KEY (rowid=?)", "r USING INTEGER PRIMARY KEY (rowid=?)"
 	for name, c := range map[string]struct {
 		query string
 		want  []string
@@ -83,6 +83,19 @@ func TestPlans(t *testing.T) {
 			"r USING INDEX request_message (message=?)", "m USING INTEGER PRIMARY KEY (rowid=?)",
 			"c USING INTEGER PRIMARY KEY (rowid=?)", "attempt USING PRIMARY KEY (request=?)",
 			"gate USING PRIMARY KEY (team=? AND route=?)"}},
+		"report":   {sqlReport, []string{byR, "m USING INTEGER PRIMARY KEY (rowid=?)"}},
+		"unreport": {sqlUnreport, []string{"notice USING INDEX notice_request (request=?)"}},
+		"answered": {sqlAnswered, []string{
+			"notice USING INDEX notice_request (request=?)",
+			"m USING COVERING INDEX sqlite_autoindex_message_1 (queue_id=?)", "r USING COVERING INDEX request_message (message=?)"}},
+		"notices":         {sqlNotices, []string{"notice USING INDEX notice_due (way=? AND due<?)"}},
+		"put off too far": {sqlPutOffTooFar, []string{"notice USING INDEX notice_due (way=? AND due>?)"}},
+		"next notice":     {sqlNextNotice, []string{"notice USING COVERING INDEX notice_due (way=?)"}},
+		"about": {sqlAbout, []string{
+			byR, "m USING INTEGER PRIMARY KEY (rowid=?)", "a USING PRIMARY KEY (request=? AND n=?)", "x USING INTEGER PRIMARY KEY (rowid=?) LEFT-JOIN"}},
+		"standings": {sqlStandings, []string{
+			"m USING COVERING INDEX sqlite_autoindex_message_1 (queue_id=?)", "r USING INDEX request_message (message=?)",
+			"a USING PRIMARY KEY (request=? AND n=?) LEFT-JOIN"}},
 		"tries": {sqlTries, []string{"attempt USING PRIMARY KEY (request=?)"}},
 	} {
 		t.Run(name, func(t *testing.T) {

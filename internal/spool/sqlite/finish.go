@@ -11,7 +11,7 @@ import (
 
 // Finish implements spool.Store.
 func (s *Store) Finish(ctx context.Context, now time.Time, outcomes ...spool.Outcome) ([]spool.Finished, error) {
-	return run(ctx, s, 0, func(w *writer) ([]spool.Finished, error) {
+	all, err := run(ctx, s, 0, func(w *writer) ([]spool.Finished, error) {
 		all := make([]spool.Finished, len(outcomes))
 		for i := range outcomes {
 			f, err := w.finish(now, &outcomes[i])
@@ -22,6 +22,10 @@ func (s *Store) Finish(ctx context.Context, now time.Time, outcomes ...spool.Out
 		}
 		return all, nil
 	})
+	if err == nil {
+		s.waiters.wake(outcomes)
+	}
+	return all, err
 }
 
 const (
@@ -67,6 +71,9 @@ func (w *writer) finish(now time.Time, o *spool.Outcome) (f spool.Finished, err 
 	if _, err := w.exec(sqlEnd, stamp(now), o.Status, o.APIID, o.Reason, o.Task.Request, o.Task.Attempt); err != nil {
 		return f, err
 	}
+	if err := w.notify(now, o); err != nil {
+		return f, err
+	}
 	switch o.State {
 	case spool.Asleep:
 		return f, w.goOn(o, &r)
@@ -78,6 +85,11 @@ func (w *writer) finish(now time.Time, o *spool.Outcome) (f spool.Finished, err 
 	return f, w.advance(r.lane)
 }
 
+// reportOf is what the sender can be told of a request that is in a state.
+var reportOf = map[spool.State]spool.Action{
+	spool.Asleep: spool.DelayedAction, spool.Sent: spool.RelayedAction, spool.Failed: spool.FailedAction,
+}
+
 // sane says whether the fields of an outcome fit each other.
 func sane(o *spool.Outcome) error {
 	switch {
@@ -85,6 +97,8 @@ func sane(o *spool.Outcome) error {
 		return fmt.Errorf("it cannot end as %s", o.State)
 	case o.State != spool.Asleep && (o.Next != spool.Send || o.Reopen || o.Aside):
 		return fmt.Errorf("nothing comes after %s", o.State)
+	case o.Report != "" && o.Report != reportOf[o.State]:
+		return fmt.Errorf("%s is not reported as %s", o.State, o.Report)
 	case o.Reopen && (o.LocalID == "" || o.Next != spool.Send):
 		return errors.New("what is reopened is sent, under a new local_id")
 	}

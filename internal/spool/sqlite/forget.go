@@ -28,6 +28,7 @@ UPDATE request
        targets = (SELECT json_group_array(value) FROM json_each(targets) WHERE lower(substr(value, 4)) <> lower(?))
  WHERE id = ?`
 
+	sqlForgetNotices  = `DELETE FROM notice WHERE request = ?`
 	sqlForgetAttempts = `UPDATE attempt SET reason = '' WHERE request = ?`
 
 	sqlForgetMessage = `
@@ -48,6 +49,7 @@ func (w *writer) forget(r *chosen, recipient string) error {
 	}{
 		{sqlForgetConversation, []any{r.conversation}},
 		{sqlForgetRequest, []any{recipient, r.id}},
+		{sqlForgetNotices, []any{r.id}},
 		{sqlForgetAttempts, []any{r.id}},
 		{sqlForgetMessage, []any{r.message}},
 		{sqlForgetContent, []any{r.message}},

@@ -54,20 +54,29 @@ SELECT id, route, state FROM request
 )
 
 // Hold implements spool.Store.
-func (s *Store) Hold(ctx context.Context, now time.Time, g spool.Gate) error {
+func (s *Store) Hold(ctx context.Context, now time.Time, g spool.Gate, event []byte) error {
 	since := g.Since
 	if since.IsZero() {
 		since = now
 	}
-	_, err := run(ctx, s, 0, func(w *writer) (int64, error) {
-		return w.exec(sqlHold, g.Team, g.Route, stamp(since), g.Reason, stamp(g.Probe))
+	_, err := run(ctx, s, 0, func(w *writer) (struct{}, error) {
+		if _, err := w.exec(sqlHold, g.Team, g.Route, stamp(since), g.Reason, stamp(g.Probe)); err != nil {
+			return struct{}{}, err
+		}
+		return struct{}{}, w.tell(now, nil, event)
 	})
 	return err
 }
 
 // Lift implements spool.Store.
-func (s *Store) Lift(ctx context.Context, now time.Time, team, route string) (woken int, err error) {
-	n, err := run(ctx, s, 0, func(w *writer) (int64, error) { return w.exec(sqlLift, stamp(now), team, route) })
+func (s *Store) Lift(ctx context.Context, now time.Time, team, route string, event []byte) (woken int, err error) {
+	n, err := run(ctx, s, 0, func(w *writer) (int64, error) {
+		n, err := w.exec(sqlLift, stamp(now), team, route)
+		if n == 0 || err != nil {
+			return n, err
+		}
+		return n, w.tell(now, nil, event)
+	})
 	if n == 0 || err != nil {
 		return 0, err
 	}

@@ -49,6 +49,7 @@ type Store struct {
 	path     string
 	maxSleep time.Duration
 	headroom *headroom
+	waiters  waiters
 
 	ops  chan *op
 	stop chan struct{} // closed by Close

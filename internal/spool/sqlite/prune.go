@@ -69,6 +69,7 @@ SELECT id FROM message
 
 	sqlGoneRequests = `SELECT route, state FROM request WHERE message = ?`
 	sqlGoneCount    = `UPDATE counter SET gone = gone + 1 WHERE route = ? AND state = ?`
+	sqlPruneNotices = `DELETE FROM notice WHERE request IN (SELECT id FROM request WHERE message = ?)`
 	sqlPruneTries   = `DELETE FROM attempt WHERE request IN (SELECT id FROM request WHERE message = ?)`
 	sqlPruneRequest = `DELETE FROM request WHERE message = ?`
 	sqlPruneBody    = `DELETE FROM content WHERE message = ?`
@@ -117,7 +118,7 @@ func (w *writer) pruneMessage(id int64) error {
 			return err
 		}
 	}
-	for _, query := range []string{sqlPruneTries, sqlPruneRequest, sqlPruneBody, sqlPruneMessage} {
+	for _, query := range []string{sqlPruneNotices, sqlPruneTries, sqlPruneRequest, sqlPruneBody, sqlPruneMessage} {
 		if _, err := w.exec(query, id); err != nil {
 			return err
 		}

@@ -19,7 +19,10 @@ CREATE TABLE message (
     title       TEXT    NOT NULL,
     warnings    BLOB,
     fingerprint BLOB    CHECK (length(fingerprint) = 32), -- NULL once an equal message is no repeat any more
-    weak        INTEGER NOT NULL CHECK (weak IN (0, 1))   -- counts only until the client has heard the 250
+    weak        INTEGER NOT NULL CHECK (weak IN (0, 1)),  -- counts only until the client has heard the 250
+    envelope_id TEXT    NOT NULL,            -- ENVID, '' for none
+    return      TEXT    NOT NULL CHECK (return IN ('', 'FULL', 'HDRS')),
+    reports     INTEGER NOT NULL             -- no report leaves before: the client may be told in the reply
 ) STRICT;
 
 CREATE INDEX message_fingerprint ON message (fingerprint, accepted) WHERE fingerprint IS NOT NULL;
@@ -89,6 +92,8 @@ CREATE TABLE request (
     unknown      INTEGER NOT NULL DEFAULT 0 CHECK (unknown IN (0, 1)), -- some send has no definite answer
     convo_id     INTEGER NOT NULL DEFAULT 0, -- as answered
     message_id   INTEGER NOT NULL DEFAULT 0, -- as answered
+    dsn          TEXT    NOT NULL CHECK (dsn = '' OR json_valid(dsn)), -- what was asked for about each of targets, '' for nothing
+    delayed      INTEGER NOT NULL DEFAULT 0 CHECK (delayed IN (0, 1)), -- its delay was reported
     CHECK ((state IN (2, 3)) = (due > 0)),
     CHECK (state <> 3 OR attempts > 0),
     CHECK (state <> 4 OR hold <> ''),
@@ -144,6 +149,25 @@ CREATE TABLE counter (
     gone  INTEGER NOT NULL DEFAULT 0,        -- those not kept any more
     PRIMARY KEY (route, state)
 ) STRICT, WITHOUT ROWID;
+
+-- What somebody outside is to be told: way 0 a report to the sender, 1 an event
+-- to the operator's webhook.
+CREATE TABLE notice (
+    id       INTEGER PRIMARY KEY,
+    way      INTEGER NOT NULL CHECK (way IN (0, 1)),
+    happened INTEGER NOT NULL,
+    due      INTEGER NOT NULL,
+    tries    INTEGER NOT NULL DEFAULT 0,     -- to tell it, that failed
+    request  INTEGER REFERENCES request,     -- NULL where it is about none
+    attempt  INTEGER,                        -- of a report: what came of this one
+    action   TEXT CHECK (action IN ('failed', 'delayed', 'relayed')),
+    event    BLOB,                           -- of an event: the JSON to post
+    CHECK (CASE way WHEN 0 THEN request IS NOT NULL AND attempt IS NOT NULL AND action IS NOT NULL AND event IS NULL
+                    ELSE action IS NULL AND event IS NOT NULL END)
+) STRICT;
+
+CREATE INDEX notice_due     ON notice (way, due);
+CREATE INDEX notice_request ON notice (request) WHERE request IS NOT NULL;
 
 -- The last turn that was given.
 CREATE TABLE sequence (

@@ -1,0 +1,192 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"heyrelay/internal/spool"
+)
+
+const (
+	sqlReport = `
+INSERT INTO notice (way, happened, due, request, attempt, action)
+SELECT 0, ?, max(?, m.reports), r.id, ?, ? FROM request r JOIN message m ON m.id = r.message WHERE r.id = ?`
+	sqlDelayed = `UPDATE request SET delayed = 1 WHERE id = ?`
+	sqlEvent   = `INSERT INTO notice (way, happened, due, request, event) VALUES (1, ?, ?, ?, ?)`
+	// What is tried again has not failed.
+	sqlUnreport = `DELETE FROM notice WHERE request = ? AND action = 'failed'`
+	sqlAnswered = `
+DELETE FROM notice
+ WHERE request IN (SELECT r.id FROM message m JOIN request r ON r.message = m.id WHERE m.queue_id = ?) AND action IS NOT NULL`
+)
+
+// notify stores the notices of an outcome.
+func (w *writer) notify(now time.Time, o *spool.Outcome) error {
+	if err := w.tell(now, o.Task.Request, o.Event); err != nil || o.Report == "" {
+		return err
+	}
+	if o.Report == spool.DelayedAction {
+		if _, err := w.exec(sqlDelayed, o.Task.Request); err != nil {
+			return err
+		}
+	}
+	_, err := w.exec(sqlReport, stamp(now), stamp(now), o.Task.Attempt, o.Report, o.Task.Request)
+	return err
+}
+
+// tell stores an event, if it is one, about a request or about nil.
+func (w *writer) tell(now time.Time, request any, event []byte) error {
+	if event == nil {
+		return nil
+	}
+	_, err := w.exec(sqlEvent, stamp(now), stamp(now), request, event)
+	return err
+}
+
+// Tell implements spool.Store.
+func (s *Store) Tell(ctx context.Context, now time.Time, event []byte) error {
+	_, err := run(ctx, s, len(event), func(w *writer) (struct{}, error) { return struct{}{}, w.tell(now, nil, event) })
+	return err
+}
+
+// Answered implements spool.Store.
+func (s *Store) Answered(ctx context.Context, queueID string) error {
+	_, err := run(ctx, s, 0, func(w *writer) (int64, error) { return w.exec(sqlAnswered, queueID) })
+	return err
+}
+
+const (
+	// Nothing is put off for longer than this; what is was put off before the clock jumped back.
+	maxPutOff = 2 * time.Hour
+
+	sqlPutOffTooFar = `UPDATE notice SET due = ? WHERE way = ? AND due > ?`
+	sqlNotices      = `
+SELECT id, happened, tries, request, attempt, action, event FROM notice WHERE way = ? AND due <= ? ORDER BY due LIMIT ?`
+	sqlPutOff     = `UPDATE notice SET due = ?, tries = tries + ? WHERE id = ?`
+	sqlNextNotice = `SELECT due FROM notice WHERE way = ? ORDER BY due LIMIT 1`
+	sqlTold       = `DELETE FROM notice WHERE id = ?`
+)
+
+// Notices implements spool.Notices.
+func (s *Store) Notices(ctx context.Context, now time.Time, lease time.Duration, way spool.Way, limit int) (due []spool.Notice, next time.Time, err error) {
+	due, err = run(ctx, s, 0, func(w *writer) (due []spool.Notice, err error) {
+		if _, err := w.exec(sqlPutOffTooFar, stamp(now), way, stamp(now.Add(maxPutOff))); err != nil {
+			return nil, err
+		}
+		if due, err = w.notices(now, way, limit); err != nil {
+			return nil, err
+		}
+		for _, n := range due {
+			if _, err := w.exec(sqlPutOff, stamp(now.Add(lease)), 0, n.ID); err != nil {
+				return nil, err
+			}
+		}
+		var at int64
+		_, err = w.get(sqlNextNotice, []any{way}, &at)
+		next = moment(at)
+		return due, err
+	})
+	return due, next, err
+}
+
+// notices reads what is due.
+func (w *writer) notices(now time.Time, way spool.Way, limit int) (due []spool.Notice, err error) {
+	type about struct{ request, attempt sql.NullInt64 }
+	var abouts []about
+	err = w.each(sqlNotices, []any{way, stamp(now), limit}, func(rows *sql.Rows) error {
+		n, a := spool.Notice{Way: way}, about{}
+		var happened int64
+		var action sql.NullString
+		err := rows.Scan(&n.ID, &happened, &n.Tries, &a.request, &a.attempt, &action, &n.Event)
+		if n.Happened = moment(happened); action.Valid {
+			n.Report = &spool.Report{Action: spool.Action(action.String)}
+		}
+		due, abouts = append(due, n), append(abouts, a)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i, n := range due {
+		if n.Report == nil {
+			continue
+		}
+		if err := w.report(n.Report, abouts[i].request.Int64, abouts[i].attempt.Int64); err != nil {
+			return nil, err
+		}
+	}
+	return due, nil
+}
+
+const sqlAbout = `
+SELECT m.queue_id, r.local_id, m.accepted, m.sender, m.envelope_id, m.return, m.title, x.raw, r.targets, r.dsn,
+       a.reason, a.status, a.api_id, a.began, r.unknown
+  FROM request r
+  JOIN message m ON m.id = r.message
+  JOIN attempt a ON a.request = r.id AND a.n = ?
+  LEFT JOIN content x ON x.message = r.message
+ WHERE r.id = ?`
+
+// report reads what a report about an attempt of a request says.
+func (w *writer) report(p *spool.Report, request, attempt int64) error {
+	var accepted, tried int64
+	var recipients, asked string
+	ok, err := w.get(sqlAbout, []any{attempt, request},
+		&p.QueueID, &p.LocalID, &accepted, &p.Sender, &p.EnvelopeID, &p.Return, &p.Title, &p.Raw, &recipients, &asked,
+		&p.Reason, &p.Status, &p.APIID, &tried, &p.Unknown)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return fmt.Errorf("%w: a report is about attempt %d of request %d, which is not there", spool.ErrCorrupt, attempt, request)
+	}
+	p.Accepted, p.Tried = moment(accepted), moment(tried)
+	to, cc, err := recipientsOf(recipients)
+	if err != nil {
+		return err
+	}
+	dsn, err := askedOf(asked)
+	for i, a := range append(to, cc...) {
+		r := spool.ReportRecipient{Address: a}
+		if i < len(dsn) {
+			r.DSN = dsn[i]
+		}
+		p.Recipients = append(p.Recipients, r)
+	}
+	return err
+}
+
+// Told implements spool.Notices.
+func (s *Store) Told(ctx context.Context, id int64) error {
+	_, err := run(ctx, s, 0, func(w *writer) (int64, error) { return w.exec(sqlTold, id) })
+	return err
+}
+
+// Postpone implements spool.Notices.
+func (s *Store) Postpone(ctx context.Context, id int64, due time.Time) error {
+	_, err := run(ctx, s, 0, func(w *writer) (int64, error) { return w.exec(sqlPutOff, stamp(due), 1, id) })
+	return err
+}
+
+// askedFor is what was asked for about the recipients, as JSON; "" for nothing.
+func askedFor(r *spool.Request) string {
+	if r.DSN == nil {
+		return ""
+	}
+	b, _ := json.Marshal(r.DSN) // strings always marshal
+	return string(b)
+}
+
+// askedOf reads what askedFor wrote.
+func askedOf(s string) (asked []spool.DSN, err error) {
+	if s == "" {
+		return nil, nil
+	}
+	if err := json.Unmarshal([]byte(s), &asked); err != nil {
+		return nil, fmt.Errorf("%w: dsn %q: %w", spool.ErrCorrupt, s, err)
+	}
+	return asked, nil
+}

@@ -1,0 +1,106 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"heyrelay/internal/spool"
+)
+
+// waiters are those who wait for the end of a message, by its queue id. The zero
+// value is nobody.
+type waiters struct {
+	mu  sync.Mutex
+	all map[string][]chan struct{}
+}
+
+// add returns a channel that gets a value when something of a message has ended,
+// and what takes it away again.
+func (w *waiters) add(queueID string) (ended <-chan struct{}, remove func()) {
+	c := make(chan struct{}, 1)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.all == nil {
+		w.all = map[string][]chan struct{}{}
+	}
+	w.all[queueID] = append(w.all[queueID], c)
+	return c, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		left := slices.DeleteFunc(w.all[queueID], func(o chan struct{}) bool { return o == c })
+		if w.all[queueID] = left; len(left) == 0 {
+			delete(w.all, queueID)
+		}
+	}
+}
+
+// wake tells those who wait for one of the messages.
+func (w *waiters) wake(outcomes []spool.Outcome) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i := range outcomes {
+		for _, c := range w.all[outcomes[i].Task.QueueID] {
+			select {
+			case c <- struct{}{}:
+			default: // it has not looked yet
+			}
+		}
+	}
+}
+
+// glance is how often Wait looks what an operator did beside this process.
+const glance = time.Second
+
+// Wait implements spool.Store.
+func (s *Store) Wait(ctx context.Context, queueID string) ([]spool.Standing, error) {
+	ended, remove := s.waiters.add(queueID)
+	defer remove()
+	look := time.NewTicker(glance)
+	defer look.Stop()
+	for {
+		all, err := s.standings(context.WithoutCancel(ctx), queueID)
+		open := slices.ContainsFunc(all, func(r spool.Standing) bool { return r.State.Open() })
+		if !open || err != nil {
+			return all, err
+		}
+		select {
+		case <-ended:
+		case <-look.C:
+		case <-ctx.Done():
+			return all, nil
+		}
+	}
+}
+
+const sqlStandings = `
+SELECT r.state, r.unknown, r.convo_id, r.message_id, COALESCE(a.status, 0), COALESCE(a.api_id, ''), COALESCE(a.reason, '')
+  FROM message m
+  JOIN request r ON r.message = m.id
+  LEFT JOIN attempt a ON a.request = r.id AND a.n = r.attempts
+ WHERE m.queue_id = ? ORDER BY r.id`
+
+// standings are where the requests of a message stand.
+func (r *Reader) standings(ctx context.Context, queueID string) (all []spool.Standing, err error) {
+	rows, err := r.db.QueryContext(ctx, sqlStandings, queueID)
+	if err != nil {
+		return nil, classify(err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var s spool.Standing
+		if err := rows.Scan(&s.State, &s.Unknown, &s.ConvoID, &s.MessageID, &s.Status, &s.APIID, &s.Reason); err != nil {
+			return nil, classify(err)
+		}
+		all = append(all, s)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, classify(err)
+	}
+	if all == nil {
+		return nil, spool.ErrNotFound
+	}
+	return all, nil
+}
