@@ -62,6 +62,7 @@ type conn struct {
 type answer struct {
 	handlers bool   // the words are the Handler's, who has told of a refusal itself
 	heard    func() // Reply.Heard
+	left     func() // Reply.Left
 	err      error  // the cause, for the log
 	note     string // more for the administrator than the client is told
 }

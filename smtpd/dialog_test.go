@@ -26,6 +26,7 @@ var update = flag.Bool("update", false, "write what was seen to testdata/*.got")
 //	O: user bob sesame *@app.test    who may log in, and as what sender
 //	O: client 10.0.0.1    where the client seems to come from
 //	O: tls starttls    what the listener does; also tls implicit
+//	O: dsn             DSN is offered
 //	O: reply 554 5.6.0 no    what the Handler says; also: reply panic
 //	C: EHLO app.test   the client sends a line; <eof> ends its side, <close> closes
 //	C: <tls>           the client makes a TLS handshake; <tls failed> where it fails
@@ -175,6 +176,8 @@ func setUp(t *testing.T, lines []string) (Options, Listener, *recorder) {
 			o.Limits.AuthFailures = int(n)
 		case "tls":
 			l.TLS, l.Implicit = tlsConfig(t), value == "implicit"
+		case "dsn":
+			o.DSN = true
 		case "reply":
 			handler.reply = func(context.Context, *Envelope) Reply { return scripted(value) }
 		default:
@@ -226,8 +229,14 @@ func (h *house) outcome() []string {
 	var out []string
 	for _, m := range h.messages() {
 		line := fmt.Sprintf("M: %s <%s> ->", m.QueueID, m.From)
-		for _, to := range m.Rcpt {
+		for i, to := range m.Rcpt {
 			line += " <" + to + ">"
+			if d := m.DSN[i]; d.Notify != nil || d.Original != "" {
+				line += fmt.Sprintf(" %v %q", d.Notify, d.Original)
+			}
+		}
+		if m.EnvelopeID != "" || m.Return != "" {
+			line += fmt.Sprintf(" RET=%s ENVID=%q", m.Return, m.EnvelopeID)
 		}
 		if m.UTF8 {
 			line += " SMTPUTF8"

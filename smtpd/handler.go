@@ -25,6 +25,17 @@ type Envelope struct {
 	Rcpt     []string   // RCPT TO without brackets, in order, as spelt, repeats included
 	UTF8     bool       // the client said SMTPUTF8 (RFC 6531)
 	Received time.Time  // when DATA was complete
+
+	EnvelopeID string // ENVID, decoded; "" for none (RFC 3461, section 4.4)
+	Return     string // FULL or HDRS; "" where the client did not say (RFC 3461, section 4.3)
+	DSN        []DSN  // one for each of Rcpt
+}
+
+// DSN is what the client asked for about one recipient, if DSN was offered. The
+// zero value asks for nothing.
+type DSN struct {
+	Notify   []string // NEVER, or some of SUCCESS, FAILURE and DELAY (RFC 3461, section 4.1)
+	Original string   // ORCPT, decoded, as "rfc822;a@example.com" (RFC 3461, section 4.2)
 }
 
 // Reply is what the client is told, and the only text it ever sees.
@@ -37,4 +48,8 @@ type Reply struct {
 	// anything at all after this reply, and so surely got it. It is not called
 	// when the client breaks off, whose retry is then no second message.
 	Heard func()
+
+	// Left, where not nil, is called at most once: when this reply was written to
+	// the connection. Whether the client read it nobody knows.
+	Left func()
 }

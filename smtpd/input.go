@@ -204,14 +204,19 @@ func (c *conn) end(reply string) error {
 func (c *conn) hear() {
 	heard := c.heard
 	c.heard = nil
+	for _, f := range heard {
+		c.guarded("Heard", f)
+	}
+}
+
+// guarded calls back a Reply's function of some name.
+func (c *conn) guarded(name string, f func()) {
 	defer func() {
 		if v := recover(); v != nil {
-			c.tell(Event{Reason: "panic in Reply.Heard", Err: panicked(v)})
+			c.tell(Event{Reason: "panic in Reply." + name, Err: panicked(v)})
 		}
 	}()
-	for _, f := range heard {
-		f()
-	}
+	f()
 }
 
 // speaks says what a client is expected to begin with.

@@ -92,6 +92,9 @@ func (c *conn) left(code int) {
 	if c.answer.heard != nil {
 		c.heard = append(c.heard, c.answer.heard)
 	}
+	if c.answer.left != nil {
+		c.guarded("Left", c.answer.left)
+	}
 	c.answer = answer{}
 	c.challenged = code == 334
 	if code == 250 && (c.verb == "EHLO" || c.verb == "HELO") {

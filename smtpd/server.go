@@ -20,6 +20,7 @@ type Options struct {
 	Users    []User           // may send from anywhere, with a password; AUTH is offered where nobody can listen
 	Limits   Limits           //
 	BareLF   BareLF           // Repair
+	DSN      bool             // whether DSN is offered (RFC 3461): the Handler reports what the envelope asks for
 	NewID    func() string    // gives each transaction its queue id: short, printable, no white space; random letters
 	Now      func() time.Time // for Envelope.Received; time.Now (time-outs always go by the sockets' own clock)
 	Log      func(Event)      // is told what an administrator should know, from many goroutines; must not block; nobody
@@ -183,6 +184,7 @@ func (s *Server) protocol(listener string) *smtp.Server {
 	p := smtp.NewServer(smtp.BackendFunc(newSession))
 	p.Domain = s.o.Hostname
 	p.EnableSMTPUTF8 = true
+	p.EnableDSN = s.o.DSN
 	p.MaxLineLength = 0
 	p.AllowInsecureAuth = true // session.Auth decides
 	p.ErrorLog = trouble{s.o.Log, listener}

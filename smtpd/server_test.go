@@ -232,20 +232,82 @@ func TestHeard(t *testing.T) {
 	})
 }
 
-// A panic in Heard must not end the process.
-func TestHeardPanics(t *testing.T) {
+// A panic in Heard or Left must not end the process.
+func TestCallbacksPanic(t *testing.T) {
 	h := open(t, Options{}, &recorder{reply: func(_ context.Context, env *Envelope) Reply {
 		r := queued(env)
-		r.Heard = func() { panic("inner") }
+		r.Heard, r.Left = func() { panic("inner") }, func() { panic("outer") }
 		return r
 	}})
 	c := h.dial(t)
 	c.begin()
 	c.say(".", "250 ")
 	c.say("NOOP", "250 ")
-	if e := h.all(); len(e) != 1 || e[0].Err == nil || !strings.Contains(e[0].Err.Error(), "inner") {
-		t.Errorf("told %+v", e)
+	told := ""
+	for _, e := range h.all() {
+		told += fmt.Sprintln(e.Reason, e.Err)
 	}
+	if !strings.Contains(told, "Heard panic: inner") || !strings.Contains(told, "Left panic: outer") {
+		t.Errorf("told %s", told)
+	}
+}
+
+// Left is called when the reply was written, and not where that failed.
+func TestLeft(t *testing.T) {
+	for name, want := range map[string]int32{"written": 1, "not written": 0} {
+		t.Run(name, func(t *testing.T) {
+			var left atomic.Int32
+			l := &cuttable{}
+			h := openOn(t, Listener{Listener: l.listen(t), Allow: loopback}, Options{}, &recorder{reply: func(context.Context, *Envelope) Reply {
+				l.cut.Store(want == 0)
+				return Reply{Code: 554, Enhanced: "5.6.0", Text: "no", Left: func() { left.Add(1) }}
+			}})
+			c := h.dial(t)
+			c.begin()
+			c.put(".\r\n")
+			if want == 1 {
+				c.want("554 5.6.0 no")
+			} else {
+				c.want("<closed>")
+			}
+			h.stop(t)
+			if n := left.Load(); n != want {
+				t.Errorf("left %d times, want %d", n, want)
+			}
+		})
+	}
+}
+
+// cuttable is a listener on whose connections nothing can be written once it is cut.
+type cuttable struct {
+	net.Listener
+	cut atomic.Bool
+}
+
+func (l *cuttable) listen(t *testing.T) *cuttable {
+	t.Helper()
+	var err error
+	if l.Listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func (l *cuttable) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	return cutConn{c, l}, err
+}
+
+type cutConn struct {
+	net.Conn
+	l *cuttable
+}
+
+func (c cutConn) Write(p []byte) (int, error) {
+	if c.l.cut.Load() {
+		return 0, net.ErrClosed
+	}
+	return c.Conn.Write(p)
 }
 
 // A panic outside of the Handler ends one connection and is told with its stack.

@@ -51,6 +51,9 @@ func (s *session) Mail(from string, o *smtp.MailOptions) error {
 	if o.Size > s.server.memory.left.Load() {
 		return tooMuch()
 	}
+	if len(o.EnvelopeID) > maxEnvelopeID {
+		return refuse(501, smtp.EnhancedCode{5, 5, 4}, "ENVID is longer than %d characters", maxEnvelopeID)
+	}
 	if limit := l.MessagesPerMinute; limit > 0 && s.server.sent.add(s.who(), 1) > limit {
 		return refuse(452, smtp.EnhancedCode{4, 7, 1}, "Too many messages of %s within a minute, the limit is %d: try again later", s.who(), limit)
 	}
@@ -62,6 +65,9 @@ func (s *session) Mail(from string, o *smtp.MailOptions) error {
 		User:     s.user,
 		From:     from,
 		UTF8:     o.UTF8,
+
+		EnvelopeID: o.EnvelopeID,
+		Return:     string(o.Return),
 	}
 	if !s.begin(env.QueueID) {
 		return refuse(421, smtp.EnhancedCode{4, 3, 2}, "%s is shutting down, try again later", s.server.o.Hostname)
@@ -85,7 +91,7 @@ func (c *conn) who() string {
 }
 
 // Rcpt implements smtp.Session.
-func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
+func (s *session) Rcpt(to string, o *smtp.RcptOptions) error {
 	env := s.mail.env
 	if limit := s.server.o.Limits.Recipients; len(env.Rcpt) >= limit { // RFC 5321, section 4.5.3.1.10
 		return refuse(452, smtp.EnhancedCode{4, 5, 3}, "Too many recipients: the limit is %d", limit)
@@ -93,14 +99,34 @@ func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 	if err := CheckAddress(to, env.UTF8); err != nil {
 		return refuse(553, smtp.EnhancedCode{5, 1, 3}, "Recipient: %v: %+q", err, to)
 	}
+	if len(o.OriginalRecipient) > maxOriginal {
+		return refuse(501, smtp.EnhancedCode{5, 5, 4}, "ORCPT is longer than %d characters", maxOriginal)
+	}
 	if limit := s.server.o.Limits.RecipientsPerMinute; limit > 0 && s.server.named.add(s.who(), 1) > limit {
 		return refuse(452, smtp.EnhancedCode{4, 7, 1}, "Too many recipients of %s within a minute, the limit is %d: try again later", s.who(), limit)
 	}
-	env.Rcpt = append(env.Rcpt, to)
+	env.Rcpt, env.DSN = append(env.Rcpt, to), append(env.DSN, asked(o))
 	if s.reading == nil {
 		s.reading = make(chan struct{})
 	}
 	return nil
+}
+
+// The longest parameters of DSN (RFC 3461, sections 4.4 and 4.2).
+const (
+	maxEnvelopeID = 100
+	maxOriginal   = 500
+)
+
+// asked is what RCPT asked for (RFC 3461, section 4).
+func asked(o *smtp.RcptOptions) (d DSN) {
+	for _, n := range o.Notify {
+		d.Notify = append(d.Notify, string(n))
+	}
+	if o.OriginalRecipient != "" {
+		d.Original = strings.ToLower(string(o.OriginalRecipientType)) + ";" + o.OriginalRecipient
+	}
+	return d
 }
 
 // Data implements smtp.Session, for DATA and BDAT.
@@ -129,7 +155,7 @@ func (s *session) Data(r io.Reader) error {
 	env := s.mail.env
 	env.Received = s.server.o.Now()
 	reply, failure := s.server.handle(env, in.raw)
-	s.answer = answer{handlers: failure == nil, heard: reply.Heard, err: failure}
+	s.answer = answer{handlers: failure == nil, heard: reply.Heard, left: reply.Left, err: failure}
 	enhanced, ok := parseEnhanced(reply.Enhanced, reply.Code)
 	if !ok {
 		enhanced = smtp.EnhancedCode{reply.Code / 100, 0, 0}
