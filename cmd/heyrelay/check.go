@@ -21,7 +21,7 @@ func (c checkCmd) Run(p *program) error {
 	if err != nil {
 		return err
 	}
-	warnings := cfg.Warnings()
+	warnings := append(cfg.Warnings(), untold(cfg)...)
 	if c.Online {
 		more, err := checkOnline(p.ctx, cfg)
 		if err != nil {
@@ -34,6 +34,19 @@ func (c checkCmd) Run(p *program) error {
 	}
 	_, err = fmt.Fprintf(p.stdout, "the configuration is valid: %d team(s), %d route(s), %d listener(s)\n", len(cfg.Teams), len(cfg.Routes), len(cfg.Listeners))
 	return err
+}
+
+// untold warns where senders do not hear of failures. It is no warning of the
+// configuration's own, which would be logged at each start: it can be meant so.
+func untold(cfg *config.Config) []string {
+	if cfg.Bounces.Smarthost != "" {
+		return nil
+	}
+	listeners := "the log and the lists (heyrelay queue list)"
+	if cfg.Events.URL != "" {
+		listeners = "the log, the lists (heyrelay queue list) and the webhook"
+	}
+	return []string{"failures are told to nobody but " + listeners + ", no sender hears of them; name a mail server that takes reports (bounces.smarthost)"}
 }
 
 // checkOnline asks each team's inboxes, the documented harmless call.

@@ -70,6 +70,13 @@ type Config struct {
 	// What is kept of messages that have ended, and for how long.
 	Retention Retention `yaml:"retention"`
 
+	// Reports to the senders of what failed. Without a smarthost a failure stands in
+	// the log and the lists (heyrelay queue list) alone.
+	Bounces Bounces `yaml:"bounces"`
+
+	// A webhook for the operator's own programs.
+	Events Events `yaml:"events"`
+
 	// What is written to standard error.
 	Log Log `yaml:"log"`
 
@@ -348,6 +355,50 @@ type Retention struct {
 	Threads Duration `yaml:"threads" default:"1y" range:"1d..10y"`
 }
 
+// Bounces says how senders are told that their mail failed (RFC 3464). It is told
+// where there is a Smarthost.
+type Bounces struct {
+	// The mail server that takes the reports: smtp://host:port, encrypted where it
+	// offers STARTTLS, or smtps://host:port, encrypted from the beginning. Not a
+	// listener of heyrelay itself.
+	Smarthost string `yaml:"smarthost" example:"smtp://127.0.0.1:25"`
+
+	// The name to log in with, where the server wants one. It is given away under
+	// TLS alone, unless the server is on this machine.
+	User string `yaml:"user" example:"heyrelay"`
+
+	// The password of that user.
+	Password Secret `yaml:"password" example:"/run/secrets/smarthost_password"`
+
+	// The address that reports come from. Default: mailer-daemon@ and the hostname.
+	From string `yaml:"from" example:"mailer-daemon@relay.example.com"`
+
+	// How long a message waits until a sender who asked for it (NOTIFY=DELAY) is told
+	// so.
+	Delay Duration `yaml:"delay" default:"4h" range:"1m..30d"`
+}
+
+// Events says which events are posted to the operator, signed as the Standard
+// Webhooks specification says. They are where there is a URL.
+type Events struct {
+	// https; http only to this machine. Redirects are not followed.
+	URL string `yaml:"url" example:"https://ops.example.com/heyrelay"`
+
+	// What the calls are signed with: whsec_ and 24 to 64 random bytes in base64.
+	// echo "whsec_$(openssl rand -base64 32)" makes one.
+	Secret Secret `yaml:"secret" example:"/run/secrets/heyrelay_events"`
+
+	// What is posted: requests that failed or were flagged, routes and teams that are
+	// held or released, and too many or too old ones waiting. Default: all.
+	Kinds []string `yaml:"kinds" example:"[failed, held]" oneof:"failed|flagged|held|released|backlog|oldest"`
+
+	// The number of waiting requests over which a backlog is an event. 0: none is.
+	Backlog int `yaml:"backlog" default:"10000" range:"0..1000000000"`
+
+	// The age of the oldest waiting request over which it is an event. 0: it never is.
+	Oldest Duration `yaml:"oldest" default:"1h" range:"0..30d"`
+}
+
 // Log says what is logged.
 type Log struct {
 	// Lines for people or for programs.
@@ -388,6 +439,13 @@ const (
 
 	JoinAlways = "always"
 	JoinNever  = "never"
+
+	EventFailed   = "failed"
+	EventFlagged  = "flagged"
+	EventHeld     = "held"
+	EventReleased = "released"
+	EventBacklog  = "backlog"
+	EventOldest   = "oldest"
 
 	LogText = "text"
 	LogJSON = "json"

@@ -32,6 +32,7 @@ func TestExampleFile(t *testing.T) {
 // parseExample parses an example, with secret files that exist.
 func parseExample(t *testing.T, text string) *config.Config {
 	dir := keys(t)
+	text = strings.ReplaceAll(text, "/run/secrets/heyrelay_events", "hook")
 	text = regexp.MustCompile(`/run/secrets/\w+`).ReplaceAllString(text, "key")
 	c, err := config.Parse(filepath.Join(dir, "heyrelay.yaml"), []byte(text), lookup(nil))
 	if err != nil {
@@ -56,7 +57,7 @@ func TestExampleWorks(t *testing.T) {
 // TestExampleUncommented takes the # from every key, save for those that exclude
 // another.
 func TestExampleUncommented(t *testing.T) {
-	text := regexp.MustCompile(`(?m)^ *#(key: \$|api_key|api_key_file: ).*\n`).ReplaceAllString(string(config.Example()), "")
+	text := regexp.MustCompile(`(?m)^ *#((key|secret|password): \$|api_key|api_key_file: ).*\n`).ReplaceAllString(string(config.Example()), "")
 	text = regexp.MustCompile(`(?m)^( *)#([a-z_]+:|  )`).ReplaceAllString(text, "$1$2")
 	text = strings.Replace(text, "recipients: envelope", "recipients: headers", 1)
 	c := parseExample(t, text)
@@ -88,6 +89,7 @@ func TestChoices(t *testing.T) {
 		{config.Route{}, "InlineImages", []string{config.ImagesEmbed, config.ImagesDrop}},
 		{config.Route{}, "ReplySubject", []string{config.SubjectChanged, config.SubjectAlways, config.SubjectNever}},
 		{config.Route{}, "Join", []string{config.JoinAlways, config.JoinNever}},
+		{config.Events{}, "Kinds", []string{config.EventFailed, config.EventFlagged, config.EventHeld, config.EventReleased, config.EventBacklog, config.EventOldest}},
 		{config.Log{}, "Format", []string{config.LogText, config.LogJSON}},
 	} {
 		f, _ := reflect.TypeOf(c.of).FieldByName(c.field)

@@ -49,7 +49,7 @@ func TestGolden(t *testing.T) {
 // keys makes a folder with files of secrets, good and bad.
 func keys(t *testing.T) string {
 	dir := t.TempDir()
-	for name, text := range map[string]string{"key": "SECRETSECRET\n", "open": "SECRETSECRET", "empty": " \n", "lines": "SECRETSECRET\nmore\n"} {
+	for name, text := range map[string]string{"key": "SECRETSECRET\n", "hook": "whsec_" + strings.Repeat("SECRETSECRET", 4) + "\n", "open": "SECRETSECRET", "empty": " \n", "lines": "SECRETSECRET\nmore\n"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

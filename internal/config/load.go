@@ -139,6 +139,7 @@ func (l *loader) complete() {
 	for i := range c.Routes {
 		c.Routes[i].complete(c.Teams)
 	}
+	l.completeTold()
 	c.Heymarket.BaseURL = strings.TrimRight(c.Heymarket.BaseURL, "/")
 }
 

@@ -30,6 +30,8 @@ func (l *loader) validate() {
 		l.add("delivery.retry_initial", "delivery.retry_initial is longer than delivery.retry_max", "shorten it, or lengthen the other")
 	}
 	l.validateSpool()
+	l.validateBounces()
+	l.validateEvents()
 }
 
 func (l *loader) validateListeners() {
