@@ -27,6 +27,9 @@ const (
 	Started   Kind = "started"   // the process serves
 	Stopping  Kind = "stopping"  // the process drains
 	Trouble   Kind = "trouble"   // something of ours went wrong
+	Told      Kind = "told"      // a report left for the sender
+	Backlog   Kind = "backlog"   // more is waiting than the operator wants
+	Oldest    Kind = "oldest"    // something has waited for longer than the operator wants
 )
 
 // Event is one happening. Fields that do not apply are zero.
@@ -49,6 +52,8 @@ type Event struct {
 	Size    int           // bytes of the raw message
 	Took    time.Duration // of the call, or from 250 to the answer
 	Due     time.Time     // of the next attempt
+	Waiting int           // requests that wait
+	Since   time.Time     // when what goes on began: the acceptance of the oldest that waits
 	Reason  string        // what an operator can act on
 	Err     error         // the cause, for the log alone
 }

@@ -30,6 +30,9 @@ var words = map[Kind]struct {
 	Started:   {slog.LevelInfo, "started"},
 	Stopping:  {slog.LevelInfo, "stopping"},
 	Trouble:   {slog.LevelError, "trouble"},
+	Told:      {slog.LevelInfo, "told"},
+	Backlog:   {slog.LevelWarn, "backlog"},
+	Oldest:    {slog.LevelWarn, "waiting for long"},
 }
 
 // Record implements Sink.
@@ -63,6 +66,10 @@ func (l Log) Record(e Event) {
 	num("status", int64(e.Status))
 	str("request_id", e.APIID)
 	num("bytes", int64(e.Size))
+	num("waiting", int64(e.Waiting))
+	if !e.Since.IsZero() {
+		attrs = append(attrs, slog.Time("since", e.Since))
+	}
 	if e.Took != 0 {
 		attrs = append(attrs, slog.Duration("took", e.Took.Round(time.Millisecond)))
 	}
