@@ -248,6 +248,16 @@ type Route struct {
 	// What goes first when much is waiting.
 	Priority string `yaml:"priority" default:"normal" oneof:"high|normal|bulk"`
 
+	// When a message is answered: once it is stored, or once the API has taken or
+	// refused it. Then the application learns by 554 what failed for good, and its 250
+	// tells Heymarket's ids; what is not known within answer_timeout, or cannot be sent
+	// now, is answered 250 all the same.
+	AnswerAfter string `yaml:"answer_after" default:"queued" oneof:"queued|sent"`
+
+	// How long a client waits for that answer. Applications commonly wait for minutes
+	// (RFC 5321, section 4.5.3.2.6), but those that people sit before do not.
+	AnswerTimeout Duration `yaml:"answer_timeout" default:"15s" range:"1s..5m"`
+
 	// Whom a message is for: the recipients of its envelope, or, for applications
 	// that send everything to one relay_mailbox, those of To, Cc and Bcc.
 	Recipients string `yaml:"recipients" default:"envelope" oneof:"envelope|headers"`
@@ -420,6 +430,9 @@ const (
 	PriorityHigh   = "high"
 	PriorityNormal = "normal"
 	PriorityBulk   = "bulk"
+
+	AnswerQueued = "queued"
+	AnswerSent   = "sent"
 
 	RecipientsEnvelope = "envelope"
 	RecipientsHeaders  = "headers"

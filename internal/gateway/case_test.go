@@ -37,6 +37,8 @@ import (
 //	config             keys of the route, in YAML; delivery: keys of delivery
 //	mail               the envelope, "sender > recipient …", and the message
 //	mail, broke off    the client is gone before it could hear the 250
+//	mail, reply lost   the reply could not even be written
+//	mail, meanwhile    what follows happens while this one waits for its answer
 //	pause, go          nothing is delivered in between
 //	wait 10m           that time passes
 //	fault NAME …       what the next calls run into (internal/sandbox has the names)
@@ -44,6 +46,8 @@ import (
 //	count N            the API has accepted N messages by now
 //	states             how many requests are in which state in the end
 //	any order          what was sent may be in any order, and conversations are not numbered
+//	took               how long each mail waited for its answer
+//	reports            which reports wait to leave in the end
 //	replies            what each mail was answered; * stands for anything, Q1 for the first mail's queue id
 //	sent               what the API accepted, in order; C1 for the first conversation
 func TestCases(t *testing.T) {
@@ -75,6 +79,8 @@ type scene struct {
 	paused  bool
 	going   chan struct{} // closed when delivery begins
 	replies []string
+	took    []string
+	waiting sync.WaitGroup // mail that waits meanwhile
 	stop    func()
 }
 
@@ -96,10 +102,15 @@ func (s *scene) play(files []txtar.File) {
 	for _, f := range files {
 		s.step(f)
 	}
+	s.waiting.Wait()
 	s.pass(10 * time.Minute)
-	if want, ok := sections["states"]; ok {
-		if got := s.states(); got != want {
-			s.t.Errorf("%s\nrequests: %s, want %s", s.see, got, want)
+	for name, get := range map[string]func() string{
+		"states": s.states, "reports": s.reports, "took": func() string { return strings.Join(s.took, "\n") },
+	} {
+		if want, ok := sections[name]; ok {
+			if got := get(); got != want {
+				s.t.Errorf("%s\n%s: %s, want %s", s.see, name, got, want)
+			}
 		}
 	}
 	s.stop()
@@ -125,6 +136,7 @@ routes:
   - {name: high, inbox: 202, creator_id: 55, priority: high, match: {sender: high@example.com}}
   - %s
 delivery: %s
+bounces: {smarthost: "smtp://127.0.0.1:25"}
 `
 
 // open starts everything in the case's own house.
@@ -171,7 +183,7 @@ func (s *scene) step(f txtar.File) {
 	verb, rest, _ := strings.Cut(f.Name, " ")
 	switch strings.TrimSuffix(verb, ",") {
 	case "mail":
-		s.mail(string(f.Data), rest == "broke off")
+		s.mail(string(f.Data), rest)
 	case "wait":
 		d, err := time.ParseDuration(rest)
 		if err != nil {
@@ -194,7 +206,7 @@ func (s *scene) step(f txtar.File) {
 	case "go":
 		s.paused = false
 		close(s.going)
-	case "pause", "sandbox", "config", "delivery", "replies", "sent", "states", "any":
+	case "pause", "sandbox", "config", "delivery", "replies", "sent", "states", "took", "reports", "any":
 	default:
 		s.t.Fatalf("a section %q", f.Name)
 	}
@@ -224,21 +236,57 @@ func (s *scene) mode(text string) {
 // pass lets simulated time pass.
 func (s *scene) pass(d time.Duration) { <-time.After(d) }
 
-func (s *scene) mail(text string, brokeOff bool) {
+// mail sends a mail. In its envelope NOTIFY=… stands behind the recipient that it is for.
+func (s *scene) mail(text, how string) {
 	envelope, message, _ := strings.Cut(text, "\n")
 	from, rcpt, _ := strings.Cut(envelope, " > ")
+	n := len(s.replies)
 	env := &smtpd.Envelope{
-		QueueID: fmt.Sprintf("Q%d", len(s.replies)+1), Client: netip.MustParseAddr("127.0.0.1"), Hello: "app",
-		From: from, Rcpt: strings.Fields(rcpt), Received: time.Now(),
+		QueueID: fmt.Sprintf("Q%d", n+1), Client: netip.MustParseAddr("127.0.0.1"), Hello: "app", From: from, Received: time.Now(),
 	}
-	r := s.gateway.Handle(s.t.Context(), env, []byte(strings.ReplaceAll(message, "\n", "\r\n")))
-	s.replies = append(s.replies, fmt.Sprintf("%d %s %s", r.Code, r.Enhanced, r.Text))
-	if r.Heard != nil && !brokeOff {
-		r.Heard()
+	for _, word := range strings.Fields(rcpt) {
+		if notify, ok := strings.CutPrefix(word, "NOTIFY="); ok {
+			env.DSN[len(env.DSN)-1].Notify = strings.Split(notify, ",")
+			continue
+		}
+		env.Rcpt, env.DSN = append(env.Rcpt, word), append(env.DSN, smtpd.DSN{})
+	}
+	s.replies, s.took = append(s.replies, ""), append(s.took, "")
+	hand := func() {
+		r := s.gateway.Handle(s.t.Context(), env, []byte(strings.ReplaceAll(message, "\n", "\r\n")))
+		s.replies[n], s.took[n] = fmt.Sprintf("%d %s %s", r.Code, r.Enhanced, r.Text), time.Since(env.Received).String()
+		if r.Left != nil && how != "reply lost" {
+			r.Left()
+		}
+		if r.Heard != nil && how == "" {
+			r.Heard()
+		}
+	}
+	if how == "meanwhile" {
+		s.waiting.Go(hand)
+	} else {
+		hand()
 	}
 	if !s.paused {
 		synctest.Wait() // for what can be sent at once
 	}
+}
+
+// reports are those that wait to leave, a line each.
+func (s *scene) reports() string {
+	due, _, err := s.gateway.store.Notices(s.t.Context(), time.Now(), time.Minute, spool.Mail, 1000)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var lines []string
+	for _, n := range due {
+		line := string(n.Report.Action)
+		for _, r := range n.Report.Recipients {
+			line += " " + r.Address
+		}
+		lines = append(lines, line)
+	}
+	return strings.Join(lines, "\n")
 }
 
 func (s *scene) compareReplies(want []string) {

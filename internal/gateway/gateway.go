@@ -76,13 +76,14 @@ func New(cfg *config.Config, p Parts) (*Gateway, error) {
 		RetryInitial: cfg.Delivery.RetryInitial.Std(), RetryMax: cfg.Delivery.RetryMax.Std(), Expire: cfg.Delivery.Expire.Std(),
 		LanePatience: cfg.Delivery.LanePatience.Std(), LocalIDMemory: cfg.Delivery.LocalIDMemory.Std(), HoldMax: cfg.Delivery.HoldMax.Std(), NewLocalID: g.planner.localID,
 		Grace: grace, Event: func(events.Event) []byte { return nil },
+		Reports: cfg.Bounces.Smarthost != "", DelayAfter: cfg.Bounces.Delay.Std(),
 	})
 	users, err := users(cfg)
 	if err != nil {
 		return nil, err
 	}
 	g.server = smtpd.New(smtpd.Options{
-		Hostname: cfg.Hostname, Handler: g, Users: users, Limits: limits(cfg.Limits), BareLF: bareLF[cfg.BareLF], Now: p.Now, Log: g.refused,
+		Hostname: cfg.Hostname, Handler: g, Users: users, Limits: limits(cfg.Limits), BareLF: bareLF[cfg.BareLF], DSN: cfg.Bounces.Smarthost != "", Now: p.Now, Log: g.refused,
 		NewID: func() string { return queueID(p.Now(), p.Random) },
 	})
 	return g, g.listen(p.Listen)
@@ -161,6 +162,9 @@ func (g *Gateway) Handle(ctx context.Context, env *smtpd.Envelope, raw []byte) s
 	g.scheduler.Kick()
 	g.accepted(plan, receipt)
 	reply := smtpd.Reply{Code: 250, Enhanced: "2.0.0", Text: "Ok: queued as " + receipt.QueueID}
+	if plan.Answer > 0 && g.scheduler.Flows(plan.Message.Team, plan.Message.Route) {
+		g.answer(ctx, plan, receipt.QueueID, &reply)
+	}
 	if plan.Message.Weak {
 		reply.Heard = func() { g.heard(ctx, receipt.QueueID) }
 	}

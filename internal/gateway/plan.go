@@ -25,6 +25,7 @@ type Plan struct {
 	Clues   [][]threading.Clue // for each request, where its conversation is looked for
 	Blind   []bool             // for each request, whether no header names its recipient
 	Warned  []mimeconv.Warning
+	Answer  time.Duration // how long the client's answer waits for the API's; 0: not at all
 }
 
 // planner makes plans. It is pure but for the ids that it draws.
@@ -67,12 +68,17 @@ func (p planner) plan(env *smtpd.Envelope, raw []byte) (*Plan, error) {
 		Route: route.Name, Team: route.Team, Inbox: route.Inbox,
 		Title: body.Title, Base: threading.BaseSubject(h.Subject),
 		HTML: body.HTML, Start: body.Start, Text: body.Text, Raw: slices.Concat(env.Trace(p.cfg.Hostname), raw),
-		Warnings: encode(body.Warnings),
+		Warnings: encode(body.Warnings), EnvelopeID: env.EnvelopeID, Return: env.Return,
 	}
 	m.Fingerprint = fingerprint(scope(route), env.From, rcpt, raw)
 	m.Since, m.Weak = window(env.Received, h, p.cfg.Delivery.Dedupe.Std())
 	plan := &Plan{Message: m, Warned: body.Warnings}
+	if route.AnswerAfter == config.AnswerSent {
+		plan.Answer = route.AnswerTimeout.Std()
+		m.Reports = env.Received.Add(plan.Answer + p.cfg.Limits.Reply.Std())
+	}
 	p.requests(plan, route, h, audiences)
+	asked(plan, route, env)
 	return plan, nil
 }
 
@@ -137,6 +143,30 @@ func (p planner) requests(plan *Plan, route config.Route, h mimeconv.Header, aud
 			r.Look = append(r.Look, spool.Key(c.Key))
 		}
 		plan.Message.Requests = append(plan.Message.Requests, r)
+	}
+}
+
+// asked says of each request what the client asked to be told about its recipients.
+// One that only a header names is asked about as the relay mailbox is (RFC 3461,
+// section 5.2.7.3, of aliases).
+func asked(plan *Plan, route config.Route, env *smtpd.Envelope) {
+	wishes, some := map[string]spool.DSN{}, false
+	for i, d := range env.DSN {
+		wishes[threading.Canonical(env.Rcpt[i])] = spool.DSN(d)
+		some = some || d.Notify != nil || d.Original != ""
+	}
+	if !some {
+		return
+	}
+	for i := range plan.Message.Requests {
+		r := &plan.Message.Requests[i]
+		for _, a := range slices.Concat(r.To, r.Cc) {
+			d, named := wishes[threading.Canonical(a)]
+			if !named {
+				d.Notify = wishes[threading.Canonical(route.RelayMailbox)].Notify
+			}
+			r.DSN = append(r.DSN, d)
+		}
 	}
 }
 

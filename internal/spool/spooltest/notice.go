@@ -105,6 +105,19 @@ var noticeCases = []testCase{
 		f.now = m.Reports
 		f.notice(spool.Mail)
 	}},
+	{"NotBeforeAgain", func(f *fixture) { // nor while the client of a repeat may be
+		l := letter{id: "m", window: day}
+		f.fail(l)
+		m := f.write(l)
+		m.Reports = f.now.Add(15 * time.Second)
+		if r := f.accept(m); r.Revived != 1 {
+			f.Errorf("the receipt is %+v, want one revived", r)
+		}
+		f.done(spool.Outcome{Task: f.claimOne(), State: spool.Failed, Report: spool.FailedAction})
+		if due, next := f.notices(spool.Mail); len(due) != 0 || !next.Equal(m.Reports) {
+			f.Errorf("%d reports are due, the next at %s, want none before %s", len(due), next, m.Reports)
+		}
+	}},
 	{"Answered", func(f *fixture) { // who was told in the reply gets no report; the webhook does
 		f.send(letter{})
 		f.done(spool.Outcome{Task: f.claimOne(), State: spool.Failed, Report: spool.FailedAction, Event: []byte("{}")})

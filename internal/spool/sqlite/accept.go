@@ -53,6 +53,7 @@ const (
 SELECT id, queue_id FROM message
  WHERE fingerprint = ? AND accepted >= ? ORDER BY accepted DESC, id DESC LIMIT 1`
 
+	sqlReports = `UPDATE message SET reports = max(reports, ?) WHERE id = ?` // this client may be told in its reply, too
 	sqlMessage = `
 INSERT INTO message (queue_id, accepted, client, sender, route, team, inbox, title, warnings, fingerprint, weak,
                      envelope_id, return, reports)
@@ -70,6 +71,9 @@ func (w *writer) repeated(m *spool.Message) (_ spool.Receipt, ok bool, err error
 	var id int64
 	ok, err = w.get(sqlRepeated, []any{m.Fingerprint[:], stamp(m.Since)}, &id, &first.QueueID)
 	if !ok || err != nil {
+		return spool.Receipt{}, false, err
+	}
+	if _, err := w.exec(sqlReports, stamp(m.Reports), id); err != nil {
 		return spool.Receipt{}, false, err
 	}
 	first.Revived, err = w.revive(id)
