@@ -278,7 +278,7 @@ func cleanAddress(s string) string {
 	}
 	s = strings.Trim(s, " \t'")
 	for _, scheme := range []string{"mailto:", "smtp:"} {
-		if len(s) > len(scheme) && strings.EqualFold(s[:len(scheme)], scheme) {
+		if hasPrefixFold(s, scheme) {
 			s, _, _ = strings.Cut(s[len(scheme):], "?")
 		}
 	}

@@ -177,7 +177,7 @@ func (p property) text() string {
 // person is a calendar user: "Bob <bob@example.com>".
 func (p property) person() string {
 	addr := p.value
-	if len(addr) >= len("mailto:") && strings.EqualFold(addr[:len("mailto:")], "mailto:") {
+	if hasPrefixFold(addr, "mailto:") {
 		addr = addr[len("mailto:"):]
 	}
 	name := oneLine(p.params["CN"])

@@ -111,6 +111,9 @@ func declareUTF8(doc string) string {
 // joinHTML makes one document of the sections. The first that was sent as HTML
 // stays as it is written; the others are put before and behind it, in its body.
 func joinHTML(sections []section) (string, error) {
+	if len(sections) == 1 && sections[0].html == "" {
+		return writeHTML(sections[0].text), nil
+	}
 	var doc string
 	var before, after strings.Builder
 	around := &before

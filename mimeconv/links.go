@@ -1,28 +1,13 @@
 package mimeconv
 
 import (
-	"regexp"
 	"strings"
-	"sync"
 	"unicode"
 	"unicode/utf8"
-
-	"mvdan.cc/xurls/v2"
 )
 
-// maxURL bounds what is made a link, in octets: no browser takes longer ones,
-// and a pattern need not run over a megabyte without a space.
+// maxURL bounds what is made a link, in octets: no browser takes longer ones.
 const maxURL = 8 << 10
-
-// urlPattern matches the addresses that a reader may follow. Only schemes that
-// do no harm are here: javascript: is none of them.
-var urlPattern = sync.OnceValue(func() *regexp.Regexp {
-	re, err := xurls.StrictMatchingScheme(`https?://|ftp://|mailto:|www\.`)
-	if err != nil {
-		panic(err) // the pattern is a constant
-	}
-	return re
-})
 
 // link is an address in plain text.
 type link struct {
@@ -30,43 +15,172 @@ type link struct {
 	href     string
 }
 
-// findLinks finds URLs, www. names and mail addresses in a line, in order.
-func findLinks(line string) []link {
+// findLinks appends the URLs, www. names and mail addresses in a line, in order.
+func findLinks(links []link, line string) []link {
 	if !strings.Contains(line, "@") && !strings.Contains(line, "://") && indexFold(line, "www.") < 0 {
-		return nil
+		return links
 	}
-	var links []link
 	for from := 0; from < len(line); {
-		token := line[from:]
-		if n := strings.IndexAny(token, " \t<>\""); n >= 0 {
-			token = token[:n]
+		to, marked := from, false
+		for ; to < len(line) && !endsToken(line[to]); to++ {
+			marked = marked || marksLink(line[to])
 		}
-		if len(token) <= maxURL {
-			links = appendLinks(links, token, from)
+		if marked && to-from <= maxURL {
+			links = appendLinks(links, line[from:to], from)
 		}
-		from += len(token) + 1
+		from = to + 1
 	}
 	return links
 }
 
+// endsToken reports whether no link goes over c.
+func endsToken(c byte) bool { return c == ' ' || c == '\t' || c == '<' || c == '>' || c == '"' }
+
+// marksLink reports whether c is one of those that each link has one of.
+func marksLink(c byte) bool { return c == '.' || c == ':' || c == '@' }
+
 // appendLinks finds the links in a token, which stands at offset.
 func appendLinks(links []link, token string, offset int) []link {
-	pos := 0
-	if strings.Contains(token, "://") || indexFold(token, "mailto:") >= 0 || indexFold(token, "www.") >= 0 {
-		for _, m := range urlPattern().FindAllStringIndex(token, -1) {
-			if before, _ := utf8.DecodeLastRuneInString(token[:m[0]]); isWord(before) {
-				continue
-			}
-			links = appendAddresses(links, token[pos:m[0]], offset+pos)
-			href := token[m[0]:m[1]]
-			if strings.EqualFold(href[:4], "www.") {
-				href = "http://" + href
-			}
-			links = append(links, link{offset + m[0], offset + m[1], href})
-			pos = m[1]
+	done := 0 // up to here, all links are found
+	for pos := 0; pos < len(token); {
+		end := urlAt(token, pos)
+		if end == 0 {
+			pos++
+			continue
+		}
+		if before, _ := utf8.DecodeLastRuneInString(token[:pos]); isWord(before) {
+			pos = end // it is only the end of a longer word
+			continue
+		}
+		links = appendAddresses(links, token[done:pos], offset+done)
+		href := token[pos:end]
+		if hasPrefixFold(href, "www.") {
+			href = "http://" + href
+		}
+		links = append(links, link{offset + pos, offset + end, href})
+		pos, done = end, end
+	}
+	return appendAddresses(links, token[done:], offset+done)
+}
+
+// urlAt returns where the URL ends that begins at pos; 0 where none does.
+func urlAt(s string, pos int) int {
+	n := schemeLength(s[pos:])
+	if n == 0 {
+		return 0
+	}
+	end := urlEnd(s, pos+n)
+	if end == pos+n {
+		return 0
+	}
+	return end
+}
+
+// schemeLength is the length of what a URL that a reader may follow begins with, in
+// plain text; 0 where s begins with nothing of the kind. Only schemes that do no
+// harm are here: javascript: is none of them.
+func schemeLength(s string) int {
+	var schemes []string
+	switch s[0] | 0x20 {
+	case 'h':
+		schemes = []string{"https://", "http://"}
+	case 'w':
+		schemes = []string{"www."}
+	case 'm':
+		schemes = []string{"mailto:"}
+	case 'f':
+		schemes = []string{"ftp://"}
+	}
+	for _, scheme := range schemes {
+		if hasPrefixFold(s, scheme) {
+			return len(scheme)
 		}
 	}
-	return appendAddresses(links, token[pos:], offset+pos)
+	return 0
+}
+
+// urlEnd returns where the URL ends whose scheme ends at pos; it is pos where
+// nothing follows. A URL goes over brackets only in pairs, and punctuation at its
+// end belongs to the sentence in which it stands.
+func urlEnd(s string, pos int) int {
+	end := pos
+	for pos < len(s) {
+		class, n := urlClass(s[pos:])
+		switch class {
+		case noURL:
+			return end
+		case opensPair:
+			if n = pairLength(s[pos:], true); n == 0 {
+				return end
+			}
+			end = pos + n
+		case endsURL:
+			end = pos + n
+		}
+		pos += n
+	}
+	return end
+}
+
+// pairLength is the length of the brackets at the beginning of s, with all that is
+// in them; 0 where they do not end as in a URL. They can hold pairs of their own
+// kind, but no more in those.
+func pairLength(s string, outer bool) int {
+	open, closing := s[0], s[0]+2 // as ASCII has it for [] and {}
+	if open == '(' {
+		closing = ')'
+	}
+	for i := 1; i < len(s); {
+		class, n := urlClass(s[i:])
+		switch {
+		case s[i] == closing:
+			return i + 1
+		case s[i] == open && outer:
+			if n = pairLength(s[i:], false); n == 0 {
+				return 0
+			}
+		case class == noURL || class == opensPair:
+			return 0
+		}
+		i += n
+	}
+	return 0
+}
+
+// What a character is to a URL (RFC 3987, section 2.2, and the backslash that some
+// write for a slash).
+const (
+	noURL     = iota // a URL has none
+	inURL            // punctuation: a URL does not end with it
+	endsURL          // it may be the last
+	opensPair        // a bracket
+)
+
+// urlClass says what the character is that s begins with, and its length.
+func urlClass(s string) (class, n int) {
+	c := s[0]
+	switch {
+	case 'a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9':
+		return endsURL, 1
+	case c >= utf8.RuneSelf:
+		r, n := utf8.DecodeRuneInString(s)
+		switch {
+		case r <= 0xa0, r == utf8.RuneError, unicode.IsSpace(r):
+			return noURL, n
+		case unicode.Is(unicode.Po, r):
+			return inURL, n
+		}
+		return endsURL, n
+	}
+	switch c {
+	case '/', '-', '_', '~', '#', '%', '$', '&', '+', '=':
+		return endsURL, 1
+	case '.', ',', ':', ';', '?', '!', '@', '\'', '*', '\\':
+		return inURL, 1
+	case '(', '[', '{':
+		return opensPair, 1
+	}
+	return noURL, 1
 }
 
 // appendAddresses finds the mail addresses in text, which stands at offset.
@@ -99,7 +213,7 @@ func appendAddresses(links []link, text string, offset int) []link {
 	}
 }
 
-// isWord reports whether a URL that follows r is only the end of a longer word.
+// isWord reports whether r belongs to a word.
 func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 
 // isNoLocal reports whether r does not belong to a local part (RFC 5322, section

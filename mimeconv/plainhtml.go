@@ -22,6 +22,7 @@ const (
 // ends early past maxBody, over which the result is refused.
 func writeHTML(text string) string {
 	w := htmlWriter{}
+	w.Grow(len(text) + len(text)/2) // links and line breaks
 	for line := range strings.SplitSeq(text, "\n") {
 		depth, rest := quoteDepth(line)
 		w.line(depth, strings.TrimRight(rest, " \t"))
@@ -36,8 +37,9 @@ func writeHTML(text string) string {
 // htmlWriter writes lines as HTML.
 type htmlWriter struct {
 	strings.Builder
-	depth     int  // open quotations
-	paragraph bool // one is open
+	depth     int    // open quotations
+	paragraph bool   // one is open
+	links     []link // of the line that is being written
 }
 
 func (w *htmlWriter) line(depth int, text string) {
@@ -83,7 +85,8 @@ func columns(space string) int {
 // linked writes text with its addresses as links.
 func (w *htmlWriter) linked(text string) {
 	pos := 0
-	for _, l := range findLinks(text) {
+	w.links = findLinks(w.links[:0], text)
+	for _, l := range w.links {
 		w.escaped(text[pos:l.from])
 		w.WriteString(`<a href="`)
 		w.WriteString(html.EscapeString(l.href))
@@ -100,28 +103,34 @@ func (w *htmlWriter) linked(text string) {
 func (w *htmlWriter) escaped(text string) {
 	done := 0
 	for i := 0; i < len(text); i++ {
-		with := ""
-		switch text[i] {
-		case '&':
-			with = "&amp;"
-		case '<':
-			with = "&lt;"
-		case '>':
-			with = "&gt;"
-		case '\t':
-			with = "&nbsp;&nbsp;&nbsp; "
-		case ' ':
-			if strings.HasPrefix(text[i+1:], " ") {
-				with = "&nbsp;"
-			}
+		c := text[i]
+		if c > '>' || c == ' ' && (i+1 == len(text) || text[i+1] != ' ') {
+			continue
 		}
-		if with != "" {
+		if with := entity(c); with != "" {
 			w.WriteString(text[done:i])
 			w.WriteString(with)
 			done = i + 1
 		}
 	}
 	w.WriteString(text[done:])
+}
+
+// entity is what is written for c in HTML, "" where that is c itself.
+func entity(c byte) string {
+	switch c {
+	case '&':
+		return "&amp;"
+	case '<':
+		return "&lt;"
+	case '>':
+		return "&gt;"
+	case ' ':
+		return "&nbsp;"
+	case '\t':
+		return "&nbsp;&nbsp;&nbsp; "
+	}
+	return ""
 }
 
 // quoteDepth counts the quotation marks at the beginning of a line: ">> text",

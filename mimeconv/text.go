@@ -80,18 +80,23 @@ func indexFold(s, sub string) int {
 		}
 		pos += i
 		start := pos - anchor
-		if len(s)-start >= len(sub) && strings.EqualFold(s[start:start+len(sub)], sub) {
+		if hasPrefixFold(s[start:], sub) {
 			return start
 		}
 	}
 	return -1
 }
 
+// hasPrefixFold is strings.HasPrefix for a prefix in lower case, in any case.
+func hasPrefixFold(s, prefix string) bool {
+	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
+}
+
 // lastIndexFold is indexFold from the end; sub begins with what is no letter.
 func lastIndexFold(s, sub string) int {
 	for end := len(s); ; {
 		i := strings.LastIndexByte(s[:end], sub[0])
-		if i < 0 || len(s)-i >= len(sub) && strings.EqualFold(s[i:i+len(sub)], sub) {
+		if i < 0 || hasPrefixFold(s[i:], sub) {
 			return i
 		}
 		end = i
