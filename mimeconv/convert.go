@@ -128,13 +128,16 @@ func (c *converter) assemble(all content, subject string) (Message, error) {
 	}
 	html = insertAtEnd(html, notes.html())
 	text = joinNonEmpty(text, notes.text())
+	if len(images) > 0 && !hasContent(html) {
+		html = "" // there was nothing in it but images that were left out
+	}
 	return c.finish(html, text, subject)
 }
 
 // finish sees to it that nothing is empty, and nothing too large.
 func (c *converter) finish(html, text, subject string) (Message, error) {
 	m := Message{HTML: html, Text: text}
-	noHTML, noText := !hasContent(html), isBlank(text)
+	noHTML, noText := html == "", isBlank(text)
 	switch {
 	case noHTML && noText && subject == "":
 		return Message{}, refuse(ErrEmpty, "the message has neither a body nor a Subject")

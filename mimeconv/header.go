@@ -220,7 +220,7 @@ func (b *block) read(raw []byte) (body []byte, err error) {
 		case len(line) == 0:
 			flush(pos)
 			return raw[next:], nil
-		case fieldName(line) != "":
+		case nameLength(line) > 0:
 			flush(pos)
 			start = pos
 		case start >= 0 && (line[0] == ' ' || line[0] == '\t'):
@@ -262,21 +262,25 @@ func cutLine(raw []byte, pos int) (line []byte, next int) {
 	return bytes.TrimSuffix(raw[pos:pos+end], []byte("\r")), pos + end + 1
 }
 
-// fieldName is the name of the field that begins with this line, "" if none
-// does. RFC 5322, section 2.2; white space before the colon is obsolete syntax.
-func fieldName(line []byte) string {
+// nameLength is the length of the name of the field that begins with this line, 0
+// if none does. RFC 5322, section 2.2.
+func nameLength(line []byte) int {
 	colon := bytes.IndexByte(line, ':')
 	if colon < 0 {
-		return ""
+		return 0
 	}
-	name := bytes.TrimRight(line[:colon], " \t")
+	name := bytes.TrimRight(line[:colon], " \t") // obsolete syntax (section 4.5)
 	for _, c := range name {
 		if c <= ' ' || c >= 0x7f {
-			return ""
+			return 0
 		}
 	}
-	return strings.ToLower(string(name))
+	return len(name)
 }
+
+// fieldName is the name of the field that begins with this line, in lower case; ""
+// if none does.
+func fieldName(line []byte) string { return strings.ToLower(string(line[:nameLength(line)])) }
 
 // lastKnownField finds the last line before the next empty one that begins a
 // well-known field; -1 when there is none.
@@ -305,21 +309,29 @@ func isKnownField(name string) bool {
 	return false
 }
 
-// newField makes a field of its lines. RFC 5322, section 2.2.3: unfolding takes
-// only the line ends away. A line that was not folded rightly gets a space.
+// newField makes a field of its lines.
 func newField(lines []byte) field {
 	name, value, _ := bytes.Cut(lines, []byte(":"))
-	var v strings.Builder
-	for i := 0; len(value) > 0; i++ {
-		line, next := cutLine(value, 0)
-		value = value[next:]
-		if i > 0 && len(line) > 0 && line[0] != ' ' && line[0] != '\t' {
-			v.WriteByte(' ')
-		}
-		v.Write(line)
-	}
 	return field{
-		name:  strings.ToLower(strings.TrimRight(string(name), " \t")),
-		value: strings.Trim(v.String(), " \t\r"),
+		name:  strings.ToLower(string(bytes.TrimRight(name, " \t"))),
+		value: unfold(value),
 	}
+}
+
+// unfold makes one line of a field's value. RFC 5322, section 2.2.3: that takes
+// only the line ends away. A line that was not folded rightly gets a space.
+func unfold(value []byte) string {
+	line, next := cutLine(value, 0)
+	if next == len(value) {
+		return string(bytes.Trim(line, " \t\r"))
+	}
+	v := make([]byte, 0, len(value))
+	for v = append(v, line...); next < len(value); v = append(v, line...) {
+		value = value[next:]
+		line, next = cutLine(value, 0)
+		if len(line) > 0 && line[0] != ' ' && line[0] != '\t' {
+			v = append(v, ' ')
+		}
+	}
+	return string(bytes.Trim(v, " \t\r"))
 }

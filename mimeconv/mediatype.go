@@ -14,6 +14,9 @@ const maxParameters = 100
 // RFC 2045, section 5.1, does not allow is read as a person would, and a field
 // without any type gives "". Kind and parameter names are in lower case.
 func parseMedia(value string) (kind string, params map[string]string) {
+	if value == "" {
+		return "", nil
+	}
 	// The standard library knows no charsets but UTF-8 in RFC 2231.
 	if !strings.Contains(value, "*") && strings.Count(value, ";") <= maxParameters {
 		if kind, params, err := mime.ParseMediaType(value); err == nil {

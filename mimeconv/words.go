@@ -42,6 +42,9 @@ func cutText(s string, limit int) (_ string, cut bool) {
 // oneLine makes white space of any kind a single space and drops what cannot be
 // seen in a header: control characters.
 func oneLine(s string) string {
+	if isOneLine(s) {
+		return s
+	}
 	var b strings.Builder
 	space := false
 	for _, r := range s {
@@ -58,6 +61,18 @@ func oneLine(s string) string {
 		}
 	}
 	return b.String()
+}
+
+// isOneLine reports whether s is one line of ASCII with single spaces in it.
+func isOneLine(s string) bool {
+	last := byte(' ')
+	for i := 0; i < len(s); i++ {
+		if s[i] < ' ' || s[i] >= 0x7f || s[i] == ' ' && last == ' ' {
+			return false
+		}
+		last = s[i]
+	}
+	return s == "" || last != ' '
 }
 
 // decodeWords decodes the encoded words of RFC 2047 in s, wherever they stand:
