@@ -4,14 +4,43 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime/metrics"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/net/html"
 )
+
+// What any input of a fuzz target may make allocated, in octets: so many to begin
+// with, which is what charset detection needs, and so many for each octet of it. An
+// octet that is a tag, a word or an address of its own costs the most.
+const (
+	fuzzMemory   = 1 << 20
+	fuzzMemoryOf = 500
+)
+
+// bounded runs f, which is given n octets, and holds that what it costs does not
+// grow faster than n. Time is no measure on a machine that others use too: only
+// what would never end is seen by it.
+func bounded(t *testing.T, n int, f func()) {
+	t.Helper()
+	allocs := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	metrics.Read(allocs)
+	before, began := allocs[0].Value.Uint64(), time.Now()
+	f()
+	took := time.Since(began)
+	metrics.Read(allocs)
+	if got := allocs[0].Value.Uint64() - before; got > fuzzMemory+fuzzMemoryOf*uint64(n) {
+		t.Errorf("%d octets allocated %d KiB", n, got>>10)
+	}
+	if took > bombTime {
+		t.Errorf("%d octets took %v", n, took)
+	}
+}
 
 // FuzzConvert holds of any input what is true of every message: no panic, an
 // Error or a message in valid UTF-8 that is never empty, and the same twice.
@@ -34,7 +63,8 @@ func FuzzConvert(f *testing.F) {
 		checkHeader(t, h)
 		link := func(Attachment) (string, error) { return "https://files.example/1", nil }
 		for _, o := range []Options{{}, {Attachments: Drop, InlineImages: Drop}, {Attachments: Link, InlineImages: Link, Link: link}} {
-			m, err := Convert(raw, o)
+			var m Message
+			bounded(t, len(raw), func() { m, err = Convert(raw, o) })
 			if checkError(t, err); err == nil {
 				checkMessage(t, raw, m, o)
 			}
@@ -88,7 +118,9 @@ func FuzzPlainBody(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
-		m, err := Convert([]byte("X: y\r\n\r\n"+body), Options{})
+		var m Message
+		var err error
+		bounded(t, len(body), func() { m, err = Convert([]byte("X: y\r\n\r\n"+body), Options{}) })
 		var refused *Error
 		if errors.As(err, &refused) && (refused.Kind == ErrEncrypted || refused.Kind == ErrTooLarge || refused.Kind == ErrAttachment) {
 			return
@@ -149,7 +181,9 @@ func FuzzFlowed(f *testing.F) {
 		if !utf8.ValidString(text) {
 			return
 		}
-		if got := unflow(text, delSp); letters(got) != letters(text) {
+		var got string
+		bounded(t, len(text), func() { got = unflow(text, delSp) })
+		if letters(got) != letters(text) || got != unflow(text, delSp) {
 			t.Errorf("unflow(%q) = %q", text, got)
 		}
 	})
@@ -171,7 +205,8 @@ func FuzzRenderText(f *testing.F) {
 		if !utf8.ValidString(doc) || strings.ContainsFunc(doc, isUnclean) {
 			return
 		}
-		text := renderText(doc)
+		var text string
+		bounded(t, len(doc), func() { text = renderText(doc) })
 		if !utf8.ValidString(text) || text != renderText(doc) {
 			t.Errorf("renderText(%q) = %q", doc, text)
 		}
@@ -193,7 +228,33 @@ func FuzzAddresses(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, list string) {
 		b := block{}
-		checkHeader(t, Header{To: b.addresses(list), InReplyTo: parseIDs(list)})
+		var h Header
+		bounded(t, len(list), func() { h.To = b.addresses(list) })
+		checkHeader(t, h)
+		if !slices.Equal(h.To, b.addresses(list)) {
+			t.Errorf("read again, %q gives others than %q", list, h.To)
+		}
+	})
+}
+
+// FuzzIDs holds that a field gives ids without white space, none empty, and that
+// one id in brackets is read.
+func FuzzIDs(f *testing.F) {
+	for _, s := range []string{"<a@b> <c@d>", "a@b, c@d", "<a@x <b@y>", "=?utf-8?q?=3Ca=40b=3E?=", "<>", "undefined \x00<\xff@x>"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		var h Header
+		bounded(t, len(value), func() { h.References = parseIDs(value) })
+		_, h.References = boundIDs(nil, h.References)
+		checkHeader(t, h)
+		decoded := decodeWords(value, "")
+		if _, last, ok := strings.Cut(decoded, "<"); ok && strings.HasSuffix(last, ">") && !strings.ContainsAny(last[:len(last)-1], "<>") {
+			id := last[:len(last)-1]
+			if want := appendID(nil, id); len(want) == 1 && !slices.Equal(h.References, want) {
+				t.Errorf("parseIDs(%q) = %q", value, h.References)
+			}
+		}
 	})
 }
 
@@ -204,7 +265,9 @@ func FuzzCharset(f *testing.F) {
 		f.Add([]byte("Gr\xfc\xdfe \x1b$B+AAA- \x00"), name)
 	}
 	f.Fuzz(func(t *testing.T, b []byte, declared string) {
-		text, w := decodeCharset(b, declared, len(b)%2 == 0)
+		var text string
+		var w Warning
+		bounded(t, len(b), func() { text, w = decodeCharset(b, declared, len(b)%2 == 0) })
 		if !utf8.ValidString(text) || !utf8.ValidString(w.Detail) {
 			t.Errorf("decodeCharset(%q, %q) = %q, %v", b, declared, text, w)
 		}
@@ -229,7 +292,8 @@ func FuzzCalendar(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		text, _ = cleanText(strings.ToValidUTF8(text, "?"))
-		got := summarize(text)
+		var got string
+		bounded(t, len(text), func() { got = summarize(text) })
 		if !utf8.ValidString(got) || strings.ContainsFunc(got, isUnclean) || got != summarize(text) {
 			t.Errorf("summarize(%q) = %q", text, got)
 		}
@@ -265,7 +329,9 @@ func FuzzTNEF(f *testing.F) {
 			size += len(a.Data)
 			return "https://files.example/1", nil
 		}}
-		m, err := Convert(raw, o)
+		var m Message
+		var err error
+		bounded(t, len(raw), func() { m, err = Convert(raw, o) })
 		if checkError(t, err); err != nil {
 			return
 		}
@@ -282,10 +348,17 @@ func FuzzRTF(f *testing.F) {
 	f.Add([]byte(`{\rtf1\fromhtml1{\*\htmltag64 <p>}\htmlrtf {\htmlrtf0 a{\*\htmltag84 &amp;}\htmlrtf &\htmlrtf0}}`))
 	f.Add([]byte("0000\x05\x00\x00\x00LZFu0000\x02a\x00\x15b"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if _, text := readRTF(b); !utf8.Valid(text) {
+		var kind string
+		var text, out []byte
+		bounded(t, len(b), func() { kind, text = readRTF(b) })
+		if !utf8.Valid(text) {
 			t.Errorf("readRTF(%q) = %q", b, text)
 		}
-		if out := expandRTF(b); len(out) > 9*len(b)+20 {
+		if kindAgain, again := readRTF(b); kindAgain != kind || !slices.Equal(again, text) {
+			t.Errorf("readRTF(%q) = %q, then %q", b, text, again)
+		}
+		bounded(t, len(b), func() { out = expandRTF(b) })
+		if len(out) > 9*len(b)+20 {
 			t.Errorf("%d octets of %d", len(out), len(b))
 		}
 	})
