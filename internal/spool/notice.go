@@ -79,6 +79,7 @@ type Report struct {
 	Status  int       // its HTTP status
 	APIID   string    // its X-Request-Id
 	Tried   time.Time // when it began
+	Until   time.Time // of DelayedAction: when it will be given up; zero where nobody knows
 	Unknown bool      // the message may have been delivered all the same
 }
 
