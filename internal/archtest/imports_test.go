@@ -23,6 +23,7 @@ var may = map[string][]string{
 	"internal/spool/sqlite":    {"internal/spool"},
 	"internal/spool/spooltest": {"internal/spool"},
 	"internal/delivery":        {"internal/spool", "internal/heymarket", "internal/events"},
+	"internal/notify":          {"internal/spool", "internal/events"},
 	"internal/gateway": {
 		"smtpd", "mimeconv", "threading", "internal/config", "internal/events",
 		"internal/heymarket", "internal/spool", "internal/delivery",

@@ -1,0 +1,62 @@
+package notify
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"heyrelay/internal/spool"
+)
+
+// Webhook is the endpoint that takes events, signed as the Standard Webhooks
+// specification (1.0.0) says.
+type Webhook struct {
+	URL       string
+	Key       []byte // what events are signed with
+	UserAgent string
+	Hostname  string // makes webhook-ids those of this relay
+
+	Now       func() time.Time
+	Transport http.RoundTripper // redirects are not its business: none is followed
+}
+
+// maxAnswer is what is read of an answer, so that its connection can be used again.
+const maxAnswer = 64 << 10
+
+// tell posts the event of a notice. Every answer but 2xx is a failure.
+func (h *Webhook) tell(ctx context.Context, n spool.Notice) (said string, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, h.URL, bytes.NewReader(n.Event))
+	if err != nil {
+		return "", err
+	}
+	event, now := "evt_"+id(h.Hostname, n), h.Now()
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("User-Agent", h.UserAgent)
+	req.Header.Set("webhook-id", event)
+	req.Header.Set("webhook-timestamp", strconv.FormatInt(now.Unix(), 10))
+	req.Header.Set("webhook-signature", signature(h.Key, event, now, n.Event))
+	resp, err := h.Transport.RoundTrip(req)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxAnswer)) // the status has said it all
+	if resp.StatusCode/100 != 2 {
+		return "", fmt.Errorf("the webhook answered %d", resp.StatusCode)
+	}
+	return "", nil
+}
+
+// signature signs an event together with its id and the time of the attempt.
+func signature(key []byte, event string, at time.Time, body []byte) string {
+	mac := hmac.New(sha256.New, key)
+	fmt.Fprintf(mac, "%s.%d.%s", event, at.Unix(), body)
+	return "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))
+}

@@ -1,0 +1,231 @@
+package notify_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"heyrelay/internal/events"
+	"heyrelay/internal/notify"
+	"heyrelay/internal/spool"
+)
+
+// nobody is a smarthost that cannot be reached; it says when that was tried.
+func nobody(at *[]time.Time) *notify.Smarthost {
+	return &notify.Smarthost{Reporter: reporter, Address: "mail.example.com:25", Dial: func(context.Context, string, string) (net.Conn, error) {
+		*at = append(*at, time.Now())
+		return nil, errors.New("connection refused")
+	}}
+}
+
+func report(id int64) spool.Notice {
+	a := failed("")
+	return spool.Notice{ID: id, Way: spool.Mail, Happened: time.Now(), Report: &a}
+}
+
+// Reports wait for a minute, then twice as long each time up to an hour, and are
+// given up after five days.
+func TestReportsAreTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var at []time.Time
+		store, h := newNotices(report(1)), &heard{}
+		run(t, notify.Options{Store: store, Smarthost: nobody(&at), Sink: h}, 10*24*time.Hour)
+		want := []time.Duration{1, 2, 4, 8, 16, 32, 60, 60}
+		for i, minutes := range want {
+			if pause := at[i+1].Sub(at[i]); pause != minutes*time.Minute {
+				t.Errorf("pause %d is %v, want %d minutes", i, pause, minutes)
+			}
+		}
+		if last := at[len(at)-1].Sub(at[0]); last < 5*24*time.Hour || last > 5*24*time.Hour+time.Hour || len(store.list) != 0 {
+			t.Errorf("the last attempt after %v, %d left", last, len(store.list))
+		}
+		end := h.all()[len(h.all())-1]
+		if end.Kind != events.Trouble || end.QueueID != "Q7" || !strings.Contains(end.Reason, "given up: connection refused") {
+			t.Errorf("%+v", end)
+		}
+	})
+}
+
+// A relay that was down for a week tries everything first.
+func TestOldNoticesAreTriedFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var at []time.Time
+		n := report(1)
+		n.Happened = n.Happened.Add(-7 * 24 * time.Hour)
+		run(t, notify.Options{Store: newNotices(n), Smarthost: nobody(&at), Sink: &heard{}}, time.Hour)
+		if len(at) != 1 {
+			t.Errorf("%d attempts", len(at))
+		}
+	})
+}
+
+func TestJitterComesEarlierByAQuarterAtMost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var at []time.Time
+		run(t, notify.Options{Store: newNotices(report(1)), Smarthost: nobody(&at), Sink: &heard{}, Jitter: func() float64 { return 0.999 }}, 2*time.Minute)
+		if pause := at[1].Sub(at[0]); pause < 45*time.Second || pause > 46*time.Second {
+			t.Errorf("a pause of %v", pause)
+		}
+	})
+}
+
+// A crash between telling and writing it down has the notice told again, after its
+// lease, under the same id.
+func TestCrashTellsAgainUnderTheSameID(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := &endpoint{answers: []int{200}}
+		store, disk := newNotices(event(1)), newNotices(event(1)) // the disk as it is when the process dies: taken, and no more
+		_, _, _ = disk.Notices(t.Context(), time.Now(), 40*time.Second, spool.Hook, 1)
+		run(t, notify.Options{Store: store, Webhook: hookTo(e), Sink: &heard{}}, time.Second)
+		run(t, notify.Options{Store: disk, Webhook: hookTo(e), Sink: &heard{}}, time.Minute)
+		calls := e.all()
+		if len(calls) != 2 || calls[0].header.Get("webhook-id") != calls[1].header.Get("webhook-id") || calls[1].at.Sub(calls[0].at) < 39*time.Second {
+			t.Errorf("%+v", calls)
+		}
+	})
+}
+
+// The same report has the same bytes, and another one another Message-ID.
+func TestMessageIDsAreStable(t *testing.T) {
+	n := spool.Notice{ID: 1, Happened: happened, Report: new(spool.Report)}
+	*n.Report = failed("")
+	write := func(n spool.Notice) string {
+		l, _ := reporter.Write(n, notify.Extensions{})
+		return string(l.Text)
+	}
+	id := func(text string) string {
+		_, rest, _ := strings.Cut(text, "\r\nMessage-ID: ")
+		found, _, _ := strings.Cut(rest, "\r\n")
+		return found
+	}
+	first := write(n)
+	if n.Tries = 3; write(n) != first {
+		t.Error("another attempt sends another report")
+	}
+	n.ID = 2
+	second := id(write(n))
+	n.ID, n.Happened = 1, happened.Add(time.Second) // the same number again, once the first is told
+	if third := id(write(n)); id(first) == second || id(first) == third || !strings.HasSuffix(second, "@relay.example.com>") {
+		t.Errorf("%s, %s, %s", id(first), second, third)
+	}
+}
+
+// What the store cannot take is not told again, but written down again.
+func TestStoreTrouble(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := &endpoint{answers: []int{200}}
+		store, h := newNotices(event(1)), &heard{}
+		store.fails = 5
+		run(t, notify.Options{Store: store, Webhook: hookTo(e), Sink: h}, 20*time.Second)
+		if len(e.all()) != 1 || len(store.list) != 0 || len(h.all()) != 5 {
+			t.Errorf("%d calls, %d left, %+v", len(e.all()), len(store.list), h.all())
+		}
+	})
+}
+
+// Who tells it to stop waits for what is under way; what does not end in time is
+// cut, and due again at once.
+func TestStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := &endpoint{answers: []int{0}}
+		store, began := newNotices(event(1)), time.Now()
+		run(t, notify.Options{Store: store, Webhook: hookTo(e), Sink: &heard{}}, 5*time.Second)
+		if took := time.Since(began); took != 15*time.Second || store.list[0].due.After(time.Now()) || store.list[0].Tries != 1 {
+			t.Errorf("took %v, %+v", took, store.list)
+		}
+	})
+}
+
+// A Notifier sleeps until an event says that there may be something.
+func TestEventsKick(t *testing.T) {
+	for kind, kicks := range map[events.Kind]bool{events.Failed: true, events.Held: true, events.Backlog: true, events.Trouble: false, events.Told: false, events.Accepted: false} {
+		synctest.Test(t, func(t *testing.T) {
+			e, store := &endpoint{answers: []int{200}}, newNotices()
+			n := notify.New(notify.Options{Store: store, Webhook: hookTo(e), Sink: &heard{}, Now: time.Now, Jitter: func() float64 { return 0 }})
+			ctx, stop := context.WithCancel(t.Context())
+			done := make(chan struct{})
+			go func() { defer close(done); n.Run(ctx) }()
+			synctest.Wait()
+			store.mu.Lock()
+			store.list = append(store.list, stored{event(1), time.Now()})
+			store.mu.Unlock()
+			n.Record(events.Event{Kind: kind})
+			synctest.Wait()
+			if told := len(e.all()) == 1; told != kicks {
+				t.Errorf("%s: told is %v", kind, told)
+			}
+			stop()
+			<-done
+		})
+	}
+}
+
+// A way that is not configured leaves its notices alone.
+func TestNoWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, store := &endpoint{answers: []int{200}}, newNotices(report(1), event(2))
+		run(t, notify.Options{Store: store, Webhook: hookTo(e), Sink: &heard{}}, time.Hour)
+		if len(store.list) != 1 || store.list[0].ID != 1 || store.list[0].Tries != 0 {
+			t.Errorf("%+v", store.list)
+		}
+	})
+}
+
+func TestWatch(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	w := notify.Watch{Backlog: 100, Oldest: time.Hour}
+	for i, c := range []struct {
+		waiting int
+		age     time.Duration
+		want    string
+	}{
+		{100, time.Hour, ""},
+		{101, time.Minute, "backlog"},
+		{5000, time.Minute, ""},
+		{80, 2 * time.Hour, "oldest"},
+		{101, 3 * time.Hour, ""}, // it never was down to half
+		{50, 31 * time.Minute, ""},
+		{101, 2 * time.Hour, "backlog"},
+		{0, 0, ""},
+		{200, 2 * time.Hour, "backlog oldest"},
+	} {
+		var got []string
+		for _, e := range w.Look(now, c.waiting, now.Add(-c.age)) {
+			got = append(got, string(e.Kind))
+			if e.Waiting != c.waiting || !e.Since.Equal(now.Add(-c.age)) || e.Reason == "" {
+				t.Errorf("%d: %+v", i, e)
+			}
+		}
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("%d: %v, want %q", i, got, c.want)
+		}
+	}
+	off := notify.Watch{}
+	if got := off.Look(now, 1e6, now.Add(-1000*time.Hour)); len(got) > 0 {
+		t.Errorf("%+v", got)
+	}
+}
+
+func ExampleReporter_Write() {
+	r := notify.Reporter{Hostname: "relay.example.com", From: "mailer-daemon@relay.example.com"}
+	letter, ok := r.Write(spool.Notice{ID: 1, Happened: time.Unix(0, 0), Report: &spool.Report{
+		Action: spool.FailedAction, Sender: "app@shop.example", Recipients: []spool.ReportRecipient{{Address: "ann@example.com"}},
+		Reason: "the API answered 400: no such contact", Status: 400,
+	}}, notify.Extensions{})
+	_, status, _ := strings.Cut(string(letter.Text), "\r\n\r\nFinal-Recipient")
+	status, _, _ = strings.Cut("Final-Recipient"+status, "\r\n\r\n")
+	fmt.Fprintln(os.Stdout, letter.To, ok)
+	fmt.Fprintln(os.Stdout, strings.ReplaceAll(status, "\r\n", "\n"))
+	// Output:
+	// app@shop.example true
+	// Final-Recipient: rfc822; ann@example.com
+	// Action: failed
+	// Status: 5.0.0
+	// Diagnostic-Code: x-heymarket; 400 the API answered 400: no such contact
+}

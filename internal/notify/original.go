@@ -1,0 +1,96 @@
+package notify
+
+import (
+	"bytes"
+	"strings"
+	"unicode/utf8"
+
+	"heyrelay/internal/spool"
+)
+
+const (
+	fullOnly    = "FULL" // RFC 3461, section 4.3
+	headersOnly = "HDRS"
+
+	maxAsked   = 4 << 20  // of a message that comes back whole because its sender wants it
+	maxUnasked = 64 << 10 // of one whose sender did not say, and of any header
+	maxLine    = 998      // RFC 5322, section 2.1.1
+)
+
+// original is the part that holds what the report is about (RFC 6522, section 3).
+// A failed message comes back whole where its sender wants it or did not say and
+// it is small; the rest comes back as headers, as RFC 3461, section 4.3, has it of
+// what did not fail. A message is never encoded (RFC 2045, section 6.4): one that
+// could not go to the server as it is comes back as headers too.
+func original(a *spool.Report, can Extensions) (p part, ok bool) {
+	if len(a.Raw) == 0 {
+		return part{}, false
+	}
+	raw := proper(a.Raw)
+	header := head(raw)
+	whole := a.Action == spool.FailedAction && (a.Return == fullOnly && len(raw) <= maxAsked || a.Return == "" && len(raw) <= maxUnasked)
+	switch {
+	case whole && isASCII(raw) && goes(raw):
+		return part{"message/rfc822", "7bit", "Original message", raw}, true
+	case whole && isASCII(header) && can.EightBit && goes(raw):
+		return part{"message/rfc822", "8bit", "Original message", raw}, true
+	case whole && utf8.Valid(header) && can.EightBit && can.UTF8 && goes(raw):
+		return part{"message/global", "8bit", "Original message", raw}, true // RFC 6532, section 3.7
+	}
+	if len(header) > maxUnasked {
+		header = header[:bytes.LastIndexByte(header[:maxUnasked], '\n')+1]
+	}
+	if isASCII(header) && goes(header) {
+		return part{"text/rfc822-headers", "7bit", "Original header", header}, true
+	}
+	return part{"text/rfc822-headers", "quoted-printable", "Original header", quoted(header)}, true
+}
+
+// proper makes every line end CRLF.
+func proper(raw []byte) []byte {
+	raw = bytes.ReplaceAll(raw, []byte("\r\n"), []byte("\n"))
+	raw = bytes.ReplaceAll(raw, []byte("\r"), []byte("\n"))
+	return bytes.ReplaceAll(raw, []byte("\n"), []byte("\r\n"))
+}
+
+// goes reports whether text can be sent unencoded (RFC 2045, section 2.8).
+func goes(text []byte) bool {
+	for line := range bytes.Lines(text) {
+		if len(line) > maxLine+2 || bytes.IndexByte(line, 0) >= 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// head is the header of a message, without the line that ends it.
+func head(raw []byte) []byte {
+	end := 0
+	for line := range bytes.Lines(raw) {
+		if len(bytes.TrimRight(line, "\r\n")) == 0 {
+			break
+		}
+		end += len(line)
+	}
+	return raw[:end]
+}
+
+// field is the value of a header's first field of a name, unfolded; "" where there
+// is none.
+func field(header []byte, name string) string {
+	value, found := "", false
+	for line := range bytes.Lines(header) {
+		text := strings.TrimRight(string(line), "\r\n")
+		folded := strings.HasPrefix(text, " ") || strings.HasPrefix(text, "\t")
+		key, rest, _ := strings.Cut(text, ":")
+		switch {
+		case found && !folded:
+			return value
+		case found:
+			value += " " + strings.TrimSpace(text)
+		case !folded && strings.EqualFold(strings.TrimRight(key, " \t"), name):
+			value, found = strings.TrimSpace(rest), true
+		}
+	}
+	return strings.TrimSpace(value)
+}

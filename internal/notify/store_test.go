@@ -1,0 +1,107 @@
+package notify_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"heyrelay/internal/events"
+	"heyrelay/internal/spool"
+)
+
+// notices is a store of notices alone: enough to see what becomes of them. The
+// real stores have their own suite.
+type notices struct {
+	mu    sync.Mutex
+	list  []stored
+	fails int         // operations that fail before the next that does not
+	said  chan string // what became of each
+}
+
+type stored struct {
+	spool.Notice
+	due time.Time
+}
+
+func newNotices(list ...spool.Notice) *notices {
+	s := &notices{said: make(chan string, 1000)}
+	for _, n := range list {
+		s.list = append(s.list, stored{n, n.Happened})
+	}
+	return s
+}
+
+func (s *notices) trouble() error {
+	if s.fails > 0 {
+		s.fails--
+		return errors.New("the disk is full")
+	}
+	return nil
+}
+
+// Notices implements spool.Notices.
+func (s *notices) Notices(_ context.Context, now time.Time, lease time.Duration, way spool.Way, limit int) (due []spool.Notice, next time.Time, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range s.list {
+		n := &s.list[i]
+		if n.Way == way && !n.due.After(now) && len(due) < limit {
+			n.due = now.Add(lease)
+			due = append(due, n.Notice)
+		}
+		if n.Way == way && (next.IsZero() || n.due.Before(next)) {
+			next = n.due
+		}
+	}
+	return due, next, nil
+}
+
+// Told implements spool.Notices.
+func (s *notices) Told(_ context.Context, id int64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.trouble(); err != nil {
+		return err
+	}
+	s.list = slices.DeleteFunc(s.list, func(n stored) bool { return n.ID == id })
+	s.said <- fmt.Sprintf("told %d", id)
+	return nil
+}
+
+// Postpone implements spool.Notices.
+func (s *notices) Postpone(_ context.Context, id int64, due time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.trouble(); err != nil {
+		return err
+	}
+	for i := range s.list {
+		if n := &s.list[i]; n.ID == id {
+			n.due, n.Tries = due, n.Tries+1
+		}
+	}
+	s.said <- fmt.Sprintf("postponed %d", id)
+	return nil
+}
+
+// heard is a sink that remembers.
+type heard struct {
+	mu   sync.Mutex
+	list []events.Event
+}
+
+// Record implements events.Sink.
+func (h *heard) Record(e events.Event) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.list = append(h.list, e)
+}
+
+func (h *heard) all() []events.Event {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.list)
+}
