@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"heyrelay/internal/spool"
 )
@@ -65,7 +66,7 @@ func (s *Smarthost) tell(ctx context.Context, n spool.Notice) (said string, err 
 func (s *Smarthost) dial(ctx context.Context) (net.Conn, error) {
 	dial := s.Dial
 	if dial == nil {
-		dial = new(net.Dialer).DialContext
+		dial = (&net.Dialer{Timeout: 30 * time.Second}).DialContext
 	}
 	conn, err := dial(ctx, "tcp", s.Address)
 	if err != nil {

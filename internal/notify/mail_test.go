@@ -294,7 +294,7 @@ func raw(t *testing.T, replies ...string) *notify.Smarthost {
 }
 
 // What is no word about the report has it tried again: nobody there, a server that
-// hangs up wherever it likes, one that greets with 554 or says nonsense for ever.
+// hangs up wherever it likes, one that greets with 554 or speaks something else.
 func TestWhatIsTriedAgain(t *testing.T) {
 	nobody := raw(t)
 	for name, host := range map[string]*notify.Smarthost{
@@ -303,7 +303,6 @@ func TestWhatIsTriedAgain(t *testing.T) {
 		"cut after EHLO":        raw(t, "220 hi", "250 hi"),
 		"cut after MAIL":        raw(t, "220 hi", "250 hi", "250 ok"),
 		"cut within DATA":       raw(t, "220 hi", "250 hi", "250 ok", "250 ok", "354 go"),
-		"talks for ever":        raw(t, "220-"+strings.Repeat("x", 2<<20)),
 		"no SMTP":               raw(t, "HTTP/1.1 400 Bad Request"),
 		"an unreachable port":   {Reporter: reporter, Address: "127.0.0.1:1"},
 		"STARTTLS is a promise": raw(t, "220 hi", "250-hi\r\n250 STARTTLS", "220 go", "250 plaintext"),
@@ -314,6 +313,37 @@ func TestWhatIsTriedAgain(t *testing.T) {
 				t.Errorf("%v: %+v", became, h.all())
 			}
 		})
+	}
+}
+
+// talker is a connection whose other side says 8 MB of a line that does not end.
+type talker struct {
+	far
+	left int
+}
+
+// Read implements net.Conn.
+func (c *talker) Read(p []byte) (int, error) {
+	if c.left <= 0 {
+		return 0, io.EOF
+	}
+	p = p[:min(len(p), c.left)]
+	for i := range p {
+		p[i] = 'x'
+	}
+	c.left -= len(p)
+	return len(p), nil
+}
+
+func TestRepliesAreBounded(t *testing.T) {
+	const all = 8 << 20
+	here, there := net.Pipe()
+	defer there.Close()
+	c := &talker{far{here}, all}
+	host := &notify.Smarthost{Reporter: reporter, Address: "mail.example.com:25", Dial: func(context.Context, string, string) (net.Conn, error) { return c, nil }}
+	became, _ := tell(t, host, failed(""))
+	if read := all - c.left; became[0] != "postponed 1" || read > 2<<20 {
+		t.Errorf("%v, after %d bytes", became, read)
 	}
 }
 
