@@ -24,7 +24,7 @@ type Webhook struct {
 	Hostname  string // makes webhook-ids those of this relay
 
 	Now       func() time.Time
-	Transport http.RoundTripper // redirects are not its business: none is followed
+	Transport http.RoundTripper // follows no redirects, as a transport does not
 }
 
 // maxAnswer is what is read of an answer, so that its connection can be used again.

@@ -4,8 +4,9 @@
 // What is to be told is stored as a [spool.Notice] in the transaction that made it
 // true. One loop owns all state here: it takes the notices that are due, tells
 // each in a goroutine, and writes down what came of it: told, to be tried again
-// later, or given up. It sleeps until somebody kicks it, an attempt ends, or the
-// store says that something is due.
+// later, or given up. It sleeps until somebody kicks it, an attempt ends, the
+// store says that something is due, or a minute is over: what is not urgent comes
+// without a kick.
 //
 // A notice is told at least once. A crash between telling and writing that down has
 // it told again when its lease ends, under the same Message-ID or webhook-id: who
@@ -77,8 +78,10 @@ type result struct {
 	err    error
 }
 
-// storeTrouble is how long the loop waits when the store fails.
-const storeTrouble = time.Second
+const (
+	storeTrouble = time.Second // how long the loop waits when the store fails
+	glance       = time.Minute // how long it sleeps at the most
+)
 
 // New returns a Notifier that does nothing until Run.
 func New(o Options) *Notifier {
@@ -107,11 +110,11 @@ func (n *Notifier) Kick() {
 	}
 }
 
-// Record implements events.Sink: it kicks where an event can have come with a
-// notice.
+// Record implements events.Sink: it kicks where an event comes with a notice. Of
+// what is sent or deferred the sender seldom wants to hear, and it is not urgent.
 func (n *Notifier) Record(e events.Event) {
 	switch e.Kind {
-	case events.Sent, events.Flagged, events.Deferred, events.Failed, events.Held, events.Released, events.Backlog, events.Oldest:
+	case events.Failed, events.Flagged, events.Held, events.Released, events.Backlog, events.Oldest:
 		n.Kick()
 	}
 }
@@ -136,11 +139,13 @@ func (n *Notifier) Run(ctx context.Context) {
 		}
 		ended = n.record(n.collect(ended))
 		next, ok := n.begin(ctx, attempts)
-		if !ok || len(ended) > 0 {
-			next = n.o.Now().Add(storeTrouble)
-		}
-		if timer.Stop(); !next.IsZero() {
-			timer.Reset(max(0, next.Sub(n.o.Now())))
+		switch wait := next.Sub(n.o.Now()); {
+		case !ok || len(ended) > 0:
+			timer.Reset(storeTrouble)
+		case next.IsZero():
+			timer.Reset(glance)
+		default:
+			timer.Reset(min(max(0, wait), glance))
 		}
 	}
 	late := time.AfterFunc(n.o.Grace, cut)

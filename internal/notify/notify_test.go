@@ -160,6 +160,11 @@ func TestEventsKick(t *testing.T) {
 			if told := len(e.all()) == 1; told != kicks {
 				t.Errorf("%s: told is %v", kind, told)
 			}
+			<-time.After(time.Minute)
+			synctest.Wait()
+			if len(e.all()) != 1 {
+				t.Errorf("%s: not told within a minute", kind)
+			}
 			stop()
 			<-done
 		})
