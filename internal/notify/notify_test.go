@@ -11,10 +11,14 @@ import (
 	"testing/synctest"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"heyrelay/internal/events"
 	"heyrelay/internal/notify"
 	"heyrelay/internal/spool"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // nobody is a smarthost that cannot be reached; it says when that was tried.
 func nobody(at *[]time.Time) *notify.Smarthost {

@@ -26,16 +26,12 @@ func original(a *spool.Report, can Extensions) (p part, ok bool) {
 	if len(a.Raw) == 0 {
 		return part{}, false
 	}
-	raw := proper(a.Raw)
-	header := head(raw)
-	whole := a.Action == spool.FailedAction && (a.Return == fullOnly && len(raw) <= maxAsked || a.Return == "" && len(raw) <= maxUnasked)
-	switch {
-	case whole && isASCII(raw) && goes(raw):
-		return part{"message/rfc822", "7bit", "Original message", raw}, true
-	case whole && isASCII(header) && can.EightBit && goes(raw):
-		return part{"message/rfc822", "8bit", "Original message", raw}, true
-	case whole && utf8.Valid(header) && can.EightBit && can.UTF8 && goes(raw):
-		return part{"message/global", "8bit", "Original message", raw}, true // RFC 6532, section 3.7
+	header := proper(head(a.Raw))
+	limit := map[string]int{"": maxUnasked, fullOnly: maxAsked}[a.Return]
+	if a.Action == spool.FailedAction && len(a.Raw) <= limit {
+		if p, ok := whole(header, proper(a.Raw), can); ok {
+			return p, true
+		}
 	}
 	if len(header) > maxUnasked {
 		header = header[:bytes.LastIndexByte(header[:maxUnasked], '\n')+1]
@@ -44,6 +40,21 @@ func original(a *spool.Report, can Extensions) (p part, ok bool) {
 		return part{"text/rfc822-headers", "7bit", "Original header", header}, true
 	}
 	return part{"text/rfc822-headers", "quoted-printable", "Original header", quoted(header)}, true
+}
+
+// whole is the message itself, if it can go to the server as it is.
+func whole(header, raw []byte, can Extensions) (p part, ok bool) {
+	switch {
+	case !goes(raw):
+		return part{}, false
+	case isASCII(raw):
+		return part{"message/rfc822", "7bit", "Original message", raw}, true
+	case can.EightBit && isASCII(header):
+		return part{"message/rfc822", "8bit", "Original message", raw}, true
+	case can.EightBit && can.UTF8 && utf8.Valid(header):
+		return part{"message/global", "8bit", "Original message", raw}, true // RFC 6532, section 3.7
+	}
+	return part{}, false
 }
 
 // proper makes every line end CRLF.
