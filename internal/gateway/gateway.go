@@ -28,6 +28,7 @@ import (
 	"heyrelay/internal/delivery"
 	"heyrelay/internal/events"
 	"heyrelay/internal/heymarket"
+	"heyrelay/internal/notify"
 	"heyrelay/internal/spool"
 	"heyrelay/mimeconv"
 	"heyrelay/smtpd"
@@ -42,6 +43,8 @@ type Parts struct {
 	Now       func() time.Time  // time.Now
 	Random    io.Reader         // for ids; must be good and safe for many goroutines; crypto/rand
 	Listen    func(network, address string) (net.Listener, error)
+	Dial      func(ctx context.Context, network, address string) (net.Conn, error) // to the smarthost; net.Dialer's
+	Webhook   http.RoundTripper                                                    // for events; like Transport's default
 	UserAgent string
 }
 
@@ -53,6 +56,7 @@ type Gateway struct {
 	now       func() time.Time
 	planner   planner
 	scheduler *delivery.Scheduler
+	notifier  *notify.Notifier
 	server    *smtpd.Server
 	listeners []smtpd.Listener
 }
@@ -68,14 +72,16 @@ func New(cfg *config.Config, p Parts) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Gateway{cfg: cfg, store: p.Store, sink: p.Sink, now: p.Now}
+	g := &Gateway{cfg: cfg, store: p.Store, now: p.Now}
+	g.notifier = notifier(cfg, p, g.Addrs)
+	g.sink = events.Sinks{p.Sink, g.notifier}
 	g.planner = planner{cfg: cfg, localID: func() string { return uuid.Must(uuid.NewRandomFromReader(p.Random)).String() }}
 	g.scheduler = delivery.New(delivery.Options{
-		Store: p.Store, Teams: teams, Creator: creators(cfg), Sink: p.Sink, Now: p.Now, Jitter: rand.Float64,
+		Store: p.Store, Teams: teams, Creator: creators(cfg), Sink: g.sink, Now: p.Now, Jitter: rand.Float64,
 		Timeout:      cfg.Heymarket.Timeout.Std(),
 		RetryInitial: cfg.Delivery.RetryInitial.Std(), RetryMax: cfg.Delivery.RetryMax.Std(), Expire: cfg.Delivery.Expire.Std(),
 		LanePatience: cfg.Delivery.LanePatience.Std(), LocalIDMemory: cfg.Delivery.LocalIDMemory.Std(), HoldMax: cfg.Delivery.HoldMax.Std(), NewLocalID: g.planner.localID,
-		Grace: grace, Event: func(events.Event) []byte { return nil },
+		Grace: grace, Event: notify.Encoder(cfg.Events.Kinds),
 		Reports: cfg.Bounces.Smarthost != "", DelayAfter: cfg.Bounces.Delay.Std(),
 	})
 	users, err := users(cfg)
@@ -92,6 +98,9 @@ func New(cfg *config.Config, p Parts) (*Gateway, error) {
 func (p *Parts) defaults() {
 	if p.Transport == nil {
 		p.Transport = heymarket.NewTransport()
+	}
+	if p.Webhook == nil {
+		p.Webhook = heymarket.NewTransport()
 	}
 	if p.Now == nil {
 		p.Now = time.Now
@@ -112,6 +121,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 
 	var serving, scheduling sync.WaitGroup
 	scheduling.Go(func() { g.scheduler.Run(delivering) })
+	serving.Go(func() { g.notifier.Run(ctx) })
 	serving.Go(func() { g.sweep(ctx) })
 	failures := make(chan error, len(g.listeners))
 	for _, l := range g.listeners {

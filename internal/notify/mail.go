@@ -21,10 +21,10 @@ import (
 // Smarthost is the mail server that takes reports, and how to speak to it.
 type Smarthost struct {
 	Reporter
-	Address        string // host:port
-	Implicit       bool   // TLS from the beginning (RFC 8314, section 3), else by STARTTLS where it is offered
-	User, Password string // where it wants a login
-	Own            []net.Addr
+	Address        string            // host:port
+	Implicit       bool              // TLS from the beginning (RFC 8314, section 3), else by STARTTLS where it is offered
+	User, Password string            // where it wants a login
+	Own            func() []net.Addr // addresses that are this relay's; nil: none
 
 	Roots *x509.CertPool                                                       // whom to trust; nil: whom the system trusts
 	Dial  func(ctx context.Context, network, address string) (net.Conn, error) // nil: net.Dialer's
@@ -72,7 +72,7 @@ func (s *Smarthost) dial(ctx context.Context) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if slices.ContainsFunc(s.Own, func(own net.Addr) bool { return same(conn.RemoteAddr(), own) }) {
+	if s.Own != nil && slices.ContainsFunc(s.Own(), func(own net.Addr) bool { return same(conn.RemoteAddr(), own) }) {
 		_ = conn.Close()
 		return nil, fmt.Errorf("bounces.smarthost %s is this relay itself, at %s; name another mail server", s.Address, conn.RemoteAddr())
 	}

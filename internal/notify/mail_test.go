@@ -191,7 +191,7 @@ func TestOwnListenerIsNoSmarthost(t *testing.T) {
 		{&net.UnixAddr{Name: "/run/heyrelay.sock"}, true},
 	} {
 		host, before := s.smarthost(), len(s.all())
-		host.Own = []net.Addr{&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1}, c.own}
+		host.Own = func() []net.Addr { return []net.Addr{&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1}, c.own} }
 		_, h := tell(t, host, failed(""))
 		if sent := len(s.all()) > before; sent != c.sent || !sent && !strings.Contains(h.all()[0].Reason, "this relay itself") {
 			t.Errorf("%v: sent is %v, %+v", c.own, sent, h.all())

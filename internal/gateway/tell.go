@@ -1,0 +1,27 @@
+package gateway
+
+import (
+	"math/rand/v2"
+	"net"
+
+	"heyrelay/internal/config"
+	"heyrelay/internal/notify"
+)
+
+// notifier tells senders and the operator's webhook, so far as each is configured.
+// own are the addresses at which reports would come back as mail.
+func notifier(cfg *config.Config, p Parts, own func() []net.Addr) *notify.Notifier {
+	o := notify.Options{Store: p.Store, Sink: p.Sink, Now: p.Now, Jitter: rand.Float64, Grace: grace}
+	if address, implicit, ok := cfg.Bounces.Server(); ok {
+		o.Smarthost = &notify.Smarthost{
+			Reporter: notify.Reporter{Hostname: cfg.Hostname, From: cfg.Bounces.From},
+			Address:  address, Implicit: implicit, User: cfg.Bounces.User, Password: cfg.Bounces.Password.Reveal(), Own: own, Dial: p.Dial,
+		}
+	}
+	if key, ok := cfg.Events.Key(); ok && cfg.Events.URL != "" {
+		o.Webhook = &notify.Webhook{
+			URL: cfg.Events.URL, Key: key, UserAgent: p.UserAgent, Hostname: cfg.Hostname, Now: p.Now, Transport: p.Webhook,
+		}
+	}
+	return notify.New(o)
+}
