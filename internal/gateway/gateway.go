@@ -42,6 +42,7 @@ type Parts struct {
 	Transport http.RoundTripper // heymarket.NewTransport()
 	Now       func() time.Time  // time.Now
 	Random    io.Reader         // for ids; must be good and safe for many goroutines; crypto/rand
+	Jitter    func() float64    // uniform in [0,1), for many goroutines; rand.Float64
 	Listen    func(network, address string) (net.Listener, error)
 	Dial      func(ctx context.Context, network, address string) (net.Conn, error) // to the smarthost; net.Dialer's
 	Webhook   http.RoundTripper                                                    // for events; like Transport's default
@@ -77,7 +78,7 @@ func New(cfg *config.Config, p Parts) (*Gateway, error) {
 	g.sink = events.Sinks{p.Sink, g.notifier}
 	g.planner = planner{cfg: cfg, localID: func() string { return uuid.Must(uuid.NewRandomFromReader(p.Random)).String() }}
 	g.scheduler = delivery.New(delivery.Options{
-		Store: p.Store, Teams: teams, Creator: creators(cfg), Sink: g.sink, Now: p.Now, Jitter: rand.Float64,
+		Store: p.Store, Teams: teams, Creator: creators(cfg), Sink: g.sink, Now: p.Now, Jitter: p.Jitter,
 		Timeout:      cfg.Heymarket.Timeout.Std(),
 		RetryInitial: cfg.Delivery.RetryInitial.Std(), RetryMax: cfg.Delivery.RetryMax.Std(), Expire: cfg.Delivery.Expire.Std(),
 		LanePatience: cfg.Delivery.LanePatience.Std(), LocalIDMemory: cfg.Delivery.LocalIDMemory.Std(), HoldMax: cfg.Delivery.HoldMax.Std(), NewLocalID: g.planner.localID,
@@ -104,6 +105,9 @@ func (p *Parts) defaults() {
 	}
 	if p.Now == nil {
 		p.Now = time.Now
+	}
+	if p.Jitter == nil {
+		p.Jitter = rand.Float64
 	}
 	if p.Listen == nil {
 		p.Listen = net.Listen

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"math/rand/v2"
 	"net"
 
 	"heyrelay/internal/config"
@@ -11,7 +10,7 @@ import (
 // notifier tells senders and the operator's webhook, so far as each is configured.
 // own are the addresses at which reports would come back as mail.
 func notifier(cfg *config.Config, p Parts, own func() []net.Addr) *notify.Notifier {
-	o := notify.Options{Store: p.Store, Sink: p.Sink, Now: p.Now, Jitter: rand.Float64, Grace: grace}
+	o := notify.Options{Store: p.Store, Sink: p.Sink, Now: p.Now, Jitter: p.Jitter, Grace: grace}
 	if address, implicit, ok := cfg.Bounces.Server(); ok {
 		o.Smarthost = &notify.Smarthost{
 			Reporter: notify.Reporter{Hostname: cfg.Hostname, From: cfg.Bounces.From},

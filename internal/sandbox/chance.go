@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"hash/fnv"
 	"io"
 	"math/rand/v2"
@@ -40,11 +41,19 @@ func (s *Sandbox) destiny(c Call) (fault Fault, lot float64) {
 
 // dice throws for a call. The throw hangs on the seed, on what is called and on
 // how often that was called before, not on what others do at the same time: so a
-// run with several callers can be repeated.
+// run with several callers can be repeated. A send is known by its local_id: a
+// reply's convo_id hangs on who came first.
 func (s *Sandbox) dice(c Call) *rand.Rand {
 	h := fnv.New64a()
 	io.WriteString(h, c.Method+" "+c.Path+"\n")
-	h.Write(c.Body)
+	var send struct {
+		LocalID string `json:"local_id"`
+	}
+	if json.Unmarshal(c.Body, &send) == nil && send.LocalID != "" {
+		io.WriteString(h, send.LocalID)
+	} else {
+		h.Write(c.Body)
+	}
 	equal := h.Sum64()
 	s.calls[equal]++
 	h.Write(binary.BigEndian.AppendUint64(nil, uint64(s.calls[equal])))

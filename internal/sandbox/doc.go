@@ -36,6 +36,10 @@
 //	denied@        403
 //	timeout@       408
 //	conflict@      409
+//	toolarge@      413
+//	unprocessed@   422
+//	tooearly@      425
+//	teapot@        418, which nobody expects
 //	throttle@      429, with Options.RetryAfter
 //	unavailable@   503 with a page of HTML and a Retry-After of 1 s
 //	redirect@      302 to another host

@@ -13,6 +13,10 @@ const (
 	Denied       Fault = "denied"
 	Timeout      Fault = "timeout"
 	Conflict     Fault = "conflict"
+	TooLarge     Fault = "toolarge"
+	Unprocessed  Fault = "unprocessed"
+	TooEarly     Fault = "tooearly"
+	Teapot       Fault = "teapot"
 	Throttle     Fault = "throttle"
 	Unavailable  Fault = "unavailable"
 	Redirect     Fault = "redirect"
@@ -52,6 +56,10 @@ func table() []row {
 		{fault: Denied, does: "403", instead: status(403)},
 		{fault: Timeout, does: "408", instead: status(408)},
 		{fault: Conflict, does: "409", instead: status(409)},
+		{fault: TooLarge, does: "413", instead: status(413)},
+		{fault: Unprocessed, does: "422", instead: status(422)},
+		{fault: TooEarly, does: "425", instead: status(425)},
+		{fault: Teapot, does: "418, which nobody expects", instead: status(418)},
 		{fault: Throttle, does: "429, with Options.RetryAfter", instead: (*Sandbox).throttled},
 		{fault: Unavailable, does: "503 with a page of HTML and a Retry-After of 1 s", instead: page(503, "Retry-After", "1")},
 		{fault: Redirect, does: "302 to another host", instead: page(302, "Location", "https://portal.example/")},

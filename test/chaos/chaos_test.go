@@ -2,10 +2,12 @@ package chaos
 
 import (
 	"context"
-	"crypto/rand"
+	"encoding/binary"
 	"encoding/json"
 	"flag"
 	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"path/filepath"
@@ -37,10 +39,11 @@ const (
 
 // faults are a fifth of all answers, of each kind that an answer can have.
 var faults = map[sandbox.Fault]float64{
-	sandbox.TempError: .025, sandbox.Timeout: .015, sandbox.Throttle: .02, sandbox.Unavailable: .02,
-	sandbox.HTML200: .015, sandbox.HTML403: .01, sandbox.Refused: .01, sandbox.DropBefore: .02, sandbox.DropAfter: .02,
-	sandbox.HalfAnswer: .01, sandbox.LateError: .01, sandbox.Conflict: .005, sandbox.Slow: .005, sandbox.NoID: .005,
-	sandbox.PermError: .003, sandbox.Denied: .003, sandbox.Unauthorized: .002, sandbox.Redirect: .002,
+	sandbox.TempError: .02, sandbox.Timeout: .015, sandbox.Throttle: .02, sandbox.Unavailable: .02, sandbox.TooEarly: .005, sandbox.Teapot: .005,
+	sandbox.HTML200: .01, sandbox.HTML403: .01, sandbox.Refused: .01, sandbox.DropBefore: .02, sandbox.DropAfter: .015,
+	sandbox.HalfAnswer: .01, sandbox.LateError: .01, sandbox.Conflict: .005, sandbox.Slow: .003, sandbox.NoID: .003,
+	sandbox.PermError: .002, sandbox.TooLarge: .001, sandbox.Unprocessed: .001, sandbox.Denied: .002, sandbox.Unauthorized: .001, sandbox.Redirect: .001,
+	sandbox.NotQueued: .003, sandbox.NoConvo: .002, sandbox.Compliance: .001, sandbox.Foreign: .001, sandbox.Elsewhere: .001, sandbox.Gone: .002, sandbox.Moved: .001,
 }
 
 // TestFaults sends many messages while a fifth of the answers are faulty. Each is
@@ -54,7 +57,7 @@ func TestFaults(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		api := sandbox.New(sandbox.Options{Chance: faults, Seed: *seed})
-		g, store := build(t, dir, configuration(), api)
+		g, store := build(t, dir, configuration(), api, *seed)
 		ctx, stop := context.WithCancel(context.Background())
 		var running sync.WaitGroup
 		running.Go(func() {
@@ -76,6 +79,7 @@ func TestFaults(t *testing.T) {
 		stop()
 		running.Wait()
 		count(t, store, api, handed)
+		ledger(t, filepath.Join(dir, "spool.db"))
 		if err := store.Check(context.Background()); err != nil {
 			t.Error(err)
 		}
@@ -95,7 +99,7 @@ func configuration() string {
 
 // build makes a relay that no client reaches but the test, on a spool in dir. The
 // store is the caller's to close.
-func build(t *testing.T, dir, configuration string, api *sandbox.Sandbox) (*gateway.Gateway, *sqlite.Store) {
+func build(t *testing.T, dir, configuration string, api *sandbox.Sandbox, seed uint64) (*gateway.Gateway, *sqlite.Store) {
 	t.Helper()
 	cfg, err := config.Parse("chaos", []byte(configuration), func(string) (string, bool) { return sandbox.DemoAPIKey, true })
 	if err != nil {
@@ -105,14 +109,39 @@ func build(t *testing.T, dir, configuration string, api *sandbox.Sandbox) (*gate
 	if err != nil {
 		t.Fatal(err)
 	}
+	chance := newChance(seed)
 	g, err := gateway.New(cfg, gateway.Parts{
-		Store: store, Sink: events.Sinks{}, Transport: api, Random: rand.Reader,
+		Store: store, Sink: events.Sinks{}, Transport: api, Random: chance, Jitter: chance.Float64,
 		Listen: func(string, string) (net.Listener, error) { return &deaf{closed: make(chan struct{})}, nil },
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return g, store
+}
+
+// chance is random numbers of a seed, for many goroutines.
+type chance struct {
+	mu     sync.Mutex
+	source *rand.ChaCha8
+}
+
+func newChance(seed uint64) *chance {
+	var key [32]byte
+	binary.BigEndian.PutUint64(key[:], seed)
+	return &chance{source: rand.NewChaCha8(key)}
+}
+
+func (c *chance) Read(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.source.Read(p)
+}
+
+func (c *chance) Float64() float64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return rand.New(c.source).Float64()
 }
 
 // hand hands over message i, the next of its conversation.
@@ -172,9 +201,10 @@ func count(t *testing.T, r spool.Reader, api *sandbox.Sandbox, handed []time.Tim
 	if err != nil {
 		t.Fatal(err)
 	}
-	states := map[string]int{}
+	states, digest := map[string]int{}, fnv.New64a()
 	for _, e := range all {
 		states[e.State]++
+		fmt.Fprintln(digest, e.QueueID, e.State)
 		want := 1
 		if e.State == spool.Failed.String() {
 			want = 0
@@ -183,9 +213,35 @@ func count(t *testing.T, r spool.Reader, api *sandbox.Sandbox, handed []time.Tim
 			t.Errorf("%s is %s (%s) and arrived %d times", e.QueueID, e.State, strings.Join(e.Targets, " "), arrived[e.QueueID])
 		}
 	}
-	t.Logf("states %v", states)
+	t.Logf("states %v, digest of what became of each %x", states, digest.Sum64())
 	if len(all) != *messages {
 		t.Errorf("the spool has %d requests of %d", len(all), *messages)
+	}
+}
+
+// ledger sees whether what was accepted is the sum of what became of it.
+func ledger(t *testing.T, path string) {
+	t.Helper()
+	o, err := sqlite.OpenOperator(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.Close()
+	stats, err := o.Stats(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	accepted, sum := 0, map[string]int{}
+	for _, r := range stats {
+		accepted += r.Accepted
+		for state, n := range r.States {
+			sum[state] += n
+		}
+	}
+	t.Logf("the ledger of %d routes: %d accepted, %v", len(stats), accepted, sum)
+	ended := sum["sent"] + sum["flagged"] + sum["failed"] + sum["dropped"]
+	if accepted != *messages || accepted != ended {
+		t.Errorf("%d accepted of %d, %d have ended", accepted, *messages, ended)
 	}
 }
 

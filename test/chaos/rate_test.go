@@ -35,7 +35,7 @@ func TestRate(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		api := sandbox.New(sandbox.Options{RatePerMinute: sandbox.APIRate, Latency: 50 * time.Millisecond})
-		g, store := build(t, dir, rateConfig, api)
+		g, store := build(t, dir, rateConfig, api, 1)
 		var waits sync.WaitGroup
 		for c := range 64 { // many clients, so that they share commits
 			waits.Go(func() {
