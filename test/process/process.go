@@ -147,8 +147,14 @@ func (p *Process) signal(s os.Signal) {
 	<-p.done
 }
 
-// Ended waits for the process to end by itself.
-func (p *Process) Ended() { <-p.done }
+// Ended waits for the process to end by itself and returns the exit code.
+func (p *Process) Ended() int {
+	<-p.done
+	return p.cmd.ProcessState.ExitCode()
+}
+
+// PID is its number.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
 
 // FreeAddress is an address on loopback that nothing listens on.
 func FreeAddress(t testing.TB) string {

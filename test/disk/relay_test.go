@@ -1,0 +1,161 @@
+package disk
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/smtp"
+	"net/textproto"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"heyrelay/internal/sandbox"
+	"heyrelay/internal/spool/sqlite"
+	"heyrelay/test/process"
+)
+
+const relayConfig = `
+hostname: relay.example.com
+listeners: [{address: %q}]
+heymarket: {base_url: "http://%s"}
+teams: {shop: {secrets: [{id: demo, key_file: key}], rate: 6000000/min}}
+routes: [{inbox: 202, creator_id: 55}]
+spool: {url: "sqlite:%s", min_free: %s}
+`
+
+// relay is a serve on a spool in a folder of the test's choice.
+type relay struct {
+	*process.Process
+	binary, config string
+	smtp           string // addresses
+	api            string
+	spool          string // file
+}
+
+// newRelay makes one that is not started yet. Nobody answers for its API yet.
+func newRelay(t *testing.T, dir, minFree string) *relay {
+	t.Helper()
+	home := t.TempDir()
+	r := &relay{
+		binary: process.Build(t), config: filepath.Join(home, "heyrelay.yaml"),
+		smtp: process.FreeAddress(t), api: process.FreeAddress(t), spool: filepath.Join(dir, "spool.db"),
+	}
+	text := fmt.Sprintf(relayConfig, r.smtp, r.api, r.spool, minFree)
+	for name, text := range map[string]string{"key": "not-a-secret", "heyrelay.yaml": text} {
+		if err := os.WriteFile(filepath.Join(home, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return r
+}
+
+func (r *relay) start(t *testing.T) {
+	t.Helper()
+	r.Process = process.Start(t, r.binary, "serve", "-c", r.config)
+	r.Await("SMTP on")
+}
+
+// refuses sees that it does not start, but says why in one line, and returns that.
+func (r *relay) refuses(t *testing.T) string {
+	t.Helper()
+	p := process.Start(t, r.binary, "serve", "-c", r.config)
+	if code := p.Ended(); code != 1 {
+		t.Errorf("exit code %d, want 1", code)
+	}
+	_, line, _ := strings.Cut("\n"+p.Output(), "\nheyrelay: ") // after warnings
+	if line == "" || strings.Contains(line, "\n") {
+		t.Errorf("not one line, but %q", line)
+	}
+	return line
+}
+
+// serveAPI answers for the API from now on.
+func (r *relay) serveAPI(t *testing.T, o sandbox.Options) *sandbox.Sandbox {
+	t.Helper()
+	l, err := net.Listen("tcp", r.api)
+	if err != nil {
+		t.Fatal(err)
+	}
+	api := sandbox.New(o)
+	server := &httptest.Server{Listener: l, Config: &http.Server{Handler: api}}
+	server.Start()
+	t.Cleanup(server.Close)
+	return api
+}
+
+// send hands over message i and returns the code of the answer.
+func (r *relay) send(t *testing.T, i int) int {
+	t.Helper()
+	text := fmt.Sprintf("To: <u%d@example.com>\r\nSubject: Mail\r\nMessage-ID: <%d@disk>\r\nDate: %s\r\n\r\nmail-%d.\r\n%s",
+		i, i, time.Now().Format(time.RFC1123Z), i, strings.Repeat("All work and no play makes Jack a dull boy.\r\n", 50))
+	err := smtp.SendMail(r.smtp, nil, "app@example.com", []string{fmt.Sprintf("u%d@example.com", i)}, []byte(text))
+	var refused *textproto.Error
+	switch {
+	case err == nil:
+		return 250
+	case errors.As(err, &refused):
+		return refused.Code
+	}
+	t.Errorf("message %d: %v", i, err)
+	return 0
+}
+
+// sends hands over message i, which is to be answered with a code.
+func (r *relay) sends(t *testing.T, i, code int) {
+	t.Helper()
+	if got := r.send(t, i); got != code {
+		t.Errorf("message %d was answered %d, want %d", i, got, code)
+	}
+}
+
+// arrived waits until the API has n messages, and sees that it has each of 0 to
+// n-1 once.
+func arrived(t *testing.T, api *sandbox.Sandbox, n int) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	late := time.After(40 * time.Second)
+	for len(api.Messages()) < n {
+		select {
+		case <-tick.C:
+		case <-late:
+			t.Fatalf("%d of %d messages arrived", len(api.Messages()), n)
+		}
+	}
+	got := map[string]int{}
+	for _, m := range api.Messages() {
+		var r process.Request
+		if err := json.Unmarshal(m.Request, &r); err != nil {
+			t.Fatal(err)
+		}
+		first, _, _ := strings.Cut(r.RawText, "\n")
+		got[strings.TrimSpace(first)]++
+	}
+	for i := range n {
+		if times := got[fmt.Sprintf("mail-%d.", i)]; times != 1 {
+			t.Errorf("message %d arrived %d times", i, times)
+		}
+	}
+}
+
+// ends stops the relay and looks for contradictions in its spool.
+func (r *relay) ends(t *testing.T) {
+	t.Helper()
+	if code := r.Stop(); code != 0 {
+		t.Errorf("stopped with exit code %d", code)
+	}
+	store, err := sqlite.Open(t.Context(), r.spool, sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	if err := store.Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
