@@ -21,7 +21,7 @@ var (
 	ErrInUse    = errors.New("the spool is in use")          // another process holds it
 	ErrNotFound = errors.New("no such message in the spool") // a queue id that it does not know
 	ErrLost     = errors.New("the claim is no longer ours")  // the attempt has ended, or another has begun since
-	ErrCorrupt  = errors.New("the spool contradicts itself") // what Check finds, or the medium is damaged
+	ErrCorrupt  = errors.New("the spool is damaged")         // what Check finds, or the medium gives back
 	ErrClosed   = errors.New("the spool is closed")          // the verb came after Close
 )
 
@@ -34,7 +34,8 @@ type Store interface {
 	// opens the conversation of each request, records the requests' keys and
 	// queues them. A repeat changes nothing, save that requests of the first
 	// message which had failed or were dropped are queued again, at the end of
-	// their lanes. The error is ErrFull or ErrReadOnly where the medium refuses.
+	// their lanes. The error is ErrFull or ErrReadOnly where the medium refuses,
+	// and ErrCorrupt once any verb has found damage: who has the mail still keeps it.
 	Accept(ctx context.Context, m *Message) (Receipt, error)
 
 	// Heard says that the client surely got its 250: a message without a

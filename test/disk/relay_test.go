@@ -1,6 +1,8 @@
 package disk
 
 import (
+	"bytes"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -157,5 +159,61 @@ func (r *relay) ends(t *testing.T) {
 	defer store.Close()
 	if err := store.Check(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+const spoilt = `
+SELECT rootpage, page_size FROM (SELECT name, rootpage FROM sqlite_schema UNION SELECT 'sqlite_schema', 1), pragma_page_size
+ WHERE name = ?`
+
+// spoil has the first page of a table hold something else than was written.
+func (r *relay) spoil(t *testing.T, table string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+r.spool)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var page, size int64
+	err = db.QueryRowContext(t.Context(), spoilt, table).Scan(&page, &size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(r.spool, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteAt(bytes.Repeat([]byte{0x55}, int(size)), (page-1)*size); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Where the damage stands at the door, nothing starts, in one clear line.
+func TestDamagedAtStart(t *testing.T) {
+	r := newRelay(t, t.TempDir(), "1MB")
+	r.start(t)
+	r.sends(t, 0, 250)
+	r.ends(t)
+	r.spoil(t, "sqlite_schema")
+	if line := r.refuses(t); !strings.Contains(line, "the spool is damaged: ") || !strings.Contains(line, "what to do: stop heyrelay") {
+		t.Errorf("it says %s", line)
+	}
+}
+
+// Damage that is met only while mail comes in: that message and all later ones
+// stay with the client, the log says what to do, and what was accepted is sent.
+func TestDamaged(t *testing.T) {
+	r := newRelay(t, t.TempDir(), "1MB")
+	r.start(t)
+	r.sends(t, 0, 250)
+	r.ends(t)
+	r.spoil(t, "link")
+	r.start(t)
+	r.sends(t, 1, 451)
+	r.Await("refused.*Internal trouble.*the spool is damaged: .*what to do: stop heyrelay")
+	arrived(t, r.serveAPI(t, sandbox.Options{}), 1)
+	if code := r.Stop(); code != 0 {
+		t.Errorf("stopped with exit code %d", code)
 	}
 }

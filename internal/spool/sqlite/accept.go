@@ -11,6 +11,9 @@ import (
 
 // Accept implements spool.Store.
 func (s *Store) Accept(ctx context.Context, m *spool.Message) (spool.Receipt, error) {
+	if damage := s.damage.Load(); damage != nil {
+		return spool.Receipt{}, *damage
+	}
 	if err := s.headroom.check(); err != nil {
 		return spool.Receipt{}, err
 	}

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -61,15 +62,8 @@ func TestDamagedPage(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := 8 * 8192; i < 12*8192; i++ {
-		b[i] = 0x55
-	}
-	if err := os.WriteFile(path, b, 0o600); err != nil {
-		t.Fatal(err)
+	for page := int64(8); page < 12; page++ {
+		spoilPage(t, path, page)
 	}
 	r, err := OpenReader(path)
 	if err != nil {
@@ -78,5 +72,58 @@ func TestDamagedPage(t *testing.T) {
 	defer r.Close()
 	if err := r.Check(t.Context()); !errors.Is(err, spool.ErrCorrupt) {
 		t.Errorf("Check: %v, want ErrCorrupt", err)
+	}
+}
+
+// spoilPage has a page, counted from 0, hold something else than was written.
+func spoilPage(t *testing.T, path string, page int64) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteAt(bytes.Repeat([]byte{0x55}, 8192), page*8192); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestDamageFound has a message meet damage: neither it nor any later one is
+// taken, and what waits goes on.
+func TestDamageFound(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "spool.db")
+	s, err := Open(t.Context(), path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fill(t, s, 1)
+	var links int64
+	if err := s.Reader.db.QueryRowContext(t.Context(), "SELECT rootpage FROM sqlite_schema WHERE name = 'link'").Scan(&links); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	spoilPage(t, path, links-1)
+	if s, err = Open(t.Context(), path, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	_, first := s.Accept(t.Context(), mail(2))
+	keyless := mail(3)
+	keyless.Requests[0].Look, keyless.Requests[0].Own = nil, nil
+	_, second := s.Accept(t.Context(), keyless)
+	for _, err := range []error{first, second} {
+		if !errors.Is(err, spool.ErrCorrupt) {
+			t.Fatalf("error %v, want ErrCorrupt", err)
+		}
+		wantText(t, err, "the spool is damaged: database disk image is malformed", "what to do: stop heyrelay", "docs/durability.md")
+	}
+	tasks, _, err := s.Claim(t.Context(), epoch, time.Minute, spool.Room{Team: "shop", Rate: plenty, Free: 2})
+	if err != nil || len(tasks) != 1 {
+		t.Fatalf("claimed %d (%v), want the one that waited", len(tasks), err)
+	}
+	if _, err := s.Finish(t.Context(), epoch, spool.Outcome{Task: tasks[0], State: spool.Sent}); err != nil {
+		t.Error(err)
 	}
 }

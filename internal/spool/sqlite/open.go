@@ -22,6 +22,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"heyrelay/internal/spool"
@@ -49,6 +50,7 @@ type Store struct {
 	path     string
 	maxSleep time.Duration
 	headroom *headroom
+	damage   atomic.Pointer[error] // the first that was found
 	waiters  waiters
 
 	ops  chan *op

@@ -47,6 +47,9 @@ func run[T any](ctx context.Context, s *Store, size int, f func(*writer) (T, err
 		return none, spool.ErrClosed
 	}
 	if err := <-o.done; err != nil {
+		if errors.Is(err, spool.ErrCorrupt) {
+			s.damage.CompareAndSwap(nil, &err)
+		}
 		return none, err
 	}
 	return result, nil
