@@ -186,6 +186,9 @@ func (s *Scheduler) learn(r result) spool.Outcome {
 	o := s.judge(r)
 	s.watch(r, o)
 	o.Report, o.Event = s.report(o), s.o.Event(s.event(o))
+	if o.Report == spool.DelayedAction {
+		o.Until = o.Task.Tried.Add(s.o.Expire)
+	}
 	if more := r.search.Pages - 1; more > 0 { // the claim paid for one
 		if err := s.o.Store.Spend(s.ctx, s.o.Now(), r.task.Team, s.o.Teams[r.task.Team].Rate, more); err != nil {
 			s.trouble("the pages of a search could not be charged", err)

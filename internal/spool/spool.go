@@ -317,8 +317,9 @@ type Outcome struct {
 	APIID              string // X-Request-Id
 	Reason             string // for people
 
-	Report Action // what the sender is to be told, "" for nothing; a delay only once
-	Event  []byte // what the operator's webhook is to be told, nil for nothing
+	Report Action    // what the sender is to be told, "" for nothing; a delay only once
+	Until  time.Time // of a delay: when the request will be given up
+	Event  []byte    // what the operator's webhook is to be told, nil for nothing
 }
 
 // Standing is where a request stands.

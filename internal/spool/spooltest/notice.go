@@ -135,9 +135,9 @@ var noticeCases = []testCase{
 	{"DelayOnce", func(f *fixture) {
 		f.send(letter{})
 		task := f.claimOne()
-		f.done(spool.Outcome{Task: task, State: spool.Asleep, Due: f.now.Add(time.Second), Report: spool.DelayedAction})
-		if n := f.notice(spool.Mail); task.Delayed || n.Report.Action != spool.DelayedAction {
-			f.Errorf("the task says Delayed %v, the report %s", task.Delayed, n.Report.Action)
+		f.done(spool.Outcome{Task: task, State: spool.Asleep, Due: f.now.Add(time.Second), Report: spool.DelayedAction, Until: f.now.Add(day)})
+		if n := f.notice(spool.Mail); task.Delayed || n.Report.Action != spool.DelayedAction || !n.Report.Until.Equal(f.now.Add(day)) {
+			f.Errorf("the task says Delayed %v, the report %s until %s", task.Delayed, n.Report.Action, n.Report.Until)
 		}
 		f.now = f.now.Add(time.Second)
 		if !f.claimOne().Delayed {

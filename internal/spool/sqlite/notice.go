@@ -12,8 +12,8 @@ import (
 
 const (
 	sqlReport = `
-INSERT INTO notice (way, happened, due, request, attempt, action)
-SELECT 0, ?, max(?, m.reports), r.id, ?, ? FROM request r JOIN message m ON m.id = r.message WHERE r.id = ?`
+INSERT INTO notice (way, happened, due, request, attempt, action, until)
+SELECT 0, ?, max(?, m.reports), r.id, ?, ?, ? FROM request r JOIN message m ON m.id = r.message WHERE r.id = ?`
 	sqlDelayed = `UPDATE request SET delayed = 1 WHERE id = ?`
 	sqlEvent   = `INSERT INTO notice (way, happened, due, request, event) VALUES (1, ?, ?, ?, ?)`
 	// What is tried again has not failed.
@@ -33,7 +33,7 @@ func (w *writer) notify(now time.Time, o *spool.Outcome) error {
 			return err
 		}
 	}
-	_, err := w.exec(sqlReport, stamp(now), stamp(now), o.Task.Attempt, o.Report, o.Task.Request)
+	_, err := w.exec(sqlReport, stamp(now), stamp(now), o.Task.Attempt, o.Report, stamp(o.Until), o.Task.Request)
 	return err
 }
 
@@ -64,7 +64,7 @@ const (
 
 	sqlPutOffTooFar = `UPDATE notice SET due = ? WHERE way = ? AND due > ?`
 	sqlNotices      = `
-SELECT id, happened, tries, request, attempt, action, event FROM notice WHERE way = ? AND due <= ? ORDER BY due LIMIT ?`
+SELECT id, happened, tries, request, attempt, action, until, event FROM notice WHERE way = ? AND due <= ? ORDER BY due LIMIT ?`
 	sqlPutOff     = `UPDATE notice SET due = ?, tries = tries + ? WHERE id = ?`
 	sqlNextNotice = `SELECT due FROM notice WHERE way = ? ORDER BY due LIMIT 1`
 	sqlTold       = `DELETE FROM notice WHERE id = ?`
@@ -98,11 +98,11 @@ func (w *writer) notices(now time.Time, way spool.Way, limit int) (due []spool.N
 	var abouts []about
 	err = w.each(sqlNotices, []any{way, stamp(now), limit}, func(rows *sql.Rows) error {
 		n, a := spool.Notice{Way: way}, about{}
-		var happened int64
+		var happened, until int64
 		var action sql.NullString
-		err := rows.Scan(&n.ID, &happened, &n.Tries, &a.request, &a.attempt, &action, &n.Event)
+		err := rows.Scan(&n.ID, &happened, &n.Tries, &a.request, &a.attempt, &action, &until, &n.Event)
 		if n.Happened = moment(happened); action.Valid {
-			n.Report = &spool.Report{Action: spool.Action(action.String)}
+			n.Report = &spool.Report{Action: spool.Action(action.String), Until: moment(until)}
 		}
 		due, abouts = append(due, n), append(abouts, a)
 		return err

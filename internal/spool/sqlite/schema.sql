@@ -160,6 +160,7 @@ CREATE TABLE notice (
     tries    INTEGER NOT NULL DEFAULT 0,     -- to tell it, that failed
     request  INTEGER REFERENCES request,     -- NULL where it is about none
     attempt  INTEGER,                        -- of a report: what came of this one
+    until    INTEGER NOT NULL DEFAULT 0,     -- of a delay: when the request will be given up
     action   TEXT CHECK (action IN ('failed', 'delayed', 'relayed')),
     event    BLOB,                           -- of an event: the JSON to post
     CHECK (CASE way WHEN 0 THEN request IS NOT NULL AND attempt IS NOT NULL AND action IS NOT NULL AND event IS NULL
