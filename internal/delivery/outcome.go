@@ -48,7 +48,10 @@ func (s *Scheduler) refused(e *heymarket.Error, o spool.Outcome) spool.Outcome {
 	t := o.Task
 	definite := e.Class == heymarket.Invalid || e.Class == heymarket.Forbidden || e.Class == heymarket.NotFound
 	switch {
-	case e.Class == heymarket.Conflict, definite && t.Unknown:
+	case e.Class == heymarket.Conflict: // something goes by this local_id
+		o.Unknown = true
+		return s.next(o, spool.Search)
+	case definite && t.Unknown:
 		return s.next(o, spool.Search)
 	case t.ConvoID != 0 && !t.Alive && conversationMayBeGone(e):
 		o.Refused = true
@@ -107,9 +110,9 @@ func (s *Scheduler) searched(r result, o spool.Outcome) spool.Outcome {
 		return o
 	case r.problem != nil:
 		return s.askAgain(o, spool.Search, r.problem.RetryAfter)
-	case !r.search.Complete:
+	case !r.search.Complete: // a send under its local_id may tell, as long as the API remembers that
 		o.Reason = "the team's history could not be searched to the end"
-		return s.askAgain(o, spool.Search, 0)
+		return s.again(o, 0)
 	}
 	if listed := t.LastSend.Add(searchMargin); listed.After(now) {
 		o.Reason = "not found by its local_id yet"
