@@ -193,15 +193,16 @@ routes:
 spool: {url: "sqlite:%s", min_free: 1MB}
 `
 
-// StartRelay runs a sandbox without a rate limit and a serve in front of it.
-func StartRelay(t testing.TB, binary string) *Relay {
+// StartRelay runs a sandbox without a rate limit and a serve in front of it, with
+// more configuration where given.
+func StartRelay(t testing.TB, binary string, more ...string) *Relay {
 	t.Helper()
 	r := &Relay{Binary: binary, Dir: t.TempDir(), SMTP: FreeAddress(t)}
 	r.sandboxProc = Start(t, binary, "sandbox", "--address", "127.0.0.1:0", "--rate", "0")
 	r.API = r.sandboxProc.Await(`on (http://[0-9.:]+)`)
 	r.Config = filepath.Join(r.Dir, "heyrelay.yaml")
 	write(t, filepath.Join(r.Dir, "key"), "not-a-secret")
-	write(t, r.Config, fmt.Sprintf(relayConfig, r.SMTP, r.API, filepath.Join(r.Dir, "spool.db")))
+	write(t, r.Config, fmt.Sprintf(relayConfig, r.SMTP, r.API, filepath.Join(r.Dir, "spool.db"))+strings.Join(more, ""))
 	r.Restart(t)
 	return r
 }
