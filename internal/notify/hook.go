@@ -49,9 +49,22 @@ func (h *Webhook) tell(ctx context.Context, n spool.Notice) (said string, err er
 	defer resp.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxAnswer)) // the status has said it all
 	if resp.StatusCode/100 != 2 {
-		return "", fmt.Errorf("the webhook answered %d", resp.StatusCode)
+		return "", notBefore{fmt.Errorf("the webhook answered %d", resp.StatusCode), retryAfter(resp.Header, now)}
 	}
 	return "", nil
+}
+
+// retryAfter is the pause that an answer asks for (RFC 9110, section 10.2.3), 0
+// where it asks for none.
+func retryAfter(header http.Header, now time.Time) time.Duration {
+	text := header.Get("Retry-After")
+	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	if at, err := http.ParseTime(text); err == nil {
+		return at.Sub(now)
+	}
+	return 0
 }
 
 // signature signs an event together with its id and the time of the attempt.

@@ -36,6 +36,7 @@ type call struct {
 type endpoint struct {
 	mu      sync.Mutex
 	answers []int
+	later   string // Retry-After
 	calls   []call
 }
 
@@ -53,7 +54,7 @@ func (e *endpoint) RoundTrip(r *http.Request) (*http.Response, error) {
 		<-r.Context().Done()
 		return nil, r.Context().Err()
 	}
-	header := http.Header{"Location": {"https://other.example/"}}
+	header := http.Header{"Location": {"https://other.example/"}, "Retry-After": {e.later}}
 	return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(strings.NewReader("thanks")), Request: r}, nil
 }
 
@@ -167,6 +168,26 @@ func TestEventsAreTriedAgain(t *testing.T) {
 			t.Errorf("%+v", h.all())
 		}
 	})
+}
+
+func TestRetryAfterIsHonoured(t *testing.T) {
+	for later, want := range map[string]time.Duration{
+		"":                              5 * time.Second,
+		"1":                             5 * time.Second,
+		"120":                           2 * time.Minute,
+		"86400":                         time.Hour,
+		"Sat, 01 Jan 2000 00:03:00 GMT": 3 * time.Minute, // a bubble begins at midnight
+		"Fri, 31 Dec 1999 00:00:00 GMT": 5 * time.Second,
+		"soon":                          5 * time.Second,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			e := &endpoint{answers: []int{503, 200}, later: later}
+			run(t, notify.Options{Store: newNotices(event(1)), Webhook: hookTo(e), Sink: &heard{}}, 2*time.Hour)
+			if pause := e.all()[1].at.Sub(e.all()[0].at); pause != want {
+				t.Errorf("Retry-After %q: a pause of %v, want %v", later, pause, want)
+			}
+		})
+	}
 }
 
 // A redirect would be followed by a client that is asked to.

@@ -86,7 +86,8 @@ func same(remote, own net.Addr) bool {
 	if !ok || !also || r.Port != l.Port {
 		return false
 	}
-	return l.IP.Equal(r.IP) || l.IP.IsUnspecified() && isOurs(r.IP)
+	everywhere := l.IP == nil || l.IP.IsUnspecified()
+	return l.IP.Equal(r.IP) || everywhere && isOurs(r.IP)
 }
 
 // isOurs reports whether an address is one of this machine.

@@ -170,6 +170,36 @@ func TestAddressesInUTF8(t *testing.T) {
 	}
 }
 
+// at is a connection to an address.
+type at struct {
+	net.Conn
+	remote net.Addr
+}
+
+// RemoteAddr implements net.Conn.
+func (a at) RemoteAddr() net.Addr { return a.remote }
+
+// A listener on all addresses is at each that this machine has.
+func TestOwnAddressIsNoSmarthost(t *testing.T) {
+	own, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range own {
+		ip := a.(*net.IPNet).IP
+		here, there := net.Pipe()
+		host := &notify.Smarthost{Reporter: reporter, Address: "mail.example.com:25"}
+		host.Own = func() []net.Addr { return []net.Addr{&net.TCPAddr{IP: net.IPv6zero, Port: 25}} }
+		host.Dial = func(context.Context, string, string) (net.Conn, error) {
+			return at{here, &net.TCPAddr{IP: ip, Port: 25}}, nil
+		}
+		if _, h := tell(t, host, failed("")); !strings.Contains(h.all()[0].Reason, "this relay itself") {
+			t.Errorf("%v: %+v", ip, h.all())
+		}
+		_ = there.Close()
+	}
+}
+
 func TestOwnListenerIsNoSmarthost(t *testing.T) {
 	s := serve(t, nil)
 	port := func(ip string) net.Addr {
@@ -186,6 +216,7 @@ func TestOwnListenerIsNoSmarthost(t *testing.T) {
 		{port("127.0.0.1"), false},
 		{port("0.0.0.0"), false},
 		{port("::"), false},
+		{port(""), false},
 		{port("192.0.2.1"), true},
 		{&net.TCPAddr{IP: net.IPv4zero, Port: 1}, true},
 		{&net.UnixAddr{Name: "/run/heyrelay.sock"}, true},

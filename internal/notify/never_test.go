@@ -128,6 +128,44 @@ func TestWhatComesBackIsBounded(t *testing.T) {
 	}
 }
 
+// A header is bounded too, and ends between two lines.
+func TestAHeaderIsBounded(t *testing.T) {
+	a := failed(strings.Repeat("X-Field: 0123456789\r\n", 100<<10/21))
+	a.Return = "HDRS"
+	l, ok := reporter.Write(spool.Notice{Happened: happened, Report: &a}, notify.Extensions{})
+	if _, returned, _ := strings.Cut(string(l.Text), "text/rfc822-headers"); !ok || len(returned) > 65<<10 || len(returned) < 60<<10 || strings.Count(returned, "X-Field") != strings.Count(returned, "6789\r\n") {
+		t.Errorf("%d bytes of a header", len(returned))
+	}
+}
+
+// The status of RFC 3463 says as much as the HTTP status does.
+func TestStatus(t *testing.T) {
+	for _, c := range []struct {
+		action spool.Action
+		status int
+		want   string
+	}{
+		{spool.RelayedAction, 200, "2.0.0"},
+		{spool.DelayedAction, 0, "4.4.1"},
+		{spool.DelayedAction, 401, "4.3.5"},
+		{spool.DelayedAction, 503, "4.3.0"},
+		{spool.FailedAction, 400, "5.0.0"},
+		{spool.FailedAction, 403, "5.7.1"},
+		{spool.FailedAction, 413, "5.3.4"},
+		{spool.FailedAction, 429, "5.4.7"},
+		{spool.FailedAction, 502, "5.4.7"},
+		{spool.FailedAction, 0, "5.4.7"},
+	} {
+		a := failed("")
+		a.Action, a.Status = c.action, c.status
+		a.Recipients[0].DSN = spool.DSN{Notify: []string{"SUCCESS", "DELAY", "FAILURE"}, Original: "ann@example.com"} // without a type
+		l, _ := reporter.Write(spool.Notice{Happened: happened, Report: &a}, notify.Extensions{})
+		if text := string(l.Text); !strings.Contains(text, "\r\nStatus: "+c.want+"\r\n") || !strings.Contains(text, "\r\nOriginal-Recipient: rfc822; ann@example.com\r\n") {
+			t.Errorf("%+v:\n%s", c, text)
+		}
+	}
+}
+
 func FuzzReport(f *testing.F) {
 	f.Add("Subject: x\r\n\r\nBody\r\n", "the API answered 400", "app@shop.example", "rfc822;ann@example.com", byte(0))
 	f.Add("Subject: \xff\n\n\x00\r\r\n.\r\n", "\r\n--\x00", "ü@ü.example", "utf-8;\\x{0}", byte(7))

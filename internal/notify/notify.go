@@ -246,9 +246,16 @@ func (n *Notifier) settle(r result) error {
 	return nil
 }
 
+// notBefore is a failure after which the other side wants to be left alone for a
+// time.
+type notBefore struct {
+	error
+	pause time.Duration
+}
+
 // pause is how long a notice waits after a failed attempt: up to a quarter less
-// than the backoff says, so that what failed together does not come together. What
-// we cut ourselves is due at once.
+// than the backoff says, so that what failed together does not come together; as
+// long as it is asked to, within reason. What we cut ourselves is due at once.
 func (n *Notifier) pause(r result) time.Duration {
 	if errors.Is(r.err, context.Canceled) {
 		return 0
@@ -258,7 +265,12 @@ func (n *Notifier) pause(r result) time.Duration {
 		d *= 2
 	}
 	d = min(d, r.way.most)
-	return d - time.Duration(n.o.Jitter()*float64(d)/4)
+	d -= time.Duration(n.o.Jitter() * float64(d) / 4)
+	var asked notBefore
+	if errors.As(r.err, &asked) {
+		d = max(d, min(asked.pause, r.way.most))
+	}
+	return d
 }
 
 // about is an event about what a notice is about.

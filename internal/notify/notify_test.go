@@ -133,6 +133,19 @@ func TestStoreTrouble(t *testing.T) {
 	})
 }
 
+// A store that cannot be asked is asked again, a second later each time.
+func TestStoreThatCannotBeAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began, e := time.Now(), &endpoint{answers: []int{200}}
+		store, h := newNotices(event(1)), &heard{}
+		store.blind = 3
+		run(t, notify.Options{Store: store, Webhook: hookTo(e), Sink: h}, 20*time.Second)
+		if calls := e.all(); len(calls) != 1 || calls[0].at.Sub(began) != 3*time.Second || len(h.all()) != 3 {
+			t.Errorf("%+v, %+v", calls, h.all())
+		}
+	})
+}
+
 // Who tells it to stop waits for what is under way; what does not end in time is
 // cut, and due again at once.
 func TestStop(t *testing.T) {

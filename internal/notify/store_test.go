@@ -17,7 +17,8 @@ import (
 type notices struct {
 	mu    sync.Mutex
 	list  []stored
-	fails int         // operations that fail before the next that does not
+	fails int         // records that fail before the next that does not
+	blind int         // questions that fail, likewise
 	said  chan string // what became of each
 }
 
@@ -46,6 +47,10 @@ func (s *notices) trouble() error {
 func (s *notices) Notices(_ context.Context, now time.Time, lease time.Duration, way spool.Way, limit int) (due []spool.Notice, next time.Time, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.blind > 0 {
+		s.blind--
+		return nil, time.Time{}, errors.New("the disk is gone")
+	}
 	for i := range s.list {
 		n := &s.list[i]
 		if n.Way == way && !n.due.After(now) && len(due) < limit {
