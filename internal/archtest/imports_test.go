@@ -26,7 +26,7 @@ var may = map[string][]string{
 	"internal/notify":          {"internal/spool", "internal/events"},
 	"internal/gateway": {
 		"smtpd", "mimeconv", "threading", "internal/config", "internal/events",
-		"internal/heymarket", "internal/spool", "internal/delivery",
+		"internal/heymarket", "internal/spool", "internal/delivery", "internal/notify",
 	},
 }
 
