@@ -95,17 +95,18 @@ func (g *guard) route(name string) *routeGuard {
 
 // forbidden parks a request that was answered 403 while others of its route are
 // tried. Where one of them was sent it is the message's own failure; where other
-// conversations are refused too it is the route's.
+// conversations are refused too, or there is none that could be, it is the route's.
 func (s *Scheduler) forbidden(o spool.Outcome) spool.Outcome {
 	t, now := o.Task, s.o.Now()
 	r := s.guard(t.Team).route(t.Route)
 	who := strings.Join(Targets(t), " ")
-	if first, known := r.denied[who]; known && !r.sent.Before(first) {
+	first, again := r.denied[who]
+	if again && !r.sent.Before(first) {
 		delete(r.denied, who)
 		return s.failed(o)
 	}
-	if n := r.denied.add(who, now); n > otherDenied {
-		s.hold(t.Team, t.Route, fmt.Sprintf("%d conversations in a row were answered 403: is creator_id a member of the inbox, and may the team send? last: %s", n, o.Reason))
+	if n := r.denied.add(who, now); again || n > otherDenied {
+		s.hold(t.Team, t.Route, fmt.Sprintf("%d conversation(s) in a row were answered 403: is creator_id a member of the inbox, and may the team send? last: %s", n, o.Reason))
 	}
 	o.State, o.Due, o.Alive = spool.Asleep, now.Add(parked), o.Alive || t.Alive
 	return o

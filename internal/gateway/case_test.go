@@ -44,6 +44,7 @@ import (
 //	fault NAME …       what the next calls run into (internal/sandbox has the names)
 //	always NAME TEXT   what all calls run into whose body holds TEXT, or all calls; until heal
 //	count N            the API has accepted N messages by now
+//	held ROUTE …       these routes are held by now
 //	states             how many requests are in which state in the end
 //	any order          what was sent may be in any order, and conversations are not numbered
 //	took               how long each mail waited for its answer
@@ -202,6 +203,15 @@ func (s *scene) step(f txtar.File) {
 	case "count":
 		if got := fmt.Sprint(len(s.api.Messages())); got != rest {
 			s.t.Errorf("%s\n%s messages by now, want %s", s.see, got, rest)
+		}
+	case "held":
+		gates, err := s.gateway.store.Gates(s.t.Context())
+		var got []string
+		for _, g := range gates {
+			got = append(got, g.Route)
+		}
+		if held := strings.Join(got, " "); held != rest || err != nil {
+			s.t.Errorf("%s\nheld by now: %q (%v), want %q", s.see, held, err, rest)
 		}
 	case "go":
 		s.paused = false

@@ -21,6 +21,8 @@ package notify
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -196,11 +198,21 @@ func (n *Notifier) begin(ctx, attempts context.Context) (next time.Time, ok bool
 func (w *way) attempt(ctx context.Context, notice spool.Notice) result {
 	ctx, cancel := context.WithTimeout(ctx, w.timeout)
 	defer cancel()
-	said, err := w.tell(ctx, notice)
+	said, err := w.guarded(ctx, notice)
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx) // and not that a connection was closed, which we did
 	}
 	return result{w, notice, said, err}
+}
+
+// guarded tells a notice; a panic over it is a failure of this attempt alone.
+func (w *way) guarded(ctx context.Context, notice spool.Notice) (said string, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
+		}
+	}()
+	return w.tell(ctx, notice)
 }
 
 // record writes down what came of attempts, and returns those that the store did

@@ -56,6 +56,20 @@ func TestReportsAreTriedAgain(t *testing.T) {
 	})
 }
 
+// A panic over one notice is a failed attempt of it, and ends nothing else.
+func TestPanic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, h := newNotices(report(1), report(2)), &heard{}
+		run(t, notify.Options{Store: store, Sink: h, Smarthost: &notify.Smarthost{
+			Reporter: reporter, Address: "mail.example.com:25",
+			Dial: func(context.Context, string, string) (net.Conn, error) { panic("inner") },
+		}}, 30*time.Second)
+		if len(store.list) != 2 || store.list[0].Tries != 1 || store.list[1].Tries != 1 || !strings.Contains(h.all()[0].Reason, "panic: inner") {
+			t.Errorf("%d are left, %+v", len(store.list), h.all())
+		}
+	})
+}
+
 // A relay that was down for a week tries everything first.
 func TestOldNoticesAreTriedFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
