@@ -2,6 +2,7 @@ package mimeconv
 
 import (
 	"bytes"
+	"cmp"
 	"strings"
 )
 
@@ -157,8 +158,8 @@ func (c *converter) finish(html, text, subject string) (Message, error) {
 		return Message{}, errTooLarge()
 	}
 	var cut bool
-	if m.Title, cut = title(subject); cut {
-		c.warn(TitleCut, "Subject", "the Subject has more than %d characters", maxTitle)
+	if m.Title, cut = title(cmp.Or(c.options.Title, subject)); cut {
+		c.warn(TitleCut, "", "the title has more than %d characters", maxTitle)
 	}
 	m.Start = bodyStart(m.HTML)
 	return m, nil

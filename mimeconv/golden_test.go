@@ -49,6 +49,7 @@ type golden struct {
 type goldenOptions struct {
 	Attachments  Policy `json:"attachments,omitempty"`
 	InlineImages Policy `json:"inline_images,omitempty"`
+	Title        string `json:"title,omitempty"`
 }
 
 type goldenError struct {
@@ -139,7 +140,7 @@ func convertGolden(t *testing.T, raw []byte, want golden) golden {
 		return "https://files.example/" + url.PathEscape(a.Name), nil
 	}}
 	if want.Options != nil {
-		o.Attachments, o.InlineImages = want.Options.Attachments, want.Options.InlineImages
+		o.Attachments, o.InlineImages, o.Title = want.Options.Attachments, want.Options.InlineImages, want.Options.Title
 	}
 	m, err := Convert(raw, o)
 	var refused *Error

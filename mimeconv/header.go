@@ -56,7 +56,7 @@ func (b *block) readField(h *Header, f field) {
 		h.AutoReplied = h.AutoReplied || keyword(f.value) == "auto-replied" // RFC 3834, section 5
 	case "precedence":
 		p := keyword(f.value)
-		h.Bulk = h.Bulk || p == "bulk" || p == "list"
+		h.Bulk = h.Bulk || p == "bulk" || p == "list" || p == "junk"
 	case "list-unsubscribe":
 		h.Bulk = true
 	default:
@@ -64,9 +64,12 @@ func (b *block) readField(h *Header, f field) {
 	}
 }
 
+// control begins the names of fields that speak to the gateway itself.
+const control = "x-heymarket-"
+
 // readControl keeps a field that speaks to the gateway itself.
 func (b *block) readControl(h *Header, f field) {
-	name, ok := strings.CutPrefix(f.name, "x-heymarket-")
+	name, ok := strings.CutPrefix(f.name, control)
 	if !ok {
 		return
 	}
@@ -300,13 +303,15 @@ func lastKnownField(raw []byte, pos int) int {
 }
 
 // isKnownField tells the fields that every message has from words with a colon.
+// Those for the gateway itself are among them: behind a stray line they would be
+// body, and be sent.
 func isKnownField(name string) bool {
 	switch name {
 	case "from", "to", "cc", "subject", "date", "message-id", "received", "reply-to", "return-path",
 		"mime-version", "content-type", "content-transfer-encoding", "in-reply-to", "references":
 		return true
 	}
-	return false
+	return strings.HasPrefix(name, control)
 }
 
 // newField makes a field of its lines.

@@ -36,7 +36,7 @@ type Header struct {
 	HasMessageID bool              // a Message-ID field that holds an id
 	Received     int               // number of Received fields
 	AutoReplied  bool              // Auto-Submitted: auto-replied (RFC 3834)
-	Bulk         bool              // Precedence: bulk or list, or List-Unsubscribe
+	Bulk         bool              // Precedence: bulk, list or junk, or List-Unsubscribe
 	Control      map[string]string // X-Heymarket-* fields by their lower-case name without that prefix; a repeated one is joined by "\n"
 }
 
@@ -51,6 +51,8 @@ type Resent struct{ To, Cc []Address }
 type Options struct {
 	Attachments  Policy // Reject (the zero value), Link or Drop
 	InlineImages Policy // Embed (the zero value is taken as Embed), Link or Drop
+
+	Title string // what Message.Title is made of instead of the Subject, one line; "" for the Subject
 
 	// Link stores an attachment and returns the address under which its reader
 	// can fetch it; needed where a policy is Link. Its error ends the conversion
@@ -74,7 +76,7 @@ type Message struct {
 	HTML     string // never empty, valid UTF-8
 	Text     string // never empty, valid UTF-8
 	Start    int    // where in HTML a first line can be inserted: just behind <body …>, else 0
-	Title    string // the Subject on one line, bounded; "(no subject)" when there is none
+	Title    string // the Subject or Options.Title on one line, bounded; "(no subject)" when there is none
 	Warnings []Warning
 }
 
