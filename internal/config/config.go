@@ -284,6 +284,11 @@ type Route struct {
 	// Whether a reply to an earlier message joins its conversation.
 	Join string `yaml:"join" default:"always" oneof:"always|never"`
 
+	// Whether the application's X-Heymarket-Convo-Id, -Title, -Idempotency-Key,
+	// -Priority and -New-Conversation headers are obeyed. Only for clients that you
+	// trust: a convo id chooses who gets the message. Otherwise they are ignored.
+	TrustHeaders bool `yaml:"trust_headers" default:"false"`
+
 	// A regular expression (RE2) with one group. What the group finds in the
 	// Subject ties messages together that no header does.
 	ThreadBySubject Regexp `yaml:"thread_by_subject" example:"'\\[#(\\d+)\\]'"`

@@ -38,7 +38,7 @@ func isSecret(t reflect.Type) bool { return t == reflect.TypeFor[Secret]() }
 
 // isText reports whether a type is written as a single value.
 func isText(t reflect.Type) bool {
-	return isSecret(t) || t.Kind() == reflect.String || t.Kind() == reflect.Int || t.Kind() == reflect.Int64 ||
+	return isSecret(t) || slices.Contains([]reflect.Kind{reflect.String, reflect.Int, reflect.Int64, reflect.Bool}, t.Kind()) ||
 		reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
 }
 
@@ -283,8 +283,15 @@ func setText(v reflect.Value, text string) error {
 	if to, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
 		return to.UnmarshalText([]byte(text))
 	}
-	if v.Kind() == reflect.String {
+	switch v.Kind() {
+	case reflect.String:
 		v.SetString(text)
+		return nil
+	case reflect.Bool:
+		if text != "true" && text != "false" {
+			return errors.New("write true or false")
+		}
+		v.SetBool(text == "true")
 		return nil
 	}
 	n, ok := wholeNumber(text)

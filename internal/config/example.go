@@ -125,6 +125,8 @@ func (f field) sample() string {
 func (f field) note() string {
 	low, high, ranged := strings.Cut(f.Tag.Get("range"), "..")
 	switch choices := f.Tag.Get("oneof"); {
+	case f.Type.Kind() == reflect.Bool:
+		return "  # true | false"
 	case strings.Contains(choices, "|"):
 		return "  # " + strings.ReplaceAll(choices, "|", " | ")
 	case !f.starts() && (f.Tag.Get("example") != "" || isSecret(f.Type)):

@@ -94,6 +94,30 @@ func (m Match) Matches(user string, client netip.Addr, sender, from string) bool
 		(m.From == nil || m.From.Match(from))
 }
 
+// strangers is the part of a network that is served without a password, off this
+// machine, whose clients may take the route.
+func (m Match) strangers(served Network) (from Network, ok bool) {
+	if m.User != nil {
+		return Network{}, false
+	}
+	clients := m.Client
+	if clients == nil {
+		clients = Networks{served}
+	}
+	for _, c := range clients {
+		if !c.prefix.Overlaps(served.prefix) {
+			continue
+		}
+		if from = c; from.prefix.Bits() < served.prefix.Bits() {
+			from = served
+		}
+		if !from.prefix.Addr().IsLoopback() {
+			return from, true
+		}
+	}
+	return Network{}, false
+}
+
 // all reports whether every message matches.
 func (m Match) all() bool {
 	everything := func(ps Patterns) bool { return ps == nil || slices.Contains(ps, Pattern{"*"}) }

@@ -79,7 +79,7 @@ func showValue(key string, v reflect.Value) []string {
 
 // showText prints a single value.
 func showText(v reflect.Value) string {
-	if v.CanInt() { // Duration and Size print themselves
+	if v.CanInt() || v.Kind() == reflect.Bool { // Duration and Size print themselves
 		return fmt.Sprint(v.Interface())
 	}
 	return quote(fmt.Sprint(v.Interface()))

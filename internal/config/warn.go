@@ -46,6 +46,7 @@ func (l *loader) warnRoutes() {
 	catchAll := ""
 	for i, r := range l.config.Routes {
 		path := fmt.Sprintf("routes[%d]", i)
+		l.warnTrust(path, r)
 		switch {
 		case catchAll != "":
 			l.advise(path, "route "+r.Name+" is never reached: "+catchAll+" before it matches everything", "put it first")
@@ -53,6 +54,22 @@ func (l *loader) warnRoutes() {
 			catchAll = r.Name
 		case r.Match.User == nil && r.Match.Client == nil:
 			l.advise(path+".match", "route "+r.Name+" is chosen by what the client claims, which can be forged", "add match.user or match.client where other clients must not use it")
+		}
+	}
+}
+
+// warnTrust notes a route that obeys the headers of clients that need no password.
+func (l *loader) warnTrust(path string, r Route) {
+	if !r.TrustHeaders {
+		return
+	}
+	for _, listener := range l.config.Listeners {
+		for _, n := range listener.Allow {
+			if from, ok := r.Match.strangers(n); ok {
+				l.advise(path+".trust_headers", fmt.Sprintf("route %s obeys the X-Heymarket-* headers of every client in %s, without a password", r.Name, from),
+					"add match.user, or leave trust_headers out")
+				return
+			}
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/netip"
@@ -48,6 +49,12 @@ func (p planner) plan(env *smtpd.Envelope, raw []byte) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	var t told
+	if route.TrustHeaders {
+		if t, err = obey(h); err != nil {
+			return nil, err
+		}
+	}
 	team := p.cfg.Teams[route.Team]
 	audiences, rcpt, err := p.audiences(route, team, env, h)
 	if err != nil {
@@ -56,6 +63,7 @@ func (p planner) plan(env *smtpd.Envelope, raw []byte) (*Plan, error) {
 	body, err := mimeconv.Convert(raw, mimeconv.Options{
 		Attachments:  mimeconv.Policy(route.Attachments),
 		InlineImages: mimeconv.Policy(route.InlineImages),
+		Title:        t.title,
 	})
 	if err != nil {
 		return nil, err
@@ -66,7 +74,7 @@ func (p planner) plan(env *smtpd.Envelope, raw []byte) (*Plan, error) {
 	m := &spool.Message{
 		QueueID: env.QueueID, Accepted: env.Received, Client: client(env), Sender: env.From,
 		Route: route.Name, Team: route.Team, Inbox: route.Inbox,
-		Title: body.Title, Base: threading.BaseSubject(h.Subject),
+		Title: body.Title, Base: threading.BaseSubject(cmp.Or(t.title, h.Subject)),
 		HTML: body.HTML, Start: body.Start, Text: body.Text, Raw: slices.Concat(env.Trace(p.cfg.Hostname), raw),
 		Warnings: encode(body.Warnings), EnvelopeID: env.EnvelopeID, Return: env.Return,
 	}
@@ -77,7 +85,7 @@ func (p planner) plan(env *smtpd.Envelope, raw []byte) (*Plan, error) {
 		plan.Answer = route.AnswerTimeout.Std()
 		m.Reports = env.Received.Add(plan.Answer + p.cfg.Limits.Reply.Std())
 	}
-	p.requests(plan, route, h, audiences)
+	p.requests(plan, route, h, t, audiences)
 	asked(plan, route, env)
 	return plan, nil
 }
@@ -121,22 +129,23 @@ func (p planner) audiences(route config.Route, team config.Team, env *smtpd.Enve
 }
 
 // requests adds one request for each audience.
-func (p planner) requests(plan *Plan, route config.Route, h mimeconv.Header, audiences []threading.Audience) {
+func (p planner) requests(plan *Plan, route config.Route, h mimeconv.Header, t told, audiences []threading.Audience) {
 	trail := threading.Trail{Own: h.Own, InReplyTo: h.InReplyTo, References: h.References}
 	if by := route.ThreadBySubject; by.Regexp != nil {
 		if m := by.FindStringSubmatch(h.Subject); m != nil {
 			trail.Subject = m[1]
 		}
 	}
+	priority := urgency(route, t)
 	for _, a := range audiences {
 		look, own, cited := trail.Keys(scope(route), a)
-		if route.Join == config.JoinNever {
+		if route.Join == config.JoinNever || t.anew {
 			look = nil
 		}
 		plan.Clues, plan.Blind = append(plan.Clues, look), append(plan.Blind, a.Blind)
 		r := spool.Request{
 			LocalID: p.localID(), To: a.To, Cc: a.Cc, Members: a.Members,
-			Priority: priorities[route.Priority], Subject: subjectLines[route.ReplySubject],
+			Priority: priority, Subject: subjectLines[route.ReplySubject],
 			Own: keys(own), Cited: keys(cited),
 		}
 		for _, c := range look {

@@ -19,6 +19,7 @@ var (
 	errTooMany   = errors.New("too many visible recipients")
 	errTooLarge  = errors.New("message too large for the API")
 	errLoop      = errors.New("mail loop")
+	errControl   = errors.New("header not understood")
 )
 
 // refusals is the one table from error to SMTP reply (RFC 5321, section 4.2;
@@ -36,6 +37,7 @@ var refusals = []struct {
 	{wraps(errTooMany), 554, "5.5.3", ""},
 	{wraps(errTooLarge), 552, "5.3.4", ""},
 	{wraps(errLoop), 554, "5.4.6", ""},
+	{wraps(errControl), 554, "5.6.0", ""},
 	{conversion(mimeconv.ErrTooLarge), 552, "5.3.4", ""},
 	{conversion(), 554, "5.6.0", ""},
 	{wraps(spool.ErrFull), 452, "4.3.1", "Insufficient system storage"},
