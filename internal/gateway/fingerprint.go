@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
+	"hash"
 	"slices"
 	"strings"
 
+	"heyrelay/internal/delivery"
 	"heyrelay/internal/spool"
 	"heyrelay/threading"
 )
@@ -20,20 +22,14 @@ var trace = []string{"received", "return-path", "delivered-to", "x-original-to",
 // equal.
 func fingerprint(scope, from string, rcpt []string, raw []byte) spool.Fingerprint {
 	h := sha256.New()
-	part := func(p []byte) {
-		var n [8]byte
-		binary.BigEndian.PutUint64(n[:], uint64(len(p)))
-		h.Write(n[:])
-		h.Write(p)
-	}
-	part([]byte(scope))
-	part([]byte(from))
+	part(h, scope)
+	part(h, from)
 	var all []string
 	for _, r := range rcpt {
 		all = append(all, threading.Canonical(r))
 	}
 	slices.Sort(all)
-	part([]byte(strings.Join(slices.Compact(all), " ")))
+	part(h, strings.Join(slices.Compact(all), " "))
 	raw = bytes.ReplaceAll(raw, []byte("\r\n"), []byte("\n"))
 	for header, skip := true, false; len(raw) > 0; {
 		line := raw
@@ -41,7 +37,7 @@ func fingerprint(scope, from string, rcpt []string, raw []byte) spool.Fingerprin
 			line = raw[:i+1]
 		}
 		if header && (len(line) == 1 && line[0] == '\n') {
-			part(raw) // the body, as it is
+			part(h, string(raw)) // the body, as it is
 			break
 		}
 		if line[0] != ' ' && line[0] != '\t' { // not a folded line
@@ -54,4 +50,42 @@ func fingerprint(scope, from string, rcpt []string, raw []byte) spool.Fingerprin
 		raw = raw[len(line):]
 	}
 	return spool.Fingerprint(h.Sum(nil))
+}
+
+// keyed is what two messages have in common to which their application gave one
+// idempotency key. It begins as no fingerprint of content does.
+func keyed(scope, key string) spool.Fingerprint {
+	h := sha256.New()
+	h.Write([]byte("key"))
+	part(h, scope)
+	part(h, key)
+	return spool.Fingerprint(h.Sum(nil))
+}
+
+// digest is of what goes to the API: it is the same for messages that say the
+// same to the same people, whatever else their sources hold.
+func digest(m *spool.Message) spool.Fingerprint {
+	var all []string
+	for _, r := range m.Requests {
+		var targets []string
+		for _, t := range delivery.Targets(spool.Task{To: r.To, Cc: r.Cc}) {
+			targets = append(targets, threading.Canonical(t))
+		}
+		slices.Sort(targets)
+		all = append(all, strings.Join(targets, " "))
+	}
+	slices.Sort(all)
+	h := sha256.New()
+	for _, p := range []string{strings.Join(all, "\n"), m.Title, m.HTML, m.Text} {
+		part(h, p)
+	}
+	return spool.Fingerprint(h.Sum(nil))
+}
+
+// part adds a part with its length, so that no two lists of parts run together.
+func part(h hash.Hash, p string) {
+	var n [8]byte
+	binary.BigEndian.PutUint64(n[:], uint64(len(p)))
+	h.Write(n[:])
+	h.Write([]byte(p))
 }

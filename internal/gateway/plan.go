@@ -49,11 +49,9 @@ func (p planner) plan(env *smtpd.Envelope, raw []byte) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	var t told
-	if route.TrustHeaders {
-		if t, err = obey(h); err != nil {
-			return nil, err
-		}
+	t, err := obey(route, h)
+	if err != nil {
+		return nil, err
 	}
 	team := p.cfg.Teams[route.Team]
 	audiences, rcpt, err := p.audiences(route, team, env, h)
@@ -78,8 +76,6 @@ func (p planner) plan(env *smtpd.Envelope, raw []byte) (*Plan, error) {
 		HTML: body.HTML, Start: body.Start, Text: body.Text, Raw: slices.Concat(env.Trace(p.cfg.Hostname), raw),
 		Warnings: encode(body.Warnings), EnvelopeID: env.EnvelopeID, Return: env.Return,
 	}
-	m.Fingerprint = fingerprint(scope(route), env.From, rcpt, raw)
-	m.Since, m.Weak = window(env.Received, h, p.cfg.Delivery.Dedupe.Std())
 	plan := &Plan{Message: m, Warned: body.Warnings}
 	if route.AnswerAfter == config.AnswerSent {
 		plan.Answer = route.AnswerTimeout.Std()
@@ -87,6 +83,10 @@ func (p planner) plan(env *smtpd.Envelope, raw []byte) (*Plan, error) {
 	}
 	p.requests(plan, route, h, t, audiences)
 	asked(plan, route, env)
+	m.Since, m.Weak = window(env.Received, h, t.key != "", p.cfg.Delivery.Dedupe.Std())
+	if m.Fingerprint = fingerprint(scope(route), env.From, rcpt, raw); t.key != "" {
+		m.Fingerprint, m.Digest = keyed(scope(route), t.key), digest(m)
+	}
 	return plan, nil
 }
 
@@ -207,14 +207,15 @@ func fromHeaders(envelope []string, mailbox string, lists ...[]string) []string 
 
 // window says since when an equal message is the application's own retry, and
 // whether only if the client broke off. A Message-ID with a plausible Date tells
-// messages apart for days; some devices send a constant Message-ID and a dead
-// clock; without a Message-ID two equal alarms in a row are two.
-func window(now time.Time, h mimeconv.Header, longest time.Duration) (since time.Time, weak bool) {
+// messages apart for days, and so does a key of the application; some devices send
+// a constant Message-ID and a dead clock; without a Message-ID two equal alarms in
+// a row are two.
+func window(now time.Time, h mimeconv.Header, keyed bool, longest time.Duration) (since time.Time, weak bool) {
 	const short, plausible = 10 * time.Minute, 7 * 24 * time.Hour
 	if longest == 0 {
 		return time.Time{}, false
 	}
-	if h.HasMessageID && !h.Date.IsZero() && now.Sub(h.Date).Abs() <= plausible {
+	if keyed || h.HasMessageID && !h.Date.IsZero() && now.Sub(h.Date).Abs() <= plausible {
 		return now.Add(-longest), false
 	}
 	return now.Add(-min(short, longest)), !h.HasMessageID

@@ -54,9 +54,13 @@ var controls = []struct {
 	}},
 }
 
-// obey reads what an application says. A message of which something does not parse
-// is refused: to send it otherwise than its application means would be a guess.
-func obey(h mimeconv.Header) (t told, err error) {
+// obey reads what an application says on a route that trusts it. A message of which
+// something does not parse is refused: to send it otherwise than its application
+// means would be a guess.
+func obey(route config.Route, h mimeconv.Header) (t told, err error) {
+	if !route.TrustHeaders {
+		return t, nil
+	}
 	for _, f := range controls {
 		value, given := h.Control[strings.ToLower(f.name)]
 		if !given {

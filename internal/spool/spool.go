@@ -23,6 +23,7 @@ var (
 	ErrLost     = errors.New("the claim is no longer ours")  // the attempt has ended, or another has begun since
 	ErrCorrupt  = errors.New("the spool is damaged")         // what Check finds, or the medium gives back
 	ErrClosed   = errors.New("the spool is closed")          // the verb came after Close
+	ErrKey      = errors.New("the key is of other content")  // a message's key was given to another one
 )
 
 // Store is the spool. Its methods may be called from many goroutines. A verb that
@@ -34,8 +35,9 @@ type Store interface {
 	// opens the conversation of each request, records the requests' keys and
 	// queues them. A repeat changes nothing, save that requests of the first
 	// message which had failed or were dropped are queued again, at the end of
-	// their lanes. The error is ErrFull or ErrReadOnly where the medium refuses,
-	// and ErrCorrupt once any verb has found damage: who has the mail still keeps it.
+	// their lanes. The error is ErrKey where m's key stands for other content,
+	// ErrFull or ErrReadOnly where the medium refuses, and ErrCorrupt once any verb
+	// has found damage: who has the mail still keeps it.
 	Accept(ctx context.Context, m *Message) (Receipt, error)
 
 	// Heard says that the client surely got its 250: a message without a
@@ -180,6 +182,10 @@ type Message struct {
 	Fingerprint Fingerprint
 	Since       time.Time // an equal fingerprint accepted at or after this is the same message; zero: none is
 	Weak        bool      // it has no Message-ID: its fingerprint counts only until Heard
+
+	// Digest is given where Fingerprint stands for a key of the application: it is
+	// that of the content, which a message with an equal key must have too.
+	Digest Fingerprint
 
 	HTML     string
 	Start    int // offset in HTML for a line before all others

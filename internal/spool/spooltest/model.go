@@ -101,9 +101,12 @@ func (r *modelRequest) class() spool.Priority {
 }
 
 // accept is Accept.
-func (m *model) accept(msg *spool.Message) spool.Receipt {
-	if first := m.repeated(msg); first != nil {
-		return spool.Receipt{QueueID: first.QueueID, Duplicate: true, Revived: m.revive(first)}
+func (m *model) accept(msg *spool.Message) (spool.Receipt, error) {
+	switch first := m.repeated(msg); {
+	case first != nil && first.Digest != msg.Digest:
+		return spool.Receipt{}, spool.ErrKey
+	case first != nil:
+		return spool.Receipt{QueueID: first.QueueID, Duplicate: true, Revived: m.revive(first)}, nil
 	}
 	mm := &modelMessage{Message: msg}
 	receipt := spool.Receipt{QueueID: msg.QueueID}
@@ -138,7 +141,7 @@ func (m *model) accept(msg *spool.Message) spool.Receipt {
 		receipt.Joined = append(receipt.Joined, r.joined)
 	}
 	m.messages = append(m.messages, mm)
-	return receipt
+	return receipt, nil
 }
 
 // repeated is the newest message that msg repeats.

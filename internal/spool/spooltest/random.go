@@ -1,6 +1,7 @@
 package spooltest
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"reflect"
@@ -57,7 +58,7 @@ func (r *run) missing() string {
 
 // rarities are what a run must have met to prove something.
 var rarities = []string{
-	"joined", "second key joined", "duplicate", "revived", "same id", "lost", "foreign", "replaced", "released",
+	"joined", "second key joined", "duplicate", "revived", "same id", "refused key", "lost", "foreign", "replaced", "released",
 	"unknown", "budget shut", "restart", "lifted class", "three in a lane", "reopened", "aside", "known", "looked", "searched", "refused",
 	"probed", "lifted", "dropped", "retried", "held", "let go", "moved", "anew",
 }
@@ -138,9 +139,14 @@ func (r *run) accept() {
 		}
 		m = &old
 	}
-	got, want := r.fixture.accept(m), r.model.accept(m)
-	if !reflect.DeepEqual(got, want) {
-		r.Errorf("Accept %s: %+v, want %+v", m.QueueID, got, want)
+	got, err := r.Accept(r.Context(), m)
+	want, refused := r.model.accept(m)
+	if !reflect.DeepEqual(got, want) || !errors.Is(err, refused) {
+		r.Errorf("Accept %s: %+v, %v, want %+v, %v", m.QueueID, got, err, want, refused)
+	}
+	if refused != nil {
+		r.see("refused key", errors.Is(refused, spool.ErrKey))
+		return
 	}
 	r.see("duplicate", want.Duplicate)
 	r.see("revived", want.Revived > 0)
@@ -173,6 +179,9 @@ func (r *run) letter() *spool.Message {
 		id: id(), to: []string{pick("alice", "bob", "carol")}, body: fmt.Sprint(r.n), weak: r.rand.IntN(3) == 0,
 		route: pick("a", "b", "c"), team: pick("shop", "shop", "bank"), inbox: int64(r.rand.IntN(2) + 1),
 		subject: pick("One", "Two"), line: spool.SubjectLine(r.rand.IntN(3)), priority: spool.Priority(r.rand.IntN(3)),
+	}
+	if r.rand.IntN(20) == 0 {
+		l.key, l.body, l.weak = pick("k1", "k2"), pick("one", "two"), false
 	}
 	for range r.rand.IntN(4) {
 		l.cites = append(l.cites, id())

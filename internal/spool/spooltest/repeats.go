@@ -163,6 +163,38 @@ var repeatCases = []testCase{
 			f.Error("without a window there are no repeats")
 		}
 	}},
+	{"Key", func(f *fixture) { // it says what is a repeat, whatever the source holds
+		l := letter{key: "k", id: "m", window: days}
+		first := f.send(l)
+		f.done(spool.Outcome{Task: f.claimOne(), State: spool.Failed})
+		l.id = "other"
+		if again := f.send(l); again.QueueID != first.QueueID || again.Revived != 1 {
+			f.Errorf("the repeat's receipt is %+v, want a duplicate of %s, revived", again, first.QueueID)
+		}
+		l.key = "k2"
+		if r := f.send(l); r.Duplicate {
+			f.Error("what has a key of its own is taken for a repeat")
+		}
+		l.key, l.inbox = "k", 203
+		if r := f.send(l); r.Duplicate {
+			f.Error("the key of another scope counts")
+		}
+	}},
+	{"KeyOfOtherContent", func(f *fixture) {
+		l := letter{key: "k", window: days}
+		f.send(l)
+		for _, other := range []letter{{body: "other"}, {subject: "Other"}, {to: []string{"bob"}}, {blind: []string{"bob"}}} {
+			other.key, other.window = l.key, l.window
+			if r, err := f.Accept(f.Context(), f.write(other)); !errors.Is(err, spool.ErrKey) {
+				f.Errorf("%+v: %+v, %v, want ErrKey", other, r, err)
+			}
+		}
+		f.now = f.now.Add(days + 1)
+		l.body = "other"
+		if r := f.send(l); r.Duplicate {
+			f.Error("after the window the key still stands for the first message")
+		}
+	}},
 	{"AtOnce", func(f *fixture) { // two equal ones at the same instant: one wins
 		const n = 16
 		messages := make([]*spool.Message, n)

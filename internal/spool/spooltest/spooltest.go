@@ -136,6 +136,7 @@ type letter struct {
 	priority spool.Priority // High: the zero value
 	window   time.Duration  // within which an equal one is the same
 	weak     bool
+	key      string // of the application: it stands for the message [none]
 }
 
 // write makes a message out of a letter.
@@ -149,6 +150,10 @@ func (f *fixture) write(l letter) *spool.Message {
 		Weak: l.weak,
 	}
 	m.Fingerprint = sha256.Sum256(fmt.Appendf(nil, "%s %d %q %q %q %q %q", l.team, l.inbox, l.to, l.blind, l.id, l.subject, l.body))
+	if l.key != "" {
+		m.Digest = sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q", l.to, l.blind, l.subject, l.body))
+		m.Fingerprint = sha256.Sum256(fmt.Appendf(nil, "key %s %d %q", l.team, l.inbox, l.key))
+	}
 	if l.window > 0 {
 		m.Since = f.now.Add(-l.window)
 	}

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -53,14 +54,14 @@ func (w *writer) accept(m *spool.Message) (spool.Receipt, error) {
 
 const (
 	sqlRepeated = `
-SELECT id, queue_id FROM message
+SELECT id, queue_id, digest FROM message
  WHERE fingerprint = ? AND accepted >= ? ORDER BY accepted DESC, id DESC LIMIT 1`
 
 	sqlReports = `UPDATE message SET reports = max(reports, ?) WHERE id = ?` // this client may be told in its reply, too
 	sqlMessage = `
 INSERT INTO message (queue_id, accepted, client, sender, route, team, inbox, title, warnings, fingerprint, weak,
-                     envelope_id, return, reports)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+                     envelope_id, return, reports, digest)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 	sqlContent = `INSERT INTO content (message, html, start, text, raw) VALUES (?, ?, ?, ?, ?)`
 )
@@ -72,9 +73,13 @@ func (w *writer) repeated(m *spool.Message) (_ spool.Receipt, ok bool, err error
 	}
 	first := spool.Receipt{Duplicate: true}
 	var id int64
-	ok, err = w.get(sqlRepeated, []any{m.Fingerprint[:], stamp(m.Since)}, &id, &first.QueueID)
+	var content []byte
+	ok, err = w.get(sqlRepeated, []any{m.Fingerprint[:], stamp(m.Since)}, &id, &first.QueueID, &content)
 	if !ok || err != nil {
 		return spool.Receipt{}, false, err
+	}
+	if !bytes.Equal(content, digest(m)) {
+		return spool.Receipt{}, false, spool.ErrKey
 	}
 	if _, err := w.exec(sqlReports, stamp(m.Reports), id); err != nil {
 		return spool.Receipt{}, false, err
@@ -85,12 +90,20 @@ func (w *writer) repeated(m *spool.Message) (_ spool.Receipt, ok bool, err error
 
 func (w *writer) insertMessage(m *spool.Message) (int64, error) {
 	id, err := w.insert(sqlMessage, m.QueueID, stamp(m.Accepted), m.Client, m.Sender, m.Route, m.Team, m.Inbox,
-		m.Title, m.Warnings, m.Fingerprint[:], m.Weak, m.EnvelopeID, m.Return, stamp(m.Reports))
+		m.Title, m.Warnings, m.Fingerprint[:], m.Weak, m.EnvelopeID, m.Return, stamp(m.Reports), digest(m))
 	if err != nil {
 		return 0, err
 	}
 	_, err = w.exec(sqlContent, id, m.HTML, m.Start, m.Text, m.Raw)
 	return id, err
+}
+
+// digest is that of m, nil where it has no key.
+func digest(m *spool.Message) []byte {
+	if m.Digest == (spool.Fingerprint{}) {
+		return nil
+	}
+	return m.Digest[:]
 }
 
 // conversation is what Accept needs to know of one.

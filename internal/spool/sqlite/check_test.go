@@ -24,7 +24,7 @@ func TestCheckFinds(t *testing.T) {
 		"a convo_id stands for different participants":       "UPDATE conversation SET convo_id = 7, members = 'm' || id",
 		"a key stands for no conversation":                   "UPDATE link SET conversation = 99",
 		"a request that waits has no content":                "DELETE FROM content WHERE message = 2",
-		"a message has no request":                           "INSERT INTO message SELECT 9, 'Q9', accepted, client, sender, route, team, inbox, title, warnings, fingerprint, weak, envelope_id, return, reports FROM message WHERE id = 1",
+		"a message has no request":                           "INSERT INTO message SELECT 9, 'Q9', accepted, client, sender, route, team, inbox, title, warnings, fingerprint, weak, digest, envelope_id, return, reports FROM message WHERE id = 1",
 		"two requests share a local_id":                      "UPDATE request SET local_id = 'same'",
 		"attempts are not numbered from 1 to the last":       "UPDATE attempt SET n = 3",
 		"an attempt under way has ended, or decided nothing": "UPDATE attempt SET ended = 5",

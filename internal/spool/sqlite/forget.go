@@ -32,7 +32,7 @@ UPDATE request
 	sqlForgetAttempts = `UPDATE attempt SET reason = '' WHERE request = ?`
 
 	sqlForgetMessage = `
-UPDATE message SET title = '', warnings = NULL, fingerprint = NULL
+UPDATE message SET title = '', warnings = NULL, fingerprint = NULL, digest = NULL
  WHERE id = ? AND NOT EXISTS (SELECT 1 FROM request WHERE message = message.id AND state <= 4)`
 
 	sqlForgetContent = `

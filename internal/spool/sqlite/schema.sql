@@ -20,6 +20,7 @@ CREATE TABLE message (
     warnings    BLOB,
     fingerprint BLOB    CHECK (length(fingerprint) = 32), -- NULL once an equal message is no repeat any more
     weak        INTEGER NOT NULL CHECK (weak IN (0, 1)),  -- counts only until the client has heard the 250
+    digest      BLOB    CHECK (length(digest) = 32),      -- of the content, where the fingerprint is that of a key
     envelope_id TEXT    NOT NULL,            -- ENVID, '' for none
     return      TEXT    NOT NULL CHECK (return IN ('', 'FULL', 'HDRS')),
     reports     INTEGER NOT NULL             -- no report leaves before: the client may be told in the reply
