@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"errors"
+	"fmt"
 	"html"
 	"time"
 
@@ -32,6 +33,10 @@ func (s *Scheduler) call(ctx context.Context, t spool.Task) result {
 	r := result{task: t, call: t.Call}
 	if t.Call == spool.Send && t.Unknown && !t.FirstSend.IsZero() && s.o.Now().Sub(t.FirstSend) > s.o.LocalIDMemory {
 		r.call = spool.Search // the API may have forgotten the local_id
+	}
+	if t.Foreign {
+		r.local = fmt.Sprintf("X-Heymarket-Convo-Id: conversation %d is known by now for other participants", t.ConvoID)
+		return r
 	}
 	client := s.o.Teams[t.Team].Client
 	var err error

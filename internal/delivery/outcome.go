@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"fmt"
 	"net/http"
 	"time"
 
@@ -12,7 +13,9 @@ import (
 func (s *Scheduler) judge(r result) spool.Outcome {
 	o := spool.Outcome{Task: r.task}
 	if r.local != "" {
-		o.Reason = r.local
+		if o.Reason = r.local; o.Task.Foreign {
+			return s.failed(o)
+		}
 		return s.again(o, 0)
 	}
 	if r.problem != nil {
@@ -80,6 +83,8 @@ func (s *Scheduler) looked(r result, o spool.Outcome) spool.Outcome {
 	switch {
 	case t.Unknown: // a new local_id could double it
 		return s.next(o, spool.Search)
+	case t.RefusedStatus == 0:
+		return s.named(r, o)
 	case r.problem != nil && r.problem.Class == heymarket.NotFound, r.problem == nil && r.convo.Inbox != t.Inbox:
 		o.State, o.Due, o.Next, o.Reopen, o.LocalID = spool.Asleep, s.o.Now(), spool.Send, true, s.o.NewLocalID()
 		o.Reason = "its conversation is gone or in another inbox: sent once more as an opener"
@@ -98,6 +103,32 @@ func (s *Scheduler) looked(r result, o spool.Outcome) spool.Outcome {
 		return s.failed(o)
 	}
 	return s.again(o, 0)
+}
+
+// named says what the state of a conversation that the application named means,
+// before anything is sent there.
+func (s *Scheduler) named(r result, o spool.Outcome) spool.Outcome {
+	t := o.Task
+	wrong := ""
+	switch {
+	case r.problem != nil && r.problem.Class != heymarket.NotFound:
+		return s.askAgain(o, spool.Look, r.problem.RetryAfter)
+	case r.problem != nil:
+		wrong = "does not exist"
+	case r.convo.Inbox != t.Inbox:
+		wrong = fmt.Sprintf("is in another inbox than %d", t.Inbox)
+	case r.convo.Channel != "email":
+		wrong = fmt.Sprintf("is none of e-mail: its channel is %q", r.convo.Channel)
+	}
+	if wrong == "" {
+		o.APIID, o.Status, o.Reason = r.convo.RequestID, http.StatusOK, "the conversation that its application named is there"
+		return s.next(o, spool.Send)
+	}
+	o.Reason = fmt.Sprintf("X-Heymarket-Convo-Id: conversation %d %s", t.ConvoID, wrong)
+	if o = s.failed(o); o.State == spool.Asleep {
+		o.Next = spool.Look
+	}
+	return o
 }
 
 // searched says what a look for the message in the team's history means. Absence

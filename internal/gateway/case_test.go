@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -45,6 +46,8 @@ import (
 //	always NAME TEXT   what all calls run into whose body holds TEXT, or all calls; until heal
 //	count N            the API has accepted N messages by now
 //	held ROUTE …       these routes are held by now
+//	calls N            and answered N calls of any kind
+//	abroad N ADDRESS   somebody opens a conversation of inbox N in Heymarket itself; their numbers begin with 9001
 //	states             how many requests are in which state in the end
 //	any order          what was sent may be in any order, and conversations are not numbered
 //	took               how long each mail waited for its answer
@@ -213,12 +216,33 @@ func (s *scene) step(f txtar.File) {
 		if held := strings.Join(got, " "); held != rest || err != nil {
 			s.t.Errorf("%s\nheld by now: %q (%v), want %q", s.see, held, err, rest)
 		}
+	case "calls":
+		if got := fmt.Sprint(s.api.Stats().Calls); got != rest {
+			s.t.Errorf("%s\n%s calls by now, want %s", s.see, got, rest)
+		}
+	case "abroad":
+		s.abroad(rest)
 	case "go":
 		s.paused = false
 		close(s.going)
 	case "pause", "sandbox", "config", "delivery", "replies", "sent", "states", "took", "reports", "any":
 	default:
 		s.t.Fatalf("a section %q", f.Name)
+	}
+}
+
+// abroad opens a conversation that the relay knows nothing of.
+func (s *scene) abroad(text string) {
+	inbox, address, _ := strings.Cut(text, " ")
+	body := fmt.Sprintf(`{"creator_id": 55, "inbox": %s, "targets": ["to:%s"], "conv_title": "Abroad", "text": "abroad", "raw_text": "abroad"}`, inbox, address)
+	r, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, "https://api.example/v1/email/send", strings.NewReader(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	r.Header = http.Header{"Authorization": {"Bearer " + sandbox.DemoAPIKey}, "Content-Type": {"application/json"}}
+	answer, err := s.api.RoundTrip(r)
+	if err != nil || answer.StatusCode != http.StatusOK {
+		s.t.Fatal(err, answer)
 	}
 }
 

@@ -191,6 +191,7 @@ func TestRefuse(t *testing.T) {
 		{errTooLarge, "552 5.3.4 message too large for the API (Q)"},
 		{errLoop, "554 5.4.6 mail loop (Q)"},
 		{errControl, "554 5.6.0 header not understood (Q)"},
+		{spool.ErrConvo, "554 5.6.0 X-Heymarket-Convo-Id names a conversation of other participants or of another inbox (Q)"},
 		{spool.ErrKey, "554 5.6.0 X-Heymarket-Idempotency-Key was given to a message with other recipients, title or body; give each message its own (Q)"},
 		{&mimeconv.Error{Kind: mimeconv.ErrTooLarge, Detail: "too large"}, "552 5.3.4 too large (Q)"},
 		{&mimeconv.Error{Kind: mimeconv.ErrAttachment, Detail: "an attachment"}, "554 5.6.0 an attachment (Q)"},

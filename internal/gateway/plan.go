@@ -58,6 +58,9 @@ func (p planner) plan(env *smtpd.Envelope, raw []byte) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	if t.convoID != 0 && audiences[0].Blind {
+		return nil, fmt.Errorf("%w: %sConvo-Id is for the recipients in To and Cc, which name none", errControl, control)
+	}
 	body, err := mimeconv.Convert(raw, mimeconv.Options{
 		Attachments:  mimeconv.Policy(route.Attachments),
 		InlineImages: mimeconv.Policy(route.InlineImages),
@@ -139,14 +142,18 @@ func (p planner) requests(plan *Plan, route config.Route, h mimeconv.Header, t t
 	priority := urgency(route, t)
 	for _, a := range audiences {
 		look, own, cited := trail.Keys(scope(route), a)
-		if route.Join == config.JoinNever || t.anew {
+		var convoID int64
+		if !a.Blind {
+			convoID = t.convoID
+		}
+		if route.Join == config.JoinNever || t.anew || convoID != 0 {
 			look = nil
 		}
 		plan.Clues, plan.Blind = append(plan.Clues, look), append(plan.Blind, a.Blind)
 		r := spool.Request{
 			LocalID: p.localID(), To: a.To, Cc: a.Cc, Members: a.Members,
 			Priority: priority, Subject: subjectLines[route.ReplySubject],
-			Own: keys(own), Cited: keys(cited),
+			ConvoID: convoID, Own: keys(own), Cited: keys(cited),
 		}
 		for _, c := range look {
 			r.Look = append(r.Look, spool.Key(c.Key))

@@ -38,6 +38,7 @@ var refusals = []struct {
 	{wraps(errTooLarge), 552, "5.3.4", ""},
 	{wraps(errLoop), 554, "5.4.6", ""},
 	{wraps(errControl), 554, "5.6.0", ""},
+	{wraps(spool.ErrConvo), 554, "5.6.0", control + "Convo-Id names a conversation of other participants or of another inbox"},
 	{wraps(spool.ErrKey), 554, "5.6.0", control + "Idempotency-Key was given to a message with other recipients, title or body; give each message its own"},
 	{conversion(mimeconv.ErrTooLarge), 552, "5.3.4", ""},
 	{conversion(), 554, "5.6.0", ""},

@@ -24,6 +24,7 @@ var (
 	ErrCorrupt  = errors.New("the spool is damaged")         // what Check finds, or the medium gives back
 	ErrClosed   = errors.New("the spool is closed")          // the verb came after Close
 	ErrKey      = errors.New("the key is of other content")  // a message's key was given to another one
+	ErrConvo    = errors.New("the convo_id is of others")    // a request names a conversation of other participants, or of another inbox
 )
 
 // Store is the spool. Its methods may be called from many goroutines. A verb that
@@ -36,8 +37,9 @@ type Store interface {
 	// queues them. A repeat changes nothing, save that requests of the first
 	// message which had failed or were dropped are queued again, at the end of
 	// their lanes. The error is ErrKey where m's key stands for other content,
-	// ErrFull or ErrReadOnly where the medium refuses, and ErrCorrupt once any verb
-	// has found damage: who has the mail still keeps it.
+	// ErrConvo where a request names a conversation that is not its, ErrFull or
+	// ErrReadOnly where the medium refuses, and ErrCorrupt once any verb has found
+	// damage: who has the mail still keeps it.
 	Accept(ctx context.Context, m *Message) (Receipt, error)
 
 	// Heard says that the client surely got its 250: a message without a
@@ -209,6 +211,11 @@ type Request struct {
 	Subject  SubjectLine
 	DSN      []DSN // what the client asked for about each of To, then Cc; nil: nothing
 
+	// ConvoID is the conversation that the application named, 0 for none. It decides
+	// instead of Look. One that is not known is looked at before the first send, and
+	// known when the answer of that gives it.
+	ConvoID int64
+
 	Look  []Key // where to look for its conversation, best first; nil: open a new one
 	Own   []Key // ids that stand for this message
 	Cited []Key // ids that it names, recorded only where nobody has them
@@ -230,7 +237,7 @@ type Receipt struct {
 	QueueID   string // the first one's, where Duplicate
 	Duplicate bool
 	Revived   int   // requests of a duplicate that were queued again
-	Joined    []int // for each request the index in Look that found its conversation, -1 for a new one
+	Joined    []int // for each request the index in Look that found its conversation, 0 where its ConvoID did, -1 for a new one
 	SameID    bool  // one of its own ids is already owned by an earlier message
 }
 
@@ -283,6 +290,7 @@ type Task struct {
 	FirstSend time.Time // begin of the first Send under LocalID before this attempt; zero if none
 	LastSend  time.Time // begin of the newest such Send: a Search looks from FirstSend until after it
 	Unknown   bool      // an earlier Send has no definite answer
+	Foreign   bool      // its application named the conversation, which by now is known for other participants: not to be sent
 
 	Refused       string // reason of the newest definite refusal of a Send in this trial, "" for none
 	RefusedStatus int    // its HTTP status

@@ -63,6 +63,7 @@ type modelRequest struct {
 	alive   bool
 	decided bool // whether it opens or replies
 	replyTo int64
+	wanted  int64 // convo_id that was named and not known
 	unknown bool
 	answer  spool.Outcome // the last one
 	tries   []spool.AttemptStory
@@ -100,64 +101,6 @@ func (r *modelRequest) class() spool.Priority {
 	return class
 }
 
-// accept is Accept.
-func (m *model) accept(msg *spool.Message) (spool.Receipt, error) {
-	switch first := m.repeated(msg); {
-	case first != nil && first.Digest != msg.Digest:
-		return spool.Receipt{}, spool.ErrKey
-	case first != nil:
-		return spool.Receipt{QueueID: first.QueueID, Duplicate: true, Revived: m.revive(first)}, nil
-	}
-	mm := &modelMessage{Message: msg}
-	receipt := spool.Receipt{QueueID: msg.QueueID}
-	for i := range msg.Requests {
-		r := &modelRequest{Request: &msg.Requests[i], message: mm, route: msg.Route, joined: -1, trial: 1, named: 1}
-		for j, k := range r.Look {
-			l := m.links[k]
-			if l != nil && l.conv.team == msg.Team && l.conv.inbox == msg.Inbox && l.conv.members == r.Members {
-				r.conv, r.joined = l.conv, j
-				break
-			}
-		}
-		if r.conv == nil {
-			r.conv = &modelConv{team: msg.Team, inbox: msg.Inbox, members: r.Members, base: msg.Base, lane: m.newLane()}
-			m.convs = append(m.convs, r.conv)
-		}
-		changed := r.Subject == spool.SubjectChanged && msg.Base != r.conv.base
-		r.line = r.joined >= 0 && (changed || r.Subject == spool.SubjectAlways)
-		m.queue(r)
-		for _, k := range r.Own {
-			if l := m.links[k]; l != nil && l.owner != nil && l.owner != mm {
-				receipt.SameID = true
-			}
-			m.links[k] = &modelLink{r.conv, mm}
-		}
-		for _, k := range r.Cited {
-			if m.links[k] == nil {
-				m.links[k] = &modelLink{conv: r.conv}
-			}
-		}
-		mm.requests = append(mm.requests, r)
-		receipt.Joined = append(receipt.Joined, r.joined)
-	}
-	m.messages = append(m.messages, mm)
-	return receipt, nil
-}
-
-// repeated is the newest message that msg repeats.
-func (m *model) repeated(msg *spool.Message) (newest *modelMessage) {
-	if msg.Since.IsZero() {
-		return nil
-	}
-	for _, o := range m.messages {
-		counts := o.Fingerprint == msg.Fingerprint && !(o.Weak && o.heard) && !o.Accepted.Before(msg.Since)
-		if counts && (newest == nil || !o.Accepted.Before(newest.Accepted)) {
-			newest = o
-		}
-	}
-	return newest
-}
-
 // failed are the messages of which something failed.
 func (m *model) failed() (list []*modelMessage) {
 	for _, msg := range m.messages {
@@ -186,7 +129,9 @@ func (m *model) revive(msg *modelMessage) (n int) {
 func (r *modelRequest) newTrial() {
 	r.trial, r.hold = len(r.tries)+1, false
 	r.decided = r.decided && r.unknown
-	r.call, r.refused, r.alive = spool.Send, nil, false
+	if r.call, r.refused, r.alive = spool.Send, nil, false; r.wanted != 0 && !r.unknown {
+		r.call = spool.Look
+	}
 }
 
 func (m *model) newLane() *modelLane {
@@ -367,7 +312,7 @@ func (m *model) begin(now time.Time, room spool.Room, heads []*modelRequest, t s
 	if t.Probe {
 		lifted, route.Probe = now, now.Add(room.Probe)
 	}
-	return r.begin(now, lifted, t)
+	return r.begin(now, lifted, m.foreign(r), t)
 }
 
 // after is the route whose turn it is after last.
@@ -385,9 +330,11 @@ func after(last string, routes map[string]bool) string {
 	return sorted[0]
 }
 
-func (r *modelRequest) begin(now, lifted time.Time, t spool.Task) error {
+func (r *modelRequest) begin(now, lifted time.Time, foreign bool, t spool.Task) error {
 	if !r.decided {
-		r.decided, r.replyTo = true, r.conv.convo
+		if r.decided, r.replyTo = true, r.conv.convo; r.wanted != 0 {
+			r.replyTo = r.wanted
+		}
 	}
 	first, last := r.sends()
 	r.tries = append(r.tries, spool.AttemptStory{N: len(r.tries) + 1, Call: r.call.String(), Began: now})
@@ -405,9 +352,9 @@ func (r *modelRequest) begin(now, lifted time.Time, t spool.Task) error {
 		refused = *r.refused
 	}
 	want := fmt.Sprint(r.LocalID, len(r.tries), r.replyTo, r.unknown, subject, tried, r.message.HTML, r.To, r.Cc,
-		r.call, first, last, refused.Reason, refused.Status, r.alive, r.aside())
+		r.call, first, last, refused.Reason, refused.Status, r.alive, r.aside(), foreign)
 	got := fmt.Sprint(t.LocalID, t.Attempt, t.ConvoID, t.Unknown, t.Subject, t.Tried, t.HTML, t.To, t.Cc,
-		t.Call, t.FirstSend, t.LastSend, t.Refused, t.RefusedStatus, t.Alive, t.Aside)
+		t.Call, t.FirstSend, t.LastSend, t.Refused, t.RefusedStatus, t.Alive, t.Aside, t.Foreign)
 	if got != want {
 		return fmt.Errorf("the task is %s, want %s", got, want)
 	}
@@ -459,7 +406,7 @@ func (m *model) goOn(r *modelRequest, o spool.Outcome) {
 			r.conv.convo = 0
 		}
 		r.Request.LocalID, r.named = o.LocalID, len(r.tries)+1
-		r.decided, r.refused, r.alive = false, nil, false
+		r.decided, r.wanted, r.refused, r.alive = false, 0, nil, false
 	}
 	if o.Aside && !r.aside() {
 		m.advance(r.lane)

@@ -150,7 +150,7 @@ func (m *model) retry(r *modelRequest, o spool.RetryOptions) bool {
 	if move && (r.conv.team != o.Team || r.conv.inbox != o.Inbox) {
 		r.conv = &modelConv{team: o.Team, inbox: o.Inbox, members: r.conv.members, base: r.conv.base, lane: m.newLane()}
 		m.convs = append(m.convs, r.conv)
-		r.joined, r.line, r.decided = -1, false, false
+		r.joined, r.line, r.decided, r.wanted = -1, false, false, 0
 	}
 	if o.Anew {
 		r.Request.LocalID, r.named = o.NewLocalID(), len(r.tries)+1

@@ -58,7 +58,7 @@ func (r *run) missing() string {
 
 // rarities are what a run must have met to prove something.
 var rarities = []string{
-	"joined", "second key joined", "duplicate", "revived", "same id", "refused key", "lost", "foreign", "replaced", "released",
+	"joined", "second key joined", "duplicate", "revived", "same id", "refused key", "refused convo", "named", "named again", "named foreign", "lost", "foreign", "replaced", "released",
 	"unknown", "budget shut", "restart", "lifted class", "three in a lane", "reopened", "aside", "known", "looked", "searched", "refused",
 	"probed", "lifted", "dropped", "retried", "held", "let go", "moved", "anew",
 }
@@ -146,6 +146,7 @@ func (r *run) accept() {
 	}
 	if refused != nil {
 		r.see("refused key", errors.Is(refused, spool.ErrKey))
+		r.see("refused convo", errors.Is(refused, spool.ErrConvo))
 		return
 	}
 	r.see("duplicate", want.Duplicate)
@@ -158,44 +159,12 @@ func (r *run) accept() {
 		for _, q := range r.model.messages[len(r.model.messages)-1].requests {
 			r.byLocal[q.LocalID] = q
 			head := q.lane.open[0]
+			r.see("named", q.ConvoID != 0 && q.wanted == 0)
+			r.see("named again", q.wanted != 0 && q.joined == 0)
 			r.see("three in a lane", len(q.lane.open) > 2)
 			r.see("lifted class", head.class() < head.Priority)
 		}
 	}
-}
-
-func (r *run) since() time.Time {
-	if r.rand.IntN(4) == 0 {
-		return time.Time{}
-	}
-	return r.now.Add(-time.Duration(r.rand.IntN(600)) * time.Second)
-}
-
-// letter writes to few people and cites few ids, so that threads meet.
-func (r *run) letter() *spool.Message {
-	pick := func(list ...string) string { return list[r.rand.IntN(len(list))] }
-	id := func() string { return fmt.Sprintf("id-%d", r.rand.IntN(40)) }
-	l := letter{
-		id: id(), to: []string{pick("alice", "bob", "carol")}, body: fmt.Sprint(r.n), weak: r.rand.IntN(3) == 0,
-		route: pick("a", "b", "c"), team: pick("shop", "shop", "bank"), inbox: int64(r.rand.IntN(2) + 1),
-		subject: pick("One", "Two"), line: spool.SubjectLine(r.rand.IntN(3)), priority: spool.Priority(r.rand.IntN(3)),
-	}
-	if r.rand.IntN(20) == 0 {
-		l.key, l.body, l.weak = pick("k1", "k2"), pick("one", "two"), false
-	}
-	for range r.rand.IntN(4) {
-		l.cites = append(l.cites, id())
-	}
-	for range r.rand.IntN(8) / 6 {
-		l.blind = append(l.blind, pick("alice", "dave"))
-	}
-	m := r.write(l)
-	m.Since = r.since()
-	if r.rand.IntN(20) == 0 && len(r.written) > 0 { // a key of somebody else's
-		other := r.written[r.rand.IntN(len(r.written))].Requests[0]
-		m.Requests[0].Look = append(slices.Clone(other.Own), m.Requests[0].Look...)
-	}
-	return m
 }
 
 func (r *run) claim() {
@@ -219,6 +188,7 @@ func (r *run) claim() {
 		r.see("looked", t.Call == spool.Look)
 		r.see("searched", t.Call == spool.Search)
 		r.see("refused", t.Refused != "")
+		r.see("named foreign", t.Foreign)
 	}
 	r.see("budget shut", len(tasks) > 0 && !next.IsZero() && next.Before(r.now.Add(time.Second)))
 }

@@ -46,6 +46,7 @@ func Run(t *testing.T, open Opener, operate Operate, random Random) {
 		cases []testCase
 	}{
 		{"Threads", threadCases},
+		{"Named", namedCases},
 		{"Repeats", repeatCases},
 		{"Accept", acceptCases},
 		{"Claim", claimCases},
@@ -126,6 +127,7 @@ type letter struct {
 	id       string   // its Message-ID [none]
 	cites    []string // the ids it cites, best first
 	to       []string // visible recipients ["alice"]
+	convo    int64    // the conversation named for them [none]
 	blind    []string // one request more for each
 	body     string   // ["body"]
 	route    string   // ["support"]
@@ -158,6 +160,7 @@ func (f *fixture) write(l letter) *spool.Message {
 		m.Since = f.now.Add(-l.window)
 	}
 	m.Requests = append(m.Requests, f.request(l, l.to))
+	m.Requests[0].ConvoID = l.convo
 	for _, b := range l.blind {
 		m.Requests = append(m.Requests, f.request(l, []string{b}))
 	}

@@ -108,9 +108,10 @@ func digest(m *spool.Message) []byte {
 
 // conversation is what Accept needs to know of one.
 type conversation struct {
-	id   int64
-	base string
-	used int64
+	id     int64
+	base   string
+	used   int64
+	wanted int64 // see request.wanted
 }
 
 const (
@@ -125,29 +126,73 @@ SELECT c.id, c.base, c.used FROM link l JOIN conversation c ON c.id = l.conversa
 	sqlConversation = `INSERT INTO conversation (team, inbox, members, title, base, used) VALUES (?, ?, ?, ?, ?, ?)`
 )
 
-// find returns the conversation that the first of the request's keys stands
-// for, and that key's index, or a new conversation and -1.
+// find returns the conversation of a request and which of its keys found it, or a
+// new conversation and -1.
 func (w *writer) find(m *spool.Message, r *spool.Request) (c conversation, joined int, err error) {
 	accepted := stamp(m.Accepted)
-	for i, key := range r.Look {
-		ok, err := w.get(sqlFind, []any{key[:], m.Team, m.Inbox, r.Members}, &c.id, &c.base, &c.used)
-		if err != nil {
-			return c, 0, err
-		}
-		if ok {
-			_, err = w.exec(sqlUsed, max(c.used, accepted), c.id)
-			return c, i, err
-		}
+	if joined, err = w.look(m, r, &c); err != nil {
+		return c, joined, err
 	}
-	c.base = m.Base
+	if joined >= 0 {
+		_, err = w.exec(sqlUsed, max(c.used, accepted), c.id)
+		return c, joined, err
+	}
+	if c.wanted == 0 { // else nobody knows its title
+		c.base = m.Base
+	}
 	c.id, err = w.insert(sqlConversation, m.Team, m.Inbox, r.Members, m.Title, m.Base, accepted)
 	return c, -1, err
 }
 
+// look finds the conversation that the first of the request's keys stands for,
+// and returns that key's index, or -1.
+func (w *writer) look(m *spool.Message, r *spool.Request, c *conversation) (int, error) {
+	if r.ConvoID != 0 {
+		return w.named(m, r, c)
+	}
+	for i, key := range r.Look {
+		ok, err := w.get(sqlFind, []any{key[:], m.Team, m.Inbox, r.Members}, &c.id, &c.base, &c.used)
+		if ok || err != nil {
+			return i, err
+		}
+	}
+	return -1, nil
+}
+
+const (
+	sqlKnown = `
+SELECT id, base, used, inbox = ? AND members = ? FROM conversation
+ WHERE team = ? AND convo_id = ? AND convo_id <> 0 LIMIT 1`
+
+	sqlWanted = `
+SELECT c.id, c.base, c.used, r.inbox = ? AND r.members = ? FROM request r JOIN conversation c ON c.id = r.conversation
+ WHERE r.team = ? AND r.wanted = ? AND r.wanted <> 0 AND r.state <= 4 LIMIT 1`
+)
+
+// named finds the conversation that has the convo_id that the application named,
+// or else that of a request which waits to look at it. Either is of the request's
+// inbox and participants, or the request must not be sent.
+func (w *writer) named(m *spool.Message, r *spool.Request, c *conversation) (int, error) {
+	args := []any{m.Inbox, r.Members, m.Team, r.ConvoID}
+	var same bool
+	found, err := w.get(sqlKnown, args, &c.id, &c.base, &c.used, &same)
+	if !found && err == nil {
+		c.wanted = r.ConvoID
+		found, err = w.get(sqlWanted, args, &c.id, &c.base, &c.used, &same)
+	}
+	switch {
+	case err != nil || !found:
+		return -1, err
+	case !same:
+		return -1, spool.ErrConvo
+	}
+	return 0, nil
+}
+
 const sqlRequest = `
 INSERT INTO request (message, conversation, joined, lane, local_id, targets, members, team, inbox, route,
-                     priority, class, subject_line, dsn, state, turn, due)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)`
+                     priority, class, subject_line, dsn, state, turn, due, wanted, call)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?)`
 
 func (w *writer) insertRequest(m *spool.Message, r *spool.Request, message int64, c conversation, joined bool) error {
 	lane := c.id
@@ -160,8 +205,12 @@ func (w *writer) insertRequest(m *spool.Message, r *spool.Request, message int64
 		return err
 	}
 	changed := r.Subject == spool.SubjectAlways || r.Subject == spool.SubjectChanged && m.Base != c.base
+	replies, first := joined, spool.Send
+	if c.wanted != 0 {
+		replies, first = true, spool.Look
+	}
 	_, err = w.exec(sqlRequest, message, c.id, joined, lane, r.LocalID, targets(r), r.Members, m.Team, m.Inbox, m.Route,
-		r.Priority, r.Priority, joined && changed, askedFor(r), state, turn)
+		r.Priority, r.Priority, replies && changed, askedFor(r), state, turn, c.wanted, first)
 	w.entered(m.Route, state)
 	return err
 }
@@ -225,11 +274,12 @@ const (
 	sqlGone = `SELECT id, conversation, route, state, priority FROM request WHERE message = ? AND state IN (7, 8) ORDER BY id`
 
 	// A new trial. Where every answer was definite, whether it opens or replies
-	// is decided anew: its conversation may have begun without it.
+	// is decided anew: its conversation may have begun without it. One that its
+	// application named is looked at again.
 	sqlRevive = `
 UPDATE request
    SET state = ?, turn = ?, due = 0, lane = conversation, class = priority, hold = '', trial = attempts + 1,
-       call = 0, refusal = 0, alive = 0, reply_to = CASE WHEN unknown THEN reply_to END
+       call = wanted <> 0 AND NOT unknown, refusal = 0, alive = 0, reply_to = CASE WHEN unknown THEN reply_to END
  WHERE id = ?`
 )
 

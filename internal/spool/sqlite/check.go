@@ -55,6 +55,10 @@ SELECT format('request %d', r.id) FROM request r JOIN attempt a ON a.request = r
 	{"an attempt under way asks for something else than its request", `
 SELECT format('request %d', r.id) FROM request r JOIN attempt a ON a.request = r.id AND a.n = r.attempts
  WHERE r.state = 3 AND a.call <> r.call`},
+	{"a request is sent into a conversation that its application named and nobody looked at", `
+SELECT format('request %d', id) FROM request r
+ WHERE wanted <> 0 AND state <= 4 AND call = 0
+   AND NOT EXISTS (SELECT 1 FROM attempt a WHERE a.request = r.id AND a.call = 1 AND a.ended <> 0)`},
 	{"a request was refused or named by an attempt that it did not make", `
 SELECT format('request %d', id) FROM request
  WHERE refusal < 0 OR refusal > attempts OR named < 1 OR named > attempts + 1 OR trial < 1 OR trial > attempts + 1`},

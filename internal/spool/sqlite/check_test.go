@@ -29,6 +29,7 @@ func TestCheckFinds(t *testing.T) {
 		"attempts are not numbered from 1 to the last":       "UPDATE attempt SET n = 3",
 		"an attempt under way has ended, or decided nothing": "UPDATE attempt SET ended = 5",
 		"asks for something else":                            "UPDATE attempt SET call = 1",
+		"named and nobody looked at":                         "UPDATE request SET wanted = 9",
 		"refused or named by an attempt":                     "UPDATE request SET refusal = 9",
 		"decided nothing":                                    "UPDATE request SET reply_to = NULL",
 		"the ledger does not count what is there":            "UPDATE counter SET n = n + 1",

@@ -238,7 +238,9 @@ func (c *claim) come(t time.Time) bool {
 const (
 	sqlTask = `
 SELECT r.attempts + 1, r.local_id, r.targets, r.route, r.team, r.subject_line, r.unknown,
-       COALESCE(r.reply_to, c.convo_id), r.call, r.alive, r.lane < 0,
+       COALESCE(r.reply_to, NULLIF(r.wanted, 0), c.convo_id), r.call, r.alive, r.lane < 0,
+       r.wanted <> 0 AND EXISTS (SELECT 1 FROM conversation
+                                  WHERE team = r.team AND convo_id = r.wanted AND convo_id <> 0 AND members <> r.members),
        COALESCE((SELECT reason FROM attempt WHERE request = r.id AND n = r.refusal), ''),
        COALESCE((SELECT status FROM attempt WHERE request = r.id AND n = r.refusal), 0),
        COALESCE((SELECT began FROM attempt WHERE request = r.id AND n = r.trial), 0),
@@ -293,7 +295,7 @@ func (c *claim) load(id int64) (spool.Task, error) {
 	var tried, lifted, first, last, accepted int64
 	ok, err := c.get(sqlTask, []any{id},
 		&t.Attempt, &t.LocalID, &recipients, &t.Route, &t.Team, &line, &t.Unknown,
-		&t.ConvoID, &t.Call, &t.Alive, &t.Aside,
+		&t.ConvoID, &t.Call, &t.Alive, &t.Aside, &t.Foreign,
 		&t.Refused, &t.RefusedStatus, &tried, &lifted, &first, &last,
 		&asked, &t.Delayed,
 		&t.QueueID, &t.Sender, &t.Inbox, &t.Title, &accepted, &t.HTML, &t.Start, &t.Text)

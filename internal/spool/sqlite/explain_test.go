@@ -15,8 +15,11 @@ func TestPlans(t *testing.T) {
 		query string
 		want  []string
 	}{
-		"repeated":     {sqlRepeated, []string{"message USING INDEX message_fingerprint (fingerprint=? AND accepted>?)"}},
-		"find":         {sqlFind, []string{"l USING PRIMARY KEY (key=?)", "c USING INTEGER PRIMARY KEY (rowid=?)"}},
+		"repeated": {sqlRepeated, []string{"message USING INDEX message_fingerprint (fingerprint=? AND accepted>?)"}},
+		"find":     {sqlFind, []string{"l USING PRIMARY KEY (key=?)", "c USING INTEGER PRIMARY KEY (rowid=?)"}},
+		"known":    {sqlKnown, []string{"conversation USING INDEX conversation_convo (team=? AND convo_id=?)"}},
+		"wanted": {sqlWanted, []string{
+			"r USING INDEX request_wanted (team=? AND wanted=?)", "c USING INTEGER PRIMARY KEY (rowid=?)"}},
 		"used":         {sqlUsed, []string{"conversation USING INTEGER PRIMARY KEY (rowid=?)"}},
 		"head":         {sqlHead, []string{"request USING INDEX request_head (lane=?)"}},
 		"class":        {sqlClass, []string{byID}},
@@ -57,7 +60,7 @@ func TestPlans(t *testing.T) {
 			"r USING INTEGER PRIMARY KEY (rowid=?)", "m USING INTEGER PRIMARY KEY (rowid=?)",
 			"c USING INTEGER PRIMARY KEY (rowid=?)", "x USING INTEGER PRIMARY KEY (rowid=?)",
 			"attempt USING PRIMARY KEY (request=? AND n=?)", "attempt USING PRIMARY KEY (request=? AND n>?)",
-			"gate USING PRIMARY KEY (team=? AND route=?)"}},
+			"gate USING PRIMARY KEY (team=? AND route=?)", "conversation USING INDEX conversation_convo (team=? AND convo_id=?)"}},
 		"list": {sqlList, []string{
 			"r USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)", "m USING INTEGER PRIMARY KEY (rowid=?)",
 			"c USING INTEGER PRIMARY KEY (rowid=?)", "attempt USING PRIMARY KEY (request=?)",

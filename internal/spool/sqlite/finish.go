@@ -109,7 +109,7 @@ const (
 	sqlForget = `UPDATE conversation SET convo_id = 0 WHERE id = ? AND convo_id = ?`
 
 	sqlReopen = `
-UPDATE request SET local_id = ?, named = attempts + 1, reply_to = NULL, alive = 0, refusal = 0 WHERE id = ?`
+UPDATE request SET local_id = ?, named = attempts + 1, reply_to = NULL, wanted = 0, alive = 0, refusal = 0 WHERE id = ?`
 
 	sqlAside = `UPDATE request SET lane = -id, class = priority WHERE id = ?`
 )

@@ -228,7 +228,7 @@ const (
 	sqlUnqueue = `UPDATE request SET hold = '' WHERE id = ?`
 	sqlLetGo   = `
 UPDATE request
-   SET state = 1, turn = ?, hold = '', trial = attempts + 1, call = 0, refusal = 0, alive = 0,
+   SET state = 1, turn = ?, hold = '', trial = attempts + 1, call = wanted <> 0 AND NOT unknown, refusal = 0, alive = 0,
        reply_to = CASE WHEN unknown THEN reply_to END
  WHERE id = ?`
 )

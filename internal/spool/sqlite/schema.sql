@@ -90,6 +90,7 @@ CREATE TABLE request (
     refusal      INTEGER NOT NULL DEFAULT 0, -- number of the trial's newest attempt that was refused for good, 0 for none
     alive        INTEGER NOT NULL DEFAULT 0 CHECK (alive IN (0, 1)),   -- its conversation was found to stand since that refusal
     reply_to     INTEGER,                    -- convo_id that it replies to, 0 where it opens; NULL before its first attempt
+    wanted       INTEGER NOT NULL DEFAULT 0, -- convo_id that its application named and nobody knew: it is looked at first; 0 for none
     unknown      INTEGER NOT NULL DEFAULT 0 CHECK (unknown IN (0, 1)), -- some send has no definite answer
     convo_id     INTEGER NOT NULL DEFAULT 0, -- as answered
     message_id   INTEGER NOT NULL DEFAULT 0, -- as answered
@@ -110,6 +111,7 @@ CREATE INDEX request_waiting ON request (lane, class)              WHERE state =
 CREATE INDEX request_ready   ON request (team, class, route, turn) WHERE state = 1;
 CREATE INDEX request_due     ON request (due, state)               WHERE state IN (2, 3);
 CREATE INDEX request_asleep  ON request (team, id)                 WHERE state = 2;
+CREATE INDEX request_wanted  ON request (team, wanted)             WHERE wanted <> 0 AND state <= 4;
 CREATE INDEX request_conversation ON request (conversation);
 CREATE INDEX request_message ON request (message);
 

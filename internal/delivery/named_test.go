@@ -1,0 +1,61 @@
+package delivery
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"heyrelay/internal/spool"
+)
+
+// What the answer to a look means where the application named the conversation and
+// nothing was sent yet.
+func TestNamedConversation(t *testing.T) {
+	const header = "X-Heymarket-Convo-Id: conversation 7 "
+	for _, c := range []struct {
+		name   string
+		answer func(*http.Request) (*http.Response, error)
+		probe  bool
+		state  spool.State
+		next   spool.Call
+		reason string
+	}{
+		{"there", answer(200, `{"id":7,"inbox":202,"channel":"email"}`), false, spool.Asleep, spool.Send, "is there"},
+		{"gone", answer(404, `{"error":"none"}`), false, spool.Failed, spool.Send, header},
+		{"elsewhere", answer(200, `{"id":7,"inbox":203,"channel":"email"}`), false, spool.Failed, spool.Send, header},
+		{"a text message", answer(200, `{"id":7,"inbox":202,"channel":"sms"}`), false, spool.Failed, spool.Send, header},
+		{"server error", answer(500, `{}`), false, spool.Asleep, spool.Look, "500"},
+		{"a proxy's 404", answer(404, `<html>`), false, spool.Asleep, spool.Look, "404"},
+		{"forbidden", answer(403, `{"error":"no"}`), false, spool.Asleep, spool.Look, "403"},
+		{"gone, as a probe", answer(404, `{"error":"none"}`), true, spool.Asleep, spool.Look, header},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := newLane()
+				l.task.Call, l.task.ConvoID, l.task.Probe = spool.Look, 7, c.probe
+				run(t, l, &answers{list: []func(*http.Request) (*http.Response, error){c.answer, until}}, time.Second/2)
+				o := l.outcomes[0]
+				if o.State != c.state || o.Next != c.next || o.Unknown || o.Reopen || !strings.Contains(o.Reason, c.reason) {
+					t.Errorf("%v, next %v, unknown %v, reopen %v: %s", o.State, o.Next, o.Unknown, o.Reopen, o.Reason)
+				}
+			})
+		})
+	}
+}
+
+// A conversation that by now is known for others is not called at all.
+func TestForeignConversation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, a := newLane(), &answers{list: []func(*http.Request) (*http.Response, error){answer(200, sentBody)}}
+		l.task.ConvoID, l.task.Foreign = 7, true
+		run(t, l, a, time.Minute)
+		if len(a.calls) != 0 {
+			t.Errorf("calls %q", a.calls)
+		}
+		if o := l.outcomes[0]; o.State != spool.Failed || !strings.Contains(o.Reason, "X-Heymarket-Convo-Id") {
+			t.Errorf("%v: %s", o.State, o.Reason)
+		}
+	})
+}

@@ -1,0 +1,70 @@
+package spooltest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"heyrelay/internal/spool"
+)
+
+func (r *run) since() time.Time {
+	if r.rand.IntN(4) == 0 {
+		return time.Time{}
+	}
+	return r.now.Add(-time.Duration(r.rand.IntN(600)) * time.Second)
+}
+
+// letter writes to few people and cites few ids, so that threads meet.
+func (r *run) letter() *spool.Message {
+	pick := func(list ...string) string { return list[r.rand.IntN(len(list))] }
+	id := func() string { return fmt.Sprintf("id-%d", r.rand.IntN(40)) }
+	l := letter{
+		id: id(), to: []string{pick("alice", "bob", "carol")}, body: fmt.Sprint(r.n), weak: r.rand.IntN(3) == 0,
+		route: pick("a", "b", "c"), team: pick("shop", "shop", "bank"), inbox: int64(r.rand.IntN(2) + 1),
+		subject: pick("One", "Two"), line: spool.SubjectLine(r.rand.IntN(3)), priority: spool.Priority(r.rand.IntN(3)),
+	}
+	if r.rand.IntN(20) == 0 {
+		l.key, l.body, l.weak = pick("k1", "k2"), pick("one", "two"), false
+	}
+	if r.rand.IntN(12) == 0 {
+		r.name(&l)
+	}
+	for range r.rand.IntN(4) {
+		l.cites = append(l.cites, id())
+	}
+	for range r.rand.IntN(8) / 6 {
+		l.blind = append(l.blind, pick("alice", "dave"))
+	}
+	m := r.write(l)
+	m.Since = r.since()
+	if r.rand.IntN(20) == 0 && len(r.written) > 0 { // a key of somebody else's
+		other := r.written[r.rand.IntN(len(r.written))].Requests[0]
+		m.Requests[0].Look = append(slices.Clone(other.Own), m.Requests[0].Look...)
+	}
+	return m
+}
+
+// name names a conversation: of the same people, of anybody, one that somebody waits
+// to look at, or one that only the API may know by now.
+func (r *run) name(l *letter) {
+	l.convo = r.convos + 1 + r.rand.Int64N(2)
+	all := r.model.convs
+	if len(all) == 0 || r.rand.IntN(4) == 0 {
+		return
+	}
+	c := all[len(all)-1-r.rand.IntN(min(20, len(all)))]
+	if c.convo != 0 {
+		l.convo = c.convo
+	}
+	for _, q := range c.lane.open {
+		if q.wanted != 0 {
+			l.convo = q.wanted
+		}
+	}
+	if r.rand.IntN(3) > 0 {
+		who, _, _ := strings.Cut(c.members, "@")
+		l.team, l.inbox, l.to = c.team, c.inbox, []string{who}
+	}
+}

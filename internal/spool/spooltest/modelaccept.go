@@ -1,0 +1,113 @@
+package spooltest
+
+import (
+	"slices"
+
+	"heyrelay/internal/spool"
+)
+
+// accept is Accept.
+func (m *model) accept(msg *spool.Message) (spool.Receipt, error) {
+	switch first := m.repeated(msg); {
+	case first != nil && first.Digest != msg.Digest:
+		return spool.Receipt{}, spool.ErrKey
+	case first != nil:
+		return spool.Receipt{QueueID: first.QueueID, Duplicate: true, Revived: m.revive(first)}, nil
+	}
+	mm := &modelMessage{Message: msg}
+	receipt := spool.Receipt{QueueID: msg.QueueID}
+	for i := range msg.Requests {
+		r := &modelRequest{Request: &msg.Requests[i], message: mm, route: msg.Route, joined: -1, trial: 1, named: 1}
+		if err := m.find(msg, r); err != nil {
+			return spool.Receipt{}, err
+		}
+		if r.conv == nil {
+			r.conv = &modelConv{team: msg.Team, inbox: msg.Inbox, members: r.Members, base: msg.Base, lane: m.newLane()}
+			m.convs = append(m.convs, r.conv)
+		}
+		changed := r.Subject == spool.SubjectChanged && (r.joined < 0 || msg.Base != r.conv.base)
+		r.line = (r.joined >= 0 || r.wanted != 0) && (changed || r.Subject == spool.SubjectAlways)
+		m.queue(r)
+		for _, k := range r.Own {
+			if l := m.links[k]; l != nil && l.owner != nil && l.owner != mm {
+				receipt.SameID = true
+			}
+			m.links[k] = &modelLink{r.conv, mm}
+		}
+		for _, k := range r.Cited {
+			if m.links[k] == nil {
+				m.links[k] = &modelLink{conv: r.conv}
+			}
+		}
+		mm.requests = append(mm.requests, r)
+		receipt.Joined = append(receipt.Joined, r.joined)
+	}
+	m.messages = append(m.messages, mm)
+	return receipt, nil
+}
+
+// repeated is the newest message that msg repeats.
+func (m *model) repeated(msg *spool.Message) (newest *modelMessage) {
+	if msg.Since.IsZero() {
+		return nil
+	}
+	for _, o := range m.messages {
+		counts := o.Fingerprint == msg.Fingerprint && !(o.Weak && o.heard) && !o.Accepted.Before(msg.Since)
+		if counts && (newest == nil || !o.Accepted.Before(newest.Accepted)) {
+			newest = o
+		}
+	}
+	return newest
+}
+
+// find finds the conversation of a request of msg, if there is one.
+func (m *model) find(msg *spool.Message, r *modelRequest) error {
+	same := func(c *modelConv) bool {
+		return c.team == msg.Team && c.inbox == msg.Inbox && c.members == r.Members
+	}
+	if r.ConvoID != 0 {
+		c, known := m.named(msg.Team, r.ConvoID)
+		if c != nil && !same(c) {
+			return spool.ErrConvo
+		}
+		if r.conv = c; c != nil {
+			r.joined = 0
+		}
+		if !known {
+			r.wanted, r.call = r.ConvoID, spool.Look
+		}
+		return nil
+	}
+	for j, k := range r.Look {
+		if l := m.links[k]; l != nil && same(l.conv) {
+			r.conv, r.joined = l.conv, j
+			return nil
+		}
+	}
+	return nil
+}
+
+// named is the conversation that a convo_id stands for, or that of the oldest
+// request which waits to look at it.
+func (m *model) named(team string, convo int64) (c *modelConv, known bool) {
+	for _, c := range m.convs {
+		if c.team == team && c.convo == convo {
+			return c, true
+		}
+	}
+	for _, msg := range m.messages {
+		for _, r := range msg.requests {
+			if r.conv.team == team && r.wanted == convo && r.state.Open() {
+				return r.conv, false
+			}
+		}
+	}
+	return nil, false
+}
+
+// foreign reports whether the conversation that was named is known for others.
+func (m *model) foreign(r *modelRequest) bool {
+	return r.wanted != 0 && slices.ContainsFunc(m.convs, func(c *modelConv) bool {
+		return c.team == r.conv.team && c.convo == r.wanted && c.members != r.conv.members
+	})
+}
