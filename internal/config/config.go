@@ -248,6 +248,10 @@ type Route struct {
 	// What goes first when much is waiting.
 	Priority string `yaml:"priority" default:"normal" oneof:"high|normal|bulk"`
 
+	// Whether normal becomes bulk for messages that say themselves that they are:
+	// Precedence: bulk, list or junk, or List-Unsubscribe. high stays high.
+	BulkHeaders bool `yaml:"bulk_headers" default:"false"`
+
 	// When a message is answered: once it is stored, or once the API has taken or
 	// refused it. Then the application learns by 554 what failed for good, and its 250
 	// tells Heymarket's ids; what is not known within answer_timeout, or cannot be sent

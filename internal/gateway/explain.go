@@ -21,8 +21,8 @@ type Explanation struct {
 	Refused  string             `json:"refused,omitempty"` // the SMTP reply, where the message is refused
 }
 
-// ExplainedRequest is the body of one POST to /v1/email/send as an opener, and
-// why it is what it is.
+// ExplainedRequest is the body of one POST to /v1/email/send, as an opener unless
+// its application names a conversation, and why it is what it is.
 type ExplainedRequest struct {
 	heymarket.Email
 	Decision Decision `json:"decision"`
@@ -33,8 +33,11 @@ type Decision struct {
 	Route    string   `json:"route"`
 	Team     string   `json:"team"`
 	Priority string   `json:"priority"`
-	Audience string   `json:"audience"`        // who sees whom
-	Joins    []string `json:"joins,omitempty"` // it replies instead where one of these is known for exactly these recipients, best first
+	Because  string   `json:"because"`           // what decided the priority
+	Audience string   `json:"audience"`          // who sees whom
+	Convo    string   `json:"convo,omitempty"`   // what becomes of the conversation that its application named, or wants anew
+	Repeats  string   `json:"repeats,omitempty"` // what else is the same message, where its application says so
+	Joins    []string `json:"joins,omitempty"`   // it replies instead where one of these is known for exactly these recipients, best first
 }
 
 // Explain says what the message would become, and sends and stores nothing. The
@@ -50,17 +53,37 @@ func Explain(cfg *config.Config, env *smtpd.Envelope, raw []byte) Explanation {
 	creator, _ := creators(cfg)(m.Route)
 	e := Explanation{Warnings: append([]mimeconv.Warning{}, plan.Warned...)}
 	for i, r := range m.Requests {
-		x := ExplainedRequest{Decision: Decision{Route: m.Route, Team: m.Team, Priority: r.Priority.String(), Audience: "the visible recipients together"}}
+		x := ExplainedRequest{Decision: Decision{Route: m.Route, Team: m.Team, Priority: r.Priority.String(), Because: plan.Urgency, Audience: "the visible recipients together"}}
 		if plan.Blind[i] {
 			x.Decision.Audience = "a blind recipient alone: no To or Cc names it"
 		}
+		x.Decision.Convo, x.Decision.Repeats = named(plan.Told, r.ConvoID), repeats(plan.Told)
 		for _, c := range plan.Clues[i] {
 			x.Decision.Joins = append(x.Decision.Joins, c.Field+": "+c.ID)
 		}
 		x.Email = delivery.Email(spool.Task{
-			LocalID: r.LocalID, Inbox: m.Inbox, To: r.To, Cc: r.Cc, Title: m.Title, HTML: m.HTML, Text: m.Text, Start: m.Start,
+			LocalID: r.LocalID, ConvoID: r.ConvoID, Inbox: m.Inbox, To: r.To, Cc: r.Cc, Title: m.Title, HTML: m.HTML, Text: m.Text, Start: m.Start,
 		}, creator)
 		e.Requests = append(e.Requests, x)
 	}
 	return e
+}
+
+// named says what becomes of the conversation that the application named.
+func named(t told, convoID int64) string {
+	switch {
+	case convoID != 0:
+		return fmt.Sprintf("%sConvo-Id: replies to %d; refused where that is known for other participants or another inbox, asked for first where it is not known", control, convoID)
+	case t.anew:
+		return control + "New-Conversation: opens one, whatever it cites"
+	}
+	return ""
+}
+
+// repeats says what a repeat of the message is, where its application gave a key.
+func repeats(t told) string {
+	if t.key == "" {
+		return ""
+	}
+	return control + "Idempotency-Key: the same recipients, title and bodies under it are the same message, others are refused"
 }

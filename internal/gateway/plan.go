@@ -25,6 +25,8 @@ type Plan struct {
 	Message *spool.Message
 	Clues   [][]threading.Clue // for each request, where its conversation is looked for
 	Blind   []bool             // for each request, whether no header names its recipient
+	Urgency string             // what decided the priority of all requests
+	Told    told               // what its application said and is obeyed
 	Warned  []mimeconv.Warning
 	Answer  time.Duration // how long the client's answer waits for the API's; 0: not at all
 }
@@ -139,7 +141,9 @@ func (p planner) requests(plan *Plan, route config.Route, h mimeconv.Header, t t
 			trail.Subject = m[1]
 		}
 	}
-	priority := urgency(route, t)
+	var priority spool.Priority
+	priority, plan.Urgency = urgency(route, h, t)
+	plan.Told = t
 	for _, a := range audiences {
 		look, own, cited := trail.Keys(scope(route), a)
 		var convoID int64

@@ -79,11 +79,14 @@ func obey(route config.Route, h mimeconv.Header) (t told, err error) {
 	return t, nil
 }
 
-// urgency is the priority of a message's requests: the route's, unless its
-// application says another.
-func urgency(route config.Route, t told) spool.Priority {
-	if t.priority != nil {
-		return *t.priority
+// urgency is the priority of a message's requests, and what decided it.
+func urgency(route config.Route, h mimeconv.Header, t told) (p spool.Priority, why string) {
+	p = priorities[route.Priority]
+	switch {
+	case t.priority != nil:
+		return *t.priority, control + "Priority"
+	case route.BulkHeaders && h.Bulk && p == spool.Normal:
+		return spool.Bulk, "bulk_headers: Precedence or List-Unsubscribe"
 	}
-	return priorities[route.Priority]
+	return p, "route " + route.Name
 }
