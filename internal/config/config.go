@@ -213,6 +213,11 @@ type Team struct {
 
 	// HTML and plain body together; more is refused (552 5.3.4).
 	MaxBody Size `yaml:"max_body" default:"1MB" range:"1KB..1GB"`
+
+	// What a message has become that Heymarket took and says that it did not queue,
+	// without saying why: it is flagged, for a person to look at, or it has failed and
+	// its sender is told. It is never sent again by itself.
+	QueuedFalse string `yaml:"queued_false" default:"flag" oneof:"flag|fail"`
 }
 
 // APISecret is an API secret of a team: its Secret ID and its Secret Key.
@@ -442,6 +447,9 @@ const (
 
 	AnswerQueued = "queued"
 	AnswerSent   = "sent"
+
+	QueuedFalseFlag = "flag"
+	QueuedFalseFail = "fail"
 
 	RecipientsEnvelope = "envelope"
 	RecipientsHeaders  = "headers"

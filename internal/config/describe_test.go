@@ -82,6 +82,7 @@ func TestChoices(t *testing.T) {
 	}{
 		{config.Config{}, "BareLF", []string{config.BareLFRepair, config.BareLFRefuse}},
 		{config.Listener{}, "TLS", []string{config.TLSNone, config.TLSStart, config.TLSImplicit}},
+		{config.Team{}, "QueuedFalse", []string{config.QueuedFalseFlag, config.QueuedFalseFail}},
 		{config.Route{}, "Priority", []string{config.PriorityHigh, config.PriorityNormal, config.PriorityBulk}},
 		{config.Route{}, "Recipients", []string{config.RecipientsEnvelope, config.RecipientsHeaders}},
 		{config.Route{}, "BCC", []string{config.BCCSeparate, config.BCCReject}},

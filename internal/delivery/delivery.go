@@ -38,6 +38,8 @@ type Team struct {
 	Client      *heymarket.Client
 	Rate        int // calls a minute
 	Concurrency int // calls under way at once
+
+	FailUnqueued bool // what the API took but did not queue has failed, and is not flagged
 }
 
 // Options are what a Scheduler works with. All are needed.

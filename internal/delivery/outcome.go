@@ -37,8 +37,12 @@ func (s *Scheduler) judge(r result) spool.Outcome {
 // sent ends a request that the API took.
 func (s *Scheduler) sent(a heymarket.Sent, o spool.Outcome) spool.Outcome {
 	o.State, o.Status, o.ConvoID, o.MessageID, o.APIID = spool.Sent, a.Status, a.ConvoID, a.ID, a.RequestID
-	if !a.Queued {
-		o.State, o.Reason = spool.Flagged, "the API took it but says that it did not queue it: "+a.Compliance
+	if a.Queued {
+		return o
+	}
+	o.State, o.Reason = spool.Flagged, "the API took it but says that it did not queue it: "+a.Compliance
+	if s.o.Teams[o.Task.Team].FailUnqueued {
+		o.State = spool.Failed // of a probe, too: the API must not be asked again
 	}
 	return o
 }

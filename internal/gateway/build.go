@@ -22,7 +22,9 @@ func clients(cfg *config.Config, p Parts) (map[string]delivery.Team, error) {
 		if err != nil {
 			return nil, err
 		}
-		teams[name] = delivery.Team{Client: c, Rate: int(t.Rate), Concurrency: t.Concurrency}
+		teams[name] = delivery.Team{
+			Client: c, Rate: int(t.Rate), Concurrency: t.Concurrency, FailUnqueued: t.QueuedFalse == config.QueuedFalseFail,
+		}
 	}
 	return teams, nil
 }

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -35,7 +36,7 @@ import (
 // reader must see; its sections are, in order:
 //
 //	sandbox KEY=VALUE  how the API is where nobody knows (modes has the keys)
-//	config             keys of the route, in YAML; delivery: keys of delivery
+//	config             keys of the route, in YAML; delivery: keys of delivery; team: a key of the team
 //	mail               the envelope, "sender > recipient …", and the message
 //	mail, broke off    the client is gone before it could hear the 250
 //	mail, reply lost   the reply could not even be written
@@ -102,7 +103,7 @@ func (s *scene) play(files []txtar.File) {
 			s.mode(mode)
 		}
 	}
-	s.open(sections["config"], sections["delivery"])
+	s.open(sections["config"], sections["delivery"], sections["team"])
 	for _, f := range files {
 		s.step(f)
 	}
@@ -133,7 +134,7 @@ func (s *scene) play(files []txtar.File) {
 const sceneConfig = `
 hostname: relay.example.com
 teams:
-  shop: {api_key: "${KEY}", concurrency: 1}
+  shop: {api_key: "${KEY}", concurrency: 1, %s}
 routes:
   - {name: other, inbox: 203, creator_id: 55, match: {sender: other@example.com}}
   - {name: bulk, inbox: 202, creator_id: 55, priority: bulk, match: {sender: bulk@example.com}}
@@ -144,7 +145,7 @@ bounces: {smarthost: "smtp://127.0.0.1:25"}
 `
 
 // open starts everything in the case's own house.
-func (s *scene) open(route, delivery string) {
+func (s *scene) open(route, delivery, team string) {
 	if delivery == "" {
 		delivery = "{}"
 	}
@@ -154,7 +155,7 @@ func (s *scene) open(route, delivery string) {
 	} else {
 		route += ", "
 	}
-	text := fmt.Sprintf(sceneConfig, route+"name: support, inbox: 202, creator_id: 55}", delivery)
+	text := fmt.Sprintf(sceneConfig, cmp.Or(team, "rate: 500/min"), route+"name: support, inbox: 202, creator_id: 55}", delivery)
 	cfg, err := config.Parse("case", []byte(text), func(string) (string, bool) { return sandbox.DemoAPIKey, true })
 	if err != nil {
 		s.t.Fatal(err)
@@ -225,7 +226,7 @@ func (s *scene) step(f txtar.File) {
 	case "go":
 		s.paused = false
 		close(s.going)
-	case "pause", "sandbox", "config", "delivery", "replies", "sent", "states", "took", "reports", "any":
+	case "pause", "sandbox", "config", "delivery", "team", "replies", "sent", "states", "took", "reports", "any":
 	default:
 		s.t.Fatalf("a section %q", f.Name)
 	}
