@@ -11,7 +11,8 @@
 // Where several tests are named, in one package, each must fail. Where a promise
 // is kept twice over, file, old and new stand once for each place. The old text
 // must stand in its file exactly once. Nothing in the tree is changed: the broken
-// source reaches the compiler through go test's -overlay.
+// source reaches the compiler through -overlay, also where a test builds the
+// binary.
 // Usage, from the top of the tree: go run ./test/sabotage [name part …]
 package main
 
@@ -101,8 +102,8 @@ func try(s sabotage) string {
 	if err != nil {
 		return err.Error()
 	}
-	cmd := exec.Command("go", "test", "-overlay", overlay, "-count=1", "-timeout=120s", "-run", pattern(s.tests), s.pkg)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // as it is released, and the cache is shared with that
+	cmd := exec.Command("go", "test", "-count=1", "-timeout=120s", "-run", pattern(s.tests), s.pkg)
+	cmd.Env = append(os.Environ(), "GOFLAGS=-overlay="+overlay, "CGO_ENABLED=0") // as it is released, and the cache is shared with that
 	out, err := cmd.CombinedOutput()
 	if err == nil {
 		return fmt.Sprintf("%s %s stays green: %s", s.pkg, strings.Join(s.tests, " "), s.why)
