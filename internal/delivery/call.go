@@ -28,10 +28,25 @@ type result struct {
 // soon a message is listed.
 const searchMargin = time.Minute
 
+// searchable reports whether a search for a task's sends looks at the time in which
+// they were made. After the clock was set back it does not.
+func searchable(t spool.Task, now time.Time) bool {
+	return !t.FirstSend.After(now) && !t.LastSend.After(now)
+}
+
+// later is the later of two times.
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
 // call makes the one call that a task is.
 func (s *Scheduler) call(ctx context.Context, t spool.Task) result {
 	r := result{task: t, call: t.Call}
-	if t.Call == spool.Send && t.Unknown && !t.FirstSend.IsZero() && s.o.Now().Sub(t.FirstSend) > s.o.LocalIDMemory {
+	now := s.o.Now()
+	if t.Call == spool.Send && t.Unknown && !t.FirstSend.IsZero() && searchable(t, now) && now.Sub(t.FirstSend) > s.o.LocalIDMemory {
 		r.call = spool.Search // the API may have forgotten the local_id
 	}
 	if t.Foreign {
@@ -44,7 +59,8 @@ func (s *Scheduler) call(ctx context.Context, t spool.Task) result {
 	case spool.Look:
 		r.convo, err = client.Conversation(ctx, t.ConvoID)
 	case spool.Search:
-		r.search, err = client.MessagesAll(ctx, t.LocalID, t.FirstSend.Add(-searchMargin), t.LastSend.Add(s.o.Timeout+searchMargin))
+		from, until := earlier(t.FirstSend, t.LastSend), later(t.FirstSend, t.LastSend)
+		r.search, err = client.MessagesAll(ctx, t.LocalID, from.Add(-searchMargin), until.Add(s.o.Timeout+searchMargin))
 	default:
 		creator, known := s.o.Creator(t.Route)
 		if !known {

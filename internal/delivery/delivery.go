@@ -11,6 +11,7 @@ package delivery
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -29,6 +30,7 @@ type Store interface {
 	Lift(ctx context.Context, now time.Time, team, route string, event []byte) (woken int, err error)
 	Tell(ctx context.Context, now time.Time, event []byte) error
 	Wake(ctx context.Context, now time.Time, team string) (woken int, err error)
+	Jumped(ctx context.Context, now time.Time, team string) (woken int, err error)
 	Gates(ctx context.Context) ([]spool.Gate, error)
 	Changed(ctx context.Context) (bool, error)
 }
@@ -79,6 +81,8 @@ type Scheduler struct {
 	ctx      context.Context // of Run, without its end: what came of a call is written down in any case
 	inFlight map[string]int  // calls under way, by team
 	guards   map[string]*guard
+	clock    *spool.Clock
+	jumped   time.Time // when the clock was set last; zero if never
 
 	shut shutters
 }
@@ -119,6 +123,7 @@ func (s *Scheduler) Run(ctx context.Context) {
 	s.ctx = context.WithoutCancel(ctx)
 	calls, cut := context.WithCancel(s.ctx)
 	defer cut()
+	s.clock = spool.NewClock(s.o.Now)
 	s.recall()
 	timer, look := time.NewTimer(0), time.NewTicker(glance)
 	defer timer.Stop()
@@ -135,7 +140,8 @@ func (s *Scheduler) Run(ctx context.Context) {
 		case <-s.kick:
 		case <-timer.C:
 		case <-look.C:
-			if changed, err := s.o.Store.Changed(ctx); err == nil && !changed {
+			changed, err := s.o.Store.Changed(ctx)
+			if jumped := s.watchClock(); !jumped && !changed && err == nil {
 				continue
 			}
 		}
@@ -182,8 +188,29 @@ func (s *Scheduler) collect(ended []spool.Outcome) []spool.Outcome {
 	}
 }
 
+// watchClock reports whether the clock was set, and has nothing end or wait because
+// of that.
+func (s *Scheduler) watchClock() bool {
+	jump := s.clock.Jumped()
+	if jump == 0 {
+		return false
+	}
+	s.jumped = s.o.Now().Round(0)
+	s.o.Sink.Record(events.Event{Kind: events.Trouble, Time: s.jumped, Reason: fmt.Sprintf(
+		"the clock was set by %v: what sleeps is tried at once, and the time until it expires begins anew", jump.Round(time.Second))})
+	for team := range s.o.Teams {
+		g := s.guard(team)
+		g.breaker.until, g.hold.until = s.jumped, s.jumped
+		if _, err := s.o.Store.Jumped(s.ctx, s.jumped, team); err != nil {
+			s.trouble("what sleeps until a time of the old clock could not be woken", err)
+		}
+	}
+	return true
+}
+
 // learn judges a result and lets the guards see it.
 func (s *Scheduler) learn(r result) spool.Outcome {
+	s.watchClock()
 	s.outage(r)
 	o := s.judge(r)
 	s.watch(r, o)

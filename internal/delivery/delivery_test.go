@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -115,6 +116,11 @@ func (l *lane) Tell(_ context.Context, _ time.Time, event []byte) error {
 	}
 	return nil
 }
+
+func (l *lane) Jumped(ctx context.Context, now time.Time, team string) (int, error) {
+	return l.Wake(ctx, now, team)
+}
+
 func (l *lane) Changed(context.Context) (bool, error)       { return false, nil }
 func (l *lane) Gates(context.Context) ([]spool.Gate, error) { return nil, nil }
 
@@ -498,4 +504,35 @@ func TestEmailSaysTheSubjectOfAReply(t *testing.T) {
 func ExampleTargets() {
 	fmt.Println(Targets(spool.Task{To: []string{"ann@example.com"}, Cc: []string{"bob@example.com"}}))
 	// Output: [to:ann@example.com cc:bob@example.com]
+}
+
+// After the clock was set back, a search by time looks at a time in which nothing
+// was sent: that it finds nothing proves nothing.
+func TestSearchOfAnotherTime(t *testing.T) {
+	now := time.Now()
+	s := New(Options{Now: func() time.Time { return now }, RetryInitial: time.Second, RetryMax: time.Hour, Expire: time.Hour, LocalIDMemory: time.Hour, Jitter: func() float64 { return 0 }})
+	task := spool.Task{Call: spool.Search, Attempt: 2, Unknown: true, Tried: now, FirstSend: now.Add(-2 * time.Hour), LastSend: now.Add(time.Hour)}
+	o := s.judge(result{task: task, call: spool.Search, search: heymarket.Search{Complete: true}})
+	if o.Known || o.State != spool.Asleep || o.Next != spool.Send || o.Due.Sub(now) != 2*time.Second {
+		t.Errorf("outcome %+v, want the same call once more", o)
+	}
+}
+
+// A call that was under way when the clock was set ahead a year has not been tried
+// for a year.
+func TestClockSetUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var set atomic.Int64
+		ahead := func(r *http.Request) (*http.Response, error) {
+			set.Store(int64(365 * 24 * time.Hour))
+			return answer(429, `{}`)(r)
+		}
+		l, a := newLane(), &answers{list: []func(*http.Request) (*http.Response, error){ahead, answer(200, sentBody)}}
+		rec := runWith(t, l, a, time.Minute, func(o *Options) {
+			o.Now = func() time.Time { return time.Now().Round(0).Add(time.Duration(set.Load())) }
+		})
+		if got := fmt.Sprint(rec.kind); got != "[trouble deferred sent]" {
+			t.Errorf("events %s", got)
+		}
+	})
 }

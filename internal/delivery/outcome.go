@@ -149,7 +149,11 @@ func (s *Scheduler) searched(r result, o spool.Outcome) spool.Outcome {
 		o.Reason = "the team's history could not be searched to the end"
 		return s.again(o, 0)
 	}
-	if listed := t.LastSend.Add(searchMargin); listed.After(now) {
+	if !searchable(t, now) {
+		o.Reason = "the clock was set back since it was sent: it was searched for in another time, which proves nothing"
+		return s.again(o, 0)
+	}
+	if listed := later(t.LastSend, s.jumped).Add(searchMargin); listed.After(now) {
 		o.Reason = "not found by its local_id yet"
 		o.State, o.Due, o.Next = spool.Asleep, listed, spool.Search
 		return o
@@ -191,7 +195,7 @@ func (s *Scheduler) failed(o spool.Outcome) spool.Outcome {
 // others steps aside.
 func (s *Scheduler) again(o spool.Outcome, retryAfter time.Duration) spool.Outcome {
 	t, now := o.Task, s.o.Now()
-	tried := now.Sub(t.Tried)
+	tried := now.Sub(later(t.Tried, s.jumped)) // it may have been claimed before the clock was set
 	if tried > s.o.Expire {
 		o.Reason = "given up after " + tried.Round(time.Second).String() + "; last: " + o.Reason
 		return s.failed(o)

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"heyrelay/internal/events"
@@ -11,6 +12,7 @@ import (
 const (
 	sweepEvery = 10 * time.Minute
 	sweepStep  = 200                   // messages in one transaction: accepting waits for no more
+	sweepTrust = 24 * time.Hour        // at most, after the clock was set ahead: until then somebody can set it right
 	sweepPause = 20 * time.Millisecond // between two, for everybody else
 )
 
@@ -18,13 +20,20 @@ const (
 func (g *Gateway) sweep(ctx context.Context) {
 	r := g.cfg.Retention
 	keep := spool.Keep{Content: r.Content.Std(), Sent: r.Sent.Std(), Failed: r.Failed.Std(), Threads: r.Threads.Std()}
-	wait := time.NewTimer(sweepEvery)
+	clock, wait := spool.NewClock(g.now), time.NewTimer(sweepEvery)
 	defer wait.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-wait.C:
+		}
+		if jump := clock.Jumped(); jump > 0 {
+			trust := min(jump, sweepTrust) // of a machine that slept at night the day is enough
+			g.sink.Record(events.Event{Kind: events.Trouble, Time: g.now(), Reason: fmt.Sprintf(
+				"the clock was set ahead by %v: nothing is taken out of the spool for %v; set it right by then if it is wrong", jump.Round(time.Second), trust.Round(time.Second))})
+			wait.Reset(trust)
+			continue
 		}
 		n, err := g.store.Prune(ctx, g.now(), keep, sweepStep)
 		if err != nil && ctx.Err() == nil {

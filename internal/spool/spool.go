@@ -94,6 +94,11 @@ type Store interface {
 	// Wake makes everything of a team that sleeps due at once, and says how much it was.
 	Wake(ctx context.Context, now time.Time, team string) (woken int, err error)
 
+	// Jumped says that the clock was set, and is now at now: what sleeps of a team and
+	// the probes of its routes are due at once, and what waits is under trial only from now on,
+	// so that nothing ends or waits because of a time that never passed.
+	Jumped(ctx context.Context, now time.Time, team string) (woken int, err error)
+
 	// Gates returns the holds there are.
 	Gates(ctx context.Context) ([]Gate, error)
 

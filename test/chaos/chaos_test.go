@@ -101,17 +101,23 @@ func configuration() string {
 // store is the caller's to close.
 func build(t *testing.T, dir, configuration string, api *sandbox.Sandbox, seed uint64) (*gateway.Gateway, *sqlite.Store) {
 	t.Helper()
+	return buildAt(t, dir, configuration, api, seed, time.Now)
+}
+
+// buildAt is build with a clock of the test's.
+func buildAt(t *testing.T, dir, configuration string, api *sandbox.Sandbox, seed uint64, now func() time.Time) (*gateway.Gateway, *sqlite.Store) {
+	t.Helper()
 	cfg, err := config.Parse("chaos", []byte(configuration), func(string) (string, bool) { return sandbox.DemoAPIKey, true })
 	if err != nil {
 		t.Fatal(err)
 	}
-	store, err := sqlite.Open(t.Context(), filepath.Join(dir, "spool.db"), sqlite.Options{})
+	store, err := sqlite.Open(t.Context(), filepath.Join(dir, "spool.db"), sqlite.Options{MaxSleep: cfg.Delivery.RetryMax.Std()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	chance := newChance(seed)
 	g, err := gateway.New(cfg, gateway.Parts{
-		Store: store, Sink: events.Sinks{}, Transport: api, Random: chance, Jitter: chance.Float64,
+		Now: now, Store: store, Sink: events.Sinks{}, Transport: api, Random: chance, Jitter: chance.Float64,
 		Listen: func(string, string) (net.Listener, error) { return &deaf{closed: make(chan struct{})}, nil },
 	})
 	if err != nil {

@@ -148,6 +148,49 @@ var holdCases = []testCase{
 			f.Errorf("a new one is under trial since %s, want now", task.Tried)
 		}
 	}},
+	{"Jumped", func(f *fixture) { // the clock is set ahead and back again: nothing waits for another clock's time
+		asleep := func() {
+			for _, task := range f.claim() {
+				f.sleep(task, time.Hour)
+			}
+		}
+		f.send(letter{})
+		asleep()
+		f.now = f.now.Add(365 * day)
+		f.send(letter{})
+		asleep()
+		f.hold(spool.Gate{Route: "support", Probe: f.now.Add(time.Minute)})
+		f.lift("support", 2)
+		asleep()
+		f.now = epoch.Add(time.Minute)
+		if woken, err := f.Jumped(f.Context(), f.now, "shop"); woken != 2 || err != nil {
+			f.Errorf("%d woke up (%v), want the 2 that slept", woken, err)
+		}
+		jumped := f.now
+		f.claim() // finds the budget spent by the other clock
+		f.now = f.now.Add(time.Minute)
+		tasks := f.claim()
+		if len(tasks) != 2 {
+			f.Errorf("claimed %d, want 2", len(tasks))
+		}
+		for _, task := range tasks {
+			if !task.Tried.Equal(jumped) {
+				f.Errorf("%s is under trial since %s, want the jump", task.QueueID, task.Tried)
+			}
+		}
+	}},
+	{"JumpedProbe", func(f *fixture) {
+		f.send(letter{})
+		f.hold(spool.Gate{Route: "support", Probe: f.now.Add(time.Hour)})
+		if _, err := f.Jumped(f.Context(), f.now, "shop"); err != nil {
+			f.Error(err)
+		}
+		r := room("shop")
+		r.Probe = time.Minute
+		if n := len(f.claim(r)); n != 1 {
+			f.Errorf("claimed %d, want the probe", n)
+		}
+	}},
 	{"ExpiryTeam", func(f *fixture) {
 		f.send(letter{})
 		f.sleep(f.claimOne(), 0)

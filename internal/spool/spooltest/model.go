@@ -344,7 +344,13 @@ func (r *modelRequest) begin(now, lifted time.Time, foreign bool, t spool.Task) 
 		subject = r.message.Title
 	}
 	tried := r.tries[r.trial-1].Began
-	if len(r.tries) > r.trial && lifted.After(tried) || t.Probe {
+	if lifted.After(now) { // the clock was set back
+		lifted = time.Time{}
+	}
+	if tried.After(now) && lifted.IsZero() {
+		tried = now
+	}
+	if len(r.tries) > r.trial && (lifted.After(tried) || tried.After(now)) || t.Probe {
 		tried = lifted
 	}
 	var refused spool.AttemptStory

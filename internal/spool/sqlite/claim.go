@@ -287,6 +287,14 @@ func (c *claim) begin(h head, every time.Duration) error {
 	return nil
 }
 
+// past is a stored time, or 0 where it is still to come: another clock wrote it.
+func (c *claim) past(at int64) int64 {
+	if at > stamp(c.now) {
+		return 0
+	}
+	return at
+}
+
 // load reads all that a call needs.
 func (c *claim) load(id int64) (spool.Task, error) {
 	t := spool.Task{Request: id}
@@ -306,7 +314,7 @@ func (c *claim) load(id int64) (spool.Task, error) {
 		return t, fmt.Errorf("%w: request %d has no message, conversation or content", spool.ErrCorrupt, id)
 	}
 	if t.Accepted = moment(accepted); tried != 0 {
-		t.Tried = moment(max(tried, lifted))
+		t.Tried = moment(max(c.past(tried), c.past(lifted)))
 	}
 	t.FirstSend, t.LastSend = moment(first), moment(last)
 	if line {

@@ -36,6 +36,7 @@ func TestPlans(t *testing.T) {
 		"gate":         {sqlGate, []string{"gate USING PRIMARY KEY (team=? AND route=?)"}},
 		"lift":         {sqlLift, []string{"gate USING PRIMARY KEY (team=? AND route=?)"}},
 		"probed":       {sqlProbed, []string{"gate USING PRIMARY KEY (team=? AND route=?)"}},
+		"set back":     {sqlSetBack, []string{"gate USING PRIMARY KEY (team=?)"}},
 		"held":         {sqlHeld, []string{"gate USING INDEX gate_held (team=? AND route>?)"}},
 		"gates":        {sqlGates, []string{"gate USING INDEX gate_held"}},
 		"asleep":       {sqlAsleep, []string{"request USING INDEX request_asleep (team=? AND id>?)"}},

@@ -104,6 +104,29 @@ func (s *Store) wake(ctx context.Context, team, route string) (woken int, err er
 }
 
 const (
+	sqlRestart = `
+INSERT INTO gate (team, route, lifted) VALUES (?, '', ?)
+    ON CONFLICT (team, route) DO UPDATE SET lifted = excluded.lifted`
+
+	// A time that is still to come was written by another clock.
+	sqlSetBack = `UPDATE gate SET lifted = min(lifted, ?), probe = min(probe, ?) WHERE team = ?`
+)
+
+// Jumped implements spool.Store.
+func (s *Store) Jumped(ctx context.Context, now time.Time, team string) (woken int, err error) {
+	_, err = run(ctx, s, 0, func(w *writer) (int64, error) {
+		if _, err := w.exec(sqlRestart, team, stamp(now)); err != nil {
+			return 0, err
+		}
+		return w.exec(sqlSetBack, stamp(now), stamp(now), team)
+	})
+	if err != nil {
+		return 0, err
+	}
+	return s.wake(ctx, team, "")
+}
+
+const (
 	sqlHeld = `SELECT route, probe FROM gate INDEXED BY gate_held WHERE held <> 0 AND team = ? AND route > ''`
 
 	sqlProbed = `UPDATE gate SET probe = ? WHERE team = ? AND route = ?`
