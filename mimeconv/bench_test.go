@@ -125,3 +125,17 @@ func BenchmarkCost(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkBombs says what each bomb costs, without its making.
+func BenchmarkBombs(b *testing.B) {
+	for _, bomb := range bombs {
+		b.Run(bomb.name, func(b *testing.B) {
+			raw := []byte(bomb.make())
+			b.ReportAllocs()
+			for b.Loop() {
+				_, _ = Convert(raw, Options{Attachments: Drop})
+			}
+			b.ReportMetric(float64(len(raw)), "input-B")
+		})
+	}
+}

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/text/encoding/japanese"
 	"golang.org/x/text/encoding/korean"
 	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
 )
 
 const (
@@ -95,8 +96,8 @@ func decodeGuess(b []byte, declared encoding.Encoding, isHTML bool) (text, name 
 			return string(text), "declared, with what does not fit left out"
 		}
 	}
-	text, _ = decodeClean(charmap.Windows1252, b)
-	return text, "windows-1252"
+	windows, _ := charmap.Windows1252.NewDecoder().Bytes(b) // knows every octet
+	return string(windows), "windows-1252"
 }
 
 // charsetName tidies a charset's name: `"UTF8"`, "charset=utf-8" and the like.
@@ -193,23 +194,52 @@ func guessShifted(b []byte) (enc encoding.Encoding, name string) {
 	return nil, ""
 }
 
-// decodeClean decodes b and reports whether it all made sense: no octets that
-// are undefined, no control characters that nobody writes (U+0080 to U+009F).
+// maxPiece is how much decodeClean decodes before it looks whether that makes
+// sense, in octets.
+const maxPiece = 4 << 10
+
+// decodeClean decodes b and reports whether it all made sense. It stops where it
+// does not.
 func decodeClean(enc encoding.Encoding, b []byte) (string, bool) {
 	if enc == nil {
 		return "", false
 	}
-	out, err := enc.NewDecoder().Bytes(b)
-	if err != nil || !utf8.Valid(out) {
-		return "", false
-	}
-	text := strings.TrimPrefix(string(out), "\ufeff")
-	for _, r := range text {
-		if r == utf8.RuneError || r >= 0x80 && r < 0xa0 && r != 0x85 {
-			return text, false
+	var out strings.Builder
+	decoder := enc.NewDecoder()
+	piece := make([]byte, min(maxPiece, 2*len(b)+utf8.UTFMax))
+	for {
+		n, read, err := decoder.Transform(piece, b, true)
+		if !isClean(piece[:n]) {
+			return "", false
+		}
+		out.Write(piece[:n])
+		b = b[read:]
+		switch {
+		case err == nil:
+			return strings.TrimPrefix(out.String(), "\ufeff"), true
+		case err != transform.ErrShortDst:
+			return "", false
+		case n == 0: // UTF-7 is decoded in runs
+			piece = make([]byte, 2*len(piece))
 		}
 	}
-	return text, true
+}
+
+// isClean reports whether text, which a decoder made, has nothing that nobody
+// writes: no characters that are undefined, and none from U+0080 to U+009F.
+func isClean(text []byte) bool {
+	for len(text) > 0 {
+		if text[0] < utf8.RuneSelf {
+			text = text[1:]
+			continue
+		}
+		r, n := utf8.DecodeRune(text)
+		if r == utf8.RuneError || r < 0xa0 && r != 0x85 {
+			return false
+		}
+		text = text[n:]
+	}
+	return true
 }
 
 // ownDeclaration finds the charset that a text itself declares: by a byte order
@@ -262,21 +292,31 @@ func metaCharset(html string) (from, to int, ok bool) {
 // repairUTF8 reads text that is UTF-8 but for a few octets, such as a footer
 // that somebody added in another charset.
 func repairUTF8(b []byte) (string, bool) {
-	var out strings.Builder
 	runes, bad := 0, 0
-	for len(b) > 0 {
-		r, n := utf8.DecodeRune(b)
+	for rest := b; len(rest) > 0; {
+		r, n := utf8.DecodeRune(rest)
 		switch {
 		case r == utf8.RuneError && n == 1:
-			r = charmap.Windows1252.DecodeByte(b[0])
 			bad++
 		case n > 1:
 			runes++
 		}
+		rest = rest[n:]
+	}
+	if runes < 3 || runes < 3*bad {
+		return "", false
+	}
+	var out strings.Builder
+	out.Grow(len(b) + 2*bad)
+	for len(b) > 0 {
+		r, n := utf8.DecodeRune(b)
+		if r == utf8.RuneError && n == 1 {
+			r = charmap.Windows1252.DecodeByte(b[0])
+		}
 		out.WriteRune(r)
 		b = b[n:]
 	}
-	return out.String(), runes >= 3 && runes >= 3*bad
+	return out.String(), true
 }
 
 // detectCharsets lists the charsets that b is likely in, the likeliest first.

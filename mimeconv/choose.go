@@ -261,14 +261,9 @@ func (c *converter) isBody(p *part) bool {
 // textPart reads a leaf that is text.
 func (c *converter) textPart(p *part) (content, error) {
 	isHTML := p.kind == "text/html"
-	text, w := decodeCharset(c.decodeText(p), p.params["charset"], isHTML)
-	c.note(w, p.id)
-	text, dropped := cleanText(text)
-	if dropped > 0 {
-		c.warn(ControlDropped, p.id, "%d control characters were left out", dropped)
-	}
-	if c.size += len(text); c.size > maxBody {
-		return content{}, errTooLarge()
+	text, err := c.readText(p, isHTML)
+	if err != nil {
+		return content{}, err
 	}
 	if isMultipart(p.kind) {
 		c.warn(BodyAsText, p.id, "the structure cannot be read: the body is shown as it is")
@@ -301,6 +296,30 @@ func (c *converter) textPart(p *part) (content, error) {
 	c.hasBody = true
 	all.sections = []section{s}
 	return all, nil
+}
+
+// readText decodes the text of a part, within the bounds of what all parts have.
+func (c *converter) readText(p *part, isHTML bool) (string, error) {
+	data := c.decodeText(p)
+	if len(data) > 2*maxBody { // no charset takes more than two octets for one of UTF-8
+		return "", errTooLarge()
+	}
+	text, w := decodeCharset(data, p.params["charset"], isHTML)
+	c.note(w, p.id)
+	text, dropped := cleanText(text)
+	if dropped > 0 {
+		c.warn(ControlDropped, p.id, "%d control characters were left out", dropped)
+	}
+	if c.size += len(text); c.size > maxBody {
+		return "", errTooLarge()
+	}
+	if isHTML {
+		c.tags += strings.Count(text, "<")
+	}
+	if c.tags > maxTags {
+		return "", refuse(ErrTooComplex, "the HTML of the message has more than %d tags", maxTags)
+	}
+	return text, nil
 }
 
 // errTooLarge refuses a message whose text is over the bound.

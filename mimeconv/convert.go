@@ -38,6 +38,7 @@ type converter struct {
 	fence    fence
 	warnings []Warning
 	size     int             // of the decoded text so far, in octets
+	tags     int             // in its HTML
 	hasBody  bool            // a body part was found
 	invited  map[string]bool // the calendars that were shown, by their summaries
 }

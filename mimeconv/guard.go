@@ -16,6 +16,10 @@ const (
 	// part's. The largest real one seen has 210 KB, most of it trace fields.
 	maxHeader = 256 << 10
 
+	// maxHeaders bounds the headers of all parts together, in octets: 1,000 parts
+	// with 300 octets have a third of it.
+	maxHeaders = 1 << 20
+
 	// maxMediaField bounds a Content-Type or Content-Disposition, in octets:
 	// parsing them is the slow part of a header. Real ones stay under 1 KB.
 	maxMediaField = 16 << 10
@@ -42,6 +46,15 @@ const (
 	// of the result, in octets. Newsletters stay under 1 MB, which is also what
 	// the API is given by default.
 	maxBody = 8 << 20
+
+	// maxTags bounds the tags of all HTML parts together. Newsletters have 10,000,
+	// a report of 2,000 rows and 10 columns 44,000; more than this hardly fits
+	// into the 1 MB that the API is given.
+	maxTags = 80_000
+
+	// maxPlaces bounds the places where HTML shows parts of the message. Real mail
+	// has a hundred.
+	maxPlaces = 1000
 )
 
 // fence watches over enmime while it reads a message, and counts what all the
@@ -49,6 +62,7 @@ const (
 type fence struct {
 	multiparts int // in all messages
 	parts      int // delimiters seen, in all messages
+	headers    int // octets in the headers of parts, in all messages
 	forwards   int // how deep we are in forwarded messages
 }
 
@@ -128,8 +142,8 @@ func (w *watch) countParts(delimiter string) (found bool) {
 		if w.parts++; w.parts > maxParts {
 			w.err = refuse(ErrTooComplex, "the message has more than %d parts", maxParts)
 		}
-		if !bytes.HasPrefix(after, []byte("--")) && !headerFits(after, delimiter) {
-			w.err = refuse(ErrTooComplex, "the header of a part has more than %d octets", maxHeader)
+		if !bytes.HasPrefix(after, []byte("--")) {
+			w.countHeader(after, delimiter)
 		}
 		if atLineStart := len(before) == 0 || before[len(before)-1] == '\n'; atLineStart && w.mendable && w.err == nil {
 			if gap := headerGap(after, delimiter); gap >= 0 {
@@ -141,15 +155,19 @@ func (w *watch) countParts(delimiter string) (found bool) {
 	return found
 }
 
-// headerFits reports whether the header block at the beginning of a part ends,
-// or the part itself does, before maxHeader.
-func headerFits(part []byte, delimiter string) bool {
-	if len(part) <= maxHeader {
-		return true
+// countHeader looks how long the header is at the beginning of a part, which ends at
+// an empty line, or with the part.
+func (w *watch) countHeader(part []byte, delimiter string) {
+	head := part[:min(len(part), maxHeader+1)]
+	for _, end := range []string{delimiter, "\n\r\n", "\n\n"} {
+		head, _, _ = bytes.Cut(head, []byte(end))
 	}
-	head := part[:maxHeader]
-	return bytes.Contains(head, []byte("\n\r\n")) || bytes.Contains(head, []byte("\n\n")) ||
-		bytes.Contains(head, []byte(delimiter))
+	switch w.headers += len(head); {
+	case len(head) > maxHeader:
+		w.err = refuse(ErrTooComplex, "the header of a part has more than %d octets", maxHeader)
+	case w.headers > maxHeaders:
+		w.err = refuse(ErrTooComplex, "the headers of all parts have more than %d octets", maxHeaders)
+	}
 }
 
 // refuse makes the Error of a message that cannot be converted.

@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"golang.org/x/net/html"
-	"golang.org/x/net/html/atom"
 )
 
 // hasContent reports whether an HTML document shows anything: text outside of
@@ -21,11 +20,10 @@ func hasContent(doc string) bool {
 				return true
 			}
 		case html.StartTagToken, html.SelfClosingTagToken:
-			name, _ := z.TagName()
-			switch atom.Lookup(name) {
-			case atom.Img:
+			switch tagName(z.Raw()) {
+			case "img":
 				return true
-			case atom.Script, atom.Style, atom.Title:
+			case "script", "style", "title":
 				silent = true
 			}
 		case html.EndTagToken:
@@ -47,7 +45,7 @@ func bodyStart(doc string) int {
 		case html.ErrorToken:
 			return 0
 		case html.StartTagToken:
-			if name, _ := z.TagName(); atom.Lookup(name) == atom.Body {
+			if tagName(z.Raw()) == "body" {
 				return pos
 			}
 		}
@@ -67,13 +65,12 @@ func bodyOnly(doc string) string {
 		case html.DoctypeToken:
 			continue
 		case html.StartTagToken, html.SelfClosingTagToken, html.EndTagToken:
-			raw := string(z.Raw())
-			switch name, _ := z.TagName(); atom.Lookup(name) {
-			case atom.Html, atom.Head, atom.Body, atom.Meta, atom.Base, atom.Link:
-			case atom.Title:
+			switch raw := z.Raw(); tagName(raw) {
+			case "html", "head", "body", "meta", "base", "link":
+			case "title":
 				skip = !skip
 			default:
-				b.WriteString(raw)
+				b.Write(raw)
 			}
 			continue
 		}

@@ -34,6 +34,7 @@ func renderText(doc string) string {
 // renderVisible renders doc; showAll shows what its styles hide, too.
 func renderVisible(doc string, showAll bool) string {
 	r := renderer{showAll: showAll, open: make(map[string]int)}
+	r.layout.ops = make([]op, 0, 2*strings.Count(doc, "<")) // about two for each tag
 	z := html.NewTokenizer(strings.NewReader(doc))
 	for {
 		switch z.Next() {
@@ -51,8 +52,7 @@ func renderVisible(doc string, showAll bool) string {
 				r.closeTo(len(r.stack) - 1)
 			}
 		case html.EndTagToken:
-			tag, _ := z.TagName()
-			r.end(tagName(tag))
+			r.end(tagName(z.Raw()))
 		}
 	}
 }
@@ -90,10 +90,10 @@ type attributes struct {
 	colspan, rowspan        int
 }
 
-func readAttributes(z *html.Tokenizer, more bool) attributes {
+func readAttributes(z *html.Tokenizer) attributes {
 	a := attributes{colspan: 1, rowspan: 1}
-	var key, value []byte
-	for more {
+	for more := true; more; {
+		var key, value []byte
 		key, value, more = z.TagAttr()
 		switch string(key) {
 		case "style":
@@ -133,12 +133,30 @@ func (a *attributes) isHidden() bool {
 		strings.Contains(a.style, "max-height:0") && strings.Contains(a.style, "overflow:hidden")
 }
 
-// tagName is the name of a tag; that of a known one costs no memory.
+// tagName is the name of a tag, in lower case. Of a known one it costs no memory,
+// as it does with the tokenizer's own TagName.
 func tagName(tag []byte) string {
-	if known := atom.Lookup(tag); known != 0 {
+	name := bytes.TrimPrefix(tag[1:], []byte("/"))
+	end := 0
+	for end < len(name) && !endsTagName(name[end]) {
+		end++
+	}
+	var buf [20]byte // no element that matters has a longer name
+	lower := buf[:0]
+	for _, c := range name[:min(end, len(buf))] {
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		lower = append(lower, c)
+	}
+	if known := atom.Lookup(lower); known != 0 {
 		return known.String()
 	}
-	return string(tag)
+	return string(lower)
+}
+
+func endsTagName(c byte) bool {
+	return c == '>' || c == '/' || c == ' ' || c == '\n' || c == '\t' || c == '\r' || c == '\f'
 }
 
 func (r *renderer) top() element {
@@ -150,9 +168,8 @@ func (r *renderer) top() element {
 
 // start reads a start tag, and reports whether it opened an element.
 func (r *renderer) start(z *html.Tokenizer) bool {
-	tag, more := z.TagName()
-	name := tagName(tag)
-	a := readAttributes(z, more)
+	name := tagName(z.Raw())
+	a := readAttributes(z)
 	if name == "noscript" { // no mail program runs scripts
 		z.NextIsNotRawText()
 	}

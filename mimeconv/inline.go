@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"golang.org/x/net/html"
-	"golang.org/x/net/html/atom"
 )
 
 // The bounds of embedded images, in octets before base64. Gmail cuts a message
@@ -28,7 +27,8 @@ type image struct {
 	alt      string
 }
 
-// findImages finds the cid: URLs of a document, in order, and their parts.
+// findImages finds the cid: URLs of a document, in order, and their parts. Those
+// beyond maxPlaces stay as they are.
 func findImages(doc string, files []file) []image {
 	if indexFold(doc, "cid:") < 0 {
 		return nil
@@ -42,7 +42,7 @@ func findImages(doc string, files []file) []image {
 	var images []image
 	z := html.NewTokenizer(strings.NewReader(doc))
 	style := false
-	for pos := 0; ; {
+	for pos := 0; len(images) < maxPlaces; {
 		token := z.Next()
 		start := pos
 		pos += len(z.Raw())
@@ -54,21 +54,21 @@ func findImages(doc string, files []file) []image {
 				images = appendImages(images, doc, image{tagFrom: start}, pos, parts)
 			}
 		case html.StartTagToken, html.SelfClosingTagToken:
-			tag, more := z.TagName()
 			found := image{tagFrom: start}
-			name := atom.Lookup(tag)
-			if name == atom.Img {
+			name := tagName(z.Raw())
+			if name == "img" {
 				found.tagTo = pos
-				found.alt = readAttributes(z, more).alt
+				found.alt = readAttributes(z).alt
 			}
-			if name != atom.A {
+			if name != "a" {
 				images = appendImages(images, doc, found, pos, parts)
 			}
-			style = name == atom.Style
+			style = name == "style"
 		case html.EndTagToken:
 			style = false
 		}
 	}
+	return images[:maxPlaces]
 }
 
 // appendImages finds the cid: URLs from found.tagFrom up to end.
@@ -102,7 +102,7 @@ func (c *converter) placeImages(doc string, images []image) (string, notes, erro
 	if len(images) == 0 {
 		return doc, nil, nil
 	}
-	p := placer{converter: c, urls: make(map[*part]string)}
+	p := placer{converter: c, urls: make(map[string]string)}
 	var out strings.Builder
 	pos := 0
 	for _, i := range images {
@@ -128,32 +128,20 @@ func (c *converter) placeImages(doc string, images []image) (string, notes, erro
 // placer places the images of a document.
 type placer struct {
 	*converter
-	urls     map[*part]string // of the images seen; "" is one that cannot be shown
-	embedded int              // octets in data: URIs so far
+	urls     map[string]string // of the images seen, by their ids; "" is one that cannot be shown
+	embedded int               // octets in data: URIs so far
 	notes    notes
 }
 
 // url is what the HTML is to show in this place; "" is nothing.
 func (p *placer) url(i image) (string, error) {
-	if i.part == nil {
-		p.warn(ImageMissing, "", "there is no image %s in the message", quote(i.cid))
-		return "", nil
-	}
-	u, seen := p.urls[i.part]
+	u, seen := p.urls[i.cid]
 	if !seen {
 		var err error
-		switch p.options.InlineImages {
-		case Link:
-			u, err = p.linkImage(i.part)
-		case Drop:
-			p.warn(ImageDropped, i.part.id, "the image %s was left out", quote(i.part.name))
-		default:
-			u = p.embed(i.part)
-		}
-		if err != nil {
+		if u, err = p.show(i); err != nil {
 			return "", err
 		}
-		p.urls[i.part] = u
+		p.urls[i.cid] = u
 	}
 	if strings.HasPrefix(u, "data:") {
 		n := base64.StdEncoding.DecodedLen(len(u))
@@ -164,6 +152,21 @@ func (p *placer) url(i image) (string, error) {
 		p.embedded += n
 	}
 	return html.EscapeString(u), nil
+}
+
+// show does with an image what the policy says, and returns its URL, if it has one.
+func (p *placer) show(i image) (string, error) {
+	switch {
+	case i.part == nil:
+		p.warn(ImageMissing, "", "there is no image %s in the message", quote(i.cid))
+		return "", nil
+	case p.options.InlineImages == Link:
+		return p.linkImage(i.part)
+	case p.options.InlineImages == Drop:
+		p.warn(ImageDropped, i.part.id, "the image %s was left out", quote(i.part.name))
+		return "", nil
+	}
+	return p.embed(i.part), nil
 }
 
 // linkImage stores an image and notes its address for the plain body.

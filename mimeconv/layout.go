@@ -11,6 +11,10 @@ const (
 	// together: deeper text keeps the indent of this level.
 	maxIndents = 12
 
+	// minRoom is the room for line ends and indents, in octets, under which it is
+	// doubled.
+	minRoom = 1 << 10
+
 	// maxTail bounds the steps behind a link's text that its address is put before:
 	// more than the ends of the elements in a link that makes sense.
 	maxTail = 50
@@ -341,6 +345,9 @@ func (w *layoutWriter) write(text []byte, pre bool) {
 
 // lineEnds writes the line ends that are due, and the indent of the next line.
 func (w *layoutWriter) lineEnds() {
+	if cap(w.out)-len(w.out) < minRoom {
+		w.out = slices.Grow(w.out, len(w.out)+minRoom) // append alone grows by a quarter
+	}
 	if w.texts > 0 {
 		w.out = append(bytes.TrimRight(w.out, " "), '\n')
 		for range w.due - 1 {

@@ -20,19 +20,29 @@ func decodeTransfer(raw []byte, encoding string) ([]byte, Warning) {
 		}
 		return data, Warning{}
 	case "base64":
-		data, clean := decodeBase64(raw)
-		if !clean && !looksBase64(raw) {
-			return raw, Warning{Code: EncodingRepaired, Detail: "labelled base64, but it is not: taken as it is"}
-		}
-		if !clean {
-			return data, Warning{Code: EncodingRepaired, Detail: "damaged base64: what could be read was taken"}
-		}
-		return data, Warning{}
+		return decodeLabelled64(raw)
 	}
 	if files := uuEncoded(raw, encoding); len(files) == 1 {
 		return files[0].raw, Warning{}
 	}
 	return raw, Warning{Code: EncodingUnknown, Detail: "Content-Transfer-Encoding " + quote(encoding) + " is unknown: taken as it is"}
+}
+
+// decodeLabelled64 decodes what its label says is base64, if it is.
+func decodeLabelled64(raw []byte) ([]byte, Warning) {
+	const first = 1 << 10 // octets mostly tell a wrong label
+	var data []byte
+	clean := false
+	if looksBase64(raw[:min(len(raw), first)]) || looksBase64(raw) {
+		data, clean = decodeBase64(raw)
+	}
+	switch {
+	case clean:
+		return data, Warning{}
+	case looksBase64(raw):
+		return data, Warning{Code: EncodingRepaired, Detail: "damaged base64: what could be read was taken"}
+	}
+	return raw, Warning{Code: EncodingRepaired, Detail: "labelled base64, but it is not: taken as it is"}
 }
 
 // uuEncoded finds the files in a part whose Content-Transfer-Encoding says uuencode
@@ -108,21 +118,25 @@ func decodeQuotedPrintable(raw []byte, body bool) (data []byte, clean bool) {
 		if soft {
 			text = text[:len(text)-1]
 		}
-		for {
-			i := bytes.IndexByte(text, '=')
-			if i < 0 {
-				data = append(data, text...)
-				break
-			}
-			data = append(data, text[:i]...)
-			if c, ok := hexPair(text[i+1:]); ok {
-				data = append(data, c)
-				text = text[i+3:]
+		for len(text) > 0 {
+			if text[0] != '=' {
+				n := bytes.IndexByte(text, '=')
+				if n < 0 {
+					n = len(text)
+				}
+				data = append(data, text[:n]...)
+				text = text[n:]
 				continue
 			}
-			data = append(data, '=')
-			text = text[i+1:]
-			clean = false
+			c, ok := hexPair(text[1:])
+			if !ok {
+				data = append(data, '=')
+				text = text[1:]
+				clean = false
+				continue
+			}
+			data = append(data, c)
+			text = text[3:]
 		}
 		switch {
 		case !body || soft:
@@ -170,16 +184,18 @@ func isBase64(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '+' || c == '/'
 }
 
-// looksBase64 tells base64, damaged or not, from text with a wrong label, which
-// has spaces and punctuation.
+// looksBase64 tells base64, damaged or not, from text with a wrong label, of which
+// spaces and punctuation are more than a tenth.
 func looksBase64(raw []byte) bool {
-	other := 0
+	left := len(raw) / 10
 	for _, c := range raw {
 		if !isBase64(c) && c != '=' && c != '\r' && c != '\n' {
-			other++
+			if left--; left < 0 {
+				return false
+			}
 		}
 	}
-	return other*10 <= len(raw)
+	return true
 }
 
 // decodeBase64 decodes what is base64 in raw, up to its padding, and reports
@@ -189,22 +205,32 @@ func decodeBase64(raw []byte) (data []byte, clean bool) {
 	if n, err := base64.StdEncoding.Decode(data, raw); err == nil {
 		return data[:n], true
 	}
-	digits := make([]byte, 0, len(raw))
+	n := 0
+	digits := make([]byte, 0, min(len(raw), 4<<10)&^3+4) // a multiple of 4, which stand for 3 octets
 	clean = true
 	for i, c := range raw {
 		if c == '=' {
 			clean = clean && len(bytes.Trim(raw[i:], "= \t\r\n")) == 0
 			break
 		}
-		if isBase64(c) {
-			digits = append(digits, c)
+		if !isBase64(c) {
+			clean = clean && (c == '\r' || c == '\n' || c == ' ' || c == '\t')
 			continue
 		}
-		clean = clean && (c == '\r' || c == '\n' || c == ' ' || c == '\t')
+		if digits = append(digits, c); len(digits) == cap(digits) {
+			n += decodeDigits(data[n:], digits)
+			digits = digits[:0]
+		}
 	}
 	if len(digits)%4 == 1 { // one digit is no octet
 		digits, clean = digits[:len(digits)-1], false
 	}
-	n, err := base64.RawStdEncoding.Decode(data, digits)
-	return data[:n], clean && err == nil
+	n += decodeDigits(data[n:], digits)
+	return data[:n], clean
+}
+
+// decodeDigits decodes digits of base64 to dst, and returns how many octets they are.
+func decodeDigits(dst, digits []byte) int {
+	n, _ := base64.RawStdEncoding.Decode(dst, digits)
+	return n
 }

@@ -38,7 +38,9 @@ const maxWarnings = 100
 
 // warn records a warning. The part is an enmime part id or a field's name.
 func (c *converter) warn(code, part, format string, args ...any) {
-	c.note(Warning{Code: code, Detail: fmt.Sprintf(format, args...)}, part)
+	if len(c.warnings) < maxWarnings {
+		c.note(Warning{Code: code, Detail: fmt.Sprintf(format, args...)}, part)
+	}
 }
 
 // note records w, if it says anything, once.
