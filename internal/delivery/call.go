@@ -34,6 +34,13 @@ func searchable(t spool.Task, now time.Time) bool {
 	return !t.FirstSend.After(now) && !t.LastSend.After(now)
 }
 
+// forgotten reports whether the API may have forgotten a task's local_id, so that
+// the same call could make a second message.
+func (s *Scheduler) forgotten(t spool.Task) bool {
+	now := s.o.Now()
+	return !t.FirstSend.IsZero() && searchable(t, now) && now.Sub(t.FirstSend) > s.o.LocalIDMemory
+}
+
 // later is the later of two times.
 func later(a, b time.Time) time.Time {
 	if b.After(a) {
@@ -45,9 +52,8 @@ func later(a, b time.Time) time.Time {
 // call makes the one call that a task is.
 func (s *Scheduler) call(ctx context.Context, t spool.Task) result {
 	r := result{task: t, call: t.Call}
-	now := s.o.Now()
-	if t.Call == spool.Send && t.Unknown && !t.FirstSend.IsZero() && searchable(t, now) && now.Sub(t.FirstSend) > s.o.LocalIDMemory {
-		r.call = spool.Search // the API may have forgotten the local_id
+	if t.Call == spool.Send && t.Unknown && s.forgotten(t) {
+		r.call = spool.Search
 	}
 	if t.Foreign {
 		r.local = fmt.Sprintf("X-Heymarket-Convo-Id: conversation %d is known by now for other participants", t.ConvoID)

@@ -315,28 +315,32 @@ func TestARetryRepeatsTheCall(t *testing.T) {
 	})
 }
 
-// A search that did not come to its end settles nothing: the same call with the
-// same local_id may, as long as the API remembers that.
+// A search that failed or did not come to its end settles nothing: the same call
+// with the same local_id may, as long as the API remembers that.
 func TestAnIncompleteSearchIsFollowedBySend(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l := newLane()
-		a := &answers{list: []func(*http.Request) (*http.Response, error){
-			answer(409, `{"error":"conflict"}`), answer(200, `[{"id":1,"local_id":"other"}]`), answer(200, sentBody),
-		}}
-		run(t, l, a, time.Minute)
-		if len(l.outcomes) != 3 || len(a.calls) != 3 || a.calls[2] != a.calls[0] {
-			t.Fatalf("%d outcomes, calls %q", len(l.outcomes), a.calls)
-		}
-		if o := l.outcomes[0]; !o.Unknown || o.Next != spool.Search {
-			t.Errorf("after a 409: unknown %v, next %v", o.Unknown, o.Next)
-		}
-		if o := l.outcomes[1]; o.Known || o.Next != spool.Send {
-			t.Errorf("after half a search: known %v, next %v", o.Known, o.Next)
-		}
-		if o := l.outcomes[2]; o.State != spool.Sent {
-			t.Errorf("in the end it is %v", o.State)
-		}
-	})
+	for name, search := range map[string]func(*http.Request) (*http.Response, error){
+		"half": answer(200, `[{"id":1,"local_id":"other"}]`), "failed": answer(418, `{"error":"teapot"}`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := newLane()
+				a := &answers{list: []func(*http.Request) (*http.Response, error){answer(409, `{"error":"conflict"}`), search, answer(200, sentBody)}}
+				run(t, l, a, time.Minute)
+				if len(l.outcomes) != 3 || len(a.calls) != 3 || a.calls[2] != a.calls[0] {
+					t.Fatalf("%d outcomes, calls %q", len(l.outcomes), a.calls)
+				}
+				if o := l.outcomes[0]; !o.Unknown || o.Next != spool.Search {
+					t.Errorf("after a 409: unknown %v, next %v", o.Unknown, o.Next)
+				}
+				if o := l.outcomes[1]; o.Known || o.Next != spool.Send {
+					t.Errorf("after that search: known %v, next %v", o.Known, o.Next)
+				}
+				if o := l.outcomes[2]; o.State != spool.Sent {
+					t.Errorf("in the end it is %v", o.State)
+				}
+			})
+		})
+	}
 }
 
 // Credentials that are refused hold the team; its probe is no message.

@@ -94,7 +94,7 @@ func (s *Scheduler) looked(r result, o spool.Outcome) spool.Outcome {
 		o.Reason = "its conversation is gone or in another inbox: sent once more as an opener"
 		return o
 	case r.problem != nil:
-		return s.askAgain(o, spool.Look, r.problem.RetryAfter)
+		return s.lookAgain(o, r.problem.RetryAfter)
 	}
 	o.Alive, o.APIID, o.Status, o.Reason = true, r.convo.RequestID, t.RefusedStatus, t.Refused
 	switch {
@@ -116,7 +116,7 @@ func (s *Scheduler) named(r result, o spool.Outcome) spool.Outcome {
 	wrong := ""
 	switch {
 	case r.problem != nil && r.problem.Class != heymarket.NotFound:
-		return s.askAgain(o, spool.Look, r.problem.RetryAfter)
+		return s.lookAgain(o, r.problem.RetryAfter)
 	case r.problem != nil:
 		wrong = "does not exist"
 	case r.convo.Inbox != t.Inbox:
@@ -143,11 +143,8 @@ func (s *Scheduler) searched(r result, o spool.Outcome) spool.Outcome {
 	case r.search.Found:
 		o.State, o.ConvoID, o.MessageID, o.Status, o.Reason = spool.Sent, r.search.Message.ConvoID, r.search.Message.ID, 0, "found by its local_id"
 		return o
-	case r.problem != nil:
-		return s.askAgain(o, spool.Search, r.problem.RetryAfter)
-	case !r.search.Complete: // a send under its local_id may tell, as long as the API remembers that
-		o.Reason = "the team's history could not be searched to the end"
-		return s.again(o, 0)
+	case !r.search.Complete:
+		return s.unsettled(r, o)
 	}
 	if !searchable(t, now) {
 		o.Reason = "the clock was set back since it was sent: it was searched for in another time, which proves nothing"
@@ -165,10 +162,26 @@ func (s *Scheduler) searched(r result, o spool.Outcome) spool.Outcome {
 	return o
 }
 
-// askAgain is again for a call that is no send.
-func (s *Scheduler) askAgain(o spool.Outcome, call spool.Call, retryAfter time.Duration) spool.Outcome {
+// unsettled is what follows a search that failed or did not come to its end: the
+// send itself, under its local_id, for that may settle it; another search where the
+// API may have forgotten the local_id.
+func (s *Scheduler) unsettled(r result, o spool.Outcome) spool.Outcome {
+	retryAfter := time.Duration(0)
+	if r.problem != nil {
+		retryAfter = r.problem.RetryAfter
+	} else {
+		o.Reason = "the team's history could not be searched to the end"
+	}
+	if o = s.again(o, retryAfter); o.State == spool.Asleep && s.forgotten(o.Task) {
+		o.Next = spool.Search
+	}
+	return o
+}
+
+// lookAgain is again for a look.
+func (s *Scheduler) lookAgain(o spool.Outcome, retryAfter time.Duration) spool.Outcome {
 	if o = s.again(o, retryAfter); o.State == spool.Asleep {
-		o.Next = call
+		o.Next = spool.Look
 	}
 	return o
 }
