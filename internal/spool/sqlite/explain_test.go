@@ -100,7 +100,36 @@ func TestPlans(t *testing.T) {
 		"standings": {sqlStandings, []string{
 			"m USING COVERING INDEX sqlite_autoindex_message_1 (queue_id=?)", "r USING INDEX request_message (message=?)",
 			"a USING PRIMARY KEY (request=? AND n=?) LEFT-JOIN"}},
-		"tries": {sqlTries, []string{"attempt USING PRIMARY KEY (request=?)"}},
+		"next messages": {sqlNextMessages, []string{"message USING INTEGER PRIMARY KEY (rowid>?)"}},
+		"prune content": {sqlPruneContent, []string{
+			"content USING INTEGER PRIMARY KEY (rowid=?)", "message USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)",
+			"r USING COVERING INDEX request_message (message=?)", "a USING PRIMARY KEY (request=?)", "request USING INDEX request_message (message=?)"}},
+		"old": {sqlOld, []string{
+			"message USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)", "r USING COVERING INDEX request_message (message=?)",
+			"a USING PRIMARY KEY (request=?)", "request USING INDEX request_message (message=?)"}},
+		"gone requests": {sqlGoneRequests, []string{"request USING INDEX request_message (message=?)"}},
+		"gone count":    {sqlGoneCount, []string{"counter USING PRIMARY KEY (route=? AND state=?)"}},
+		"prune tries": {sqlPruneTries, []string{
+			"attempt USING PRIMARY KEY (request=?)", "request USING COVERING INDEX request_message (message=?)"}},
+		"prune notices": {sqlPruneNotices, []string{
+			"notice USING COVERING INDEX notice_request (request=?)", "request USING COVERING INDEX request_message (message=?)"}},
+		"prune request": {sqlPruneRequest, []string{"request USING INDEX request_message (message=?)"}},
+		"prune body":    {sqlPruneBody, []string{"content USING INTEGER PRIMARY KEY (rowid=?)"}},
+		"prune message": {sqlPruneMessage, []string{"message USING INTEGER PRIMARY KEY (rowid=?)"}},
+		"next links":    {sqlNextLinks, []string{"link USING PRIMARY KEY (key>?)"}},
+		"prune links": {sqlPruneLinks, []string{
+			"link USING PRIMARY KEY (key>? AND key<?)", "conversation USING INTEGER PRIMARY KEY (rowid=?)"}},
+		"next conversations": {sqlNextConversations, []string{"conversation USING INTEGER PRIMARY KEY (rowid>?)"}},
+		"prune conversations": {sqlPruneConversations, []string{
+			"conversation USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)", "request USING COVERING INDEX request_conversation (conversation=?)"}},
+		"delayed": {sqlDelayed, []string{byID}},
+		"reports": {sqlReports, []string{"message USING INTEGER PRIMARY KEY (rowid=?)"}},
+		"put off": {sqlPutOff, []string{"notice USING INTEGER PRIMARY KEY (rowid=?)"}},
+		"told":    {sqlTold, []string{"notice USING INTEGER PRIMARY KEY (rowid=?)"}},
+		"state":   {sqlState, []string{byID}},
+		"unqueue": {sqlUnqueue, []string{byID}},
+		"reroute": {sqlReroute, []string{byID}},
+		"tries":   {sqlTries, []string{"attempt USING PRIMARY KEY (request=?)"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := plan(t, c.query)
@@ -113,7 +142,7 @@ func TestPlans(t *testing.T) {
 				// An index walked in order, and left at its first row, is no search by SQLite's word.
 				step = strings.Replace(step, "SCAN request USING COVERING INDEX request_due", "SEARCH request USING COVERING INDEX request_due", 1)
 				step = strings.Replace(step, "SCAN gate USING INDEX gate_held", "SEARCH gate USING INDEX gate_held", 1)
-				if strings.Contains(step, "SUBQUERY") {
+				if strings.Contains(strings.ToUpper(step), "SUBQUERY") { // its own steps stand beside it
 					continue
 				}
 				if !want[step] {
