@@ -75,18 +75,18 @@ func (w *watch) run(dir string, fault sandbox.Fault, sets []time.Duration) {
 		}
 	})
 	w.api.Inject(-1, fault, func(c sandbox.Call) bool { return strings.Contains(string(c.Body), "late") })
-	w.hand(20, "soon") // are sent before
-	w.hand(20, "late")
+	w.hand(10, "soon") // are sent before
+	w.hand(10, "late")
 	<-time.After(18 * time.Second) // many sleep, after two attempts
 	for _, by := range sets {
-		w.hand(20, "late") // their calls are under way
-		w.hand(20, "soon")
+		w.hand(10, "late") // their calls are under way
+		w.hand(10, "soon")
 		<-time.After(3 * time.Second)
 		w.set.Add(int64(by))
 		<-time.After(20 * time.Second)
 	}
 	w.api.Clear()
-	w.hand(20, "soon") // the budget lets them pass
+	w.hand(10, "soon") // the budget lets them pass
 	<-time.After(3 * time.Minute)
 	w.arrived()
 	<-time.After(30 * time.Minute) // the relay looks for what need not be kept
