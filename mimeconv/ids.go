@@ -3,6 +3,7 @@ package mimeconv
 import (
 	"slices"
 	"strings"
+	"unicode"
 )
 
 const (
@@ -54,7 +55,7 @@ func appendID(ids []string, id string) []string {
 }
 
 // isIDSpace reports whether r ends an id: white space and control characters.
-func isIDSpace(r rune) bool { return r <= ' ' || r >= 0x7f && r <= 0xa0 }
+func isIDSpace(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
 
 // boundIDs keeps at most maxIDs of the ids that a message cites, in the order in
 // which they are cited: the first few and the last.

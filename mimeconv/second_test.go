@@ -22,7 +22,7 @@ import (
 // does not have.
 type reading struct {
 	Subject, Text, HTML *string
-	To                  []string
+	Addresses           map[string][]string // of the fields from, to and cc
 }
 
 // secondReader is Python's email package, in one process for many messages.
@@ -100,12 +100,14 @@ func differ(t *testing.T, raw []byte, theirs reading) []string {
 	if s := plain(theirs.Subject); s != "" && s != squash(h.Subject) {
 		what = append(what, fmt.Sprintf("subject: %q, theirs %q", h.Subject, s))
 	}
-	var to []string
-	for _, a := range h.To {
-		to = append(to, a.Addr)
-	}
-	if theirs.To != nil && !slices.Equal(to, theirs.To) {
-		what = append(what, fmt.Sprintf("to: %q, theirs %q", to, theirs.To))
+	for name, list := range map[string][]Address{"from": h.From, "to": h.To, "cc": h.Cc} {
+		var ours []string
+		for _, a := range list {
+			ours = append(ours, a.Addr)
+		}
+		if !slices.Equal(ours, theirs.Addresses[name]) {
+			what = append(what, fmt.Sprintf("%s: %q, theirs %q", name, ours, theirs.Addresses[name]))
+		}
 	}
 	text, doc := attachmentNote.ReplaceAllString(m.Text, ""), attachmentNote.ReplaceAllString(m.HTML, "")
 	if s := plain(theirs.Text); s != "" && s != squash(text) {
@@ -200,7 +202,7 @@ var samples = []struct{ charset, text string }{
 
 // TestSecondReaderGenerated compares thousands of well-formed messages.
 func TestSecondReaderGenerated(t *testing.T) {
-	const messages = 2000
+	const messages = 3000
 	python := newSecondReader(t)
 	for seed := range uint64(messages) {
 		r := rand.New(rand.NewPCG(seed, 3))
@@ -219,8 +221,9 @@ func (l *letter) message(t *testing.T) []byte {
 		return "=?" + l.charset + "?b?" + base64.StdEncoding.EncodeToString(l.encode(t, text)) + "?="
 	}
 	head := "Subject: Re: " + word(l.sample) + fmt.Sprintf(" [%d]\r\n", l.IntN(1000)) +
-		"From: shop@example.com\r\n" +
+		"From: " + word(l.sample) + " <shop@example.com>\r\n" +
 		"To: " + word(l.sample) + " <a@example.net>,\r\n \"Doe, John\" <john.doe@example.org>, b@example.net (B)\r\n" +
+		[]string{"", "Cc: team: c@example.org, D <d@example.org>;\r\n", "CC: <c@example.org>\r\n", "Cc: undisclosed-recipients:;\r\n"}[l.IntN(4)] +
 		"MIME-Version: 1.0\r\n"
 	return []byte(head + l.structure(t))
 }

@@ -32,7 +32,7 @@ def read(raw):
         subject = "cannot be read: " + repr(e)
     return {
         "subject": None if subject is None else str(subject),
-        "to": addresses(message, "to"),
+        "addresses": {name: addresses(message, name) for name in ("from", "to", "cc")},
         "text": body(message, "plain"),
         "html": body(message, "html"),
     }
