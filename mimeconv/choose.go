@@ -23,7 +23,15 @@ type content struct {
 // shows it or nobody would miss it.
 type file struct {
 	*part
-	related bool // belongs to a multipart/related, not to the reader
+	related  bool   // belongs to a multipart/related, not to the reader
+	relative string // its Content-Location, as the root of that can write it
+}
+
+// locate says where a file is to the document at base, which names it so (RFC
+// 2557, section 5).
+func (f *file) locate(base string) {
+	folder := base[:strings.LastIndexByte(base, '/')+1]
+	f.relative = strings.TrimPrefix(f.location, folder)
 }
 
 func (c *content) add(more content) {
@@ -169,6 +177,7 @@ func (c *converter) related(p *part) (content, error) {
 		}
 		for i := range more.files {
 			more.files[i].related = true
+			more.files[i].locate(root.location)
 		}
 		all.add(more)
 	}
@@ -178,15 +187,7 @@ func (c *converter) related(p *part) (content, error) {
 // forwarded shows a message within the message: who wrote what to whom, then its
 // body. Its files are the outer message's files.
 func (c *converter) forwarded(p *part) (content, error) {
-	if c.fence.forwards++; c.fence.forwards > maxForwards {
-		return content{}, refuse(ErrTooComplex, "more than %d messages are nested in one another", maxForwards)
-	}
-	defer func() { c.fence.forwards-- }()
-	b, body, err := readBlock(c.decode(p))
-	if err != nil {
-		return content{}, err
-	}
-	inner, err := c.read(&b, body, p.id+"/")
+	b, inner, err := c.message(p.id, c.decode(p))
 	if err != nil {
 		return content{}, err
 	}
@@ -196,6 +197,20 @@ func (c *converter) forwarded(p *part) (content, error) {
 	}
 	all.add(inner)
 	return all, nil
+}
+
+// message reads a message within the part of that id.
+func (c *converter) message(id string, raw []byte) (block, content, error) {
+	if c.fence.forwards++; c.fence.forwards > maxForwards {
+		return block{}, content{}, refuse(ErrTooComplex, "more than %d messages are nested in one another", maxForwards)
+	}
+	defer func() { c.fence.forwards-- }()
+	b, body, err := readBlock(raw)
+	if err != nil {
+		return block{}, content{}, err
+	}
+	inner, err := c.read(&b, body, id+"/")
+	return b, inner, err
 }
 
 // forwardHead is the header of a forwarded message, as mail programs show it.
@@ -225,6 +240,8 @@ func (c *converter) leaf(p *part) (content, error) {
 			c.warn(PartDropped, p.id, "the part %s is empty", quote(p.name))
 		}
 		return content{}, nil
+	case isCMS(p):
+		return c.signedPart(p)
 	case isTNEF(p):
 		return c.tnefPart(p)
 	case isCalendar(p.kind):

@@ -342,6 +342,37 @@ func FuzzTNEF(f *testing.F) {
 	})
 }
 
+// FuzzSMIME holds that any CMS gives content that is no longer than itself, and a
+// message or an Error.
+func FuzzSMIME(f *testing.F) {
+	files, err := filepath.Glob("testdata/*smime*.eml")
+	if err != nil || len(files) == 0 {
+		f.Fatal("no testdata", err)
+	}
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		_, encoded, _ := strings.Cut(string(raw), "\r\n\r\n")
+		data, _ := decodeBase64([]byte(encoded))
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var content []byte
+		bounded(t, len(data), func() { content, _ = signedContent(data) })
+		if len(content) > len(data) {
+			t.Errorf("%d octets of %d", len(content), len(data))
+		}
+		raw := append([]byte("Subject: x\r\nContent-Type: application/pkcs7-mime\r\n\r\n"), data...)
+		o := Options{Attachments: Drop}
+		m, err := Convert(raw, o)
+		if checkError(t, err); err == nil {
+			checkMessage(t, raw, m, o)
+		}
+	})
+}
+
 // FuzzRTF holds that any RTF gives valid text.
 func FuzzRTF(f *testing.F) {
 	f.Add([]byte(`{\rtf1\ansi\ansicpg1252{\fonttbl{\f0 Arial;}}\pard Gr\'fc\u223?e\par{\b x}}`))

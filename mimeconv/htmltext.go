@@ -85,9 +85,9 @@ type element struct {
 
 // attributes are those that matter here.
 type attributes struct {
-	style, href, alt, start string
-	hidden                  bool
-	colspan, rowspan        int
+	style, href, src, alt, start string
+	hidden                       bool
+	colspan, rowspan             int
 }
 
 func readAttributes(z *html.Tokenizer) attributes {
@@ -100,6 +100,8 @@ func readAttributes(z *html.Tokenizer) attributes {
 			a.style = strings.ToLower(strings.Join(strings.Fields(string(value)), ""))
 		case "href":
 			a.href = strings.Join(strings.Fields(string(value)), "")
+		case "src":
+			a.src = string(value)
 		case "alt":
 			a.alt = strings.TrimSpace(string(value))
 		case "start":

@@ -17,12 +17,12 @@ const (
 	maxImages = 128 << 10
 )
 
-// image is a place where the HTML shows a part of the message (RFC 2392).
+// image is a place where the HTML shows a part of the message (RFC 2392, RFC 2557).
 type image struct {
-	part     *part // nil when there is no such part
-	cid      string
-	from, to int // the URL in the document
-	tagFrom  int // the img element, where it is one; else tagTo is 0
+	part     *part  // nil when there is no such part
+	name     string // its Content-ID or Content-Location, as the HTML says it
+	from, to int    // the URL in the document
+	tagFrom  int    // the img element, where it is one; else tagTo is 0
 	tagTo    int
 	alt      string
 }
@@ -30,14 +30,18 @@ type image struct {
 // findImages finds the cid: URLs of a document, in order, and their parts. Those
 // beyond maxPlaces stay as they are.
 func findImages(doc string, files []file) []image {
-	if indexFold(doc, "cid:") < 0 {
-		return nil
-	}
-	parts := make(map[string]*part)
+	parts := make(map[string]*part)   // by Content-ID
+	located := make(map[string]*part) // by Content-Location
 	for _, f := range slices.Backward(files) {
-		if f.cid != "" && (strings.HasPrefix(f.kind, "image/") || f.kind == "application/octet-stream") {
+		if strings.HasPrefix(f.kind, "image/") || f.kind == "application/octet-stream" {
 			parts[f.cid] = f.part // of equal ids the first counts
+			located[f.location], located[f.relative] = f.part, f.part
 		}
+	}
+	delete(parts, "")
+	delete(located, "")
+	if len(located) == 0 && indexFold(doc, "cid:") < 0 {
+		return nil
 	}
 	var images []image
 	z := html.NewTokenizer(strings.NewReader(doc))
@@ -57,8 +61,12 @@ func findImages(doc string, files []file) []image {
 			found := image{tagFrom: start}
 			name := tagName(z.Raw())
 			if name == "img" {
-				found.tagTo = pos
-				found.alt = readAttributes(z).alt
+				a := readAttributes(z)
+				found.tagTo, found.alt = pos, a.alt
+				if found.locate(doc, a.src, located) {
+					images = append(images, found)
+					continue
+				}
 			}
 			if name != "a" {
 				images = appendImages(images, doc, found, pos, parts)
@@ -69,6 +77,21 @@ func findImages(doc string, files []file) []image {
 		}
 	}
 	return images[:maxPlaces]
+}
+
+// locate looks for the part that an img element calls by its address.
+func (i *image) locate(doc, src string, located map[string]*part) bool {
+	if i.part = located[src]; i.part == nil {
+		return false
+	}
+	tag := doc[i.tagFrom:i.tagTo]
+	for _, written := range []string{src, strings.ReplaceAll(src, "&", "&amp;")} {
+		if n := strings.Index(tag, written); n >= 0 {
+			i.name, i.from, i.to = src, i.tagFrom+n, i.tagFrom+n+len(written)
+			return true
+		}
+	}
+	return false
 }
 
 // appendImages finds the cid: URLs from found.tagFrom up to end.
@@ -84,14 +107,14 @@ func appendImages(images []image, doc string, found image, end int, parts map[st
 			n = end - found.from
 		}
 		found.to = found.from + n
-		found.cid = html.UnescapeString(doc[found.from+len("cid:") : found.to])
-		if cid, err := url.PathUnescape(found.cid); err == nil {
-			found.cid = cid
+		found.name = html.UnescapeString(doc[found.from+len("cid:") : found.to])
+		if cid, err := url.PathUnescape(found.name); err == nil {
+			found.name = cid
 		}
 		if pos = found.to; found.from > 0 && isWord(rune(doc[found.from-1])) {
 			continue // "acid:" is no URL of ours
 		}
-		found.part = parts[found.cid]
+		found.part = parts[found.name]
 		images = append(images, found)
 	}
 }
@@ -135,13 +158,13 @@ type placer struct {
 
 // url is what the HTML is to show in this place; "" is nothing.
 func (p *placer) url(i image) (string, error) {
-	u, seen := p.urls[i.cid]
+	u, seen := p.urls[i.name]
 	if !seen {
 		var err error
 		if u, err = p.show(i); err != nil {
 			return "", err
 		}
-		p.urls[i.cid] = u
+		p.urls[i.name] = u
 	}
 	if strings.HasPrefix(u, "data:") {
 		n := base64.StdEncoding.DecodedLen(len(u))
@@ -158,7 +181,7 @@ func (p *placer) url(i image) (string, error) {
 func (p *placer) show(i image) (string, error) {
 	switch {
 	case i.part == nil:
-		p.warn(ImageMissing, "", "there is no image %s in the message", quote(i.cid))
+		p.warn(ImageMissing, "", "there is no image %s in the message", quote(i.name))
 		return "", nil
 	case p.options.InlineImages == Link:
 		return p.linkImage(i.part)

@@ -19,6 +19,7 @@ type part struct {
 	disposition string            // "inline", "attachment" or ""
 	name        string            // file name, decoded; "" when there is none
 	cid         string            // Content-ID without brackets
+	location    string            // Content-Location: how the HTML calls it, if not by its Content-ID
 	encoding    string            // Content-Transfer-Encoding
 	raw         []byte            // a leaf's content, still encoded; it can alias the message
 	children    []*part           // of a multipart
@@ -39,6 +40,7 @@ func newPart(id string, get func(name string) string, kind string) *part {
 		}
 	}
 	p.cid = strings.Trim(get("Content-ID"), "<> \t")
+	p.location = strings.Join(strings.Fields(get("Content-Location")), "") // RFC 2557, section 4.4.2: folded anywhere
 	if !strings.Contains(p.kind, "/") {
 		p.kind = bareKind(p)
 	}
