@@ -15,22 +15,31 @@ const (
 
 	openQuote  = `<blockquote style="margin:0 0 0 .8ex;border-left:1px solid #ccc;padding-left:1ex">`
 	closeQuote = `</blockquote>`
+
+	// signatureMark is the line that a signature begins with (RFC 3676, section 4.3).
+	signatureMark  = "-- "
+	openSignature  = `<div style="color:#777">`
+	closeSignature = `</div>`
 )
 
 // writeHTML makes HTML of plain text: paragraphs, line breaks, indents and
-// quotation stay, addresses become links, and nothing of it becomes markup. It
-// ends early past maxBody, over which the result is refused.
+// quotation stay, a signature is set apart, addresses become links, and nothing of
+// it becomes markup. It ends early past maxBody, over which the result is refused.
 func writeHTML(text string) string {
 	w := htmlWriter{}
 	w.Grow(len(text) + len(text)/2) // links and line breaks
 	for line := range strings.SplitSeq(text, "\n") {
 		depth, rest := quoteDepth(line)
+		if rest == signatureMark {
+			w.beginSignature(depth)
+		}
 		w.line(depth, strings.TrimRight(rest, " \t"))
 		if w.Len() > maxBody {
 			break
 		}
 	}
 	w.line(0, "")
+	w.endSignature()
 	return w.String()
 }
 
@@ -38,7 +47,8 @@ func writeHTML(text string) string {
 type htmlWriter struct {
 	strings.Builder
 	depth     int    // open quotations
-	paragraph bool   // one is open
+	signature bool   // one is open, within those
+	paragraph bool   // one is open, within that
 	links     []link // of the line that is being written
 }
 
@@ -46,6 +56,9 @@ func (w *htmlWriter) line(depth int, text string) {
 	if w.paragraph && (depth != w.depth || text == "") {
 		w.WriteString("</p>\n")
 		w.paragraph = false
+	}
+	if depth != w.depth {
+		w.endSignature()
 	}
 	for ; w.depth < depth; w.depth++ {
 		w.WriteString(openQuote + "\n")
@@ -67,6 +80,22 @@ func (w *htmlWriter) line(depth int, text string) {
 		w.WriteString("&nbsp;")
 	}
 	w.linked(body)
+}
+
+// beginSignature sets apart what follows, up to where the depth of quotation changes.
+func (w *htmlWriter) beginSignature(depth int) {
+	w.line(depth, "")
+	if !w.signature {
+		w.WriteString(openSignature + "\n")
+		w.signature = true
+	}
+}
+
+func (w *htmlWriter) endSignature() {
+	if w.signature {
+		w.WriteString(closeSignature + "\n")
+		w.signature = false
+	}
 }
 
 // columns is the width of white space at the beginning of a line.
