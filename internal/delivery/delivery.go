@@ -27,7 +27,7 @@ type Store interface {
 	Release(ctx context.Context, tasks ...spool.Task) error
 	Spend(ctx context.Context, now time.Time, team string, rate, calls int) error
 	Hold(ctx context.Context, now time.Time, g spool.Gate, event []byte) error
-	Lift(ctx context.Context, now time.Time, team, route string, event []byte) (woken int, err error)
+	Lift(ctx context.Context, now time.Time, at spool.Place, event []byte) (woken int, err error)
 	Tell(ctx context.Context, now time.Time, event []byte) error
 	Wake(ctx context.Context, now time.Time, team string) (woken int, err error)
 	Jumped(ctx context.Context, now time.Time, team string) (woken int, err error)

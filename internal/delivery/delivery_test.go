@@ -95,10 +95,10 @@ func (l *lane) Hold(ctx context.Context, now time.Time, g spool.Gate, event []by
 	return nil
 }
 
-func (l *lane) Lift(ctx context.Context, now time.Time, team, route string, event []byte) (int, error) {
+func (l *lane) Lift(ctx context.Context, now time.Time, at spool.Place, event []byte) (int, error) {
 	_ = l.Tell(ctx, now, event)
-	l.note("lift %q %q", team, route)
-	return l.Wake(ctx, now, team)
+	l.note("lift %q %q", at.Team, at.Route)
+	return l.Wake(ctx, now, at.Team)
 }
 
 func (l *lane) Wake(context.Context, time.Time, string) (int, error) {

@@ -206,7 +206,7 @@ func (s *Scheduler) lift(team, route, why string) {
 	}
 	s.shut.set(shutter{team, route}, false)
 	e := events.Event{Kind: events.Released, Time: s.o.Now(), Team: team, Route: route, Reason: why}
-	n, err := s.o.Store.Lift(s.ctx, s.o.Now(), team, route, s.o.Event(e))
+	n, err := s.o.Store.Lift(s.ctx, s.o.Now(), spool.Place{Team: team, Route: route}, s.o.Event(e))
 	if err != nil {
 		s.trouble("a hold could not be ended", err)
 		return

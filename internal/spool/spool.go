@@ -76,15 +76,15 @@ type Store interface {
 	// message: no report about it leaves any more.
 	Answered(ctx context.Context, queueID string) error
 
-	// Hold shuts a gate: of a held route or team nothing is claimed, save probes.
+	// Hold shuts a gate: of what is held there nothing is claimed, save probes.
 	// A hold that stands already keeps its Since and takes over the rest. event, if
 	// not nil, becomes a notice.
 	Hold(ctx context.Context, now time.Time, g Gate, event []byte) error
 
-	// Lift opens a gate, and what slept behind it is due at once: woken says how
-	// much, which is 0 where nothing was held. What waited there is under trial
-	// only from now on. event, if not nil, becomes a notice, where there was a hold.
-	Lift(ctx context.Context, now time.Time, team, route string, event []byte) (woken int, err error)
+	// Lift opens the gate of a place, and what slept behind it is due at once: woken
+	// says how much, which is 0 where nothing was held. What waited there is under
+	// trial only from now on. event, if not nil, becomes a notice, where there was a hold.
+	Lift(ctx context.Context, now time.Time, at Place, event []byte) (woken int, err error)
 
 	// Tell makes an event a notice.
 	Tell(ctx context.Context, now time.Time, event []byte) error
@@ -101,6 +101,10 @@ type Store interface {
 
 	// Gates returns the holds there are.
 	Gates(ctx context.Context) ([]Gate, error)
+
+	// Waiting returns where something is open, each place once. It costs by the
+	// places, however much waits there.
+	Waiting(ctx context.Context) ([]Place, error)
 
 	// Prune takes out what need not be kept any more. Each call looks at no more
 	// than limit messages, ids or conversations, and returns at how many; 0 says
@@ -265,14 +269,24 @@ type Keep struct {
 	Threads time.Duration // ids and conversations, from their last message on
 }
 
+// Place is where a request waits: what a route has for an inbox of a team.
+type Place struct {
+	Team, Route string
+	Inbox       int64
+}
+
 // Gate is a hold.
 type Gate struct {
 	Team   string    `json:"team"`
 	Route  string    `json:"route,omitempty"` // "" for the whole team
+	Inbox  int64     `json:"inbox,omitempty"` // of the route, only what goes there; 0 for all
 	Reason string    `json:"reason"`          // for people
 	Since  time.Time `json:"since"`           // zero: now
-	Probe  time.Time `json:"probe,omitzero"`  // when a held route gives one request to find out; zero: never. A team gives none
+	Probe  time.Time `json:"probe,omitzero"`  // when a held route gives one request to find out; zero: never. A team gives none, nor does one inbox of a route
 }
+
+// Place is where g holds.
+func (g Gate) Place() Place { return Place{g.Team, g.Route, g.Inbox} }
 
 // Task is one call of the API, claimed and to be made.
 type Task struct {

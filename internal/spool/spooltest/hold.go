@@ -1,6 +1,7 @@
 package spooltest
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -201,6 +202,50 @@ var holdCases = []testCase{
 			f.Errorf("under trial since %s, want the lift", task.Tried)
 		}
 	}},
+	{"Inbox", func(f *fixture) { // what a route has for one inbox, and not what it has for another
+		f.many(3, letter{inbox: 1})
+		f.many(3, letter{inbox: 2})
+		f.sleep(f.claim(one("shop"))[0], time.Hour)
+		f.sleep(f.claim(one("shop"))[0], time.Hour)
+		f.hold(spool.Gate{Route: "support", Inbox: 1, Reason: "not in the configuration", Probe: f.now})
+		r := room("shop")
+		r.Probe = time.Minute
+		if got := queueIDs(f.claim(r)); got != "Q5 Q6" {
+			f.Errorf("claimed %s, want what goes to inbox 2", got)
+		}
+		for _, id := range []string{"Q1", "Q2"} { // one sleeps, one is ready
+			if s := f.story(id); !strings.Contains(s.Reason, "not in the configuration") {
+				f.Errorf("%s waits behind the hold and says %q, which does not tell why", id, s.Reason)
+			}
+		}
+		f.lift("support", 0) // is not held
+		f.now = f.now.Add(lease / 2)
+		f.liftPlace(spool.Place{Team: "shop", Route: "support", Inbox: 1}, 1)
+		tasks := f.claim()
+		if got := queueIDs(tasks); got != "Q2 Q3 Q1" {
+			f.Errorf("after the lift claimed %s, want what goes to inbox 1", got)
+		}
+		if last := tasks[len(tasks)-1]; !last.Tried.Equal(f.now) {
+			f.Errorf("%s is under trial since %s, want the lift", last.QueueID, last.Tried)
+		}
+	}},
+	{"Waiting", func(f *fixture) { // where something is open, once each
+		f.many(3, letter{})
+		f.send(letter{route: "news", inbox: 9})
+		f.send(letter{inbox: 1})
+		f.send(letter{team: "bank", id: "p"})
+		f.send(letter{team: "bank", route: "behind", cites: []string{"p"}}) // in the same lane
+		f.waiting(spool.Place{Team: "bank", Route: "behind", Inbox: 202}, spool.Place{Team: "bank", Route: "support", Inbox: 202},
+			spool.Place{Team: "shop", Route: "news", Inbox: 9}, spool.Place{Team: "shop", Route: "support", Inbox: 1}, spool.Place{Team: "shop", Route: "support", Inbox: 202})
+		tasks := f.claim() // the routes in turn
+		f.sent(tasks[0], 7)
+		f.sleep(tasks[1], time.Hour)
+		f.done(spool.Outcome{Task: tasks[2], State: spool.Failed})
+		f.moved(spool.Moved{Requests: 1})(f.operator.Hold(f.Context(), f.now, only("Q6"), "why"))
+		f.moved(spool.Moved{Requests: 1})(f.operator.Drop(f.Context(), f.now, only("Q5")))
+		f.waiting(spool.Place{Team: "bank", Route: "behind", Inbox: 202}, spool.Place{Team: "bank", Route: "support", Inbox: 202},
+			spool.Place{Team: "shop", Route: "support", Inbox: 202})
+	}},
 	{"Gates", func(f *fixture) { // what, why, since when; kept over a restart
 		f.hold(spool.Gate{Route: "support", Reason: "403"})
 		f.hold(spool.Gate{Team: "bank", Reason: "401", Since: epoch.Add(-time.Hour)})
@@ -239,8 +284,21 @@ func (f *fixture) hold(g spool.Gate) {
 // lift opens a gate of the team "shop" and wants so many to wake up.
 func (f *fixture) lift(route string, want int) {
 	f.Helper()
-	woken, err := f.Lift(f.Context(), f.now, "shop", route, nil)
+	f.liftPlace(spool.Place{Team: "shop", Route: route}, want)
+}
+
+func (f *fixture) liftPlace(at spool.Place, want int) {
+	f.Helper()
+	woken, err := f.Lift(f.Context(), f.now, at, nil)
 	if woken != want || err != nil {
 		f.Errorf("the lift woke %d (%v), want %d", woken, err, want)
+	}
+}
+
+// waiting fails the test unless something is open at just these places.
+func (f *fixture) waiting(want ...spool.Place) {
+	f.Helper()
+	if got, err := f.Waiting(f.Context()); !slices.Equal(got, want) || err != nil {
+		f.Errorf("something waits at %v (%v), want %v", got, err, want)
 	}
 }

@@ -2,6 +2,7 @@ package spooltest
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -16,9 +17,9 @@ type model struct {
 	convs    []*modelConv
 	lanes    []*modelLane
 	gates    map[string]*modelGate
-	holds    map[[2]string]*modelHold // by team and route; those that were lifted, too
-	served   map[string]string        // by team and class: the route served last; forgotten at a restart
-	clock    int                      // counts what makes heads ready
+	holds    map[spool.Place]*modelHold // those that were lifted, too
+	served   map[string]spool.Place     // by team and class: the place served last; forgotten at a restart
+	clock    int                        // counts what makes heads ready
 }
 
 type modelMessage struct {
@@ -76,7 +77,7 @@ type modelGate struct {
 
 func newModel() *model {
 	return &model{
-		links: map[spool.Key]*modelLink{}, gates: map[string]*modelGate{}, holds: map[[2]string]*modelHold{}, served: map[string]string{},
+		links: map[spool.Key]*modelLink{}, gates: map[string]*modelGate{}, holds: map[spool.Place]*modelHold{}, served: map[string]spool.Place{},
 	}
 }
 
@@ -88,6 +89,11 @@ func (m *model) heads() (heads []*modelRequest) {
 		}
 	}
 	return heads
+}
+
+// place is where it waits.
+func (r *modelRequest) place() spool.Place {
+	return spool.Place{Team: r.conv.team, Route: r.route, Inbox: r.conv.inbox}
 }
 
 func (r *modelRequest) aside() bool { return r.lane != r.conv.lane }
@@ -217,7 +223,7 @@ func (m *model) room(now time.Time, room spool.Room, tasks []spool.Task, want *w
 		g = &modelGate{}
 		m.gates[room.Team] = g
 	}
-	if m.hold(room.Team, "").held {
+	if m.hold(spool.Place{Team: room.Team}).held {
 		return 0, nil
 	}
 	for room.Rate > 0 && room.Free+room.High > 0 {
@@ -262,7 +268,9 @@ func (m *model) ofClass(now time.Time, room spool.Room, slot int64, later *waits
 			if r.conv.team != room.Team || r.state != spool.Ready || r.class() != class {
 				continue
 			}
-			switch h := m.hold(room.Team, r.route); {
+			over := m.over(r.place())
+			switch h := over[1]; {
+			case over[2].held:
 			case !h.held || room.Probe > 0 && !h.Probe.IsZero() && !h.Probe.After(now):
 				heads = append(heads, r)
 			case room.Probe > 0 && !h.Probe.IsZero():
@@ -279,9 +287,9 @@ func (m *model) ofClass(now time.Time, room spool.Room, slot int64, later *waits
 // begin follows the claim of one of heads, which are all of one class.
 func (m *model) begin(now time.Time, room spool.Room, heads []*modelRequest, t spool.Task) error {
 	var r *modelRequest
-	routes := map[string]bool{}
+	places := map[spool.Place]bool{}
 	for _, h := range heads {
-		routes[h.route] = true
+		places[h.place()] = true
 		if h.LocalID == t.LocalID {
 			r = h
 		}
@@ -291,21 +299,24 @@ func (m *model) begin(now time.Time, room spool.Room, heads []*modelRequest, t s
 	}
 	of := fmt.Sprint(r.conv.team, r.class())
 	if last, ok := m.served[of]; ok {
-		if want := after(last, routes); t.Route != want {
-			return fmt.Errorf("%s of route %s was claimed where the turn is %s's", t.LocalID, t.Route, want)
+		if want := after(last, places); r.place() != want {
+			return fmt.Errorf("%s of %v was claimed where the turn is %v's", t.LocalID, r.place(), want)
 		}
 	}
-	m.served[of] = t.Route
+	m.served[of] = r.place()
 	for _, h := range heads {
-		if h.route == t.Route && h.rank < r.rank {
+		if h.place() == r.place() && h.rank < r.rank {
 			return fmt.Errorf("%s was claimed before %s, which waits longer", t.LocalID, h.LocalID)
 		}
 	}
-	route, team := m.hold(room.Team, t.Route), m.hold(room.Team, "")
-	lifted := team.lifted
-	if route.lifted.After(lifted) {
-		lifted = route.lifted
+	over := m.over(r.place())
+	var lifted time.Time
+	for _, h := range over {
+		if h.lifted.After(lifted) {
+			lifted = h.lifted
+		}
 	}
+	route := over[1]
 	if t.Probe != route.held {
 		return fmt.Errorf("%s: Probe is %v", t.LocalID, t.Probe)
 	}
@@ -315,16 +326,12 @@ func (m *model) begin(now time.Time, room spool.Room, heads []*modelRequest, t s
 	return r.begin(now, lifted, m.foreign(r), t)
 }
 
-// after is the route whose turn it is after last.
-func after(last string, routes map[string]bool) string {
-	var sorted []string
-	for r := range routes {
-		sorted = append(sorted, r)
-	}
-	slices.Sort(sorted)
-	for _, r := range sorted {
-		if r > last {
-			return r
+// after is the place whose turn it is after last.
+func after(last spool.Place, places map[spool.Place]bool) spool.Place {
+	sorted := slices.SortedFunc(maps.Keys(places), comparePlaces)
+	for _, p := range sorted {
+		if comparePlaces(p, last) > 0 {
+			return p
 		}
 	}
 	return sorted[0]

@@ -65,10 +65,10 @@ var noticeCases = []testCase{
 		f.hold(spool.Gate{Route: "support", Reason: "why"})
 		f.must(f.Hold(f.Context(), f.now, spool.Gate{Team: "shop", Route: "support", Reason: "why"}, []byte("2")))
 		f.now = f.now.Add(time.Second)
-		if _, err := f.Lift(f.Context(), f.now, "shop", "support", []byte("3")); err != nil {
+		if _, err := f.Lift(f.Context(), f.now, spool.Place{Team: "shop", Route: "support"}, []byte("3")); err != nil {
 			f.Fatal(err)
 		}
-		if _, err := f.Lift(f.Context(), f.now, "shop", "support", []byte("not held")); err != nil {
+		if _, err := f.Lift(f.Context(), f.now, spool.Place{Team: "shop", Route: "support"}, []byte("not held")); err != nil {
 			f.Fatal(err)
 		}
 		f.now = f.now.Add(time.Second)

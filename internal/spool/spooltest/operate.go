@@ -1,6 +1,7 @@
 package spooltest
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -15,18 +16,23 @@ type modelHold struct {
 }
 
 // hold is what stands or stood of a gate.
-func (m *model) hold(team, route string) *modelHold {
-	h := m.holds[[2]string{team, route}]
+func (m *model) hold(at spool.Place) *modelHold {
+	h := m.holds[at]
 	if h == nil {
-		h = &modelHold{Gate: spool.Gate{Team: team, Route: route}}
-		m.holds[[2]string{team, route}] = h
+		h = &modelHold{Gate: spool.Gate{Team: at.Team, Route: at.Route, Inbox: at.Inbox}}
+		m.holds[at] = h
 	}
 	return h
 }
 
+// over are the holds that concern a place, of the team, the route and the inbox.
+func (m *model) over(at spool.Place) [3]*modelHold {
+	return [3]*modelHold{m.hold(spool.Place{Team: at.Team}), m.hold(spool.Place{Team: at.Team, Route: at.Route}), m.hold(at)}
+}
+
 // shut is Hold.
 func (m *model) shut(now time.Time, g spool.Gate) {
-	h := m.hold(g.Team, g.Route)
+	h := m.hold(g.Place())
 	if g.Since = now; h.held {
 		g.Since = h.Since
 	}
@@ -34,26 +40,44 @@ func (m *model) shut(now time.Time, g spool.Gate) {
 }
 
 // lift is Lift.
-func (m *model) lift(now time.Time, team, route string) (woken int) {
-	h := m.hold(team, route)
+func (m *model) lift(now time.Time, at spool.Place) (woken int) {
+	h := m.hold(at)
 	if !h.held {
 		return 0
 	}
 	h.held, h.lifted = false, now
-	return m.rouse(team, route)
+	return m.rouse(at)
 }
 
-// rouse makes ready what sleeps of a team or route, in the order accepted.
-func (m *model) rouse(team, route string) (woken int) {
+// rouse makes ready what sleeps at a place, in the order accepted.
+func (m *model) rouse(at spool.Place) (woken int) {
 	for _, msg := range m.messages {
 		for _, r := range msg.requests {
-			if r.state == spool.Asleep && r.conv.team == team && (route == "" || r.route == route) {
+			p := r.place()
+			if r.state == spool.Asleep && p.Team == at.Team && (at.Route == "" || p.Route == at.Route) && (at.Inbox == 0 || p.Inbox == at.Inbox) {
 				m.ready(r)
 				woken++
 			}
 		}
 	}
 	return woken
+}
+
+// waiting is Waiting.
+func (m *model) waiting() (places []spool.Place) {
+	for _, msg := range m.messages {
+		for _, r := range msg.requests {
+			if r.state.Open() {
+				places = append(places, r.place())
+			}
+		}
+	}
+	slices.SortFunc(places, comparePlaces)
+	return slices.Compact(places)
+}
+
+func comparePlaces(a, b spool.Place) int {
+	return cmp.Or(cmp.Compare(a.Team, b.Team), cmp.Compare(a.Route, b.Route), cmp.Compare(a.Inbox, b.Inbox))
 }
 
 // each does one of the operator's verbs to the requests of a message.

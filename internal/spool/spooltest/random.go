@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -60,7 +59,7 @@ func (r *run) missing() string {
 var rarities = []string{
 	"joined", "second key joined", "duplicate", "revived", "same id", "refused key", "refused convo", "named", "named again", "named foreign", "lost", "foreign", "replaced", "released",
 	"unknown", "budget shut", "restart", "lifted class", "three in a lane", "reopened", "aside", "known", "looked", "searched", "refused",
-	"probed", "lifted", "dropped", "retried", "held", "let go", "moved", "anew",
+	"probed", "lifted", "inbox lifted", "dropped", "retried", "held", "let go", "moved", "anew",
 }
 
 // see counts what was met.
@@ -299,9 +298,12 @@ func (r *run) release() {
 // gate holds, lifts or wakes.
 func (r *run) gate() {
 	g := spool.Gate{Team: []string{"shop", "bank"}[r.rand.IntN(2)], Route: []string{"", "a", "b"}[r.rand.IntN(3)], Reason: fmt.Sprint(r.n)}
+	if g.Route != "" && r.rand.IntN(3) == 0 {
+		g.Inbox = int64(r.rand.IntN(2) + 1)
+	}
 	switch n := r.rand.IntN(10); {
 	case n < 4 && g.Route != "" || n < 1:
-		if r.rand.IntN(4) > 0 {
+		if g.Inbox == 0 && r.rand.IntN(4) > 0 {
 			g.Probe = r.now.Add(time.Duration(r.rand.IntN(3)) * time.Second)
 		}
 		if err := r.Hold(r.Context(), r.now, g, nil); err != nil {
@@ -312,15 +314,16 @@ func (r *run) gate() {
 		if shut, err := r.Gates(r.Context()); err == nil && len(shut) > 0 {
 			g = shut[r.rand.IntN(len(shut))]
 		}
-		held := r.model.hold(g.Team, g.Route).held
-		n, err := r.Lift(r.Context(), r.now, g.Team, g.Route, nil)
-		if want := r.model.lift(r.now, g.Team, g.Route); n != want || err != nil {
-			r.Errorf("Lift of %s %s woke %d (%v), want %d", g.Team, g.Route, n, err, want)
+		held := r.model.hold(g.Place()).held
+		n, err := r.Lift(r.Context(), r.now, g.Place(), nil)
+		if want := r.model.lift(r.now, g.Place()); n != want || err != nil {
+			r.Errorf("Lift of %v woke %d (%v), want %d", g.Place(), n, err, want)
 		}
 		r.see("lifted", held)
+		r.see("inbox lifted", held && g.Inbox != 0)
 	default:
 		n, err := r.Wake(r.Context(), r.now, g.Team)
-		if want := r.model.rouse(g.Team, ""); n != want || err != nil {
+		if want := r.model.rouse(spool.Place{Team: g.Team}); n != want || err != nil {
 			r.Errorf("Wake of %s woke %d (%v), want %d", g.Team, n, err, want)
 		}
 	}
@@ -408,6 +411,7 @@ func (r *run) compare() {
 		r.Errorf("Check: %v", err)
 	}
 	r.compareGates()
+	r.fixture.waiting(r.model.waiting()...)
 	for _, m := range r.model.messages {
 		s, err := r.Show(r.Context(), m.QueueID)
 		if err != nil {
@@ -430,7 +434,7 @@ func (r *run) compareGates() {
 			want = append(want, h.Gate)
 		}
 	}
-	slices.SortFunc(want, func(a, b spool.Gate) int { return strings.Compare(a.Team+" "+a.Route, b.Team+" "+b.Route) })
+	slices.SortFunc(want, func(a, b spool.Gate) int { return comparePlaces(a.Place(), b.Place()) })
 	if got, err := r.Gates(r.Context()); !reflect.DeepEqual(got, want) || err != nil {
 		r.Errorf("Gates: %+v (%v), want %+v", got, err, want)
 	}

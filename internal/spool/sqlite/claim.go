@@ -29,7 +29,7 @@ type claim struct {
 	now      time.Time
 	lease    time.Duration
 	maxSleep time.Duration
-	held     map[string]int64 // the present team's held routes, see heldRoutes
+	held     map[spool.Place]int64 // of the present team, see heldRoutes
 	tasks    []spool.Task
 	next     time.Time // when there may be more
 }
@@ -161,7 +161,7 @@ func (c *claim) room(room spool.Room) error {
 type head struct {
 	id    int64
 	of    gateClass
-	route string
+	at    spool.Place
 	probe bool // of a held route
 }
 
@@ -185,49 +185,56 @@ func (c *claim) pick(room spool.Room, slot int64) (h head, ok bool, err error) {
 	return head{}, false, nil
 }
 
-// sqlReady jumps from one route to the next, over all that waits between.
+// sqlReady jumps from one place to the next, over all that waits between.
 const sqlReady = `
-SELECT id, route FROM request
- WHERE state = 1 AND team = ? AND class = ? AND route >= ? ORDER BY route, turn LIMIT 1`
+SELECT id, route, inbox FROM request
+ WHERE state = 1 AND team = ? AND class = ? AND (route, inbox) > (?, ?) ORDER BY route, inbox, turn LIMIT 1`
 
-// turnOf is the oldest head of the route after the one served last.
+// turnOf is the oldest head of the place after the one served last.
 func (c *claim) turnOf(g gateClass, probe bool, later *time.Time) (h head, ok bool, err error) {
 	if last, served := c.served[g]; served {
-		h, ok, err = c.from(above(last), g, probe, later)
+		h, ok, err = c.after(last, g, probe, later)
 	}
 	if !ok && err == nil {
-		h, ok, err = c.from("", g, probe, later)
+		h, ok, err = c.after(spool.Place{Team: g.team}, g, probe, later)
 	}
 	return h, ok, err
 }
 
-// from is the oldest head of the first route at or above a name that is not
-// held, or is to be probed. later becomes the time of the first probe that it jumps over.
-func (c *claim) from(name string, g gateClass, probe bool, later *time.Time) (h head, ok bool, err error) {
-	for h.of = g; ; name = above(h.route) {
-		ok, err = c.get(sqlReady, []any{g.team, g.class, name}, &h.id, &h.route)
+// after is the oldest head of the first place after another that is not held, or
+// is to be probed. later becomes the time of the first probe that it jumps over.
+func (c *claim) after(last spool.Place, g gateClass, probe bool, later *time.Time) (h head, ok bool, err error) {
+	for h.of, h.at = g, last; ; {
+		ok, err = c.get(sqlReady, []any{g.team, g.class, h.at.Route, h.at.Inbox}, &h.id, &h.at.Route, &h.at.Inbox)
 		if !ok || err != nil {
 			return h, ok, err
 		}
-		at, held := c.held[h.route]
+		next, held := c.shut(h.at)
 		if !held {
 			return h, true, nil
 		}
-		if !probe || at == 0 {
+		if !probe || next == 0 {
 			continue
 		}
-		if c.come(moment(at)) {
+		if c.come(moment(next)) {
 			h.probe = true
 			return h, true, nil
 		}
-		if later.IsZero() || moment(at).Before(*later) {
-			*later = moment(at)
+		if later.IsZero() || moment(next).Before(*later) {
+			*later = moment(next)
 		}
 	}
 }
 
-// above is the least name above another.
-func above(name string) string { return name + "\x00" }
+// shut reports whether a place is held, and when its route gives a probe.
+func (c *claim) shut(at spool.Place) (probe int64, held bool) {
+	if _, held = c.held[at]; held {
+		return 0, true
+	}
+	at.Inbox = 0
+	probe, held = c.held[at]
+	return probe, held
+}
 
 // come reports whether a time has come. One too far ahead was set before the
 // clock jumped back.
@@ -244,7 +251,7 @@ SELECT r.attempts + 1, r.local_id, r.targets, r.route, r.team, r.subject_line, r
        COALESCE((SELECT reason FROM attempt WHERE request = r.id AND n = r.refusal), ''),
        COALESCE((SELECT status FROM attempt WHERE request = r.id AND n = r.refusal), 0),
        COALESCE((SELECT began FROM attempt WHERE request = r.id AND n = r.trial), 0),
-       COALESCE((SELECT max(lifted) FROM gate WHERE team = r.team AND route IN ('', r.route)), 0),
+       COALESCE((SELECT max(lifted) FROM gate WHERE team = r.team AND route IN ('', r.route) AND inbox IN (0, r.inbox)), 0),
        COALESCE((SELECT began FROM attempt WHERE request = r.id AND n >= r.named AND call = 0 ORDER BY n LIMIT 1), 0),
        COALESCE((SELECT began FROM attempt WHERE request = r.id AND n >= r.named AND call = 0 ORDER BY n DESC LIMIT 1), 0),
        r.dsn, r.delayed,
@@ -267,8 +274,9 @@ func (c *claim) begin(h head, every time.Duration) error {
 		return err
 	}
 	if t.Probe = h.probe; h.probe {
-		c.held[h.route] = stamp(c.now.Add(every))
-		if _, err := c.exec(sqlProbed, c.held[h.route], h.of.team, h.route); err != nil {
+		route := spool.Place{Team: h.at.Team, Route: h.at.Route}
+		c.held[route] = stamp(c.now.Add(every))
+		if _, err := c.exec(sqlProbed, c.held[route], route.Team, route.Route); err != nil {
 			return err
 		}
 	}
@@ -282,7 +290,7 @@ func (c *claim) begin(h head, every time.Duration) error {
 		return err
 	}
 	c.moved(t.Route, spool.Ready, spool.Claimed)
-	c.served[h.of] = h.route
+	c.served[h.of] = h.at
 	c.tasks = append(c.tasks, t)
 	return nil
 }

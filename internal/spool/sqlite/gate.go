@@ -10,10 +10,10 @@ import (
 )
 
 const (
-	sqlGate     = `SELECT next, slot, held FROM gate WHERE team = ? AND route = ''`
+	sqlGate     = `SELECT next, slot, held FROM gate WHERE team = ? AND route = '' AND inbox = 0`
 	sqlSaveGate = `
 INSERT INTO gate (team, route, next, slot) VALUES (?, '', ?, ?)
-    ON CONFLICT (team, route) DO UPDATE SET next = excluded.next, slot = excluded.slot`
+    ON CONFLICT (team, route, inbox) DO UPDATE SET next = excluded.next, slot = excluded.slot`
 )
 
 // Spend implements spool.Store.
@@ -42,15 +42,15 @@ const sqlVersion = `PRAGMA data_version`
 
 const (
 	sqlHold = `
-INSERT INTO gate (team, route, held, reason, probe) VALUES (?, ?, ?, ?, ?)
-    ON CONFLICT (team, route) DO UPDATE
+INSERT INTO gate (team, route, inbox, held, reason, probe) VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT (team, route, inbox) DO UPDATE
    SET held = CASE WHEN held = 0 THEN excluded.held ELSE held END, reason = excluded.reason, probe = excluded.probe`
 
-	sqlLift = `UPDATE gate SET held = 0, reason = '', probe = 0, lifted = ? WHERE team = ? AND route = ? AND held <> 0`
+	sqlLift = `UPDATE gate SET held = 0, reason = '', probe = 0, lifted = ? WHERE team = ? AND route = ? AND inbox = ? AND held <> 0`
 
 	sqlAsleep = `
 SELECT id, route, state FROM request
- WHERE state = 2 AND team = ? AND id > ? AND (? = '' OR route = ?) ORDER BY id LIMIT 500`
+ WHERE state = 2 AND team = ? AND id > ? AND (? = '' OR route = ?) AND (? = 0 OR inbox = ?) ORDER BY id LIMIT 500`
 )
 
 // Hold implements spool.Store.
@@ -60,7 +60,7 @@ func (s *Store) Hold(ctx context.Context, now time.Time, g spool.Gate, event []b
 		since = now
 	}
 	_, err := run(ctx, s, 0, func(w *writer) (struct{}, error) {
-		if _, err := w.exec(sqlHold, g.Team, g.Route, stamp(since), g.Reason, stamp(g.Probe)); err != nil {
+		if _, err := w.exec(sqlHold, g.Team, g.Route, g.Inbox, stamp(since), g.Reason, stamp(g.Probe)); err != nil {
 			return struct{}{}, err
 		}
 		return struct{}{}, w.tell(now, nil, event)
@@ -69,9 +69,9 @@ func (s *Store) Hold(ctx context.Context, now time.Time, g spool.Gate, event []b
 }
 
 // Lift implements spool.Store.
-func (s *Store) Lift(ctx context.Context, now time.Time, team, route string, event []byte) (woken int, err error) {
+func (s *Store) Lift(ctx context.Context, now time.Time, at spool.Place, event []byte) (woken int, err error) {
 	n, err := run(ctx, s, 0, func(w *writer) (int64, error) {
-		n, err := w.exec(sqlLift, stamp(now), team, route)
+		n, err := w.exec(sqlLift, stamp(now), at.Team, at.Route, at.Inbox)
 		if n == 0 || err != nil {
 			return n, err
 		}
@@ -80,20 +80,20 @@ func (s *Store) Lift(ctx context.Context, now time.Time, team, route string, eve
 	if n == 0 || err != nil {
 		return 0, err
 	}
-	return s.wake(ctx, team, route)
+	return s.wake(ctx, at)
 }
 
 // Wake implements spool.Store.
 func (s *Store) Wake(ctx context.Context, _ time.Time, team string) (woken int, err error) {
-	return s.wake(ctx, team, "")
+	return s.wake(ctx, spool.Place{Team: team})
 }
 
-// wake makes ready what sleeps of a team, or of one of its routes, in steps
-// between which others have their turn.
-func (s *Store) wake(ctx context.Context, team, route string) (woken int, err error) {
+// wake makes ready what sleeps at a place, in steps between which others have
+// their turn.
+func (s *Store) wake(ctx context.Context, at spool.Place) (woken int, err error) {
 	for last := int64(0); ; {
 		step, err := run(ctx, s, 0, func(w *writer) ([]due, error) {
-			return w.wakeAll(sqlAsleep, team, last, route, route)
+			return w.wakeAll(sqlAsleep, at.Team, last, at.Route, at.Route, at.Inbox, at.Inbox)
 		})
 		woken += len(step)
 		if len(step) == 0 || err != nil {
@@ -106,7 +106,7 @@ func (s *Store) wake(ctx context.Context, team, route string) (woken int, err er
 const (
 	sqlRestart = `
 INSERT INTO gate (team, route, lifted) VALUES (?, '', ?)
-    ON CONFLICT (team, route) DO UPDATE SET lifted = excluded.lifted`
+    ON CONFLICT (team, route, inbox) DO UPDATE SET lifted = excluded.lifted`
 
 	// A time that is still to come was written by another clock.
 	sqlSetBack = `UPDATE gate SET lifted = min(lifted, ?), probe = min(probe, ?) WHERE team = ?`
@@ -123,30 +123,30 @@ func (s *Store) Jumped(ctx context.Context, now time.Time, team string) (woken i
 	if err != nil {
 		return 0, err
 	}
-	return s.wake(ctx, team, "")
+	return s.wake(ctx, spool.Place{Team: team})
 }
 
 const (
-	sqlHeld = `SELECT route, probe FROM gate INDEXED BY gate_held WHERE held <> 0 AND team = ? AND route > ''`
+	sqlHeld = `SELECT route, inbox, probe FROM gate INDEXED BY gate_held WHERE held <> 0 AND team = ? AND route > ''`
 
-	sqlProbed = `UPDATE gate SET probe = ? WHERE team = ? AND route = ?`
+	sqlProbed = `UPDATE gate SET probe = ? WHERE team = ? AND route = ? AND inbox = 0`
 )
 
-// heldRoutes are the routes of a team that are held, each with the time of its
-// next probe.
-func (w *writer) heldRoutes(team string) (map[string]int64, error) {
-	held := map[string]int64{}
+// heldRoutes are the routes of a team that are held, whole or for one inbox, each
+// with the time of its next probe.
+func (w *writer) heldRoutes(team string) (map[spool.Place]int64, error) {
+	held := map[spool.Place]int64{}
 	err := w.each(sqlHeld, []any{team}, func(rows *sql.Rows) error {
-		var route string
+		at := spool.Place{Team: team}
 		var probe int64
-		err := rows.Scan(&route, &probe)
-		held[route] = probe
+		err := rows.Scan(&at.Route, &at.Inbox, &probe)
+		held[at] = probe
 		return err
 	})
 	return held, err
 }
 
-const sqlGates = `SELECT team, route, reason, held, probe FROM gate WHERE held <> 0 ORDER BY team, route`
+const sqlGates = `SELECT team, route, inbox, reason, held, probe FROM gate WHERE held <> 0 ORDER BY team, route, inbox`
 
 // Gates implements spool.Reader.
 func (r *Reader) Gates(ctx context.Context) (gates []spool.Gate, err error) {
@@ -158,11 +158,29 @@ func (r *Reader) Gates(ctx context.Context) (gates []spool.Gate, err error) {
 	for rows.Next() {
 		var g spool.Gate
 		var since, probe int64
-		if err := rows.Scan(&g.Team, &g.Route, &g.Reason, &since, &probe); err != nil {
+		if err := rows.Scan(&g.Team, &g.Route, &g.Inbox, &g.Reason, &since, &probe); err != nil {
 			return nil, classify(err)
 		}
 		g.Since, g.Probe = moment(since), moment(probe)
 		gates = append(gates, g)
 	}
 	return gates, classify(rows.Err())
+}
+
+const sqlWaiting = `
+SELECT team, route, inbox FROM request
+ WHERE state <= 4 AND (team, route, inbox) > (?, ?, ?) ORDER BY team, route, inbox LIMIT 1`
+
+// Waiting implements spool.Store. It jumps from one place to the next, over all
+// that waits between.
+func (r *Reader) Waiting(ctx context.Context) (places []spool.Place, err error) {
+	for at := (spool.Place{}); ; places = append(places, at) {
+		err := r.db.QueryRowContext(ctx, sqlWaiting, at.Team, at.Route, at.Inbox).Scan(&at.Team, &at.Route, &at.Inbox)
+		if errors.Is(err, sql.ErrNoRows) {
+			return places, nil
+		}
+		if err != nil {
+			return nil, classify(err)
+		}
+	}
 }

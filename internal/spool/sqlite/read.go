@@ -79,7 +79,7 @@ const (
 m.queue_id, m.accepted, m.sender, m.title, r.id, r.local_id, r.state, r.unknown, r.route, r.targets, r.attempts, r.due,
 COALESCE(NULLIF(r.convo_id, 0), c.convo_id),
 COALESCE(NULLIF(r.hold, ''), (SELECT 'held: ' || reason FROM gate
-           WHERE r.state = 1 AND held <> 0 AND team = r.team AND route IN ('', r.route) ORDER BY route LIMIT 1),
+           WHERE r.state IN (1, 2) AND held <> 0 AND team = r.team AND route IN ('', r.route) AND inbox IN (0, r.inbox) ORDER BY route LIMIT 1),
          (SELECT reason FROM attempt WHERE request = r.id AND ended <> 0 ORDER BY n DESC LIMIT 1), '')`
 
 	sqlList = `

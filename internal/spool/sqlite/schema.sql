@@ -108,12 +108,13 @@ CREATE UNIQUE INDEX request_head ON request (lane) WHERE state BETWEEN 1 AND 4;
 
 CREATE INDEX request_queued  ON request (lane, turn)               WHERE state = 0;
 CREATE INDEX request_waiting ON request (lane, class)              WHERE state = 0;
-CREATE INDEX request_ready   ON request (team, class, route, turn) WHERE state = 1;
+CREATE INDEX request_ready   ON request (team, class, route, inbox, turn) WHERE state = 1;
 CREATE INDEX request_due     ON request (due, state)               WHERE state IN (2, 3);
 CREATE INDEX request_asleep  ON request (team, id)                 WHERE state = 2;
 CREATE INDEX request_wanted  ON request (team, wanted)             WHERE wanted <> 0 AND state <= 4;
 CREATE INDEX request_conversation ON request (conversation);
 CREATE INDEX request_message ON request (message);
+CREATE INDEX request_open    ON request (team, route, inbox)       WHERE state <= 4;
 
 -- One attempt, written before the network is touched.
 CREATE TABLE attempt (
@@ -128,20 +129,22 @@ CREATE TABLE attempt (
     PRIMARY KEY (request, n)
 ) STRICT, WITHOUT ROWID;
 
--- The budget of a team (route ''), and what holds it or one of its routes.
+-- The budget of a team (route ''), and what holds it, one of its routes, or what
+-- a route has for one inbox.
 CREATE TABLE gate (
     team   TEXT    NOT NULL,
     route  TEXT    NOT NULL,
+    inbox  INTEGER NOT NULL DEFAULT 0,       -- 0 for whatever it has
     next   INTEGER NOT NULL DEFAULT 0,       -- all that was spent, see spool.Spend
     slot   INTEGER NOT NULL DEFAULT 0,       -- calls begun, see spool.ClassOrder
     held   INTEGER NOT NULL DEFAULT 0,       -- since when, 0 where it is open
     reason TEXT    NOT NULL DEFAULT '',
     probe  INTEGER NOT NULL DEFAULT 0,       -- when it gives one request to find out, 0 for never
     lifted INTEGER NOT NULL DEFAULT 0,       -- end of the last hold
-    PRIMARY KEY (team, route)
+    PRIMARY KEY (team, route, inbox)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX gate_held ON gate (team, route) WHERE held <> 0;
+CREATE INDEX gate_held ON gate (team, route, inbox) WHERE held <> 0;
 
 -- The ledger: how many requests of a route are in a state, those that are not
 -- kept any more included.

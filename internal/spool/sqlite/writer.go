@@ -65,11 +65,11 @@ type writer struct {
 
 	turn   int64  // the last one given in this transaction, 0 before the first
 	moves  []move // what the ledger owes
-	served map[gateClass]string
+	served map[gateClass]spool.Place
 }
 
 func newWriter(conn *sql.Conn) *writer {
-	return &writer{conn: conn, stmts: map[string]*sql.Stmt{}, served: map[gateClass]string{}}
+	return &writer{conn: conn, stmts: map[string]*sql.Stmt{}, served: map[gateClass]spool.Place{}}
 }
 
 func (w *writer) run(ops <-chan *op, stop <-chan struct{}) {
