@@ -14,24 +14,29 @@ import (
 	"heyrelay/internal/spool/sqlite"
 )
 
-// chosen is which requests an operator means: messages by queue id, or a filter.
-type chosen struct {
+// selection is which requests an operator means: messages by queue id, or a filter.
+type selection struct {
 	configured
 	QueueIDs  []string      `arg:"" optional:"" name:"queue-id" help:"Messages, as in the 250 reply and in the log."`
 	State     []string      `placeholder:"STATE" help:"Only in these states."`
-	Route     string        `placeholder:"NAME" help:"Only of this route."`
 	Recipient string        `placeholder:"ADDRESS" help:"Only to this address."`
 	OlderThan time.Duration `placeholder:"DURATION" help:"Only what was accepted longer ago, such as 15m."`
 	All       bool          `help:"All there are."`
 }
 
+// chosen is a selection that may be one of a route.
+type chosen struct {
+	selection `embed:""`
+	Route     string `placeholder:"NAME" help:"Only of this route."`
+}
+
 // filter makes sure that somebody who forgot to choose does not mean everything.
-func (c chosen) filter() (spool.Filter, error) {
-	if len(c.QueueIDs) == 0 && c.State == nil && c.Route == "" && c.Recipient == "" && c.OlderThan == 0 && !c.All {
+func (c selection) filter(route string) (spool.Filter, error) {
+	if len(c.QueueIDs) == 0 && c.State == nil && route == "" && c.Recipient == "" && c.OlderThan == 0 && !c.All {
 		return spool.Filter{}, errors.New("name queue ids or a filter, or say --all")
 	}
 	states, err := parseStates(c.State)
-	f := spool.Filter{QueueIDs: c.QueueIDs, States: states, Route: c.Route, Recipient: c.Recipient}
+	f := spool.Filter{QueueIDs: c.QueueIDs, States: states, Route: route, Recipient: c.Recipient}
 	if c.OlderThan > 0 {
 		f.Before = time.Now().Add(-c.OlderThan)
 	}
@@ -40,8 +45,8 @@ func (c chosen) filter() (spool.Filter, error) {
 
 // operate changes the spool that the configuration names, beside a serving
 // process, and says how much was changed.
-func (c chosen) operate(p *program, done string, do func(*config.Config, spool.Operator, spool.Filter) (spool.Moved, error)) (err error) {
-	f, err := c.filter()
+func (c selection) operate(p *program, route, done string, do func(*config.Config, spool.Operator, spool.Filter) (spool.Moved, error)) (err error) {
+	f, err := c.filter(route)
 	if err != nil {
 		return err
 	}
@@ -83,17 +88,18 @@ func tellMoved(p *program, done string, m spool.Moved) error {
 }
 
 type queueRetryCmd struct {
-	chosen `embed:""`
-	Anew   bool   `help:"Under a new local_id. The API then takes it for another message: what was sent after all is sent twice."`
-	To     string `name:"to-route" placeholder:"NAME" help:"By another route than the one it came by."`
+	selection `embed:""`
+	FromRoute string `placeholder:"NAME" help:"Only of this route."`
+	Anew      bool   `help:"Under a new local_id. The API then takes it for another message: what was sent after all is sent twice."`
+	Route     string `placeholder:"NAME" help:"By this route, whichever it came by. It goes to the team and inbox that the route has now."`
 }
 
 // Run queues again what failed, was dropped or is held, and has what sleeps tried now.
 func (c queueRetryCmd) Run(p *program) error {
-	return c.operate(p, "queued again", func(cfg *config.Config, op spool.Operator, f spool.Filter) (spool.Moved, error) {
+	return c.operate(p, c.FromRoute, "queued again", func(cfg *config.Config, op spool.Operator, f spool.Filter) (spool.Moved, error) {
 		o := spool.RetryOptions{Anew: c.Anew, NewLocalID: uuid.NewString}
-		if c.To != "" {
-			r, err := routeByName(cfg, c.To)
+		if c.Route != "" {
+			r, err := routeByName(cfg, c.Route)
 			if err != nil {
 				return spool.Moved{}, err
 			}
@@ -118,7 +124,7 @@ type queueDropCmd struct {
 
 // Run gives up what waits.
 func (c queueDropCmd) Run(p *program) error {
-	return c.operate(p, "dropped", func(_ *config.Config, op spool.Operator, f spool.Filter) (spool.Moved, error) {
+	return c.operate(p, c.Route, "dropped", func(_ *config.Config, op spool.Operator, f spool.Filter) (spool.Moved, error) {
 		return op.Drop(p.ctx, time.Now(), f)
 	})
 }
@@ -130,7 +136,7 @@ type queueHoldCmd struct {
 
 // Run keeps what waits from being sent.
 func (c queueHoldCmd) Run(p *program) error {
-	return c.operate(p, "held", func(_ *config.Config, op spool.Operator, f spool.Filter) (spool.Moved, error) {
+	return c.operate(p, c.Route, "held", func(_ *config.Config, op spool.Operator, f spool.Filter) (spool.Moved, error) {
 		return op.Hold(p.ctx, time.Now(), f, c.Reason)
 	})
 }
@@ -141,7 +147,7 @@ type queueReleaseCmd struct {
 
 // Run lets go what was held.
 func (c queueReleaseCmd) Run(p *program) error {
-	return c.operate(p, "released", func(_ *config.Config, op spool.Operator, f spool.Filter) (spool.Moved, error) {
+	return c.operate(p, c.Route, "released", func(_ *config.Config, op spool.Operator, f spool.Filter) (spool.Moved, error) {
 		return op.Release(p.ctx, time.Now(), f)
 	})
 }
@@ -154,7 +160,7 @@ type queueForgetCmd struct {
 // Run removes what is known of a recipient: bodies, titles and addresses of
 // finished mail; what waits is dropped.
 func (c queueForgetCmd) Run(p *program) error {
-	return chosen{configured: c.configured, Recipient: c.Recipient}.operate(p, "forgotten",
+	return selection{configured: c.configured, Recipient: c.Recipient}.operate(p, "", "forgotten",
 		func(_ *config.Config, op spool.Operator, _ spool.Filter) (spool.Moved, error) {
 			return op.Forget(p.ctx, c.Recipient)
 		})

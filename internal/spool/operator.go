@@ -45,8 +45,9 @@ type RetryOptions struct {
 	Anew       bool
 	NewLocalID func() string
 
-	// Route moves requests to a route, of this Team and Inbox. One that comes
-	// into another scope opens a new conversation. "" moves nothing.
+	// Route moves requests to a route, of this Team and Inbox, those of the route
+	// itself that are for another inbox included. One that comes into another scope
+	// opens a new conversation. "" moves nothing.
 	Route string
 	Team  string
 	Inbox int64

@@ -155,7 +155,7 @@ func (m *model) letGo(r *modelRequest) bool {
 }
 
 func (m *model) retry(r *modelRequest, o spool.RetryOptions) bool {
-	move := o.Route != "" && o.Route != r.route
+	move := o.Route != "" && r.place() != spool.Place{Team: o.Team, Route: o.Route, Inbox: o.Inbox}
 	switch {
 	case r.state == spool.Sent, r.state == spool.Flagged && !o.Anew:
 		return false

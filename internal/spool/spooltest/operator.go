@@ -69,6 +69,17 @@ var operatorCases = []testCase{
 			}
 		}
 	}},
+	{"RetryMovesToTheRoutesInbox", func(f *fixture) { // which is another one now
+		f.send(letter{inbox: 201})
+		f.send(letter{})
+		o := spool.RetryOptions{Route: "support", Team: "shop", Inbox: 202}
+		f.moved(spool.Moved{Requests: 1})(f.operator.Retry(f.Context(), f.now, spool.Filter{Route: "support"}, o))
+		for _, task := range f.claim() {
+			if task.Inbox != 202 {
+				f.Errorf("%s goes to inbox %d, want 202", task.QueueID, task.Inbox)
+			}
+		}
+	}},
 	{"RetryMovesWithinScope", func(f *fixture) { // its conversation stays
 		f.send(letter{id: "p"})
 		f.sent(f.claimOne(), 7)

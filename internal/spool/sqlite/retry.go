@@ -41,7 +41,7 @@ func (w *writer) retry(now time.Time, r *chosen, how *spool.RetryOptions) (bool,
 	if !r.whole {
 		return false, nil // there is nothing left that could be sent
 	}
-	move := how.Route != "" && how.Route != r.route
+	move := how.Route != "" && (how.Route != r.route || how.Team != r.team || how.Inbox != r.inbox)
 	switch r.state {
 	case spool.Failed, spool.Dropped, spool.Held:
 	case spool.Flagged:
