@@ -20,7 +20,7 @@ type result struct {
 	convo   heymarket.Conversation
 	search  heymarket.Search
 	problem *heymarket.Error // nil where the API answered as wished
-	local   string           // why no call was made, "" where one was
+	local   string           // why no call may be made: the request fails; "" where one was
 }
 
 // searchMargin is how far a search looks beyond the attempts, for clocks that
@@ -68,12 +68,8 @@ func (s *Scheduler) call(ctx context.Context, t spool.Task) result {
 		from, until := earlier(t.FirstSend, t.LastSend), later(t.FirstSend, t.LastSend)
 		r.search, err = client.MessagesAll(ctx, t.LocalID, from.Add(-searchMargin), until.Add(s.o.Timeout+searchMargin))
 	default:
-		creator, known := s.o.Creator(t.Route)
-		if !known {
-			r.local = "route " + t.Route + " is not in the configuration any more: add it again, or move its mail (heyrelay queue retry --route)"
-			return r
-		}
-		r.sent, err = client.Send(ctx, Email(t, creator))
+		route, _ := s.o.Route(t.Route) // see ours
+		r.sent, err = client.Send(ctx, Email(t, route.Creator))
 	}
 	if err != nil && !errors.As(err, &r.problem) {
 		r.problem = &heymarket.Error{Class: heymarket.Again, Unknown: true, Reason: err.Error(), Err: err}

@@ -32,6 +32,7 @@ type Store interface {
 	Wake(ctx context.Context, now time.Time, team string) (woken int, err error)
 	Jumped(ctx context.Context, now time.Time, team string) (woken int, err error)
 	Gates(ctx context.Context) ([]spool.Gate, error)
+	Waiting(ctx context.Context) ([]spool.Place, error)
 	Changed(ctx context.Context) (bool, error)
 }
 
@@ -44,14 +45,20 @@ type Team struct {
 	FailUnqueued bool // what the API took but did not queue has failed, and is not flagged
 }
 
+// Route is where the mail of a route goes, and in whose name.
+type Route struct {
+	Team           string
+	Inbox, Creator int64
+}
+
 // Options are what a Scheduler works with. All are needed.
 type Options struct {
-	Store   Store
-	Teams   map[string]Team
-	Creator func(route string) (id int64, known bool) // asked at each attempt
-	Sink    events.Sink
-	Now     func() time.Time
-	Jitter  func() float64 // uniform in [0,1)
+	Store  Store
+	Teams  map[string]Team
+	Route  func(name string) (r Route, known bool) // asked at each attempt
+	Sink   events.Sink
+	Now    func() time.Time
+	Jitter func() float64 // uniform in [0,1)
 
 	NewLocalID func() string // for a request that goes out anew
 
@@ -83,6 +90,8 @@ type Scheduler struct {
 	guards   map[string]*guard
 	clock    *spool.Clock
 	jumped   time.Time // when the clock was set last; zero if never
+	holds    map[spool.Place]*hold
+	settled  bool // see settle
 
 	shut shutters
 }
@@ -105,6 +114,7 @@ func New(o Options) *Scheduler {
 		probes:   make(chan probed, len(o.Teams)),
 		inFlight: map[string]int{},
 		guards:   map[string]*guard{},
+		holds:    map[spool.Place]*hold{},
 	}
 }
 
@@ -124,7 +134,6 @@ func (s *Scheduler) Run(ctx context.Context) {
 	calls, cut := context.WithCancel(s.ctx)
 	defer cut()
 	s.clock = spool.NewClock(s.o.Now)
-	s.recall()
 	timer, look := time.NewTimer(0), time.NewTicker(glance)
 	defer timer.Stop()
 	defer look.Stop()
@@ -144,10 +153,13 @@ func (s *Scheduler) Run(ctx context.Context) {
 			if jumped := s.watchClock(); !jumped && !changed && err == nil {
 				continue
 			}
+			s.settled = false
 		}
 		ended = s.finish(s.collect(ended))
+		s.settled = s.settled || s.settle()
+		soon := s.tend()
 		next, ok := s.begin(ctx, calls)
-		if !ok || len(ended) > 0 {
+		if next = earlier(next, soon); !ok || !s.settled || len(ended) > 0 {
 			next = s.o.Now().Add(storeTrouble)
 		}
 		if timer.Stop(); !next.IsZero() {
@@ -155,25 +167,6 @@ func (s *Scheduler) Run(ctx context.Context) {
 		}
 	}
 	s.drain(ended, cut)
-}
-
-// recall takes over the holds that were written down before.
-func (s *Scheduler) recall() {
-	gates, err := s.o.Store.Gates(s.ctx)
-	if err != nil {
-		s.trouble("holds could not be read", err)
-	}
-	for _, h := range gates {
-		g := s.guard(h.Team)
-		if h.Route != "" {
-			g.route(h.Route).held, g.route(h.Route).since = true, h.Since
-			s.shut.set(shutter{h.Team, h.Route}, true)
-			continue
-		}
-		g.hold.grow(s.o.Now(), firstProbe, heldProbe)
-		g.since = h.Since
-		s.shut.set(shutter{h.Team, ""}, true)
-	}
 }
 
 // collect takes the results that are there already.
@@ -244,7 +237,7 @@ func (s *Scheduler) begin(ctx, calls context.Context) (next time.Time, ok bool) 
 		s.release(tasks)
 		return time.Time{}, true
 	}
-	for _, t := range tasks {
+	for _, t := range s.ours(tasks) {
 		s.inFlight[t.Team]++
 		s.calls.Go(func() { s.results <- s.call(calls, t) })
 	}

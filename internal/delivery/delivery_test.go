@@ -74,6 +74,10 @@ type lane struct {
 	spent    int
 	gates    []string // holds and lifts, in order
 	told     []string // notices for the webhook
+	standing []spool.Gate
+	places   []spool.Place
+	changed  bool // by another process
+	stuck    int  // Lift fails so many times
 }
 
 func (l *lane) note(format string, args ...any) {
@@ -91,13 +95,17 @@ func (l *lane) Spend(_ context.Context, _ time.Time, _ string, _, calls int) err
 
 func (l *lane) Hold(ctx context.Context, now time.Time, g spool.Gate, event []byte) error {
 	_ = l.Tell(ctx, now, event)
-	l.note("hold %q %q", g.Team, g.Route)
+	l.note("hold %v", g.Place())
 	return nil
 }
 
 func (l *lane) Lift(ctx context.Context, now time.Time, at spool.Place, event []byte) (int, error) {
+	if l.stuck > 0 {
+		l.stuck--
+		return 0, errors.New("disk full")
+	}
 	_ = l.Tell(ctx, now, event)
-	l.note("lift %q %q", at.Team, at.Route)
+	l.note("lift %v", at)
 	return l.Wake(ctx, now, at.Team)
 }
 
@@ -121,8 +129,28 @@ func (l *lane) Jumped(ctx context.Context, now time.Time, team string) (int, err
 	return l.Wake(ctx, now, team)
 }
 
-func (l *lane) Changed(context.Context) (bool, error)       { return false, nil }
-func (l *lane) Gates(context.Context) ([]spool.Gate, error) { return nil, nil }
+// change is what another process does.
+func (l *lane) change(places ...spool.Place) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.places, l.changed = places, true
+}
+
+func (l *lane) Changed(context.Context) (bool, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	changed := l.changed
+	l.changed = false
+	return changed, nil
+}
+
+func (l *lane) Waiting(context.Context) ([]spool.Place, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.places, nil
+}
+
+func (l *lane) Gates(context.Context) ([]spool.Gate, error) { return l.standing, nil }
 
 func (l *lane) Claim(_ context.Context, now time.Time, _ time.Duration, rooms ...spool.Room) ([]spool.Task, time.Time, error) {
 	l.mu.Lock()
@@ -181,12 +209,13 @@ func (l *lane) Release(_ context.Context, tasks ...spool.Task) error {
 type recorder struct {
 	mu   sync.Mutex
 	kind []events.Kind
+	all  []events.Event
 }
 
 func (r *recorder) Record(e events.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.kind = append(r.kind, e.Kind)
+	r.kind, r.all = append(r.kind, e.Kind), append(r.all, e)
 }
 
 // run delivers l for a while of simulated time and returns when all has ended.
@@ -206,8 +235,13 @@ func runWith(t *testing.T, l *lane, a *answers, d time.Duration, change func(*Op
 	o := Options{
 		Event: silent,
 		Store: l, Teams: map[string]Team{"shop": {Client: client, Rate: 500, Concurrency: 8}},
-		Creator: func(route string) (int64, bool) { return 55, route == "support" },
-		Sink:    rec, Now: time.Now, Jitter: func() float64 { return 0 },
+		Route: func(name string) (Route, bool) {
+			if name == "sales" {
+				return Route{Team: "other", Inbox: 203}, true
+			}
+			return Route{Team: "shop", Inbox: 202, Creator: 55}, name == "support"
+		},
+		Sink: rec, Now: time.Now, Jitter: func() float64 { return 0 },
 		Timeout: 30 * time.Second, RetryInitial: time.Second, RetryMax: time.Hour, Expire: 24 * time.Hour, Grace: 5 * time.Second,
 		LanePatience: 15 * time.Minute, LocalIDMemory: time.Hour, HoldMax: 14 * 24 * time.Hour, NewLocalID: func() string { return "L2" },
 	}
@@ -351,7 +385,7 @@ func TestDeniedHoldsTheTeam(t *testing.T) {
 		inboxes := answer(200, `[{"id":202,"members":[55]}]`)
 		a := &answers{list: []func(*http.Request) (*http.Response, error){no, no, inboxes, yes}}
 		rec := run(t, l, a, time.Minute)
-		if got := fmt.Sprint(l.gates); got != `[hold "shop" "" lift "shop" ""]` {
+		if got := fmt.Sprint(l.gates); got != `[hold {shop  0} lift {shop  0}]` {
 			t.Errorf("gates %s", got)
 		}
 		if len(a.calls) != 4 || a.calls[1] != "" || a.calls[2] != "" || l.spent != 2 {
@@ -462,18 +496,6 @@ func TestRelease(t *testing.T) {
 		}).Run(ctx)
 		if l.released != 1 || len(a.calls) != 0 {
 			t.Errorf("%d given back, %d calls", l.released, len(a.calls))
-		}
-	})
-}
-
-func TestUnknownRouteWaits(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l := newLane()
-		l.task.Route = "gone"
-		a := &answers{list: []func(*http.Request) (*http.Response, error){answer(200, sentBody)}}
-		run(t, l, a, time.Second)
-		if len(a.calls) != 0 || l.outcomes[0].State != spool.Asleep || !strings.Contains(l.outcomes[0].Reason, "add it again") {
-			t.Errorf("%d calls, outcome %+v", len(a.calls), l.outcomes[0])
 		}
 	})
 }

@@ -32,8 +32,7 @@ type guard struct {
 	lastSent time.Time
 	outage   streak
 	breaker  pause // of the team's breaker; closed where zero
-	hold     pause // of the team's hold
-	since    time.Time
+	hold     pause // between two probes of the team's hold
 	routes   map[string]*routeGuard
 }
 
@@ -42,8 +41,6 @@ type routeGuard struct {
 	failures streak
 	denied   streak    // conversations that were answered 403
 	sent     time.Time // the newest message of the route that was sent
-	held     bool
-	since    time.Time // of the hold
 }
 
 // pause is a time to wait for, which grows.
@@ -106,7 +103,7 @@ func (s *Scheduler) forbidden(o spool.Outcome) spool.Outcome {
 		return s.failed(o)
 	}
 	if n := r.denied.add(who, now); again || n > otherDenied {
-		s.hold(t.Team, t.Route, fmt.Sprintf("%d conversation(s) in a row were answered 403: is creator_id a member of the inbox, and may the team send? last: %s", n, o.Reason))
+		s.holdRoute(t, fmt.Sprintf("%d conversation(s) in a row were answered 403: is creator_id a member of the inbox, and may the team send? last: %s", n, o.Reason))
 	}
 	o.State, o.Due, o.Alive = spool.Asleep, now.Add(parked), o.Alive || t.Alive
 	return o
@@ -115,7 +112,7 @@ func (s *Scheduler) forbidden(o spool.Outcome) spool.Outcome {
 // denied holds the team: credentials, or an address that is not the API's, are no
 // fault of any message.
 func (s *Scheduler) denied(o spool.Outcome) spool.Outcome {
-	s.hold(o.Task.Team, "", o.Reason+"; check the team's secrets and heymarket.base_url (heyrelay check --online)")
+	s.holdTeam(o.Task.Team, o.Reason+"; check the team's secrets and heymarket.base_url (heyrelay check --online)")
 	o.State, o.Due = spool.Asleep, s.o.Now()
 	return o
 }
@@ -144,12 +141,12 @@ func (s *Scheduler) watch(r result, o spool.Outcome) {
 	switch {
 	case o.State == spool.Sent || o.State == spool.Flagged:
 		g.lastSent, route.sent, route.failures = now, now, nil
-		if route.held {
-			s.lift(o.Task.Team, o.Task.Route, "a probe was sent")
+		if at := (spool.Place{Team: o.Task.Team, Route: o.Task.Route}); s.holds[at] != nil {
+			s.lift(at, "a probe was sent")
 		}
 	case o.State == spool.Failed && r.call == spool.Send:
-		if n := route.failures.add(o.Task.QueueID, now); n >= failuresInARow && !route.held {
-			s.hold(o.Task.Team, o.Task.Route, fmt.Sprintf("%d different messages in a row failed for good; last: %s", n, o.Reason))
+		if n := route.failures.add(o.Task.QueueID, now); n >= failuresInARow {
+			s.holdRoute(o.Task, fmt.Sprintf("%d different messages in a row failed for good; last: %s", n, o.Reason))
 		}
 	}
 }
@@ -174,45 +171,21 @@ func (s *Scheduler) mend(team string, g *guard) {
 	s.announce(events.Event{Kind: events.Released, Time: s.o.Now(), Team: team, Reason: fmt.Sprintf("the API answers again, %d requests are due at once", n)})
 }
 
-// hold keeps a team, or one of its routes, back until a probe passes.
-func (s *Scheduler) hold(team, route, reason string) {
-	now, g := s.o.Now(), s.guard(team)
-	probe := pause{}
-	probe.grow(now, firstProbe, heldProbe)
-	switch {
-	case route == "" && g.hold.on(), route != "" && g.route(route).held:
+// holdTeam keeps a team back until a call of its own passes.
+func (s *Scheduler) holdTeam(team, reason string) {
+	g := s.guard(team)
+	if g.hold.on() {
 		return
-	case route == "":
-		g.hold, g.since = probe, now
-	default:
-		r := g.route(route)
-		r.held, r.since, r.denied, r.failures = true, now, nil, nil
 	}
-	s.shut.set(shutter{team, route}, true)
-	e := events.Event{Kind: events.Held, Time: now, Team: team, Route: route, Reason: reason}
-	if err := s.o.Store.Hold(s.ctx, now, spool.Gate{Team: team, Route: route, Reason: reason, Since: now, Probe: probe.until}, s.o.Event(e)); err != nil {
-		s.trouble("a hold could not be written down", err)
-	}
-	s.o.Sink.Record(e)
+	g.hold.grow(s.o.Now(), firstProbe, heldProbe)
+	s.hold(spool.Gate{Team: team, Reason: reason, Probe: g.hold.until})
 }
 
-// lift ends a hold.
-func (s *Scheduler) lift(team, route, why string) {
-	g := s.guard(team)
-	if route == "" {
-		g.hold = pause{}
-	} else {
-		g.route(route).held = false
-	}
-	s.shut.set(shutter{team, route}, false)
-	e := events.Event{Kind: events.Released, Time: s.o.Now(), Team: team, Route: route, Reason: why}
-	n, err := s.o.Store.Lift(s.ctx, s.o.Now(), spool.Place{Team: team, Route: route}, s.o.Event(e))
-	if err != nil {
-		s.trouble("a hold could not be ended", err)
-		return
-	}
-	e.Reason = fmt.Sprintf("%s, %d requests are due at once", why, n)
-	s.o.Sink.Record(e)
+// holdRoute keeps a task's route back until one of its messages passes.
+func (s *Scheduler) holdRoute(t spool.Task, reason string) {
+	r := s.guard(t.Team).route(t.Route)
+	r.denied, r.failures = nil, nil
+	s.hold(spool.Gate{Team: t.Team, Route: t.Route, Reason: reason, Probe: s.o.Now().Add(firstProbe)})
 }
 
 // probed is the answer to a probe of a held team.
@@ -228,9 +201,6 @@ func (s *Scheduler) probe(ctx context.Context, team string, g *guard) time.Time 
 	switch {
 	case g.hold.busy:
 		return time.Time{} // its answer will wake us
-	case now.Sub(g.since) > s.o.HoldMax:
-		s.lift(team, "", "held for longer than hold_max")
-		return now
 	case g.hold.until.After(now):
 		return g.hold.until
 	}
@@ -249,9 +219,7 @@ func (s *Scheduler) probe(ctx context.Context, team string, g *guard) time.Time 
 // probed ends a team's hold where its probe passed.
 func (s *Scheduler) probed(p probed) {
 	g := s.guard(p.team)
-	if p.err != nil {
+	if p.err != nil || !s.lift(spool.Place{Team: p.team}, "its credentials work again") {
 		g.hold.grow(s.o.Now(), firstProbe, heldProbe)
-		return
 	}
-	s.lift(p.team, "", "its credentials work again")
 }

@@ -13,10 +13,8 @@ import (
 func (s *Scheduler) judge(r result) spool.Outcome {
 	o := spool.Outcome{Task: r.task}
 	if r.local != "" {
-		if o.Reason = r.local; o.Task.Foreign {
-			return s.failed(o)
-		}
-		return s.again(o, 0)
+		o.Reason = r.local
+		return s.failed(o)
 	}
 	if r.problem != nil {
 		o.Status, o.APIID, o.Reason = r.problem.Status, r.problem.RequestID, r.problem.Error()

@@ -47,15 +47,15 @@ func Client(cfg *config.Config, team string, p Parts) (*heymarket.Client, error)
 	return c, nil
 }
 
-// creators finds a route's creator_id at each attempt.
-func creators(cfg *config.Config) func(string) (int64, bool) {
-	ids := map[string]int64{}
+// routes finds a route by its name at each attempt.
+func routes(cfg *config.Config) func(string) (delivery.Route, bool) {
+	all := map[string]delivery.Route{}
 	for _, r := range cfg.Routes {
-		ids[r.Name] = r.CreatorID
+		all[r.Name] = delivery.Route{Team: r.Team, Inbox: r.Inbox, Creator: r.CreatorID}
 	}
-	return func(route string) (int64, bool) {
-		id, known := ids[route]
-		return id, known
+	return func(name string) (delivery.Route, bool) {
+		r, known := all[name]
+		return r, known
 	}
 }
 

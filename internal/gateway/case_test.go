@@ -47,6 +47,9 @@ import (
 //	always NAME TEXT   what all calls run into whose body holds TEXT, or all calls; until heal
 //	count N            the API has accepted N messages by now
 //	held ROUTE …       these routes are held by now
+//	restart            the relay stops and starts, with this configuration in place of the first
+//	retry ROUTE        an operator has what waits sent by another route, as queue retry does
+//	gates              what is held by now, a line each: team, route, inbox, why
 //	calls N            and answered N calls of any kind
 //	abroad N ADDRESS   somebody opens a conversation of inbox N in Heymarket itself; their numbers begin with 9001
 //	states             how many requests are in which state in the end
@@ -103,7 +106,7 @@ func (s *scene) play(files []txtar.File) {
 			s.mode(mode)
 		}
 	}
-	s.open(sections["config"], sections["delivery"], sections["team"])
+	s.open(firstConfig(sections["config"], sections["delivery"], sections["team"]))
 	for _, f := range files {
 		s.step(f)
 	}
@@ -144,8 +147,8 @@ delivery: %s
 bounces: {smarthost: "smtp://127.0.0.1:25"}
 `
 
-// open starts everything in the case's own house.
-func (s *scene) open(route, delivery, team string) {
+// firstConfig is the configuration of most cases, with keys of their own.
+func firstConfig(route, delivery, team string) string {
 	if delivery == "" {
 		delivery = "{}"
 	}
@@ -155,7 +158,11 @@ func (s *scene) open(route, delivery, team string) {
 	} else {
 		route += ", "
 	}
-	text := fmt.Sprintf(sceneConfig, cmp.Or(team, "rate: 500/min"), route+"name: support, inbox: 202, creator_id: 55}", delivery)
+	return fmt.Sprintf(sceneConfig, cmp.Or(team, "rate: 500/min"), route+"name: support, inbox: 202, creator_id: 55}", delivery)
+}
+
+// open starts everything in the case's own house.
+func (s *scene) open(text string) {
 	cfg, err := config.Parse("case", []byte(text), func(string) (string, bool) { return sandbox.DemoAPIKey, true })
 	if err != nil {
 		s.t.Fatal(err)
@@ -164,7 +171,9 @@ func (s *scene) open(route, delivery, team string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.api = sandbox.New(sandbox.Options{RatePerMinute: sandbox.APIRate, Modes: s.modes})
+	if s.api == nil {
+		s.api = sandbox.New(sandbox.Options{RatePerMinute: sandbox.APIRate, Modes: s.modes})
+	}
 	s.gateway, err = New(cfg, Parts{Store: store, Sink: testLog{s.t}, Transport: s.api, Random: rand.Reader, Listen: nowhere})
 	if err != nil {
 		s.t.Fatal(err)
@@ -216,6 +225,15 @@ func (s *scene) step(f txtar.File) {
 		}
 		if held := strings.Join(got, " "); held != rest || err != nil {
 			s.t.Errorf("%s\nheld by now: %q (%v), want %q", s.see, held, err, rest)
+		}
+	case "restart":
+		s.stop()
+		s.open(string(f.Data))
+	case "retry":
+		s.retry(rest)
+	case "gates":
+		if got, want := s.gates(), strings.TrimSpace(string(f.Data)); got != want {
+			s.t.Errorf("%s\nheld:\n%s\nwant:\n%s", s.see, got, want)
 		}
 	case "calls":
 		if got := fmt.Sprint(s.api.Stats().Calls); got != rest {
@@ -394,6 +412,34 @@ func (s *scene) states() string {
 		all = append(all, fmt.Sprintf("%d %s", n[state], state))
 	}
 	return strings.Join(all, ", ")
+}
+
+// gates is what is held, a line each.
+func (s *scene) gates() string {
+	s.pass(time.Second)
+	gates, err := s.gateway.store.Gates(s.t.Context())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var lines []string
+	for _, g := range gates {
+		lines = append(lines, fmt.Sprintf("%s %s %d: %s", g.Team, g.Route, g.Inbox, g.Reason))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// retry moves what waits.
+func (s *scene) retry(route string) {
+	op, err := sqlite.OpenOperator(filepath.Join(s.dir, "spool.db"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	to, _ := routes(s.gateway.cfg)(route)
+	waiting := spool.Filter{States: []spool.State{spool.Queued, spool.Ready, spool.Asleep}}
+	_, err = op.Retry(s.t.Context(), time.Now(), waiting, spool.RetryOptions{Route: route, Team: to.Team, Inbox: to.Inbox})
+	if err := errors.Join(err, op.Close()); err != nil {
+		s.t.Error(err)
+	}
 }
 
 // testLog shows what happened where a test fails.

@@ -50,7 +50,7 @@ func Explain(cfg *config.Config, env *smtpd.Envelope, raw []byte) Explanation {
 		return Explanation{Requests: []ExplainedRequest{}, Warnings: []mimeconv.Warning{}, Refused: fmt.Sprintf("%d %s %s", r.Code, r.Enhanced, r.Text)}
 	}
 	m := plan.Message
-	creator, _ := creators(cfg)(m.Route)
+	route, _ := routes(cfg)(m.Route)
 	e := Explanation{Warnings: append([]mimeconv.Warning{}, plan.Warned...)}
 	for i, r := range m.Requests {
 		x := ExplainedRequest{Decision: Decision{Route: m.Route, Team: m.Team, Priority: r.Priority.String(), Because: plan.Urgency, Audience: "the visible recipients together"}}
@@ -63,7 +63,7 @@ func Explain(cfg *config.Config, env *smtpd.Envelope, raw []byte) Explanation {
 		}
 		x.Email = delivery.Email(spool.Task{
 			LocalID: r.LocalID, ConvoID: r.ConvoID, Inbox: m.Inbox, To: r.To, Cc: r.Cc, Title: m.Title, HTML: m.HTML, Text: m.Text, Start: m.Start,
-		}, creator)
+		}, route.Creator)
 		e.Requests = append(e.Requests, x)
 	}
 	return e

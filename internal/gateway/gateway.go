@@ -78,7 +78,7 @@ func New(cfg *config.Config, p Parts) (*Gateway, error) {
 	g.sink = events.Sinks{p.Sink, g.notifier}
 	g.planner = planner{cfg: cfg, localID: func() string { return uuid.Must(uuid.NewRandomFromReader(p.Random)).String() }}
 	g.scheduler = delivery.New(delivery.Options{
-		Store: p.Store, Teams: teams, Creator: creators(cfg), Sink: g.sink, Now: p.Now, Jitter: p.Jitter,
+		Store: p.Store, Teams: teams, Route: routes(cfg), Sink: g.sink, Now: p.Now, Jitter: p.Jitter,
 		Timeout:      cfg.Heymarket.Timeout.Std(),
 		RetryInitial: cfg.Delivery.RetryInitial.Std(), RetryMax: cfg.Delivery.RetryMax.Std(), Expire: cfg.Delivery.Expire.Std(),
 		LanePatience: cfg.Delivery.LanePatience.Std(), LocalIDMemory: cfg.Delivery.LocalIDMemory.Std(), HoldMax: cfg.Delivery.HoldMax.Std(), NewLocalID: g.planner.localID,

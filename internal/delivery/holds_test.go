@@ -1,0 +1,156 @@
+package delivery
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"heyrelay/internal/events"
+	"heyrelay/internal/spool"
+)
+
+const holdMax = 24 * time.Hour
+
+// idle runs a scheduler whose store has nothing to claim. The API refuses all
+// credentials, and a hold ends after holdMax.
+func idle(t *testing.T, l *lane, d time.Duration) *recorder {
+	a := &answers{list: []func(*http.Request) (*http.Response, error){answer(401, `{"error":"who"}`)}}
+	return runWith(t, l, a, d, func(o *Options) { o.HoldMax = holdMax })
+}
+
+// What waits where the configuration has no place for it is held, and says what
+// to do.
+func TestStraysAreHeld(t *testing.T) {
+	for _, c := range []struct {
+		at   spool.Place
+		want string
+	}{
+		{spool.Place{Team: "shop", Route: "support", Inbox: 202}, ""},
+		{spool.Place{Team: "bank", Route: "support", Inbox: 202}, "team bank is not in the configuration any more"},
+		{spool.Place{Team: "shop", Route: "gone", Inbox: 202}, "route gone is not in the configuration any more"},
+		{spool.Place{Team: "shop", Route: "sales", Inbox: 203}, "route sales is of team other now, and no more of shop"},
+		{spool.Place{Team: "shop", Route: "support", Inbox: 201}, "route support goes to inbox 202 now, and no more to 201"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			l := &lane{places: []spool.Place{c.at}}
+			rec := idle(t, l, time.Second)
+			if c.want == "" {
+				if l.gates != nil {
+					t.Errorf("%v: %q", c.at, l.gates)
+				}
+				return
+			}
+			if want := fmt.Sprintf("hold %v", c.at); len(l.gates) != 1 || l.gates[0] != want {
+				t.Fatalf("%v: gates %q, want %q", c.at, l.gates, want)
+			}
+			todo := "heyrelay queue retry --state waiting --from-route " + c.at.Route + " --route NEW"
+			if e := rec.all[0]; e.Kind != events.Held || e.Route != c.at.Route || !strings.HasPrefix(e.Reason, c.want) || !strings.Contains(e.Reason, todo) {
+				t.Errorf("%v: event %+v, want %q", c.at, e, c.want)
+			}
+		})
+	}
+}
+
+// Such a hold ends when the configuration has the place again, or when nothing
+// waits there any more, and not before; hold_max does not end it, since nothing
+// could be done with what it lets go.
+func TestHoldsOfStraysEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate := func(route string) spool.Gate { return spool.Gate{Team: "shop", Route: route, Inbox: 202} }
+		support, empty, gone := gate("support"), gate("empty"), gate("gone")
+		l := &lane{standing: []spool.Gate{support, empty, gone}, places: []spool.Place{support.Place(), gone.Place()}}
+		idle(t, l, 2*holdMax)
+		slices.Sort(l.gates)
+		if got, want := strings.Join(l.gates, ", "), "lift {shop empty 202}, lift {shop support 202}"; got != want {
+			t.Errorf("gates %s, want %s", got, want)
+		}
+	})
+}
+
+// An operator who moves mail beside a process that knows a configuration of
+// yesterday loses nothing: it goes back, and is held.
+func TestStraysAreNotSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLane()
+		l.task.Route = "new"
+		a := &answers{list: []func(*http.Request) (*http.Response, error){answer(200, sentBody)}}
+		rec := run(t, l, a, time.Second)
+		if len(a.calls) != 0 || l.outcomes != nil || l.released != 1 || fmt.Sprint(l.gates) != "[hold {shop new 202}]" || fmt.Sprint(rec.kind) != "[held]" {
+			t.Errorf("%d calls, outcomes %v, %d given back, gates %q, events %v", len(a.calls), l.outcomes, l.released, l.gates, rec.kind)
+		}
+	})
+}
+
+// What another process changed is looked at again.
+func TestStraysAreSeenWhenTheyCome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &lane{}
+		time.AfterFunc(60500*time.Millisecond, func() { l.change(spool.Place{Team: "bank", Route: "support", Inbox: 202}) })
+		time.AfterFunc(120500*time.Millisecond, func() { l.change() })
+		rec := run(t, l, &answers{}, 3*time.Minute)
+		if got := fmt.Sprint(l.gates); got != "[hold {bank support 202} lift {bank support 202}]" {
+			t.Fatalf("gates %s", got)
+		}
+		if d := rec.all[1].Time.Sub(rec.all[0].Time); d != time.Minute {
+			t.Errorf("the hold ended after %v, want a minute", d)
+		}
+	})
+}
+
+// A hold is told at once and again after an hour, and no more. Who starts with a
+// hold that stands for longer tells it at once.
+func TestAHoldIsToldAgain(t *testing.T) {
+	for _, c := range []struct {
+		age  time.Duration // of the hold when the process starts
+		want time.Duration // until it is told
+	}{{0, time.Hour}, {30 * time.Minute, 30 * time.Minute}, {7 * time.Hour, 0}} {
+		synctest.Test(t, func(t *testing.T) {
+			start := time.Now()
+			rec := idle(t, &lane{standing: []spool.Gate{{Team: "shop", Route: "support", Since: start.Add(-c.age), Reason: "403"}}}, 12*time.Hour)
+			if len(rec.all) != 1 || rec.all[0].Kind != events.Held || rec.all[0].Time.Sub(start) != c.want || !strings.HasSuffix(rec.all[0].Reason, "UTC: 403") {
+				t.Errorf("a hold of %v: %+v, want it told after %v", c.age, rec.all, c.want)
+			}
+		})
+	}
+	synctest.Test(t, func(t *testing.T) { // a new one
+		rec := run(t, newLane(), &answers{list: []func(*http.Request) (*http.Response, error){answer(401, `{"error":"who"}`)}}, 12*time.Hour)
+		if got := fmt.Sprint(rec.kind); got != "[held deferred held]" || rec.all[2].Time.Sub(rec.all[0].Time) != time.Hour {
+			t.Errorf("events %s, %+v", got, rec.all)
+		}
+	})
+}
+
+// A hold of a route, and one of a team, ends after hold_max, also where it began
+// before a restart.
+func TestHoldMax(t *testing.T) {
+	for _, route := range []string{"", "support"} {
+		synctest.Test(t, func(t *testing.T) {
+			const old = 3 * time.Hour
+			start := time.Now()
+			l := &lane{standing: []spool.Gate{{Team: "shop", Route: route, Since: start.Add(-old)}}}
+			rec := idle(t, l, holdMax)
+			if want := fmt.Sprintf("[lift %v]", spool.Place{Team: "shop", Route: route}); fmt.Sprint(l.gates) != want {
+				t.Fatalf("gates %q, want %s", l.gates, want)
+			}
+			last := rec.all[len(rec.all)-1]
+			if after := last.Time.Sub(start); last.Kind != events.Released || after < holdMax-old || after > holdMax-old+time.Minute {
+				t.Errorf("%s after %v, want the end of the hold after %v", last.Kind, after, holdMax-old)
+			}
+		})
+	}
+}
+
+// A hold that cannot be ended now is ended later.
+func TestAHoldThatCannotBeEndedIsEndedLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &lane{standing: []spool.Gate{{Team: "shop", Route: "support", Since: time.Now()}}, stuck: 3}
+		rec := idle(t, l, holdMax+time.Minute)
+		if got := fmt.Sprint(rec.kind); got != "[held trouble trouble trouble released]" {
+			t.Errorf("events %s", got)
+		}
+	})
+}
