@@ -200,7 +200,8 @@ func (g *golden) header(h Header, want golden) {
 		g.Date = &date
 	}
 	if want.Received != nil {
-		g.Received = &h.Received
+		n := len(h.Received)
+		g.Received = &n
 	}
 	if want.Control != nil {
 		g.Control = &h.Control

@@ -51,7 +51,7 @@ func (b *block) readField(h *Header, f field) {
 		h.Own = append(h.Own, ids...)
 		h.HasMessageID = h.HasMessageID || len(ids) > 0
 	case "received":
-		h.Received++
+		h.Received = append(h.Received, f.value)
 	case "auto-submitted":
 		h.AutoReplied = h.AutoReplied || keyword(f.value) == "auto-replied" // RFC 3834, section 5
 	case "precedence":

@@ -34,7 +34,7 @@ type Header struct {
 	References []string
 
 	HasMessageID bool              // a Message-ID field that holds an id
-	Received     int               // number of Received fields
+	Received     []string          // Received fields, unfolded, newest first
 	AutoReplied  bool              // Auto-Submitted: auto-replied (RFC 3834)
 	Bulk         bool              // Precedence: bulk, list or junk, or List-Unsubscribe
 	Control      map[string]string // X-Heymarket-* fields by their lower-case name without that prefix; a repeated one is joined by "\n"

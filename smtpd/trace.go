@@ -3,6 +3,7 @@ package smtpd
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -37,8 +38,23 @@ func (e *Envelope) Trace(by string) []byte {
 	if len(e.Rcpt) == 1 {
 		to = "\r\n\tfor <" + e.Rcpt[0] + ">"
 	}
-	return fmt.Appendf(nil, "Received: from %s\r\n\tby %s with %s id %s%s; %s\r\n",
-		who, by, e.Protocol, e.QueueID, to, e.Received.Format(time.RFC1123Z))
+	return fmt.Appendf(nil, "Received: from %s\r\n\tby %s %s with %s id %s%s; %s\r\n",
+		who, by, software, e.Protocol, e.QueueID, to, e.Received.Format(time.RFC1123Z))
+}
+
+// software is the comment by which a Received field of ours is known.
+const software = "(heyrelay)"
+
+// Traced reports whether the value of a Received field is one that Trace made for a
+// server called by, however it was folded since.
+func Traced(value, by string) bool {
+	words := strings.Fields(value)
+	for i := 0; i+5 < len(words); i++ {
+		if words[i] == "by" && strings.EqualFold(words[i+1], by) && words[i+2] == software && words[i+3] == "with" && words[i+5] == "id" {
+			return true
+		}
+	}
+	return false
 }
 
 // helloName is what the client called itself, if that is a host name or a literal.

@@ -2,6 +2,7 @@ package smtpd
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 )
@@ -9,13 +10,13 @@ import (
 func TestTrace(t *testing.T) {
 	at := time.Date(2026, 11, 5, 9, 3, 2, 0, time.FixedZone("", 3600))
 	for want, e := range map[string]Envelope{
-		"Received: from app.test ([192.0.2.1])\r\n\tby relay.test with ESMTPSA id Q1\r\n\tfor <bob@example.com>; Thu, 05 Nov 2026 09:03:02 +0100\r\n": {
+		"Received: from app.test ([192.0.2.1])\r\n\tby relay.test (heyrelay) with ESMTPSA id Q1\r\n\tfor <bob@example.com>; Thu, 05 Nov 2026 09:03:02 +0100\r\n": {
 			Client: netip.MustParseAddr("192.0.2.1"), Hello: "app.test", Protocol: "ESMTPSA", Rcpt: []string{"bob@example.com"}},
-		"Received: from unknown ([IPv6:2001:db8::1])\r\n\tby relay.test with SMTP id Q1; Thu, 05 Nov 2026 09:03:02 +0100\r\n": {
+		"Received: from unknown ([IPv6:2001:db8::1])\r\n\tby relay.test (heyrelay) with SMTP id Q1; Thu, 05 Nov 2026 09:03:02 +0100\r\n": {
 			Client: netip.MustParseAddr("2001:db8::1"), Hello: "x) by evil", Protocol: "SMTP", Rcpt: []string{"bob@example.com", "blind@example.com"}},
-		"Received: from [192.0.2.7] ([192.0.2.1])\r\n\tby relay.test with ESMTP id Q1\r\n\tfor <bob@example.com>; Thu, 05 Nov 2026 09:03:02 +0100\r\n": {
+		"Received: from [192.0.2.7] ([192.0.2.1])\r\n\tby relay.test (heyrelay) with ESMTP id Q1\r\n\tfor <bob@example.com>; Thu, 05 Nov 2026 09:03:02 +0100\r\n": {
 			Client: netip.MustParseAddr("192.0.2.1"), Hello: "[192.0.2.7]", Protocol: "ESMTP", Rcpt: []string{"bob@example.com"}},
-		"Received: from localhost (unix socket)\r\n\tby relay.test with ESMTP id Q1\r\n\tfor <bob@example.com>; Thu, 05 Nov 2026 09:03:02 +0100\r\n": {
+		"Received: from localhost (unix socket)\r\n\tby relay.test (heyrelay) with ESMTP id Q1\r\n\tfor <bob@example.com>; Thu, 05 Nov 2026 09:03:02 +0100\r\n": {
 			Hello: "app.test", Protocol: "ESMTP", Rcpt: []string{"bob@example.com"}},
 	} {
 		e.QueueID, e.Received = "Q1", at
@@ -51,5 +52,29 @@ func TestProtocolReachesTheHandler(t *testing.T) {
 	c.say(".", "250 ")
 	if got := h.messages()[0].Protocol; got != "ESMTPSA" {
 		t.Error(got)
+	}
+}
+
+// A trace of ours is known again, however it was folded; nobody else's is.
+func TestTraced(t *testing.T) {
+	ours := "from app.test ([192.0.2.1]) by relay.test (heyrelay) with ESMTPSA id Q1 for <bob@example.com>; Thu, 05 Nov 2026 09:03:02 +0100"
+	e := Envelope{QueueID: "Q1", Protocol: "ESMTP", Hello: "app.test", Rcpt: []string{"bob@example.com"}}
+	_, written, _ := strings.Cut(string(e.Trace("relay.test")), ":")
+	for value, want := range map[string]bool{
+		written:                                 true,
+		ours:                                    true,
+		strings.ReplaceAll(ours, " ", "\r\n\t"): true,
+		strings.Replace(ours, "relay", "RELAY", 1):         true,
+		strings.Replace(ours, "relay", "other", 1):         false, // another of our kind
+		strings.Replace(ours, "heyrelay", "Postfix", 1):    false,
+		strings.Replace(ours, "(heyrelay) ", "", 1):        false,
+		"from relay.test by mx.test with ESMTP id Q1":      false,
+		"from x by mx.test with LMTP id 2 (by relay.test)": false,
+		"by relay.test (heyrelay)":                         false,
+		"":                                                 false,
+	} {
+		if Traced(value, "relay.test") != want {
+			t.Errorf("%q: want %v", value, want)
+		}
 	}
 }

@@ -44,8 +44,8 @@ func (p planner) plan(env *smtpd.Envelope, raw []byte) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if h.Received > maxReceived {
-		return nil, fmt.Errorf("%w: %d Received fields", errLoop, h.Received)
+	if err := p.loops(h); err != nil {
+		return nil, err
 	}
 	route, err := p.route(env, h)
 	if err != nil {
@@ -93,6 +93,20 @@ func (p planner) plan(env *smtpd.Envelope, raw []byte) (*Plan, error) {
 		m.Fingerprint, m.Digest = keyed(scope(route), t.key), digest(m)
 	}
 	return plan, nil
+}
+
+// loops is the error of a message that goes round in circles: it has come here
+// before, or has come a long way. Another relay of this software is no circle.
+func (p planner) loops(h mimeconv.Header) error {
+	if n := len(h.Received); n > maxReceived {
+		return fmt.Errorf("%w: %d Received fields", errLoop, n)
+	}
+	for _, r := range h.Received {
+		if smtpd.Traced(r, p.cfg.Hostname) {
+			return fmt.Errorf("%w: a Received field says that %s had it already", errLoop, p.cfg.Hostname)
+		}
+	}
+	return nil
 }
 
 // audiences says who gets the message, and who with whom.

@@ -28,7 +28,7 @@ func TestStoredSource(t *testing.T) {
 		return plan
 	}
 	first, again := plan("Q1"), plan("Q2")
-	if got := string(first.Message.Raw); !strings.HasPrefix(got, "Received: from ") || !strings.Contains(got, "by relay.test with ESMTPS id Q1") || !strings.HasSuffix(got, "\r\n"+raw) {
+	if got := string(first.Message.Raw); !strings.HasPrefix(got, "Received: from ") || !strings.Contains(got, "by relay.test (heyrelay) with ESMTPS id Q1") || !strings.HasSuffix(got, "\r\n"+raw) {
 		t.Errorf("%q", got)
 	}
 	if first.Message.Fingerprint != again.Message.Fingerprint {
