@@ -174,7 +174,7 @@ func (g *Gateway) Handle(ctx context.Context, env *smtpd.Envelope, raw []byte) s
 		return g.refusal(env, raw, err)
 	}
 	g.scheduler.Kick()
-	g.accepted(plan, receipt)
+	g.accepted(context.WithoutCancel(ctx), plan, receipt)
 	reply := smtpd.Reply{Code: 250, Enhanced: "2.0.0", Text: "Ok: queued as " + receipt.QueueID}
 	if plan.Answer > 0 && g.scheduler.Flows(plan.Message.Team, plan.Message.Route) {
 		g.answer(ctx, plan, receipt.QueueID, &reply)
@@ -186,7 +186,7 @@ func (g *Gateway) Handle(ctx context.Context, env *smtpd.Envelope, raw []byte) s
 }
 
 // accepted tells of a message that is stored.
-func (g *Gateway) accepted(plan *Plan, r spool.Receipt) {
+func (g *Gateway) accepted(ctx context.Context, plan *Plan, r spool.Receipt) {
 	m := plan.Message
 	e := events.Event{
 		Kind: events.Accepted, Time: g.now(), QueueID: r.QueueID, Client: m.Client, Sender: m.Sender,
@@ -203,6 +203,10 @@ func (g *Gateway) accepted(plan *Plan, r spool.Receipt) {
 	g.sink.Record(e)
 	if r.SameID {
 		g.sink.Record(events.Event{Kind: events.Surprised, Time: e.Time, QueueID: r.QueueID, Reason: "its Message-ID was used before, by a message with other content"})
+	}
+	if r.Looping {
+		e.Kind, e.Reason = events.Held, spool.LoopReason
+		g.announce(ctx, e)
 	}
 	for _, w := range plan.Warned {
 		if w.Code == mimeconv.FromReplaced {

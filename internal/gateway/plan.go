@@ -79,7 +79,7 @@ func (p planner) plan(env *smtpd.Envelope, raw []byte) (*Plan, error) {
 		Route: route.Name, Team: route.Team, Inbox: route.Inbox,
 		Title: body.Title, Base: threading.BaseSubject(cmp.Or(t.title, h.Subject)),
 		HTML: body.HTML, Start: body.Start, Text: body.Text, Raw: slices.Concat(env.Trace(p.cfg.Hostname), raw),
-		Warnings: encode(body.Warnings), EnvelopeID: env.EnvelopeID, Return: env.Return,
+		Warnings: encode(body.Warnings), AutoReplied: h.AutoReplied, EnvelopeID: env.EnvelopeID, Return: env.Return,
 	}
 	plan := &Plan{Message: m, Warned: body.Warnings}
 	if route.AnswerAfter == config.AnswerSent {

@@ -1,9 +1,11 @@
 package gateway
 
 import (
+	"context"
 	"net"
 
 	"heyrelay/internal/config"
+	"heyrelay/internal/events"
 	"heyrelay/internal/notify"
 )
 
@@ -23,4 +25,14 @@ func notifier(cfg *config.Config, p Parts, own func() []net.Addr) *notify.Notifi
 		}
 	}
 	return notify.New(o)
+}
+
+// announce says what happened to a message, and makes a notice of it.
+func (g *Gateway) announce(ctx context.Context, e events.Event) {
+	if n := notify.Encoder(g.cfg.Events.Kinds)(e); n != nil {
+		if err := g.store.Tell(ctx, e.Time, n); err != nil {
+			g.sink.Record(events.Event{Kind: events.Trouble, Time: e.Time, QueueID: e.QueueID, Reason: "an event could not be stored for the webhook", Err: err})
+		}
+	}
+	g.sink.Record(e)
 }

@@ -36,10 +36,11 @@ type Store interface {
 	// opens the conversation of each request, records the requests' keys and
 	// queues them. A repeat changes nothing, save that requests of the first
 	// message which had failed or were dropped are queued again, at the end of
-	// their lanes. The error is ErrKey where m's key stands for other content,
-	// ErrConvo where a request names a conversation that is not its, ErrFull or
-	// ErrReadOnly where the medium refuses, and ErrCorrupt once any verb has found
-	// damage: who has the mail still keeps it.
+	// their lanes. A lane that automatic replies go round in is held, as an operator
+	// would. The error is ErrKey where m's key stands for other content, ErrConvo
+	// where a request names a conversation that is not its, ErrFull or ErrReadOnly
+	// where the medium refuses, and ErrCorrupt once any verb has found damage: who
+	// has the mail still keeps it.
 	Accept(ctx context.Context, m *Message) (Receipt, error)
 
 	// Heard says that the client surely got its 250: a message without a
@@ -204,6 +205,8 @@ type Message struct {
 	Raw      []byte // as received
 	Warnings []byte // JSON, for people; nil for none
 
+	AutoReplied bool // over LoopLimit of these to the same participants hold their lane
+
 	EnvelopeID string    // ENVID, decoded (RFC 3461, section 4.4); "" for none
 	Return     string    // FULL or HDRS (RFC 3461, section 4.3); "" where the client did not say
 	Reports    time.Time // no report leaves before: the client may still be told in the reply; zero: at once
@@ -248,7 +251,16 @@ type Receipt struct {
 	Revived   int   // requests of a duplicate that were queued again
 	Joined    []int // for each request the index in Look that found its conversation, 0 where its ConvoID did, -1 for a new one
 	SameID    bool  // one of its own ids is already owned by an earlier message
+	Looping   bool  // a lane of it is held from now on, for LoopReason
 }
+
+// More automatic replies than LoopLimit to the same participants, from one inbox
+// and within LoopSpan, are taken for two machines that answer each other.
+const (
+	LoopLimit  = 20
+	LoopSpan   = time.Hour
+	LoopReason = "more than 20 automatic replies within an hour to the same participants look like a loop: end it, then let them go or drop them (heyrelay queue release, or drop, --recipient ADDRESS)"
+)
 
 // Room is what a team may begin now.
 type Room struct {

@@ -87,6 +87,58 @@ var acceptCases = []testCase{
 			f.sent(tasks[0], 0)
 		}
 	}},
+	{"Loop", func(f *fixture) { // the 21st automatic reply in an hour holds its lane
+		reply := letter{auto: true, id: "m", cites: []string{"p"}}
+		for range spool.LoopLimit {
+			f.send(letter{}) // no reply, and so not counted
+			f.send(letter{auto: true, to: []string{"bob"}})
+			if f.send(reply).Looping {
+				f.Fatal("held too soon")
+			}
+			f.now = f.now.Add(time.Minute)
+		}
+		f.reopen() // it is counted exactly
+		f.send(letter{cites: []string{"p"}})
+		last := f.send(reply)
+		if !last.Looping || f.send(reply).Looping {
+			f.Errorf("the 21st: %+v, want its lane held, and told once", last)
+		}
+		if s := f.story("Q3"); s.State != "held" || s.Reason != spool.LoopReason {
+			f.Errorf("the head is %s, %q", s.State, s.Reason)
+		}
+		for _, task := range f.claim(one("shop"), spool.Room{Team: "shop", Rate: plenty, Free: 100}) {
+			if f.conversation(task.QueueID) == f.conversation("Q3") {
+				f.Errorf("%s goes out, from the lane that is held", task.QueueID)
+			}
+		}
+		f.moved(spool.Moved{Requests: spool.LoopLimit + 3})(f.operator.Release(f.Context(), f.now, spool.Filter{States: []spool.State{spool.Queued, spool.Held}}))
+		if task := f.claimOne(); task.QueueID != "Q3" {
+			f.Errorf("claimed %s, want the head of the lane", task.QueueID)
+		}
+		f.send(reply) // its head is under way
+		f.now = f.now.Add(spool.LoopSpan + time.Minute)
+		if f.send(letter{auto: true}).Looping {
+			f.Error("what was longer ago than an hour is counted")
+		}
+	}},
+	{"LoopInOtherLanes", func(f *fixture) { // replies that cite nothing are counted, too; another inbox's are not
+		for range spool.LoopLimit {
+			f.send(letter{auto: true})
+			f.send(letter{auto: true, inbox: 9})
+		}
+		f.send(letter{})
+		if r := f.send(letter{auto: true}); !r.Looping {
+			f.Error("the 21st is not held")
+		}
+		f.state("Q42", spool.Held)
+		if n := len(f.claim()); n != 2*spool.LoopLimit+1 {
+			f.Errorf("claimed %d, want all that are in other lanes", n)
+		}
+		f.moved(spool.Moved{Requests: 1})(f.operator.Release(f.Context(), f.now, spool.Filter{States: []spool.State{spool.Held}, Recipient: "alice@example.com"}))
+		if task := f.claimOne(); task.QueueID != "Q42" {
+			f.Errorf("claimed %s, want Q42", task.QueueID)
+		}
+	}},
 	{"ContextEnded", func(f *fixture) {
 		ctx, cancel := context.WithCancel(f.Context())
 		cancel()

@@ -31,6 +31,7 @@ func (r *run) letter() *spool.Message {
 	if r.rand.IntN(12) == 0 {
 		r.name(&l)
 	}
+	l.auto = l.to[0] == "alice" && l.inbox == 1 && r.rand.IntN(2) == 0
 	for range r.rand.IntN(4) {
 		l.cites = append(l.cites, id())
 	}

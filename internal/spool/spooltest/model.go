@@ -2,8 +2,6 @@ package spooltest
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"heyrelay/internal/spool"
@@ -324,17 +322,6 @@ func (m *model) begin(now time.Time, room spool.Room, heads []*modelRequest, t s
 		lifted, route.Probe = now, now.Add(room.Probe)
 	}
 	return r.begin(now, lifted, m.foreign(r), t)
-}
-
-// after is the place whose turn it is after last.
-func after(last spool.Place, places map[spool.Place]bool) spool.Place {
-	sorted := slices.SortedFunc(maps.Keys(places), comparePlaces)
-	for _, p := range sorted {
-		if comparePlaces(p, last) > 0 {
-			return p
-		}
-	}
-	return sorted[0]
 }
 
 func (r *modelRequest) begin(now, lifted time.Time, foreign bool, t spool.Task) error {

@@ -28,6 +28,9 @@ func (m *model) accept(msg *spool.Message) (spool.Receipt, error) {
 		changed := r.Subject == spool.SubjectChanged && (r.joined < 0 || msg.Base != r.conv.base)
 		r.line = (r.joined >= 0 || r.wanted != 0) && (changed || r.Subject == spool.SubjectAlways)
 		m.queue(r)
+		if msg.AutoReplied && m.stopLoop(r) {
+			receipt.Looping = true
+		}
 		for _, k := range r.Own {
 			if l := m.links[k]; l != nil && l.owner != nil && l.owner != mm {
 				receipt.SameID = true

@@ -2,6 +2,7 @@ package spooltest
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -80,6 +81,17 @@ func comparePlaces(a, b spool.Place) int {
 	return cmp.Or(cmp.Compare(a.Team, b.Team), cmp.Compare(a.Route, b.Route), cmp.Compare(a.Inbox, b.Inbox))
 }
 
+// after is the place whose turn it is after last.
+func after(last spool.Place, places map[spool.Place]bool) spool.Place {
+	sorted := slices.SortedFunc(maps.Keys(places), comparePlaces)
+	for _, p := range sorted {
+		if comparePlaces(p, last) > 0 {
+			return p
+		}
+	}
+	return sorted[0]
+}
+
 // each does one of the operator's verbs to the requests of a message.
 func (m *model) each(msg *modelMessage, do func(*modelRequest) bool) (n spool.Moved) {
 	busy := map[*modelRequest]bool{}
@@ -138,6 +150,38 @@ func (m *model) keep(r *modelRequest) bool {
 	}
 	if r.hold = true; r.state != spool.Queued {
 		r.state = spool.Held
+	}
+	return true
+}
+
+// stopLoop holds the lane of a newcomer that is one automatic reply too many.
+func (m *model) stopLoop(r *modelRequest) bool {
+	n := 1
+	for _, msg := range m.messages {
+		near := msg.AutoReplied && msg.Accepted.Sub(r.message.Accepted).Abs() <= spool.LoopSpan
+		for _, o := range msg.requests {
+			same := o.conv.team == r.conv.team && o.conv.inbox == r.conv.inbox && o.Members == r.Members
+			if near && same {
+				n++
+			}
+		}
+	}
+	for _, o := range r.message.requests { // those before it
+		if o.Members == r.Members {
+			n++
+		}
+	}
+	if n <= spool.LoopLimit {
+		return false
+	}
+	if r.lane.open[0].state == spool.Held {
+		m.keep(r)
+		return false
+	}
+	for _, o := range r.lane.open {
+		if o.state != spool.Claimed {
+			m.keep(o)
+		}
 	}
 	return true
 }

@@ -59,7 +59,7 @@ func (r *run) missing() string {
 var rarities = []string{
 	"joined", "second key joined", "duplicate", "revived", "same id", "refused key", "refused convo", "named", "named again", "named foreign", "lost", "foreign", "replaced", "released",
 	"unknown", "budget shut", "restart", "lifted class", "three in a lane", "reopened", "aside", "known", "looked", "searched", "refused",
-	"probed", "lifted", "inbox lifted", "dropped", "retried", "held", "let go", "moved", "anew",
+	"probed", "lifted", "inbox lifted", "looping", "dropped", "retried", "held", "let go", "moved", "anew",
 }
 
 // see counts what was met.
@@ -151,6 +151,7 @@ func (r *run) accept() {
 	r.see("duplicate", want.Duplicate)
 	r.see("revived", want.Revived > 0)
 	r.see("same id", want.SameID)
+	r.see("looping", want.Looping)
 	r.see("joined", slices.Contains(want.Joined, 0))
 	r.see("second key joined", slices.Contains(want.Joined, 1))
 	if !want.Duplicate {

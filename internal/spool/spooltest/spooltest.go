@@ -139,6 +139,7 @@ type letter struct {
 	window   time.Duration  // within which an equal one is the same
 	weak     bool
 	key      string // of the application: it stands for the message [none]
+	auto     bool   // an automatic reply
 }
 
 // write makes a message out of a letter.
@@ -149,7 +150,7 @@ func (f *fixture) write(l letter) *spool.Message {
 		QueueID: fmt.Sprintf("Q%d", f.n), Accepted: f.now, Client: "10.0.0.1", Sender: "app@example.com",
 		Route: l.route, Team: l.team, Inbox: l.inbox, Title: l.subject, Base: strings.ToLower(l.subject),
 		HTML: "<p>" + l.body + "</p>", Start: 3, Text: l.body, Raw: []byte("Subject: " + l.subject + "\r\n\r\n" + l.body),
-		Weak: l.weak,
+		Weak: l.weak, AutoReplied: l.auto,
 	}
 	m.Fingerprint = sha256.Sum256(fmt.Appendf(nil, "%s %d %q %q %q %q %q", l.team, l.inbox, l.to, l.blind, l.id, l.subject, l.body))
 	if l.key != "" {

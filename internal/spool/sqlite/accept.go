@@ -40,9 +40,15 @@ func (w *writer) accept(m *spool.Message) (spool.Receipt, error) {
 			return spool.Receipt{}, err
 		}
 		receipt.Joined[i] = joined
-		if err := w.insertRequest(m, &m.Requests[i], id, c, joined >= 0); err != nil {
+		request, err := w.insertRequest(m, &m.Requests[i], id, c, joined >= 0)
+		if err != nil {
 			return spool.Receipt{}, err
 		}
+		looping, err := w.stopLoop(m, &m.Requests[i], request, c.id)
+		if err != nil {
+			return spool.Receipt{}, err
+		}
+		receipt.Looping = receipt.Looping || looping
 		same, err := w.record(&m.Requests[i], id, c.id)
 		if err != nil {
 			return spool.Receipt{}, err
@@ -191,28 +197,32 @@ func (w *writer) named(m *spool.Message, r *spool.Request, c *conversation) (int
 
 const sqlRequest = `
 INSERT INTO request (message, conversation, joined, lane, local_id, targets, members, team, inbox, route,
-                     priority, class, subject_line, dsn, state, turn, due, wanted, call)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?)`
+                     priority, class, subject_line, replied, dsn, state, turn, due, wanted, call)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?)`
 
-func (w *writer) insertRequest(m *spool.Message, r *spool.Request, message int64, c conversation, joined bool) error {
+func (w *writer) insertRequest(m *spool.Message, r *spool.Request, message int64, c conversation, joined bool) (int64, error) {
 	lane := c.id
 	state, err := w.line(lane, r.Priority)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	turn, err := w.nextTurn()
 	if err != nil {
-		return err
+		return 0, err
+	}
+	replied := int64(0)
+	if m.AutoReplied {
+		replied = stamp(m.Accepted)
 	}
 	changed := r.Subject == spool.SubjectAlways || r.Subject == spool.SubjectChanged && m.Base != c.base
 	replies, first := joined, spool.Send
 	if c.wanted != 0 {
 		replies, first = true, spool.Look
 	}
-	_, err = w.exec(sqlRequest, message, c.id, joined, lane, r.LocalID, targets(r), r.Members, m.Team, m.Inbox, m.Route,
-		r.Priority, r.Priority, replies && changed, askedFor(r), state, turn, c.wanted, first)
+	id, err := w.insert(sqlRequest, message, c.id, joined, lane, r.LocalID, targets(r), r.Members, m.Team, m.Inbox, m.Route,
+		r.Priority, r.Priority, replies && changed, replied, askedFor(r), state, turn, c.wanted, first)
 	w.entered(m.Route, state)
-	return err
+	return id, err
 }
 
 const (

@@ -75,10 +75,14 @@ func TestPlans(t *testing.T) {
 		"leave": {sqlLeave, []string{byID}},
 		"calm": {sqlCalm, []string{
 			"request USING INDEX request_head (lane=?)", "request USING COVERING INDEX request_waiting (lane=?)"}},
-		"keep":    {sqlKeep, []string{byID}},
-		"let go":  {sqlLetGo, []string{byID}},
-		"rename":  {sqlRename, []string{byID}},
-		"rescope": {sqlRescope, []string{byID}},
+		"replied":     {sqlReplied, []string{"request USING COVERING INDEX request_replied (team=? AND inbox=? AND members=? AND replied>? AND replied<?)"}},
+		"lane head":   {sqlLaneHead, []string{"request USING INDEX request_head (lane=?)"}},
+		"keep one":    {sqlKeepOne, []string{byID}},
+		"keep queued": {sqlKeepQueued, []string{"request USING INDEX request_waiting (lane=?)"}},
+		"keep":        {sqlKeep, []string{byID}},
+		"let go":      {sqlLetGo, []string{byID}},
+		"rename":      {sqlRename, []string{byID}},
+		"rescope":     {sqlRescope, []string{byID}},
 		"forget message": {sqlForgetMessage, []string{
 			"message USING INTEGER PRIMARY KEY (rowid=?)", "request USING INDEX request_message (message=?)"}},
 		"forget content": {sqlForgetContent, []string{

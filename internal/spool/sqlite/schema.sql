@@ -78,6 +78,7 @@ CREATE TABLE request (
     route        TEXT    NOT NULL,
     priority     INTEGER NOT NULL CHECK (priority BETWEEN 0 AND 2), -- as asked for
     class        INTEGER NOT NULL CHECK (class BETWEEN 0 AND 2),    -- a head's is the highest that waits in its lane
+    replied      INTEGER NOT NULL,           -- when it was accepted, where it is an automatic reply; else 0
     subject_line INTEGER NOT NULL CHECK (subject_line IN (0, 1)),   -- its bodies begin with its subject
     state        INTEGER NOT NULL CHECK (state BETWEEN 0 AND 8),
     turn         INTEGER NOT NULL,           -- place in its lane while queued, among its route's while ready
@@ -114,6 +115,7 @@ CREATE INDEX request_asleep  ON request (team, id)                 WHERE state =
 CREATE INDEX request_wanted  ON request (team, wanted)             WHERE wanted <> 0 AND state <= 4;
 CREATE INDEX request_conversation ON request (conversation);
 CREATE INDEX request_message ON request (message);
+CREATE INDEX request_replied ON request (team, inbox, members, replied) WHERE replied <> 0;
 CREATE INDEX request_open    ON request (team, route, inbox)       WHERE state <= 4;
 
 -- One attempt, written before the network is touched.

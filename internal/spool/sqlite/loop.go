@@ -1,0 +1,43 @@
+package sqlite
+
+import "heyrelay/internal/spool"
+
+const (
+	// Also some that came later: what was received first may be accepted last.
+	sqlReplied = `
+SELECT 1 FROM request
+ WHERE replied <> 0 AND team = ? AND inbox = ? AND members = ? AND replied BETWEEN ? AND ? LIMIT 1 OFFSET ?`
+
+	sqlLaneHead   = `SELECT id, route, state FROM request WHERE lane = ? AND state BETWEEN 1 AND 4`
+	sqlKeepOne    = `UPDATE request SET hold = ? WHERE id = ?`
+	sqlKeepQueued = `UPDATE request SET hold = ? WHERE lane = ? AND state = 0 AND hold = ''`
+)
+
+// stopLoop holds the lane of a request that is one automatic reply too many to
+// its participants. It reports whether the lane was not held before.
+func (w *writer) stopLoop(m *spool.Message, r *spool.Request, request, lane int64) (bool, error) {
+	if !m.AutoReplied {
+		return false, nil
+	}
+	var one int
+	from, to := stamp(m.Accepted.Add(-spool.LoopSpan)), stamp(m.Accepted.Add(spool.LoopSpan))
+	if over, err := w.get(sqlReplied, []any{m.Team, m.Inbox, r.Members, from, to, spool.LoopLimit}, &one); !over || err != nil {
+		return false, err
+	}
+	var head chosen
+	if _, err := w.get(sqlLaneHead, []any{lane}, &head.id, &head.route, &head.state); err != nil {
+		return false, err
+	}
+	switch head.state {
+	case spool.Held: // with all that waited then
+		_, err := w.exec(sqlKeepOne, spool.LoopReason, request)
+		return false, err
+	case spool.Ready, spool.Asleep:
+		w.moved(head.route, head.state, spool.Held)
+		if _, err := w.exec(sqlKeep, spool.LoopReason, head.id); err != nil {
+			return false, err
+		}
+	}
+	_, err := w.exec(sqlKeepQueued, spool.LoopReason, lane)
+	return true, err
+}
