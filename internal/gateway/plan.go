@@ -174,7 +174,10 @@ func (p planner) requests(plan *Plan, route config.Route, h mimeconv.Header, t t
 			ConvoID: convoID, Own: keys(own), Cited: keys(cited),
 		}
 		for _, c := range look {
-			r.Look = append(r.Look, spool.Key(c.Key))
+			r.Look, r.Clues = append(r.Look, spool.Key(c.Key)), append(r.Clues, c.Field+": "+c.ID)
+		}
+		if convoID != 0 {
+			r.Clues = []string{fmt.Sprintf("X-Heymarket-Convo-Id: %d", convoID)}
 		}
 		plan.Message.Requests = append(plan.Message.Requests, r)
 	}

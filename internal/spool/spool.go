@@ -228,9 +228,10 @@ type Request struct {
 	// known when the answer of that gives it.
 	ConvoID int64
 
-	Look  []Key // where to look for its conversation, best first; nil: open a new one
-	Own   []Key // ids that stand for this message
-	Cited []Key // ids that it names, recorded only where nobody has them
+	Look  []Key    // where to look for its conversation, best first; nil: open a new one
+	Clues []string // of Look, or of ConvoID, for people: which field named which id; nil: nothing is told
+	Own   []Key    // ids that stand for this message
+	Cited []Key    // ids that it names, recorded only where nobody has them
 }
 
 // SubjectLine says when the bodies of a message that joins a conversation begin
@@ -432,6 +433,7 @@ type RequestStory struct {
 	Priority     string         `json:"priority"`
 	Conversation int64          `json:"conversation"` // our own number of it
 	Joined       bool           `json:"joined"`
+	By           string         `json:"joined_by,omitempty"` // the clue that found its conversation
 	MessageID    int64          `json:"message_id,omitempty"`
 	Tries        []AttemptStory `json:"tries"`
 }

@@ -43,6 +43,9 @@ func (r *run) letter() *spool.Message {
 	if r.rand.IntN(20) == 0 && len(r.written) > 0 { // a key of somebody else's
 		other := r.written[r.rand.IntN(len(r.written))].Requests[0]
 		m.Requests[0].Look = append(slices.Clone(other.Own), m.Requests[0].Look...)
+		if m.Requests[0].ConvoID == 0 {
+			m.Requests[0].Clues = append(make([]string, len(other.Own)), m.Requests[0].Clues...)
+		}
 	}
 	return m
 }

@@ -444,6 +444,9 @@ func (r *run) compareGates() {
 func (r *run) compareRequest(q *modelRequest, got spool.RequestStory) {
 	want := spool.RequestStory{Entry: got.Entry, Priority: q.Priority.String(), Conversation: r.number(q.conv, got.Conversation),
 		Joined: q.joined >= 0, Tries: q.tries}
+	if q.joined >= 0 {
+		want.By = q.Clues[q.joined]
+	}
 	want.State, want.Unknown, want.Attempts, want.Due = q.state.String(), q.unknown, len(q.tries), time.Time{}
 	if q.state == spool.Asleep {
 		want.Due = q.due

@@ -71,7 +71,7 @@ var readCases = []testCase{
 		if !reflect.DeepEqual(s, want) {
 			f.Errorf("the story is\n%+v, want\n%+v", s, want)
 		}
-		if r := f.story("Q2"); !r.Joined || r.Priority != "high" {
+		if r := f.story("Q2"); !r.Joined || r.By != "cites m" || r.Priority != "high" {
 			f.Errorf("the reply's story is %+v", r)
 		}
 	}},

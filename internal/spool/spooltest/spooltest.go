@@ -161,7 +161,9 @@ func (f *fixture) write(l letter) *spool.Message {
 		m.Since = f.now.Add(-l.window)
 	}
 	m.Requests = append(m.Requests, f.request(l, l.to))
-	m.Requests[0].ConvoID = l.convo
+	if l.convo != 0 {
+		m.Requests[0].ConvoID, m.Requests[0].Clues = l.convo, []string{fmt.Sprintf("names %d", l.convo)}
+	}
 	for _, b := range l.blind {
 		m.Requests = append(m.Requests, f.request(l, []string{b}))
 	}
@@ -201,11 +203,11 @@ func (f *fixture) request(l letter, to []string) spool.Request {
 	r.Members = strings.Join(sorted, " ")
 	for _, id := range l.cites {
 		k := key(l.team, l.inbox, id, r.Members)
-		r.Look, r.Cited = append(r.Look, k), append(r.Cited, k)
+		r.Look, r.Cited, r.Clues = append(r.Look, k), append(r.Cited, k), append(r.Clues, "cites "+id)
 	}
 	if l.id != "" {
 		k := key(l.team, l.inbox, l.id, r.Members)
-		r.Look, r.Own = append(r.Look, k), append(r.Own, k)
+		r.Look, r.Own, r.Clues = append(r.Look, k), append(r.Own, k), append(r.Clues, "is "+l.id)
 	}
 	return r
 }

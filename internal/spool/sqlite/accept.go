@@ -40,7 +40,7 @@ func (w *writer) accept(m *spool.Message) (spool.Receipt, error) {
 			return spool.Receipt{}, err
 		}
 		receipt.Joined[i] = joined
-		request, err := w.insertRequest(m, &m.Requests[i], id, c, joined >= 0)
+		request, err := w.insertRequest(m, &m.Requests[i], id, c, joined)
 		if err != nil {
 			return spool.Receipt{}, err
 		}
@@ -196,11 +196,11 @@ func (w *writer) named(m *spool.Message, r *spool.Request, c *conversation) (int
 }
 
 const sqlRequest = `
-INSERT INTO request (message, conversation, joined, lane, local_id, targets, members, team, inbox, route,
+INSERT INTO request (message, conversation, joined, clue, lane, local_id, targets, members, team, inbox, route,
                      priority, class, subject_line, replied, dsn, state, turn, due, wanted, call)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?)`
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?)`
 
-func (w *writer) insertRequest(m *spool.Message, r *spool.Request, message int64, c conversation, joined bool) (int64, error) {
+func (w *writer) insertRequest(m *spool.Message, r *spool.Request, message int64, c conversation, joined int) (int64, error) {
 	lane := c.id
 	state, err := w.line(lane, r.Priority)
 	if err != nil {
@@ -215,14 +215,22 @@ func (w *writer) insertRequest(m *spool.Message, r *spool.Request, message int64
 		replied = stamp(m.Accepted)
 	}
 	changed := r.Subject == spool.SubjectAlways || r.Subject == spool.SubjectChanged && m.Base != c.base
-	replies, first := joined, spool.Send
+	replies, first := joined >= 0, spool.Send
 	if c.wanted != 0 {
 		replies, first = true, spool.Look
 	}
-	id, err := w.insert(sqlRequest, message, c.id, joined, lane, r.LocalID, targets(r), r.Members, m.Team, m.Inbox, m.Route,
+	id, err := w.insert(sqlRequest, message, c.id, joined >= 0, clue(r, joined), lane, r.LocalID, targets(r), r.Members, m.Team, m.Inbox, m.Route,
 		r.Priority, r.Priority, replies && changed, replied, askedFor(r), state, turn, c.wanted, first)
 	w.entered(m.Route, state)
 	return id, err
+}
+
+// clue is what found the conversation of a request, for people.
+func clue(r *spool.Request, joined int) string {
+	if joined < 0 || joined >= len(r.Clues) {
+		return ""
+	}
+	return r.Clues[joined]
 }
 
 const (

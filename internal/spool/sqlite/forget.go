@@ -24,7 +24,7 @@ const (
 
 	sqlForgetRequest = `
 UPDATE request
-   SET members = 'forgotten',
+   SET members = 'forgotten', clue = '',
        targets = (SELECT json_group_array(value) FROM json_each(targets) WHERE lower(substr(value, 4)) <> lower(?))
  WHERE id = ?`
 

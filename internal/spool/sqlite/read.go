@@ -231,7 +231,7 @@ const (
 SELECT id, accepted, client, sender, route, team, inbox, title, warnings FROM message WHERE queue_id = ?`
 
 	sqlRequests = `
-SELECT ` + entryColumns + `, r.priority, r.conversation, r.joined, r.message_id
+SELECT ` + entryColumns + `, r.priority, r.conversation, r.joined, r.clue, r.message_id
   FROM request r JOIN message m ON m.id = r.message JOIN conversation c ON c.id = r.conversation
  WHERE r.message = ? ORDER BY r.id`
 
@@ -284,7 +284,7 @@ func requestsOf(ctx context.Context, tx *sql.Tx, message int64) (all []requestRo
 		var e entry
 		var s spool.RequestStory
 		var priority spool.Priority
-		if err := rows.Scan(append(e.dest(), &priority, &s.Conversation, &s.Joined, &s.MessageID)...); err != nil {
+		if err := rows.Scan(append(e.dest(), &priority, &s.Conversation, &s.Joined, &s.By, &s.MessageID)...); err != nil {
 			return nil, classify(err)
 		}
 		if err := e.complete(); err != nil {

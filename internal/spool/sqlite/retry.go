@@ -32,7 +32,7 @@ SELECT ?, ?, members, title, base, ? FROM conversation WHERE id = ?`
 
 	sqlRescope = `
 UPDATE request
-   SET team = ?, inbox = ?, conversation = ?, lane = ?, joined = 0, subject_line = 0, reply_to = NULL, wanted = 0
+   SET team = ?, inbox = ?, conversation = ?, lane = ?, joined = 0, clue = '', subject_line = 0, reply_to = NULL, wanted = 0
  WHERE id = ?`
 )
 

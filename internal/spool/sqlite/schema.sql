@@ -69,6 +69,7 @@ CREATE TABLE request (
     message      INTEGER NOT NULL REFERENCES message,
     conversation INTEGER NOT NULL REFERENCES conversation,
     joined       INTEGER NOT NULL CHECK (joined IN (0, 1)),       -- found its conversation, did not open it
+    clue         TEXT    NOT NULL,           -- by which it found it, for people; '' for none
     lane         INTEGER NOT NULL,
     local_id     TEXT    NOT NULL CHECK (local_id <> ''),
     targets      TEXT    NOT NULL CHECK (json_valid(targets)),    -- ["to:a@example.com", "cc:b@example.com"]
