@@ -114,7 +114,7 @@ func checkHeader(t *testing.T, h Header) {
 // FuzzPlainBody holds that a body which is not empty never gives an empty result,
 // and that nothing in a plain body becomes markup or is lost.
 func FuzzPlainBody(f *testing.F) {
-	for _, s := range []string{"Hello", "> quoted\n>> deeper", " a  b\t<b>", "https://x.example/?a=b&c=\"d\"", "www.x.example a@b.example", "\xff\xfe\x00a", "\x1b$B$3"} {
+	for _, s := range []string{"Hello", "> quoted\n>> deeper", " a  b\t<b>", "https://x.example/?a=b&c=\"d\"", "www.x.example a@b.example", "\xff\xfe\x00a", "\x1b$B$3", "a\n-- \nb\n\nc\n> d\n> -- \n>> e"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
@@ -164,7 +164,7 @@ func textOf(t *testing.T, doc string) string {
 					t.Errorf("a link leads to %q", a.Val)
 				}
 			}
-			if !slices.Contains([]string{"p", "br", "a", "blockquote"}, token.Data) {
+			if !slices.Contains([]string{"p", "br", "a", "blockquote", "div"}, token.Data) {
 				t.Errorf("the element %q came out of text: %q", token.Data, doc)
 			}
 		default:
@@ -175,6 +175,7 @@ func textOf(t *testing.T, doc string) string {
 
 // FuzzFlowed holds that joining lines loses nothing but space.
 func FuzzFlowed(f *testing.F) {
+	addKept(f)
 	f.Add("a \nb\n\n> c \n> d\n-- \nx", false)
 	f.Add(" >a \n b", true)
 	f.Fuzz(func(t *testing.T, text string, delSp bool) {
@@ -191,6 +192,7 @@ func FuzzFlowed(f *testing.F) {
 
 // FuzzRenderText holds that any HTML gives clean lines of text.
 func FuzzRenderText(f *testing.F) {
+	addKept(f)
 	for _, s := range []string{
 		"<p>a<ul><li>b<ol><li>c</ol></ul>", "<table><tr><td>a<td><p>b</p><tr><td><table><tr><td>c</table></table>",
 		"<a href=x>a<div>b</div></a><a href=x><img alt=c></a>",
@@ -223,6 +225,7 @@ func FuzzRenderText(f *testing.F) {
 
 // FuzzAddresses holds that a list gives addresses without line ends, none empty.
 func FuzzAddresses(f *testing.F) {
+	addKept(f)
 	for _, s := range []string{`Bob, Jr. <a@b>, "x\"y" <c@d>`, `g: a@b, c@d;, <e`, `[SMTP:a@b] (c (d))`, `=?utf-8?q?=3Ca=40b=3E?=`} {
 		f.Add(s)
 	}
@@ -283,6 +286,7 @@ func FuzzCharset(f *testing.F) {
 // FuzzCalendar holds that any calendar gives clean text, the same twice, that is
 // no longer than what its bounds allow.
 func FuzzCalendar(f *testing.F) {
+	addKept(f)
 	for _, s := range []string{
 		"BEGIN:VEVENT\nSUMMARY:a\\,b\nDTSTART;TZID=\"x:y\":20261103T100000\nDURATION:PT1H30M\nRRULE:FREQ=WEEKLY;COUNT=3\nEND:VEVENT",
 		"BEGIN:VTODO\nDUE;VALUE=DATE:20261103\nATTENDEE;CN=B;PARTSTAT=ACCEPTED:mailto:b@x.example\nDESCRIPTION:a\\n\n b",
@@ -309,6 +313,7 @@ func FuzzCalendar(f *testing.F) {
 // FuzzTNEF holds that any winmail.dat gives clean text and files that are no
 // longer than itself, and that nothing of it is needed to end.
 func FuzzTNEF(f *testing.F) {
+	addKept(f)
 	files, err := filepath.Glob("testdata/*tnef*.eml")
 	if err != nil || len(files) == 0 {
 		f.Fatal("no testdata", err)
@@ -375,6 +380,7 @@ func FuzzSMIME(f *testing.F) {
 
 // FuzzRTF holds that any RTF gives valid text.
 func FuzzRTF(f *testing.F) {
+	addKept(f)
 	f.Add([]byte(`{\rtf1\ansi\ansicpg1252{\fonttbl{\f0 Arial;}}\pard Gr\'fc\u223?e\par{\b x}}`))
 	f.Add([]byte(`{\rtf1\fromhtml1{\*\htmltag64 <p>}\htmlrtf {\htmlrtf0 a{\*\htmltag84 &amp;}\htmlrtf &\htmlrtf0}}`))
 	f.Add([]byte("0000\x05\x00\x00\x00LZFu0000\x02a\x00\x15b"))
