@@ -302,8 +302,11 @@ func repairUTF8(b []byte) (string, bool) {
 			runes++
 		}
 		rest = rest[n:]
+		if 3*bad > runes+len(rest)/2 { // whatever follows
+			return "", false
+		}
 	}
-	if runes < 3 || runes < 3*bad {
+	if runes < 3 {
 		return "", false
 	}
 	var out strings.Builder

@@ -50,7 +50,7 @@ const (
 	// maxTags bounds the tags of all HTML parts together. Newsletters have 10,000,
 	// a report of 2,000 rows and 10 columns 44,000; more than this hardly fits
 	// into the 1 MB that the API is given.
-	maxTags = 80_000
+	maxTags = 60_000
 
 	// maxPlaces bounds the places where HTML shows parts of the message. Real mail
 	// has a hundred.
