@@ -71,7 +71,9 @@ func cutFooter(raw []byte) (data, footer []byte) {
 		isDigits := !bytes.ContainsFunc(digits, func(r rune) bool { return r >= 0x80 || !isBase64(byte(r)) })
 		switch {
 		case end < 0 && !isDigits:
-			end = pos
+			if end = pos; end == 0 {
+				return raw, nil // there is no base64 before it
+			}
 		case end < 0 && len(digits) < len(line):
 			end = next
 		case end >= 0 && isDigits && len(digits) >= minDigits:
@@ -79,7 +81,7 @@ func cutFooter(raw []byte) (data, footer []byte) {
 		}
 		pos = next
 	}
-	if end <= 0 || len(bytes.TrimSpace(raw[end:])) == 0 || end < minDigits && !bytes.Contains(raw[:end], []byte("=")) {
+	if end < 0 || len(bytes.TrimSpace(raw[end:])) == 0 || end < minDigits && !bytes.Contains(raw[:end], []byte("=")) {
 		return raw, nil
 	}
 	return raw[:end], raw[end:]
