@@ -127,6 +127,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	scheduling.Go(func() { g.scheduler.Run(delivering) })
 	serving.Go(func() { g.notifier.Run(ctx) })
 	serving.Go(func() { g.sweep(ctx) })
+	serving.Go(func() { g.watch(ctx) })
 	failures := make(chan error, len(g.listeners))
 	for _, l := range g.listeners {
 		serving.Go(func() {

@@ -19,7 +19,7 @@ const (
 // sweep takes out of the spool what need not be kept any more, until ctx ends.
 func (g *Gateway) sweep(ctx context.Context) {
 	r := g.cfg.Retention
-	keep := spool.Keep{Content: r.Content.Std(), Sent: r.Sent.Std(), Failed: r.Failed.Std(), Threads: r.Threads.Std()}
+	keep := spool.Keep{Content: r.Content.Std(), Sent: r.Sent.Std(), Failed: r.Failed.Std(), Threads: r.Threads.Std(), Repeats: g.cfg.Delivery.Dedupe.Std()}
 	clock, wait := spool.NewClock(g.now), time.NewTimer(sweepEvery)
 	defer wait.Stop()
 	for {

@@ -107,6 +107,10 @@ type Store interface {
 	// places, however much waits there.
 	Waiting(ctx context.Context) ([]Place, error)
 
+	// Backlog says how much is open, and since when the oldest of it is: zero where
+	// nothing is. It costs by the places, too.
+	Backlog(ctx context.Context) (waiting int, oldest time.Time, err error)
+
 	// Prune takes out what need not be kept any more. Each call looks at no more
 	// than limit messages, ids or conversations, and returns at how many; 0 says
 	// that a round is over, and that the next may wait.
@@ -274,12 +278,12 @@ type Room struct {
 }
 
 // Keep says how long what has ended is kept, from the end of the last attempt on.
-// A message younger than five days is kept in any case: it may be repeated.
 type Keep struct {
 	Content time.Duration // bodies of messages that were sent
 	Sent    time.Duration // what happened to them
 	Failed  time.Duration // messages of which a request failed or was dropped, whole
 	Threads time.Duration // ids and conversations, from their last message on
+	Repeats time.Duration // what may be repeated, from its acceptance on, whatever the others say
 }
 
 // Place is where a request waits: what a route has for an inbox of a team.

@@ -246,6 +246,23 @@ var holdCases = []testCase{
 		f.waiting(spool.Place{Team: "bank", Route: "behind", Inbox: 202}, spool.Place{Team: "bank", Route: "support", Inbox: 202},
 			spool.Place{Team: "shop", Route: "support", Inbox: 202})
 	}},
+	{"Backlog", func(f *fixture) { // how much is open, and since when
+		f.backlog(0, time.Time{})
+		f.send(letter{route: "news", inbox: 9})
+		f.now = f.now.Add(time.Minute)
+		f.many(3, letter{})
+		f.backlog(4, epoch)
+		for _, t := range f.claim() {
+			if t.Route == "news" {
+				f.sent(t, 7)
+			} else {
+				f.sleep(t, time.Hour)
+			}
+		}
+		f.backlog(3, f.now)
+		f.moved(spool.Moved{Requests: 3})(f.operator.Drop(f.Context(), f.now, spool.Filter{}))
+		f.backlog(0, time.Time{})
+	}},
 	{"Gates", func(f *fixture) { // what, why, since when; kept over a restart
 		f.hold(spool.Gate{Route: "support", Reason: "403"})
 		f.hold(spool.Gate{Team: "bank", Reason: "401", Since: epoch.Add(-time.Hour)})
@@ -268,6 +285,14 @@ var holdCases = []testCase{
 			f.Errorf("what waits behind the hold says %q, which does not tell why", s.Reason)
 		}
 	}},
+}
+
+// backlog fails the test unless so much is open, the oldest of it since then.
+func (f *fixture) backlog(want int, since time.Time) {
+	f.Helper()
+	if n, oldest, err := f.Backlog(f.Context()); n != want || !oldest.Equal(since) || err != nil {
+		f.Errorf("%d are open since %s (%v), want %d since %s", n, oldest, err, want, since)
+	}
 }
 
 // hold shuts a gate, of the team "shop" where none is named.

@@ -52,7 +52,7 @@ var pruneCases = []testCase{
 		f.now = f.now.Add(4 * day)
 		for n := 1; n > 0; {
 			var err error
-			if n, err = f.Prune(f.Context(), f.now, spool.Keep{}, 10); err != nil {
+			if n, err = f.Prune(f.Context(), f.now, spool.Keep{Repeats: 5 * day}, 10); err != nil {
 				f.Fatal(err)
 			}
 		}

@@ -184,3 +184,35 @@ func (r *Reader) Waiting(ctx context.Context) (places []spool.Place, err error) 
 		}
 	}
 }
+
+const (
+	sqlOpen   = `SELECT COALESCE(sum(n), 0) FROM counter WHERE state <= 4`
+	sqlOldest = `
+SELECT m.accepted FROM request r JOIN message m ON m.id = r.message
+ WHERE r.state <= 4 AND r.team = ? AND r.route = ? AND r.inbox = ? ORDER BY r.id LIMIT 1`
+)
+
+// Backlog implements spool.Store.
+func (r *Reader) Backlog(ctx context.Context) (waiting int, oldest time.Time, err error) {
+	if err := r.db.QueryRowContext(ctx, sqlOpen).Scan(&waiting); err != nil {
+		return 0, oldest, classify(err)
+	}
+	places, err := r.Waiting(ctx)
+	if err != nil {
+		return 0, oldest, err
+	}
+	for _, at := range places {
+		var accepted int64
+		err := r.db.QueryRowContext(ctx, sqlOldest, at.Team, at.Route, at.Inbox).Scan(&accepted)
+		if errors.Is(err, sql.ErrNoRows) {
+			continue // it ended meanwhile
+		}
+		if err != nil {
+			return 0, oldest, classify(err)
+		}
+		if t := moment(accepted); oldest.IsZero() || t.Before(oldest) {
+			oldest = t
+		}
+	}
+	return waiting, oldest, nil
+}

@@ -17,10 +17,6 @@ type sweep struct {
 	threads int64  // conversations used before this go; fixed for a round, so that no link outlives its conversation
 }
 
-// memory is how long a message may be repeated: while it is that young, its
-// fingerprint is kept.
-const memory = 5 * 24 * time.Hour
-
 // Prune implements spool.Store.
 func (s *Store) Prune(ctx context.Context, now time.Time, keep spool.Keep, limit int) (int, error) {
 	return run(ctx, s, 0, func(w *writer) (int, error) {
@@ -88,7 +84,7 @@ func (w *writer) pruneMessages(at *sweep, now time.Time, keep spool.Keep, limit 
 	}
 	for failed, age := range map[bool]time.Duration{false: keep.Sent, true: keep.Failed} {
 		ended := stamp(now.Add(-age))
-		old, err := w.ids(sqlOld, from, at.last, stamp(now.Add(-max(age, memory))), ended, failed)
+		old, err := w.ids(sqlOld, from, at.last, stamp(now.Add(-max(age, keep.Repeats))), ended, failed)
 		if err != nil {
 			return n, err
 		}
