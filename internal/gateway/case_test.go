@@ -281,6 +281,10 @@ func (s *scene) mode(text string) {
 		s.modes.LocalIDMemory = d
 	case "merge":
 		s.modes.Merge = true
+	case "members":
+		s.modes.MemberObjects = value == "objects"
+	case "cursor":
+		s.modes.DateCursor = value == "date"
 	default:
 		s.t.Fatalf("no mode of the sandbox is called %q", key)
 	}
