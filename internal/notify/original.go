@@ -2,6 +2,7 @@ package notify
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -26,10 +27,11 @@ func original(a *spool.Report, can Extensions) (p part, ok bool) {
 	if len(a.Raw) == 0 {
 		return part{}, false
 	}
-	header := proper(head(a.Raw))
+	all := head(a.Raw)
+	header := proper(public(all))
 	limit := map[string]int{"": maxUnasked, fullOnly: maxAsked}[a.Return]
 	if a.Action == spool.FailedAction && len(a.Raw) <= limit {
-		if p, ok := whole(header, proper(a.Raw), can); ok {
+		if p, ok := whole(header, proper(a.Raw[len(all):]), can); ok {
 			return p, true
 		}
 	}
@@ -43,7 +45,8 @@ func original(a *spool.Report, can Extensions) (p part, ok bool) {
 }
 
 // whole is the message itself, if it can go to the server as it is.
-func whole(header, raw []byte, can Extensions) (p part, ok bool) {
+func whole(header, rest []byte, can Extensions) (p part, ok bool) {
+	raw := slices.Concat(header, rest)
 	switch {
 	case !goes(raw):
 		return part{}, false
@@ -55,6 +58,23 @@ func whole(header, raw []byte, can Extensions) (p part, ok bool) {
 		return part{"message/global", "8bit", "Original message", raw}, true // RFC 6532, section 3.7
 	}
 	return part{}, false
+}
+
+// public is a header without what never leaves the relay: hidden recipients, and
+// what the application says to the relay itself.
+func public(header []byte) (fields []byte) {
+	hidden := false
+	for line := range bytes.Lines(header) {
+		if line[0] != ' ' && line[0] != '\t' { // not a folded line
+			name, _, _ := strings.Cut(strings.ToLower(string(line)), ":")
+			name = strings.TrimSpace(name)
+			hidden = name == "bcc" || name == "resent-bcc" || strings.HasPrefix(name, "x-heymarket-")
+		}
+		if !hidden {
+			fields = append(fields, line...)
+		}
+	}
+	return fields
 }
 
 // proper makes every line end CRLF.
