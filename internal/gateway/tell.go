@@ -27,7 +27,7 @@ func notifier(cfg *config.Config, p Parts, own func() []net.Addr) *notify.Notifi
 	return notify.New(o)
 }
 
-// announce says what happened to a message, and makes a notice of it.
+// announce says what happened, and makes a notice of it.
 func (g *Gateway) announce(ctx context.Context, e events.Event) {
 	if n := notify.Encoder(g.cfg.Events.Kinds)(e); n != nil {
 		if err := g.store.Tell(ctx, e.Time, n); err != nil {

@@ -14,7 +14,6 @@ const watchEvery = time.Minute
 // watch tells when too much waits, or something for too long, until ctx ends.
 func (g *Gateway) watch(ctx context.Context) {
 	over := notify.Watch{Backlog: g.cfg.Events.Backlog, Oldest: g.cfg.Events.Oldest.Std()}
-	encode := notify.Encoder(g.cfg.Events.Kinds)
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	for {
@@ -29,12 +28,7 @@ func (g *Gateway) watch(ctx context.Context) {
 			continue
 		}
 		for _, e := range over.Look(g.now(), waiting, oldest) {
-			if n := encode(e); n != nil {
-				if err := g.store.Tell(ctx, e.Time, n); err != nil {
-					g.sink.Record(events.Event{Kind: events.Trouble, Time: g.now(), Reason: "an event could not be stored for the webhook", Err: err})
-				}
-			}
-			g.sink.Record(e)
+			g.announce(ctx, e)
 		}
 	}
 }
