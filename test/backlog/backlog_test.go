@@ -44,9 +44,9 @@ INSERT INTO content (message, html, start, text, raw) SELECT i, hex(randomblob(2
 INSERT INTO conversation (id, team, inbox, members, convo_id, title, base, used)
 SELECT lane, 'shop', 202, format('u%d@example.com', lane), 0, 'Hello', 'hello', :now FROM n WHERE lane = i`, `
 INSERT INTO link (key, conversation, owner) SELECT randomblob(16), lane, i FROM n`, `
-INSERT INTO request (id, message, conversation, joined, lane, local_id, targets, members, team, inbox, route, priority, class, subject_line, dsn, state, turn, due)
+INSERT INTO request (id, message, conversation, joined, lane, local_id, targets, members, team, inbox, route, priority, class, subject_line, dsn, replied, clue, state, turn, due)
 SELECT i, i, lane, lane <> i, lane, format('L%d', i), json_array(format('to:u%d@example.com', lane)), format('u%d@example.com', lane),
-       'shop', 202, route, 1, 1, 0, '', iif(lane <> i, 0, iif(i % 100 = 7, 2, 1)), i, iif(i % 100 = 7 AND lane = i, :now + 600000000000, 0) FROM n`, `
+       'shop', 202, route, 1, 1, 0, '', 0, '', iif(lane <> i, 0, iif(i % 100 = 7, 2, 1)), i, iif(i % 100 = 7 AND lane = i, :now + 600000000000, 0) FROM n`, `
 INSERT INTO counter (route, state, n, gone) SELECT route, state, count(*), 0 FROM request GROUP BY route, state`, `
 UPDATE sequence SET turn = :waiting`, `
 INSERT INTO gate (team, route, held, reason) VALUES ('shop', 'held', :now, 'a try'), ('shop', '', 0, '')`,

@@ -10,6 +10,7 @@ import (
 // with a thousand and with a million waiting. want are all the steps that may
 // touch a table.
 func TestPlans(t *testing.T) {
+	s := openSpool(t, Options{})
 	const byID, byR = "request USING INTEGER PRIMARY KEY (rowid=?)", "r USING INTEGER PRIMARY KEY (rowid=?)"
 	for name, c := range map[string]struct {
 		query string
@@ -139,7 +140,7 @@ func TestPlans(t *testing.T) {
 		"tries":   {sqlTries, []string{"attempt USING PRIMARY KEY (request=?)"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := plan(t, c.query)
+			got := plan(t, s, c.query)
 			missing := map[string]bool{}
 			for _, w := range c.want {
 				missing["SEARCH "+w] = true
@@ -165,9 +166,8 @@ func TestPlans(t *testing.T) {
 }
 
 // plan is what SQLite would do for a query.
-func plan(t *testing.T, query string) (steps []string) {
+func plan(t *testing.T, s *Store, query string) (steps []string) {
 	t.Helper()
-	s := openSpool(t, Options{})
 	rows, err := s.Reader.db.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+query, make([]any, strings.Count(query, "?"))...)
 	if err != nil {
 		t.Fatal(err)
