@@ -45,6 +45,7 @@ func bounded(t *testing.T, n int, f func()) {
 // FuzzConvert holds of any input what is true of every message: no panic, an
 // Error or a message in valid UTF-8 that is never empty, and the same twice.
 func FuzzConvert(f *testing.F) {
+	addKept(f)
 	files, err := filepath.Glob("testdata/*.eml")
 	if err != nil || len(files) == 0 {
 		f.Fatal("no testdata", err)
@@ -114,6 +115,7 @@ func checkHeader(t *testing.T, h Header) {
 // FuzzPlainBody holds that a body which is not empty never gives an empty result,
 // and that nothing in a plain body becomes markup or is lost.
 func FuzzPlainBody(f *testing.F) {
+	addKept(f)
 	for _, s := range []string{"Hello", "> quoted\n>> deeper", " a  b\t<b>", "https://x.example/?a=b&c=\"d\"", "www.x.example a@b.example", "\xff\xfe\x00a", "\x1b$B$3", "a\n-- \nb\n\nc\n> d\n> -- \n>> e"} {
 		f.Add(s)
 	}
@@ -243,6 +245,7 @@ func FuzzAddresses(f *testing.F) {
 // FuzzIDs holds that a field gives ids without white space, none empty, and that
 // one id in brackets is read.
 func FuzzIDs(f *testing.F) {
+	addKept(f)
 	for _, s := range []string{"<a@b> <c@d>", "a@b, c@d", "<a@x <b@y>", "=?utf-8?q?=3Ca=40b=3E?=", "<>", "undefined \x00<\xff@x>"} {
 		f.Add(s)
 	}
@@ -350,6 +353,7 @@ func FuzzTNEF(f *testing.F) {
 // FuzzSMIME holds that any CMS gives content that is no longer than itself, and a
 // message or an Error.
 func FuzzSMIME(f *testing.F) {
+	addKept(f)
 	files, err := filepath.Glob("testdata/*smime*.eml")
 	if err != nil || len(files) == 0 {
 		f.Fatal("no testdata", err)
