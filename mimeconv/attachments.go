@@ -39,13 +39,18 @@ func (c *converter) sortFiles(files []file, images []image) ([]attachment, error
 		}
 	}
 	if len(attachments) > 0 && c.options.Attachments != Link && c.options.Attachments != Drop {
-		return nil, errAttachments(attachments)
+		return nil, errAttachments(attachments, c.options.Link != nil)
 	}
 	return attachments, nil
 }
 
-// errAttachments refuses a message for its attachments, and says what to do.
-func errAttachments(attachments []attachment) *Error {
+// errAttachments refuses a message for its attachments, and says what to do: to
+// link them only where there is somewhere to store them.
+func errAttachments(attachments []attachment, store bool) *Error {
+	keys := `"attachments: drop"`
+	if store {
+		keys = `"attachments: link" or ` + keys
+	}
 	var names []string
 	for i, a := range attachments {
 		if i == maxNamed {
@@ -54,8 +59,7 @@ func errAttachments(attachments []attachment) *Error {
 		}
 		names = append(names, fmt.Sprintf("%q (%s, %s)", a.name, a.kind, size(len(a.data))))
 	}
-	return refuse(ErrAttachment, "attachments cannot be sent: %s; to send the message without them, "+
-		"set \"attachments: link\" or \"attachments: drop\" on the route", strings.Join(names, ", "))
+	return refuse(ErrAttachment, "attachments cannot be sent: %s; to send the message without them, set %s on the route", strings.Join(names, ", "), keys)
 }
 
 // placeAttachments links or drops the attachments, and tells the reader.

@@ -162,10 +162,14 @@ func TestRejectNames(t *testing.T) {
 	}
 	_, err := Convert([]byte(multipart("mixed", parts)), Options{})
 	checkKind(t, err, ErrAttachment)
-	for _, want := range []string{`"0.pdf"`, `"9.pdf"`, "and 2 more", `"attachments: link"`, `"attachments: drop"`} {
+	for _, want := range []string{`"0.pdf"`, `"9.pdf"`, "and 2 more", `set "attachments: drop" on`} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in %q", want, err)
 		}
+	}
+	_, err = Convert([]byte(multipart("mixed", parts)), Options{Link: func(Attachment) (string, error) { return "", nil }})
+	if want := `set "attachments: link" or "attachments: drop" on`; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%q is not in %v", want, err)
 	}
 }
 

@@ -62,5 +62,5 @@ func ExampleError() {
 		fmt.Println(refused.Detail)
 	}
 	// Output:
-	// attachments cannot be sent: "scan.pdf" (application/pdf, 10 bytes); to send the message without them, set "attachments: link" or "attachments: drop" on the route
+	// attachments cannot be sent: "scan.pdf" (application/pdf, 10 bytes); to send the message without them, set "attachments: drop" on the route
 }
