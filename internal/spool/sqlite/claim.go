@@ -185,10 +185,12 @@ func (c *claim) pick(room spool.Room, slot int64) (h head, ok bool, err error) {
 	return head{}, false, nil
 }
 
-// sqlReady jumps from one place to the next, over all that waits between.
+// sqlReady jumps from one place to the next, over all that waits between. SQLite
+// begins a comparison of rows at their equals even where they are excluded, and
+// would step through all that waits in the place: so it begins at the next inbox.
 const sqlReady = `
 SELECT id, route, inbox FROM request
- WHERE state = 1 AND team = ? AND class = ? AND (route, inbox) > (?, ?) ORDER BY route, inbox, turn LIMIT 1`
+ WHERE state = 1 AND team = ? AND class = ? AND (route, inbox) >= (?, ? + 1) ORDER BY route, inbox, turn LIMIT 1`
 
 // turnOf is the oldest head of the place after the one served last.
 func (c *claim) turnOf(g gateClass, probe bool, later *time.Time) (h head, ok bool, err error) {

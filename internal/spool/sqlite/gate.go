@@ -169,10 +169,10 @@ func (r *Reader) Gates(ctx context.Context) (gates []spool.Gate, err error) {
 
 const sqlWaiting = `
 SELECT team, route, inbox FROM request
- WHERE state <= 4 AND (team, route, inbox) > (?, ?, ?) ORDER BY team, route, inbox LIMIT 1`
+ WHERE state <= 4 AND (team, route, inbox) >= (?, ?, ? + 1) ORDER BY team, route, inbox LIMIT 1`
 
 // Waiting implements spool.Store. It jumps from one place to the next, over all
-// that waits between.
+// that waits between, as sqlReady does.
 func (r *Reader) Waiting(ctx context.Context) (places []spool.Place, err error) {
 	for at := (spool.Place{}); ; places = append(places, at) {
 		err := r.db.QueryRowContext(ctx, sqlWaiting, at.Team, at.Route, at.Inbox).Scan(&at.Team, &at.Route, &at.Inbox)
