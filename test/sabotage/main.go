@@ -102,7 +102,7 @@ func try(s sabotage) string {
 	if err != nil {
 		return err.Error()
 	}
-	cmd := exec.Command("go", "test", "-count=1", "-timeout=120s", "-run", pattern(s.tests), s.pkg)
+	cmd := exec.Command("go", "test", "-count=1", "-timeout=120s", "-vet=off", "-ldflags=-s -w", "-run", pattern(s.tests), s.pkg)
 	cmd.Env = append(os.Environ(), "GOFLAGS=-overlay="+overlay, "CGO_ENABLED=0") // as it is released, and the cache is shared with that
 	out, err := cmd.CombinedOutput()
 	if err == nil {
