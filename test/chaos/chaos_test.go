@@ -115,9 +115,9 @@ func buildAt(t *testing.T, dir, configuration string, api *sandbox.Sandbox, seed
 	if err != nil {
 		t.Fatal(err)
 	}
-	chance := newChance(seed)
 	g, err := gateway.New(cfg, gateway.Parts{
-		Now: now, Store: store, Sink: events.Sinks{}, Transport: api, Random: chance, Jitter: chance.Float64,
+		Now: now, Store: store, Sink: events.Sinks{}, Transport: api, Random: newChance(seed),
+		Jitter: func() float64 { return 0.5 }, // so that a run can be repeated
 		Listen: func(string, string) (net.Listener, error) { return &deaf{closed: make(chan struct{})}, nil },
 	})
 	if err != nil {
@@ -142,12 +142,6 @@ func (c *chance) Read(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.source.Read(p)
-}
-
-func (c *chance) Float64() float64 {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return rand.New(c.source).Float64()
 }
 
 // hand hands over message i, the next of its conversation.
