@@ -313,11 +313,10 @@ func FuzzCalendar(f *testing.F) {
 	})
 }
 
-// FuzzTNEF holds that any winmail.dat gives clean text and files that are no
-// longer than itself, and that nothing of it is needed to end.
-func FuzzTNEF(f *testing.F) {
-	addKept(f)
-	files, err := filepath.Glob("testdata/*tnef*.eml")
+// addCases begins with what is within each of the golden cases that pattern names.
+func addCases(f *testing.F, pattern string, within func(raw string) []byte) {
+	f.Helper()
+	files, err := filepath.Glob(pattern)
 	if err != nil || len(files) == 0 {
 		f.Fatal("no testdata", err)
 	}
@@ -326,10 +325,19 @@ func FuzzTNEF(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
-		_, encoded, _ := strings.Cut(string(raw), "eJ8+I")
-		data, _ := decodeBase64([]byte("eJ8+I" + encoded))
-		f.Add(data)
+		f.Add(within(string(raw)))
 	}
+}
+
+// FuzzTNEF holds that any winmail.dat gives clean text and files that are no
+// longer than itself, and that nothing of it is needed to end.
+func FuzzTNEF(f *testing.F) {
+	addKept(f)
+	addCases(f, "testdata/*tnef*.eml", func(raw string) []byte {
+		_, encoded, _ := strings.Cut(raw, "eJ8+I")
+		data, _ := decodeBase64([]byte("eJ8+I" + encoded))
+		return data
+	})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		raw := append([]byte("Subject: x\r\nContent-Type: application/ms-tnef\r\n\r\n"), data...)
 		size := 0
@@ -354,19 +362,11 @@ func FuzzTNEF(f *testing.F) {
 // message or an Error.
 func FuzzSMIME(f *testing.F) {
 	addKept(f)
-	files, err := filepath.Glob("testdata/*smime*.eml")
-	if err != nil || len(files) == 0 {
-		f.Fatal("no testdata", err)
-	}
-	for _, file := range files {
-		raw, err := os.ReadFile(file)
-		if err != nil {
-			f.Fatal(err)
-		}
-		_, encoded, _ := strings.Cut(string(raw), "\r\n\r\n")
+	addCases(f, "testdata/*smime*.eml", func(raw string) []byte {
+		_, encoded, _ := strings.Cut(raw, "\r\n\r\n")
 		data, _ := decodeBase64([]byte(encoded))
-		f.Add(data)
-	}
+		return data
+	})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var content []byte
 		bounded(t, len(data), func() { content, _ = signedContent(data) })
