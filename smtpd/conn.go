@@ -61,8 +61,8 @@ type conn struct {
 // answer is what the session knows of the reply that go-smtp writes next.
 type answer struct {
 	handlers bool   // the words are the Handler's, who has told of a refusal itself
-	heard    func() // Reply.Heard
-	left     func() // Reply.Left
+	heard    func() // Reply.Confirmed
+	left     func() // Reply.Written
 	err      error  // the cause, for the log
 	note     string // more for the administrator than the client is told
 }

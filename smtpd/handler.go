@@ -44,12 +44,12 @@ type Reply struct {
 	Enhanced string // RFC 3463 status code, such as "2.0.0"
 	Text     string // one line, without codes
 
-	// Heard, where not nil, is called at most once: when the client sends
-	// anything at all after this reply, and so surely got it. It is not called
-	// when the client breaks off, whose retry is then no second message.
-	Heard func()
+	// Confirmed, if not nil, is called at most once: when the client sends anything
+	// after this reply, which shows that it received it. It is not called if the
+	// connection ends first: the client may then send the message again.
+	Confirmed func()
 
-	// Left, where not nil, is called at most once: when this reply was written to
-	// the connection. Whether the client read it nobody knows.
-	Left func()
+	// Written, if not nil, is called at most once: when this reply has been written
+	// to the connection. That does not show that the client received it.
+	Written func()
 }

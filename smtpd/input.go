@@ -205,7 +205,7 @@ func (c *conn) hear() {
 	heard := c.heard
 	c.heard = nil
 	for _, f := range heard {
-		c.guarded("Heard", f)
+		c.guarded("Confirmed", f)
 	}
 }
 

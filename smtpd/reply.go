@@ -93,7 +93,7 @@ func (c *conn) left(code int) {
 		c.heard = append(c.heard, c.answer.heard)
 	}
 	if c.answer.left != nil {
-		c.guarded("Left", c.answer.left)
+		c.guarded("Written", c.answer.left)
 	}
 	c.answer = answer{}
 	c.challenged = code == 334

@@ -185,7 +185,7 @@ func TestHeard(t *testing.T) {
 	var heard atomic.Int32
 	h := open(t, Options{}, &recorder{reply: func(_ context.Context, env *Envelope) Reply {
 		r := queued(env)
-		r.Heard = func() { heard.Add(1) }
+		r.Confirmed = func() { heard.Add(1) }
 		return r
 	}})
 	deliver := func(c *client, content string) {
@@ -232,11 +232,11 @@ func TestHeard(t *testing.T) {
 	})
 }
 
-// A panic in Heard or Left must not end the process.
+// A panic in Confirmed or Written must not end the process.
 func TestCallbacksPanic(t *testing.T) {
 	h := open(t, Options{}, &recorder{reply: func(_ context.Context, env *Envelope) Reply {
 		r := queued(env)
-		r.Heard, r.Left = func() { panic("inner") }, func() { panic("outer") }
+		r.Confirmed, r.Written = func() { panic("inner") }, func() { panic("outer") }
 		return r
 	}})
 	c := h.dial(t)
@@ -247,7 +247,7 @@ func TestCallbacksPanic(t *testing.T) {
 	for _, e := range h.all() {
 		told += fmt.Sprintln(e.Reason, e.Err)
 	}
-	if !strings.Contains(told, "Heard panic: inner") || !strings.Contains(told, "Left panic: outer") {
+	if !strings.Contains(told, "Confirmed panic: inner") || !strings.Contains(told, "Written panic: outer") {
 		t.Errorf("told %s", told)
 	}
 }
@@ -260,7 +260,7 @@ func TestLeft(t *testing.T) {
 			l := &cuttable{}
 			h := openOn(t, Listener{Listener: l.listen(t), Allow: loopback}, Options{}, &recorder{reply: func(context.Context, *Envelope) Reply {
 				l.cut.Store(want == 0)
-				return Reply{Code: 554, Enhanced: "5.6.0", Text: "no", Left: func() { left.Add(1) }}
+				return Reply{Code: 554, Enhanced: "5.6.0", Text: "no", Written: func() { left.Add(1) }}
 			}})
 			c := h.dial(t)
 			c.begin()

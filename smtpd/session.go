@@ -155,7 +155,7 @@ func (s *session) Data(r io.Reader) error {
 	env := s.mail.env
 	env.Received = s.server.o.Now()
 	reply, failure := s.server.handle(env, in.raw)
-	s.answer = answer{handlers: failure == nil, heard: reply.Heard, left: reply.Left, err: failure}
+	s.answer = answer{handlers: failure == nil, heard: reply.Confirmed, left: reply.Written, err: failure}
 	enhanced, ok := parseEnhanced(reply.Enhanced, reply.Code)
 	if !ok {
 		enhanced = smtp.EnhancedCode{reply.Code / 100, 0, 0}

@@ -42,7 +42,7 @@ func (g *Gateway) answer(ctx context.Context, plan *Plan, queueID string, reply 
 		// RFC 3463, section 3.4: something of the destination system, which only the API knows.
 		reply.Code, reply.Enhanced = 554, "5.3.0"
 		reply.Text = "Heymarket refused it: " + strings.Join(strings.Fields(failed[0]), " ") + " (" + queueID + ")"
-		reply.Left = func() { g.answered(ctx, queueID) }
+		reply.Written = func() { g.answered(ctx, queueID) }
 	case len(sent) > 0:
 		reply.Text += ", sent: " + strings.Join(sent, ", ")
 	}

@@ -312,11 +312,11 @@ func (s *scene) mail(text, how string) {
 	hand := func() {
 		r := s.gateway.Handle(s.t.Context(), env, []byte(strings.ReplaceAll(message, "\n", "\r\n")))
 		s.replies[n], s.took[n] = fmt.Sprintf("%d %s %s", r.Code, r.Enhanced, r.Text), time.Since(env.Received).String()
-		if r.Left != nil && how != "reply lost" {
-			r.Left()
+		if r.Written != nil && how != "reply lost" {
+			r.Written()
 		}
-		if r.Heard != nil && how == "" {
-			r.Heard()
+		if r.Confirmed != nil && how == "" {
+			r.Confirmed()
 		}
 	}
 	if how == "meanwhile" {

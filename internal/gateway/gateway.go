@@ -181,7 +181,7 @@ func (g *Gateway) Handle(ctx context.Context, env *smtpd.Envelope, raw []byte) s
 		g.answer(ctx, plan, receipt.QueueID, &reply)
 	}
 	if plan.Message.Weak {
-		reply.Heard = func() { g.heard(ctx, receipt.QueueID) }
+		reply.Confirmed = func() { g.heard(ctx, receipt.QueueID) }
 	}
 	return reply
 }
