@@ -180,7 +180,7 @@ func (c queueStatsCmd) Run(p *program) (err error) {
 	if err != nil {
 		return err
 	}
-	gates, err := op.Gates(p.ctx)
+	gates, err := op.Holds(p.ctx)
 	if err != nil {
 		return err
 	}

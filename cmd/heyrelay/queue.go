@@ -25,7 +25,7 @@ type queueCmd struct {
 
 type queueListCmd struct {
 	configured
-	State     []string      `placeholder:"STATE" help:"Only these: queued, ready, asleep, claimed, held, sent, flagged, failed, dropped, or waiting for the first five."`
+	State     []string      `placeholder:"STATE" help:"Only these: queued, ready, deferred, active, held, sent, flagged, failed, dropped, or waiting for the first five."`
 	Route     string        `placeholder:"NAME" help:"Only of this route."`
 	Recipient string        `placeholder:"ADDRESS" help:"Only to this address."`
 	OlderThan time.Duration `placeholder:"DURATION" help:"Only what was accepted longer ago, such as 15m."`
@@ -59,7 +59,7 @@ func (c queueListCmd) Run(p *program) error {
 func parseStates(names []string) (states []spool.State, err error) {
 	for _, n := range names {
 		if n == "waiting" {
-			states = append(states, spool.Queued, spool.Ready, spool.Asleep, spool.Claimed, spool.Held)
+			states = append(states, spool.Queued, spool.Ready, spool.Deferred, spool.Active, spool.Held)
 			continue
 		}
 		s, err := spool.ParseState(n)
@@ -114,7 +114,7 @@ func (c queueShowCmd) Run(p *program) error {
 		out.SetIndent("", "  ")
 		out.SetEscapeHTML(false)
 		return out.Encode(struct {
-			spool.Story
+			spool.MessageDetail
 			Warnings json.RawMessage `json:"warnings,omitempty"`
 		}{story, story.Warnings})
 	})

@@ -53,18 +53,18 @@ func later(a, b time.Time) time.Time {
 func (s *Scheduler) call(ctx context.Context, t spool.Task) result {
 	r := result{task: t, call: t.Call}
 	if t.Call == spool.Send && t.Unknown && s.forgotten(t) {
-		r.call = spool.Search
+		r.call = spool.FindMessage
 	}
-	if t.Foreign {
+	if t.ConvoConflict {
 		r.local = fmt.Sprintf("X-Heymarket-Convo-Id: conversation %d is known by now for other participants", t.ConvoID)
 		return r
 	}
 	client := s.o.Teams[t.Team].Client
 	var err error
 	switch r.call {
-	case spool.Look:
+	case spool.CheckConversation:
 		r.convo, err = client.Conversation(ctx, t.ConvoID)
-	case spool.Search:
+	case spool.FindMessage:
 		from, until := earlier(t.FirstSend, t.LastSend), later(t.FirstSend, t.LastSend)
 		r.search, err = client.MessagesAll(ctx, t.LocalID, from.Add(-searchMargin), until.Add(s.o.Timeout+searchMargin))
 	default:
@@ -81,7 +81,7 @@ func (s *Scheduler) call(ctx context.Context, t spool.Task) result {
 func Email(t spool.Task, creator int64) heymarket.Email {
 	m := heymarket.Email{CreatorID: creator, Inbox: t.Inbox, Text: t.HTML, RawText: t.Text, LocalID: t.LocalID}
 	if t.Subject != "" {
-		m.Text = t.HTML[:t.Start] + "<p>Subject: " + html.EscapeString(t.Subject) + "</p>\n" + t.HTML[t.Start:]
+		m.Text = t.HTML[:t.SubjectOffset] + "<p>Subject: " + html.EscapeString(t.Subject) + "</p>\n" + t.HTML[t.SubjectOffset:]
 		m.RawText = "Subject: " + t.Subject + "\n\n" + t.Text
 	}
 	if t.ConvoID != 0 {

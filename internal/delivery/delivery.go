@@ -22,18 +22,18 @@ import (
 
 // Store is what delivery needs of the spool.
 type Store interface {
-	Claim(ctx context.Context, now time.Time, lease time.Duration, rooms ...spool.Room) ([]spool.Task, time.Time, error)
+	Claim(ctx context.Context, now time.Time, lease time.Duration, rooms ...spool.Capacity) ([]spool.Task, time.Time, error)
 	Finish(ctx context.Context, now time.Time, outcomes ...spool.Outcome) ([]spool.Finished, error)
-	Release(ctx context.Context, tasks ...spool.Task) error
+	Unclaim(ctx context.Context, tasks ...spool.Task) error
 	Spend(ctx context.Context, now time.Time, team string, rate, calls int) error
-	Hold(ctx context.Context, now time.Time, g spool.Gate, event []byte) error
-	Lift(ctx context.Context, now time.Time, at spool.Place, event []byte) (woken int, err error)
-	Tell(ctx context.Context, now time.Time, event []byte) error
-	Wake(ctx context.Context, now time.Time, team string) (woken int, err error)
-	Jumped(ctx context.Context, now time.Time, team string) (woken int, err error)
-	Gates(ctx context.Context) ([]spool.Gate, error)
-	Waiting(ctx context.Context) ([]spool.Place, error)
-	Changed(ctx context.Context) (bool, error)
+	Hold(ctx context.Context, now time.Time, g spool.Hold, event []byte) error
+	Release(ctx context.Context, now time.Time, at spool.Destination, event []byte) (woken int, err error)
+	AddEvent(ctx context.Context, now time.Time, event []byte) error
+	MakeDue(ctx context.Context, now time.Time, team string) (woken int, err error)
+	ClockChanged(ctx context.Context, now time.Time, team string) (woken int, err error)
+	Holds(ctx context.Context) ([]spool.Hold, error)
+	Destinations(ctx context.Context) ([]spool.Destination, error)
+	ChangedExternally(ctx context.Context) (bool, error)
 }
 
 // Team is a Heymarket team: who calls, and how much it may.
@@ -90,7 +90,7 @@ type Scheduler struct {
 	guards   map[string]*guard
 	clock    *spool.Clock
 	jumped   time.Time // when the clock was set last; zero if never
-	holds    map[spool.Place]*hold
+	holds    map[spool.Destination]*hold
 	settled  bool // see settle
 
 	shut shutters
@@ -114,7 +114,7 @@ func New(o Options) *Scheduler {
 		probes:   make(chan probed, len(o.Teams)),
 		inFlight: map[string]int{},
 		guards:   map[string]*guard{},
-		holds:    map[spool.Place]*hold{},
+		holds:    map[spool.Destination]*hold{},
 	}
 }
 
@@ -149,7 +149,7 @@ func (s *Scheduler) Run(ctx context.Context) {
 		case <-s.kick:
 		case <-timer.C:
 		case <-look.C:
-			changed, err := s.o.Store.Changed(ctx)
+			changed, err := s.o.Store.ChangedExternally(ctx)
 			if jumped := s.watchClock(); !jumped && !changed && err == nil {
 				continue
 			}
@@ -184,7 +184,7 @@ func (s *Scheduler) collect(ended []spool.Outcome) []spool.Outcome {
 // watchClock reports whether the clock was set, and has nothing end or wait because
 // of that.
 func (s *Scheduler) watchClock() bool {
-	jump := s.clock.Jumped()
+	jump := s.clock.Changed()
 	if jump == 0 {
 		return false
 	}
@@ -194,7 +194,7 @@ func (s *Scheduler) watchClock() bool {
 	for team := range s.o.Teams {
 		g := s.guard(team)
 		g.breaker.until, g.hold.until = s.jumped, s.jumped
-		if _, err := s.o.Store.Jumped(s.ctx, s.jumped, team); err != nil {
+		if _, err := s.o.Store.ClockChanged(s.ctx, s.jumped, team); err != nil {
 			s.trouble("what sleeps until a time of the old clock could not be woken", err)
 		}
 	}
@@ -209,7 +209,7 @@ func (s *Scheduler) learn(r result) spool.Outcome {
 	s.watch(r, o)
 	o.Report, o.Event = s.report(o), s.o.Event(s.event(o))
 	if o.Report == spool.DelayedAction {
-		o.Until = o.Task.Tried.Add(s.o.Expire)
+		o.Until = o.Task.TrialSince.Add(s.o.Expire)
 	}
 	if more := r.search.Pages - 1; more > 0 { // the claim paid for one
 		if err := s.o.Store.Spend(s.ctx, s.o.Now(), r.task.Team, s.o.Teams[r.task.Team].Rate, more); err != nil {
@@ -256,7 +256,7 @@ func earlier(a, b time.Time) time.Time {
 // An eighth of a team's calls is kept for high. A team that is held begins
 // nothing but probes of its own; one whose breaker is open begins one call at a
 // time.
-func (s *Scheduler) rooms(calls context.Context) (rooms []spool.Room, next time.Time) {
+func (s *Scheduler) rooms(calls context.Context) (rooms []spool.Capacity, next time.Time) {
 	now := s.o.Now()
 	for name, t := range s.o.Teams {
 		g, free := s.guard(name), t.Concurrency-s.inFlight[name]
@@ -277,7 +277,7 @@ func (s *Scheduler) rooms(calls context.Context) (rooms []spool.Room, next time.
 		if g.breaker.on() {
 			high = 0
 		}
-		rooms = append(rooms, spool.Room{Team: name, Rate: t.Rate, Free: free - high, High: high, Probe: heldProbe})
+		rooms = append(rooms, spool.Capacity{Team: name, Rate: t.Rate, Free: free - high, High: high, Probe: heldProbe})
 	}
 	return rooms, next
 }
@@ -321,7 +321,7 @@ func (s *Scheduler) release(tasks []spool.Task) {
 	if len(tasks) == 0 {
 		return
 	}
-	if err := s.o.Store.Release(s.ctx, tasks...); err != nil {
+	if err := s.o.Store.Unclaim(s.ctx, tasks...); err != nil {
 		s.trouble("claimed requests could not be given back", err)
 	}
 }

@@ -74,8 +74,8 @@ type lane struct {
 	spent    int
 	gates    []string // holds and lifts, in order
 	told     []string // notices for the webhook
-	standing []spool.Gate
-	places   []spool.Place
+	standing []spool.Hold
+	places   []spool.Destination
 	changed  bool // by another process
 	stuck    int  // Lift fails so many times
 }
@@ -93,30 +93,30 @@ func (l *lane) Spend(_ context.Context, _ time.Time, _ string, _, calls int) err
 	return nil
 }
 
-func (l *lane) Hold(ctx context.Context, now time.Time, g spool.Gate, event []byte) error {
-	_ = l.Tell(ctx, now, event)
-	l.note("hold %v", g.Place())
+func (l *lane) Hold(ctx context.Context, now time.Time, g spool.Hold, event []byte) error {
+	_ = l.AddEvent(ctx, now, event)
+	l.note("hold %v", g.Destination())
 	return nil
 }
 
-func (l *lane) Lift(ctx context.Context, now time.Time, at spool.Place, event []byte) (int, error) {
+func (l *lane) Release(ctx context.Context, now time.Time, at spool.Destination, event []byte) (int, error) {
 	if l.stuck > 0 {
 		l.stuck--
 		return 0, errors.New("disk full")
 	}
-	_ = l.Tell(ctx, now, event)
+	_ = l.AddEvent(ctx, now, event)
 	l.note("lift %v", at)
-	return l.Wake(ctx, now, at.Team)
+	return l.MakeDue(ctx, now, at.Team)
 }
 
-func (l *lane) Wake(context.Context, time.Time, string) (int, error) {
+func (l *lane) MakeDue(context.Context, time.Time, string) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.due = time.Time{}
 	return 1, nil
 }
 
-func (l *lane) Tell(_ context.Context, _ time.Time, event []byte) error {
+func (l *lane) AddEvent(_ context.Context, _ time.Time, event []byte) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if event != nil {
@@ -125,18 +125,18 @@ func (l *lane) Tell(_ context.Context, _ time.Time, event []byte) error {
 	return nil
 }
 
-func (l *lane) Jumped(ctx context.Context, now time.Time, team string) (int, error) {
-	return l.Wake(ctx, now, team)
+func (l *lane) ClockChanged(ctx context.Context, now time.Time, team string) (int, error) {
+	return l.MakeDue(ctx, now, team)
 }
 
 // change is what another process does.
-func (l *lane) change(places ...spool.Place) {
+func (l *lane) change(places ...spool.Destination) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.places, l.changed = places, true
 }
 
-func (l *lane) Changed(context.Context) (bool, error) {
+func (l *lane) ChangedExternally(context.Context) (bool, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	changed := l.changed
@@ -144,15 +144,15 @@ func (l *lane) Changed(context.Context) (bool, error) {
 	return changed, nil
 }
 
-func (l *lane) Waiting(context.Context) ([]spool.Place, error) {
+func (l *lane) Destinations(context.Context) ([]spool.Destination, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.places, nil
 }
 
-func (l *lane) Gates(context.Context) ([]spool.Gate, error) { return l.standing, nil }
+func (l *lane) Holds(context.Context) ([]spool.Hold, error) { return l.standing, nil }
 
-func (l *lane) Claim(_ context.Context, now time.Time, _ time.Duration, rooms ...spool.Room) ([]spool.Task, time.Time, error) {
+func (l *lane) Claim(_ context.Context, now time.Time, _ time.Duration, rooms ...spool.Capacity) ([]spool.Task, time.Time, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.open || l.claimed {
@@ -167,7 +167,7 @@ func (l *lane) Claim(_ context.Context, now time.Time, _ time.Duration, rooms ..
 	l.claimed = true
 	l.task.Attempt++
 	if l.task.Attempt == 1 {
-		l.task.Tried, l.task.FirstSend = now, now
+		l.task.TrialSince, l.task.FirstSend = now, now
 	}
 	if l.task.Call == spool.Send {
 		l.task.LastSend = now
@@ -193,12 +193,12 @@ func (l *lane) Finish(_ context.Context, _ time.Time, outcomes ...spool.Outcome)
 			l.told = append(l.told, string(o.Event))
 		}
 		l.claimed, l.open, l.due = false, o.State.Open(), o.Due
-		l.task.Unknown, l.task.Call = (l.task.Unknown || o.Unknown) && !o.Known, o.Next
+		l.task.Unknown, l.task.Call = (l.task.Unknown || o.Unknown) && !o.ProvenAbsent, o.NextCall
 	}
 	return make([]spool.Finished, len(outcomes)), nil
 }
 
-func (l *lane) Release(_ context.Context, tasks ...spool.Task) error {
+func (l *lane) Unclaim(_ context.Context, tasks ...spool.Task) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.released += len(tasks)
@@ -288,21 +288,21 @@ func TestOutcomes(t *testing.T) {
 		wait    time.Duration
 	}{
 		{"200 not queued", answer(200, `{"id":9,"convo_id":7,"queued":false}`), spool.Flagged, false, 0},
-		{"200 of a captive portal", answer(200, `<html>`), spool.Asleep, true, time.Second},
-		{"302", answer(302, ``, "Location", "https://elsewhere.example"), spool.Asleep, false, 0},
+		{"200 of a captive portal", answer(200, `<html>`), spool.Deferred, true, time.Second},
+		{"302", answer(302, ``, "Location", "https://elsewhere.example"), spool.Deferred, false, 0},
 		{"400", answer(400, `{"error":"bad_data"}`), spool.Failed, false, 0},
 		{"413", answer(413, `{"error":"too large"}`), spool.Failed, false, 0},
 		{"422", answer(422, `{"error":"no"}`), spool.Failed, false, 0},
-		{"400 of a proxy", answer(400, `<html>`), spool.Asleep, false, time.Second},
-		{"401", answer(401, `{"error":"who"}`), spool.Asleep, false, 0},
-		{"403", answer(403, `{"error":"no"}`), spool.Asleep, false, 30 * time.Second},
-		{"404", answer(404, `{"error":"no"}`), spool.Asleep, false, time.Second},
-		{"408", answer(408, ``), spool.Asleep, true, time.Second},
-		{"429", answer(429, `{}`), spool.Asleep, false, time.Second},
-		{"429 with Retry-After", answer(429, `{}`, "Retry-After", "90"), spool.Asleep, false, 90 * time.Second},
-		{"429 with a Retry-After over retry_max", answer(429, `{}`, "Retry-After", "999999"), spool.Asleep, false, time.Hour},
-		{"500", answer(500, `{}`), spool.Asleep, true, time.Second},
-		{"time-out", until, spool.Asleep, true, 31 * time.Second},
+		{"400 of a proxy", answer(400, `<html>`), spool.Deferred, false, time.Second},
+		{"401", answer(401, `{"error":"who"}`), spool.Deferred, false, 0},
+		{"403", answer(403, `{"error":"no"}`), spool.Deferred, false, 30 * time.Second},
+		{"404", answer(404, `{"error":"no"}`), spool.Deferred, false, time.Second},
+		{"408", answer(408, ``), spool.Deferred, true, time.Second},
+		{"429", answer(429, `{}`), spool.Deferred, false, time.Second},
+		{"429 with Retry-After", answer(429, `{}`, "Retry-After", "90"), spool.Deferred, false, 90 * time.Second},
+		{"429 with a Retry-After over retry_max", answer(429, `{}`, "Retry-After", "999999"), spool.Deferred, false, time.Hour},
+		{"500", answer(500, `{}`), spool.Deferred, true, time.Second},
+		{"time-out", until, spool.Deferred, true, 31 * time.Second},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -313,8 +313,8 @@ func TestOutcomes(t *testing.T) {
 				if o.State != c.state || o.Unknown != c.unknown {
 					t.Errorf("state %v, unknown %v, want %v, %v: %s", o.State, o.Unknown, c.state, c.unknown, o.Reason)
 				}
-				if o.State == spool.Asleep && o.Due.Sub(l.task.Tried) != c.wait {
-					t.Errorf("again after %v, want %v", o.Due.Sub(l.task.Tried), c.wait)
+				if o.State == spool.Deferred && o.Due.Sub(l.task.TrialSince) != c.wait {
+					t.Errorf("again after %v, want %v", o.Due.Sub(l.task.TrialSince), c.wait)
 				}
 			})
 		})
@@ -363,11 +363,11 @@ func TestAnIncompleteSearchIsFollowedBySend(t *testing.T) {
 				if len(l.outcomes) != 3 || len(a.calls) != 3 || a.calls[2] != a.calls[0] {
 					t.Fatalf("%d outcomes, calls %q", len(l.outcomes), a.calls)
 				}
-				if o := l.outcomes[0]; !o.Unknown || o.Next != spool.Search {
-					t.Errorf("after a 409: unknown %v, next %v", o.Unknown, o.Next)
+				if o := l.outcomes[0]; !o.Unknown || o.NextCall != spool.FindMessage {
+					t.Errorf("after a 409: unknown %v, next %v", o.Unknown, o.NextCall)
 				}
-				if o := l.outcomes[1]; o.Known || o.Next != spool.Send {
-					t.Errorf("after that search: known %v, next %v", o.Known, o.Next)
+				if o := l.outcomes[1]; o.ProvenAbsent || o.NextCall != spool.Send {
+					t.Errorf("after that search: known %v, next %v", o.ProvenAbsent, o.NextCall)
 				}
 				if o := l.outcomes[2]; o.State != spool.Sent {
 					t.Errorf("in the end it is %v", o.State)
@@ -418,7 +418,7 @@ func TestExpire(t *testing.T) {
 		if last.State != spool.Failed || !strings.Contains(last.Reason, "given up after") {
 			t.Errorf("after two days: %v %s", last.State, last.Reason)
 		}
-		if d := time.Since(l.task.Tried); d < 24*time.Hour {
+		if d := time.Since(l.task.TrialSince); d < 24*time.Hour {
 			t.Errorf("given up after %v", d)
 		}
 	})
@@ -458,7 +458,7 @@ func TestStop(t *testing.T) {
 		name  string
 		takes time.Duration
 		state spool.State
-	}{{"in time", 4 * time.Second, spool.Sent}, {"too late", 6 * time.Second, spool.Asleep}} {
+	}{{"in time", 4 * time.Second, spool.Sent}, {"too late", 6 * time.Second, spool.Deferred}} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l := newLane()
@@ -471,7 +471,7 @@ func TestStop(t *testing.T) {
 					}
 				}
 				run(t, l, &answers{list: []func(*http.Request) (*http.Response, error){slow}}, time.Millisecond)
-				if len(l.outcomes) != 1 || l.outcomes[0].State != c.state || l.outcomes[0].Unknown != (c.state == spool.Asleep) {
+				if len(l.outcomes) != 1 || l.outcomes[0].State != c.state || l.outcomes[0].Unknown != (c.state == spool.Deferred) {
 					t.Errorf("outcomes %+v", l.outcomes)
 				}
 			})
@@ -512,13 +512,13 @@ func TestHighHasCallsOfItsOwn(t *testing.T) {
 	}
 }
 
-func rooms(s *Scheduler) []spool.Room {
+func rooms(s *Scheduler) []spool.Capacity {
 	r, _ := s.rooms(context.Background())
 	return r
 }
 
 func TestEmailSaysTheSubjectOfAReply(t *testing.T) {
-	m := Email(spool.Task{ConvoID: 7, Subject: "Fire <out>", HTML: "<body><p>x</p></body>", Start: 6, Text: "x", Title: "T", To: []string{"a@x"}}, 55)
+	m := Email(spool.Task{ConvoID: 7, Subject: "Fire <out>", HTML: "<body><p>x</p></body>", SubjectOffset: 6, Text: "x", Title: "T", To: []string{"a@x"}}, 55)
 	if m.Text != "<body><p>Subject: Fire &lt;out&gt;</p>\n<p>x</p></body>" || m.RawText != "Subject: Fire <out>\n\nx" {
 		t.Errorf("bodies %q and %q", m.Text, m.RawText)
 	}
@@ -537,9 +537,9 @@ func ExampleTargets() {
 func TestSearchOfAnotherTime(t *testing.T) {
 	now := time.Now()
 	s := New(Options{Now: func() time.Time { return now }, RetryInitial: time.Second, RetryMax: time.Hour, Expire: time.Hour, LocalIDMemory: time.Hour, Jitter: func() float64 { return 0 }})
-	task := spool.Task{Call: spool.Search, Attempt: 2, Unknown: true, Tried: now, FirstSend: now.Add(-2 * time.Hour), LastSend: now.Add(time.Hour)}
-	o := s.judge(result{task: task, call: spool.Search, search: heymarket.Search{Complete: true}})
-	if o.Known || o.State != spool.Asleep || o.Next != spool.Send || o.Due.Sub(now) != 2*time.Second {
+	task := spool.Task{Call: spool.FindMessage, Attempt: 2, Unknown: true, TrialSince: now, FirstSend: now.Add(-2 * time.Hour), LastSend: now.Add(time.Hour)}
+	o := s.judge(result{task: task, call: spool.FindMessage, search: heymarket.Search{Complete: true}})
+	if o.ProvenAbsent || o.State != spool.Deferred || o.NextCall != spool.Send || o.Due.Sub(now) != 2*time.Second {
 		t.Errorf("outcome %+v, want the same call once more", o)
 	}
 }

@@ -105,7 +105,7 @@ func (s *Scheduler) forbidden(o spool.Outcome) spool.Outcome {
 	if n := r.denied.add(who, now); again || n > otherDenied {
 		s.holdRoute(t, fmt.Sprintf("%d conversation(s) in a row were answered 403: is creator_id a member of the inbox, and may the team send? last: %s", n, o.Reason))
 	}
-	o.State, o.Due, o.Alive = spool.Asleep, now.Add(parked), o.Alive || t.Alive
+	o.State, o.Due, o.ConversationAlive = spool.Deferred, now.Add(parked), o.ConversationAlive || t.ConversationAlive
 	return o
 }
 
@@ -113,7 +113,7 @@ func (s *Scheduler) forbidden(o spool.Outcome) spool.Outcome {
 // fault of any message.
 func (s *Scheduler) denied(o spool.Outcome) spool.Outcome {
 	s.holdTeam(o.Task.Team, o.Reason+"; check the team's secrets and heymarket.base_url (heyrelay check --online)")
-	o.State, o.Due = spool.Asleep, s.o.Now()
+	o.State, o.Due = spool.Deferred, s.o.Now()
 	return o
 }
 
@@ -141,7 +141,7 @@ func (s *Scheduler) watch(r result, o spool.Outcome) {
 	switch {
 	case o.State == spool.Sent || o.State == spool.Flagged:
 		g.lastSent, route.sent, route.failures = now, now, nil
-		if at := (spool.Place{Team: o.Task.Team, Route: o.Task.Route}); s.holds[at] != nil {
+		if at := (spool.Destination{Team: o.Task.Team, Route: o.Task.Route}); s.holds[at] != nil {
 			s.lift(at, "a probe was sent")
 		}
 	case o.State == spool.Failed && r.call == spool.Send:
@@ -164,7 +164,7 @@ func (s *Scheduler) trip(team string, g *guard, reason string) {
 func (s *Scheduler) mend(team string, g *guard) {
 	g.breaker = pause{}
 	s.shut.set(shutter{team, breaker}, false)
-	n, err := s.o.Store.Wake(s.ctx, s.o.Now(), team)
+	n, err := s.o.Store.MakeDue(s.ctx, s.o.Now(), team)
 	if err != nil {
 		s.trouble("what the outage put off waits for its own time", err)
 	}
@@ -178,14 +178,14 @@ func (s *Scheduler) holdTeam(team, reason string) {
 		return
 	}
 	g.hold.grow(s.o.Now(), firstProbe, heldProbe)
-	s.hold(spool.Gate{Team: team, Reason: reason, Probe: g.hold.until})
+	s.hold(spool.Hold{Team: team, Reason: reason, Probe: g.hold.until})
 }
 
 // holdRoute keeps a task's route back until one of its messages passes.
 func (s *Scheduler) holdRoute(t spool.Task, reason string) {
 	r := s.guard(t.Team).route(t.Route)
 	r.denied, r.failures = nil, nil
-	s.hold(spool.Gate{Team: t.Team, Route: t.Route, Reason: reason, Probe: s.o.Now().Add(firstProbe)})
+	s.hold(spool.Hold{Team: t.Team, Route: t.Route, Reason: reason, Probe: s.o.Now().Add(firstProbe)})
 }
 
 // probed is the answer to a probe of a held team.
@@ -219,7 +219,7 @@ func (s *Scheduler) probe(ctx context.Context, team string, g *guard) time.Time 
 // probed ends a team's hold where its probe passed.
 func (s *Scheduler) probed(p probed) {
 	g := s.guard(p.team)
-	if p.err != nil || !s.lift(spool.Place{Team: p.team}, "its credentials work again") {
+	if p.err != nil || !s.lift(spool.Destination{Team: p.team}, "its credentials work again") {
 		g.hold.grow(s.o.Now(), firstProbe, heldProbe)
 	}
 }

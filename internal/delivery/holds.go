@@ -25,7 +25,7 @@ type hold struct {
 // configuration has no place for it any more, and ends such holds where it has
 // one again. It reports whether it could.
 func (s *Scheduler) settle() bool {
-	gates, err := s.o.Store.Gates(s.ctx)
+	gates, err := s.o.Store.Holds(s.ctx)
 	if err != nil {
 		s.trouble("holds could not be read, this is tried again", err)
 		return false
@@ -33,14 +33,14 @@ func (s *Scheduler) settle() bool {
 	for _, g := range gates {
 		s.takeOver(g)
 	}
-	places, err := s.o.Store.Waiting(s.ctx)
+	places, err := s.o.Store.Destinations(s.ctx)
 	if err != nil {
 		s.trouble("where mail waits could not be read, this is tried again", err)
 		return false
 	}
 	for _, at := range places {
 		if reason := s.stray(at); reason != "" {
-			s.hold(spool.Gate{Team: at.Team, Route: at.Route, Inbox: at.Inbox, Reason: reason})
+			s.hold(spool.Hold{Team: at.Team, Route: at.Route, Inbox: at.Inbox, Reason: reason})
 		}
 	}
 	for at := range s.holds {
@@ -57,8 +57,8 @@ func (s *Scheduler) settle() bool {
 
 // takeOver remembers a hold of an earlier process. One that stands for long is
 // told again at once: whether it was, nobody knows.
-func (s *Scheduler) takeOver(g spool.Gate) {
-	if s.holds[g.Place()] != nil {
+func (s *Scheduler) takeOver(g spool.Hold) {
+	if s.holds[g.Destination()] != nil {
 		return
 	}
 	s.remember(g)
@@ -67,8 +67,8 @@ func (s *Scheduler) takeOver(g spool.Gate) {
 	}
 }
 
-func (s *Scheduler) remember(g spool.Gate) {
-	s.holds[g.Place()] = &hold{since: g.Since, reason: g.Reason, again: g.Since.Add(holdAgain)}
+func (s *Scheduler) remember(g spool.Hold) {
+	s.holds[g.Destination()] = &hold{since: g.Since, reason: g.Reason, again: g.Since.Add(holdAgain)}
 	if g.Inbox == 0 { // what waits for an old inbox is in no newcomer's way
 		s.shut.set(shutter{g.Team, g.Route}, true)
 	}
@@ -76,7 +76,7 @@ func (s *Scheduler) remember(g spool.Gate) {
 
 // stray says why what waits at a place cannot be sent from there, and what to do;
 // "" where it can.
-func (s *Scheduler) stray(at spool.Place) string {
+func (s *Scheduler) stray(at spool.Destination) string {
 	what := ""
 	_, team := s.o.Teams[at.Team]
 	r, route := s.o.Route(at.Route)
@@ -100,21 +100,21 @@ func (s *Scheduler) stray(at spool.Place) string {
 func (s *Scheduler) ours(tasks []spool.Task) (ours []spool.Task) {
 	var strays []spool.Task
 	for _, t := range tasks {
-		reason := s.stray(spool.Place{Team: t.Team, Route: t.Route, Inbox: t.Inbox})
+		reason := s.stray(spool.Destination{Team: t.Team, Route: t.Route, Inbox: t.Inbox})
 		if reason == "" {
 			ours = append(ours, t)
 			continue
 		}
 		strays = append(strays, t)
-		s.hold(spool.Gate{Team: t.Team, Route: t.Route, Inbox: t.Inbox, Reason: reason})
+		s.hold(spool.Hold{Team: t.Team, Route: t.Route, Inbox: t.Inbox, Reason: reason})
 	}
 	s.release(strays)
 	return ours
 }
 
 // hold shuts a gate, if it is open.
-func (s *Scheduler) hold(g spool.Gate) {
-	if s.holds[g.Place()] != nil {
+func (s *Scheduler) hold(g spool.Hold) {
+	if s.holds[g.Destination()] != nil {
 		return
 	}
 	g.Since = s.o.Now()
@@ -128,9 +128,9 @@ func (s *Scheduler) hold(g spool.Gate) {
 }
 
 // lift opens a gate, and reports whether it could.
-func (s *Scheduler) lift(at spool.Place, why string) bool {
+func (s *Scheduler) lift(at spool.Destination, why string) bool {
 	e := events.Event{Kind: events.Released, Time: s.o.Now(), Team: at.Team, Route: at.Route, Reason: why}
-	n, err := s.o.Store.Lift(s.ctx, e.Time, at, s.o.Event(e))
+	n, err := s.o.Store.Release(s.ctx, e.Time, at, s.o.Event(e))
 	if err != nil {
 		s.trouble("a hold could not be ended, this is tried again", err)
 		return false

@@ -26,17 +26,17 @@ func idle(t *testing.T, l *lane, d time.Duration) *recorder {
 // to do.
 func TestStraysAreHeld(t *testing.T) {
 	for _, c := range []struct {
-		at   spool.Place
+		at   spool.Destination
 		want string
 	}{
-		{spool.Place{Team: "shop", Route: "support", Inbox: 202}, ""},
-		{spool.Place{Team: "bank", Route: "support", Inbox: 202}, "team bank is not in the configuration any more"},
-		{spool.Place{Team: "shop", Route: "gone", Inbox: 202}, "route gone is not in the configuration any more"},
-		{spool.Place{Team: "shop", Route: "sales", Inbox: 203}, "route sales is of team other now, and no more of shop"},
-		{spool.Place{Team: "shop", Route: "support", Inbox: 201}, "route support goes to inbox 202 now, and no more to 201"},
+		{spool.Destination{Team: "shop", Route: "support", Inbox: 202}, ""},
+		{spool.Destination{Team: "bank", Route: "support", Inbox: 202}, "team bank is not in the configuration any more"},
+		{spool.Destination{Team: "shop", Route: "gone", Inbox: 202}, "route gone is not in the configuration any more"},
+		{spool.Destination{Team: "shop", Route: "sales", Inbox: 203}, "route sales is of team other now, and no more of shop"},
+		{spool.Destination{Team: "shop", Route: "support", Inbox: 201}, "route support goes to inbox 202 now, and no more to 201"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			l := &lane{places: []spool.Place{c.at}}
+			l := &lane{places: []spool.Destination{c.at}}
 			rec := idle(t, l, time.Second)
 			if c.want == "" {
 				if l.gates != nil {
@@ -60,9 +60,9 @@ func TestStraysAreHeld(t *testing.T) {
 // could be done with what it lets go.
 func TestHoldsOfStraysEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		gate := func(route string) spool.Gate { return spool.Gate{Team: "shop", Route: route, Inbox: 202} }
+		gate := func(route string) spool.Hold { return spool.Hold{Team: "shop", Route: route, Inbox: 202} }
 		support, empty, gone := gate("support"), gate("empty"), gate("gone")
-		l := &lane{standing: []spool.Gate{support, empty, gone}, places: []spool.Place{support.Place(), gone.Place()}}
+		l := &lane{standing: []spool.Hold{support, empty, gone}, places: []spool.Destination{support.Destination(), gone.Destination()}}
 		idle(t, l, 2*holdMax)
 		slices.Sort(l.gates)
 		if got, want := strings.Join(l.gates, ", "), "lift {shop empty 202}, lift {shop support 202}"; got != want {
@@ -89,7 +89,7 @@ func TestStraysAreNotSent(t *testing.T) {
 func TestStraysAreSeenWhenTheyCome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &lane{}
-		time.AfterFunc(60500*time.Millisecond, func() { l.change(spool.Place{Team: "bank", Route: "support", Inbox: 202}) })
+		time.AfterFunc(60500*time.Millisecond, func() { l.change(spool.Destination{Team: "bank", Route: "support", Inbox: 202}) })
 		time.AfterFunc(120500*time.Millisecond, func() { l.change() })
 		rec := run(t, l, &answers{}, 3*time.Minute)
 		if got := fmt.Sprint(l.gates); got != "[hold {bank support 202} lift {bank support 202}]" {
@@ -110,7 +110,7 @@ func TestAHoldIsToldAgain(t *testing.T) {
 	}{{0, time.Hour}, {30 * time.Minute, 30 * time.Minute}, {7 * time.Hour, 0}} {
 		synctest.Test(t, func(t *testing.T) {
 			start := time.Now()
-			rec := idle(t, &lane{standing: []spool.Gate{{Team: "shop", Route: "support", Since: start.Add(-c.age), Reason: "403"}}}, 12*time.Hour)
+			rec := idle(t, &lane{standing: []spool.Hold{{Team: "shop", Route: "support", Since: start.Add(-c.age), Reason: "403"}}}, 12*time.Hour)
 			if len(rec.all) != 1 || rec.all[0].Kind != events.Held || rec.all[0].Time.Sub(start) != c.want || !strings.HasSuffix(rec.all[0].Reason, "UTC: 403") {
 				t.Errorf("a hold of %v: %+v, want it told after %v", c.age, rec.all, c.want)
 			}
@@ -131,9 +131,9 @@ func TestHoldMax(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			const old = 3 * time.Hour
 			start := time.Now()
-			l := &lane{standing: []spool.Gate{{Team: "shop", Route: route, Since: start.Add(-old)}}}
+			l := &lane{standing: []spool.Hold{{Team: "shop", Route: route, Since: start.Add(-old)}}}
 			rec := idle(t, l, holdMax)
-			if want := fmt.Sprintf("[lift %v]", spool.Place{Team: "shop", Route: route}); fmt.Sprint(l.gates) != want {
+			if want := fmt.Sprintf("[lift %v]", spool.Destination{Team: "shop", Route: route}); fmt.Sprint(l.gates) != want {
 				t.Fatalf("gates %q, want %s", l.gates, want)
 			}
 			last := rec.all[len(rec.all)-1]
@@ -147,7 +147,7 @@ func TestHoldMax(t *testing.T) {
 // A hold that cannot be ended now is ended later.
 func TestAHoldThatCannotBeEndedIsEndedLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := &lane{standing: []spool.Gate{{Team: "shop", Route: "support", Since: time.Now()}}, stuck: 3}
+		l := &lane{standing: []spool.Hold{{Team: "shop", Route: "support", Since: time.Now()}}, stuck: 3}
 		rec := idle(t, l, holdMax+time.Minute)
 		if got := fmt.Sprint(rec.kind); got != "[held trouble trouble trouble released]" {
 			t.Errorf("events %s", got)

@@ -22,23 +22,23 @@ func TestNamedConversation(t *testing.T) {
 		next   spool.Call
 		reason string
 	}{
-		{"there", answer(200, `{"id":7,"inbox":202,"channel":"email"}`), false, spool.Asleep, spool.Send, "is there"},
+		{"there", answer(200, `{"id":7,"inbox":202,"channel":"email"}`), false, spool.Deferred, spool.Send, "is there"},
 		{"gone", answer(404, `{"error":"none"}`), false, spool.Failed, spool.Send, header},
 		{"elsewhere", answer(200, `{"id":7,"inbox":203,"channel":"email"}`), false, spool.Failed, spool.Send, header},
 		{"a text message", answer(200, `{"id":7,"inbox":202,"channel":"sms"}`), false, spool.Failed, spool.Send, header},
-		{"server error", answer(500, `{}`), false, spool.Asleep, spool.Look, "500"},
-		{"a proxy's 404", answer(404, `<html>`), false, spool.Asleep, spool.Look, "404"},
-		{"forbidden", answer(403, `{"error":"no"}`), false, spool.Asleep, spool.Look, "403"},
-		{"gone, as a probe", answer(404, `{"error":"none"}`), true, spool.Asleep, spool.Look, header},
+		{"server error", answer(500, `{}`), false, spool.Deferred, spool.CheckConversation, "500"},
+		{"a proxy's 404", answer(404, `<html>`), false, spool.Deferred, spool.CheckConversation, "404"},
+		{"forbidden", answer(403, `{"error":"no"}`), false, spool.Deferred, spool.CheckConversation, "403"},
+		{"gone, as a probe", answer(404, `{"error":"none"}`), true, spool.Deferred, spool.CheckConversation, header},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l := newLane()
-				l.task.Call, l.task.ConvoID, l.task.Probe = spool.Look, 7, c.probe
+				l.task.Call, l.task.ConvoID, l.task.Probe = spool.CheckConversation, 7, c.probe
 				run(t, l, &answers{list: []func(*http.Request) (*http.Response, error){c.answer, until}}, time.Second/2)
 				o := l.outcomes[0]
-				if o.State != c.state || o.Next != c.next || o.Unknown || o.Reopen || !strings.Contains(o.Reason, c.reason) {
-					t.Errorf("%v, next %v, unknown %v, reopen %v: %s", o.State, o.Next, o.Unknown, o.Reopen, o.Reason)
+				if o.State != c.state || o.NextCall != c.next || o.Unknown || o.Reopen || !strings.Contains(o.Reason, c.reason) {
+					t.Errorf("%v, next %v, unknown %v, reopen %v: %s", o.State, o.NextCall, o.Unknown, o.Reopen, o.Reason)
 				}
 			})
 		})
@@ -49,7 +49,7 @@ func TestNamedConversation(t *testing.T) {
 func TestForeignConversation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, a := newLane(), &answers{list: []func(*http.Request) (*http.Response, error){answer(200, sentBody)}}
-		l.task.ConvoID, l.task.Foreign = 7, true
+		l.task.ConvoID, l.task.ConvoConflict = 7, true
 		run(t, l, a, time.Minute)
 		if len(a.calls) != 0 {
 			t.Errorf("calls %q", a.calls)

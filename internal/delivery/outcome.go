@@ -20,9 +20,9 @@ func (s *Scheduler) judge(r result) spool.Outcome {
 		o.Status, o.APIID, o.Reason = r.problem.Status, r.problem.RequestID, r.problem.Error()
 	}
 	switch r.call {
-	case spool.Look:
+	case spool.CheckConversation:
 		return s.looked(r, o)
-	case spool.Search:
+	case spool.FindMessage:
 		return s.searched(r, o)
 	}
 	if r.problem != nil {
@@ -55,12 +55,12 @@ func (s *Scheduler) refused(e *heymarket.Error, o spool.Outcome) spool.Outcome {
 	switch {
 	case e.Class == heymarket.Conflict: // something goes by this local_id
 		o.Unknown = true
-		return s.next(o, spool.Search)
+		return s.next(o, spool.FindMessage)
 	case definite && t.Unknown:
-		return s.next(o, spool.Search)
-	case t.ConvoID != 0 && !t.Alive && conversationMayBeGone(e):
+		return s.next(o, spool.FindMessage)
+	case t.ConvoID != 0 && !t.ConversationAlive && conversationMayBeGone(e):
 		o.Refused = true
-		return s.next(o, spool.Look)
+		return s.next(o, spool.CheckConversation)
 	case e.Class == heymarket.Forbidden:
 		return s.forbidden(o)
 	case e.Class == heymarket.Invalid:
@@ -84,17 +84,17 @@ func (s *Scheduler) looked(r result, o spool.Outcome) spool.Outcome {
 	t := o.Task
 	switch {
 	case t.Unknown: // a new local_id could double it
-		return s.next(o, spool.Search)
+		return s.next(o, spool.FindMessage)
 	case t.RefusedStatus == 0:
 		return s.named(r, o)
 	case r.problem != nil && r.problem.Class == heymarket.NotFound, r.problem == nil && r.convo.Inbox != t.Inbox:
-		o.State, o.Due, o.Next, o.Reopen, o.LocalID = spool.Asleep, s.o.Now(), spool.Send, true, s.o.NewLocalID()
+		o.State, o.Due, o.NextCall, o.Reopen, o.LocalID = spool.Deferred, s.o.Now(), spool.Send, true, s.o.NewLocalID()
 		o.Reason = "its conversation is gone or in another inbox: sent once more as an opener"
 		return o
 	case r.problem != nil:
 		return s.lookAgain(o, r.problem.RetryAfter)
 	}
-	o.Alive, o.APIID, o.Status, o.Reason = true, r.convo.RequestID, t.RefusedStatus, t.Refused
+	o.ConversationAlive, o.APIID, o.Status, o.Reason = true, r.convo.RequestID, t.RefusedStatus, t.Refused
 	switch {
 	case t.RefusedStatus == http.StatusForbidden && r.convo.Blocked:
 		o.Reason += " (the contact is blocked)"
@@ -127,8 +127,8 @@ func (s *Scheduler) named(r result, o spool.Outcome) spool.Outcome {
 		return s.next(o, spool.Send)
 	}
 	o.Reason = fmt.Sprintf("X-Heymarket-Convo-Id: conversation %d %s", t.ConvoID, wrong)
-	if o = s.failed(o); o.State == spool.Asleep {
-		o.Next = spool.Look
+	if o = s.failed(o); o.State == spool.Deferred {
+		o.NextCall = spool.CheckConversation
 	}
 	return o
 }
@@ -150,11 +150,11 @@ func (s *Scheduler) searched(r result, o spool.Outcome) spool.Outcome {
 	}
 	if listed := later(t.LastSend, s.jumped).Add(searchMargin); listed.After(now) {
 		o.Reason = "not found by its local_id yet"
-		o.State, o.Due, o.Next = spool.Asleep, listed, spool.Search
+		o.State, o.Due, o.NextCall = spool.Deferred, listed, spool.FindMessage
 		return o
 	}
-	o.Known, o.Reason = true, "not found by its local_id: it was not sent"
-	if o = s.again(o, 0); o.State == spool.Asleep {
+	o.ProvenAbsent, o.Reason = true, "not found by its local_id: it was not sent"
+	if o = s.again(o, 0); o.State == spool.Deferred {
 		o.Due = now // it has waited long enough
 	}
 	return o
@@ -170,23 +170,23 @@ func (s *Scheduler) unsettled(r result, o spool.Outcome) spool.Outcome {
 	} else {
 		o.Reason = "the team's history could not be searched to the end"
 	}
-	if o = s.again(o, retryAfter); o.State == spool.Asleep && s.forgotten(o.Task) {
-		o.Next = spool.Search
+	if o = s.again(o, retryAfter); o.State == spool.Deferred && s.forgotten(o.Task) {
+		o.NextCall = spool.FindMessage
 	}
 	return o
 }
 
 // lookAgain is again for a look.
 func (s *Scheduler) lookAgain(o spool.Outcome, retryAfter time.Duration) spool.Outcome {
-	if o = s.again(o, retryAfter); o.State == spool.Asleep {
-		o.Next = spool.Look
+	if o = s.again(o, retryAfter); o.State == spool.Deferred {
+		o.NextCall = spool.CheckConversation
 	}
 	return o
 }
 
 // next asks something else at once.
 func (s *Scheduler) next(o spool.Outcome, call spool.Call) spool.Outcome {
-	o.State, o.Due, o.Next = spool.Asleep, s.o.Now(), call
+	o.State, o.Due, o.NextCall = spool.Deferred, s.o.Now(), call
 	return o
 }
 
@@ -194,7 +194,7 @@ func (s *Scheduler) next(o spool.Outcome, call spool.Call) spool.Outcome {
 // it is believed that the route is to blame, and another goes first next time.
 func (s *Scheduler) failed(o spool.Outcome) spool.Outcome {
 	if o.Task.Probe {
-		o.State, o.Due = spool.Asleep, s.o.Now()
+		o.State, o.Due = spool.Deferred, s.o.Now()
 		return o
 	}
 	o.State = spool.Failed
@@ -206,17 +206,17 @@ func (s *Scheduler) failed(o spool.Outcome) spool.Outcome {
 // others steps aside.
 func (s *Scheduler) again(o spool.Outcome, retryAfter time.Duration) spool.Outcome {
 	t, now := o.Task, s.o.Now()
-	tried := now.Sub(later(t.Tried, s.jumped)) // it may have been claimed before the clock was set
+	tried := now.Sub(later(t.TrialSince, s.jumped)) // it may have been claimed before the clock was set
 	if tried > s.o.Expire {
 		o.Reason = "given up after " + tried.Round(time.Second).String() + "; last: " + o.Reason
 		return s.failed(o)
 	}
-	o.State = spool.Asleep
+	o.State = spool.Deferred
 	o.Due = now.Add(max(s.backOff(t.Attempt), min(retryAfter, s.o.RetryMax)))
 	if g := s.guard(t.Team); g.breaker.on() && g.breaker.until.Before(o.Due) {
 		o.Due = g.breaker.until // it may be the next that tries the API
 	}
-	o.Aside = !t.Aside && tried > s.o.LanePatience && s.guard(t.Team).lastSent.After(t.Tried)
+	o.Detach = !t.Detached && tried > s.o.LanePatience && s.guard(t.Team).lastSent.After(t.TrialSince)
 	return o
 }
 

@@ -39,7 +39,7 @@ func (s *Scheduler) tell(o spool.Outcome, f spool.Finished) {
 		return
 	}
 	s.o.Sink.Record(e)
-	if f.Foreign {
+	if f.ConvoConflict {
 		e.Kind, e.Reason = events.Surprised, "the answered convo_id is one of other participants, it is not used for replies"
 		s.o.Sink.Record(e)
 	}
@@ -52,7 +52,7 @@ func (s *Scheduler) tell(o spool.Outcome, f spool.Finished) {
 // announce says what happened to a team, and makes a notice of it.
 func (s *Scheduler) announce(e events.Event) {
 	if n := s.o.Event(e); n != nil {
-		if err := s.o.Store.Tell(s.ctx, e.Time, n); err != nil {
+		if err := s.o.Store.AddEvent(s.ctx, e.Time, n); err != nil {
 			s.trouble("an event could not be stored for the webhook", err)
 		}
 	}
@@ -70,7 +70,7 @@ func (s *Scheduler) report(o spool.Outcome) spool.Action {
 		return spool.FailedAction
 	case o.State == spool.Sent && wants(t, spool.NotifySuccess):
 		return spool.RelayedAction
-	case o.State == spool.Asleep && wants(t, spool.NotifyDelay) && !t.Delayed && s.o.Now().Sub(t.Accepted) > s.o.DelayAfter:
+	case o.State == spool.Deferred && wants(t, spool.NotifyDelay) && !t.Delayed && s.o.Now().Sub(t.Accepted) > s.o.DelayAfter:
 		return spool.DelayedAction
 	}
 	return ""

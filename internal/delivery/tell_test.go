@@ -31,10 +31,10 @@ func TestReport(t *testing.T) {
 		"sent, where nobody said":               {spool.Task{Sender: "a@x"}, spool.Sent, false, ""},
 		"sent, asked for":                       {spool.Task{Sender: "a@x", DSN: ask(spool.NotifySuccess)}, spool.Sent, false, spool.RelayedAction},
 		"flagged, success asked for":            {spool.Task{Sender: "a@x", DSN: ask(spool.NotifySuccess)}, spool.Flagged, false, ""},
-		"a delay, where nobody said":            {spool.Task{Sender: "a@x", Accepted: now.Add(-5 * time.Hour)}, spool.Asleep, false, ""},
-		"a delay, asked for":                    {spool.Task{Sender: "a@x", Accepted: now.Add(-5 * time.Hour), DSN: ask(spool.NotifyDelay)}, spool.Asleep, false, spool.DelayedAction},
-		"a delay, asked for, too soon":          {spool.Task{Sender: "a@x", Accepted: now.Add(-time.Hour), DSN: ask(spool.NotifyDelay)}, spool.Asleep, false, ""},
-		"a delay, asked for, told of it before": {spool.Task{Sender: "a@x", Delayed: true, Accepted: now.Add(-5 * time.Hour), DSN: ask(spool.NotifyDelay)}, spool.Asleep, false, ""},
+		"a delay, where nobody said":            {spool.Task{Sender: "a@x", Accepted: now.Add(-5 * time.Hour)}, spool.Deferred, false, ""},
+		"a delay, asked for":                    {spool.Task{Sender: "a@x", Accepted: now.Add(-5 * time.Hour), DSN: ask(spool.NotifyDelay)}, spool.Deferred, false, spool.DelayedAction},
+		"a delay, asked for, too soon":          {spool.Task{Sender: "a@x", Accepted: now.Add(-time.Hour), DSN: ask(spool.NotifyDelay)}, spool.Deferred, false, ""},
+		"a delay, asked for, told of it before": {spool.Task{Sender: "a@x", Delayed: true, Accepted: now.Add(-5 * time.Hour), DSN: ask(spool.NotifyDelay)}, spool.Deferred, false, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := New(Options{Event: silent, Reports: !c.off, DelayAfter: 4 * time.Hour, Now: func() time.Time { return now }})

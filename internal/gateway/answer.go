@@ -50,7 +50,7 @@ func (g *Gateway) answer(ctx context.Context, plan *Plan, queueID string, reply 
 
 // settle waits until all of a message has ended, but not for longer than the plan
 // allows, nor for what is held or behind an open breaker.
-func (g *Gateway) settle(ctx context.Context, plan *Plan, queueID string) ([]spool.Standing, error) {
+func (g *Gateway) settle(ctx context.Context, plan *Plan, queueID string) ([]spool.RequestStatus, error) {
 	ctx, cancel := context.WithTimeout(ctx, plan.Answer)
 	defer cancel()
 	for {
@@ -66,7 +66,7 @@ func (g *Gateway) settle(ctx context.Context, plan *Plan, queueID string) ([]spo
 
 // answered keeps the store from reporting what the client was told.
 func (g *Gateway) answered(ctx context.Context, queueID string) {
-	if err := g.store.Answered(context.WithoutCancel(ctx), queueID); err != nil {
+	if err := g.store.SuppressReports(context.WithoutCancel(ctx), queueID); err != nil {
 		g.sink.Record(events.Event{Kind: events.Trouble, Time: g.now(), QueueID: queueID, Err: err, Reason: "the sender will get a report of what it was told in the reply already"})
 	}
 }

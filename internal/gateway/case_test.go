@@ -218,7 +218,7 @@ func (s *scene) step(f txtar.File) {
 			s.t.Errorf("%s\n%s messages by now, want %s", s.see, got, rest)
 		}
 	case "held":
-		gates, err := s.gateway.store.Gates(s.t.Context())
+		gates, err := s.gateway.store.Holds(s.t.Context())
 		var got []string
 		for _, g := range gates {
 			got = append(got, g.Route)
@@ -421,7 +421,7 @@ func (s *scene) states() string {
 // gates is what is held, a line each.
 func (s *scene) gates() string {
 	s.pass(time.Second)
-	gates, err := s.gateway.store.Gates(s.t.Context())
+	gates, err := s.gateway.store.Holds(s.t.Context())
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -439,7 +439,7 @@ func (s *scene) retry(route string) {
 		s.t.Fatal(err)
 	}
 	to, _ := routes(s.gateway.cfg)(route)
-	waiting := spool.Filter{States: []spool.State{spool.Queued, spool.Ready, spool.Asleep}}
+	waiting := spool.Filter{States: []spool.State{spool.Queued, spool.Ready, spool.Deferred}}
 	_, err = op.Retry(s.t.Context(), time.Now(), waiting, spool.RetryOptions{Route: route, Team: to.Team, Inbox: to.Inbox})
 	if err := errors.Join(err, op.Close()); err != nil {
 		s.t.Error(err)

@@ -62,7 +62,7 @@ func Explain(cfg *config.Config, env *smtpd.Envelope, raw []byte) Explanation {
 			x.Decision.Joins = append(x.Decision.Joins, c.Field+": "+c.ID)
 		}
 		x.Email = delivery.Email(spool.Task{
-			LocalID: r.LocalID, ConvoID: r.ConvoID, Inbox: m.Inbox, To: r.To, Cc: r.Cc, Title: m.Title, HTML: m.HTML, Text: m.Text, Start: m.Start,
+			LocalID: r.LocalID, ConvoID: r.ConvoID, Inbox: m.Inbox, To: r.To, Cc: r.Cc, Title: m.Title, HTML: m.HTML, Text: m.Text, SubjectOffset: m.SubjectOffset,
 		}, route.Creator)
 		e.Requests = append(e.Requests, x)
 	}

@@ -180,7 +180,7 @@ func (g *Gateway) Handle(ctx context.Context, env *smtpd.Envelope, raw []byte) s
 	if plan.Answer > 0 && g.scheduler.Flows(plan.Message.Team, plan.Message.Route) {
 		g.answer(ctx, plan, receipt.QueueID, &reply)
 	}
-	if plan.Message.Weak {
+	if plan.Message.WeakFingerprint {
 		reply.Confirmed = func() { g.heard(ctx, receipt.QueueID) }
 	}
 	return reply
@@ -240,7 +240,7 @@ func (g *Gateway) refused(e smtpd.Event) {
 
 // heard is called when the client surely got its 250.
 func (g *Gateway) heard(ctx context.Context, queueID string) {
-	if err := g.store.Heard(ctx, queueID); err != nil {
+	if err := g.store.ConfirmReply(ctx, queueID); err != nil {
 		g.sink.Record(events.Event{
 			Kind: events.Trouble, Time: g.now(), QueueID: queueID, Err: err,
 			Reason: "an equal message within ten minutes will be taken for a repeat of this one",

@@ -77,20 +77,20 @@ func (p planner) plan(env *smtpd.Envelope, raw []byte) (*Plan, error) {
 	m := &spool.Message{
 		QueueID: env.QueueID, Accepted: env.Received, Client: client(env), Sender: env.From,
 		Route: route.Name, Team: route.Team, Inbox: route.Inbox,
-		Title: body.Title, Base: threading.BaseSubject(cmp.Or(t.title, h.Subject)),
-		HTML: body.HTML, Start: body.Start, Text: body.Text, Raw: slices.Concat(env.Trace(p.cfg.Hostname), raw),
+		Title: body.Title, BaseSubject: threading.BaseSubject(cmp.Or(t.title, h.Subject)),
+		HTML: body.HTML, SubjectOffset: body.Start, Text: body.Text, Raw: slices.Concat(env.Trace(p.cfg.Hostname), raw),
 		Warnings: encode(body.Warnings), AutoReplied: h.AutoReplied, EnvelopeID: env.EnvelopeID, Return: env.Return,
 	}
 	plan := &Plan{Message: m, Warned: body.Warnings}
 	if route.AnswerAfter == config.AnswerSent {
 		plan.Answer = route.AnswerTimeout.Std()
-		m.Reports = env.Received.Add(plan.Answer + p.cfg.Limits.Reply.Std())
+		m.ReportsAfter = env.Received.Add(plan.Answer + p.cfg.Limits.Reply.Std())
 	}
 	p.requests(plan, route, h, t, audiences)
 	asked(plan, route, env)
-	m.Since, m.Weak = window(env.Received, h, t.key != "", p.cfg.Delivery.Dedupe.Std())
+	m.DuplicateSince, m.WeakFingerprint = window(env.Received, h, t.key != "", p.cfg.Delivery.Dedupe.Std())
 	if m.Fingerprint = fingerprint(scope(route), env.From, rcpt, raw); t.key != "" {
-		m.Fingerprint, m.Digest = keyed(scope(route), t.key), digest(m)
+		m.Fingerprint, m.ContentDigest = keyed(scope(route), t.key), digest(m)
 	}
 	return plan, nil
 }
@@ -169,15 +169,15 @@ func (p planner) requests(plan *Plan, route config.Route, h mimeconv.Header, t t
 		}
 		plan.Clues, plan.Blind = append(plan.Clues, look), append(plan.Blind, a.Blind)
 		r := spool.Request{
-			LocalID: p.localID(), To: a.To, Cc: a.Cc, Members: a.Members,
+			LocalID: p.localID(), To: a.To, Cc: a.Cc, Participants: a.Members,
 			Priority: priority, Subject: subjectLines[route.ReplySubject],
 			ConvoID: convoID, Own: keys(own), Cited: keys(cited),
 		}
 		for _, c := range look {
-			r.Look, r.Clues = append(r.Look, spool.Key(c.Key)), append(r.Clues, c.Field+": "+c.ID)
+			r.Lookup, r.LookupNames = append(r.Lookup, spool.Key(c.Key)), append(r.LookupNames, c.Field+": "+c.ID)
 		}
 		if convoID != 0 {
-			r.Clues = []string{fmt.Sprintf("X-Heymarket-Convo-Id: %d", convoID)}
+			r.LookupNames = []string{fmt.Sprintf("X-Heymarket-Convo-Id: %d", convoID)}
 		}
 		plan.Message.Requests = append(plan.Message.Requests, r)
 	}

@@ -19,7 +19,7 @@ const (
 // sweep takes out of the spool what need not be kept any more, until ctx ends.
 func (g *Gateway) sweep(ctx context.Context) {
 	r := g.cfg.Retention
-	keep := spool.Keep{Content: r.Content.Std(), Sent: r.Sent.Std(), Failed: r.Failed.Std(), Threads: r.Threads.Std(), Repeats: g.cfg.Delivery.Dedupe.Std()}
+	keep := spool.Retention{Content: r.Content.Std(), Sent: r.Sent.Std(), Failed: r.Failed.Std(), Threads: r.Threads.Std(), Repeats: g.cfg.Delivery.Dedupe.Std()}
 	clock, wait := spool.NewClock(g.now), time.NewTimer(sweepEvery)
 	defer wait.Stop()
 	for {
@@ -28,7 +28,7 @@ func (g *Gateway) sweep(ctx context.Context) {
 			return
 		case <-wait.C:
 		}
-		if jump := clock.Jumped(); jump > 0 {
+		if jump := clock.Changed(); jump > 0 {
 			trust := min(jump, sweepTrust) // of a machine that slept at night the day is enough
 			g.sink.Record(events.Event{Kind: events.Trouble, Time: g.now(), Reason: fmt.Sprintf(
 				"the clock was set ahead by %v: nothing is taken out of the spool for %v; set it right by then if it is wrong", jump.Round(time.Second), trust.Round(time.Second))})

@@ -30,7 +30,7 @@ func notifier(cfg *config.Config, p Parts, own func() []net.Addr) *notify.Notifi
 // announce says what happened, and makes a notice of it.
 func (g *Gateway) announce(ctx context.Context, e events.Event) {
 	if n := notify.Encoder(g.cfg.Events.Kinds)(e); n != nil {
-		if err := g.store.Tell(ctx, e.Time, n); err != nil {
+		if err := g.store.AddEvent(ctx, e.Time, n); err != nil {
 			g.sink.Record(events.Event{Kind: events.Trouble, Time: e.Time, QueueID: e.QueueID, Reason: "an event could not be stored for the webhook", Err: err})
 		}
 	}

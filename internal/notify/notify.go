@@ -234,7 +234,7 @@ func (n *Notifier) settle(r result) error {
 	now, e := n.o.Now(), about(r)
 	switch old := now.Sub(r.notice.Happened) > r.way.giveUp; {
 	case r.err == nil:
-		if err := n.o.Store.Told(n.ctx, r.notice.ID); err != nil {
+		if err := n.o.Store.Done(n.ctx, r.notice.ID); err != nil {
 			return err
 		}
 		if r.said != "" {
@@ -243,13 +243,13 @@ func (n *Notifier) settle(r result) error {
 		}
 		return nil
 	case errors.As(r.err, new(refusal)) || old && !errors.Is(r.err, context.Canceled):
-		if err := n.o.Store.Told(n.ctx, r.notice.ID); err != nil {
+		if err := n.o.Store.Done(n.ctx, r.notice.ID); err != nil {
 			return err
 		}
 		e.Reason = r.way.what + " could not be told and is given up: " + plain(r.err.Error(), 300)
 	default:
 		e.Due = now.Add(n.pause(r))
-		if err := n.o.Store.Postpone(n.ctx, r.notice.ID, e.Due); err != nil {
+		if err := n.o.Store.Defer(n.ctx, r.notice.ID, e.Due); err != nil {
 			return err
 		}
 		e.Reason = r.way.what + " could not be told yet: " + plain(r.err.Error(), 300)

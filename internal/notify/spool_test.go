@@ -22,12 +22,12 @@ type dying struct {
 }
 
 // Told implements spool.Notices.
-func (d *dying) Told(ctx context.Context, id int64) error {
+func (d *dying) Done(ctx context.Context, id int64) error {
 	if d.dead {
 		d.said <- nil
 		return errors.New("dead")
 	}
-	err := d.Store.Told(ctx, id)
+	err := d.Store.Done(ctx, id)
 	d.said <- err
 	return err
 }
@@ -75,12 +75,12 @@ func fail(t *testing.T, store *sqlite.Store, now time.Time) {
 	_, err := store.Accept(t.Context(), &spool.Message{
 		QueueID: "Q7", Accepted: now, Sender: "app@shop.example", Route: "support", Team: "shop", Inbox: 202, Title: "Invoice 7",
 		HTML: "Body", Text: "Body", Raw: failed("").Raw,
-		Requests: []spool.Request{{LocalID: "L7", To: []string{"ann@example.com"}, Members: "ann@example.com", DSN: []spool.DSN{{Notify: []string{"FAILURE"}}}}},
+		Requests: []spool.Request{{LocalID: "L7", To: []string{"ann@example.com"}, Participants: "ann@example.com", DSN: []spool.DSN{{Notify: []string{"FAILURE"}}}}},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	tasks, _, err := store.Claim(t.Context(), now, time.Minute, spool.Room{Team: "shop", Rate: 500, Free: 1})
+	tasks, _, err := store.Claim(t.Context(), now, time.Minute, spool.Capacity{Team: "shop", Rate: 500, Free: 1})
 	if err != nil || len(tasks) != 1 {
 		t.Fatal(tasks, err)
 	}

@@ -65,7 +65,7 @@ func (s *notices) Notices(_ context.Context, now time.Time, lease time.Duration,
 }
 
 // Told implements spool.Notices.
-func (s *notices) Told(_ context.Context, id int64) error {
+func (s *notices) Done(_ context.Context, id int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.trouble(); err != nil {
@@ -77,7 +77,7 @@ func (s *notices) Told(_ context.Context, id int64) error {
 }
 
 // Postpone implements spool.Notices.
-func (s *notices) Postpone(_ context.Context, id int64, due time.Time) error {
+func (s *notices) Defer(_ context.Context, id int64, due time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.trouble(); err != nil {

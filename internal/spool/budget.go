@@ -55,14 +55,14 @@ func Debit(rate, calls int, now, next time.Time) time.Time {
 func Opens(next time.Time) time.Time { return next.Add(-slack) }
 
 // ClassOrder is the order in which classes are asked for the call that takes a
-// slot. Slots count the calls that a team has begun. High goes first but for
-// every 8th slot, which begins at Normal, and every 16th, which begins at Bulk,
+// tick. Ticks count the calls that a team has begun. High goes first but for
+// every 8th tick, which begins at Normal, and every 16th, which begins at Bulk,
 // so that no class starves. After the first, the others follow by urgency.
-func ClassOrder(slot int64) [3]Priority {
+func ClassOrder(tick int64) [3]Priority {
 	switch {
-	case slot%16 == 15:
+	case tick%16 == 15:
 		return [...]Priority{Bulk, High, Normal}
-	case slot%8 == 7:
+	case tick%8 == 7:
 		return [...]Priority{Normal, High, Bulk}
 	default:
 		return [...]Priority{High, Normal, Bulk}

@@ -151,17 +151,17 @@ func TestBudgetOfNothing(t *testing.T) {
 
 func TestClassOrder(t *testing.T) {
 	first := map[Priority]int{}
-	for slot := range int64(64) {
-		order := ClassOrder(slot)
+	for tick := range int64(64) {
+		order := ClassOrder(tick)
 		first[order[0]]++
 		if order[1] > order[2] {
-			t.Errorf("slot %d: %v follows %v", slot, order[2], order[1])
+			t.Errorf("tick %d: %v follows %v", tick, order[2], order[1])
 		}
 		if order[0]+order[1]+order[2] != High+Normal+Bulk || order[0] == order[1] || order[1] == order[2] {
-			t.Errorf("slot %d: %v is not each class once", slot, order)
+			t.Errorf("tick %d: %v is not each class once", tick, order)
 		}
 	}
 	if first[High] != 56 || first[Normal] != 4 || first[Bulk] != 4 {
-		t.Errorf("of 64 slots %v begin at each class, want 56 high, 4 normal, 4 bulk", first)
+		t.Errorf("of 64 ticks %v begin at each class, want 56 high, 4 normal, 4 bulk", first)
 	}
 }

@@ -18,9 +18,9 @@ func NewClock(now func() time.Time) *Clock {
 	return &Clock{now: now, wall: now().Round(0), passed: time.Now()}
 }
 
-// Jumped returns how far the wall clock was set ahead since it was asked last, or
+// Changed returns how far the wall clock was set ahead since it was asked last, or
 // back where negative; 0 where it was not.
-func (c *Clock) Jumped() time.Duration {
+func (c *Clock) Changed() time.Duration {
 	wall, passed := c.now().Round(0), time.Now()
 	jump := wall.Sub(c.wall) - passed.Sub(c.passed)
 	c.wall, c.passed = wall, passed

@@ -13,12 +13,12 @@ func TestClock(t *testing.T) {
 		for _, jump := range []time.Duration{0, time.Hour, -time.Hour, 365 * 24 * time.Hour, -2 * time.Hour, 0} {
 			set += jump
 			<-time.After(3 * time.Hour) // passes, and is no jump
-			if got := c.Jumped(); got != jump {
+			if got := c.Changed(); got != jump {
 				t.Errorf("set by %v, it says %v", jump, got)
 			}
 		}
 		set += 59 * time.Second
-		if got := c.Jumped(); got != 0 {
+		if got := c.Changed(); got != 0 {
 			t.Errorf("set by less than a minute, it says %v", got)
 		}
 	})

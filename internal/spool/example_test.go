@@ -20,11 +20,11 @@ func ExampleSpend() {
 }
 
 func ExampleParseState() {
-	s, err := spool.ParseState("asleep")
+	s, err := spool.ParseState("deferred")
 	fmt.Println(s, s.Open(), err)
 	_, err = spool.ParseState("sleepy")
 	fmt.Println(err)
 	// Output:
-	// asleep true <nil>
-	// no state is called "sleepy": use one of queued, ready, asleep, claimed, held, sent, flagged, failed, dropped
+	// deferred true <nil>
+	// no state is called "sleepy": use one of queued, ready, deferred, active, held, sent, flagged, failed, dropped
 }

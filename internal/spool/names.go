@@ -8,9 +8,9 @@ import (
 
 // These stand in the order of the constants.
 var (
-	stateNames    = []string{"queued", "ready", "asleep", "claimed", "held", "sent", "flagged", "failed", "dropped"}
+	stateNames    = []string{"queued", "ready", "deferred", "active", "held", "sent", "flagged", "failed", "dropped"}
 	priorityNames = []string{"high", "normal", "bulk"}
-	callNames     = []string{"send", "look", "search"}
+	callNames     = []string{"send", "check-conversation", "find-message"}
 )
 
 // String is the state's name in lists and on the command line.

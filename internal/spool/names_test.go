@@ -19,7 +19,7 @@ func TestNames(t *testing.T) {
 	if s := State(99).String(); s != "State(99)" {
 		t.Errorf("State(99) is %q", s)
 	}
-	if names := fmt.Sprint(Send, Look, Search); names != "send look search" {
+	if names := fmt.Sprint(Send, CheckConversation, FindMessage); names != "send check-conversation find-message" {
 		t.Errorf("the calls are %s", names)
 	}
 	if got, err := ParsePriority("BULK"); got != Bulk || err != nil {

@@ -96,9 +96,9 @@ type Notices interface {
 	// may be more without anything else happening; zero if never.
 	Notices(ctx context.Context, now time.Time, lease time.Duration, way Way, limit int) (due []Notice, next time.Time, err error)
 
-	// Told ends a notice: it was told, or never will be.
-	Told(ctx context.Context, id int64) error
+	// Done ends a notice: it was told, or never will be.
+	Done(ctx context.Context, id int64) error
 
-	// Postpone has a notice that could not be told be due again at a time, and counts the attempt.
-	Postpone(ctx context.Context, id int64, due time.Time) error
+	// Defer has a notice that could not be told be due again at a time, and counts the attempt.
+	Defer(ctx context.Context, id int64, due time.Time) error
 }

@@ -43,9 +43,9 @@ type Store interface {
 	// has the mail still keeps it.
 	Accept(ctx context.Context, m *Message) (Receipt, error)
 
-	// Heard says that the client surely got its 250: a message without a
+	// ConfirmReply says that the client surely got its 250: a message without a
 	// Message-ID that comes again is from now on another message. ErrNotFound.
-	Heard(ctx context.Context, queueID string) error
+	ConfirmReply(ctx context.Context, queueID string) error
 
 	// Claim begins as many calls as rooms and budgets allow. In one transaction
 	// it spends the budget, marks the request claimed until now+lease, fixes
@@ -53,16 +53,16 @@ type Store interface {
 	// due, and what was claimed by somebody whose lease has run out, is ready
 	// again first. next is when Claim may have more to give without anything else
 	// happening; zero if never.
-	Claim(ctx context.Context, now time.Time, lease time.Duration, rooms ...Room) (tasks []Task, next time.Time, err error)
+	Claim(ctx context.Context, now time.Time, lease time.Duration, rooms ...Capacity) (tasks []Task, next time.Time, err error)
 
 	// Finish records the answers to claimed tasks and lets each lane go on, all or
 	// none. The results stand in the order of outcomes; one whose claim was lost changed
 	// nothing and has Err = ErrLost. An outcome that breaks a rule of its fields is an error.
 	Finish(ctx context.Context, now time.Time, outcomes ...Outcome) ([]Finished, error)
 
-	// Release gives back tasks that never reached the network, as if they had
+	// Unclaim gives back tasks that never reached the network, as if they had
 	// not been claimed. Spent budget stays spent.
-	Release(ctx context.Context, tasks ...Task) error
+	Unclaim(ctx context.Context, tasks ...Task) error
 
 	// Spend takes calls that were made beyond a claim, such as the pages of a
 	// search or a probe, from a team's budget of rate calls a minute: Claim has
@@ -71,41 +71,41 @@ type Store interface {
 
 	// Wait returns when all requests of a message have ended, or else when ctx
 	// ends, and says where each stands then. ErrNotFound.
-	Wait(ctx context.Context, queueID string) ([]Standing, error)
+	Wait(ctx context.Context, queueID string) ([]RequestStatus, error)
 
-	// Answered says that the client was told in the reply what became of a
+	// SuppressReports says that the client was told in the reply what became of a
 	// message: no report about it leaves any more.
-	Answered(ctx context.Context, queueID string) error
+	SuppressReports(ctx context.Context, queueID string) error
 
 	// Hold shuts a gate: of what is held there nothing is claimed, save probes.
 	// A hold that stands already keeps its Since and takes over the rest. event, if
 	// not nil, becomes a notice.
-	Hold(ctx context.Context, now time.Time, g Gate, event []byte) error
+	Hold(ctx context.Context, now time.Time, g Hold, event []byte) error
 
-	// Lift opens the gate of a place, and what slept behind it is due at once: woken
+	// Release opens the gate of a place, and what slept behind it is due at once: woken
 	// says how much, which is 0 where nothing was held. What waited there is under
 	// trial only from now on. event, if not nil, becomes a notice, where there was a hold.
-	Lift(ctx context.Context, now time.Time, at Place, event []byte) (woken int, err error)
+	Release(ctx context.Context, now time.Time, at Destination, event []byte) (woken int, err error)
 
-	// Tell makes an event a notice.
-	Tell(ctx context.Context, now time.Time, event []byte) error
+	// AddEvent makes an event a notice.
+	AddEvent(ctx context.Context, now time.Time, event []byte) error
 
 	Notices
 
-	// Wake makes everything of a team that sleeps due at once, and says how much it was.
-	Wake(ctx context.Context, now time.Time, team string) (woken int, err error)
+	// MakeDue makes everything of a team that sleeps due at once, and says how much it was.
+	MakeDue(ctx context.Context, now time.Time, team string) (woken int, err error)
 
-	// Jumped says that the clock was set, and is now at now: what sleeps of a team and
+	// ClockChanged says that the clock was set, and is now at now: what sleeps of a team and
 	// the probes of its routes are due at once, and what waits is under trial only from now on,
 	// so that nothing ends or waits because of a time that never passed.
-	Jumped(ctx context.Context, now time.Time, team string) (woken int, err error)
+	ClockChanged(ctx context.Context, now time.Time, team string) (woken int, err error)
 
-	// Gates returns the holds there are.
-	Gates(ctx context.Context) ([]Gate, error)
+	// Holds returns the holds there are.
+	Holds(ctx context.Context) ([]Hold, error)
 
-	// Waiting returns where something is open, each place once. It costs by the
+	// Destinations returns where something is open, each place once. It costs by the
 	// places, however much waits there.
-	Waiting(ctx context.Context) ([]Place, error)
+	Destinations(ctx context.Context) ([]Destination, error)
 
 	// Backlog says how much is open, and since when the oldest of it is: zero where
 	// nothing is. It costs by the places, too.
@@ -114,11 +114,11 @@ type Store interface {
 	// Prune takes out what need not be kept any more. Each call looks at no more
 	// than limit messages, ids or conversations, and returns at how many; 0 says
 	// that a round is over, and that the next may wait.
-	Prune(ctx context.Context, now time.Time, keep Keep, limit int) (n int, err error)
+	Prune(ctx context.Context, now time.Time, keep Retention, limit int) (n int, err error)
 
-	// Changed reports whether another process has changed the spool since it was
+	// ChangedExternally reports whether another process has changed the spool since it was
 	// asked last: Claim may have more to give. It is cheap.
-	Changed(ctx context.Context) (bool, error)
+	ChangedExternally(ctx context.Context) (bool, error)
 
 	// Check looks for contradictions that the schema cannot exclude, and returns
 	// them as one error that is ErrCorrupt.
@@ -132,9 +132,9 @@ type Reader interface {
 	// List returns the requests that match, newest first.
 	List(ctx context.Context, f Filter) ([]Entry, error)
 	// Show returns the whole story of one message; ErrNotFound.
-	Show(ctx context.Context, queueID string) (Story, error)
-	// Gates returns what is held, in the order of teams and routes.
-	Gates(ctx context.Context) ([]Gate, error)
+	Show(ctx context.Context, queueID string) (MessageDetail, error)
+	// Holds returns what is held, in the order of teams and routes.
+	Holds(ctx context.Context) ([]Hold, error)
 }
 
 // Priority is a class of urgency. The smaller goes first.
@@ -153,15 +153,15 @@ type State int8
 // The states, as the schema stores them. Up to Held a request is open; a lane
 // has exactly one open request that is not Queued, its head.
 const (
-	Queued  State = iota // behind the head of its lane
-	Ready                // head of its lane, waits for budget and room
-	Asleep               // tried, to be tried again at its due time
-	Claimed              // a call is under way until the lease ends
-	Held                 // waits for an operator or a probe
-	Sent                 // the API took it
-	Flagged              // the API took it but says that it did not queue it
-	Failed               // for good
-	Dropped              // by an operator
+	Queued   State = iota // behind the head of its lane
+	Ready                 // head of its lane, waits for budget and room
+	Deferred              // tried, to be tried again at its due time
+	Active                // a call is under way until the lease ends
+	Held                  // waits for an operator or a probe
+	Sent                  // the API took it
+	Flagged               // the API took it but says that it did not queue it
+	Failed                // for good
+	Dropped               // by an operator
 )
 
 // Call is what an attempt asks of the API.
@@ -169,9 +169,9 @@ type Call int8
 
 // The calls, as the schema stores them.
 const (
-	Send   Call = iota // POST /v1/email/send
-	Look               // GET /v1/conversations/{id}: does the conversation that it replies to still stand?
-	Search             // POST /v1/messages/all: did a send of unknown outcome arrive?
+	Send              Call = iota // POST /v1/email/send
+	CheckConversation             // GET /v1/conversations/{id}: does the conversation that it replies to still stand?
+	FindMessage                   // POST /v1/messages/all: did a send of unknown outcome arrive?
 )
 
 // Open reports whether the request still waits for its end.
@@ -185,57 +185,57 @@ type Fingerprint [32]byte
 
 // Message is an accepted transaction, as Accept stores it.
 type Message struct {
-	QueueID  string
-	Accepted time.Time
-	Client   string // the authenticated user, or the address, for people
-	Sender   string // envelope sender, "" for <>
-	Route    string
-	Team     string
-	Inbox    int64
-	Title    string // conv_title
-	Base     string // the Subject without Re: and tags, compared with the conversation's (RFC 5256, section 2.1)
+	QueueID     string
+	Accepted    time.Time
+	Client      string // the authenticated user, or the address, for people
+	Sender      string // envelope sender, "" for <>
+	Route       string
+	Team        string
+	Inbox       int64
+	Title       string // conv_title
+	BaseSubject string // the Subject without Re: and tags, compared with the conversation's (RFC 5256, section 2.1)
 
-	Fingerprint Fingerprint
-	Since       time.Time // an equal fingerprint accepted at or after this is the same message; zero: none is
-	Weak        bool      // it has no Message-ID: its fingerprint counts only until Heard
+	Fingerprint     Fingerprint
+	DuplicateSince  time.Time // an equal fingerprint accepted at or after this is the same message; zero: none is
+	WeakFingerprint bool      // it has no Message-ID: its fingerprint counts only until ConfirmReply
 
-	// Digest is given where Fingerprint stands for a key of the application: it is
+	// ContentDigest is given where Fingerprint stands for a key of the application: it is
 	// that of the content, which a message with an equal key must have too.
-	Digest Fingerprint
+	ContentDigest Fingerprint
 
-	HTML     string
-	Start    int // offset in HTML for a line before all others
-	Text     string
-	Raw      []byte // as received
-	Warnings []byte // JSON, for people; nil for none
+	HTML          string
+	SubjectOffset int // offset in HTML for a line before all others
+	Text          string
+	Raw           []byte // as received
+	Warnings      []byte // JSON, for people; nil for none
 
 	AutoReplied bool // over LoopLimit of these to the same participants hold their lane
 
-	EnvelopeID string    // ENVID, decoded (RFC 3461, section 4.4); "" for none
-	Return     string    // FULL or HDRS (RFC 3461, section 4.3); "" where the client did not say
-	Reports    time.Time // no report leaves before: the client may still be told in the reply; zero: at once
+	EnvelopeID   string    // ENVID, decoded (RFC 3461, section 4.4); "" for none
+	Return       string    // FULL or HDRS (RFC 3461, section 4.3); "" where the client did not say
+	ReportsAfter time.Time // no report leaves before: the client may still be told in the reply; zero: at once
 
 	Requests []Request
 }
 
 // Request is one POST to come.
 type Request struct {
-	LocalID  string   // idempotency key of the API, the same over all attempts
-	To, Cc   []string // as spelt in the envelope
-	Members  string   // canonical form of all of them: equal for equal sets
-	Priority Priority
-	Subject  SubjectLine
-	DSN      []DSN // what the client asked for about each of To, then Cc; nil: nothing
+	LocalID      string   // idempotency key of the API, the same over all attempts
+	To, Cc       []string // as spelt in the envelope
+	Participants string   // canonical form of all of them: equal for equal sets
+	Priority     Priority
+	Subject      SubjectLine
+	DSN          []DSN // what the client asked for about each of To, then Cc; nil: nothing
 
 	// ConvoID is the conversation that the application named, 0 for none. It decides
-	// instead of Look. One that is not known is looked at before the first send, and
+	// instead of Lookup. One that is not known is looked at before the first send, and
 	// known when the answer of that gives it.
 	ConvoID int64
 
-	Look  []Key    // where to look for its conversation, best first; nil: open a new one
-	Clues []string // of Look, or of ConvoID, for people: which field named which id; nil: nothing is told
-	Own   []Key    // ids that stand for this message
-	Cited []Key    // ids that it names, recorded only where nobody has them
+	Lookup      []Key    // where to look for its conversation, best first; nil: open a new one
+	LookupNames []string // of Lookup, or of ConvoID, for people: which field named which id; nil: nothing is told
+	Own         []Key    // ids that stand for this message
+	Cited       []Key    // ids that it names, recorded only where nobody has them
 }
 
 // SubjectLine says when the bodies of a message that joins a conversation begin
@@ -244,7 +244,7 @@ type SubjectLine int8
 
 // The rules of config's reply_subject.
 const (
-	SubjectChanged SubjectLine = iota // where Base differs from the conversation's
+	SubjectChanged SubjectLine = iota // where BaseSubject differs from the conversation's
 	SubjectAlways
 	SubjectNever
 )
@@ -254,7 +254,7 @@ type Receipt struct {
 	QueueID   string // the first one's, where Duplicate
 	Duplicate bool
 	Revived   int   // requests of a duplicate that were queued again
-	Joined    []int // for each request the index in Look that found its conversation, 0 where its ConvoID did, -1 for a new one
+	Joined    []int // for each request the index in Lookup that found its conversation, 0 where its ConvoID did, -1 for a new one
 	SameID    bool  // one of its own ids is already owned by an earlier message
 	Looping   bool  // a lane of it is held from now on, for LoopReason
 }
@@ -267,8 +267,8 @@ const (
 	LoopReason = "more than 20 automatic replies within an hour to the same participants look like a loop: end it, then let them go or drop them (heyrelay queue release, or drop, --recipient ADDRESS)"
 )
 
-// Room is what a team may begin now.
-type Room struct {
+// Capacity is what a team may begin now.
+type Capacity struct {
 	Team string
 	Rate int // calls a minute
 	Free int // calls that may begin, of any class
@@ -277,8 +277,8 @@ type Room struct {
 	Probe time.Duration // between two probes of a held route; 0: none
 }
 
-// Keep says how long what has ended is kept, from the end of the last attempt on.
-type Keep struct {
+// Retention says how long what has ended is kept, from the end of the last attempt on.
+type Retention struct {
 	Content time.Duration // bodies of messages that were sent
 	Sent    time.Duration // what happened to them
 	Failed  time.Duration // messages of which a request failed or was dropped, whole
@@ -286,14 +286,14 @@ type Keep struct {
 	Repeats time.Duration // what may be repeated, from its acceptance on, whatever the others say
 }
 
-// Place is where a request waits: what a route has for an inbox of a team.
-type Place struct {
+// Destination is where a request waits: what a route has for an inbox of a team.
+type Destination struct {
 	Team, Route string
 	Inbox       int64
 }
 
-// Gate is a hold.
-type Gate struct {
+// Hold is a hold.
+type Hold struct {
 	Team   string    `json:"team"`
 	Route  string    `json:"route,omitempty"` // "" for the whole team
 	Inbox  int64     `json:"inbox,omitempty"` // of the route, only what goes there; 0 for all
@@ -302,8 +302,8 @@ type Gate struct {
 	Probe  time.Time `json:"probe,omitzero"`  // when a held route gives one request to find out; zero: never. A team gives none, nor does one inbox of a route
 }
 
-// Place is where g holds.
-func (g Gate) Place() Place { return Place{g.Team, g.Route, g.Inbox} }
+// Destination is where g holds.
+func (g Hold) Destination() Destination { return Destination{g.Team, g.Route, g.Inbox} }
 
 // Task is one call of the API, claimed and to be made.
 type Task struct {
@@ -316,23 +316,23 @@ type Task struct {
 	Inbox               int64
 	To, Cc              []string
 	Title               string
-	ConvoID             int64  // replies to this conversation, the one of a Look; 0: opens one
+	ConvoID             int64  // replies to this conversation, the one of a CheckConversation; 0: opens one
 	Subject             string // a line "Subject: …" with this goes before both bodies; "" for none
 	HTML, Text          string
-	Start               int
+	SubjectOffset       int
 
-	Accepted  time.Time
-	Tried     time.Time // since when it is under trial: its first attempt, or the end of the last hold; a probe: now
-	FirstSend time.Time // begin of the first Send under LocalID before this attempt; zero if none
-	LastSend  time.Time // begin of the newest such Send: a Search looks from FirstSend until after it
-	Unknown   bool      // an earlier Send has no definite answer
-	Foreign   bool      // its application named the conversation, which by now is known for other participants: not to be sent
+	Accepted      time.Time
+	TrialSince    time.Time // since when it is under trial: its first attempt, or the end of the last hold; a probe: now
+	FirstSend     time.Time // begin of the first Send under LocalID before this attempt; zero if none
+	LastSend      time.Time // begin of the newest such Send: a FindMessage looks from FirstSend until after it
+	Unknown       bool      // an earlier Send has no definite answer
+	ConvoConflict bool      // its application named the conversation, which by now is known for other participants: not to be sent
 
-	Refused       string // reason of the newest definite refusal of a Send in this trial, "" for none
-	RefusedStatus int    // its HTTP status
-	Alive         bool   // a Look since then said that the conversation stands
-	Probe         bool   // its route is held, and this call finds out whether it still must be
-	Aside         bool   // it has stepped out of its conversation's lane into one of its own
+	Refused           string // reason of the newest definite refusal of a Send in this trial, "" for none
+	RefusedStatus     int    // its HTTP status
+	ConversationAlive bool   // a CheckConversation since then said that the conversation stands
+	Probe             bool   // its route is held, and this call finds out whether it still must be
+	Detached          bool   // it has stepped out of its conversation's lane into one of its own
 
 	DSN     []DSN // what the client asked for about each of To, then Cc; nil: nothing
 	Delayed bool  // its delay was reported
@@ -340,17 +340,17 @@ type Task struct {
 
 // Outcome is the end of a task.
 type Outcome struct {
-	Task  Task
-	State State     // Sent, Flagged, Failed, or Asleep to try again
-	Due   time.Time // of the next attempt, for Asleep
-	Next  Call      // what that attempt asks, for Asleep
+	Task     Task
+	State    State     // Sent, Flagged, Failed, or Deferred to try again
+	Due      time.Time // of the next attempt, for Deferred
+	NextCall Call      // what that attempt asks, for Deferred
 
-	Unknown bool // this Send may have been carried out
-	Known   bool // a completed search found none of the earlier Sends: none of their outcomes is unknown any more
-	Refused bool // Status and Reason are a definite refusal, to be kept with the request
-	Alive   bool // the conversation stands, to be kept with the request
+	Unknown           bool // this Send may have been carried out
+	ProvenAbsent      bool // a completed search found none of the earlier Sends: none of their outcomes is unknown any more
+	Refused           bool // Status and Reason are a definite refusal, to be kept with the request
+	ConversationAlive bool // the conversation stands, to be kept with the request
 
-	// Reopen, for Asleep, says that the conversation is gone. It forgets its
+	// Reopen, for Deferred, says that the conversation is gone. It forgets its
 	// convo_id, if that still is the one replied to, and the request goes out once
 	// more under the new LocalID; what was refused is forgotten. Whether it then
 	// opens or replies is decided anew by the claim, since somebody else may
@@ -358,9 +358,9 @@ type Outcome struct {
 	Reopen  bool
 	LocalID string
 
-	// Aside, for Asleep, has the request step out of its lane, which goes on
+	// Detach, for Deferred, has the request step out of its lane, which goes on
 	// without it. One that already has stays where it is.
-	Aside bool
+	Detach bool
 
 	ConvoID, MessageID int64  // as answered; 0 for none
 	Status             int    // HTTP
@@ -372,8 +372,8 @@ type Outcome struct {
 	Event  []byte    // what the operator's webhook is to be told, nil for nothing
 }
 
-// Standing is where a request stands.
-type Standing struct {
+// RequestStatus is where a request stands.
+type RequestStatus struct {
 	State              State
 	Unknown            bool  // it may have been sent all the same
 	ConvoID, MessageID int64 // as answered; 0 for none
@@ -385,9 +385,9 @@ type Standing struct {
 
 // Finished is what Finish found.
 type Finished struct {
-	Err      error // ErrLost
-	Foreign  bool  // the answered convo_id is held for other participants, and was not stored: of an opener or a reply
-	Replaced int64 // the convo_id that a reply's answer replaced, 0 for none
+	Err           error // ErrLost
+	ConvoConflict bool  // the answered convo_id is held for other participants, and was not stored: of an opener or a reply
+	Replaced      int64 // the convo_id that a reply's answer replaced, 0 for none
 }
 
 // Filter chooses requests. Zero fields do not restrict.
@@ -417,34 +417,34 @@ type Entry struct {
 	Reason   string    `json:"reason,omitempty"` // of the last attempt, or why it waits
 }
 
-// Story is all that is known of a message.
-type Story struct {
-	QueueID  string         `json:"queue_id"`
-	Accepted time.Time      `json:"accepted"`
-	Client   string         `json:"client"`
-	Sender   string         `json:"sender"`
-	Route    string         `json:"route"`
-	Team     string         `json:"team"`
-	Inbox    int64          `json:"inbox"`
-	Title    string         `json:"title"`
-	Warnings []byte         `json:"-"`
-	Requests []RequestStory `json:"requests"`
+// MessageDetail is all that is known of a message.
+type MessageDetail struct {
+	QueueID  string          `json:"queue_id"`
+	Accepted time.Time       `json:"accepted"`
+	Client   string          `json:"client"`
+	Sender   string          `json:"sender"`
+	Route    string          `json:"route"`
+	Team     string          `json:"team"`
+	Inbox    int64           `json:"inbox"`
+	Title    string          `json:"title"`
+	Warnings []byte          `json:"-"`
+	Requests []RequestDetail `json:"requests"`
 }
 
-// RequestStory is all that is known of a request.
-type RequestStory struct {
+// RequestDetail is all that is known of a request.
+type RequestDetail struct {
 	Entry
-	Priority     string         `json:"priority"`
-	Conversation int64          `json:"conversation"` // our own number of it
-	Joined       bool           `json:"joined"`
-	By           string         `json:"joined_by,omitempty"` // the clue that found its conversation
-	MessageID    int64          `json:"message_id,omitempty"`
-	Tries        []AttemptStory `json:"tries"`
+	Priority     string          `json:"priority"`
+	Conversation int64           `json:"conversation"` // our own number of it
+	Joined       bool            `json:"joined"`
+	By           string          `json:"joined_by,omitempty"` // the clue that found its conversation
+	MessageID    int64           `json:"message_id,omitempty"`
+	Tries        []AttemptDetail `json:"tries"`
 }
 
-// AttemptStory is one attempt; Ended is zero while it runs or if nobody recorded
+// AttemptDetail is one attempt; Ended is zero while it runs or if nobody recorded
 // its end.
-type AttemptStory struct {
+type AttemptDetail struct {
 	N      int       `json:"n"`
 	Call   string    `json:"call"`
 	Began  time.Time `json:"began"`

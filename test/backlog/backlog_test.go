@@ -44,11 +44,11 @@ INSERT INTO content (message, html, start, text, raw) SELECT i, hex(randomblob(2
 INSERT INTO conversation (id, team, inbox, members, convo_id, title, base, used)
 SELECT lane, 'shop', 202, format('u%d@example.com', lane), 0, 'Hello', 'hello', :now FROM n WHERE lane = i`, `
 INSERT INTO link (key, conversation, owner) SELECT randomblob(16), lane, i FROM n`, `
-INSERT INTO request (id, message, conversation, joined, lane, local_id, targets, members, team, inbox, route, priority, class, subject_line, dsn, replied, clue, state, turn, due)
+INSERT INTO request (id, message, conversation, joined, lane, local_id, targets, members, team, inbox, route, priority, effective_priority, subject_line, dsn, replied, clue, state, seq, due)
 SELECT i, i, lane, lane <> i, lane, format('L%d', i), json_array(format('to:u%d@example.com', lane)), format('u%d@example.com', lane),
        'shop', 202, route, 1, 1, 0, '', 0, '', iif(lane <> i, 0, iif(i % 100 = 7, 2, 1)), i, iif(i % 100 = 7 AND lane = i, :now + 600000000000, 0) FROM n`, `
 INSERT INTO counter (route, state, n, gone) SELECT route, state, count(*), 0 FROM request GROUP BY route, state`, `
-UPDATE sequence SET turn = :waiting`, `
+UPDATE sequence SET seq = :waiting`, `
 INSERT INTO gate (team, route, held, reason) VALUES ('shop', 'held', :now, 'a try'), ('shop', '', 0, '')`,
 }
 
@@ -99,7 +99,7 @@ func TestBuild(t *testing.T) {
 	if err := s.Check(t.Context()); err != nil {
 		t.Error(err)
 	}
-	list, err := s.List(t.Context(), spool.Filter{States: []spool.State{spool.Queued, spool.Ready, spool.Asleep}, Limit: 2 * few})
+	list, err := s.List(t.Context(), spool.Filter{States: []spool.State{spool.Queued, spool.Ready, spool.Deferred}, Limit: 2 * few})
 	if len(list) != few || err != nil {
 		t.Errorf("%d wait (%v), want %d", len(list), err, few)
 	}
@@ -164,7 +164,7 @@ func (m *measured) perTask() float64 { return float64(m.spent) / float64(m.tasks
 // waits.
 func (m *measured) step(b *testing.B) {
 	began := time.Now()
-	tasks, _, err := m.Claim(b.Context(), began, time.Minute, spool.Room{Team: "shop", Rate: plenty, Free: 32})
+	tasks, _, err := m.Claim(b.Context(), began, time.Minute, spool.Capacity{Team: "shop", Rate: plenty, Free: 32})
 	if err != nil || len(tasks) != 32 {
 		b.Fatalf("claimed %d: %v", len(tasks), err)
 	}
@@ -187,7 +187,7 @@ func (m *measured) refill(b *testing.B, tasks []spool.Task) {
 		clients.Go(func() {
 			_, err := m.Accept(b.Context(), &spool.Message{
 				QueueID: id, Accepted: time.Now(), Route: t.Route, Team: "shop", Inbox: 202, Title: "Hello", HTML: t.HTML, Text: t.Text,
-				Requests: []spool.Request{{LocalID: id, To: []string{"a@example.com"}, Members: "a@example.com", Priority: spool.Normal}},
+				Requests: []spool.Request{{LocalID: id, To: []string{"a@example.com"}, Participants: "a@example.com", Priority: spool.Normal}},
 			})
 			if err != nil {
 				b.Error(err)

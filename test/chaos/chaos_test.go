@@ -165,7 +165,7 @@ func hand(t *testing.T, g *gateway.Gateway, i int) {
 
 func waiting(t *testing.T, r spool.Reader) int {
 	t.Helper()
-	open, err := r.List(t.Context(), spool.Filter{States: []spool.State{spool.Queued, spool.Ready, spool.Asleep, spool.Claimed, spool.Held}, Limit: 1})
+	open, err := r.List(t.Context(), spool.Filter{States: []spool.State{spool.Queued, spool.Ready, spool.Deferred, spool.Active, spool.Held}, Limit: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

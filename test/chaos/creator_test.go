@@ -57,7 +57,7 @@ func TestWrongCreator(t *testing.T) {
 			if err != nil || len(due) > 0 {
 				t.Errorf("%d reports wait to leave (%v), want none", len(due), err)
 			}
-			gates, err := r.Gates(t.Context())
+			gates, err := r.Holds(t.Context())
 			if err != nil || len(gates) != routes {
 				t.Errorf("%d routes are held (%v), want %d", len(gates), err, routes)
 			}

@@ -118,7 +118,7 @@ func (s bombStore) Accept(ctx context.Context, m *spool.Message) (spool.Receipt,
 	return r, err
 }
 
-func (s bombStore) Claim(ctx context.Context, now time.Time, lease time.Duration, rooms ...spool.Room) ([]spool.Task, time.Time, error) {
+func (s bombStore) Claim(ctx context.Context, now time.Time, lease time.Duration, rooms ...spool.Capacity) ([]spool.Task, time.Time, error) {
 	tasks, next, err := s.Store.Claim(ctx, now, lease, rooms...)
 	if len(tasks) > 0 {
 		s.b.pass(points[3])

@@ -14,7 +14,7 @@ import (
 var acceptCases = []testCase{
 	{"Content", func(f *fixture) { // what goes in comes out, byte for byte
 		m := f.write(letter{id: "m", to: []string{"alice", "bob"}, route: "news", priority: spool.Bulk, subject: "Grüße & <b>"})
-		m.HTML, m.Text, m.Start = "<p>\x00ü\xff</p>", "line\r\n\x00\xff", 3
+		m.HTML, m.Text, m.SubjectOffset = "<p>\x00ü\xff</p>", "line\r\n\x00\xff", 3
 		m.Requests[0].Cc, m.Requests[0].To = m.Requests[0].To[1:], m.Requests[0].To[:1]
 		f.accept(m)
 		f.now = f.now.Add(time.Second)
@@ -22,7 +22,7 @@ var acceptCases = []testCase{
 		want := spool.Task{
 			Request: got.Request, Attempt: 1, QueueID: "Q1", LocalID: "Q1-0", Route: "news", Team: "shop",
 			Sender: "app@example.com", Inbox: 202, To: []string{"alice@example.com"}, Cc: []string{"bob@example.com"},
-			Title: "Grüße & <b>", HTML: m.HTML, Text: m.Text, Start: 3, Accepted: epoch, Tried: f.now,
+			Title: "Grüße & <b>", HTML: m.HTML, Text: m.Text, SubjectOffset: 3, Accepted: epoch, TrialSince: f.now,
 		}
 		if !reflect.DeepEqual(got, want) {
 			f.Errorf("claimed\n%+v, want\n%+v", got, want)
@@ -106,7 +106,7 @@ var acceptCases = []testCase{
 		if s := f.story("Q3"); s.State != "held" || s.Reason != spool.LoopReason {
 			f.Errorf("the head is %s, %q", s.State, s.Reason)
 		}
-		for _, task := range f.claim(one("shop"), spool.Room{Team: "shop", Rate: plenty, Free: 100}) {
+		for _, task := range f.claim(one("shop"), spool.Capacity{Team: "shop", Rate: plenty, Free: 100}) {
 			if f.conversation(task.QueueID) == f.conversation("Q3") {
 				f.Errorf("%s goes out, from the lane that is held", task.QueueID)
 			}
@@ -153,4 +153,4 @@ var acceptCases = []testCase{
 }
 
 // one is room for one call.
-func one(team string) spool.Room { return spool.Room{Team: team, Rate: plenty, Free: 1} }
+func one(team string) spool.Capacity { return spool.Capacity{Team: team, Rate: plenty, Free: 1} }

@@ -33,7 +33,7 @@ var claimCases = []testCase{
 	}},
 	{"Free", func(f *fixture) { // room for two, and one more that must be high
 		f.many(5, letter{priority: spool.Normal})
-		r := spool.Room{Team: "shop", Rate: plenty, Free: 2, High: 1}
+		r := spool.Capacity{Team: "shop", Rate: plenty, Free: 2, High: 1}
 		if n := len(f.claim(r)); n != 2 {
 			f.Errorf("claimed %d, want 2", n)
 		}
@@ -49,7 +49,7 @@ var claimCases = []testCase{
 	}},
 	{"HighBeyondFree", func(f *fixture) {
 		f.many(5, letter{priority: spool.High})
-		if n := len(f.claim(spool.Room{Team: "shop", Rate: plenty, Free: 2, High: 2})); n != 4 {
+		if n := len(f.claim(spool.Capacity{Team: "shop", Rate: plenty, Free: 2, High: 2})); n != 4 {
 			f.Errorf("claimed %d, want 4", n)
 		}
 	}},
@@ -59,7 +59,7 @@ var claimCases = []testCase{
 		}
 		var order string
 		for range 4 {
-			tasks := f.claim(spool.Room{Team: "shop", Rate: plenty, Free: 4}) // the slot is kept from claim to claim
+			tasks := f.claim(spool.Capacity{Team: "shop", Rate: plenty, Free: 4}) // the slot is kept from claim to claim
 			for _, t := range tasks {
 				order += t.Route[:1]
 			}
@@ -86,7 +86,7 @@ var claimCases = []testCase{
 		f.many(30, letter{route: "c"})
 		turns := map[string]int{}
 		for range 30 {
-			tasks, next := f.claimNext(spool.Room{Team: "shop", Rate: 60, Free: 100})
+			tasks, next := f.claimNext(spool.Capacity{Team: "shop", Rate: 60, Free: 100})
 			for _, t := range tasks {
 				turns[t.Route]++
 			}
@@ -150,8 +150,8 @@ var claimCases = []testCase{
 		f.send(letter{})
 		for i := range 3 {
 			task := f.claimOne()
-			if !task.Tried.Equal(epoch) || task.Attempt != i+1 || task.Unknown {
-				f.Errorf("attempt %d: Tried %s, Attempt %d, Unknown %v", i+1, task.Tried, task.Attempt, task.Unknown)
+			if !task.TrialSince.Equal(epoch) || task.Attempt != i+1 || task.Unknown {
+				f.Errorf("attempt %d: Tried %s, Attempt %d, Unknown %v", i+1, task.TrialSince, task.Attempt, task.Unknown)
 			}
 			f.sleep(task, time.Second)
 			f.now = f.now.Add(time.Second)
@@ -177,10 +177,10 @@ var claimCases = []testCase{
 	{"WakeMany", func(f *fixture) { // more than one turn wakes
 		const n = 600
 		f.many(n, letter{})
-		r := spool.Room{Team: "shop", Rate: plenty, Free: n}
+		r := spool.Capacity{Team: "shop", Rate: plenty, Free: n}
 		outcomes := make([]spool.Outcome, 0, n)
 		for _, t := range f.claim(r) {
-			outcomes = append(outcomes, spool.Outcome{Task: t, State: spool.Asleep, Due: f.now.Add(time.Second)})
+			outcomes = append(outcomes, spool.Outcome{Task: t, State: spool.Deferred, Due: f.now.Add(time.Second)})
 		}
 		if _, err := f.Finish(f.Context(), f.now, outcomes...); err != nil {
 			f.Fatal(err)
@@ -199,7 +199,7 @@ var claimCases = []testCase{
 	}},
 	{"Budget", func(f *fixture) { // 600 a minute: paced, never over, kept from claim to claim
 		f.many(150, letter{})
-		r := spool.Room{Team: "shop", Rate: 600, Free: 1000}
+		r := spool.Capacity{Team: "shop", Rate: 600, Free: 1000}
 		began, end := 0, f.now.Add(10*time.Second)
 		for f.now.Before(end) {
 			tasks, next := f.claimNext(r)
@@ -215,7 +215,7 @@ var claimCases = []testCase{
 	}},
 	{"BudgetAfterRestart", func(f *fixture) {
 		f.many(20, letter{})
-		r := spool.Room{Team: "shop", Rate: 60, Free: 1000}
+		r := spool.Capacity{Team: "shop", Rate: 60, Free: 1000}
 		n := len(f.claim(r))
 		f.reopen()
 		f.many(1, letter{})
@@ -226,20 +226,20 @@ var claimCases = []testCase{
 	{"BudgetsApart", func(f *fixture) {
 		f.many(3, letter{team: "a"})
 		f.many(3, letter{team: "b"})
-		tasks := f.claim(spool.Room{Team: "a", Rate: 10, Free: 9}, spool.Room{Team: "b", Rate: 10, Free: 9})
+		tasks := f.claim(spool.Capacity{Team: "a", Rate: 10, Free: 9}, spool.Capacity{Team: "b", Rate: 10, Free: 9})
 		if got := queueIDs(tasks); got != "Q1 Q4" {
 			f.Errorf("claimed %s, want one of each team", got)
 		}
 	}},
 	{"NoBudget", func(f *fixture) {
 		f.send(letter{})
-		if tasks, next := f.claimNext(spool.Room{Team: "shop", Free: 9}); len(tasks) != 0 || !next.IsZero() {
+		if tasks, next := f.claimNext(spool.Capacity{Team: "shop", Free: 9}); len(tasks) != 0 || !next.IsZero() {
 			f.Errorf("a rate of 0 began %s, next %s", queueIDs(tasks), next)
 		}
 	}},
 	{"BudgetClockJumpsBack", func(f *fixture) { // the calls of the future do not stop those of now
 		f.many(10, letter{})
-		r := spool.Room{Team: "shop", Rate: 60, Free: 100}
+		r := spool.Capacity{Team: "shop", Rate: 60, Free: 100}
 		f.claim(r)
 		f.now = f.now.Add(-time.Hour)
 		for range 20 {

@@ -18,7 +18,7 @@ var finishCases = []testCase{
 		if s.State != "sent" || s.ConvoID != 7 || s.MessageID != 70 || len(s.Tries) != 1 {
 			f.Fatalf("the story is %+v", s)
 		}
-		want := spool.AttemptStory{N: 1, Call: "send", Began: epoch, Ended: f.now, Status: 200, APIID: "req-1"}
+		want := spool.AttemptDetail{N: 1, Call: "send", Began: epoch, Ended: f.now, Status: 200, APIID: "req-1"}
 		if s.Tries[0] != want {
 			f.Errorf("the attempt is %+v, want %+v", s.Tries[0], want)
 		}
@@ -68,7 +68,7 @@ var finishCases = []testCase{
 		f.send(letter{id: "p", to: []string{"alice"}})
 		f.sent(f.claimOne(), 7)
 		f.send(letter{id: "q", to: []string{"alice", "bob"}})
-		if r := f.sent(f.claimOne(), 7); !r.Foreign {
+		if r := f.sent(f.claimOne(), 7); !r.ConvoConflict {
 			f.Error("the convo_id of other participants was not noticed")
 		}
 		f.send(letter{id: "r", to: []string{"alice", "bob"}, cites: []string{"q"}})
@@ -82,7 +82,7 @@ var finishCases = []testCase{
 		f.send(letter{id: "q", to: []string{"bob"}})
 		f.sent(f.claimOne(), 8)
 		f.send(letter{id: "r", to: []string{"bob"}, cites: []string{"q"}})
-		if r := f.sent(f.claimOne(), 7); !r.Foreign || r.Replaced != 0 {
+		if r := f.sent(f.claimOne(), 7); !r.ConvoConflict || r.Replaced != 0 {
 			f.Errorf("the result is %+v, want Foreign", r)
 		}
 		f.send(letter{id: "s", to: []string{"bob"}, cites: []string{"q"}})
@@ -94,7 +94,7 @@ var finishCases = []testCase{
 		f.send(letter{id: "p"})
 		f.sent(f.claimOne(), 7)
 		f.send(letter{id: "q"})
-		if r := f.sent(f.claimOne(), 7); r.Foreign {
+		if r := f.sent(f.claimOne(), 7); r.ConvoConflict {
 			f.Error("the convo_id of the same people is taken for that of others")
 		}
 		f.send(letter{id: "r", cites: []string{"q"}})
@@ -106,7 +106,7 @@ var finishCases = []testCase{
 		f.send(letter{team: "bank", to: []string{"bob"}})
 		f.sent(f.claim(room("bank"))[0], 7)
 		f.send(letter{to: []string{"alice"}})
-		if r := f.sent(f.claimOne(), 7); r.Foreign {
+		if r := f.sent(f.claimOne(), 7); r.ConvoConflict {
 			f.Error("the convo_id of another team counts")
 		}
 	}},
@@ -124,7 +124,7 @@ var finishCases = []testCase{
 	}},
 	{"Unknown", func(f *fixture) { // it stays, until the end
 		f.send(letter{})
-		f.done(spool.Outcome{Task: f.claimOne(), State: spool.Asleep, Due: f.now, Unknown: true})
+		f.done(spool.Outcome{Task: f.claimOne(), State: spool.Deferred, Due: f.now, Unknown: true})
 		if s := f.story("Q1"); !s.Unknown {
 			f.Error("the outcome is known")
 		}
@@ -155,7 +155,7 @@ var finishCases = []testCase{
 		if r := f.finish(spool.Outcome{Task: task, State: spool.Sent}); !errors.Is(r.Err, spool.ErrLost) {
 			f.Errorf("an attempt that ended asleep was finished again: %v", r.Err)
 		}
-		f.state("Q1", spool.Asleep)
+		f.state("Q1", spool.Deferred)
 	}},
 	{"ManyAtOnce", func(f *fixture) { // the results stand in the order of the outcomes
 		f.many(3, letter{})
@@ -168,7 +168,7 @@ var finishCases = []testCase{
 		if err != nil {
 			f.Fatal(err)
 		}
-		if !results[0].Foreign || !errors.Is(results[1].Err, spool.ErrLost) || results[2] != (spool.Finished{}) {
+		if !results[0].ConvoConflict || !errors.Is(results[1].Err, spool.ErrLost) || results[2] != (spool.Finished{}) {
 			f.Errorf("the results are %+v, want Foreign, ErrLost and nothing", results)
 		}
 		f.state("Q3", spool.Failed)
@@ -176,7 +176,7 @@ var finishCases = []testCase{
 	{"NoEnd", func(f *fixture) { // an attempt ends as sent, flagged, failed or asleep
 		f.send(letter{})
 		task := f.claimOne()
-		for _, s := range []spool.State{spool.Queued, spool.Ready, spool.Claimed} {
+		for _, s := range []spool.State{spool.Queued, spool.Ready, spool.Active} {
 			if _, err := f.Finish(f.Context(), f.now, spool.Outcome{Task: task, State: s}); err == nil {
 				f.Errorf("an attempt ended as %s", s)
 			}
@@ -185,29 +185,29 @@ var finishCases = []testCase{
 	}},
 	{"Release", func(f *fixture) { // as if it had not been claimed
 		f.many(2, letter{})
-		r := spool.Room{Team: "shop", Rate: plenty, Free: 1}
+		r := spool.Capacity{Team: "shop", Rate: plenty, Free: 1}
 		task := f.claim(r)[0]
-		if err := f.Release(f.Context(), task); err != nil {
+		if err := f.Unclaim(f.Context(), task); err != nil {
 			f.Fatal(err)
 		}
 		if s := f.story("Q1"); s.State != "ready" || s.Attempts != 0 || len(s.Tries) != 0 || s.Unknown {
 			f.Errorf("the story is %+v, want one that was never claimed", s)
 		}
 		f.now = f.now.Add(time.Second)
-		if again := f.claim(r)[0]; again.Request != task.Request || again.Attempt != 1 || !again.Tried.Equal(f.now) {
-			f.Errorf("claimed %s, attempt %d, tried %s; want the first attempt of %s, now", again.QueueID, again.Attempt, again.Tried, task.QueueID)
+		if again := f.claim(r)[0]; again.Request != task.Request || again.Attempt != 1 || !again.TrialSince.Equal(f.now) {
+			f.Errorf("claimed %s, attempt %d, tried %s; want the first attempt of %s, now", again.QueueID, again.Attempt, again.TrialSince, task.QueueID)
 		}
 	}},
 	{"ReleaseSecondAttempt", func(f *fixture) {
 		f.send(letter{})
 		f.sleep(f.claimOne(), 0)
 		f.now = f.now.Add(time.Second)
-		if err := f.Release(f.Context(), f.claimOne()); err != nil {
+		if err := f.Unclaim(f.Context(), f.claimOne()); err != nil {
 			f.Fatal(err)
 		}
 		task := f.claimOne()
-		if task.Attempt != 2 || !task.Tried.Equal(epoch) {
-			f.Errorf("attempt %d, tried %s; want 2 and %s", task.Attempt, task.Tried, epoch)
+		if task.Attempt != 2 || !task.TrialSince.Equal(epoch) {
+			f.Errorf("attempt %d, tried %s; want 2 and %s", task.Attempt, task.TrialSince, epoch)
 		}
 		if tries := f.story("Q1").Tries; len(tries) != 2 || tries[0].Status != 500 {
 			f.Errorf("the attempts are %+v", tries)
@@ -215,9 +215,9 @@ var finishCases = []testCase{
 	}},
 	{"ReleaseSpends", func(f *fixture) { // spent budget stays spent
 		f.send(letter{})
-		r := spool.Room{Team: "shop", Rate: 10, Free: 9}
+		r := spool.Capacity{Team: "shop", Rate: 10, Free: 9}
 		tasks := f.claim(r)
-		if err := f.Release(f.Context(), tasks...); err != nil {
+		if err := f.Unclaim(f.Context(), tasks...); err != nil {
 			f.Fatal(err)
 		}
 		if again := f.claim(r); len(tasks) != 1 || len(again) != 0 {
@@ -229,7 +229,7 @@ var finishCases = []testCase{
 		lost := f.claimOne()
 		f.now = f.now.Add(lease)
 		again := f.claimOne()
-		if err := f.Release(f.Context(), lost); err != nil {
+		if err := f.Unclaim(f.Context(), lost); err != nil {
 			f.Fatal(err)
 		}
 		f.sent(again, 7)

@@ -15,7 +15,7 @@ var holdCases = []testCase{
 		f.many(3, letter{route: "b", priority: spool.High})
 		f.many(2, letter{route: "a", priority: spool.Bulk})
 		f.many(2, letter{route: "c"})
-		f.hold(spool.Gate{Route: "b", Reason: "403"})
+		f.hold(spool.Hold{Route: "b", Reason: "403"})
 		tasks, next := f.claimNext()
 		if got := queueIDs(tasks); got != "Q6 Q7 Q4 Q5" {
 			f.Errorf("claimed %s, want those of routes a and c", got)
@@ -31,7 +31,7 @@ var holdCases = []testCase{
 	{"Team", func(f *fixture) {
 		f.many(2, letter{})
 		f.send(letter{team: "bank"})
-		f.hold(spool.Gate{Reason: "401", Probe: f.now})
+		f.hold(spool.Hold{Reason: "401", Probe: f.now})
 		r := room("shop")
 		r.Probe = time.Minute
 		if tasks, next := f.claimNext(r); len(tasks) != 0 || !next.IsZero() {
@@ -49,7 +49,7 @@ var holdCases = []testCase{
 		f.many(5, letter{})
 		r := room("shop")
 		r.Probe = time.Minute
-		f.hold(spool.Gate{Route: "support", Probe: f.now.Add(time.Second)})
+		f.hold(spool.Hold{Route: "support", Probe: f.now.Add(time.Second)})
 		if tasks, next := f.claimNext(r); len(tasks) != 0 || !next.Equal(f.now.Add(time.Second)) {
 			f.Errorf("before the probe claimed %s, next %s", queueIDs(tasks), next)
 		}
@@ -68,20 +68,20 @@ var holdCases = []testCase{
 	}},
 	{"ProbeNever", func(f *fixture) { // where none is wanted
 		f.send(letter{})
-		f.hold(spool.Gate{Route: "support"})
+		f.hold(spool.Hold{Route: "support"})
 		r := room("shop")
 		r.Probe = time.Minute
 		if tasks, next := f.claimNext(r); len(tasks) != 0 || !next.IsZero() {
 			f.Errorf("claimed %s, next %s", queueIDs(tasks), next)
 		}
-		f.hold(spool.Gate{Route: "support", Probe: f.now})
+		f.hold(spool.Hold{Route: "support", Probe: f.now})
 		if tasks, next := f.claimNext(); len(tasks) != 0 || !next.IsZero() {
 			f.Errorf("without probes claimed %s, next %s", queueIDs(tasks), next)
 		}
 	}},
 	{"ProbeOfNothing", func(f *fixture) { // a held route without mail wakes nobody
 		f.send(letter{route: "other"})
-		f.hold(spool.Gate{Route: "support", Probe: f.now})
+		f.hold(spool.Hold{Route: "support", Probe: f.now})
 		r := room("shop")
 		r.Probe = time.Minute
 		tasks, next := f.claimNext(r)
@@ -95,7 +95,7 @@ var holdCases = []testCase{
 		for _, t := range f.claim() {
 			f.sleep(t, time.Hour)
 		}
-		f.hold(spool.Gate{Route: "support"})
+		f.hold(spool.Hold{Route: "support"})
 		f.lift("other", 0) // is not held
 		f.lift("support", 3)
 		if got := queueIDs(f.claim()); got != "Q1 Q2 Q3" {
@@ -106,15 +106,15 @@ var holdCases = []testCase{
 		const n = 1100
 		f.many(n, letter{})
 		f.send(letter{team: "bank"})
-		big := spool.Room{Team: "shop", Rate: plenty, Free: n}
+		big := spool.Capacity{Team: "shop", Rate: plenty, Free: n}
 		var outcomes []spool.Outcome
 		for _, t := range f.claim(big, room("bank")) {
-			outcomes = append(outcomes, spool.Outcome{Task: t, State: spool.Asleep, Due: f.now.Add(time.Hour)})
+			outcomes = append(outcomes, spool.Outcome{Task: t, State: spool.Deferred, Due: f.now.Add(time.Hour)})
 		}
 		if _, err := f.Finish(f.Context(), f.now, outcomes...); err != nil {
 			f.Fatal(err)
 		}
-		if woken, err := f.Wake(f.Context(), f.now, "shop"); woken != n || err != nil {
+		if woken, err := f.MakeDue(f.Context(), f.now, "shop"); woken != n || err != nil {
 			f.Errorf("%d woke up (%v), want %d", woken, err, n)
 		}
 		tasks := f.claim(big, room("bank"))
@@ -127,26 +127,26 @@ var holdCases = []testCase{
 		tasks := f.claim()
 		f.sleep(tasks[0], time.Hour)
 		f.sleep(tasks[1], time.Hour)
-		f.hold(spool.Gate{Route: "support", Probe: f.now})
+		f.hold(spool.Hold{Route: "support", Probe: f.now})
 		f.now = f.now.Add(10 * 24 * time.Hour)
 		r := room("shop")
 		r.Probe = time.Minute
 		probe := f.claim(r)[0]
-		if !probe.Tried.Equal(f.now) {
-			f.Errorf("a probe is under trial since %s, want now", probe.Tried)
+		if !probe.TrialSince.Equal(f.now) {
+			f.Errorf("a probe is under trial since %s, want now", probe.TrialSince)
 		}
 		f.sleep(probe, time.Hour)
 		f.lift("support", 1)
 		lifted := f.now
 		f.now = f.now.Add(time.Minute)
 		for _, task := range f.claim() {
-			if !task.Tried.Equal(lifted) {
-				f.Errorf("%s is under trial since %s, want the lift", task.QueueID, task.Tried)
+			if !task.TrialSince.Equal(lifted) {
+				f.Errorf("%s is under trial since %s, want the lift", task.QueueID, task.TrialSince)
 			}
 		}
 		f.send(letter{})
-		if task := f.claimOne(); !task.Tried.Equal(f.now) {
-			f.Errorf("a new one is under trial since %s, want now", task.Tried)
+		if task := f.claimOne(); !task.TrialSince.Equal(f.now) {
+			f.Errorf("a new one is under trial since %s, want now", task.TrialSince)
 		}
 	}},
 	{"Jumped", func(f *fixture) { // the clock is set ahead and back again: nothing waits for another clock's time
@@ -160,11 +160,11 @@ var holdCases = []testCase{
 		f.now = f.now.Add(365 * day)
 		f.send(letter{})
 		asleep()
-		f.hold(spool.Gate{Route: "support", Probe: f.now.Add(time.Minute)})
+		f.hold(spool.Hold{Route: "support", Probe: f.now.Add(time.Minute)})
 		f.lift("support", 2)
 		asleep()
 		f.now = epoch.Add(time.Minute)
-		if woken, err := f.Jumped(f.Context(), f.now, "shop"); woken != 2 || err != nil {
+		if woken, err := f.ClockChanged(f.Context(), f.now, "shop"); woken != 2 || err != nil {
 			f.Errorf("%d woke up (%v), want the 2 that slept", woken, err)
 		}
 		jumped := f.now
@@ -175,15 +175,15 @@ var holdCases = []testCase{
 			f.Errorf("claimed %d, want 2", len(tasks))
 		}
 		for _, task := range tasks {
-			if !task.Tried.Equal(jumped) {
-				f.Errorf("%s is under trial since %s, want the jump", task.QueueID, task.Tried)
+			if !task.TrialSince.Equal(jumped) {
+				f.Errorf("%s is under trial since %s, want the jump", task.QueueID, task.TrialSince)
 			}
 		}
 	}},
 	{"JumpedProbe", func(f *fixture) {
 		f.send(letter{})
-		f.hold(spool.Gate{Route: "support", Probe: f.now.Add(time.Hour)})
-		if _, err := f.Jumped(f.Context(), f.now, "shop"); err != nil {
+		f.hold(spool.Hold{Route: "support", Probe: f.now.Add(time.Hour)})
+		if _, err := f.ClockChanged(f.Context(), f.now, "shop"); err != nil {
 			f.Error(err)
 		}
 		r := room("shop")
@@ -195,11 +195,11 @@ var holdCases = []testCase{
 	{"ExpiryTeam", func(f *fixture) {
 		f.send(letter{})
 		f.sleep(f.claimOne(), 0)
-		f.hold(spool.Gate{})
+		f.hold(spool.Hold{})
 		f.now = f.now.Add(time.Hour)
 		f.lift("", 1)
-		if task := f.claimOne(); !task.Tried.Equal(f.now) {
-			f.Errorf("under trial since %s, want the lift", task.Tried)
+		if task := f.claimOne(); !task.TrialSince.Equal(f.now) {
+			f.Errorf("under trial since %s, want the lift", task.TrialSince)
 		}
 	}},
 	{"Inbox", func(f *fixture) { // what a route has for one inbox, and not what it has for another
@@ -207,7 +207,7 @@ var holdCases = []testCase{
 		f.many(3, letter{inbox: 2})
 		f.sleep(f.claim(one("shop"))[0], time.Hour)
 		f.sleep(f.claim(one("shop"))[0], time.Hour)
-		f.hold(spool.Gate{Route: "support", Inbox: 1, Reason: "not in the configuration", Probe: f.now})
+		f.hold(spool.Hold{Route: "support", Inbox: 1, Reason: "not in the configuration", Probe: f.now})
 		r := room("shop")
 		r.Probe = time.Minute
 		if got := queueIDs(f.claim(r)); got != "Q5 Q6" {
@@ -220,13 +220,13 @@ var holdCases = []testCase{
 		}
 		f.lift("support", 0) // is not held
 		f.now = f.now.Add(lease / 2)
-		f.liftPlace(spool.Place{Team: "shop", Route: "support", Inbox: 1}, 1)
+		f.liftPlace(spool.Destination{Team: "shop", Route: "support", Inbox: 1}, 1)
 		tasks := f.claim()
 		if got := queueIDs(tasks); got != "Q2 Q3 Q1" {
 			f.Errorf("after the lift claimed %s, want what goes to inbox 1", got)
 		}
-		if last := tasks[len(tasks)-1]; !last.Tried.Equal(f.now) {
-			f.Errorf("%s is under trial since %s, want the lift", last.QueueID, last.Tried)
+		if last := tasks[len(tasks)-1]; !last.TrialSince.Equal(f.now) {
+			f.Errorf("%s is under trial since %s, want the lift", last.QueueID, last.TrialSince)
 		}
 	}},
 	{"Waiting", func(f *fixture) { // where something is open, once each
@@ -235,16 +235,16 @@ var holdCases = []testCase{
 		f.send(letter{inbox: 1})
 		f.send(letter{team: "bank", id: "p"})
 		f.send(letter{team: "bank", route: "behind", cites: []string{"p"}}) // in the same lane
-		f.waiting(spool.Place{Team: "bank", Route: "behind", Inbox: 202}, spool.Place{Team: "bank", Route: "support", Inbox: 202},
-			spool.Place{Team: "shop", Route: "news", Inbox: 9}, spool.Place{Team: "shop", Route: "support", Inbox: 1}, spool.Place{Team: "shop", Route: "support", Inbox: 202})
+		f.waiting(spool.Destination{Team: "bank", Route: "behind", Inbox: 202}, spool.Destination{Team: "bank", Route: "support", Inbox: 202},
+			spool.Destination{Team: "shop", Route: "news", Inbox: 9}, spool.Destination{Team: "shop", Route: "support", Inbox: 1}, spool.Destination{Team: "shop", Route: "support", Inbox: 202})
 		tasks := f.claim() // the routes in turn
 		f.sent(tasks[0], 7)
 		f.sleep(tasks[1], time.Hour)
 		f.done(spool.Outcome{Task: tasks[2], State: spool.Failed})
 		f.moved(spool.Moved{Requests: 1})(f.operator.Hold(f.Context(), f.now, only("Q6"), "why"))
 		f.moved(spool.Moved{Requests: 1})(f.operator.Drop(f.Context(), f.now, only("Q5")))
-		f.waiting(spool.Place{Team: "bank", Route: "behind", Inbox: 202}, spool.Place{Team: "bank", Route: "support", Inbox: 202},
-			spool.Place{Team: "shop", Route: "support", Inbox: 202})
+		f.waiting(spool.Destination{Team: "bank", Route: "behind", Inbox: 202}, spool.Destination{Team: "bank", Route: "support", Inbox: 202},
+			spool.Destination{Team: "shop", Route: "support", Inbox: 202})
 	}},
 	{"Backlog", func(f *fixture) { // how much is open, and since when
 		f.backlog(0, time.Time{})
@@ -264,16 +264,16 @@ var holdCases = []testCase{
 		f.backlog(0, time.Time{})
 	}},
 	{"Gates", func(f *fixture) { // what, why, since when; kept over a restart
-		f.hold(spool.Gate{Route: "support", Reason: "403"})
-		f.hold(spool.Gate{Team: "bank", Reason: "401", Since: epoch.Add(-time.Hour)})
+		f.hold(spool.Hold{Route: "support", Reason: "403"})
+		f.hold(spool.Hold{Team: "bank", Reason: "401", Since: epoch.Add(-time.Hour)})
 		f.now = f.now.Add(time.Hour)
-		f.hold(spool.Gate{Route: "support", Reason: "403 still", Probe: f.now})
+		f.hold(spool.Hold{Route: "support", Reason: "403 still", Probe: f.now})
 		f.reopen()
-		want := []spool.Gate{
+		want := []spool.Hold{
 			{Team: "bank", Reason: "401", Since: epoch.Add(-time.Hour)},
 			{Team: "shop", Route: "support", Reason: "403 still", Since: epoch, Probe: f.now},
 		}
-		gates, err := f.Gates(f.Context())
+		gates, err := f.Holds(f.Context())
 		if err != nil || len(gates) != 2 || gates[0] != want[0] || gates[1] != want[1] {
 			f.Errorf("the gates are %+v (%v), want %+v", gates, err, want)
 		}
@@ -296,7 +296,7 @@ func (f *fixture) backlog(want int, since time.Time) {
 }
 
 // hold shuts a gate, of the team "shop" where none is named.
-func (f *fixture) hold(g spool.Gate) {
+func (f *fixture) hold(g spool.Hold) {
 	f.Helper()
 	if g.Team == "" {
 		g.Team = "shop"
@@ -309,21 +309,21 @@ func (f *fixture) hold(g spool.Gate) {
 // lift opens a gate of the team "shop" and wants so many to wake up.
 func (f *fixture) lift(route string, want int) {
 	f.Helper()
-	f.liftPlace(spool.Place{Team: "shop", Route: route}, want)
+	f.liftPlace(spool.Destination{Team: "shop", Route: route}, want)
 }
 
-func (f *fixture) liftPlace(at spool.Place, want int) {
+func (f *fixture) liftPlace(at spool.Destination, want int) {
 	f.Helper()
-	woken, err := f.Lift(f.Context(), f.now, at, nil)
+	woken, err := f.Release(f.Context(), f.now, at, nil)
 	if woken != want || err != nil {
 		f.Errorf("the lift woke %d (%v), want %d", woken, err, want)
 	}
 }
 
 // waiting fails the test unless something is open at just these places.
-func (f *fixture) waiting(want ...spool.Place) {
+func (f *fixture) waiting(want ...spool.Destination) {
 	f.Helper()
-	if got, err := f.Waiting(f.Context()); !slices.Equal(got, want) || err != nil {
+	if got, err := f.Destinations(f.Context()); !slices.Equal(got, want) || err != nil {
 		f.Errorf("something waits at %v (%v), want %v", got, err, want)
 	}
 }

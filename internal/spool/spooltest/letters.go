@@ -39,12 +39,12 @@ func (r *run) letter() *spool.Message {
 		l.blind = append(l.blind, pick("alice", "dave"))
 	}
 	m := r.write(l)
-	m.Since = r.since()
+	m.DuplicateSince = r.since()
 	if r.rand.IntN(20) == 0 && len(r.written) > 0 { // a key of somebody else's
 		other := r.written[r.rand.IntN(len(r.written))].Requests[0]
-		m.Requests[0].Look = append(slices.Clone(other.Own), m.Requests[0].Look...)
+		m.Requests[0].Lookup = append(slices.Clone(other.Own), m.Requests[0].Lookup...)
 		if m.Requests[0].ConvoID == 0 {
-			m.Requests[0].Clues = append(make([]string, len(other.Own)), m.Requests[0].Clues...)
+			m.Requests[0].LookupNames = append(make([]string, len(other.Own)), m.Requests[0].LookupNames...)
 		}
 	}
 	return m

@@ -28,7 +28,7 @@ var lifeCases = []testCase{
 		f.reopen()
 		f.state("Q1", spool.Sent)
 		f.state("Q2", spool.Ready)
-		f.state("Q3", spool.Asleep)
+		f.state("Q3", spool.Deferred)
 		if task := f.claimOne(); task.QueueID != "Q2" || task.ConvoID != 7 {
 			f.Errorf("claimed %s to %d, want Q2 to 7", task.QueueID, task.ConvoID)
 		}

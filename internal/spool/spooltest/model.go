@@ -15,9 +15,9 @@ type model struct {
 	convs    []*modelConv
 	lanes    []*modelLane
 	gates    map[string]*modelGate
-	holds    map[spool.Place]*modelHold // those that were lifted, too
-	served   map[string]spool.Place     // by team and class: the place served last; forgotten at a restart
-	clock    int                        // counts what makes heads ready
+	holds    map[spool.Destination]*modelHold // those that were lifted, too
+	served   map[string]spool.Destination     // by team and class: the place served last; forgotten at a restart
+	clock    int                              // counts what makes heads ready
 }
 
 type modelMessage struct {
@@ -58,24 +58,24 @@ type modelRequest struct {
 	trial   int // the attempt that began the present trial
 	named   int // the first attempt under its local id
 	call    spool.Call
-	refused *spool.AttemptStory // nil for none
+	refused *spool.AttemptDetail // nil for none
 	alive   bool
 	decided bool // whether it opens or replies
 	replyTo int64
 	wanted  int64 // convo_id that was named and not known
 	unknown bool
 	answer  spool.Outcome // the last one
-	tries   []spool.AttemptStory
+	tries   []spool.AttemptDetail
 }
 
 type modelGate struct {
 	next time.Time
-	slot int64
+	tick int64
 }
 
 func newModel() *model {
 	return &model{
-		links: map[spool.Key]*modelLink{}, gates: map[string]*modelGate{}, holds: map[spool.Place]*modelHold{}, served: map[string]spool.Place{},
+		links: map[spool.Key]*modelLink{}, gates: map[string]*modelGate{}, holds: map[spool.Destination]*modelHold{}, served: map[string]spool.Destination{},
 	}
 }
 
@@ -90,8 +90,8 @@ func (m *model) heads() (heads []*modelRequest) {
 }
 
 // place is where it waits.
-func (r *modelRequest) place() spool.Place {
-	return spool.Place{Team: r.conv.team, Route: r.route, Inbox: r.conv.inbox}
+func (r *modelRequest) place() spool.Destination {
+	return spool.Destination{Team: r.conv.team, Route: r.route, Inbox: r.conv.inbox}
 }
 
 func (r *modelRequest) aside() bool { return r.lane != r.conv.lane }
@@ -134,7 +134,7 @@ func (r *modelRequest) newTrial() {
 	r.trial, r.hold = len(r.tries)+1, false
 	r.decided = r.decided && r.unknown
 	if r.call, r.refused, r.alive = spool.Send, nil, false; r.wanted != 0 && !r.unknown {
-		r.call = spool.Look
+		r.call = spool.CheckConversation
 	}
 }
 
@@ -169,7 +169,7 @@ func (m *model) ready(r *modelRequest) {
 
 // claim follows what the store claimed, step by step, and says where it departs
 // from what it may do.
-func (m *model) claim(now time.Time, rooms []spool.Room, tasks []spool.Task, next time.Time) error {
+func (m *model) claim(now time.Time, rooms []spool.Capacity, tasks []spool.Task, next time.Time) error {
 	m.wake(now)
 	want := waits{}
 	for _, room := range rooms {
@@ -183,7 +183,7 @@ func (m *model) claim(now time.Time, rooms []spool.Room, tasks []spool.Task, nex
 		return fmt.Errorf("%s was claimed too many", tasks[0].LocalID)
 	}
 	for _, r := range m.heads() {
-		if r.state == spool.Asleep || r.state == spool.Claimed {
+		if r.state == spool.Deferred || r.state == spool.Active {
 			want.until(r.due)
 		}
 	}
@@ -206,27 +206,27 @@ func (w *waits) until(t time.Time) {
 func (m *model) wake(now time.Time) {
 	m.clock++
 	for _, r := range m.heads() {
-		if r.state != spool.Asleep && r.state != spool.Claimed || r.due.After(now) {
+		if r.state != spool.Deferred && r.state != spool.Active || r.due.After(now) {
 			continue
 		}
-		r.unknown = r.unknown || r.state == spool.Claimed && r.call == spool.Send
+		r.unknown = r.unknown || r.state == spool.Active && r.call == spool.Send
 		r.state, r.rank = spool.Ready, m.clock
 	}
 }
 
 // room follows one team, and returns how many tasks were its.
-func (m *model) room(now time.Time, room spool.Room, tasks []spool.Task, want *waits) (n int, err error) {
+func (m *model) room(now time.Time, room spool.Capacity, tasks []spool.Task, want *waits) (n int, err error) {
 	g := m.gates[room.Team]
 	if g == nil {
 		g = &modelGate{}
 		m.gates[room.Team] = g
 	}
-	if m.hold(spool.Place{Team: room.Team}).held {
+	if m.hold(spool.Destination{Team: room.Team}).held {
 		return 0, nil
 	}
 	for room.Rate > 0 && room.Free+room.High > 0 {
 		var later waits
-		heads := m.ofClass(now, room, g.slot, &later)
+		heads := m.ofClass(now, room, g.tick, &later)
 		if len(heads) == 0 {
 			if !later.next.IsZero() {
 				want.until(later.next)
@@ -247,7 +247,7 @@ func (m *model) room(now time.Time, room spool.Room, tasks []spool.Task, want *w
 		n++
 		if room.Free > 0 {
 			room.Free--
-			g.slot++
+			g.tick++
 		} else {
 			room.High--
 		}
@@ -257,8 +257,8 @@ func (m *model) room(now time.Time, room spool.Room, tasks []spool.Task, want *w
 
 // ofClass are the heads of the class whose turn it is. later learns of the
 // probes that are still to come.
-func (m *model) ofClass(now time.Time, room spool.Room, slot int64, later *waits) (heads []*modelRequest) {
-	for _, class := range spool.ClassOrder(slot) {
+func (m *model) ofClass(now time.Time, room spool.Capacity, tick int64, later *waits) (heads []*modelRequest) {
+	for _, class := range spool.ClassOrder(tick) {
 		if room.Free <= 0 && class != spool.High {
 			continue
 		}
@@ -283,9 +283,9 @@ func (m *model) ofClass(now time.Time, room spool.Room, slot int64, later *waits
 }
 
 // begin follows the claim of one of heads, which are all of one class.
-func (m *model) begin(now time.Time, room spool.Room, heads []*modelRequest, t spool.Task) error {
+func (m *model) begin(now time.Time, room spool.Capacity, heads []*modelRequest, t spool.Task) error {
 	var r *modelRequest
-	places := map[spool.Place]bool{}
+	places := map[spool.Destination]bool{}
 	for _, h := range heads {
 		places[h.place()] = true
 		if h.LocalID == t.LocalID {
@@ -331,8 +331,8 @@ func (r *modelRequest) begin(now, lifted time.Time, foreign bool, t spool.Task) 
 		}
 	}
 	first, last := r.sends()
-	r.tries = append(r.tries, spool.AttemptStory{N: len(r.tries) + 1, Call: r.call.String(), Began: now})
-	r.state, r.due = spool.Claimed, now.Add(lease)
+	r.tries = append(r.tries, spool.AttemptDetail{N: len(r.tries) + 1, Call: r.call.String(), Began: now})
+	r.state, r.due = spool.Active, now.Add(lease)
 	subject := ""
 	if r.line {
 		subject = r.message.Title
@@ -347,14 +347,14 @@ func (r *modelRequest) begin(now, lifted time.Time, foreign bool, t spool.Task) 
 	if len(r.tries) > r.trial && (lifted.After(tried) || tried.After(now)) || t.Probe {
 		tried = lifted
 	}
-	var refused spool.AttemptStory
+	var refused spool.AttemptDetail
 	if r.refused != nil {
 		refused = *r.refused
 	}
 	want := fmt.Sprint(r.LocalID, len(r.tries), r.replyTo, r.unknown, subject, tried, r.message.HTML, r.To, r.Cc,
 		r.call, first, last, refused.Reason, refused.Status, r.alive, r.aside(), foreign)
-	got := fmt.Sprint(t.LocalID, t.Attempt, t.ConvoID, t.Unknown, t.Subject, t.Tried, t.HTML, t.To, t.Cc,
-		t.Call, t.FirstSend, t.LastSend, t.Refused, t.RefusedStatus, t.Alive, t.Aside, t.Foreign)
+	got := fmt.Sprint(t.LocalID, t.Attempt, t.ConvoID, t.Unknown, t.Subject, t.TrialSince, t.HTML, t.To, t.Cc,
+		t.Call, t.FirstSend, t.LastSend, t.Refused, t.RefusedStatus, t.ConversationAlive, t.Detached, t.ConvoConflict)
 	if got != want {
 		return fmt.Errorf("the task is %s, want %s", got, want)
 	}
@@ -375,20 +375,20 @@ func (r *modelRequest) sends() (first, last time.Time) {
 
 // finish is Finish, of one outcome.
 func (m *model) finish(now time.Time, r *modelRequest, o spool.Outcome) (f spool.Finished) {
-	if r.state != spool.Claimed || len(r.tries) != o.Task.Attempt {
+	if r.state != spool.Active || len(r.tries) != o.Task.Attempt {
 		return spool.Finished{Err: spool.ErrLost}
 	}
 	try := &r.tries[len(r.tries)-1]
 	try.Ended, try.Status, try.APIID, try.Reason = now, o.Status, o.APIID, o.Reason
 	r.state, r.due, r.answer = o.State, o.Due, o
-	r.unknown = r.unknown && !o.Known || o.Unknown
-	r.alive = r.alive && !o.Refused || o.Alive
-	r.call = o.Next
+	r.unknown = r.unknown && !o.ProvenAbsent || o.Unknown
+	r.alive = r.alive && !o.Refused || o.ConversationAlive
+	r.call = o.NextCall
 	if o.Refused {
 		refusal := *try
 		r.refused = &refusal
 	}
-	if o.State == spool.Asleep {
+	if o.State == spool.Deferred {
 		m.goOn(r, o)
 		return f
 	}
@@ -408,7 +408,7 @@ func (m *model) goOn(r *modelRequest, o spool.Outcome) {
 		r.Request.LocalID, r.named = o.LocalID, len(r.tries)+1
 		r.decided, r.wanted, r.refused, r.alive = false, 0, nil, false
 	}
-	if o.Aside && !r.aside() {
+	if o.Detach && !r.aside() {
 		m.advance(r.lane)
 		r.lane = m.newLane()
 		r.lane.open = append(r.lane.open, r)
@@ -421,7 +421,7 @@ func (m *model) learn(r *modelRequest, convo int64) (f spool.Finished) {
 	}
 	for _, c := range m.convs {
 		if c.team == r.conv.team && c.convo == convo && c.members != r.conv.members {
-			return spool.Finished{Foreign: true}
+			return spool.Finished{ConvoConflict: true}
 		}
 	}
 	if r.replyTo == 0 && r.conv.convo != 0 {
@@ -433,7 +433,7 @@ func (m *model) learn(r *modelRequest, convo int64) (f spool.Finished) {
 
 // release is Release, of one task.
 func (m *model) release(r *modelRequest, t spool.Task) {
-	if r.state != spool.Claimed || len(r.tries) != t.Attempt {
+	if r.state != spool.Active || len(r.tries) != t.Attempt {
 		return
 	}
 	if len(r.tries) == r.trial && !r.unknown {

@@ -9,7 +9,7 @@ import (
 // accept is Accept.
 func (m *model) accept(msg *spool.Message) (spool.Receipt, error) {
 	switch first := m.repeated(msg); {
-	case first != nil && first.Digest != msg.Digest:
+	case first != nil && first.ContentDigest != msg.ContentDigest:
 		return spool.Receipt{}, spool.ErrKey
 	case first != nil:
 		return spool.Receipt{QueueID: first.QueueID, Duplicate: true, Revived: m.revive(first)}, nil
@@ -22,10 +22,10 @@ func (m *model) accept(msg *spool.Message) (spool.Receipt, error) {
 			return spool.Receipt{}, err
 		}
 		if r.conv == nil {
-			r.conv = &modelConv{team: msg.Team, inbox: msg.Inbox, members: r.Members, base: msg.Base, lane: m.newLane()}
+			r.conv = &modelConv{team: msg.Team, inbox: msg.Inbox, members: r.Participants, base: msg.BaseSubject, lane: m.newLane()}
 			m.convs = append(m.convs, r.conv)
 		}
-		changed := r.Subject == spool.SubjectChanged && (r.joined < 0 || msg.Base != r.conv.base)
+		changed := r.Subject == spool.SubjectChanged && (r.joined < 0 || msg.BaseSubject != r.conv.base)
 		r.line = (r.joined >= 0 || r.wanted != 0) && (changed || r.Subject == spool.SubjectAlways)
 		m.queue(r)
 		if msg.AutoReplied && m.stopLoop(r) {
@@ -51,11 +51,11 @@ func (m *model) accept(msg *spool.Message) (spool.Receipt, error) {
 
 // repeated is the newest message that msg repeats.
 func (m *model) repeated(msg *spool.Message) (newest *modelMessage) {
-	if msg.Since.IsZero() {
+	if msg.DuplicateSince.IsZero() {
 		return nil
 	}
 	for _, o := range m.messages {
-		counts := o.Fingerprint == msg.Fingerprint && !(o.Weak && o.heard) && !o.Accepted.Before(msg.Since)
+		counts := o.Fingerprint == msg.Fingerprint && !(o.WeakFingerprint && o.heard) && !o.Accepted.Before(msg.DuplicateSince)
 		if counts && (newest == nil || !o.Accepted.Before(newest.Accepted)) {
 			newest = o
 		}
@@ -66,7 +66,7 @@ func (m *model) repeated(msg *spool.Message) (newest *modelMessage) {
 // find finds the conversation of a request of msg, if there is one.
 func (m *model) find(msg *spool.Message, r *modelRequest) error {
 	same := func(c *modelConv) bool {
-		return c.team == msg.Team && c.inbox == msg.Inbox && c.members == r.Members
+		return c.team == msg.Team && c.inbox == msg.Inbox && c.members == r.Participants
 	}
 	if r.ConvoID != 0 {
 		c, known := m.named(msg.Team, r.ConvoID)
@@ -77,11 +77,11 @@ func (m *model) find(msg *spool.Message, r *modelRequest) error {
 			r.joined = 0
 		}
 		if !known {
-			r.wanted, r.call = r.ConvoID, spool.Look
+			r.wanted, r.call = r.ConvoID, spool.CheckConversation
 		}
 		return nil
 	}
-	for j, k := range r.Look {
+	for j, k := range r.Lookup {
 		if l := m.links[k]; l != nil && same(l.conv) {
 			r.conv, r.joined = l.conv, j
 			return nil

@@ -41,7 +41,7 @@ var namedCases = []testCase{
 	{"Unknown", func(f *fixture) { // looked at, then replied to; known once the answer says so
 		f.send(letter{id: "p", convo: 7})
 		look := f.claimOne()
-		if look.Call != spool.Look || look.ConvoID != 7 || look.RefusedStatus != 0 || look.Unknown {
+		if look.Call != spool.CheckConversation || look.ConvoID != 7 || look.RefusedStatus != 0 || look.Unknown {
 			f.Errorf("claimed %+v, want a look at 7 before any send", look)
 		}
 		f.again(look, spool.Outcome{Status: 200})
@@ -63,7 +63,7 @@ var namedCases = []testCase{
 		f.together("Q1", b.QueueID)
 		f.done(spool.Outcome{Task: f.claimOne(), State: spool.Failed, Status: 404})
 		look := f.claimOne()
-		if look.QueueID != "Q2" || look.Call != spool.Look || look.ConvoID != 7 {
+		if look.QueueID != "Q2" || look.Call != spool.CheckConversation || look.ConvoID != 7 {
 			f.Errorf("claimed %+v, want the look of the second", look)
 		}
 		f.done(spool.Outcome{Task: look, State: spool.Failed, Status: 404})
@@ -92,12 +92,12 @@ var namedCases = []testCase{
 		f.send(l)
 		tasks := f.claim()
 		f.again(tasks[1], spool.Outcome{Due: f.now.Add(time.Hour)})
-		if tasks[0].Foreign || tasks[1].Foreign {
+		if tasks[0].ConvoConflict || tasks[1].ConvoConflict {
 			f.Error("nobody knows it, and it is another's")
 		}
 		f.sent(tasks[0], 7)
 		f.now = f.now.Add(time.Hour)
-		if task := f.claimOne(); !task.Foreign {
+		if task := f.claimOne(); !task.ConvoConflict {
 			f.Errorf("claimed %+v, want to hear that it is bob's", task)
 		}
 	}},
@@ -123,10 +123,10 @@ var namedCases = []testCase{
 	}},
 	{"Release", func(f *fixture) {
 		f.send(letter{convo: 7})
-		if err := f.Release(f.Context(), f.claimOne()); err != nil {
+		if err := f.Unclaim(f.Context(), f.claimOne()); err != nil {
 			f.Fatal(err)
 		}
-		if task := f.claimOne(); task.Call != spool.Look || task.ConvoID != 7 || task.Attempt != 1 {
+		if task := f.claimOne(); task.Call != spool.CheckConversation || task.ConvoID != 7 || task.Attempt != 1 {
 			f.Errorf("claimed %+v, want the look", task)
 		}
 	}},
@@ -135,14 +135,14 @@ var namedCases = []testCase{
 		f.claimOne()
 		f.reopen()
 		f.now = f.now.Add(lease)
-		if task := f.claimOne(); task.Call != spool.Look || task.ConvoID != 7 || task.Unknown {
+		if task := f.claimOne(); task.Call != spool.CheckConversation || task.ConvoID != 7 || task.Unknown {
 			f.Errorf("claimed %+v, want the look once more", task)
 		}
 	}},
 	{"Gone", func(f *fixture) { // between the look and the send: opened, as any dead conversation
 		f.send(letter{convo: 7})
 		f.again(f.claimOne(), spool.Outcome{})
-		f.again(f.claimOne(), spool.Outcome{Status: 400, Refused: true, Next: spool.Look})
+		f.again(f.claimOne(), spool.Outcome{Status: 400, Refused: true, NextCall: spool.CheckConversation})
 		f.again(f.claimOne(), spool.Outcome{Reopen: true, LocalID: "new"})
 		if task := f.claimOne(); task.Call != spool.Send || task.ConvoID != 0 || task.LocalID != "new" {
 			f.Errorf("claimed %+v, want an opener", task)
@@ -159,7 +159,7 @@ var namedCases = []testCase{
 		f.done(spool.Outcome{Task: f.claimOne(), State: spool.Failed, Unknown: true})
 		f.send(l)
 		send := f.claimOne()
-		if look.Call != spool.Look || look.ConvoID != 7 || send.Call != spool.Send || send.ConvoID != 7 {
+		if look.Call != spool.CheckConversation || look.ConvoID != 7 || send.Call != spool.Send || send.ConvoID != 7 {
 			f.Errorf("claimed %+v and %+v, want a look and a reply", look, send)
 		}
 	}},
@@ -168,7 +168,7 @@ var namedCases = []testCase{
 		f.again(f.claimOne(), spool.Outcome{})
 		f.moved(spool.Moved{Requests: 1})(f.operator.Hold(f.Context(), f.now, only("Q1"), "why"))
 		f.moved(spool.Moved{Requests: 1})(f.operator.Release(f.Context(), f.now, only("Q1")))
-		if task := f.claimOne(); task.Call != spool.Look || task.ConvoID != 7 {
+		if task := f.claimOne(); task.Call != spool.CheckConversation || task.ConvoID != 7 {
 			f.Errorf("claimed %+v, want a look", task)
 		}
 	}},

@@ -45,7 +45,7 @@ var noticeCases = []testCase{
 		if again := f.notice(spool.Mail); again.ID != n.ID || again.Tries != 0 {
 			f.Errorf("after the lease notice %d is due with %d tries, want %d with none", again.ID, again.Tries, n.ID)
 		}
-		f.must(f.Postpone(f.Context(), n.ID, f.now.Add(time.Minute)))
+		f.must(f.Defer(f.Context(), n.ID, f.now.Add(time.Minute)))
 		if due, next := f.notices(spool.Mail); len(due) != 0 || !next.Equal(f.now.Add(time.Minute)) {
 			f.Errorf("%d notices are due, the next at %s, want none before a minute is over", len(due), next)
 		}
@@ -53,22 +53,22 @@ var noticeCases = []testCase{
 		if again := f.notice(spool.Mail); again.Tries != 1 {
 			f.Errorf("%d tries are counted, want 1", again.Tries)
 		}
-		f.must(f.Told(f.Context(), n.ID))
+		f.must(f.Done(f.Context(), n.ID))
 		f.now = f.now.Add(lease)
 		if due, next := f.notices(spool.Mail); len(due) != 0 || !next.IsZero() {
 			f.Errorf("%d notices are due, the next at %s, want none ever", len(due), next)
 		}
 	}},
 	{"Ways", func(f *fixture) { // each way has its own notices, oldest first
-		f.must(f.Tell(f.Context(), f.now, []byte("1")))
+		f.must(f.AddEvent(f.Context(), f.now, []byte("1")))
 		f.now = f.now.Add(time.Second)
-		f.hold(spool.Gate{Route: "support", Reason: "why"})
-		f.must(f.Hold(f.Context(), f.now, spool.Gate{Team: "shop", Route: "support", Reason: "why"}, []byte("2")))
+		f.hold(spool.Hold{Route: "support", Reason: "why"})
+		f.must(f.Hold(f.Context(), f.now, spool.Hold{Team: "shop", Route: "support", Reason: "why"}, []byte("2")))
 		f.now = f.now.Add(time.Second)
-		if _, err := f.Lift(f.Context(), f.now, spool.Place{Team: "shop", Route: "support"}, []byte("3")); err != nil {
+		if _, err := f.Release(f.Context(), f.now, spool.Destination{Team: "shop", Route: "support"}, []byte("3")); err != nil {
 			f.Fatal(err)
 		}
-		if _, err := f.Lift(f.Context(), f.now, spool.Place{Team: "shop", Route: "support"}, []byte("not held")); err != nil {
+		if _, err := f.Release(f.Context(), f.now, spool.Destination{Team: "shop", Route: "support"}, []byte("not held")); err != nil {
 			f.Fatal(err)
 		}
 		f.now = f.now.Add(time.Second)
@@ -96,32 +96,32 @@ var noticeCases = []testCase{
 	}},
 	{"NotBefore", func(f *fixture) { // while the client may be told in the reply, no report leaves
 		m := f.write(letter{})
-		m.Reports = f.now.Add(15 * time.Second)
+		m.ReportsAfter = f.now.Add(15 * time.Second)
 		f.accept(m)
 		f.done(spool.Outcome{Task: f.claimOne(), State: spool.Failed, Report: spool.FailedAction})
-		if due, next := f.notices(spool.Mail); len(due) != 0 || !next.Equal(m.Reports) {
-			f.Errorf("%d reports are due, the next at %s, want none before %s", len(due), next, m.Reports)
+		if due, next := f.notices(spool.Mail); len(due) != 0 || !next.Equal(m.ReportsAfter) {
+			f.Errorf("%d reports are due, the next at %s, want none before %s", len(due), next, m.ReportsAfter)
 		}
-		f.now = m.Reports
+		f.now = m.ReportsAfter
 		f.notice(spool.Mail)
 	}},
 	{"NotBeforeAgain", func(f *fixture) { // nor while the client of a repeat may be
 		l := letter{id: "m", window: day}
 		f.fail(l)
 		m := f.write(l)
-		m.Reports = f.now.Add(15 * time.Second)
+		m.ReportsAfter = f.now.Add(15 * time.Second)
 		if r := f.accept(m); r.Revived != 1 {
 			f.Errorf("the receipt is %+v, want one revived", r)
 		}
 		f.done(spool.Outcome{Task: f.claimOne(), State: spool.Failed, Report: spool.FailedAction})
-		if due, next := f.notices(spool.Mail); len(due) != 0 || !next.Equal(m.Reports) {
-			f.Errorf("%d reports are due, the next at %s, want none before %s", len(due), next, m.Reports)
+		if due, next := f.notices(spool.Mail); len(due) != 0 || !next.Equal(m.ReportsAfter) {
+			f.Errorf("%d reports are due, the next at %s, want none before %s", len(due), next, m.ReportsAfter)
 		}
 	}},
 	{"Answered", func(f *fixture) { // who was told in the reply gets no report; the webhook does
 		f.send(letter{})
 		f.done(spool.Outcome{Task: f.claimOne(), State: spool.Failed, Report: spool.FailedAction, Event: []byte("{}")})
-		f.must(f.Answered(f.Context(), "Q1"))
+		f.must(f.SuppressReports(f.Context(), "Q1"))
 		if due, _ := f.notices(spool.Mail); len(due) != 0 {
 			f.Errorf("%d reports are due, want none", len(due))
 		}
@@ -135,7 +135,7 @@ var noticeCases = []testCase{
 	{"DelayOnce", func(f *fixture) {
 		f.send(letter{})
 		task := f.claimOne()
-		f.done(spool.Outcome{Task: task, State: spool.Asleep, Due: f.now.Add(time.Second), Report: spool.DelayedAction, Until: f.now.Add(day)})
+		f.done(spool.Outcome{Task: task, State: spool.Deferred, Due: f.now.Add(time.Second), Report: spool.DelayedAction, Until: f.now.Add(day)})
 		if n := f.notice(spool.Mail); task.Delayed || n.Report.Action != spool.DelayedAction || !n.Report.Until.Equal(f.now.Add(day)) {
 			f.Errorf("the task says Delayed %v, the report %s until %s", task.Delayed, n.Report.Action, n.Report.Until)
 		}
@@ -183,7 +183,7 @@ var waitCases = []testCase{
 		f.sent(tasks[0], 7)
 		f.done(spool.Outcome{Task: tasks[1], State: spool.Failed, Unknown: true, Status: 400, APIID: "req-1", Reason: "bad"})
 		got, err := f.Wait(f.Context(), "Q1")
-		want := []spool.Standing{
+		want := []spool.RequestStatus{
 			{State: spool.Sent, ConvoID: 7, MessageID: 1000 + tasks[0].Request, Status: 200},
 			{State: spool.Failed, Unknown: true, Status: 400, APIID: "req-1", Reason: "bad"},
 		}
@@ -208,7 +208,7 @@ var waitCases = []testCase{
 	{"Finish", func(f *fixture) { f.waitFor(func(t spool.Task) { f.sent(t, 7) }, spool.Sent) }},
 	{"Operator", func(f *fixture) { // another process ended it
 		f.waitFor(func(t spool.Task) {
-			f.must(f.Release(f.Context(), t))
+			f.must(f.Unclaim(f.Context(), t))
 			f.moved(spool.Moved{Requests: 1})(f.operator.Drop(f.Context(), f.now, only("Q1")))
 		}, spool.Dropped)
 	}},
@@ -218,7 +218,7 @@ var waitCases = []testCase{
 func (f *fixture) waitFor(end func(spool.Task), want spool.State) {
 	f.send(letter{})
 	task := f.claimOne()
-	done := make(chan []spool.Standing)
+	done := make(chan []spool.RequestStatus)
 	go func() {
 		got, err := f.Wait(f.Context(), "Q1")
 		if err != nil {
@@ -242,7 +242,7 @@ func (f *fixture) fail(l letter) {
 	f.Helper()
 	f.send(l)
 	f.done(spool.Outcome{Task: f.claimOne(), State: spool.Failed, Report: spool.FailedAction, Event: []byte("{}")})
-	f.must(f.Told(f.Context(), f.notice(spool.Hook).ID))
+	f.must(f.Done(f.Context(), f.notice(spool.Hook).ID))
 }
 
 // notices takes what is due of a way.

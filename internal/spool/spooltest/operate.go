@@ -11,37 +11,37 @@ import (
 
 // modelHold is a hold, or what is left of it.
 type modelHold struct {
-	spool.Gate
+	spool.Hold
 	held   bool
 	lifted time.Time
 }
 
 // hold is what stands or stood of a gate.
-func (m *model) hold(at spool.Place) *modelHold {
+func (m *model) hold(at spool.Destination) *modelHold {
 	h := m.holds[at]
 	if h == nil {
-		h = &modelHold{Gate: spool.Gate{Team: at.Team, Route: at.Route, Inbox: at.Inbox}}
+		h = &modelHold{Hold: spool.Hold{Team: at.Team, Route: at.Route, Inbox: at.Inbox}}
 		m.holds[at] = h
 	}
 	return h
 }
 
 // over are the holds that concern a place, of the team, the route and the inbox.
-func (m *model) over(at spool.Place) [3]*modelHold {
-	return [3]*modelHold{m.hold(spool.Place{Team: at.Team}), m.hold(spool.Place{Team: at.Team, Route: at.Route}), m.hold(at)}
+func (m *model) over(at spool.Destination) [3]*modelHold {
+	return [3]*modelHold{m.hold(spool.Destination{Team: at.Team}), m.hold(spool.Destination{Team: at.Team, Route: at.Route}), m.hold(at)}
 }
 
 // shut is Hold.
-func (m *model) shut(now time.Time, g spool.Gate) {
-	h := m.hold(g.Place())
+func (m *model) shut(now time.Time, g spool.Hold) {
+	h := m.hold(g.Destination())
 	if g.Since = now; h.held {
 		g.Since = h.Since
 	}
-	h.Gate, h.held = g, true
+	h.Hold, h.held = g, true
 }
 
 // lift is Lift.
-func (m *model) lift(now time.Time, at spool.Place) (woken int) {
+func (m *model) lift(now time.Time, at spool.Destination) (woken int) {
 	h := m.hold(at)
 	if !h.held {
 		return 0
@@ -51,11 +51,11 @@ func (m *model) lift(now time.Time, at spool.Place) (woken int) {
 }
 
 // rouse makes ready what sleeps at a place, in the order accepted.
-func (m *model) rouse(at spool.Place) (woken int) {
+func (m *model) rouse(at spool.Destination) (woken int) {
 	for _, msg := range m.messages {
 		for _, r := range msg.requests {
 			p := r.place()
-			if r.state == spool.Asleep && p.Team == at.Team && (at.Route == "" || p.Route == at.Route) && (at.Inbox == 0 || p.Inbox == at.Inbox) {
+			if r.state == spool.Deferred && p.Team == at.Team && (at.Route == "" || p.Route == at.Route) && (at.Inbox == 0 || p.Inbox == at.Inbox) {
 				m.ready(r)
 				woken++
 			}
@@ -65,7 +65,7 @@ func (m *model) rouse(at spool.Place) (woken int) {
 }
 
 // waiting is Waiting.
-func (m *model) waiting() (places []spool.Place) {
+func (m *model) waiting() (places []spool.Destination) {
 	for _, msg := range m.messages {
 		for _, r := range msg.requests {
 			if r.state.Open() {
@@ -77,12 +77,12 @@ func (m *model) waiting() (places []spool.Place) {
 	return slices.Compact(places)
 }
 
-func comparePlaces(a, b spool.Place) int {
+func comparePlaces(a, b spool.Destination) int {
 	return cmp.Or(cmp.Compare(a.Team, b.Team), cmp.Compare(a.Route, b.Route), cmp.Compare(a.Inbox, b.Inbox))
 }
 
 // after is the place whose turn it is after last.
-func after(last spool.Place, places map[spool.Place]bool) spool.Place {
+func after(last spool.Destination, places map[spool.Destination]bool) spool.Destination {
 	sorted := slices.SortedFunc(maps.Keys(places), comparePlaces)
 	for _, p := range sorted {
 		if comparePlaces(p, last) > 0 {
@@ -96,7 +96,7 @@ func after(last spool.Place, places map[spool.Place]bool) spool.Place {
 func (m *model) each(msg *modelMessage, do func(*modelRequest) bool) (n spool.Moved) {
 	busy := map[*modelRequest]bool{}
 	for _, r := range msg.requests {
-		busy[r] = r.state == spool.Claimed
+		busy[r] = r.state == spool.Active
 	}
 	for _, r := range msg.requests {
 		if busy[r] {
@@ -160,14 +160,14 @@ func (m *model) stopLoop(r *modelRequest) bool {
 	for _, msg := range m.messages {
 		near := msg.AutoReplied && msg.Accepted.Sub(r.message.Accepted).Abs() <= spool.LoopSpan
 		for _, o := range msg.requests {
-			same := o.conv.team == r.conv.team && o.conv.inbox == r.conv.inbox && o.Members == r.Members
+			same := o.conv.team == r.conv.team && o.conv.inbox == r.conv.inbox && o.Participants == r.Participants
 			if near && same {
 				n++
 			}
 		}
 	}
 	for _, o := range r.message.requests { // those before it
-		if o.Members == r.Members {
+		if o.Participants == r.Participants {
 			n++
 		}
 	}
@@ -179,7 +179,7 @@ func (m *model) stopLoop(r *modelRequest) bool {
 		return false
 	}
 	for _, o := range r.lane.open {
-		if o.state != spool.Claimed {
+		if o.state != spool.Active {
 			m.keep(o)
 		}
 	}
@@ -199,13 +199,13 @@ func (m *model) letGo(r *modelRequest) bool {
 }
 
 func (m *model) retry(r *modelRequest, o spool.RetryOptions) bool {
-	move := o.Route != "" && r.place() != spool.Place{Team: o.Team, Route: o.Route, Inbox: o.Inbox}
+	move := o.Route != "" && r.place() != spool.Destination{Team: o.Team, Route: o.Route, Inbox: o.Inbox}
 	switch {
 	case r.state == spool.Sent, r.state == spool.Flagged && !o.Anew:
 		return false
 	case (r.state == spool.Queued || r.state == spool.Ready) && !move:
 		return false
-	case r.state == spool.Asleep && !move && !o.Anew:
+	case r.state == spool.Deferred && !move && !o.Anew:
 		m.ready(r)
 		return true
 	}

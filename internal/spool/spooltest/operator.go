@@ -93,7 +93,7 @@ var operatorCases = []testCase{
 	{"Drop", func(f *fixture) { // says what may have been sent; the lane goes on
 		f.send(letter{id: "p"})
 		f.send(letter{id: "r", cites: []string{"p"}})
-		f.done(spool.Outcome{Task: f.claimOne(), State: spool.Asleep, Due: f.now.Add(time.Hour), Unknown: true})
+		f.done(spool.Outcome{Task: f.claimOne(), State: spool.Deferred, Due: f.now.Add(time.Hour), Unknown: true})
 		f.moved(spool.Moved{Requests: 1, MaybeSent: 1})(f.operator.Drop(f.Context(), f.now, only("Q1")))
 		f.state("Q1", spool.Dropped)
 		if task := f.claimOne(); task.QueueID != "Q2" {
@@ -150,7 +150,7 @@ var operatorCases = []testCase{
 		if task := f.claimOne(); task.ConvoID != 0 {
 			f.Errorf("a new message joined the forgotten conversation %d", task.ConvoID)
 		}
-		f.stats("support", map[string]int{"sent": 1, "failed": 1, "dropped": 1, "claimed": 1})
+		f.stats("support", map[string]int{"sent": 1, "failed": 1, "dropped": 1, "active": 1})
 	}},
 	{"Stats", func(f *fixture) {
 		f.many(3, letter{})
@@ -200,7 +200,7 @@ func (f *fixture) moved(want spool.Moved) func(spool.Moved, error) {
 
 func (f *fixture) changed(want bool) {
 	f.Helper()
-	if got, err := f.Changed(f.Context()); got != want || err != nil {
+	if got, err := f.ChangedExternally(f.Context()); got != want || err != nil {
 		f.Errorf("Changed is %v (%v), want %v", got, err, want)
 	}
 }

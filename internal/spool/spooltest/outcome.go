@@ -11,9 +11,9 @@ import (
 var outcomeCases = []testCase{
 	{"T17", func(f *fixture) { // reply refused, its conversation is gone: opened once more
 		first := f.refusedReply()
-		f.again(first, spool.Outcome{Status: 400, Reason: "no such conversation", Refused: true, Next: spool.Look})
+		f.again(first, spool.Outcome{Status: 400, Reason: "no such conversation", Refused: true, NextCall: spool.CheckConversation})
 		look := f.claimOne()
-		if look.Call != spool.Look || look.ConvoID != 7 || look.Refused != "no such conversation" || look.RefusedStatus != 400 || look.Alive {
+		if look.Call != spool.CheckConversation || look.ConvoID != 7 || look.Refused != "no such conversation" || look.RefusedStatus != 400 || look.ConversationAlive {
 			f.Errorf("claimed %+v, want a look at 7 that knows of the refusal", look)
 		}
 		f.again(look, spool.Outcome{Status: 404, Reopen: true, LocalID: "new"})
@@ -27,8 +27,8 @@ var outcomeCases = []testCase{
 		}
 	}},
 	{"T17_SomebodyOpened", func(f *fixture) { // it replies to the conversation that began meanwhile
-		f.again(f.refusedReply(), spool.Outcome{Status: 404, Refused: true, Next: spool.Look})
-		f.again(f.claimOne(), spool.Outcome{Reopen: true, LocalID: "new", Aside: true, Due: f.now.Add(time.Second)})
+		f.again(f.refusedReply(), spool.Outcome{Status: 404, Refused: true, NextCall: spool.CheckConversation})
+		f.again(f.claimOne(), spool.Outcome{Reopen: true, LocalID: "new", Detach: true, Due: f.now.Add(time.Second)})
 		f.sent(f.claimOne(), 9)
 		f.now = f.now.Add(time.Second)
 		if task := f.claimOne(); task.LocalID != "new" || task.ConvoID != 9 {
@@ -37,7 +37,7 @@ var outcomeCases = []testCase{
 	}},
 	{"T17_KeepsTheNewer", func(f *fixture) { // the conversation forgets only what was found gone
 		task := f.refusedReply()
-		f.again(task, spool.Outcome{Status: 404, Refused: true, Next: spool.Look, Aside: true})
+		f.again(task, spool.Outcome{Status: 404, Refused: true, NextCall: spool.CheckConversation, Detach: true})
 		tasks := f.claim() // the look, and the next in the lane
 		reply, look := tasks[0], tasks[1]
 		if reply.QueueID != "Q3" {
@@ -53,28 +53,28 @@ var outcomeCases = []testCase{
 		task := f.refusedReply()
 		f.again(task, spool.Outcome{Unknown: true})
 		task = f.claimOne()
-		o := spool.Outcome{Task: task, State: spool.Asleep, Due: f.now, Reopen: true, LocalID: "new"}
+		o := spool.Outcome{Task: task, State: spool.Deferred, Due: f.now, Reopen: true, LocalID: "new"}
 		if _, err := f.Finish(f.Context(), f.now, o); err == nil {
 			f.Error("a request of unknown outcome was given a new local_id")
 		}
-		o.Known = true // the look-up found none
+		o.ProvenAbsent = true // the look-up found none
 		f.done(o)
 	}},
 	{"T18", func(f *fixture) { // reply refused, the conversation stands: failed for good
-		f.again(f.refusedReply(), spool.Outcome{Status: 400, Reason: "bad", Refused: true, Next: spool.Look})
-		f.again(f.claimOne(), spool.Outcome{Status: 200, Alive: true, Next: spool.Search})
+		f.again(f.refusedReply(), spool.Outcome{Status: 400, Reason: "bad", Refused: true, NextCall: spool.CheckConversation})
+		f.again(f.claimOne(), spool.Outcome{Status: 200, ConversationAlive: true, NextCall: spool.FindMessage})
 		task := f.claimOne()
-		if !task.Alive || task.Refused != "bad" || task.Call != spool.Search {
+		if !task.ConversationAlive || task.Refused != "bad" || task.Call != spool.FindMessage {
 			f.Errorf("claimed %+v, want a search that knows of the refusal and the look", task)
 		}
-		f.again(task, spool.Outcome{Known: true})
+		f.again(task, spool.Outcome{ProvenAbsent: true})
 		task = f.claimOne()
-		if !task.Alive {
+		if !task.ConversationAlive {
 			f.Error("the look is forgotten")
 		}
 		f.again(task, spool.Outcome{Status: 403, Reason: "worse", Refused: true})
 		task = f.claimOne()
-		if task.Alive || task.Refused != "worse" || task.RefusedStatus != 403 {
+		if task.ConversationAlive || task.Refused != "worse" || task.RefusedStatus != 403 {
 			f.Errorf("claimed %+v, want the newest refusal, and no look since", task)
 		}
 		f.done(spool.Outcome{Task: task, State: spool.Failed, Status: 400})
@@ -98,10 +98,10 @@ var outcomeCases = []testCase{
 		f.send(letter{id: "p"})
 		f.again(f.claimOne(), spool.Outcome{Unknown: true})
 		f.now = f.now.Add(time.Minute)
-		f.again(f.claimOne(), spool.Outcome{Status: 400, Reason: "bad", Refused: true, Next: spool.Search})
+		f.again(f.claimOne(), spool.Outcome{Status: 400, Reason: "bad", Refused: true, NextCall: spool.FindMessage})
 		f.now = f.now.Add(time.Minute)
 		search := f.claimOne()
-		if search.Call != spool.Search || !search.FirstSend.Equal(epoch) || !search.LastSend.Equal(epoch.Add(time.Minute)) || !search.Unknown {
+		if search.Call != spool.FindMessage || !search.FirstSend.Equal(epoch) || !search.LastSend.Equal(epoch.Add(time.Minute)) || !search.Unknown {
 			f.Errorf("claimed %+v, want a search from the first send to the second", search)
 		}
 		f.sent(search, 7)
@@ -113,19 +113,19 @@ var outcomeCases = []testCase{
 	}},
 	{"I7_Absent", func(f *fixture) { // the search settles it
 		f.send(letter{})
-		f.again(f.claimOne(), spool.Outcome{Unknown: true, Next: spool.Search})
-		f.again(f.claimOne(), spool.Outcome{Known: true})
+		f.again(f.claimOne(), spool.Outcome{Unknown: true, NextCall: spool.FindMessage})
+		f.again(f.claimOne(), spool.Outcome{ProvenAbsent: true})
 		if task := f.claimOne(); task.Unknown || task.Call != spool.Send {
 			f.Errorf("claimed %+v, want a send whose outcome is known", task)
 		}
-		if s := f.story("Q1"); s.Unknown || len(s.Tries) != 3 || s.Tries[1].Call != "search" {
+		if s := f.story("Q1"); s.Unknown || len(s.Tries) != 3 || s.Tries[1].Call != "find-message" {
 			f.Errorf("the story is %+v", s)
 		}
 	}},
 	{"I8_Search", func(f *fixture) { // a search or look that was lost is asked again, and leaves nothing unknown
-		for _, call := range []spool.Call{spool.Look, spool.Search} {
+		for _, call := range []spool.Call{spool.CheckConversation, spool.FindMessage} {
 			f.send(letter{})
-			f.again(f.claimOne(), spool.Outcome{Next: call})
+			f.again(f.claimOne(), spool.Outcome{NextCall: call})
 			f.claimOne()
 			f.reopen()
 			f.now = f.now.Add(lease)
@@ -138,11 +138,11 @@ var outcomeCases = []testCase{
 	}},
 	{"ReleaseSearch", func(f *fixture) {
 		f.send(letter{})
-		f.again(f.claimOne(), spool.Outcome{Next: spool.Search})
-		if err := f.Release(f.Context(), f.claimOne()); err != nil {
+		f.again(f.claimOne(), spool.Outcome{NextCall: spool.FindMessage})
+		if err := f.Unclaim(f.Context(), f.claimOne()); err != nil {
 			f.Fatal(err)
 		}
-		if task := f.claimOne(); task.Call != spool.Search || task.Attempt != 2 {
+		if task := f.claimOne(); task.Call != spool.FindMessage || task.Attempt != 2 {
 			f.Errorf("claimed %+v, want the search", task)
 		}
 	}},
@@ -150,19 +150,19 @@ var outcomeCases = []testCase{
 		f.send(letter{id: "p", priority: spool.Bulk})
 		f.send(letter{id: "r1", cites: []string{"p"}, priority: spool.High})
 		f.send(letter{id: "r2", cites: []string{"p"}, priority: spool.Normal})
-		f.again(f.claimOne(), spool.Outcome{Due: f.now.Add(time.Minute), Aside: true})
+		f.again(f.claimOne(), spool.Outcome{Due: f.now.Add(time.Minute), Detach: true})
 		f.sent(f.claimOne(), 7)
 		f.sent(f.claimOne(), 7)
 		f.state("Q3", spool.Sent)
 		f.now = f.now.Add(time.Minute)
-		if tasks := f.claim(spool.Room{Team: "shop", Rate: plenty, High: 1}); len(tasks) != 0 {
+		if tasks := f.claim(spool.Capacity{Team: "shop", Rate: plenty, High: 1}); len(tasks) != 0 {
 			f.Error("what stepped aside is as urgent as what waited for it")
 		}
 		head := f.claimOne()
-		if head.QueueID != "Q1" || !head.Aside || head.ConvoID != 0 {
+		if head.QueueID != "Q1" || !head.Detached || head.ConvoID != 0 {
 			f.Errorf("claimed %+v, want Q1 from a lane of its own, to repeat its first call", head)
 		}
-		f.again(head, spool.Outcome{Aside: true}) // it stays where it is
+		f.again(head, spool.Outcome{Detach: true}) // it stays where it is
 		f.send(letter{id: "r3", cites: []string{"p"}})
 		if got := queueIDs(f.claim()); got != "Q4 Q1" && got != "Q1 Q4" {
 			f.Errorf("claimed %s, want both lanes", got)
@@ -171,18 +171,18 @@ var outcomeCases = []testCase{
 	{"O3_Replayed", func(f *fixture) { // it goes back to the end of its conversation's lane
 		l := letter{id: "p", window: days}
 		f.send(l)
-		f.again(f.claimOne(), spool.Outcome{Aside: true})
+		f.again(f.claimOne(), spool.Outcome{Detach: true})
 		f.done(spool.Outcome{Task: f.claimOne(), State: spool.Failed, Unknown: true})
 		f.send(letter{id: "r1", cites: []string{"p"}})
 		f.send(l)
 		f.sent(f.claimOne(), 7)
-		if task := f.claimOne(); task.QueueID != "Q1" || task.Aside || task.Call != spool.Send {
+		if task := f.claimOne(); task.QueueID != "Q1" || task.Detached || task.Call != spool.Send {
 			f.Errorf("claimed %+v, want Q1 in its lane", task)
 		}
 	}},
 	{"Spend", func(f *fixture) { // calls beyond the claim come out of the budget
 		f.many(3, letter{})
-		r := spool.Room{Team: "shop", Rate: 60, Free: 1}
+		r := spool.Capacity{Team: "shop", Rate: 60, Free: 1}
 		f.claim(r)
 		if err := f.Spend(f.Context(), f.now, "shop", 60, 20); err != nil {
 			f.Fatal(err)
@@ -200,8 +200,8 @@ var outcomeCases = []testCase{
 		f.send(letter{})
 		task := f.claimOne()
 		for _, o := range []spool.Outcome{
-			{State: spool.Sent, Next: spool.Look}, {State: spool.Failed, Aside: true}, {State: spool.Failed, Reopen: true, LocalID: "new"},
-			{State: spool.Asleep, Reopen: true}, {State: spool.Asleep, Reopen: true, LocalID: "new", Next: spool.Look},
+			{State: spool.Sent, NextCall: spool.CheckConversation}, {State: spool.Failed, Detach: true}, {State: spool.Failed, Reopen: true, LocalID: "new"},
+			{State: spool.Deferred, Reopen: true}, {State: spool.Deferred, Reopen: true, LocalID: "new", NextCall: spool.CheckConversation},
 		} {
 			o.Task = task
 			if _, err := f.Finish(f.Context(), f.now, o); err == nil {
@@ -215,7 +215,7 @@ var outcomeCases = []testCase{
 // again ends a task to be tried again, now where o does not say when.
 func (f *fixture) again(t spool.Task, o spool.Outcome) {
 	f.Helper()
-	if o.Task, o.State = t, spool.Asleep; o.Due.IsZero() {
+	if o.Task, o.State = t, spool.Deferred; o.Due.IsZero() {
 		o.Due = f.now
 	}
 	f.done(o)

@@ -9,7 +9,7 @@ import (
 
 const day = 24 * time.Hour
 
-var keeping = spool.Keep{Content: day, Sent: 30 * day, Failed: 60 * day, Threads: 365 * day}
+var keeping = spool.Retention{Content: day, Sent: 30 * day, Failed: 60 * day, Threads: 365 * day}
 
 // pruneCases say what goes, and when.
 var pruneCases = []testCase{
@@ -42,7 +42,7 @@ var pruneCases = []testCase{
 		f.prune()
 		f.gone("Q2", true)
 		f.gone("Q3", false) // is under way still
-		f.stats("support", map[string]int{"sent": 1, "failed": 1, "claimed": 1})
+		f.stats("support", map[string]int{"sent": 1, "failed": 1, "active": 1})
 		f.moved(spool.Moved{Busy: 1})(f.operator.Drop(f.Context(), f.now, spool.Filter{}))
 	}},
 	{"Repeats", func(f *fixture) { // while it may be repeated, a message is remembered
@@ -52,7 +52,7 @@ var pruneCases = []testCase{
 		f.now = f.now.Add(4 * day)
 		for n := 1; n > 0; {
 			var err error
-			if n, err = f.Prune(f.Context(), f.now, spool.Keep{Repeats: 5 * day}, 10); err != nil {
+			if n, err = f.Prune(f.Context(), f.now, spool.Retention{Repeats: 5 * day}, 10); err != nil {
 				f.Fatal(err)
 			}
 		}

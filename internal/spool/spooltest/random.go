@@ -131,7 +131,7 @@ func (r *run) accept() {
 		if failed := r.model.failed(); failed != nil && r.rand.IntN(2) == 0 {
 			old = *failed[r.rand.IntN(len(failed))].Message
 		}
-		old.QueueID, old.Accepted, old.Since = m.QueueID, m.Accepted, r.since()
+		old.QueueID, old.Accepted, old.DuplicateSince = m.QueueID, m.Accepted, r.since()
 		old.Requests = slices.Clone(old.Requests)
 		for i := range old.Requests {
 			old.Requests[i].LocalID = fmt.Sprintf("%s-%d", m.QueueID, i)
@@ -168,14 +168,14 @@ func (r *run) accept() {
 }
 
 func (r *run) claim() {
-	var rooms []spool.Room
+	var rooms []spool.Capacity
 	for _, team := range []string{"shop", "bank"} {
 		rate := 600
 		if r.rand.IntN(2) == 0 {
 			rate = plenty
 		}
 		probe := time.Duration(r.rand.IntN(3)) * time.Second
-		rooms = append(rooms, spool.Room{Team: team, Rate: rate, Free: r.rand.IntN(4), High: r.rand.IntN(3), Probe: probe})
+		rooms = append(rooms, spool.Capacity{Team: team, Rate: rate, Free: r.rand.IntN(4), High: r.rand.IntN(3), Probe: probe})
 	}
 	tasks, next := r.claimNext(rooms...)
 	if err := r.model.claim(r.now, rooms, tasks, next); err != nil {
@@ -185,10 +185,10 @@ func (r *run) claim() {
 	for _, t := range tasks {
 		r.see("unknown", t.Unknown)
 		r.see("probed", t.Probe)
-		r.see("looked", t.Call == spool.Look)
-		r.see("searched", t.Call == spool.Search)
+		r.see("looked", t.Call == spool.CheckConversation)
+		r.see("searched", t.Call == spool.FindMessage)
 		r.see("refused", t.Refused != "")
-		r.see("named foreign", t.Foreign)
+		r.see("named foreign", t.ConvoConflict)
 	}
 	r.see("budget shut", len(tasks) > 0 && !next.IsZero() && next.Before(r.now.Add(time.Second)))
 }
@@ -228,7 +228,7 @@ func (r *run) finish() {
 	}
 	for _, f := range want {
 		r.see("lost", f.Err != nil)
-		r.see("foreign", f.Foreign)
+		r.see("foreign", f.ConvoConflict)
 		r.see("replaced", f.Replaced != 0)
 	}
 }
@@ -243,7 +243,7 @@ func (r *run) outcome(t spool.Task) spool.Outcome {
 	case n < 8:
 		o.State, o.Unknown = spool.Failed, r.rand.IntN(4) == 0
 	default:
-		o.State, o.Due = spool.Asleep, r.now.Add(time.Duration(r.rand.IntN(30))*time.Second)
+		o.State, o.Due = spool.Deferred, r.now.Add(time.Duration(r.rand.IntN(30))*time.Second)
 		o.Unknown, o.Reason = r.rand.IntN(3) == 0, "again"
 		r.again(&o)
 	}
@@ -263,22 +263,22 @@ func (r *run) outcome(t spool.Task) spool.Outcome {
 // again says what the next attempt is to be.
 func (r *run) again(o *spool.Outcome) {
 	maybe := func(n int) bool { return r.rand.IntN(n) == 0 }
-	o.Aside = maybe(8)
-	o.Known = maybe(3)
+	o.Detach = maybe(8)
+	o.ProvenAbsent = maybe(3)
 	o.Refused = !o.Unknown && maybe(2)
-	o.Alive = maybe(3)
-	if o.Next = spool.Call(r.rand.IntN(3)); maybe(2) {
-		o.Next = spool.Send
+	o.ConversationAlive = maybe(3)
+	if o.NextCall = spool.Call(r.rand.IntN(3)); maybe(2) {
+		o.NextCall = spool.Send
 	}
 	q := r.byLocal[o.Task.LocalID]
-	unknown := q.unknown && !o.Known || o.Unknown
-	if o.Reopen = o.Next == spool.Send && !unknown && maybe(3); o.Reopen {
+	unknown := q.unknown && !o.ProvenAbsent || o.Unknown
+	if o.Reopen = o.NextCall == spool.Send && !unknown && maybe(3); o.Reopen {
 		r.renamed++
 		o.LocalID = fmt.Sprintf("new-%d", r.renamed)
 	}
 	r.see("reopened", o.Reopen && o.Task.ConvoID != 0)
-	r.see("aside", o.Aside && len(q.lane.open) > 1)
-	r.see("known", o.Known && q.unknown)
+	r.see("aside", o.Detach && len(q.lane.open) > 1)
+	r.see("known", o.ProvenAbsent && q.unknown)
 }
 
 func (r *run) release() {
@@ -286,19 +286,19 @@ func (r *run) release() {
 		return
 	}
 	t := r.task()
-	if err := r.Release(r.Context(), t); err != nil {
+	if err := r.Unclaim(r.Context(), t); err != nil {
 		r.Fatalf("Release: %v", err)
 	}
 	// A released attempt can be claimed again under its number: nobody ends it twice.
 	r.tasks = slices.DeleteFunc(r.tasks, func(o spool.Task) bool { return o.Request == t.Request && o.Attempt == t.Attempt })
 	q := r.byLocal[t.LocalID]
-	r.see("released", q.state == spool.Claimed && len(q.tries) == t.Attempt)
+	r.see("released", q.state == spool.Active && len(q.tries) == t.Attempt)
 	r.model.release(q, t)
 }
 
 // gate holds, lifts or wakes.
 func (r *run) gate() {
-	g := spool.Gate{Team: []string{"shop", "bank"}[r.rand.IntN(2)], Route: []string{"", "a", "b"}[r.rand.IntN(3)], Reason: fmt.Sprint(r.n)}
+	g := spool.Hold{Team: []string{"shop", "bank"}[r.rand.IntN(2)], Route: []string{"", "a", "b"}[r.rand.IntN(3)], Reason: fmt.Sprint(r.n)}
 	if g.Route != "" && r.rand.IntN(3) == 0 {
 		g.Inbox = int64(r.rand.IntN(2) + 1)
 	}
@@ -312,19 +312,19 @@ func (r *run) gate() {
 		}
 		r.model.shut(r.now, g)
 	case n < 9:
-		if shut, err := r.Gates(r.Context()); err == nil && len(shut) > 0 {
+		if shut, err := r.Holds(r.Context()); err == nil && len(shut) > 0 {
 			g = shut[r.rand.IntN(len(shut))]
 		}
-		held := r.model.hold(g.Place()).held
-		n, err := r.Lift(r.Context(), r.now, g.Place(), nil)
-		if want := r.model.lift(r.now, g.Place()); n != want || err != nil {
-			r.Errorf("Lift of %v woke %d (%v), want %d", g.Place(), n, err, want)
+		held := r.model.hold(g.Destination()).held
+		n, err := r.Release(r.Context(), r.now, g.Destination(), nil)
+		if want := r.model.lift(r.now, g.Destination()); n != want || err != nil {
+			r.Errorf("Lift of %v woke %d (%v), want %d", g.Destination(), n, err, want)
 		}
 		r.see("lifted", held)
 		r.see("inbox lifted", held && g.Inbox != 0)
 	default:
-		n, err := r.Wake(r.Context(), r.now, g.Team)
-		if want := r.model.rouse(spool.Place{Team: g.Team}); n != want || err != nil {
+		n, err := r.MakeDue(r.Context(), r.now, g.Team)
+		if want := r.model.rouse(spool.Destination{Team: g.Team}); n != want || err != nil {
 			r.Errorf("Wake of %s woke %d (%v), want %d", g.Team, n, err, want)
 		}
 	}
@@ -387,7 +387,7 @@ func (r *run) heard() {
 	}
 	m := r.model.messages[r.rand.IntN(len(r.model.messages))]
 	m.heard = true
-	if err := r.Heard(r.Context(), m.QueueID); err != nil {
+	if err := r.ConfirmReply(r.Context(), m.QueueID); err != nil {
 		r.Fatalf("Heard: %v", err)
 	}
 }
@@ -399,7 +399,7 @@ func (r *run) restart() {
 	r.see("restart", true)
 	clear(r.model.served)
 	for _, q := range r.model.heads() { // the clock may have run back since a claim
-		if q.state == spool.Claimed && q.due.After(r.now) {
+		if q.state == spool.Active && q.due.After(r.now) {
 			r.now = q.due
 		}
 	}
@@ -429,26 +429,26 @@ func (r *run) compare() {
 }
 
 func (r *run) compareGates() {
-	var want []spool.Gate
+	var want []spool.Hold
 	for _, h := range r.model.holds {
 		if h.held {
-			want = append(want, h.Gate)
+			want = append(want, h.Hold)
 		}
 	}
-	slices.SortFunc(want, func(a, b spool.Gate) int { return comparePlaces(a.Place(), b.Place()) })
-	if got, err := r.Gates(r.Context()); !reflect.DeepEqual(got, want) || err != nil {
+	slices.SortFunc(want, func(a, b spool.Hold) int { return comparePlaces(a.Destination(), b.Destination()) })
+	if got, err := r.Holds(r.Context()); !reflect.DeepEqual(got, want) || err != nil {
 		r.Errorf("Gates: %+v (%v), want %+v", got, err, want)
 	}
 }
 
-func (r *run) compareRequest(q *modelRequest, got spool.RequestStory) {
-	want := spool.RequestStory{Entry: got.Entry, Priority: q.Priority.String(), Conversation: r.number(q.conv, got.Conversation),
+func (r *run) compareRequest(q *modelRequest, got spool.RequestDetail) {
+	want := spool.RequestDetail{Entry: got.Entry, Priority: q.Priority.String(), Conversation: r.number(q.conv, got.Conversation),
 		Joined: q.joined >= 0, Tries: q.tries}
 	if q.joined >= 0 {
-		want.By = q.Clues[q.joined]
+		want.By = q.LookupNames[q.joined]
 	}
 	want.State, want.Unknown, want.Attempts, want.Due = q.state.String(), q.unknown, len(q.tries), time.Time{}
-	if q.state == spool.Asleep {
+	if q.state == spool.Deferred {
 		want.Due = q.due
 	}
 	want.MessageID, want.ConvoID = q.answer.MessageID, q.answer.ConvoID

@@ -44,7 +44,7 @@ var readCases = []testCase{
 			f.Errorf("what waits behind a head says %q, %q", list[0].State, list[0].Reason)
 		}
 		want := spool.Entry{
-			QueueID: "Q1", LocalID: "Q1-0", Accepted: epoch, State: "asleep", Route: "support", Sender: "app@example.com",
+			QueueID: "Q1", LocalID: "Q1-0", Accepted: epoch, State: "deferred", Route: "support", Sender: "app@example.com",
 			Targets: []string{"to:alice@example.com"}, Title: "One", Attempts: 1, Due: epoch.Add(time.Minute), Reason: "server error",
 		}
 		if !reflect.DeepEqual(list[1], want) {
@@ -64,7 +64,7 @@ var readCases = []testCase{
 			f.Errorf("the requests are %+v", s.Requests)
 		}
 		s.Requests = nil
-		want := spool.Story{
+		want := spool.MessageDetail{
 			QueueID: "Q1", Accepted: epoch, Client: "10.0.0.1", Sender: "app@example.com", Route: "support", Team: "shop",
 			Inbox: 202, Title: "Hello", Warnings: m.Warnings,
 		}

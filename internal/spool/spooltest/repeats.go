@@ -59,7 +59,7 @@ var repeatCases = []testCase{
 	}},
 	{"I5_Heard", func(f *fixture) {
 		first := f.send(letter{weak: true, window: minutes})
-		if err := f.Heard(f.Context(), first.QueueID); err != nil {
+		if err := f.ConfirmReply(f.Context(), first.QueueID); err != nil {
 			f.Fatal(err)
 		}
 		second := f.send(letter{weak: true, window: minutes})
@@ -72,7 +72,7 @@ var repeatCases = []testCase{
 	}},
 	{"I5_HeardWithMessageID", func(f *fixture) { // a lost 250 may be behind one that was heard
 		first := f.send(letter{id: "m", window: days})
-		if err := f.Heard(f.Context(), first.QueueID); err != nil {
+		if err := f.ConfirmReply(f.Context(), first.QueueID); err != nil {
 			f.Fatal(err)
 		}
 		if r := f.send(letter{id: "m", window: days}); r.QueueID != first.QueueID {
@@ -80,7 +80,7 @@ var repeatCases = []testCase{
 		}
 	}},
 	{"HeardOfNothing", func(f *fixture) {
-		if err := f.Heard(f.Context(), "Q99"); !errors.Is(err, spool.ErrNotFound) {
+		if err := f.ConfirmReply(f.Context(), "Q99"); !errors.Is(err, spool.ErrNotFound) {
 			f.Errorf("Heard of an unknown message: %v, want ErrNotFound", err)
 		}
 	}},

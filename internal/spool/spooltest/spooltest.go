@@ -148,21 +148,21 @@ func (f *fixture) write(l letter) *spool.Message {
 	l.fill()
 	m := &spool.Message{
 		QueueID: fmt.Sprintf("Q%d", f.n), Accepted: f.now, Client: "10.0.0.1", Sender: "app@example.com",
-		Route: l.route, Team: l.team, Inbox: l.inbox, Title: l.subject, Base: strings.ToLower(l.subject),
-		HTML: "<p>" + l.body + "</p>", Start: 3, Text: l.body, Raw: []byte("Subject: " + l.subject + "\r\n\r\n" + l.body),
-		Weak: l.weak, AutoReplied: l.auto,
+		Route: l.route, Team: l.team, Inbox: l.inbox, Title: l.subject, BaseSubject: strings.ToLower(l.subject),
+		HTML: "<p>" + l.body + "</p>", SubjectOffset: 3, Text: l.body, Raw: []byte("Subject: " + l.subject + "\r\n\r\n" + l.body),
+		WeakFingerprint: l.weak, AutoReplied: l.auto,
 	}
 	m.Fingerprint = sha256.Sum256(fmt.Appendf(nil, "%s %d %q %q %q %q %q", l.team, l.inbox, l.to, l.blind, l.id, l.subject, l.body))
 	if l.key != "" {
-		m.Digest = sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q", l.to, l.blind, l.subject, l.body))
+		m.ContentDigest = sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q", l.to, l.blind, l.subject, l.body))
 		m.Fingerprint = sha256.Sum256(fmt.Appendf(nil, "key %s %d %q", l.team, l.inbox, l.key))
 	}
 	if l.window > 0 {
-		m.Since = f.now.Add(-l.window)
+		m.DuplicateSince = f.now.Add(-l.window)
 	}
 	m.Requests = append(m.Requests, f.request(l, l.to))
 	if l.convo != 0 {
-		m.Requests[0].ConvoID, m.Requests[0].Clues = l.convo, []string{fmt.Sprintf("names %d", l.convo)}
+		m.Requests[0].ConvoID, m.Requests[0].LookupNames = l.convo, []string{fmt.Sprintf("names %d", l.convo)}
 	}
 	for _, b := range l.blind {
 		m.Requests = append(m.Requests, f.request(l, []string{b}))
@@ -200,14 +200,14 @@ func (f *fixture) request(l letter, to []string) spool.Request {
 		r.To = append(r.To, a+"@example.com")
 	}
 	sorted := slices.Sorted(slices.Values(r.To))
-	r.Members = strings.Join(sorted, " ")
+	r.Participants = strings.Join(sorted, " ")
 	for _, id := range l.cites {
-		k := key(l.team, l.inbox, id, r.Members)
-		r.Look, r.Cited, r.Clues = append(r.Look, k), append(r.Cited, k), append(r.Clues, "cites "+id)
+		k := key(l.team, l.inbox, id, r.Participants)
+		r.Lookup, r.Cited, r.LookupNames = append(r.Lookup, k), append(r.Cited, k), append(r.LookupNames, "cites "+id)
 	}
 	if l.id != "" {
-		k := key(l.team, l.inbox, l.id, r.Members)
-		r.Look, r.Own, r.Clues = append(r.Look, k), append(r.Own, k), append(r.Clues, "is "+l.id)
+		k := key(l.team, l.inbox, l.id, r.Participants)
+		r.Lookup, r.Own, r.LookupNames = append(r.Lookup, k), append(r.Own, k), append(r.LookupNames, "is "+l.id)
 	}
 	return r
 }
@@ -235,19 +235,19 @@ func (f *fixture) send(l letter) spool.Receipt {
 }
 
 // room is one without limits.
-func room(team string) spool.Room { return spool.Room{Team: team, Rate: plenty, Free: 100} }
+func room(team string) spool.Capacity { return spool.Capacity{Team: team, Rate: plenty, Free: 100} }
 
 // claim claims what is ready, in the team "shop" where none is named.
-func (f *fixture) claim(rooms ...spool.Room) []spool.Task {
+func (f *fixture) claim(rooms ...spool.Capacity) []spool.Task {
 	f.Helper()
 	tasks, _ := f.claimNext(rooms...)
 	return tasks
 }
 
-func (f *fixture) claimNext(rooms ...spool.Room) ([]spool.Task, time.Time) {
+func (f *fixture) claimNext(rooms ...spool.Capacity) ([]spool.Task, time.Time) {
 	f.Helper()
 	if rooms == nil {
-		rooms = []spool.Room{room("shop")}
+		rooms = []spool.Capacity{room("shop")}
 	}
 	tasks, next, err := f.Claim(f.Context(), f.now, lease, rooms...)
 	if err != nil {
@@ -298,11 +298,11 @@ func (f *fixture) sent(t spool.Task, convo int64) spool.Finished {
 // sleep ends a task to be tried again after d.
 func (f *fixture) sleep(t spool.Task, d time.Duration) {
 	f.Helper()
-	f.done(spool.Outcome{Task: t, State: spool.Asleep, Due: f.now.Add(d), Status: 500, Reason: "server error"})
+	f.done(spool.Outcome{Task: t, State: spool.Deferred, Due: f.now.Add(d), Status: 500, Reason: "server error"})
 }
 
 // story is what is known of the one request of a message.
-func (f *fixture) story(queueID string) spool.RequestStory {
+func (f *fixture) story(queueID string) spool.RequestDetail {
 	f.Helper()
 	s, err := f.Show(f.Context(), queueID)
 	if err != nil {

@@ -28,7 +28,7 @@ var threadCases = []testCase{
 	{"T2_WrongKey", func(f *fixture) { // a key that should not stand for these people
 		p := f.write(letter{id: "p", to: []string{"alice", "bob"}})
 		r := f.write(letter{id: "r"})
-		r.Requests[0].Look = p.Requests[0].Own
+		r.Requests[0].Lookup = p.Requests[0].Own
 		f.accept(p)
 		wantJoined(f, f.accept(r), -1)
 		f.apart(p.QueueID, r.QueueID)
@@ -74,7 +74,7 @@ var threadCases = []testCase{
 		a := f.write(letter{id: "m", inbox: 1})
 		b := f.write(letter{id: "b", inbox: 2})
 		c := f.write(letter{id: "c", inbox: 1, team: "bank"})
-		b.Requests[0].Look, c.Requests[0].Look = a.Requests[0].Own, a.Requests[0].Own
+		b.Requests[0].Lookup, c.Requests[0].Lookup = a.Requests[0].Own, a.Requests[0].Own
 		f.accept(a)
 		wantJoined(f, f.accept(b), -1)
 		wantJoined(f, f.accept(c), -1)
@@ -96,7 +96,7 @@ var threadCases = []testCase{
 	{"NewestOwner", func(f *fixture) { // a constant Message-ID, on a route that never joins
 		a := f.send(letter{id: "m"})
 		again := f.write(letter{id: "m", body: "other"})
-		again.Requests[0].Look = nil
+		again.Requests[0].Lookup = nil
 		b := f.accept(again)
 		if a.SameID || !b.SameID {
 			f.Errorf("SameID is %v and then %v, want false and true", a.SameID, b.SameID)
@@ -108,7 +108,7 @@ var threadCases = []testCase{
 	{"OwnerBeatsCitation", func(f *fixture) {
 		cites := f.send(letter{id: "a", cites: []string{"m"}})
 		own := f.write(letter{id: "m"})
-		own.Requests[0].Look = nil
+		own.Requests[0].Lookup = nil
 		if r := f.accept(own); r.SameID {
 			f.Error("SameID, but the id was only cited before")
 		}

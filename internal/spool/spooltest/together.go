@@ -92,7 +92,7 @@ func (w *world) wake() {
 // work claims and finishes until everything was sent.
 func (w *world) work() {
 	for {
-		tasks, _, err := w.Claim(w.Context(), w.now, lease, spool.Room{Team: "shop", Rate: plenty, Free: 3})
+		tasks, _, err := w.Claim(w.Context(), w.now, lease, spool.Capacity{Team: "shop", Rate: plenty, Free: 3})
 		if err != nil {
 			w.Error(err)
 			return
@@ -121,7 +121,7 @@ func (w *world) call(tasks []spool.Task) {
 			outcomes[i].ConvoID = t.Request
 		}
 		if t.Attempt == 1 && t.Request%5 == 0 {
-			outcomes[i] = spool.Outcome{Task: t, State: spool.Asleep, Due: w.now}
+			outcomes[i] = spool.Outcome{Task: t, State: spool.Deferred, Due: w.now}
 		}
 		w.end(outcomes[i])
 	}
@@ -130,7 +130,7 @@ func (w *world) call(tasks []spool.Task) {
 		w.Error(err)
 	}
 	for _, r := range results {
-		if r.Err != nil || r.Foreign || r.Replaced != 0 {
+		if r.Err != nil || r.ConvoConflict || r.Replaced != 0 {
 			w.Errorf("Finish: %+v", r)
 		}
 	}

@@ -74,20 +74,20 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 // repeated finds the message that m repeats, and queues again what of it failed.
 func (w *writer) repeated(m *spool.Message) (_ spool.Receipt, ok bool, err error) {
-	if m.Since.IsZero() {
+	if m.DuplicateSince.IsZero() {
 		return spool.Receipt{}, false, nil
 	}
 	first := spool.Receipt{Duplicate: true}
 	var id int64
 	var content []byte
-	ok, err = w.get(sqlRepeated, []any{m.Fingerprint[:], stamp(m.Since)}, &id, &first.QueueID, &content)
+	ok, err = w.get(sqlRepeated, []any{m.Fingerprint[:], stamp(m.DuplicateSince)}, &id, &first.QueueID, &content)
 	if !ok || err != nil {
 		return spool.Receipt{}, false, err
 	}
 	if !bytes.Equal(content, digest(m)) {
 		return spool.Receipt{}, false, spool.ErrKey
 	}
-	if _, err := w.exec(sqlReports, stamp(m.Reports), id); err != nil {
+	if _, err := w.exec(sqlReports, stamp(m.ReportsAfter), id); err != nil {
 		return spool.Receipt{}, false, err
 	}
 	first.Revived, err = w.revive(id)
@@ -96,20 +96,20 @@ func (w *writer) repeated(m *spool.Message) (_ spool.Receipt, ok bool, err error
 
 func (w *writer) insertMessage(m *spool.Message) (int64, error) {
 	id, err := w.insert(sqlMessage, m.QueueID, stamp(m.Accepted), m.Client, m.Sender, m.Route, m.Team, m.Inbox,
-		m.Title, m.Warnings, m.Fingerprint[:], m.Weak, m.EnvelopeID, m.Return, stamp(m.Reports), digest(m))
+		m.Title, m.Warnings, m.Fingerprint[:], m.WeakFingerprint, m.EnvelopeID, m.Return, stamp(m.ReportsAfter), digest(m))
 	if err != nil {
 		return 0, err
 	}
-	_, err = w.exec(sqlContent, id, m.HTML, m.Start, m.Text, m.Raw)
+	_, err = w.exec(sqlContent, id, m.HTML, m.SubjectOffset, m.Text, m.Raw)
 	return id, err
 }
 
 // digest is that of m, nil where it has no key.
 func digest(m *spool.Message) []byte {
-	if m.Digest == (spool.Fingerprint{}) {
+	if m.ContentDigest == (spool.Fingerprint{}) {
 		return nil
 	}
-	return m.Digest[:]
+	return m.ContentDigest[:]
 }
 
 // conversation is what Accept needs to know of one.
@@ -144,9 +144,9 @@ func (w *writer) find(m *spool.Message, r *spool.Request) (c conversation, joine
 		return c, joined, err
 	}
 	if c.wanted == 0 { // else nobody knows its title
-		c.base = m.Base
+		c.base = m.BaseSubject
 	}
-	c.id, err = w.insert(sqlConversation, m.Team, m.Inbox, r.Members, m.Title, m.Base, accepted)
+	c.id, err = w.insert(sqlConversation, m.Team, m.Inbox, r.Participants, m.Title, m.BaseSubject, accepted)
 	return c, -1, err
 }
 
@@ -156,8 +156,8 @@ func (w *writer) look(m *spool.Message, r *spool.Request, c *conversation) (int,
 	if r.ConvoID != 0 {
 		return w.named(m, r, c)
 	}
-	for i, key := range r.Look {
-		ok, err := w.get(sqlFind, []any{key[:], m.Team, m.Inbox, r.Members}, &c.id, &c.base, &c.used)
+	for i, key := range r.Lookup {
+		ok, err := w.get(sqlFind, []any{key[:], m.Team, m.Inbox, r.Participants}, &c.id, &c.base, &c.used)
 		if ok || err != nil {
 			return i, err
 		}
@@ -179,7 +179,7 @@ SELECT c.id, c.base, c.used, r.inbox = ? AND r.members = ? FROM request r JOIN c
 // or else that of a request which waits to look at it. Either is of the request's
 // inbox and participants, or the request must not be sent.
 func (w *writer) named(m *spool.Message, r *spool.Request, c *conversation) (int, error) {
-	args := []any{m.Inbox, r.Members, m.Team, r.ConvoID}
+	args := []any{m.Inbox, r.Participants, m.Team, r.ConvoID}
 	var same bool
 	found, err := w.get(sqlKnown, args, &c.id, &c.base, &c.used, &same)
 	if !found && err == nil {
@@ -197,7 +197,7 @@ func (w *writer) named(m *spool.Message, r *spool.Request, c *conversation) (int
 
 const sqlRequest = `
 INSERT INTO request (message, conversation, joined, clue, lane, local_id, targets, members, team, inbox, route,
-                     priority, class, subject_line, replied, dsn, state, turn, due, wanted, call)
+                     priority, effective_priority, subject_line, replied, dsn, state, seq, due, wanted, call)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?)`
 
 func (w *writer) insertRequest(m *spool.Message, r *spool.Request, message int64, c conversation, joined int) (int64, error) {
@@ -206,7 +206,7 @@ func (w *writer) insertRequest(m *spool.Message, r *spool.Request, message int64
 	if err != nil {
 		return 0, err
 	}
-	turn, err := w.nextTurn()
+	seq, err := w.nextSeq()
 	if err != nil {
 		return 0, err
 	}
@@ -214,28 +214,28 @@ func (w *writer) insertRequest(m *spool.Message, r *spool.Request, message int64
 	if m.AutoReplied {
 		replied = stamp(m.Accepted)
 	}
-	changed := r.Subject == spool.SubjectAlways || r.Subject == spool.SubjectChanged && m.Base != c.base
+	changed := r.Subject == spool.SubjectAlways || r.Subject == spool.SubjectChanged && m.BaseSubject != c.base
 	replies, first := joined >= 0, spool.Send
 	if c.wanted != 0 {
-		replies, first = true, spool.Look
+		replies, first = true, spool.CheckConversation
 	}
-	id, err := w.insert(sqlRequest, message, c.id, joined >= 0, clue(r, joined), lane, r.LocalID, targets(r), r.Members, m.Team, m.Inbox, m.Route,
-		r.Priority, r.Priority, replies && changed, replied, askedFor(r), state, turn, c.wanted, first)
+	id, err := w.insert(sqlRequest, message, c.id, joined >= 0, clue(r, joined), lane, r.LocalID, targets(r), r.Participants, m.Team, m.Inbox, m.Route,
+		r.Priority, r.Priority, replies && changed, replied, askedFor(r), state, seq, c.wanted, first)
 	w.entered(m.Route, state)
 	return id, err
 }
 
 // clue is what found the conversation of a request, for people.
 func clue(r *spool.Request, joined int) string {
-	if joined < 0 || joined >= len(r.Clues) {
+	if joined < 0 || joined >= len(r.LookupNames) {
 		return ""
 	}
-	return r.Clues[joined]
+	return r.LookupNames[joined]
 }
 
 const (
-	sqlHead  = `SELECT id, class FROM request WHERE lane = ? AND state BETWEEN 1 AND 4`
-	sqlClass = `UPDATE request SET class = ? WHERE id = ?`
+	sqlHead              = `SELECT id, effective_priority FROM request WHERE lane = ? AND state BETWEEN 1 AND 4`
+	sqlEffectivePriority = `UPDATE request SET effective_priority = ? WHERE id = ?`
 )
 
 // line puts a newcomer of some class at the end of a lane: it waits behind the
@@ -248,7 +248,7 @@ func (w *writer) line(lane int64, class spool.Priority) (spool.State, error) {
 		return spool.Ready, err
 	}
 	if class < of {
-		_, err = w.exec(sqlClass, class, head)
+		_, err = w.exec(sqlEffectivePriority, class, head)
 	}
 	return spool.Queued, err
 }
@@ -296,7 +296,7 @@ const (
 	// application named is looked at again.
 	sqlRevive = `
 UPDATE request
-   SET state = ?, turn = ?, due = 0, lane = conversation, class = priority, hold = '', trial = attempts + 1,
+   SET state = ?, seq = ?, due = 0, lane = conversation, effective_priority = priority, hold = '', trial = attempts + 1,
        call = wanted <> 0 AND NOT unknown, refusal = 0, alive = 0, reply_to = CASE WHEN unknown THEN reply_to END
  WHERE id = ?`
 )
@@ -328,12 +328,12 @@ func (w *writer) requeue(r *chosen) error {
 	if err != nil {
 		return err
 	}
-	turn, err := w.nextTurn()
+	seq, err := w.nextSeq()
 	if err != nil {
 		return err
 	}
 	w.moved(r.route, r.state, state)
-	if _, err = w.exec(sqlRevive, state, turn, r.id); err != nil {
+	if _, err = w.exec(sqlRevive, state, seq, r.id); err != nil {
 		return err
 	}
 	_, err = w.exec(sqlUnreport, r.id)
@@ -345,8 +345,8 @@ const (
 	sqlHeard     = `UPDATE message SET fingerprint = NULL WHERE id = ? AND weak = 1 AND fingerprint IS NOT NULL`
 )
 
-// Heard implements spool.Store.
-func (s *Store) Heard(ctx context.Context, queueID string) error {
+// ConfirmReply implements spool.Store.
+func (s *Store) ConfirmReply(ctx context.Context, queueID string) error {
 	_, err := run(ctx, s, 0, func(w *writer) (int64, error) {
 		var id int64
 		ok, err := w.get(sqlByQueueID, []any{queueID}, &id)

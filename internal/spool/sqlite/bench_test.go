@@ -42,11 +42,11 @@ func mail(n int64) *spool.Message {
 	body := strings.Repeat("All work and no play makes Jack a dull boy.\r\n", 40)
 	return &spool.Message{
 		QueueID: fmt.Sprintf("Q%d", n), Accepted: epoch, Client: "127.0.0.1", Sender: "app@example.com",
-		Route: fmt.Sprintf("route-%d", n%20), Team: "shop", Inbox: 202, Title: "Hello", Base: "hello",
-		Fingerprint: hash, Since: epoch.Add(-time.Hour), HTML: body, Text: body, Raw: []byte(body + body),
+		Route: fmt.Sprintf("route-%d", n%20), Team: "shop", Inbox: 202, Title: "Hello", BaseSubject: "hello",
+		Fingerprint: hash, DuplicateSince: epoch.Add(-time.Hour), HTML: body, Text: body, Raw: []byte(body + body),
 		Requests: []spool.Request{{
-			LocalID: fmt.Sprintf("%x", hash[16:]), To: []string{"alice@example.com"}, Members: "alice@example.com",
-			Priority: spool.Normal, Look: []spool.Key{own}, Own: []spool.Key{own},
+			LocalID: fmt.Sprintf("%x", hash[16:]), To: []string{"alice@example.com"}, Participants: "alice@example.com",
+			Priority: spool.Normal, Lookup: []spool.Key{own}, Own: []spool.Key{own},
 		}},
 	}
 }
@@ -92,7 +92,7 @@ func BenchmarkAccept(b *testing.B) {
 // BenchmarkLife accepts, claims and finishes at once.
 func BenchmarkLife(b *testing.B) {
 	s := openSpool(b, Options{})
-	room := spool.Room{Team: "shop", Rate: plenty, Free: 64}
+	room := spool.Capacity{Team: "shop", Rate: plenty, Free: 64}
 	b.ResetTimer()
 	var wg sync.WaitGroup
 	wg.Go(func() { fill(b, s, int64(b.N)) })
@@ -120,13 +120,13 @@ func BenchmarkClaim(b *testing.B) {
 		b.Run(fmt.Sprintf("waiting=%d", waiting), func(b *testing.B) {
 			s := openSpool(b, Options{})
 			fill(b, s, waiting)
-			room := spool.Room{Team: "shop", Rate: plenty, Free: 1}
+			room := spool.Capacity{Team: "shop", Rate: plenty, Free: 1}
 			for b.Loop() {
 				tasks, _, err := s.Claim(b.Context(), epoch, time.Minute, room)
 				if err != nil || len(tasks) != 1 {
 					b.Fatal(len(tasks), err)
 				}
-				if err := s.Release(b.Context(), tasks...); err != nil {
+				if err := s.Unclaim(b.Context(), tasks...); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -26,7 +26,7 @@ SELECT format('lane %d', lane)
   FROM (SELECT lane FROM request WHERE state = 0 EXCEPT SELECT lane FROM request WHERE state IN (1, 2, 3, 4))`},
 	{"a head is less urgent than what waits behind it", `
 SELECT format('request %d', h.id) FROM request h
- WHERE h.state IN (1, 2, 3, 4) AND h.class > (SELECT min(q.class) FROM request q WHERE q.lane = h.lane AND q.state = 0)`},
+ WHERE h.state IN (1, 2, 3, 4) AND h.effective_priority > (SELECT min(q.effective_priority) FROM request q WHERE q.lane = h.lane AND q.state = 0)`},
 	{"a request and its conversation differ in team, inbox or participants", `
 SELECT format('request %d', r.id)
   FROM request r JOIN conversation c ON c.id = r.conversation
@@ -67,8 +67,8 @@ SELECT format('route %s, state %d: %d counted, %d there', route, state, sum(coun
   FROM (SELECT route, state, n - gone AS counted, 0 AS there FROM counter
         UNION ALL SELECT route, state, 0, count(*) FROM request GROUP BY route, state)
  GROUP BY route, state HAVING sum(counted) <> sum(there)`},
-	{"a turn was given that the sequence has not reached", `
-SELECT format('turn %d, sequence %d', max(r.turn), s.turn) FROM request r, sequence s HAVING max(r.turn) > s.turn`},
+	{"a seq was given that the sequence has not reached", `
+SELECT format('seq %d, sequence %d', max(r.seq), s.seq) FROM request r, sequence s HAVING max(r.seq) > s.seq`},
 }
 
 // examples is how many places of one contradiction are named.

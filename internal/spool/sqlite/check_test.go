@@ -18,7 +18,7 @@ func TestCheckFinds(t *testing.T) {
 		"a row refers to one that does not exist":            "PRAGMA foreign_keys = OFF; DELETE FROM conversation WHERE id = 2",
 		"a lane has more than one head":                      "DROP INDEX request_head; UPDATE request SET lane = 1, conversation = 1",
 		"a lane waits without a head":                        "UPDATE request SET state = 0, due = 0 WHERE id = 1",
-		"a head is less urgent than what waits behind it":    "UPDATE request SET state = 0, due = 0, class = 0, lane = 2, conversation = 2 WHERE id = 1",
+		"a head is less urgent than what waits behind it":    "UPDATE request SET state = 0, due = 0, effective_priority = 0, lane = 2, conversation = 2 WHERE id = 1",
 		"differ in team, inbox or participants":              "UPDATE request SET members = 'eve@example.com' WHERE id = 1",
 		"differ in team":                                     "UPDATE conversation SET inbox = 9 WHERE id = 1",
 		"a convo_id stands for different participants":       "UPDATE conversation SET convo_id = 7, members = 'm' || id",
@@ -33,13 +33,13 @@ func TestCheckFinds(t *testing.T) {
 		"refused or named by an attempt":                     "UPDATE request SET refusal = 9",
 		"decided nothing":                                    "UPDATE request SET reply_to = NULL",
 		"the ledger does not count what is there":            "UPDATE counter SET n = n + 1",
-		"a turn was given that the sequence has not reached": "UPDATE sequence SET turn = 0",
+		"a seq was given that the sequence has not reached":  "UPDATE sequence SET seq = 0",
 		"state 1: 0 counted":                                 "DELETE FROM counter WHERE state = 1",
 	} {
 		t.Run(wrong, func(t *testing.T) {
 			s := openSpool(t, Options{})
 			fill(t, s, 2)
-			if _, _, err := s.Claim(t.Context(), epoch, time.Minute, spool.Room{Team: "shop", Rate: plenty, Free: 1}); err != nil {
+			if _, _, err := s.Claim(t.Context(), epoch, time.Minute, spool.Capacity{Team: "shop", Rate: plenty, Free: 1}); err != nil {
 				t.Fatal(err)
 			}
 			wantSound(t, s)
@@ -112,7 +112,7 @@ func TestDamageFound(t *testing.T) {
 	defer s.Close()
 	_, first := s.Accept(t.Context(), mail(2))
 	keyless := mail(3)
-	keyless.Requests[0].Look, keyless.Requests[0].Own = nil, nil
+	keyless.Requests[0].Lookup, keyless.Requests[0].Own = nil, nil
 	_, second := s.Accept(t.Context(), keyless)
 	for _, err := range []error{first, second} {
 		if !errors.Is(err, spool.ErrCorrupt) {
@@ -120,7 +120,7 @@ func TestDamageFound(t *testing.T) {
 		}
 		wantText(t, err, "the spool is damaged: database disk image is malformed", "what to do: stop heyrelay", "docs/durability.md")
 	}
-	tasks, _, err := s.Claim(t.Context(), epoch, time.Minute, spool.Room{Team: "shop", Rate: plenty, Free: 2})
+	tasks, _, err := s.Claim(t.Context(), epoch, time.Minute, spool.Capacity{Team: "shop", Rate: plenty, Free: 2})
 	if err != nil || len(tasks) != 1 {
 		t.Fatalf("claimed %d (%v), want the one that waited", len(tasks), err)
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // Claim implements spool.Store.
-func (s *Store) Claim(ctx context.Context, now time.Time, lease time.Duration, rooms ...spool.Room) ([]spool.Task, time.Time, error) {
+func (s *Store) Claim(ctx context.Context, now time.Time, lease time.Duration, rooms ...spool.Capacity) ([]spool.Task, time.Time, error) {
 	c, err := run(ctx, s, 0, func(w *writer) (*claim, error) {
 		c := &claim{writer: w, now: now, lease: lease, maxSleep: s.maxSleep}
 		return c, c.claim(rooms)
@@ -29,7 +29,7 @@ type claim struct {
 	now      time.Time
 	lease    time.Duration
 	maxSleep time.Duration
-	held     map[spool.Place]int64 // of the present team, see heldRoutes
+	held     map[spool.Destination]int64 // of the present team, see heldRoutes
 	tasks    []spool.Task
 	next     time.Time // when there may be more
 }
@@ -42,7 +42,7 @@ type gateClass struct {
 
 const sqlNextDue = `SELECT due FROM request WHERE state IN (2, 3) ORDER BY due LIMIT 1`
 
-func (c *claim) claim(rooms []spool.Room) error {
+func (c *claim) claim(rooms []spool.Capacity) error {
 	if err := c.wake(); err != nil {
 		return err
 	}
@@ -72,7 +72,7 @@ const (
 	// A lease is never too long, and too long a sleep is seldom.
 	sqlOverslept = `SELECT id, route, state FROM request WHERE state IN (2, 3) AND due > ? AND state = 2 LIMIT 500`
 
-	sqlWake = `UPDATE request SET state = 1, due = 0, unknown = unknown OR state = 3 AND call = 0, turn = ? WHERE id = ?`
+	sqlWake = `UPDATE request SET state = 1, due = 0, unknown = unknown OR state = 3 AND call = 0, seq = ? WHERE id = ?`
 )
 
 // wake makes ready what slept and is due, and what was claimed and is lost: a
@@ -105,11 +105,11 @@ func (w *writer) wakeAll(query string, args ...any) ([]due, error) {
 		return nil, err
 	}
 	for _, r := range all {
-		turn, err := w.nextTurn()
+		seq, err := w.nextSeq()
 		if err != nil {
 			return nil, err
 		}
-		if _, err := w.exec(sqlWake, turn, r.id); err != nil {
+		if _, err := w.exec(sqlWake, seq, r.id); err != nil {
 			return nil, err
 		}
 		w.moved(r.route, r.state, spool.Ready)
@@ -118,9 +118,9 @@ func (w *writer) wakeAll(query string, args ...any) ([]due, error) {
 }
 
 // room begins what one team may begin.
-func (c *claim) room(room spool.Room) error {
-	var stored, slot, held int64
-	_, err := c.get(sqlGate, []any{room.Team}, &stored, &slot, &held)
+func (c *claim) room(room spool.Capacity) error {
+	var stored, tick, held int64
+	_, err := c.get(sqlGate, []any{room.Team}, &stored, &tick, &held)
 	if held != 0 || err != nil {
 		return err
 	}
@@ -129,7 +129,7 @@ func (c *claim) room(room spool.Room) error {
 	}
 	next := moment(stored)
 	for room.Rate > 0 && room.Free+room.High > 0 {
-		h, ok, err := c.pick(room, slot)
+		h, ok, err := c.pick(room, tick)
 		if err != nil {
 			return err
 		}
@@ -145,7 +145,7 @@ func (c *claim) room(room spool.Room) error {
 		}
 		if room.Free > 0 {
 			room.Free--
-			slot++ // a call that only High could have had takes no other class's turn
+			tick++ // a call that only High could have had takes no other class's turn
 		} else {
 			room.High--
 		}
@@ -153,7 +153,7 @@ func (c *claim) room(room spool.Room) error {
 	if stamp(next) == stored {
 		return nil
 	}
-	_, err = c.exec(sqlSaveGate, room.Team, stamp(next), slot)
+	_, err = c.exec(sqlSaveGate, room.Team, stamp(next), tick)
 	return err
 }
 
@@ -161,14 +161,14 @@ func (c *claim) room(room spool.Room) error {
 type head struct {
 	id    int64
 	of    gateClass
-	at    spool.Place
+	at    spool.Destination
 	probe bool // of a held route
 }
 
 // pick chooses the next head of a team: the class by slot, then the routes in
 // turn, then the oldest turn.
-func (c *claim) pick(room spool.Room, slot int64) (h head, ok bool, err error) {
-	order := spool.ClassOrder(slot)
+func (c *claim) pick(room spool.Capacity, tick int64) (h head, ok bool, err error) {
+	order := spool.ClassOrder(tick)
 	classes := order[:]
 	if room.Free <= 0 {
 		classes = []spool.Priority{spool.High}
@@ -190,7 +190,7 @@ func (c *claim) pick(room spool.Room, slot int64) (h head, ok bool, err error) {
 // would step through all that waits in the place: so it begins at the next inbox.
 const sqlReady = `
 SELECT id, route, inbox FROM request
- WHERE state = 1 AND team = ? AND class = ? AND (route, inbox) >= (?, ? + 1) ORDER BY route, inbox, turn LIMIT 1`
+ WHERE state = 1 AND team = ? AND effective_priority = ? AND (route, inbox) >= (?, ? + 1) ORDER BY route, inbox, seq LIMIT 1`
 
 // turnOf is the oldest head of the place after the one served last.
 func (c *claim) turnOf(g gateClass, probe bool, later *time.Time) (h head, ok bool, err error) {
@@ -198,14 +198,14 @@ func (c *claim) turnOf(g gateClass, probe bool, later *time.Time) (h head, ok bo
 		h, ok, err = c.after(last, g, probe, later)
 	}
 	if !ok && err == nil {
-		h, ok, err = c.after(spool.Place{Team: g.team}, g, probe, later)
+		h, ok, err = c.after(spool.Destination{Team: g.team}, g, probe, later)
 	}
 	return h, ok, err
 }
 
 // after is the oldest head of the first place after another that is not held, or
 // is to be probed. later becomes the time of the first probe that it jumps over.
-func (c *claim) after(last spool.Place, g gateClass, probe bool, later *time.Time) (h head, ok bool, err error) {
+func (c *claim) after(last spool.Destination, g gateClass, probe bool, later *time.Time) (h head, ok bool, err error) {
 	for h.of, h.at = g, last; ; {
 		ok, err = c.get(sqlReady, []any{g.team, g.class, h.at.Route, h.at.Inbox}, &h.id, &h.at.Route, &h.at.Inbox)
 		if !ok || err != nil {
@@ -229,7 +229,7 @@ func (c *claim) after(last spool.Place, g gateClass, probe bool, later *time.Tim
 }
 
 // shut reports whether a place is held, and when its route gives a probe.
-func (c *claim) shut(at spool.Place) (probe int64, held bool) {
+func (c *claim) shut(at spool.Destination) (probe int64, held bool) {
 	if _, held = c.held[at]; held {
 		return 0, true
 	}
@@ -276,14 +276,14 @@ func (c *claim) begin(h head, every time.Duration) error {
 		return err
 	}
 	if t.Probe = h.probe; h.probe {
-		route := spool.Place{Team: h.at.Team, Route: h.at.Route}
+		route := spool.Destination{Team: h.at.Team, Route: h.at.Route}
 		c.held[route] = stamp(c.now.Add(every))
 		if _, err := c.exec(sqlProbed, c.held[route], route.Team, route.Route); err != nil {
 			return err
 		}
 	}
-	if t.Tried.IsZero() || t.Probe {
-		t.Tried = moment(stamp(c.now))
+	if t.TrialSince.IsZero() || t.Probe {
+		t.TrialSince = moment(stamp(c.now))
 	}
 	if _, err := c.exec(sqlClaim, stamp(c.now.Add(c.lease)), t.Attempt, t.ConvoID, h.id); err != nil {
 		return err
@@ -291,7 +291,7 @@ func (c *claim) begin(h head, every time.Duration) error {
 	if _, err := c.exec(sqlAttempt, h.id, t.Attempt, stamp(c.now), t.Call); err != nil {
 		return err
 	}
-	c.moved(t.Route, spool.Ready, spool.Claimed)
+	c.moved(t.Route, spool.Ready, spool.Active)
 	c.served[h.of] = h.at
 	c.tasks = append(c.tasks, t)
 	return nil
@@ -313,10 +313,10 @@ func (c *claim) load(id int64) (spool.Task, error) {
 	var tried, lifted, first, last, accepted int64
 	ok, err := c.get(sqlTask, []any{id},
 		&t.Attempt, &t.LocalID, &recipients, &t.Route, &t.Team, &line, &t.Unknown,
-		&t.ConvoID, &t.Call, &t.Alive, &t.Aside, &t.Foreign,
+		&t.ConvoID, &t.Call, &t.ConversationAlive, &t.Detached, &t.ConvoConflict,
 		&t.Refused, &t.RefusedStatus, &tried, &lifted, &first, &last,
 		&asked, &t.Delayed,
-		&t.QueueID, &t.Sender, &t.Inbox, &t.Title, &accepted, &t.HTML, &t.Start, &t.Text)
+		&t.QueueID, &t.Sender, &t.Inbox, &t.Title, &accepted, &t.HTML, &t.SubjectOffset, &t.Text)
 	if err != nil {
 		return t, err
 	}
@@ -324,7 +324,7 @@ func (c *claim) load(id int64) (spool.Task, error) {
 		return t, fmt.Errorf("%w: request %d has no message, conversation or content", spool.ErrCorrupt, id)
 	}
 	if t.Accepted = moment(accepted); tried != 0 {
-		t.Tried = moment(max(c.past(tried), c.past(lifted)))
+		t.TrialSince = moment(max(c.past(tried), c.past(lifted)))
 	}
 	t.FirstSend, t.LastSend = moment(first), moment(last)
 	if line {

@@ -30,13 +30,13 @@ func Example() {
 		QueueID: "4Q7X", Accepted: now, Route: "support", Team: "shop", Inbox: 202,
 		Title: "Hello", HTML: "<p>Hi</p>", Text: "Hi",
 		Requests: []spool.Request{{
-			LocalID: "0193-77", To: []string{"alice@example.com"}, Members: "alice@example.com", Priority: spool.Normal,
+			LocalID: "0193-77", To: []string{"alice@example.com"}, Participants: "alice@example.com", Priority: spool.Normal,
 		}},
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
-	tasks, _, err := s.Claim(ctx, now, time.Minute, spool.Room{Team: "shop", Rate: 500, Free: 32})
+	tasks, _, err := s.Claim(ctx, now, time.Minute, spool.Capacity{Team: "shop", Rate: 500, Free: 32})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -53,12 +53,12 @@ func (w *writer) finish(now time.Time, o *spool.Outcome) (f spool.Finished, err 
 		return f, fmt.Errorf("end attempt %d of request %d: %w", o.Task.Attempt, o.Task.Request, err)
 	}
 	var due int64
-	if o.State == spool.Asleep {
+	if o.State == spool.Deferred {
 		due = max(stamp(o.Due), 1)
 	}
 	var r ended
 	ok, err := w.get(sqlFinish,
-		[]any{o.State, due, o.Next, o.Known, o.Unknown, o.Refused, o.Alive, o.Refused, o.ConvoID, o.MessageID, o.Task.Request, o.Task.Attempt},
+		[]any{o.State, due, o.NextCall, o.ProvenAbsent, o.Unknown, o.Refused, o.ConversationAlive, o.Refused, o.ConvoID, o.MessageID, o.Task.Request, o.Task.Attempt},
 		&r.lane, &r.route, &r.conversation, &r.replyTo, &r.unknown)
 	if err != nil {
 		return f, err
@@ -67,7 +67,7 @@ func (w *writer) finish(now time.Time, o *spool.Outcome) (f spool.Finished, err 
 		f.Err = spool.ErrLost
 		return f, nil
 	}
-	w.moved(r.route, spool.Claimed, o.State)
+	w.moved(r.route, spool.Active, o.State)
 	if _, err := w.exec(sqlEnd, stamp(now), o.Status, o.APIID, o.Reason, o.Task.Request, o.Task.Attempt); err != nil {
 		return f, err
 	}
@@ -75,7 +75,7 @@ func (w *writer) finish(now time.Time, o *spool.Outcome) (f spool.Finished, err 
 		return f, err
 	}
 	switch o.State {
-	case spool.Asleep:
+	case spool.Deferred:
 		return f, w.goOn(o, &r)
 	case spool.Sent, spool.Flagged:
 		if f, err = w.learn(r.conversation, r.replyTo, o.ConvoID); err != nil {
@@ -87,19 +87,19 @@ func (w *writer) finish(now time.Time, o *spool.Outcome) (f spool.Finished, err 
 
 // reportOf is what the sender can be told of a request that is in a state.
 var reportOf = map[spool.State]spool.Action{
-	spool.Asleep: spool.DelayedAction, spool.Sent: spool.RelayedAction, spool.Failed: spool.FailedAction,
+	spool.Deferred: spool.DelayedAction, spool.Sent: spool.RelayedAction, spool.Failed: spool.FailedAction,
 }
 
 // sane says whether the fields of an outcome fit each other.
 func sane(o *spool.Outcome) error {
 	switch {
-	case o.State != spool.Asleep && o.State != spool.Sent && o.State != spool.Flagged && o.State != spool.Failed:
+	case o.State != spool.Deferred && o.State != spool.Sent && o.State != spool.Flagged && o.State != spool.Failed:
 		return fmt.Errorf("it cannot end as %s", o.State)
-	case o.State != spool.Asleep && (o.Next != spool.Send || o.Reopen || o.Aside):
+	case o.State != spool.Deferred && (o.NextCall != spool.Send || o.Reopen || o.Detach):
 		return fmt.Errorf("nothing comes after %s", o.State)
 	case o.Report != "" && o.Report != reportOf[o.State]:
 		return fmt.Errorf("%s is not reported as %s", o.State, o.Report)
-	case o.Reopen && (o.LocalID == "" || o.Next != spool.Send):
+	case o.Reopen && (o.LocalID == "" || o.NextCall != spool.Send):
 		return errors.New("what is reopened is sent, under a new local_id")
 	}
 	return nil
@@ -111,7 +111,7 @@ const (
 	sqlReopen = `
 UPDATE request SET local_id = ?, named = attempts + 1, reply_to = NULL, wanted = 0, alive = 0, refusal = 0 WHERE id = ?`
 
-	sqlAside = `UPDATE request SET lane = -id, class = priority WHERE id = ?`
+	sqlAside = `UPDATE request SET lane = -id, effective_priority = priority WHERE id = ?`
 )
 
 // goOn prepares the next attempt of what fell asleep. Its lane waits with it, or
@@ -128,7 +128,7 @@ func (w *writer) goOn(o *spool.Outcome, r *ended) error {
 			return err
 		}
 	}
-	if !o.Aside || r.lane < 0 {
+	if !o.Detach || r.lane < 0 {
 		return nil
 	}
 	if _, err := w.exec(sqlAside, o.Task.Request); err != nil {
@@ -155,7 +155,7 @@ func (w *writer) learn(conversation, replyTo, answered int64) (f spool.Finished,
 		return f, err
 	}
 	var one int
-	if f.Foreign, err = w.get(sqlHeldBy, []any{team, answered, members}, &one); f.Foreign || err != nil {
+	if f.ConvoConflict, err = w.get(sqlHeldBy, []any{team, answered, members}, &one); f.ConvoConflict || err != nil {
 		return f, err
 	}
 	if opened := replyTo == 0; opened && known != 0 {
@@ -167,12 +167,12 @@ func (w *writer) learn(conversation, replyTo, answered int64) (f spool.Finished,
 }
 
 const (
-	sqlNextInLane = `SELECT id, route, hold <> '' FROM request WHERE lane = ? AND state = 0 ORDER BY turn LIMIT 1`
+	sqlNextInLane = `SELECT id, route, hold <> '' FROM request WHERE lane = ? AND state = 0 ORDER BY seq LIMIT 1`
 
 	sqlAdvance = `
 UPDATE request
-   SET state = ?, turn = ?,
-       class = (SELECT class FROM request WHERE lane = ? AND state = 0 ORDER BY class LIMIT 1)
+   SET state = ?, seq = ?,
+       effective_priority = (SELECT effective_priority FROM request WHERE lane = ? AND state = 0 ORDER BY effective_priority LIMIT 1)
  WHERE id = ?`
 )
 
@@ -186,7 +186,7 @@ func (w *writer) advance(lane int64) error {
 	if err != nil || !ok {
 		return err
 	}
-	turn, err := w.nextTurn()
+	seq, err := w.nextSeq()
 	if err != nil {
 		return err
 	}
@@ -194,13 +194,13 @@ func (w *writer) advance(lane int64) error {
 	if held {
 		state = spool.Held
 	}
-	_, err = w.exec(sqlAdvance, state, turn, lane, id)
+	_, err = w.exec(sqlAdvance, state, seq, lane, id)
 	w.moved(route, spool.Queued, state)
 	return err
 }
 
-// Release implements spool.Store.
-func (s *Store) Release(ctx context.Context, tasks ...spool.Task) error {
+// Unclaim implements spool.Store.
+func (s *Store) Unclaim(ctx context.Context, tasks ...spool.Task) error {
 	_, err := run(ctx, s, 0, func(w *writer) (struct{}, error) {
 		for i := range tasks {
 			if err := w.giveBack(&tasks[i]); err != nil {
@@ -232,7 +232,7 @@ func (w *writer) giveBack(t *spool.Task) error {
 	if err != nil || !ok {
 		return err
 	}
-	w.moved(route, spool.Claimed, spool.Ready)
+	w.moved(route, spool.Active, spool.Ready)
 	_, err = w.exec(sqlUnwrite, t.Request, t.Attempt)
 	return err
 }

@@ -10,26 +10,26 @@ import (
 )
 
 const (
-	sqlGate     = `SELECT next, slot, held FROM gate WHERE team = ? AND route = '' AND inbox = 0`
+	sqlGate     = `SELECT next, tick, held FROM gate WHERE team = ? AND route = '' AND inbox = 0`
 	sqlSaveGate = `
-INSERT INTO gate (team, route, next, slot) VALUES (?, '', ?, ?)
-    ON CONFLICT (team, route, inbox) DO UPDATE SET next = excluded.next, slot = excluded.slot`
+INSERT INTO gate (team, route, next, tick) VALUES (?, '', ?, ?)
+    ON CONFLICT (team, route, inbox) DO UPDATE SET next = excluded.next, tick = excluded.tick`
 )
 
 // Spend implements spool.Store.
 func (s *Store) Spend(ctx context.Context, now time.Time, team string, rate, calls int) error {
 	_, err := run(ctx, s, 0, func(w *writer) (int64, error) {
-		var next, slot, held int64
-		if _, err := w.get(sqlGate, []any{team}, &next, &slot, &held); err != nil {
+		var next, tick, held int64
+		if _, err := w.get(sqlGate, []any{team}, &next, &tick, &held); err != nil {
 			return 0, err
 		}
-		return w.exec(sqlSaveGate, team, stamp(spool.Debit(rate, calls, now, moment(next))), slot)
+		return w.exec(sqlSaveGate, team, stamp(spool.Debit(rate, calls, now, moment(next))), tick)
 	})
 	return err
 }
 
-// Changed implements spool.Store.
-func (s *Store) Changed(ctx context.Context) (bool, error) {
+// ChangedExternally implements spool.Store.
+func (s *Store) ChangedExternally(ctx context.Context) (bool, error) {
 	return run(ctx, s, 0, func(w *writer) (bool, error) {
 		before := w.version
 		_, err := w.get(sqlVersion, nil, &w.version)
@@ -48,13 +48,13 @@ INSERT INTO gate (team, route, inbox, held, reason, probe) VALUES (?, ?, ?, ?, ?
 
 	sqlLift = `UPDATE gate SET held = 0, reason = '', probe = 0, lifted = ? WHERE team = ? AND route = ? AND inbox = ? AND held <> 0`
 
-	sqlAsleep = `
+	sqlDeferred = `
 SELECT id, route, state FROM request
  WHERE state = 2 AND team = ? AND id > ? AND (? = '' OR route = ?) AND (? = 0 OR inbox = ?) ORDER BY id LIMIT 500`
 )
 
 // Hold implements spool.Store.
-func (s *Store) Hold(ctx context.Context, now time.Time, g spool.Gate, event []byte) error {
+func (s *Store) Hold(ctx context.Context, now time.Time, g spool.Hold, event []byte) error {
 	since := g.Since
 	if since.IsZero() {
 		since = now
@@ -68,8 +68,8 @@ func (s *Store) Hold(ctx context.Context, now time.Time, g spool.Gate, event []b
 	return err
 }
 
-// Lift implements spool.Store.
-func (s *Store) Lift(ctx context.Context, now time.Time, at spool.Place, event []byte) (woken int, err error) {
+// Release implements spool.Store.
+func (s *Store) Release(ctx context.Context, now time.Time, at spool.Destination, event []byte) (woken int, err error) {
 	n, err := run(ctx, s, 0, func(w *writer) (int64, error) {
 		n, err := w.exec(sqlLift, stamp(now), at.Team, at.Route, at.Inbox)
 		if n == 0 || err != nil {
@@ -83,17 +83,17 @@ func (s *Store) Lift(ctx context.Context, now time.Time, at spool.Place, event [
 	return s.wake(ctx, at)
 }
 
-// Wake implements spool.Store.
-func (s *Store) Wake(ctx context.Context, _ time.Time, team string) (woken int, err error) {
-	return s.wake(ctx, spool.Place{Team: team})
+// MakeDue implements spool.Store.
+func (s *Store) MakeDue(ctx context.Context, _ time.Time, team string) (woken int, err error) {
+	return s.wake(ctx, spool.Destination{Team: team})
 }
 
 // wake makes ready what sleeps at a place, in steps between which others have
 // their turn.
-func (s *Store) wake(ctx context.Context, at spool.Place) (woken int, err error) {
+func (s *Store) wake(ctx context.Context, at spool.Destination) (woken int, err error) {
 	for last := int64(0); ; {
 		step, err := run(ctx, s, 0, func(w *writer) ([]due, error) {
-			return w.wakeAll(sqlAsleep, at.Team, last, at.Route, at.Route, at.Inbox, at.Inbox)
+			return w.wakeAll(sqlDeferred, at.Team, last, at.Route, at.Route, at.Inbox, at.Inbox)
 		})
 		woken += len(step)
 		if len(step) == 0 || err != nil {
@@ -112,8 +112,8 @@ INSERT INTO gate (team, route, lifted) VALUES (?, '', ?)
 	sqlSetBack = `UPDATE gate SET lifted = min(lifted, ?), probe = min(probe, ?) WHERE team = ?`
 )
 
-// Jumped implements spool.Store.
-func (s *Store) Jumped(ctx context.Context, now time.Time, team string) (woken int, err error) {
+// ClockChanged implements spool.Store.
+func (s *Store) ClockChanged(ctx context.Context, now time.Time, team string) (woken int, err error) {
 	_, err = run(ctx, s, 0, func(w *writer) (int64, error) {
 		if _, err := w.exec(sqlRestart, team, stamp(now)); err != nil {
 			return 0, err
@@ -123,7 +123,7 @@ func (s *Store) Jumped(ctx context.Context, now time.Time, team string) (woken i
 	if err != nil {
 		return 0, err
 	}
-	return s.wake(ctx, spool.Place{Team: team})
+	return s.wake(ctx, spool.Destination{Team: team})
 }
 
 const (
@@ -134,10 +134,10 @@ const (
 
 // heldRoutes are the routes of a team that are held, whole or for one inbox, each
 // with the time of its next probe.
-func (w *writer) heldRoutes(team string) (map[spool.Place]int64, error) {
-	held := map[spool.Place]int64{}
+func (w *writer) heldRoutes(team string) (map[spool.Destination]int64, error) {
+	held := map[spool.Destination]int64{}
 	err := w.each(sqlHeld, []any{team}, func(rows *sql.Rows) error {
-		at := spool.Place{Team: team}
+		at := spool.Destination{Team: team}
 		var probe int64
 		err := rows.Scan(&at.Route, &at.Inbox, &probe)
 		held[at] = probe
@@ -148,15 +148,15 @@ func (w *writer) heldRoutes(team string) (map[spool.Place]int64, error) {
 
 const sqlGates = `SELECT team, route, inbox, reason, held, probe FROM gate WHERE held <> 0 ORDER BY team, route, inbox`
 
-// Gates implements spool.Reader.
-func (r *Reader) Gates(ctx context.Context) (gates []spool.Gate, err error) {
+// Holds implements spool.Reader.
+func (r *Reader) Holds(ctx context.Context) (gates []spool.Hold, err error) {
 	rows, err := r.db.QueryContext(ctx, sqlGates)
 	if err != nil {
 		return nil, classify(err)
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
-		var g spool.Gate
+		var g spool.Hold
 		var since, probe int64
 		if err := rows.Scan(&g.Team, &g.Route, &g.Inbox, &g.Reason, &since, &probe); err != nil {
 			return nil, classify(err)
@@ -171,10 +171,10 @@ const sqlWaiting = `
 SELECT team, route, inbox FROM request
  WHERE state <= 4 AND (team, route, inbox) >= (?, ?, ? + 1) ORDER BY team, route, inbox LIMIT 1`
 
-// Waiting implements spool.Store. It jumps from one place to the next, over all
+// Destinations implements spool.Store. It jumps from one place to the next, over all
 // that waits between, as sqlReady does.
-func (r *Reader) Waiting(ctx context.Context) (places []spool.Place, err error) {
-	for at := (spool.Place{}); ; places = append(places, at) {
+func (r *Reader) Destinations(ctx context.Context) (places []spool.Destination, err error) {
+	for at := (spool.Destination{}); ; places = append(places, at) {
 		err := r.db.QueryRowContext(ctx, sqlWaiting, at.Team, at.Route, at.Inbox).Scan(&at.Team, &at.Route, &at.Inbox)
 		if errors.Is(err, sql.ErrNoRows) {
 			return places, nil
@@ -197,7 +197,7 @@ func (r *Reader) Backlog(ctx context.Context) (waiting int, oldest time.Time, er
 	if err := r.db.QueryRowContext(ctx, sqlOpen).Scan(&waiting); err != nil {
 		return 0, oldest, classify(err)
 	}
-	places, err := r.Waiting(ctx)
+	places, err := r.Destinations(ctx)
 	if err != nil {
 		return 0, oldest, err
 	}

@@ -25,8 +25,8 @@ const (
 INSERT INTO counter (route, state, n) VALUES (?, ?, ?)
     ON CONFLICT (route, state) DO UPDATE SET n = n + excluded.n`
 
-	sqlTurn     = `SELECT turn FROM sequence WHERE one = 1`
-	sqlSaveTurn = `UPDATE sequence SET turn = ? WHERE one = 1`
+	sqlSeq     = `SELECT seq FROM sequence WHERE one = 1`
+	sqlSaveSeq = `UPDATE sequence SET seq = ? WHERE one = 1`
 )
 
 // settle writes down what a transaction's operations have in common: one line
@@ -48,21 +48,21 @@ func (w *writer) settle() error {
 			return err
 		}
 	}
-	if w.turn == 0 {
+	if w.seq == 0 {
 		return nil
 	}
-	_, err := w.exec(sqlSaveTurn, w.turn)
+	_, err := w.exec(sqlSaveSeq, w.seq)
 	return err
 }
 
 // nextTurn gives a turn. It reads the last one anew in each transaction,
 // since another process may have given turns in between.
-func (w *writer) nextTurn() (int64, error) {
-	if w.turn == 0 {
-		if _, err := w.get(sqlTurn, nil, &w.turn); err != nil {
+func (w *writer) nextSeq() (int64, error) {
+	if w.seq == 0 {
+		if _, err := w.get(sqlSeq, nil, &w.seq); err != nil {
 			return 0, err
 		}
 	}
-	w.turn++
-	return w.turn, nil
+	w.seq++
+	return w.seq, nil
 }

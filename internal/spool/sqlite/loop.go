@@ -21,7 +21,7 @@ func (w *writer) stopLoop(m *spool.Message, r *spool.Request, request, lane int6
 	}
 	var one int
 	from, to := stamp(m.Accepted.Add(-spool.LoopSpan)), stamp(m.Accepted.Add(spool.LoopSpan))
-	if over, err := w.get(sqlReplied, []any{m.Team, m.Inbox, r.Members, from, to, spool.LoopLimit}, &one); !over || err != nil {
+	if over, err := w.get(sqlReplied, []any{m.Team, m.Inbox, r.Participants, from, to, spool.LoopLimit}, &one); !over || err != nil {
 		return false, err
 	}
 	var head chosen
@@ -32,7 +32,7 @@ func (w *writer) stopLoop(m *spool.Message, r *spool.Request, request, lane int6
 	case spool.Held: // with all that waited then
 		_, err := w.exec(sqlKeepOne, spool.LoopReason, request)
 		return false, err
-	case spool.Ready, spool.Asleep:
+	case spool.Ready, spool.Deferred:
 		w.moved(head.route, head.state, spool.Held)
 		if _, err := w.exec(sqlKeep, spool.LoopReason, head.id); err != nil {
 			return false, err

@@ -11,9 +11,17 @@ import (
 //go:embed schema.sql
 var schema string
 
-// migrations lead from one version of the schema to the next: the first makes
-// version 1 out of an empty file. One that was released is never changed.
+// firstVersion is the version of the schema that the first migration makes out of
+// an empty file. It is raised with each change of schema.sql until the first
+// release: spools of earlier versions are refused.
+const firstVersion = 2
+
+// migrations lead from one version of the schema to the next, from firstVersion
+// on. One that was released is never changed.
 func migrations() []string { return []string{schema} }
+
+// currentVersion is the version of the schema that this program reads and writes.
+func currentVersion() int { return firstVersion + len(migrations()) - 1 }
 
 // applicationID marks a SQLite file as a spool of heyrelay: "heyR".
 const applicationID = 0x68657952
@@ -38,13 +46,15 @@ func migrateSteps(ctx context.Context, conn *sql.Conn, steps []string) (err erro
 	if err != nil {
 		return err
 	}
-	for v := version; v < len(steps); v++ {
-		if _, err := conn.ExecContext(ctx, steps[v]); err != nil {
-			return fmt.Errorf("migrate the spool to version %d: %w", v+1, err)
+	done := max(0, version-firstVersion+1)
+	for i := done; i < len(steps); i++ {
+		if _, err := conn.ExecContext(ctx, steps[i]); err != nil {
+			return fmt.Errorf("migrate the spool to version %d: %w", firstVersion+i, err)
 		}
 	}
-	if version < len(steps) {
-		mark := fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, len(steps))
+	if done < len(steps) {
+		newest := firstVersion + len(steps) - 1
+		mark := fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, newest)
 		if _, err := conn.ExecContext(ctx, mark); err != nil {
 			return err
 		}
@@ -58,21 +68,24 @@ type querier interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-// schemaVersion is 0 for an empty file. Somebody else's database is refused, and
-// one that a newer heyrelay wrote.
+// schemaVersion is 0 for an empty file. The database of another program is
+// refused, as is one of a newer heyrelay or of one before the first release.
 func schemaVersion(ctx context.Context, q querier) (int, error) {
 	var id, version, tables int
 	err := q.QueryRowContext(ctx, `
 SELECT (SELECT application_id FROM pragma_application_id),
        (SELECT user_version FROM pragma_user_version),
        (SELECT count(*) FROM sqlite_schema)`).Scan(&id, &version, &tables)
-	switch known := len(migrations()); {
+	switch known := currentVersion(); {
 	case err != nil:
 		return 0, classify(err)
 	case id != applicationID && tables > 0:
 		return 0, errors.New("it is a SQLite database of another program: name another file")
 	case version > known:
 		return 0, fmt.Errorf("it was written by a newer heyrelay (version %d of the schema, this one knows %d): use that one", version, known)
+	case version > 0 && version < firstVersion:
+		return 0, fmt.Errorf("it was written by a heyrelay from before the first release (version %d of the schema, this one knows %d): "+
+			"name another file, and let the old heyrelay send what is queued in this one", version, known)
 	}
 	return version, nil
 }

@@ -46,14 +46,14 @@ func (w *writer) tell(now time.Time, request any, event []byte) error {
 	return err
 }
 
-// Tell implements spool.Store.
-func (s *Store) Tell(ctx context.Context, now time.Time, event []byte) error {
+// AddEvent implements spool.Store.
+func (s *Store) AddEvent(ctx context.Context, now time.Time, event []byte) error {
 	_, err := run(ctx, s, len(event), func(w *writer) (struct{}, error) { return struct{}{}, w.tell(now, nil, event) })
 	return err
 }
 
-// Answered implements spool.Store.
-func (s *Store) Answered(ctx context.Context, queueID string) error {
+// SuppressReports implements spool.Store.
+func (s *Store) SuppressReports(ctx context.Context, queueID string) error {
 	_, err := run(ctx, s, 0, func(w *writer) (int64, error) { return w.exec(sqlAnswered, queueID) })
 	return err
 }
@@ -159,14 +159,14 @@ func (w *writer) report(p *spool.Report, request, attempt int64) error {
 	return err
 }
 
-// Told implements spool.Notices.
-func (s *Store) Told(ctx context.Context, id int64) error {
+// Done implements spool.Notices.
+func (s *Store) Done(ctx context.Context, id int64) error {
 	_, err := run(ctx, s, 0, func(w *writer) (int64, error) { return w.exec(sqlTold, id) })
 	return err
 }
 
-// Postpone implements spool.Notices.
-func (s *Store) Postpone(ctx context.Context, id int64, due time.Time) error {
+// Defer implements spool.Notices.
+func (s *Store) Defer(ctx context.Context, id int64, due time.Time) error {
 	_, err := run(ctx, s, 0, func(w *writer) (int64, error) { return w.exec(sqlPutOff, stamp(due), 1, id) })
 	return err
 }

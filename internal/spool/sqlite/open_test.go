@@ -180,6 +180,18 @@ func TestOpenNewerSchema(t *testing.T) {
 	wantText(t, err, "newer heyrelay")
 }
 
+// TestOpenUnreleased refuses a spool from before the first release.
+func TestOpenUnreleased(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "spool.db")
+	s, err := Open(t.Context(), path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	alter(t, path, "PRAGMA user_version = 1")
+	wantText(t, failOpen(t, path), "before the first release", "version 1", "name another file")
+}
+
 // TestMigrateAllOrNothing stops between the first table and the last.
 func TestMigrateAllOrNothing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "spool.db")
@@ -212,7 +224,7 @@ func TestPragmas(t *testing.T) {
 	s := openSpool(t, Options{})
 	for pragma, want := range map[string]string{
 		"synchronous": "2", "journal_mode": "wal", "foreign_keys": "1", "page_size": "8192",
-		"auto_vacuum": "2", "wal_autocheckpoint": "4000", "application_id": "1751480658", "user_version": "1",
+		"auto_vacuum": "2", "wal_autocheckpoint": "4000", "application_id": "1751480658", "user_version": strconv.Itoa(currentVersion()),
 	} {
 		got, err := run(t.Context(), s, 0, func(w *writer) (v string, err error) {
 			_, err = w.get("PRAGMA "+pragma, nil, &v)
@@ -228,7 +240,7 @@ func TestPragmas(t *testing.T) {
 // lease has run out.
 func TestOpenOrphans(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "spool.db")
-	room := spool.Room{Team: "shop", Rate: plenty, Free: 1}
+	room := spool.Capacity{Team: "shop", Rate: plenty, Free: 1}
 	for attempt := 1; attempt <= 3; attempt++ {
 		s, err := Open(t.Context(), path, Options{})
 		if err != nil {

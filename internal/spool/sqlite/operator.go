@@ -139,7 +139,7 @@ func (w *writer) allOf(f spool.Filter, s span, m *spool.Moved, do func(*writer, 
 		return err
 	}
 	for _, r := range list {
-		if r.state == spool.Claimed {
+		if r.state == spool.Active {
 			m.Busy++
 			continue
 		}
@@ -203,7 +203,7 @@ const (
 	// A head is no more urgent than what still waits for it.
 	sqlCalm = `
 UPDATE request
-   SET class = min(priority, COALESCE((SELECT class FROM request WHERE lane = ? AND state = 0 ORDER BY class LIMIT 1), 2))
+   SET effective_priority = min(priority, COALESCE((SELECT effective_priority FROM request WHERE lane = ? AND state = 0 ORDER BY effective_priority LIMIT 1), 2))
  WHERE lane = ? AND state BETWEEN 1 AND 4`
 )
 
@@ -228,7 +228,7 @@ const (
 	sqlUnqueue = `UPDATE request SET hold = '' WHERE id = ?`
 	sqlLetGo   = `
 UPDATE request
-   SET state = 1, turn = ?, hold = '', trial = attempts + 1, call = wanted <> 0 AND NOT unknown, refusal = 0, alive = 0,
+   SET state = 1, seq = ?, hold = '', trial = attempts + 1, call = wanted <> 0 AND NOT unknown, refusal = 0, alive = 0,
        reply_to = CASE WHEN unknown THEN reply_to END
  WHERE id = ?`
 )
@@ -260,12 +260,12 @@ func (o *Operator) Release(ctx context.Context, _ time.Time, f spool.Filter) (sp
 			_, err := w.exec(sqlUnqueue, r.id)
 			return true, err
 		}
-		turn, err := w.nextTurn()
+		seq, err := w.nextSeq()
 		if err != nil {
 			return false, err
 		}
 		w.moved(r.route, r.state, spool.Ready)
-		_, err = w.exec(sqlLetGo, turn, r.id)
+		_, err = w.exec(sqlLetGo, seq, r.id)
 		return true, err
 	})
 }

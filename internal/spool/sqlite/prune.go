@@ -18,7 +18,7 @@ type sweep struct {
 }
 
 // Prune implements spool.Store.
-func (s *Store) Prune(ctx context.Context, now time.Time, keep spool.Keep, limit int) (int, error) {
+func (s *Store) Prune(ctx context.Context, now time.Time, keep spool.Retention, limit int) (int, error) {
 	return run(ctx, s, 0, func(w *writer) (int, error) {
 		at := w.sweep // what a failed commit leaves out, the next round finds
 		if at.stage == 0 && at.last == 0 {
@@ -73,7 +73,7 @@ SELECT id FROM message
 )
 
 // pruneMessages looks at the next messages.
-func (w *writer) pruneMessages(at *sweep, now time.Time, keep spool.Keep, limit int) (n int, err error) {
+func (w *writer) pruneMessages(at *sweep, now time.Time, keep spool.Retention, limit int) (n int, err error) {
 	from := at.last
 	if _, err := w.get(sqlNextMessages, []any{from, limit}, &at.last, &n); err != nil || n == 0 {
 		return 0, err

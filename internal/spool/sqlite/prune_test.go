@@ -10,14 +10,14 @@ import (
 	"heyrelay/internal/spool"
 )
 
-var keepNothing = spool.Keep{Content: time.Hour, Sent: time.Hour, Failed: time.Hour, Threads: time.Hour}
+var keepNothing = spool.Retention{Content: time.Hour, Sent: time.Hour, Failed: time.Hour, Threads: time.Hour}
 
 // sentLongAgo fills a spool with n messages that were sent long ago.
 func sentLongAgo(t testing.TB, n int64) (s *Store, now time.Time) {
 	s = openSpool(t, Options{})
 	fill(t, s, n)
 	for sent := int64(0); sent < n; {
-		tasks, _, err := s.Claim(t.Context(), epoch, time.Minute, spool.Room{Team: "shop", Rate: plenty, Free: 500})
+		tasks, _, err := s.Claim(t.Context(), epoch, time.Minute, spool.Capacity{Team: "shop", Rate: plenty, Free: 500})
 		if err != nil || len(tasks) == 0 {
 			t.Fatal(len(tasks), err)
 		}

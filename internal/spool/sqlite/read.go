@@ -59,7 +59,7 @@ func newReader(path string) (*Reader, error) {
 // known makes sure that the schema is the one that the statements here mean.
 func (r *Reader) known() error {
 	version, err := schemaVersion(context.Background(), r.db)
-	if err == nil && version < len(migrations()) {
+	if err == nil && version < currentVersion() {
 		return fmt.Errorf("version %d of the schema is not up to date: start heyrelay serve once", version)
 	}
 	return err
@@ -212,7 +212,7 @@ func (e *entry) dest() []any {
 func (e *entry) complete() error {
 	e.Accepted, e.State = moment(e.accepted), e.state.String()
 	switch e.state {
-	case spool.Asleep:
+	case spool.Deferred:
 		e.Due = moment(e.due)
 	case spool.Queued:
 		if e.Reason != "" { // an operator's hold
@@ -239,7 +239,7 @@ SELECT ` + entryColumns + `, r.priority, r.conversation, r.joined, r.clue, r.mes
 )
 
 // Show implements spool.Reader.
-func (r *Reader) Show(ctx context.Context, queueID string) (story spool.Story, err error) {
+func (r *Reader) Show(ctx context.Context, queueID string) (story spool.MessageDetail, err error) {
 	tx, err := r.db.BeginTx(ctx, nil) // one moment for all that follows
 	if err != nil {
 		return story, classify(err)
@@ -271,7 +271,7 @@ func (r *Reader) Show(ctx context.Context, queueID string) (story spool.Story, e
 
 type requestRow struct {
 	id    int64
-	story spool.RequestStory
+	story spool.RequestDetail
 }
 
 func requestsOf(ctx context.Context, tx *sql.Tx, message int64) (all []requestRow, err error) {
@@ -282,7 +282,7 @@ func requestsOf(ctx context.Context, tx *sql.Tx, message int64) (all []requestRo
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
 		var e entry
-		var s spool.RequestStory
+		var s spool.RequestDetail
 		var priority spool.Priority
 		if err := rows.Scan(append(e.dest(), &priority, &s.Conversation, &s.Joined, &s.By, &s.MessageID)...); err != nil {
 			return nil, classify(err)
@@ -296,14 +296,14 @@ func requestsOf(ctx context.Context, tx *sql.Tx, message int64) (all []requestRo
 	return all, classify(rows.Err())
 }
 
-func triesOf(ctx context.Context, tx *sql.Tx, request int64) (tries []spool.AttemptStory, err error) {
+func triesOf(ctx context.Context, tx *sql.Tx, request int64) (tries []spool.AttemptDetail, err error) {
 	rows, err := tx.QueryContext(ctx, sqlTries, request)
 	if err != nil {
 		return nil, classify(err)
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
-		var a spool.AttemptStory
+		var a spool.AttemptDetail
 		var call spool.Call
 		var began, ended int64
 		if err := rows.Scan(&a.N, &call, &began, &ended, &a.Status, &a.APIID, &a.Reason); err != nil {

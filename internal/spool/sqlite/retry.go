@@ -48,7 +48,7 @@ func (w *writer) retry(now time.Time, r *chosen, how *spool.RetryOptions) (bool,
 		if !how.Anew {
 			return false, nil
 		}
-	case spool.Asleep:
+	case spool.Deferred:
 		if !move && !how.Anew {
 			return true, w.rouse(r)
 		}
@@ -79,12 +79,12 @@ func (w *writer) retry(now time.Time, r *chosen, how *spool.RetryOptions) (bool,
 
 // rouse makes ready what sleeps.
 func (w *writer) rouse(r *chosen) error {
-	turn, err := w.nextTurn()
+	seq, err := w.nextSeq()
 	if err != nil {
 		return err
 	}
 	w.moved(r.route, r.state, spool.Ready)
-	_, err = w.exec(sqlWake, turn, r.id)
+	_, err = w.exec(sqlWake, seq, r.id)
 	return err
 }
 

@@ -1,10 +1,10 @@
 -- The spool of heyrelay in one file: what was answered 250, and what became of it.
 --
 -- Times are nanoseconds since 1970 in UTC; 0 stands for none.
--- Numbers of states and classes are those of package spool:
---   state  0 queued  1 ready  2 asleep  3 claimed  4 held | 5 sent  6 flagged  7 failed  8 dropped
---   class  0 high  1 normal  2 bulk
---   call   0 send  1 look  2 search
+-- Numbers of states, priorities and calls are those of package spool:
+--   state  0 queued  1 ready  2 deferred  3 active  4 held | 5 sent  6 flagged  7 failed  8 dropped
+--   priority  0 high  1 normal  2 bulk
+--   call   0 send  1 check-conversation  2 find-message
 
 -- One accepted SMTP transaction.
 CREATE TABLE message (
@@ -78,11 +78,11 @@ CREATE TABLE request (
     inbox        INTEGER NOT NULL,           -- where it goes, as route and team: an operator may have moved it
     route        TEXT    NOT NULL,
     priority     INTEGER NOT NULL CHECK (priority BETWEEN 0 AND 2), -- as asked for
-    class        INTEGER NOT NULL CHECK (class BETWEEN 0 AND 2),    -- a head's is the highest that waits in its lane
+    effective_priority        INTEGER NOT NULL CHECK (effective_priority BETWEEN 0 AND 2),    -- a head's is the highest that waits in its lane
     replied      INTEGER NOT NULL,           -- when it was accepted, where it is an automatic reply; else 0
     subject_line INTEGER NOT NULL CHECK (subject_line IN (0, 1)),   -- its bodies begin with its subject
     state        INTEGER NOT NULL CHECK (state BETWEEN 0 AND 8),
-    turn         INTEGER NOT NULL,           -- place in its lane while queued, among its route's while ready
+    seq         INTEGER NOT NULL,           -- place in its lane while queued, among its route's while ready
     due          INTEGER NOT NULL,           -- end of sleep, or of the lease
     attempts     INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),
     trial        INTEGER NOT NULL DEFAULT 1, -- number of the attempt that begins the present trial
@@ -108,11 +108,11 @@ CREATE TABLE request (
 -- One head a lane: no program error can send two requests of a conversation at once.
 CREATE UNIQUE INDEX request_head ON request (lane) WHERE state BETWEEN 1 AND 4;
 
-CREATE INDEX request_queued  ON request (lane, turn)               WHERE state = 0;
-CREATE INDEX request_waiting ON request (lane, class)              WHERE state = 0;
-CREATE INDEX request_ready   ON request (team, class, route, inbox, turn) WHERE state = 1;
+CREATE INDEX request_queued  ON request (lane, seq)               WHERE state = 0;
+CREATE INDEX request_waiting ON request (lane, effective_priority)              WHERE state = 0;
+CREATE INDEX request_ready   ON request (team, effective_priority, route, inbox, seq) WHERE state = 1;
 CREATE INDEX request_due     ON request (due, state)               WHERE state IN (2, 3);
-CREATE INDEX request_asleep  ON request (team, id)                 WHERE state = 2;
+CREATE INDEX request_deferred ON request (team, id)                 WHERE state = 2;
 CREATE INDEX request_wanted  ON request (team, wanted)             WHERE wanted <> 0 AND state <= 4;
 CREATE INDEX request_conversation ON request (conversation);
 CREATE INDEX request_message ON request (message);
@@ -139,7 +139,7 @@ CREATE TABLE gate (
     route  TEXT    NOT NULL,
     inbox  INTEGER NOT NULL DEFAULT 0,       -- 0 for whatever it has
     next   INTEGER NOT NULL DEFAULT 0,       -- all that was spent, see spool.Spend
-    slot   INTEGER NOT NULL DEFAULT 0,       -- calls begun, see spool.ClassOrder
+    tick   INTEGER NOT NULL DEFAULT 0,       -- calls begun, see spool.ClassOrder
     held   INTEGER NOT NULL DEFAULT 0,       -- since when, 0 where it is open
     reason TEXT    NOT NULL DEFAULT '',
     probe  INTEGER NOT NULL DEFAULT 0,       -- when it gives one request to find out, 0 for never
@@ -182,7 +182,7 @@ CREATE INDEX notice_request ON notice (request) WHERE request IS NOT NULL;
 -- The last turn that was given.
 CREATE TABLE sequence (
     one  INTEGER PRIMARY KEY CHECK (one = 1),
-    turn INTEGER NOT NULL
+    seq INTEGER NOT NULL
 ) STRICT;
 
 INSERT INTO sequence VALUES (1, 0);

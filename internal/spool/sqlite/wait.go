@@ -55,14 +55,14 @@ func (w *waiters) wake(outcomes []spool.Outcome) {
 const glance = time.Second
 
 // Wait implements spool.Store.
-func (s *Store) Wait(ctx context.Context, queueID string) ([]spool.Standing, error) {
+func (s *Store) Wait(ctx context.Context, queueID string) ([]spool.RequestStatus, error) {
 	ended, remove := s.waiters.add(queueID)
 	defer remove()
 	look := time.NewTicker(glance)
 	defer look.Stop()
 	for {
 		all, err := s.standings(context.WithoutCancel(ctx), queueID)
-		open := slices.ContainsFunc(all, func(r spool.Standing) bool { return r.State.Open() })
+		open := slices.ContainsFunc(all, func(r spool.RequestStatus) bool { return r.State.Open() })
 		if !open || err != nil {
 			return all, err
 		}
@@ -83,14 +83,14 @@ SELECT r.state, r.unknown, r.convo_id, r.message_id, COALESCE(a.status, 0), COAL
  WHERE m.queue_id = ? ORDER BY r.id`
 
 // standings are where the requests of a message stand.
-func (r *Reader) standings(ctx context.Context, queueID string) (all []spool.Standing, err error) {
+func (r *Reader) standings(ctx context.Context, queueID string) (all []spool.RequestStatus, err error) {
 	rows, err := r.db.QueryContext(ctx, sqlStandings, queueID)
 	if err != nil {
 		return nil, classify(err)
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
-		var s spool.Standing
+		var s spool.RequestStatus
 		if err := rows.Scan(&s.State, &s.Unknown, &s.ConvoID, &s.MessageID, &s.Status, &s.APIID, &s.Reason); err != nil {
 			return nil, classify(err)
 		}

@@ -63,13 +63,13 @@ type writer struct {
 	version int64 // of the file, as Changed saw it last
 	sweep   sweep
 
-	turn   int64  // the last one given in this transaction, 0 before the first
+	seq    int64  // the last one given in this transaction, 0 before the first
 	moves  []move // what the ledger owes
-	served map[gateClass]spool.Place
+	served map[gateClass]spool.Destination
 }
 
 func newWriter(conn *sql.Conn) *writer {
-	return &writer{conn: conn, stmts: map[string]*sql.Stmt{}, served: map[gateClass]spool.Place{}}
+	return &writer{conn: conn, stmts: map[string]*sql.Stmt{}, served: map[gateClass]spool.Destination{}}
 }
 
 func (w *writer) run(ops <-chan *op, stop <-chan struct{}) {
@@ -119,7 +119,7 @@ func (w *writer) commit(batch []*op) {
 
 // transact does a batch in one transaction. Its error is everybody's.
 func (w *writer) transact(batch []*op) (err error) {
-	w.turn, w.moves = 0, w.moves[:0]
+	w.seq, w.moves = 0, w.moves[:0]
 	if _, err := w.exec("BEGIN IMMEDIATE"); err != nil {
 		return err
 	}

@@ -118,7 +118,7 @@ func TestSeeEachOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := openSpool(t, Options{})
 		reply, again := mail(2), mail(1)
-		reply.Requests[0].Look = mail(1).Requests[0].Own
+		reply.Requests[0].Lookup = mail(1).Requests[0].Own
 		again.QueueID = "Q3"
 		var joined, repeat spool.Receipt
 		inOneBatch(t, s,
@@ -264,7 +264,7 @@ func TestMinFree(t *testing.T) {
 		t.Fatalf("error %v, want ErrFull", err)
 	}
 	wantText(t, err, "999 bytes", "spool.min_free is 1000")
-	tasks, _, err := s.Claim(t.Context(), epoch, time.Minute, spool.Room{Team: "shop", Rate: plenty, Free: 1})
+	tasks, _, err := s.Claim(t.Context(), epoch, time.Minute, spool.Capacity{Team: "shop", Rate: plenty, Free: 1})
 	if err != nil || len(tasks) != 1 {
 		t.Fatalf("claimed %d (%v), want one", len(tasks), err)
 	}
@@ -291,13 +291,13 @@ func TestMinFreeOfThisDisk(t *testing.T) {
 // jump is due.
 func TestMaxSleep(t *testing.T) {
 	s := openSpool(t, Options{MaxSleep: time.Hour})
-	room := spool.Room{Team: "shop", Rate: plenty, Free: 10}
+	room := spool.Capacity{Team: "shop", Rate: plenty, Free: 10}
 	fill(t, s, 2)
 	tasks, _, err := s.Claim(t.Context(), epoch, 2*time.Hour, room)
 	if err != nil || len(tasks) != 2 {
 		t.Fatalf("claimed %d (%v)", len(tasks), err)
 	}
-	asleep := spool.Outcome{Task: tasks[0], State: spool.Asleep, Due: epoch.Add(time.Hour)}
+	asleep := spool.Outcome{Task: tasks[0], State: spool.Deferred, Due: epoch.Add(time.Hour)}
 	if _, err := s.Finish(t.Context(), epoch, asleep); err != nil {
 		t.Fatal(err)
 	}
