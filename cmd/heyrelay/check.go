@@ -6,8 +6,8 @@ import (
 	"slices"
 
 	"heyrelay/internal/config"
-	"heyrelay/internal/gateway"
 	"heyrelay/internal/heymarket"
+	"heyrelay/internal/relay"
 )
 
 type checkCmd struct {
@@ -73,7 +73,7 @@ func checkOnline(ctx context.Context, cfg *config.Config) (warnings []string, er
 }
 
 func inboxesOf(ctx context.Context, cfg *config.Config, team string) ([]heymarket.Inbox, error) {
-	client, err := gateway.Client(cfg, team, gateway.Parts{UserAgent: "heyrelay/" + version()})
+	client, err := relay.Client(cfg, team, relay.Parts{UserAgent: "heyrelay/" + version()})
 	if err != nil {
 		return nil, err
 	}

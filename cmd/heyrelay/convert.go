@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"heyrelay/internal/config"
-	"heyrelay/internal/gateway"
+	"heyrelay/internal/relay"
 	"heyrelay/mimeconv"
 	"heyrelay/smtpd"
 )
@@ -35,7 +35,7 @@ func (c convertCmd) Run(p *program) error {
 	if err != nil {
 		return err
 	}
-	e := gateway.Explain(cfg, env, raw)
+	e := relay.Explain(cfg, env, raw)
 	out := json.NewEncoder(p.stdout)
 	out.SetEscapeHTML(false)
 	out.SetIndent("", "  ")

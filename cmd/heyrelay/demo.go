@@ -10,7 +10,7 @@ import (
 	"sync"
 
 	"heyrelay/internal/config"
-	"heyrelay/internal/gateway"
+	"heyrelay/internal/relay"
 	"heyrelay/internal/sandbox"
 )
 
@@ -62,7 +62,7 @@ func (c demoCmd) Run(p *program) error {
 		defer stop()
 		fakeErr = serveHTTP(ctx, api, sandbox.New(sandbox.Options{RatePerMinute: 500}))
 	})
-	err = serve(ctx, cfg, gateway.Parts{Sink: live{out: p.stdout}}, func(g *gateway.Gateway) {
+	err = serve(ctx, cfg, relay.Parts{Sink: live{out: p.stdout}}, func(g *relay.Relay) {
 		fmt.Fprintf(p.stdout, demoText, g.Addrs()[0], api.Addr(), dir)
 	})
 	stop()

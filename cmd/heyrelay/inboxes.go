@@ -8,8 +8,8 @@ import (
 	"strings"
 
 	"heyrelay/internal/config"
-	"heyrelay/internal/gateway"
 	"heyrelay/internal/heymarket"
+	"heyrelay/internal/relay"
 )
 
 type inboxesCmd struct {
@@ -44,7 +44,7 @@ func (c inboxesCmd) teams(p *program) (*config.Config, error) {
 }
 
 func (c inboxesCmd) list(p *program, cfg *config.Config, team string) error {
-	client, err := gateway.Client(cfg, team, gateway.Parts{UserAgent: "heyrelay/" + version()})
+	client, err := relay.Client(cfg, team, relay.Parts{UserAgent: "heyrelay/" + version()})
 	if err != nil {
 		return err
 	}

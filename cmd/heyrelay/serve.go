@@ -12,7 +12,7 @@ import (
 
 	"heyrelay/internal/config"
 	"heyrelay/internal/events"
-	"heyrelay/internal/gateway"
+	"heyrelay/internal/relay"
 	"heyrelay/internal/spool"
 	"heyrelay/internal/spool/sqlite"
 )
@@ -32,7 +32,7 @@ func (c serveCmd) Run(p *program) error {
 	// Readiness goes before anything else does (sd_notify(3)).
 	stopped := context.AfterFunc(p.ctx, func() { tell(sink.Logger, daemon.SdNotifyStopping) })
 	defer stopped()
-	return serve(p.ctx, cfg, gateway.Parts{Sink: sink}, func(*gateway.Gateway) { tell(sink.Logger, daemon.SdNotifyReady) })
+	return serve(p.ctx, cfg, relay.Parts{Sink: sink}, func(*relay.Relay) { tell(sink.Logger, daemon.SdNotifyReady) })
 }
 
 // tell tells systemd, where it has asked to be told.
@@ -44,14 +44,14 @@ func tell(log *slog.Logger, state string) {
 
 // serve opens the spool and runs the relay on it until ctx ends. ready, where not
 // nil, is called once the listeners are open.
-func serve(ctx context.Context, cfg *config.Config, parts gateway.Parts, ready func(*gateway.Gateway)) (err error) {
+func serve(ctx context.Context, cfg *config.Config, parts relay.Parts, ready func(*relay.Relay)) (err error) {
 	store, err := openSpool(ctx, cfg)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	parts.Store, parts.Random, parts.UserAgent = store, rand.Reader, "heyrelay/"+version()
-	g, err := gateway.New(cfg, parts)
+	g, err := relay.New(cfg, parts)
 	if err != nil {
 		return err
 	}

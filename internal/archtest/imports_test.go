@@ -24,9 +24,10 @@ var may = map[string][]string{
 	"internal/spool/spooltest": {"internal/spool"},
 	"internal/delivery":        {"internal/spool", "internal/heymarket", "internal/events"},
 	"internal/notify":          {"internal/spool", "internal/events"},
-	"internal/gateway": {
-		"smtpd", "mimeconv", "threading", "internal/config", "internal/events",
-		"internal/heymarket", "internal/spool", "internal/delivery", "internal/notify",
+	"internal/intake":          {"smtpd", "mimeconv", "threading", "internal/config", "internal/spool", "internal/events"},
+	"internal/relay": {
+		"smtpd", "mimeconv", "threading", "internal/config", "internal/events", "internal/heymarket",
+		"internal/spool", "internal/intake", "internal/delivery", "internal/notify",
 	},
 }
 

@@ -19,7 +19,7 @@ import (
 
 	"heyrelay/internal/config"
 	"heyrelay/internal/events"
-	"heyrelay/internal/gateway"
+	"heyrelay/internal/relay"
 	"heyrelay/internal/sandbox"
 	"heyrelay/internal/spool"
 	"heyrelay/internal/spool/sqlite"
@@ -99,13 +99,13 @@ func configuration() string {
 
 // build makes a relay that no client reaches but the test, on a spool in dir. The
 // store is the caller's to close.
-func build(t *testing.T, dir, configuration string, api *sandbox.Sandbox, seed uint64) (*gateway.Gateway, *sqlite.Store) {
+func build(t *testing.T, dir, configuration string, api *sandbox.Sandbox, seed uint64) (*relay.Relay, *sqlite.Store) {
 	t.Helper()
 	return buildAt(t, dir, configuration, api, seed, time.Now)
 }
 
 // buildAt is build with a clock of the test's.
-func buildAt(t *testing.T, dir, configuration string, api *sandbox.Sandbox, seed uint64, now func() time.Time) (*gateway.Gateway, *sqlite.Store) {
+func buildAt(t *testing.T, dir, configuration string, api *sandbox.Sandbox, seed uint64, now func() time.Time) (*relay.Relay, *sqlite.Store) {
 	t.Helper()
 	cfg, err := config.Parse("chaos", []byte(configuration), func(string) (string, bool) { return sandbox.DemoAPIKey, true })
 	if err != nil {
@@ -115,7 +115,7 @@ func buildAt(t *testing.T, dir, configuration string, api *sandbox.Sandbox, seed
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, err := gateway.New(cfg, gateway.Parts{
+	g, err := relay.New(cfg, relay.Parts{
 		Now: now, Store: store, Sink: events.Sinks{}, Transport: api, Random: newChance(seed),
 		Jitter: func() float64 { return 0.5 }, // so that a run can be repeated
 		Listen: func(string, string) (net.Listener, error) { return &deaf{closed: make(chan struct{})}, nil },
@@ -145,7 +145,7 @@ func (c *chance) Read(p []byte) (int, error) {
 }
 
 // hand hands over message i, the next of its conversation.
-func hand(t *testing.T, g *gateway.Gateway, i int) {
+func hand(t *testing.T, g *relay.Relay, i int) {
 	t.Helper()
 	lane, n := i%*lanes, i / *lanes
 	to := fmt.Sprintf("c%d@example.com", lane)

@@ -12,7 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"heyrelay/internal/gateway"
+	"heyrelay/internal/relay"
 	"heyrelay/internal/sandbox"
 	"heyrelay/internal/spool"
 	"heyrelay/smtpd"
@@ -55,18 +55,18 @@ func TestClock(t *testing.T) {
 
 // watch is a relay and its clock.
 type watch struct {
-	t       *testing.T
-	api     *sandbox.Sandbox
-	gateway *gateway.Gateway
-	set     atomic.Int64 // how far the clock is off
-	handed  int
+	t      *testing.T
+	api    *sandbox.Sandbox
+	relay  *relay.Relay
+	set    atomic.Int64 // how far the clock is off
+	handed int
 }
 
 func (w *watch) now() time.Time { return time.Now().Round(0).Add(time.Duration(w.set.Load())) }
 
 func (w *watch) run(dir string, fault sandbox.Fault, sets []time.Duration) {
 	g, store := buildAt(w.t, dir, clockConfig, w.api, 1, w.now)
-	w.gateway = g
+	w.relay = g
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() {
@@ -113,7 +113,7 @@ func (w *watch) hand(n int, what string) {
 				From: "app@example.com", Rcpt: []string{to},
 			}
 			text := fmt.Sprintf("To: %s\r\nSubject: Mail\r\nMessage-ID: <%d@clock>\r\n\r\n%d %s\r\n", to, i, i, what)
-			if r := w.gateway.Handle(w.t.Context(), env, []byte(text)); r.Code != 250 {
+			if r := w.relay.Handle(w.t.Context(), env, []byte(text)); r.Code != 250 {
 				w.t.Errorf("message %d: %d %s", i, r.Code, r.Text)
 			}
 		})

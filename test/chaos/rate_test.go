@@ -13,7 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"heyrelay/internal/gateway"
+	"heyrelay/internal/relay"
 	"heyrelay/internal/sandbox"
 	"heyrelay/smtpd"
 )
@@ -72,7 +72,7 @@ func TestRate(t *testing.T) {
 	})
 }
 
-func submit(t *testing.T, g *gateway.Gateway, who string, i int) {
+func submit(t *testing.T, g *relay.Relay, who string, i int) {
 	t.Helper()
 	to := fmt.Sprintf("%s%d@example.com", who, i)
 	env := &smtpd.Envelope{

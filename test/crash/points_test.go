@@ -20,8 +20,8 @@ import (
 
 	"heyrelay/internal/config"
 	"heyrelay/internal/events"
-	"heyrelay/internal/gateway"
 	"heyrelay/internal/heymarket"
+	"heyrelay/internal/relay"
 	"heyrelay/internal/sandbox"
 	"heyrelay/internal/spool"
 	"heyrelay/internal/spool/sqlite"
@@ -42,7 +42,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv("CRASH_SMTP") == "" {
 		os.Exit(m.Run())
 	}
-	if err := relay(); err != nil {
+	if err := serve(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -57,8 +57,8 @@ routes: [{inbox: 202, creator_id: 55}]
 delivery: {retry_initial: 100ms}
 `
 
-// relay serves until it is told to stop, or kills itself.
-func relay() error {
+// serve runs the relay until it is told to stop, or kills itself.
+func serve() error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	after, err := strconv.Atoi(os.Getenv("CRASH_AFTER"))
@@ -76,7 +76,7 @@ func relay() error {
 	if err != nil {
 		return err
 	}
-	g, err := gateway.New(cfg, gateway.Parts{
+	g, err := relay.New(cfg, relay.Parts{
 		Store: bombStore{store, b}, Transport: bombTransport{heymarket.NewTransport(), b}, Random: rand.Reader,
 		Sink: events.Log{Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))},
 		Listen: func(network, address string) (net.Listener, error) {

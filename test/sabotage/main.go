@@ -6,7 +6,7 @@
 //	file: internal/delivery/outcome.go
 //	old:  LocalID: t.LocalID}
 //	new:  LocalID: uuid.NewString()}
-//	test: ./internal/gateway TestCases/I6
+//	test: ./internal/relay TestCases/I6
 //
 // Where several tests are named, in one package, each must fail. Where a promise
 // is kept twice over, file, old and new stand once for each place. The old text

@@ -1,4 +1,4 @@
-package gateway
+package relay
 
 import (
 	"crypto/tls"
@@ -89,22 +89,22 @@ func users(cfg *config.Config) ([]smtpd.User, error) {
 var bareLF = map[string]smtpd.BareLF{config.BareLFRepair: smtpd.Repair, config.BareLFRefuse: smtpd.Refuse}
 
 // listen opens all listeners, or none.
-func (g *Gateway) listen(open func(network, address string) (net.Listener, error)) error {
+func (r *Relay) listen(open func(network, address string) (net.Listener, error)) error {
 	sockets := opener{open: open}
-	secure, err := g.tls()
+	secure, err := r.tls()
 	if err != nil {
 		return err
 	}
-	for i, l := range g.cfg.Listeners {
+	for i, l := range r.cfg.Listeners {
 		opened, err := sockets.listen(l.Network())
 		if err != nil {
-			return errors.Join(fmt.Errorf("listeners[%d]: %w%s", i, err, hint(err)), g.Close())
+			return errors.Join(fmt.Errorf("listeners[%d]: %w%s", i, err, hint(err)), r.Close())
 		}
 		listener := smtpd.Listener{Listener: opened, Name: fmt.Sprintf("listeners[%d]", i), Allow: l.Allow.Prefixes()}
 		if l.TLS != config.TLSNone {
 			listener.TLS, listener.Implicit = secure, l.TLS == config.TLSImplicit
 		}
-		g.listeners = append(g.listeners, listener)
+		r.listeners = append(r.listeners, listener)
 	}
 	return nil
 }
@@ -118,13 +118,13 @@ func hint(err error) string {
 }
 
 // tls is what listeners with TLS show their clients; nil where there is none.
-func (g *Gateway) tls() (*tls.Config, error) {
-	t := g.cfg.TLS
+func (r *Relay) tls() (*tls.Config, error) {
+	t := r.cfg.TLS
 	if t.Certificate == "" {
 		return nil, nil
 	}
 	certificate, err := smtpd.LoadCertificate(t.Certificate, t.Key, func(err error) {
-		g.sink.Record(events.Event{Kind: events.Trouble, Time: g.now(), Reason: "the certificate was not renewed, the last one is served", Err: err})
+		r.sink.Record(events.Event{Kind: events.Trouble, Time: r.now(), Reason: "the certificate was not renewed, the last one is served", Err: err})
 	})
 	if err != nil {
 		return nil, err
@@ -132,12 +132,12 @@ func (g *Gateway) tls() (*tls.Config, error) {
 	return &tls.Config{GetCertificate: certificate.Get, MinVersion: t.Version(), CipherSuites: t.CipherSuites()}, nil
 }
 
-// Close closes the listeners of a Gateway that is not run. Run closes them itself.
-func (g *Gateway) Close() error {
+// Close closes the listeners of a Relay that is not run. Run closes them itself.
+func (r *Relay) Close() error {
 	var all error
-	for _, l := range g.listeners {
+	for _, l := range r.listeners {
 		all = errors.Join(all, l.Close())
 	}
-	g.listeners = nil
+	r.listeners = nil
 	return all
 }

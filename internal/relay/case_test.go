@@ -1,4 +1,4 @@
-package gateway
+package relay
 
 import (
 	"cmp"
@@ -31,7 +31,7 @@ import (
 	"heyrelay/smtpd"
 )
 
-// TestCases runs the files of testdata: messages go through the gateway, a real
+// TestCases runs the files of testdata: messages go through the relay, a real
 // spool and the sandbox in simulated time. The first line of a file says what a
 // reader must see; its sections are, in order:
 //
@@ -81,7 +81,7 @@ type scene struct {
 	t       *testing.T
 	dir     string
 	see     string
-	gateway *Gateway
+	relay   *Relay
 	api     *sandbox.Sandbox
 	modes   sandbox.Modes
 	paused  bool
@@ -174,7 +174,7 @@ func (s *scene) open(text string) {
 	if s.api == nil {
 		s.api = sandbox.New(sandbox.Options{RatePerMinute: sandbox.APIRate, Modes: s.modes})
 	}
-	s.gateway, err = New(cfg, Parts{Store: store, Sink: testLog{s.t}, Transport: s.api, Random: rand.Reader, Listen: nowhere})
+	s.relay, err = New(cfg, Parts{Store: store, Sink: testLog{s.t}, Transport: s.api, Random: rand.Reader, Listen: nowhere})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -189,7 +189,7 @@ func (s *scene) open(text string) {
 	}
 	running.Go(func() {
 		<-s.going
-		s.gateway.scheduler.Run(ctx)
+		s.relay.scheduler.Run(ctx)
 	})
 }
 
@@ -218,7 +218,7 @@ func (s *scene) step(f txtar.File) {
 			s.t.Errorf("%s\n%s messages by now, want %s", s.see, got, rest)
 		}
 	case "held":
-		gates, err := s.gateway.store.Holds(s.t.Context())
+		gates, err := s.relay.store.Holds(s.t.Context())
 		var got []string
 		for _, g := range gates {
 			got = append(got, g.Route)
@@ -310,7 +310,7 @@ func (s *scene) mail(text, how string) {
 	}
 	s.replies, s.took = append(s.replies, ""), append(s.took, "")
 	hand := func() {
-		r := s.gateway.Handle(s.t.Context(), env, []byte(strings.ReplaceAll(message, "\n", "\r\n")))
+		r := s.relay.Handle(s.t.Context(), env, []byte(strings.ReplaceAll(message, "\n", "\r\n")))
 		s.replies[n], s.took[n] = fmt.Sprintf("%d %s %s", r.Code, r.Enhanced, r.Text), time.Since(env.Received).String()
 		if r.Written != nil && how != "reply lost" {
 			r.Written()
@@ -331,7 +331,7 @@ func (s *scene) mail(text, how string) {
 
 // reports are those that wait to leave, a line each.
 func (s *scene) reports() string {
-	due, _, err := s.gateway.store.Notices(s.t.Context(), time.Now(), time.Minute, spool.Mail, 1000)
+	due, _, err := s.relay.store.Notices(s.t.Context(), time.Now(), time.Minute, spool.Mail, 1000)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -403,7 +403,7 @@ func unordered(lines string) string {
 
 // states counts requests by state, as "1 failed, 2 sent".
 func (s *scene) states() string {
-	entries, err := s.gateway.store.(spool.Reader).List(s.t.Context(), spool.Filter{Limit: 1000})
+	entries, err := s.relay.store.(spool.Reader).List(s.t.Context(), spool.Filter{Limit: 1000})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -421,7 +421,7 @@ func (s *scene) states() string {
 // gates is what is held, a line each.
 func (s *scene) gates() string {
 	s.pass(time.Second)
-	gates, err := s.gateway.store.Holds(s.t.Context())
+	gates, err := s.relay.store.Holds(s.t.Context())
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -438,7 +438,7 @@ func (s *scene) retry(route string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	to, _ := routes(s.gateway.cfg)(route)
+	to, _ := routes(s.relay.cfg)(route)
 	waiting := spool.Filter{States: []spool.State{spool.Queued, spool.Ready, spool.Deferred}}
 	_, err = op.Retry(s.t.Context(), time.Now(), waiting, spool.RetryOptions{Route: route, Team: to.Team, Inbox: to.Inbox})
 	if err := errors.Join(err, op.Close()); err != nil {

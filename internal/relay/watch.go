@@ -1,4 +1,4 @@
-package gateway
+package relay
 
 import (
 	"context"
@@ -12,8 +12,8 @@ import (
 const watchEvery = time.Minute
 
 // watch tells when too much waits, or something for too long, until ctx ends.
-func (g *Gateway) watch(ctx context.Context) {
-	over := notify.Watch{Backlog: g.cfg.Events.Backlog, Oldest: g.cfg.Events.Oldest.Std()}
+func (r *Relay) watch(ctx context.Context) {
+	over := notify.Watch{Backlog: r.cfg.Events.Backlog, Oldest: r.cfg.Events.Oldest.Std()}
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	for {
@@ -22,13 +22,13 @@ func (g *Gateway) watch(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		waiting, oldest, err := g.store.Backlog(ctx)
+		waiting, oldest, err := r.store.Backlog(ctx)
 		if err != nil {
-			g.sink.Record(events.Event{Kind: events.Trouble, Time: g.now(), Reason: "what waits could not be looked at", Err: err})
+			r.sink.Record(events.Event{Kind: events.Trouble, Time: r.now(), Reason: "what waits could not be looked at", Err: err})
 			continue
 		}
-		for _, e := range over.Look(g.now(), waiting, oldest) {
-			g.announce(ctx, e)
+		for _, e := range over.Look(r.now(), waiting, oldest) {
+			r.announce(ctx, e)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package gateway
+package intake
 
 import (
 	"bytes"
@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"heyrelay/internal/delivery"
 	"heyrelay/internal/spool"
 	"heyrelay/threading"
 )
@@ -67,12 +66,15 @@ func keyed(scope, key string) spool.Fingerprint {
 func digest(m *spool.Message) spool.Fingerprint {
 	var all []string
 	for _, r := range m.Requests {
-		var targets []string
-		for _, t := range delivery.Targets(spool.Task{To: r.To, Cc: r.Cc}) {
-			targets = append(targets, threading.Canonical(t))
+		var recipients []string
+		for _, a := range r.To {
+			recipients = append(recipients, "to:"+threading.Canonical(a))
 		}
-		slices.Sort(targets)
-		all = append(all, strings.Join(targets, " "))
+		for _, a := range r.Cc {
+			recipients = append(recipients, "cc:"+threading.Canonical(a))
+		}
+		slices.Sort(recipients)
+		all = append(all, strings.Join(recipients, " "))
 	}
 	slices.Sort(all)
 	h := sha256.New()

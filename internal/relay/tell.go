@@ -1,4 +1,4 @@
-package gateway
+package relay
 
 import (
 	"context"
@@ -28,11 +28,11 @@ func notifier(cfg *config.Config, p Parts, own func() []net.Addr) *notify.Notifi
 }
 
 // announce says what happened, and makes a notice of it.
-func (g *Gateway) announce(ctx context.Context, e events.Event) {
-	if n := notify.Encoder(g.cfg.Events.Kinds)(e); n != nil {
-		if err := g.store.AddEvent(ctx, e.Time, n); err != nil {
-			g.sink.Record(events.Event{Kind: events.Trouble, Time: e.Time, QueueID: e.QueueID, Reason: "an event could not be stored for the webhook", Err: err})
+func (r *Relay) announce(ctx context.Context, e events.Event) {
+	if n := notify.Encoder(r.cfg.Events.Kinds)(e); n != nil {
+		if err := r.store.AddEvent(ctx, e.Time, n); err != nil {
+			r.sink.Record(events.Event{Kind: events.Trouble, Time: e.Time, QueueID: e.QueueID, Reason: "an event could not be stored for the webhook", Err: err})
 		}
 	}
-	g.sink.Record(e)
+	r.sink.Record(e)
 }

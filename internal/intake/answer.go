@@ -1,4 +1,4 @@
-package gateway
+package intake
 
 import (
 	"context"
@@ -19,11 +19,11 @@ const flowCheck = time.Second
 // that, and changes the reply accordingly: 554 where all of it failed for good, and
 // then no report if the 554 could be written; else 250, with Heymarket's ids where
 // it was sent.
-func (g *Gateway) answer(ctx context.Context, plan *Plan, queueID string, reply *smtpd.Reply) {
-	all, err := g.settle(ctx, plan, queueID)
+func (h *Handler) answer(ctx context.Context, plan *Plan, queueID string, reply *smtpd.Reply) {
+	all, err := h.settle(ctx, plan, queueID)
 	if err != nil {
-		g.sink.Record(events.Event{
-			Kind: events.Trouble, Time: g.now(), QueueID: queueID, Err: err,
+		h.o.Sink.Record(events.Event{
+			Kind: events.Trouble, Time: h.o.Now(), QueueID: queueID, Err: err,
 			Reason: "what became of the message could not be waited for, the client was told that it is queued",
 		})
 		return
@@ -42,7 +42,7 @@ func (g *Gateway) answer(ctx context.Context, plan *Plan, queueID string, reply 
 		// RFC 3463, section 3.4: something of the destination system, which only the API knows.
 		reply.Code, reply.Enhanced = 554, "5.3.0"
 		reply.Text = "Heymarket refused it: " + strings.Join(strings.Fields(failed[0]), " ") + " (" + queueID + ")"
-		reply.Written = func() { g.answered(ctx, queueID) }
+		reply.Written = func() { h.answered(ctx, queueID) }
 	case len(sent) > 0:
 		reply.Text += ", sent: " + strings.Join(sent, ", ")
 	}
@@ -50,23 +50,23 @@ func (g *Gateway) answer(ctx context.Context, plan *Plan, queueID string, reply 
 
 // settle waits until all of a message has ended, but not for longer than the plan
 // allows, nor for what is held or behind an open breaker.
-func (g *Gateway) settle(ctx context.Context, plan *Plan, queueID string) ([]spool.RequestStatus, error) {
+func (h *Handler) settle(ctx context.Context, plan *Plan, queueID string) ([]spool.RequestStatus, error) {
 	ctx, cancel := context.WithTimeout(ctx, plan.Answer)
 	defer cancel()
 	for {
 		step, end := context.WithTimeout(ctx, flowCheck)
-		all, err := g.store.Wait(step, queueID)
+		all, err := h.o.Store.Wait(step, queueID)
 		ended := step.Err() == nil
 		end()
-		if ended || err != nil || ctx.Err() != nil || !g.scheduler.Flows(plan.Message.Team, plan.Message.Route) {
+		if ended || err != nil || ctx.Err() != nil || !h.o.Flows(plan.Message.Team, plan.Message.Route) {
 			return all, err
 		}
 	}
 }
 
 // answered keeps the store from reporting what the client was told.
-func (g *Gateway) answered(ctx context.Context, queueID string) {
-	if err := g.store.SuppressReports(context.WithoutCancel(ctx), queueID); err != nil {
-		g.sink.Record(events.Event{Kind: events.Trouble, Time: g.now(), QueueID: queueID, Err: err, Reason: "the sender will get a report of what it was told in the reply already"})
+func (h *Handler) answered(ctx context.Context, queueID string) {
+	if err := h.o.Store.SuppressReports(context.WithoutCancel(ctx), queueID); err != nil {
+		h.o.Sink.Record(events.Event{Kind: events.Trouble, Time: h.o.Now(), QueueID: queueID, Err: err, Reason: "the sender will get a report of what it was told in the reply already"})
 	}
 }

@@ -1,4 +1,4 @@
-package gateway
+package relay
 
 import (
 	"context"
@@ -17,10 +17,10 @@ const (
 )
 
 // sweep takes out of the spool what need not be kept any more, until ctx ends.
-func (g *Gateway) sweep(ctx context.Context) {
-	r := g.cfg.Retention
-	keep := spool.Retention{Content: r.Content.Std(), Sent: r.Sent.Std(), Failed: r.Failed.Std(), Threads: r.Threads.Std(), Repeats: g.cfg.Delivery.Dedupe.Std()}
-	clock, wait := spool.NewClock(g.now), time.NewTimer(sweepEvery)
+func (r *Relay) sweep(ctx context.Context) {
+	keeps := r.cfg.Retention
+	keep := spool.Retention{Content: keeps.Content.Std(), Sent: keeps.Sent.Std(), Failed: keeps.Failed.Std(), Threads: keeps.Threads.Std(), Repeats: r.cfg.Delivery.Dedupe.Std()}
+	clock, wait := spool.NewClock(r.now), time.NewTimer(sweepEvery)
 	defer wait.Stop()
 	for {
 		select {
@@ -30,14 +30,14 @@ func (g *Gateway) sweep(ctx context.Context) {
 		}
 		if jump := clock.Changed(); jump > 0 {
 			trust := min(jump, sweepTrust) // of a machine that slept at night the day is enough
-			g.sink.Record(events.Event{Kind: events.Trouble, Time: g.now(), Reason: fmt.Sprintf(
+			r.sink.Record(events.Event{Kind: events.Trouble, Time: r.now(), Reason: fmt.Sprintf(
 				"the clock was set ahead by %v: nothing is taken out of the spool for %v; set it right by then if it is wrong", jump.Round(time.Second), trust.Round(time.Second))})
 			wait.Reset(trust)
 			continue
 		}
-		n, err := g.store.Prune(ctx, g.now(), keep, sweepStep)
+		n, err := r.store.Prune(ctx, r.now(), keep, sweepStep)
 		if err != nil && ctx.Err() == nil {
-			g.sink.Record(events.Event{Kind: events.Trouble, Time: g.now(), Reason: "what need not be kept any more could not be taken out of the spool, this is tried again", Err: err})
+			r.sink.Record(events.Event{Kind: events.Trouble, Time: r.now(), Reason: "what need not be kept any more could not be taken out of the spool, this is tried again", Err: err})
 		}
 		if err == nil && n > 0 {
 			wait.Reset(sweepPause)

@@ -1,4 +1,4 @@
-package gateway
+package intake
 
 import (
 	"crypto/rand"
@@ -7,25 +7,17 @@ import (
 	"github.com/google/uuid"
 
 	"heyrelay/internal/config"
-	"heyrelay/internal/delivery"
-	"heyrelay/internal/heymarket"
 	"heyrelay/internal/spool"
 	"heyrelay/mimeconv"
 	"heyrelay/smtpd"
 )
 
-// Explanation is what a message would become, for people.
+// Explanation is what a message would become, and why.
 type Explanation struct {
-	Requests []ExplainedRequest `json:"requests"`
-	Warnings []mimeconv.Warning `json:"warnings"`
-	Refused  string             `json:"refused,omitempty"` // the SMTP reply, where the message is refused
-}
-
-// ExplainedRequest is the body of one POST to /v1/email/send, as an opener unless
-// its application names a conversation, and why it is what it is.
-type ExplainedRequest struct {
-	heymarket.Email
-	Decision Decision `json:"decision"`
+	Message   *spool.Message // nil where it is refused
+	Decisions []Decision     // one for each request of Message
+	Warnings  []mimeconv.Warning
+	Refused   string // the SMTP reply, where the message is refused
 }
 
 // Decision says why a request is what it is.
@@ -47,26 +39,30 @@ func Explain(cfg *config.Config, env *smtpd.Envelope, raw []byte) Explanation {
 	plan, err := p.plan(env, raw)
 	if err != nil {
 		r := refuse(env.QueueID, err)
-		return Explanation{Requests: []ExplainedRequest{}, Warnings: []mimeconv.Warning{}, Refused: fmt.Sprintf("%d %s %s", r.Code, r.Enhanced, r.Text)}
+		return Explanation{Refused: fmt.Sprintf("%d %s %s", r.Code, r.Enhanced, r.Text)}
 	}
-	m := plan.Message
-	route, _ := routes(cfg)(m.Route)
-	e := Explanation{Warnings: append([]mimeconv.Warning{}, plan.Warned...)}
-	for i, r := range m.Requests {
-		x := ExplainedRequest{Decision: Decision{Route: m.Route, Team: m.Team, Priority: r.Priority.String(), Because: plan.Urgency, Audience: "the visible recipients together"}}
-		if plan.Blind[i] {
-			x.Decision.Audience = "a blind recipient alone: no To or Cc names it"
-		}
-		x.Decision.Convo, x.Decision.Repeats = named(plan.Told, r.ConvoID), repeats(plan.Told)
-		for _, c := range plan.Clues[i] {
-			x.Decision.Joins = append(x.Decision.Joins, c.Field+": "+c.ID)
-		}
-		x.Email = delivery.Email(spool.Task{
-			LocalID: r.LocalID, ConvoID: r.ConvoID, Inbox: m.Inbox, To: r.To, Cc: r.Cc, Title: m.Title, HTML: m.HTML, Text: m.Text, SubjectOffset: m.SubjectOffset,
-		}, route.Creator)
-		e.Requests = append(e.Requests, x)
+	e := Explanation{Message: plan.Message, Warnings: plan.Warned}
+	for i := range plan.Message.Requests {
+		e.Decisions = append(e.Decisions, plan.decision(i))
 	}
 	return e
+}
+
+// decision says why request i is what it is.
+func (p *Plan) decision(i int) Decision {
+	m := p.Message
+	r := m.Requests[i]
+	d := Decision{
+		Route: m.Route, Team: m.Team, Priority: r.Priority.String(), Because: p.Urgency, Audience: "the visible recipients together",
+		Convo: named(p.Told, r.ConvoID), Repeats: repeats(p.Told),
+	}
+	if p.Blind[i] {
+		d.Audience = "a blind recipient alone: no To or Cc names it"
+	}
+	for _, c := range p.Clues[i] {
+		d.Joins = append(d.Joins, c.Field+": "+c.ID)
+	}
+	return d
 }
 
 // named says what becomes of the conversation that the application named.

@@ -1,0 +1,125 @@
+package intake
+
+import (
+	"bytes"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"heyrelay/internal/config"
+	"heyrelay/internal/spool"
+	"heyrelay/mimeconv"
+	"heyrelay/smtpd"
+)
+
+func parse(t testing.TB, text string) *config.Config {
+	t.Helper()
+	cfg, err := config.Parse("test", []byte(text), func(string) (string, bool) { return "key", true })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+const oneRoute = `
+hostname: relay.example.com
+teams: {shop: {api_key: "${KEY}"}}
+routes: [{inbox: 202, creator_id: 55}]
+`
+
+// Every refusal has its code, and what is not in the table is temporary and says
+// nothing.
+func TestRefuse(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{fmt.Errorf("%w: add one", errNoRoute), "550 5.7.1 no route for this message: add one (Q)"},
+		{errNobody, "554 5.1.3 no valid recipients (Q)"},
+		{errRecipient, "550 5.7.1 recipient not allowed (Q)"},
+		{errBlind, "550 5.7.1 blind recipients are not allowed (Q)"},
+		{errTooMany, "554 5.5.3 too many visible recipients (Q)"},
+		{errTooLarge, "552 5.3.4 message too large for the API (Q)"},
+		{errLoop, "554 5.4.6 mail loop (Q)"},
+		{errControl, "554 5.6.0 header not understood (Q)"},
+		{spool.ErrConvo, "554 5.6.0 X-Heymarket-Convo-Id names a conversation of other participants or of another inbox (Q)"},
+		{spool.ErrKey, "554 5.6.0 X-Heymarket-Idempotency-Key was given to a message with other recipients, title or body; give each message its own (Q)"},
+		{&mimeconv.Error{Kind: mimeconv.ErrTooLarge, Detail: "too large"}, "552 5.3.4 too large (Q)"},
+		{&mimeconv.Error{Kind: mimeconv.ErrAttachment, Detail: "an attachment"}, "554 5.6.0 an attachment (Q)"},
+		{fmt.Errorf("accept: %w", spool.ErrFull), "452 4.3.1 Insufficient system storage (Q)"},
+		{fmt.Errorf("accept: %w", spool.ErrReadOnly), "452 4.3.1 Insufficient system storage (Q)"},
+		{spool.ErrClosed, "421 4.3.2 Shutting down, try again later (Q)"},
+		{errors.New("secret inner text"), "451 4.3.0 Internal trouble, try again later; ask the administrator for Q"},
+	} {
+		r := refuse("Q", c.err)
+		if got := fmt.Sprintf("%d %s %s", r.Code, r.Enhanced, r.Text); got != c.want {
+			t.Errorf("%v: %q, want %q", c.err, got, c.want)
+		}
+	}
+}
+
+func TestMailLoop(t *testing.T) {
+	p := planner{cfg: parse(t, oneRoute), localID: func() string { return "L" }}
+	env := &smtpd.Envelope{QueueID: "Q", From: "a@example.com", Rcpt: []string{"a@example.com"}}
+	for hops, refused := range map[int]bool{50: false, 51: true} {
+		raw := strings.Repeat("Received: from a by b\r\n", hops) + "Subject: x\r\n\r\nx\r\n"
+		if _, err := p.plan(env, []byte(raw)); errors.Is(err, errLoop) != refused {
+			t.Errorf("%d hops: %v", hops, err)
+		}
+	}
+}
+
+func TestMaxBody(t *testing.T) {
+	p := planner{cfg: parse(t, strings.Replace(oneRoute, `"${KEY}"`, `"${KEY}", max_body: 1KB`, 1)), localID: func() string { return "L" }}
+	env := &smtpd.Envelope{QueueID: "Q", From: "a@example.com", Rcpt: []string{"a@example.com"}}
+	_, err := p.plan(env, []byte("Subject: x\r\n\r\n"+strings.Repeat("word ", 300)+"\r\n"))
+	if !errors.Is(err, errTooLarge) || !strings.Contains(err.Error(), "teams.shop.max_body") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestFirstRouteThatMatches(t *testing.T) {
+	p := planner{cfg: parse(t, `
+teams: {shop: {api_key: "${KEY}"}}
+routes:
+  - {name: both, inbox: 1, creator_id: 1, match: {sender: "*@example.com", client: 10.0.0.0/8}}
+  - {name: from, inbox: 2, creator_id: 1, match: {from: boss@example.com}}
+  - {name: null-sender, inbox: 3, creator_id: 1, match: {sender: "<>"}}
+`)}
+	for _, c := range []struct{ client, sender, from, want string }{
+		{"10.1.2.3", "a@example.com", "", "both"},
+		{"192.0.2.1", "a@example.com", "", ""},
+		{"192.0.2.1", "a@example.com", "boss@example.com", "from"},
+		{"192.0.2.1", "", "", "null-sender"},
+	} {
+		h := mimeconv.Header{From: []mimeconv.Address{{Addr: c.from}}}
+		r, err := p.route(&smtpd.Envelope{Client: netip.MustParseAddr(c.client), From: c.sender}, h)
+		if r.Name != c.want || (err != nil) != (c.want == "") {
+			t.Errorf("%+v: route %q, %v", c, r.Name, err)
+		}
+	}
+}
+
+func TestQueueIDsSortByTime(t *testing.T) {
+	now := time.UnixMilli(1_700_000_000_000)
+	a, b := QueueID(now, rand.Reader), QueueID(now.Add(time.Millisecond), bytes.NewReader(make([]byte, 4)))
+	if len(a) != 16 || a >= b {
+		t.Errorf("%s and %s", a, b)
+	}
+}
+
+// A key of the application stands for one message of a scope, and never for the
+// content of another.
+func TestKeyed(t *testing.T) {
+	key := keyed("shop/202", "17")
+	if key == keyed("shop/203", "17") || key == keyed("shop/202", "18") || key == keyed("shop/20", "217") {
+		t.Error("different keys, or scopes, stand for one message")
+	}
+	if key == fingerprint("shop/202", "17", nil, nil) {
+		t.Error("a key is taken for content")
+	}
+}
