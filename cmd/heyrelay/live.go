@@ -15,12 +15,12 @@ type live struct{ out io.Writer }
 // Record implements events.Sink.
 func (l live) Record(e events.Event) {
 	switch e.Kind {
-	case events.Started, events.Stopping:
+	case events.Listening, events.Stopping:
 		return // the demo says that itself
 	case events.Accepted, events.Duplicate:
 		l.line(e, fmt.Sprintf("from %s %s %q", e.Sender, strings.Join(e.To, " "), e.Title))
 	case events.Sent:
-		l.line(e, fmt.Sprintf("conversation %d, message %d, after %s", e.Convo, e.Message, e.Took.Round(time.Millisecond)))
+		l.line(e, fmt.Sprintf("conversation %d, message %d, after %s", e.Convo, e.Message, e.Duration.Round(time.Millisecond)))
 	case events.Deferred:
 		l.line(e, fmt.Sprintf("%s; again in %s", e.Reason, e.Due.Sub(e.Time).Round(time.Second)))
 	default:

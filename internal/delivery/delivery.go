@@ -189,7 +189,7 @@ func (s *Scheduler) watchClock() bool {
 		return false
 	}
 	s.jumped = s.o.Now().Round(0)
-	s.o.Sink.Record(events.Event{Kind: events.Trouble, Time: s.jumped, Reason: fmt.Sprintf(
+	s.o.Sink.Record(events.Event{Kind: events.Error, Time: s.jumped, Reason: fmt.Sprintf(
 		"the clock was set by %v: what sleeps is tried at once, and the time until it expires begins anew", jump.Round(time.Second))})
 	for team := range s.o.Teams {
 		g := s.guard(team)
@@ -335,5 +335,5 @@ func (s *Scheduler) drain(ended []spool.Outcome, cut context.CancelFunc) {
 }
 
 func (s *Scheduler) trouble(reason string, err error) {
-	s.o.Sink.Record(events.Event{Kind: events.Trouble, Time: s.o.Now(), Reason: reason, Err: err})
+	s.o.Sink.Record(events.Event{Kind: events.Error, Time: s.o.Now(), Reason: reason, Err: err})
 }

@@ -557,7 +557,7 @@ func TestClockSetUnderWay(t *testing.T) {
 		rec := runWith(t, l, a, time.Minute, func(o *Options) {
 			o.Now = func() time.Time { return time.Now().Round(0).Add(time.Duration(set.Load())) }
 		})
-		if got := fmt.Sprint(rec.kind); got != "[trouble deferred sent]" {
+		if got := fmt.Sprint(rec.kind); got != "[error deferred sent]" {
 			t.Errorf("events %s", got)
 		}
 	})

@@ -149,7 +149,7 @@ func TestAHoldThatCannotBeEndedIsEndedLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &lane{standing: []spool.Hold{{Team: "shop", Route: "support", Since: time.Now()}}, stuck: 3}
 		rec := idle(t, l, holdMax+time.Minute)
-		if got := fmt.Sprint(rec.kind); got != "[held trouble trouble trouble released]" {
+		if got := fmt.Sprint(rec.kind); got != "[held error error error released]" {
 			t.Errorf("events %s", got)
 		}
 	})

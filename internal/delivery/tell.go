@@ -19,7 +19,7 @@ func (s *Scheduler) event(o spool.Outcome) events.Event {
 	}
 	switch o.State {
 	case spool.Sent:
-		e.Kind, e.Took = events.Sent, now.Sub(t.Accepted)
+		e.Kind, e.Duration = events.Sent, now.Sub(t.Accepted)
 	case spool.Flagged:
 		e.Kind = events.Flagged
 	case spool.Failed:
@@ -34,17 +34,17 @@ func (s *Scheduler) event(o spool.Outcome) events.Event {
 func (s *Scheduler) tell(o spool.Outcome, f spool.Finished) {
 	e := s.event(o)
 	if f.Err != nil {
-		e.Kind, e.Reason, e.Err = events.Surprised, "another attempt had begun before this answer came, which changed nothing", f.Err
+		e.Kind, e.Reason, e.Err = events.Anomaly, "another attempt had begun before this answer came, which changed nothing", f.Err
 		s.o.Sink.Record(e)
 		return
 	}
 	s.o.Sink.Record(e)
 	if f.ConvoConflict {
-		e.Kind, e.Reason = events.Surprised, "the answered convo_id is one of other participants, it is not used for replies"
+		e.Kind, e.Reason = events.Anomaly, "the answered convo_id is one of other participants, it is not used for replies"
 		s.o.Sink.Record(e)
 	}
 	if f.Replaced != 0 {
-		e.Kind, e.Reason = events.Surprised, "the answer to a reply has another convo_id, which replaces ours"
+		e.Kind, e.Reason = events.Anomaly, "the answer to a reply has another convo_id, which replaces ours"
 		s.o.Sink.Record(e)
 	}
 }

@@ -17,11 +17,11 @@ func TestJSONNames(t *testing.T) {
 	got, err := json.Marshal(events.Event{
 		Kind: events.Failed, Time: at, QueueID: "Q1", LocalID: "L1", Client: "redmine", Sender: "app@example.com", To: []string{"to:ann@example.com"},
 		Route: "support", Team: "shop", Title: "salaries", Convo: 7, Message: 8, Attempt: 2, Status: 400, APIID: "req-1", Size: 9,
-		Took: 1500 * time.Millisecond, Due: at, Waiting: 10, Since: at, Reason: "the API answered 400", Err: errors.New("inner"),
+		Address: "127.0.0.1:25", Duration: 1500 * time.Millisecond, Due: at, Pending: 10, Since: at, Reason: "the API answered 400", Err: errors.New("inner"),
 	})
 	const want = `{"type":"failed","timestamp":"2026-11-25T03:17:00Z","data":{"queue_id":"Q1","reason":"the API answered 400","client":"redmine",` +
-		`"from":"app@example.com","to":["to:ann@example.com"],"route":"support","team":"shop","local_id":"L1","convo_id":7,"message_id":8,"attempt":2,` +
-		`"status":400,"request_id":"req-1","bytes":9,"waiting":10,"since":"2026-11-25T03:17:00Z","took":1.5,"due":"2026-11-25T03:17:00Z"}}`
+		`"from":"app@example.com","to":["to:ann@example.com"],"route":"support","team":"shop","address":"127.0.0.1:25","local_id":"L1","convo_id":7,"message_id":8,"attempt":2,` +
+		`"status":400,"request_id":"req-1","size_bytes":9,"pending":10,"since":"2026-11-25T03:17:00Z","duration_ms":1500,"due":"2026-11-25T03:17:00Z"}}`
 	if err != nil || string(got) != want {
 		t.Errorf("got  %s (%v)\nwant %s", got, err, want)
 	}
@@ -33,7 +33,7 @@ func TestJSONHasEverythingElse(t *testing.T) {
 	inEnvelope, leftOut := 2, 2 // Kind and Time; Title and Err
 	got, err := json.Marshal(events.Event{
 		QueueID: "1", LocalID: "1", Client: "1", Sender: "1", To: []string{"1"}, Route: "1", Team: "1", Title: "1", Convo: 1, Message: 1, Attempt: 1,
-		Status: 1, APIID: "1", Size: 1, Took: 1, Due: time.Unix(1, 0), Waiting: 1, Since: time.Unix(1, 0), Reason: "1", Err: errors.New("1"),
+		Status: 1, APIID: "1", Size: 1, Address: "1", Duration: time.Millisecond, Due: time.Unix(1, 0), Pending: 1, Since: time.Unix(1, 0), Reason: "1", Err: errors.New("1"),
 	})
 	var read struct{ Data map[string]any }
 	if err != nil || json.Unmarshal(got, &read) != nil {

@@ -4,42 +4,42 @@ import (
 	"context"
 	"log/slog"
 	"strings"
-	"time"
 )
 
-// Log is a Sink that writes one line for each event. Titles and bodies are not
-// logged: they are nobody's business but the recipients'.
+// Log is a Sink that writes one line per event. Titles and bodies are not logged:
+// they are confidential between sender and recipients.
 type Log struct{ Logger *slog.Logger }
 
-// words are what a line begins with, and how loud it is.
-var words = map[Kind]struct {
-	level slog.Level
-	text  string
+// lines has the level and the message of each kind's log line.
+var lines = map[Kind]struct {
+	level   slog.Level
+	message string
 }{
 	Accepted:  {slog.LevelInfo, "accepted"},
-	Duplicate: {slog.LevelInfo, "accepted again, a repeat"},
+	Duplicate: {slog.LevelInfo, "duplicate accepted"},
 	Refused:   {slog.LevelWarn, "refused"},
-	Warned:    {slog.LevelInfo, "converted with a loss"},
+	Warned:    {slog.LevelInfo, "conversion warning"},
 	Sent:      {slog.LevelInfo, "sent"},
 	Flagged:   {slog.LevelWarn, "flagged"},
 	Deferred:  {slog.LevelWarn, "deferred"},
 	Failed:    {slog.LevelError, "failed"},
 	Held:      {slog.LevelError, "held"},
 	Released:  {slog.LevelInfo, "released"},
-	Surprised: {slog.LevelWarn, "surprising answer"},
-	Started:   {slog.LevelInfo, "started"},
+	Anomaly:   {slog.LevelWarn, "anomaly"},
+	Listening: {slog.LevelInfo, "listening"},
 	Stopping:  {slog.LevelInfo, "stopping"},
-	Trouble:   {slog.LevelError, "trouble"},
-	Told:      {slog.LevelInfo, "told"},
-	Backlog:   {slog.LevelWarn, "backlog"},
-	Oldest:    {slog.LevelWarn, "waiting for long"},
+	Error:     {slog.LevelError, "error"},
+	Reported:  {slog.LevelInfo, "report sent"},
+	Backlog:   {slog.LevelWarn, "backlog too large"},
+	Oldest:    {slog.LevelWarn, "old message pending"},
 }
 
 // Record implements Sink.
 func (l Log) Record(e Event) {
-	w, known := words[e.Kind]
+	line, known := lines[e.Kind]
 	if !known {
-		w.level, w.text = slog.LevelWarn, string(e.Kind)
+		line.level = slog.LevelWarn
+		line.message = string(e.Kind)
 	}
 	var attrs []slog.Attr
 	str := func(key, value string) {
@@ -59,25 +59,24 @@ func (l Log) Record(e Event) {
 	str("to", strings.Join(e.To, ","))
 	str("route", e.Route)
 	str("team", e.Team)
+	str("address", e.Address)
 	str("local_id", e.LocalID)
 	num("convo_id", e.Convo)
 	num("message_id", e.Message)
 	num("attempt", int64(e.Attempt))
 	num("status", int64(e.Status))
 	str("request_id", e.APIID)
-	num("bytes", int64(e.Size))
-	num("waiting", int64(e.Waiting))
+	num("size_bytes", int64(e.Size))
+	num("pending", int64(e.Pending))
 	if !e.Since.IsZero() {
 		attrs = append(attrs, slog.Time("since", e.Since))
 	}
-	if e.Took != 0 {
-		attrs = append(attrs, slog.Duration("took", e.Took.Round(time.Millisecond)))
-	}
+	num("duration_ms", e.Duration.Milliseconds())
 	if !e.Due.IsZero() {
 		attrs = append(attrs, slog.Time("due", e.Due))
 	}
 	if e.Err != nil {
-		str("cause", e.Err.Error())
+		str("error", e.Err.Error())
 	}
-	l.Logger.LogAttrs(context.Background(), w.level, w.text, attrs...)
+	l.Logger.LogAttrs(context.Background(), line.level, line.message, attrs...)
 }

@@ -23,7 +23,7 @@ func (h *Handler) answer(ctx context.Context, plan *Plan, queueID string, reply 
 	all, err := h.settle(ctx, plan, queueID)
 	if err != nil {
 		h.o.Sink.Record(events.Event{
-			Kind: events.Trouble, Time: h.o.Now(), QueueID: queueID, Err: err,
+			Kind: events.Error, Time: h.o.Now(), QueueID: queueID, Err: err,
 			Reason: "what became of the message could not be waited for, the client was told that it is queued",
 		})
 		return
@@ -67,6 +67,6 @@ func (h *Handler) settle(ctx context.Context, plan *Plan, queueID string) ([]spo
 // answered keeps the store from reporting what the client was told.
 func (h *Handler) answered(ctx context.Context, queueID string) {
 	if err := h.o.Store.SuppressReports(context.WithoutCancel(ctx), queueID); err != nil {
-		h.o.Sink.Record(events.Event{Kind: events.Trouble, Time: h.o.Now(), QueueID: queueID, Err: err, Reason: "the sender will get a report of what it was told in the reply already"})
+		h.o.Sink.Record(events.Event{Kind: events.Error, Time: h.o.Now(), QueueID: queueID, Err: err, Reason: "the sender will get a report of what it was told in the reply already"})
 	}
 }

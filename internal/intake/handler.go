@@ -95,7 +95,7 @@ func (h *Handler) accepted(ctx context.Context, plan *Plan, r spool.Receipt) {
 	h.o.Sink.Record(e)
 	if r.SameID {
 		h.o.Sink.Record(events.Event{
-			Kind: events.Surprised, Time: e.Time, QueueID: r.QueueID, Reason: "its Message-ID was used before, by a message with other content",
+			Kind: events.Anomaly, Time: e.Time, QueueID: r.QueueID, Reason: "its Message-ID was used before, by a message with other content",
 		})
 	}
 	if r.Looping {
@@ -124,7 +124,7 @@ func (h *Handler) refusal(env *smtpd.Envelope, raw []byte, cause error) smtpd.Re
 func (h *Handler) Refused(e smtpd.Event) {
 	kind := events.Refused
 	if e.Code == 0 || e.Err != nil {
-		kind = events.Trouble
+		kind = events.Error
 	}
 	h.o.Sink.Record(events.Event{
 		Kind: kind, Time: h.o.Now(), QueueID: e.QueueID, Client: clientName(e.Client), Status: e.Code, Reason: e.Listener + ": " + e.Reason, Err: e.Err,
@@ -135,7 +135,7 @@ func (h *Handler) Refused(e smtpd.Event) {
 func (h *Handler) heard(ctx context.Context, queueID string) {
 	if err := h.o.Store.ConfirmReply(ctx, queueID); err != nil {
 		h.o.Sink.Record(events.Event{
-			Kind: events.Trouble, Time: h.o.Now(), QueueID: queueID, Err: err,
+			Kind: events.Error, Time: h.o.Now(), QueueID: queueID, Err: err,
 			Reason: "an equal message within ten minutes will be taken for a repeat of this one",
 		})
 	}

@@ -37,11 +37,11 @@ func (w *Watch) Look(now time.Time, waiting int, oldest time.Time) (begun []even
 		age = now.Sub(oldest)
 	}
 	if begins(&w.many, int64(waiting), int64(w.Backlog)) {
-		begun = append(begun, events.Event{Kind: events.Backlog, Time: now, Waiting: waiting, Since: oldest,
+		begun = append(begun, events.Event{Kind: events.Backlog, Time: now, Pending: waiting, Since: oldest,
 			Reason: "more requests are waiting than events.backlog allows"})
 	}
 	if begins(&w.old, int64(age), int64(w.Oldest)) {
-		begun = append(begun, events.Event{Kind: events.Oldest, Time: now, Waiting: waiting, Since: oldest,
+		begun = append(begun, events.Event{Kind: events.Oldest, Time: now, Pending: waiting, Since: oldest,
 			Reason: "the oldest request has been waiting for longer than events.oldest allows"})
 	}
 	return begun

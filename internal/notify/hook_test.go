@@ -253,7 +253,7 @@ func TestEventsAreGivenUpAfterThreeDays(t *testing.T) {
 		if len(store.list) != 0 || last < 72*time.Hour || last > 73*time.Hour+time.Minute {
 			t.Errorf("%d left, the last attempt after %v", len(store.list), last)
 		}
-		if end := h.all()[len(h.all())-1]; end.Kind != events.Trouble || !strings.Contains(end.Reason, "given up") {
+		if end := h.all()[len(h.all())-1]; end.Kind != events.Error || !strings.Contains(end.Reason, "given up") {
 			t.Errorf("%+v", end)
 		}
 	})

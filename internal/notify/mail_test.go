@@ -57,7 +57,7 @@ func TestReportIsSent(t *testing.T) {
 	if !strings.Contains(got.text, "Action: failed\r\n") || !strings.HasSuffix(got.text, "--\r\n") {
 		t.Errorf("text:\n%s", got.text)
 	}
-	if e := h.all()[0]; e.Kind != events.Told || e.QueueID != "Q7" || e.Sender != "app@shop.example" {
+	if e := h.all()[0]; e.Kind != events.Reported || e.QueueID != "Q7" || e.Sender != "app@shop.example" {
 		t.Errorf("%+v", e)
 	}
 }
@@ -104,7 +104,7 @@ func TestWhatTheServerRefuses(t *testing.T) {
 			if became[0] != want || len(s.all()) > 0 {
 				t.Errorf("%s %d: %v", command, code, became)
 			}
-			if e := h.all()[0]; e.Kind != events.Trouble || !strings.Contains(e.Reason, "because of the moon") || e.QueueID != "Q7" {
+			if e := h.all()[0]; e.Kind != events.Error || !strings.Contains(e.Reason, "because of the moon") || e.QueueID != "Q7" {
 				t.Errorf("%s %d: %+v", command, code, e)
 			}
 		}

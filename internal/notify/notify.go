@@ -238,7 +238,7 @@ func (n *Notifier) settle(r result) error {
 			return err
 		}
 		if r.said != "" {
-			e.Kind, e.Time, e.Reason = events.Told, now, "reported as "+string(r.notice.Report.Action)+": "+plain(r.said, 200)
+			e.Kind, e.Time, e.Reason = events.Reported, now, "reported as "+string(r.notice.Report.Action)+": "+plain(r.said, 200)
 			n.o.Sink.Record(e)
 		}
 		return nil
@@ -295,6 +295,6 @@ func about(r result) (e events.Event) {
 }
 
 func (n *Notifier) trouble(e events.Event) {
-	e.Kind, e.Time = events.Trouble, n.o.Now()
+	e.Kind, e.Time = events.Error, n.o.Now()
 	n.o.Sink.Record(e)
 }

@@ -50,7 +50,7 @@ func TestReportsAreTriedAgain(t *testing.T) {
 			t.Errorf("the last attempt after %v, %d left", last, len(store.list))
 		}
 		end := h.all()[len(h.all())-1]
-		if end.Kind != events.Trouble || end.QueueID != "Q7" || !strings.Contains(end.Reason, "given up: connection refused") {
+		if end.Kind != events.Error || end.QueueID != "Q7" || !strings.Contains(end.Reason, "given up: connection refused") {
 			t.Errorf("%+v", end)
 		}
 	})
@@ -175,7 +175,7 @@ func TestStop(t *testing.T) {
 
 // A Notifier sleeps until an event says that there may be something.
 func TestEventsKick(t *testing.T) {
-	for kind, kicks := range map[events.Kind]bool{events.Failed: true, events.Held: true, events.Backlog: true, events.Trouble: false, events.Told: false, events.Accepted: false} {
+	for kind, kicks := range map[events.Kind]bool{events.Failed: true, events.Held: true, events.Backlog: true, events.Error: false, events.Reported: false, events.Accepted: false} {
 		synctest.Test(t, func(t *testing.T) {
 			e, store := &endpoint{answers: []int{200}}, newNotices()
 			n := notify.New(notify.Options{Store: store, Webhook: hookTo(e), Sink: &heard{}, Now: time.Now, Jitter: func() float64 { return 0 }})
@@ -234,7 +234,7 @@ func TestWatch(t *testing.T) {
 		var got []string
 		for _, e := range w.Look(now, c.waiting, now.Add(-c.age)) {
 			got = append(got, string(e.Kind))
-			if e.Waiting != c.waiting || !e.Since.Equal(now.Add(-c.age)) || e.Reason == "" {
+			if e.Pending != c.waiting || !e.Since.Equal(now.Add(-c.age)) || e.Reason == "" {
 				t.Errorf("%d: %+v", i, e)
 			}
 		}

@@ -124,7 +124,7 @@ func (r *Relay) tls() (*tls.Config, error) {
 		return nil, nil
 	}
 	certificate, err := smtpd.LoadCertificate(t.Certificate, t.Key, func(err error) {
-		r.sink.Record(events.Event{Kind: events.Trouble, Time: r.now(), Reason: "the certificate was not renewed, the last one is served", Err: err})
+		r.sink.Record(events.Event{Kind: events.Error, Time: r.now(), Reason: "the certificate was not renewed, the last one is served", Err: err})
 	})
 	if err != nil {
 		return nil, err

@@ -133,7 +133,7 @@ func (r *Relay) Run(ctx context.Context) error {
 				stop()
 			}
 		})
-		r.sink.Record(events.Event{Kind: events.Started, Time: r.now(), Reason: "SMTP on " + l.Addr().String()})
+		r.sink.Record(events.Event{Kind: events.Listening, Time: r.now(), Address: l.Addr().String()})
 	}
 	<-ctx.Done()
 

@@ -30,14 +30,14 @@ func (r *Relay) sweep(ctx context.Context) {
 		}
 		if jump := clock.Changed(); jump > 0 {
 			trust := min(jump, sweepTrust) // of a machine that slept at night the day is enough
-			r.sink.Record(events.Event{Kind: events.Trouble, Time: r.now(), Reason: fmt.Sprintf(
+			r.sink.Record(events.Event{Kind: events.Error, Time: r.now(), Reason: fmt.Sprintf(
 				"the clock was set ahead by %v: nothing is taken out of the spool for %v; set it right by then if it is wrong", jump.Round(time.Second), trust.Round(time.Second))})
 			wait.Reset(trust)
 			continue
 		}
 		n, err := r.store.Prune(ctx, r.now(), keep, sweepStep)
 		if err != nil && ctx.Err() == nil {
-			r.sink.Record(events.Event{Kind: events.Trouble, Time: r.now(), Reason: "what need not be kept any more could not be taken out of the spool, this is tried again", Err: err})
+			r.sink.Record(events.Event{Kind: events.Error, Time: r.now(), Reason: "what need not be kept any more could not be taken out of the spool, this is tried again", Err: err})
 		}
 		if err == nil && n > 0 {
 			wait.Reset(sweepPause)

@@ -31,7 +31,7 @@ func notifier(cfg *config.Config, p Parts, own func() []net.Addr) *notify.Notifi
 func (r *Relay) announce(ctx context.Context, e events.Event) {
 	if n := notify.Encoder(r.cfg.Events.Kinds)(e); n != nil {
 		if err := r.store.AddEvent(ctx, e.Time, n); err != nil {
-			r.sink.Record(events.Event{Kind: events.Trouble, Time: e.Time, QueueID: e.QueueID, Reason: "an event could not be stored for the webhook", Err: err})
+			r.sink.Record(events.Event{Kind: events.Error, Time: e.Time, QueueID: e.QueueID, Reason: "an event could not be stored for the webhook", Err: err})
 		}
 	}
 	r.sink.Record(e)

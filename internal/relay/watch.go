@@ -24,7 +24,7 @@ func (r *Relay) watch(ctx context.Context) {
 		}
 		waiting, oldest, err := r.store.Backlog(ctx)
 		if err != nil {
-			r.sink.Record(events.Event{Kind: events.Trouble, Time: r.now(), Reason: "what waits could not be looked at", Err: err})
+			r.sink.Record(events.Event{Kind: events.Error, Time: r.now(), Reason: "what waits could not be looked at", Err: err})
 			continue
 		}
 		for _, e := range over.Look(r.now(), waiting, oldest) {

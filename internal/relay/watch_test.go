@@ -60,7 +60,7 @@ func TestWatch(t *testing.T) {
 			t.Errorf("told %q, want %q", told.since(began), want)
 		}
 		due, _, err := store.Notices(t.Context(), time.Now(), time.Minute, spool.Hook, 10)
-		if err != nil || len(due) != 2 || !strings.Contains(string(due[0].Event), `"waiting":3`) {
+		if err != nil || len(due) != 2 || !strings.Contains(string(due[0].Event), `"pending":3`) {
 			t.Errorf("%d notices wait (%v)", len(due), err)
 		}
 		if err := errors.Join(store.Check(context.Background()), store.Close()); err != nil {
@@ -78,7 +78,7 @@ type kinds struct {
 func (k *kinds) Record(e events.Event) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if e.Waiting > 0 {
+	if e.Pending > 0 {
 		k.all = append(k.all, e)
 	}
 }
@@ -87,7 +87,7 @@ func (k *kinds) since(began time.Time) (lines []string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, e := range k.all {
-		lines = append(lines, fmt.Sprintf("%s %d after %v", e.Kind, e.Waiting, e.Time.Sub(began)))
+		lines = append(lines, fmt.Sprintf("%s %d after %v", e.Kind, e.Pending, e.Time.Sub(began)))
 	}
 	return lines
 }

@@ -56,7 +56,7 @@ func startSubmission(t *testing.T) submission {
 			t.Fatal(err)
 		}
 	}
-	process.Start(t, s.binary, "serve", "-c", filepath.Join(s.dir, "heyrelay.yaml")).Await(`SMTP on .*sock`)
+	process.Start(t, s.binary, "serve", "-c", filepath.Join(s.dir, "heyrelay.yaml")).Await(`listening.*sock`)
 	return s
 }
 

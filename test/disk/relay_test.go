@@ -60,7 +60,7 @@ func newRelay(t *testing.T, dir, minFree string) *relay {
 func (r *relay) start(t *testing.T) {
 	t.Helper()
 	r.Process = process.Start(t, r.binary, "serve", "-c", r.config)
-	r.Await("SMTP on")
+	r.Await("msg=listening")
 }
 
 // refuses sees that it does not start, but says why in one line, and returns that.

@@ -211,7 +211,7 @@ func StartRelay(t testing.TB, binary string, more ...string) *Relay {
 func (r *Relay) Restart(t testing.TB) {
 	t.Helper()
 	r.Serve = Start(t, r.Binary, "serve", "-c", r.Config)
-	r.Serve.Await(`SMTP on`)
+	r.Serve.Await(`msg=listening`)
 }
 
 func write(t testing.TB, file, text string) {
