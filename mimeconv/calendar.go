@@ -1,6 +1,7 @@
 package mimeconv
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -22,13 +23,8 @@ func isCalendar(kind string) bool { return kind == "text/calendar" || kind == "a
 // calendarPart makes a readable summary of a calendar. The calendar itself is a
 // file too where files can be linked, so that its reader can keep the date.
 func (c *converter) calendarPart(p *part) (content, error) {
-	charset := p.params["charset"]
-	if charset == "" {
-		charset = "utf-8" // RFC 5545, section 3.1.4
-	}
-	text, w := decodeCharset(c.decode(p), charset, false)
-	c.note(w, p.id)
-	text, _ = cleanText(text)
+	declared := cmp.Or(p.params["charset"], "utf-8") // RFC 5545, section 3.1.4
+	text, _ := cleanText(c.toUTF8(p.id, c.decode(p), declared, false))
 	summary := summarize(text)
 	if summary == "" {
 		return content{files: []file{{part: p}}}, nil

@@ -321,9 +321,7 @@ func (c *converter) readText(p *part, isHTML bool) (string, error) {
 	if len(data) > 2*maxBody { // no charset takes more than two octets for one of UTF-8
 		return "", errTooLarge()
 	}
-	text, w := decodeCharset(data, p.params["charset"], isHTML)
-	c.note(w, p.id)
-	text, dropped := cleanText(text)
+	text, dropped := cleanText(c.toUTF8(p.id, data, p.params["charset"], isHTML))
 	if dropped > 0 {
 		c.warn(ControlDropped, p.id, "%d control characters were left out", dropped)
 	}

@@ -4,48 +4,22 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"runtime/metrics"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/net/html"
-)
 
-// What any input of a fuzz target may make allocated, in octets: so many to begin
-// with, which is what charset detection needs, and so many for each octet of it. An
-// octet that is a tag, a word or an address of its own costs the most.
-const (
-	fuzzMemory   = 1 << 20
-	fuzzMemoryOf = 500
+	"heyrelay/mimeconv/charset"
+	"heyrelay/mimeconv/internal/fuzztest"
 )
-
-// bounded runs f, which is given n octets, and holds that what it costs does not
-// grow faster than n. Time is no measure on a machine that others use too: only
-// what would never end is seen by it.
-func bounded(t *testing.T, n int, f func()) {
-	t.Helper()
-	allocs := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
-	metrics.Read(allocs)
-	before, began := allocs[0].Value.Uint64(), time.Now()
-	f()
-	took := time.Since(began)
-	metrics.Read(allocs)
-	if got := allocs[0].Value.Uint64() - before; got > fuzzMemory+fuzzMemoryOf*uint64(n) {
-		t.Errorf("%d octets allocated %d KiB", n, got>>10)
-	}
-	if took > bombTime {
-		t.Errorf("%d octets took %v", n, took)
-	}
-}
 
 // FuzzConvert holds of any input what is true of every message: no panic, an
 // Error or a message in valid UTF-8 that is never empty, and the same twice.
 func FuzzConvert(f *testing.F) {
-	addKept(f)
+	fuzztest.AddKept(f)
 	files, err := filepath.Glob("testdata/*.eml")
 	if err != nil || len(files) == 0 {
 		f.Fatal("no testdata", err)
@@ -65,7 +39,7 @@ func FuzzConvert(f *testing.F) {
 		link := func(Attachment) (string, error) { return "https://files.example/1", nil }
 		for _, o := range []Options{{}, {Attachments: Drop, InlineImages: Drop}, {Attachments: Link, InlineImages: Link, Link: link}} {
 			var m Message
-			bounded(t, len(raw), func() { m, err = Convert(raw, o) })
+			fuzztest.Bounded(t, len(raw), func() { m, err = Convert(raw, o) })
 			if checkError(t, err); err == nil {
 				checkMessage(t, raw, m, o)
 			}
@@ -115,19 +89,19 @@ func checkHeader(t *testing.T, h Header) {
 // FuzzPlainBody holds that a body which is not empty never gives an empty result,
 // and that nothing in a plain body becomes markup or is lost.
 func FuzzPlainBody(f *testing.F) {
-	addKept(f)
+	fuzztest.AddKept(f)
 	for _, s := range []string{"Hello", "> quoted\n>> deeper", " a  b\t<b>", "https://x.example/?a=b&c=\"d\"", "www.x.example a@b.example", "\xff\xfe\x00a", "\x1b$B$3", "a\n-- \nb\n\nc\n> d\n> -- \n>> e"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
 		var m Message
 		var err error
-		bounded(t, len(body), func() { m, err = Convert([]byte("X: y\r\n\r\n"+body), Options{}) })
+		fuzztest.Bounded(t, len(body), func() { m, err = Convert([]byte("X: y\r\n\r\n"+body), Options{}) })
 		var refused *Error
 		if errors.As(err, &refused) && (refused.Kind == ErrEncrypted || refused.Kind == ErrTooLarge || refused.Kind == ErrAttachment) {
 			return
 		}
-		text, _ := decodeCharset([]byte(body), "", false)
+		text, _, _ := charset.Decode([]byte(body), "", false)
 		text, _ = cleanText(text)
 		if (err != nil) != isBlank(text) {
 			t.Fatalf("body %q: %v", body, err)
@@ -177,7 +151,7 @@ func textOf(t *testing.T, doc string) string {
 
 // FuzzFlowed holds that joining lines loses nothing but space.
 func FuzzFlowed(f *testing.F) {
-	addKept(f)
+	fuzztest.AddKept(f)
 	f.Add("a \nb\n\n> c \n> d\n-- \nx", false)
 	f.Add(" >a \n b", true)
 	f.Fuzz(func(t *testing.T, text string, delSp bool) {
@@ -185,7 +159,7 @@ func FuzzFlowed(f *testing.F) {
 			return
 		}
 		var got string
-		bounded(t, len(text), func() { got = unflow(text, delSp) })
+		fuzztest.Bounded(t, len(text), func() { got = unflow(text, delSp) })
 		if letters(got) != letters(text) || got != unflow(text, delSp) {
 			t.Errorf("unflow(%q) = %q", text, got)
 		}
@@ -194,7 +168,7 @@ func FuzzFlowed(f *testing.F) {
 
 // FuzzRenderText holds that any HTML gives clean lines of text.
 func FuzzRenderText(f *testing.F) {
-	addKept(f)
+	fuzztest.AddKept(f)
 	for _, s := range []string{
 		"<p>a<ul><li>b<ol><li>c</ol></ul>", "<table><tr><td>a<td><p>b</p><tr><td><table><tr><td>c</table></table>",
 		"<a href=x>a<div>b</div></a><a href=x><img alt=c></a>",
@@ -210,7 +184,7 @@ func FuzzRenderText(f *testing.F) {
 			return
 		}
 		var text string
-		bounded(t, len(doc), func() { text = renderText(doc) })
+		fuzztest.Bounded(t, len(doc), func() { text = renderText(doc) })
 		if !utf8.ValidString(text) || text != renderText(doc) {
 			t.Errorf("renderText(%q) = %q", doc, text)
 		}
@@ -227,14 +201,14 @@ func FuzzRenderText(f *testing.F) {
 
 // FuzzAddresses holds that a list gives addresses without line ends, none empty.
 func FuzzAddresses(f *testing.F) {
-	addKept(f)
+	fuzztest.AddKept(f)
 	for _, s := range []string{`Bob, Jr. <a@b>, "x\"y" <c@d>`, `g: a@b, c@d;, <e`, `[SMTP:a@b] (c (d))`, `=?utf-8?q?=3Ca=40b=3E?=`} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, list string) {
 		b := block{}
 		var h Header
-		bounded(t, len(list), func() { h.To = b.addresses(list) })
+		fuzztest.Bounded(t, len(list), func() { h.To = b.addresses(list) })
 		checkHeader(t, h)
 		if !slices.Equal(h.To, b.addresses(list)) {
 			t.Errorf("read again, %q gives others than %q", list, h.To)
@@ -245,13 +219,13 @@ func FuzzAddresses(f *testing.F) {
 // FuzzIDs holds that a field gives ids without white space, none empty, and that
 // one id in brackets is read.
 func FuzzIDs(f *testing.F) {
-	addKept(f)
+	fuzztest.AddKept(f)
 	for _, s := range []string{"<a@b> <c@d>", "a@b, c@d", "<a@x <b@y>", "=?utf-8?q?=3Ca=40b=3E?=", "<>", "undefined \x00<\xff@x>"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, value string) {
 		var h Header
-		bounded(t, len(value), func() { h.References = parseIDs(value) })
+		fuzztest.Bounded(t, len(value), func() { h.References = parseIDs(value) })
 		_, h.References = boundIDs(nil, h.References)
 		checkHeader(t, h)
 		decoded := decodeWords(value, "")
@@ -264,32 +238,10 @@ func FuzzIDs(f *testing.F) {
 	})
 }
 
-// FuzzCharset holds that text comes out in UTF-8, and as it was if it was that.
-func FuzzCharset(f *testing.F) {
-	for _, name := range []string{"", "utf-8", "iso-8859-1", "utf-16", "utf-7", "iso-2022-jp", "gb18030", "x"} {
-		f.Add([]byte("Gr\xc3\xbc\xc3\x9fe"), name)
-		f.Add([]byte("Gr\xfc\xdfe \x1b$B+AAA- \x00"), name)
-	}
-	f.Fuzz(func(t *testing.T, b []byte, declared string) {
-		var text string
-		var w Warning
-		bounded(t, len(b), func() { text, w = decodeCharset(b, declared, len(b)%2 == 0) })
-		if !utf8.ValidString(text) || !utf8.ValidString(w.Detail) {
-			t.Errorf("decodeCharset(%q, %q) = %q, %v", b, declared, text, w)
-		}
-		if again, v := decodeCharset(b, declared, len(b)%2 == 0); again != text || v != w {
-			t.Errorf("decodeCharset(%q, %q) = %q, then %q", b, declared, text, again)
-		}
-		if declared == "utf-8" && utf8.Valid(b) && !strings.ContainsAny(string(b), "\x00\x1b\ufeff") && text != string(b) {
-			t.Errorf("decodeCharset(%q) = %q", b, text)
-		}
-	})
-}
-
 // FuzzCalendar holds that any calendar gives clean text, the same twice, that is
 // no longer than what its bounds allow.
 func FuzzCalendar(f *testing.F) {
-	addKept(f)
+	fuzztest.AddKept(f)
 	for _, s := range []string{
 		"BEGIN:VEVENT\nSUMMARY:a\\,b\nDTSTART;TZID=\"x:y\":20261103T100000\nDURATION:PT1H30M\nRRULE:FREQ=WEEKLY;COUNT=3\nEND:VEVENT",
 		"BEGIN:VTODO\nDUE;VALUE=DATE:20261103\nATTENDEE;CN=B;PARTSTAT=ACCEPTED:mailto:b@x.example\nDESCRIPTION:a\\n\n b",
@@ -300,7 +252,7 @@ func FuzzCalendar(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		text, _ = cleanText(strings.ToValidUTF8(text, "?"))
 		var got string
-		bounded(t, len(text), func() { got = summarize(text) })
+		fuzztest.Bounded(t, len(text), func() { got = summarize(text) })
 		if !utf8.ValidString(got) || strings.ContainsFunc(got, isUnclean) || got != summarize(text) {
 			t.Errorf("summarize(%q) = %q", text, got)
 		}
@@ -332,7 +284,7 @@ func addCases(f *testing.F, pattern string, within func(raw string) []byte) {
 // FuzzTNEF holds that any winmail.dat gives clean text and files that are no
 // longer than itself, and that nothing of it is needed to end.
 func FuzzTNEF(f *testing.F) {
-	addKept(f)
+	fuzztest.AddKept(f)
 	addCases(f, "testdata/*tnef*.eml", func(raw string) []byte {
 		_, encoded, _ := strings.Cut(raw, "eJ8+I")
 		data, _ := decodeBase64([]byte("eJ8+I" + encoded))
@@ -347,7 +299,7 @@ func FuzzTNEF(f *testing.F) {
 		}}
 		var m Message
 		var err error
-		bounded(t, len(raw), func() { m, err = Convert(raw, o) })
+		fuzztest.Bounded(t, len(raw), func() { m, err = Convert(raw, o) })
 		if checkError(t, err); err != nil {
 			return
 		}
@@ -361,7 +313,7 @@ func FuzzTNEF(f *testing.F) {
 // FuzzSMIME holds that any CMS gives content that is no longer than itself, and a
 // message or an Error.
 func FuzzSMIME(f *testing.F) {
-	addKept(f)
+	fuzztest.AddKept(f)
 	addCases(f, "testdata/*smime*.eml", func(raw string) []byte {
 		_, encoded, _ := strings.Cut(raw, "\r\n\r\n")
 		data, _ := decodeBase64([]byte(encoded))
@@ -369,7 +321,7 @@ func FuzzSMIME(f *testing.F) {
 	})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var content []byte
-		bounded(t, len(data), func() { content, _ = signedContent(data) })
+		fuzztest.Bounded(t, len(data), func() { content, _ = signedContent(data) })
 		if len(content) > len(data) {
 			t.Errorf("%d octets of %d", len(content), len(data))
 		}
@@ -384,21 +336,21 @@ func FuzzSMIME(f *testing.F) {
 
 // FuzzRTF holds that any RTF gives valid text.
 func FuzzRTF(f *testing.F) {
-	addKept(f)
+	fuzztest.AddKept(f)
 	f.Add([]byte(`{\rtf1\ansi\ansicpg1252{\fonttbl{\f0 Arial;}}\pard Gr\'fc\u223?e\par{\b x}}`))
 	f.Add([]byte(`{\rtf1\fromhtml1{\*\htmltag64 <p>}\htmlrtf {\htmlrtf0 a{\*\htmltag84 &amp;}\htmlrtf &\htmlrtf0}}`))
 	f.Add([]byte("0000\x05\x00\x00\x00LZFu0000\x02a\x00\x15b"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var kind string
 		var text, out []byte
-		bounded(t, len(b), func() { kind, text = readRTF(b) })
+		fuzztest.Bounded(t, len(b), func() { kind, text = readRTF(b) })
 		if !utf8.Valid(text) {
 			t.Errorf("readRTF(%q) = %q", b, text)
 		}
 		if kindAgain, again := readRTF(b); kindAgain != kind || !slices.Equal(again, text) {
 			t.Errorf("readRTF(%q) = %q, then %q", b, text, again)
 		}
-		bounded(t, len(b), func() { out = expandRTF(b) })
+		fuzztest.Bounded(t, len(b), func() { out = expandRTF(b) })
 		if len(out) > 9*len(b)+20 {
 			t.Errorf("%d octets of %d", len(out), len(b))
 		}

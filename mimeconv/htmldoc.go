@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/html"
+
+	"heyrelay/mimeconv/charset"
 )
 
 // hasContent reports whether an HTML document shows anything: text outside of
@@ -34,7 +36,7 @@ func hasContent(doc string) bool {
 
 // bodyStart is the offset just behind a document's body tag, 0 when it has none.
 func bodyStart(doc string) int {
-	if indexFold(doc, "<body") < 0 {
+	if charset.IndexFold(doc, "<body") < 0 {
 		return 0
 	}
 	z := html.NewTokenizer(strings.NewReader(doc))
@@ -98,8 +100,8 @@ func insertAtEnd(doc, fragment string) string {
 // declareUTF8 mends what a document says of its charset: from here on it is
 // UTF-8. The rest stays as it was written.
 func declareUTF8(doc string) string {
-	from, to, ok := metaCharset(doc)
-	if !ok || charsetName(doc[from:to]) == "utf-8" {
+	from, to, ok := charset.MetaCharset(doc)
+	if !ok || charset.Name(doc[from:to]) == "utf-8" {
 		return doc
 	}
 	return doc[:from] + "utf-8" + doc[to:]

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/html"
+
+	"heyrelay/mimeconv/charset"
 )
 
 // The bounds of embedded images, in octets before base64. Gmail cuts a message
@@ -40,7 +42,7 @@ func findImages(doc string, files []file) []image {
 	}
 	delete(parts, "")
 	delete(located, "")
-	if len(located) == 0 && indexFold(doc, "cid:") < 0 {
+	if len(located) == 0 && charset.IndexFold(doc, "cid:") < 0 {
 		return nil
 	}
 	var images []image
@@ -97,7 +99,7 @@ func (i *image) locate(doc, src string, located map[string]*part) bool {
 // appendImages finds the cid: URLs from found.tagFrom up to end.
 func appendImages(images []image, doc string, found image, end int, parts map[string]*part) []image {
 	for pos := found.tagFrom; ; {
-		i := indexFold(doc[pos:end], "cid:")
+		i := charset.IndexFold(doc[pos:end], "cid:")
 		if i < 0 {
 			return images
 		}

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"heyrelay/mimeconv/charset"
 )
 
 // maxURL bounds what is made a link, in octets: no browser takes longer ones.
@@ -17,7 +19,7 @@ type link struct {
 
 // findLinks appends the URLs, www. names and mail addresses in a line, in order.
 func findLinks(links []link, line string) []link {
-	if !strings.Contains(line, "@") && !strings.Contains(line, "://") && indexFold(line, "www.") < 0 {
+	if !strings.Contains(line, "@") && !strings.Contains(line, "://") && charset.IndexFold(line, "www.") < 0 {
 		return links
 	}
 	for from := 0; from < len(line); {

@@ -4,6 +4,8 @@ import (
 	"mime"
 	"strconv"
 	"strings"
+
+	"heyrelay/mimeconv/charset"
 )
 
 // maxParameters bounds the parameters of a field. Real ones have a handful, long
@@ -86,7 +88,7 @@ func addSection(all map[string]*sections, name, section, value string) {
 
 // decode makes the value of its sections.
 func (s *sections) decode() string {
-	text, _ := decodeCharset(s.data, s.charset, false)
+	text, _, _ := charset.Decode(s.data, s.charset, false)
 	return text
 }
 

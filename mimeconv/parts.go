@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/jhillyerd/enmime/v2"
+
+	"heyrelay/mimeconv/charset"
 )
 
 // part is a node of a message's tree.
@@ -80,6 +82,21 @@ func (c *converter) decodeText(p *part) []byte {
 	}
 	c.warn(EncodingRepaired, p.id, "text behind the base64 was kept")
 	return slices.Concat(data, []byte("\n"), footer)
+}
+
+// toUTF8 converts the text of a part, and warns where its charset had to be guessed.
+func (c *converter) toUTF8(id string, data []byte, declared string, isHTML bool) string {
+	text, used, how := charset.Decode(data, declared, isHTML)
+	label := charset.Name(declared)
+	switch {
+	case how == charset.Unknown:
+		c.warn(CharsetUnknown, id, "charset %s is unknown: read as %s", quote(label), used)
+	case how == charset.Guessed && label == "":
+		c.warn(CharsetGuessed, id, "no charset declared: read as %s", used)
+	case how == charset.Guessed:
+		c.warn(CharsetGuessed, id, "charset %s does not fit: read as %s", quote(label), used)
+	}
+	return text
 }
 
 // tree reads the parts of a message. A structure that cannot be read leaves a

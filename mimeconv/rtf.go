@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"golang.org/x/text/encoding/charmap"
+
+	"heyrelay/mimeconv/charset"
 )
 
 // rtfDictionary is what the dictionary of compressed RTF begins with (MS-OXRTFCP,
@@ -242,7 +244,7 @@ func (r *rtfReader) flush() {
 	if len(r.bytes) == 0 {
 		return
 	}
-	enc, _ := lookupCharset(r.charset)
+	enc, _ := charset.Lookup(r.charset)
 	if enc == nil {
 		enc = charmap.Windows1252
 	}

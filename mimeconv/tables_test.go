@@ -89,20 +89,6 @@ func TestParseDate(t *testing.T) {
 	}
 }
 
-func TestCharsetNames(t *testing.T) {
-	for _, name := range []string{"utf-8", `"UTF8"`, "charset=utf-8", "latin1", "cp1252", "cp932", "cp936", "cp949", "cp950",
-		"utf-16le", "utf-16be", "utf-7", "ks_c_5601-1987", "big5-hkscs", "iso-8859-8-i", "koi8-u", "ibm850", "hz-gb-2312", "macintosh", "iso-2022-kr"} {
-		if enc, known := lookupCharset(charsetName(name)); enc == nil || !known {
-			t.Errorf("%s is unknown", name)
-		}
-	}
-	for _, name := range []string{"", "x-unknown", "replacement", "unknown-8bit"} {
-		if _, known := lookupCharset(charsetName(name)); known {
-			t.Errorf("%s is known", name)
-		}
-	}
-}
-
 func TestRenderText(t *testing.T) {
 	for doc, want := range map[string]string{
 		"a</br>b</p>c":                   "a\nb\n\nc",

@@ -69,30 +69,13 @@ func isBlank(s string) bool {
 	})
 }
 
-// indexFold is strings.Index for an ASCII sub in lower case, in any case. sub
-// holds a character that is no letter, which is what is searched for.
-func indexFold(s, sub string) int {
-	anchor := strings.IndexFunc(sub, func(r rune) bool { return r < 'a' || r > 'z' })
-	for pos := anchor; pos < len(s); pos++ {
-		i := strings.IndexByte(s[pos:], sub[anchor])
-		if i < 0 {
-			return -1
-		}
-		pos += i
-		start := pos - anchor
-		if hasPrefixFold(s[start:], sub) {
-			return start
-		}
-	}
-	return -1
-}
-
 // hasPrefixFold is strings.HasPrefix for a prefix in lower case, in any case.
 func hasPrefixFold(s, prefix string) bool {
 	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
 }
 
-// lastIndexFold is indexFold from the end; sub begins with what is no letter.
+// lastIndexFold is strings.LastIndex for an ASCII sub in lower case, in any case.
+// sub begins with what is no letter.
 func lastIndexFold(s, sub string) int {
 	for end := len(s); ; {
 		i := strings.LastIndexByte(s[:end], sub[0])

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/text/encoding/unicode"
+
+	"heyrelay/mimeconv/charset"
 )
 
 // TNEF is what Outlook and Exchange put a message into when they take its reader
@@ -233,7 +235,7 @@ func (t *tnef) fileProp(f *tnefFile, p mapiProp) {
 
 // string8 reads a string in the message's code page.
 func (t *tnef) string8(value []byte) string {
-	text, _ := decodeCharset(bytes.TrimRight(value, "\x00"), codepageName(t.codepage), false)
+	text, _, _ := charset.Decode(bytes.TrimRight(value, "\x00"), codepageName(t.codepage), false)
 	return text
 }
 

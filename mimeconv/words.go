@@ -6,6 +6,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/clipperhouse/uax29/v2/graphemes"
+
+	"heyrelay/mimeconv/charset"
 )
 
 // maxTitle bounds a title, in runes. Many mail programs and ticket systems cut
@@ -106,9 +108,9 @@ func isAllWords(s string) bool {
 func decodeWordsOnce(s, hint string) string {
 	var b strings.Builder
 	var data []byte // of the words just before pos that share a charset
-	var charset string
+	var label string
 	flush := func() {
-		text, _ := decodeCharset(data, charset, false)
+		text, _, _ := charset.Decode(data, label, false)
 		b.WriteString(text)
 		data = nil
 	}
@@ -129,13 +131,13 @@ func decodeWordsOnce(s, hint string) string {
 		// RFC 2047, section 6.2: white space between words is no text. A
 		// character split between two words of one charset is put together.
 		joined := len(data) > 0 && strings.Trim(between, " \t\r\n") == ""
-		if !joined || !strings.EqualFold(charset, w.charset) {
+		if !joined || !strings.EqualFold(label, w.charset) {
 			flush()
 		}
 		if !joined {
 			b.WriteString(decodeRaw(between, hint))
 		}
-		charset = w.charset
+		label = w.charset
 		data = append(data, w.data...)
 		pos = start + w.length
 	}
@@ -147,10 +149,10 @@ func decodeWordsOnce(s, hint string) string {
 // decodeRaw reads header text that is in no word. Where it is not ASCII it is
 // mostly UTF-8 (RFC 6532), else what its program uses for bodies.
 func decodeRaw(s, hint string) string {
-	if isASCII(s) {
+	if charset.IsASCII(s) {
 		return s
 	}
-	text, _ := decodeCharset([]byte(s), hint, false)
+	text, _, _ := charset.Decode([]byte(s), hint, false)
 	return text
 }
 
@@ -166,11 +168,11 @@ const maxCharsetName = 64
 
 // cutWord reads the encoded word at the beginning of s, which begins with "=?".
 func cutWord(s string) (word, bool) {
-	charset, _, ok := strings.Cut(s[2:min(len(s), maxCharsetName)], "?")
-	if !ok || charset == "" || strings.ContainsAny(charset, " \t\"<>") {
+	label, _, ok := strings.Cut(s[2:min(len(s), maxCharsetName)], "?")
+	if !ok || label == "" || strings.ContainsAny(label, " \t\"<>") {
 		return word{}, false
 	}
-	rest := s[2+len(charset)+1:]
+	rest := s[2+len(label)+1:]
 	if len(rest) < 2 || rest[1] != '?' {
 		return word{}, false
 	}
@@ -179,7 +181,7 @@ func cutWord(s string) (word, bool) {
 		return word{}, false
 	}
 	w := word{length: len(s) - len(rest) + 2 + len(text) + 2}
-	w.charset, _, _ = strings.Cut(charset, "*") // RFC 2231, section 5: a language
+	w.charset, _, _ = strings.Cut(label, "*") // RFC 2231, section 5: a language
 	switch rest[0] {
 	case 'q', 'Q':
 		w.data, _ = decodeQuotedPrintable([]byte(strings.ReplaceAll(text, "_", " ")), false)
@@ -189,14 +191,4 @@ func cutWord(s string) (word, bool) {
 		return word{}, false
 	}
 	return w, true
-}
-
-// isASCII reports whether s has no octet over 127.
-func isASCII(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if s[i] >= utf8.RuneSelf {
-			return false
-		}
-	}
-	return true
 }

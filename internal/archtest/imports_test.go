@@ -11,8 +11,14 @@ import (
 // may is the import table: which packages of the project a package may use.
 // A package that is not named here is a mistake.
 var may = map[string][]string{
+	"mimeconv":                   {"mimeconv/charset", "mimeconv/htmltext", "mimeconv/ical", "mimeconv/tnef"},
+	"mimeconv/charset":           {},
+	"mimeconv/htmltext":          {},
+	"mimeconv/ical":              {},
+	"mimeconv/tnef":              {},
+	"mimeconv/internal/fuzztest": {},
+
 	"smtpd":                    {},
-	"mimeconv":                 {},
 	"threading":                {},
 	"internal/config":          {},
 	"internal/events":          {},

@@ -1,4 +1,10 @@
-package mimeconv
+// Package charset reads text in any charset of mail as UTF-8.
+//
+// A label says what its writer's program believed, which is often wrong: so the
+// text itself is asked first. [Decode] tells what it found and how, and never
+// fails: what makes no sense in any charset is read as windows-1252, which knows
+// every octet.
+package charset
 
 import (
 	"bytes"
@@ -36,42 +42,48 @@ const (
 	maxMeta = 4 << 10
 )
 
-// decodeCharset converts text to UTF-8. Labels lie often, so the order is: what
-// is valid UTF-8; the declared charset, if it decodes cleanly; a byte order mark
-// or an HTML document's own declaration; detection; windows-1252, which can
-// read anything. The result is always valid UTF-8. The warning's code is "" when
-// nothing was guessed or repaired.
-func decodeCharset(b []byte, declared string, isHTML bool) (string, Warning) {
-	declared = charsetName(declared)
-	enc, known := lookupCharset(declared)
-	if text, w, ok := decodeShifted(b, declared, enc); ok {
-		return text, w
+// How says how the charset of a text was found.
+type How int
+
+// The ways in which a charset is found.
+const (
+	Declared How = iota // as it was declared, or nothing had to be guessed
+	Guessed             // the declared charset is missing or wrong
+	Unknown             // nobody knows the declared charset
+)
+
+// Decode converts text to UTF-8. Labels lie often, so the order is: what is valid
+// UTF-8; the declared charset, if it decodes cleanly; a byte order mark or an HTML
+// document's own declaration; detection; windows-1252, which can read anything. The
+// result is always valid UTF-8. used is the name of the charset that was used
+// instead of the declared one, "" where how is Declared.
+func Decode(b []byte, declared string, isHTML bool) (text, used string, how How) {
+	declared = Name(declared)
+	enc, known := Lookup(declared)
+	if text, used, ok := decodeShifted(b, declared, enc); ok {
+		if used == "" {
+			return text, "", Declared
+		}
+		return text, used, Guessed
 	}
 	if utf8.Valid(b) {
 		text := string(bytes.TrimPrefix(b, []byte("\xef\xbb\xbf")))
 		switch {
 		case declared != "" && !known:
-			return text, Warning{Code: CharsetUnknown, Detail: "charset " + quote(declared) + " is unknown: read as utf-8"}
-		case declared != "utf-8" && !isASCII(text):
-			return text, guessed(declared, "utf-8")
+			return text, "utf-8", Unknown
+		case declared != "utf-8" && !IsASCII(text):
+			return text, "utf-8", Guessed
 		}
-		return text, Warning{}
+		return text, "", Declared
 	}
 	if text, fits := decodeClean(enc, b); fits {
-		return text, Warning{}
+		return text, "", Declared
 	}
-	text, name := decodeGuess(b, enc, isHTML)
+	text, used = decodeGuess(b, enc, isHTML)
 	if declared != "" && !known {
-		return text, Warning{Code: CharsetUnknown, Detail: "charset " + quote(declared) + " is unknown: read as " + name}
+		return text, used, Unknown
 	}
-	return text, guessed(declared, name)
-}
-
-func guessed(declared, name string) Warning {
-	if declared == "" {
-		return Warning{Code: CharsetGuessed, Detail: "no charset declared: read as " + name}
-	}
-	return Warning{Code: CharsetGuessed, Detail: "charset " + quote(declared) + " does not fit: read as " + name}
+	return text, used, Guessed
 }
 
 // decodeGuess reads b, which is neither UTF-8 nor what it was declared to be.
@@ -85,7 +97,7 @@ func decodeGuess(b []byte, declared encoding.Encoding, isHTML bool) (text, name 
 		return text, "utf-8 with some windows-1252"
 	}
 	for _, name := range detectCharsets(b, isHTML) {
-		enc, _ := lookupCharset(name)
+		enc, _ := Lookup(name)
 		if text, ok := decodeClean(enc, b); ok {
 			return text, name
 		}
@@ -100,8 +112,8 @@ func decodeGuess(b []byte, declared encoding.Encoding, isHTML bool) (text, name 
 	return string(windows), "windows-1252"
 }
 
-// charsetName tidies a charset's name: `"UTF8"`, "charset=utf-8" and the like.
-func charsetName(s string) string {
+// Name tidies a charset's name: `"UTF8"`, "charset=utf-8" and the like.
+func Name(s string) string {
 	s = strings.ToLower(strings.Trim(s, " \t\r\n\"'"))
 	s = strings.TrimPrefix(s, "charset=")
 	switch s {
@@ -111,10 +123,10 @@ func charsetName(s string) string {
 	return s
 }
 
-// lookupCharset finds the encoding of that name, in browsers' reading (where
+// Lookup finds the encoding of that name, in browsers' reading (where
 // iso-8859-1 is windows-1252, and gb2312 is GBK). known with a nil encoding is
 // ASCII, whose label says nothing about octets over 127.
-func lookupCharset(name string) (enc encoding.Encoding, known bool) {
+func Lookup(name string) (enc encoding.Encoding, known bool) {
 	switch name {
 	case "":
 		return nil, false
@@ -150,16 +162,18 @@ func lookupCharset(name string) (enc encoding.Encoding, known bool) {
 }
 
 // decodeShifted reads text in a charset that can look like ASCII, or like UTF-8
-// with NULs. ok is false where b is nothing of the kind.
-func decodeShifted(b []byte, declared string, enc encoding.Encoding) (_ string, _ Warning, ok bool) {
-	escapes, nuls := bytes.IndexByte(b, 0x1b) >= 0 || bytes.IndexByte(b, shiftOut) >= 0, bytes.IndexByte(b, 0) >= 0
+// with NULs; used is its name where it is not the declared one. ok is false where b
+// is nothing of the kind.
+func decodeShifted(b []byte, declared string, enc encoding.Encoding) (text, used string, ok bool) {
+	escapes := bytes.IndexByte(b, 0x1b) >= 0 || bytes.IndexByte(b, shiftOut) >= 0
+	nuls := bytes.IndexByte(b, 0) >= 0
 	if escapes || nuls {
 		if guess, name := guessShifted(b); guess != nil {
 			text, ok := decodeClean(guess, b)
 			if strings.HasPrefix(declared, name) {
-				return text, Warning{}, ok
+				name = ""
 			}
-			return text, guessed(declared, name), ok
+			return text, name, ok
 		}
 	}
 	switch {
@@ -168,9 +182,9 @@ func decodeShifted(b []byte, declared string, enc encoding.Encoding) (_ string, 
 		strings.HasPrefix(declared, "hz-") && bytes.Contains(b, []byte("~{")),
 		enc == utf7.UTF7 && bytes.IndexByte(b, '+') >= 0:
 		text, ok := decodeClean(enc, b)
-		return text, Warning{}, ok
+		return text, "", ok
 	}
-	return "", Warning{}, false
+	return "", "", false
 }
 
 // guessShifted knows ISO-2022-JP by its escapes and UTF-16 by the NULs of its
@@ -247,30 +261,31 @@ func isClean(text []byte) bool {
 func ownDeclaration(b []byte, isHTML bool) (encoding.Encoding, string) {
 	switch {
 	case bytes.HasPrefix(b, []byte("\xff\xfe")), bytes.HasPrefix(b, []byte("\xfe\xff")):
-		enc, _ := lookupCharset("utf-16")
+		enc, _ := Lookup("utf-16")
 		return enc, "utf-16"
 	case isHTML:
 		html := string(b[:min(len(b), maxMeta)])
-		if from, to, ok := metaCharset(html); ok {
-			name := charsetName(html[from:to])
-			enc, _ := lookupCharset(name)
+		if from, to, ok := MetaCharset(html); ok {
+			name := Name(html[from:to])
+			enc, _ := Lookup(name)
 			return enc, name
 		}
 	}
 	return nil, ""
 }
 
-// metaCharset finds the charset in a meta element, in either of its forms.
-func metaCharset(html string) (from, to int, ok bool) {
+// MetaCharset finds the charset in a meta element of an HTML document, in either of
+// its forms: it is html[from:to].
+func MetaCharset(html string) (from, to int, ok bool) {
 	html = html[:min(len(html), maxMeta)]
 	for pos := 0; ; {
-		i := indexFold(html[pos:], "<meta")
+		i := IndexFold(html[pos:], "<meta")
 		if i < 0 {
 			return 0, 0, false
 		}
 		pos += i + len("<meta")
 		tag, _, _ := strings.Cut(html[pos:], ">")
-		i = indexFold(tag, "charset=")
+		i = IndexFold(tag, "charset=")
 		if i < 0 {
 			continue
 		}

@@ -1,0 +1,34 @@
+package charset
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// IsASCII reports whether s has no octet over 127.
+func IsASCII(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+// IndexFold is strings.Index for an ASCII sub in lower case, in any case. sub holds
+// a character that is no letter, which is what is searched for.
+func IndexFold(s, sub string) int {
+	anchor := strings.IndexFunc(sub, func(r rune) bool { return r < 'a' || r > 'z' })
+	for pos := anchor; pos < len(s); pos++ {
+		i := strings.IndexByte(s[pos:], sub[anchor])
+		if i < 0 {
+			return -1
+		}
+		pos += i
+		start := pos - anchor
+		if len(s)-start >= len(sub) && strings.EqualFold(s[start:start+len(sub)], sub) {
+			return start
+		}
+	}
+	return -1
+}

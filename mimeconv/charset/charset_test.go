@@ -1,0 +1,62 @@
+package charset
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"heyrelay/mimeconv/internal/fuzztest"
+)
+
+func TestNames(t *testing.T) {
+	for _, name := range []string{"utf-8", `"UTF8"`, "charset=utf-8", "latin1", "cp1252", "cp932", "cp936", "cp949", "cp950",
+		"utf-16le", "utf-16be", "utf-7", "ks_c_5601-1987", "big5-hkscs", "iso-8859-8-i", "koi8-u", "ibm850", "hz-gb-2312", "macintosh", "iso-2022-kr"} {
+		if enc, known := Lookup(Name(name)); enc == nil || !known {
+			t.Errorf("%s is unknown", name)
+		}
+	}
+	for _, name := range []string{"", "x-unknown", "replacement", "unknown-8bit"} {
+		if _, known := Lookup(Name(name)); known {
+			t.Errorf("%s is known", name)
+		}
+	}
+}
+
+// TestDetectionIsStable: charsets that are equally likely always come in the same
+// order, though the detector's recognizers race.
+func TestDetectionIsStable(t *testing.T) {
+	// Chinese in GBK, which could as well be Big5 or EUC-JP.
+	text := []byte("\xc4\xe3\xba\xc3\xa3\xac\xca\xc0\xbd\xe7\xa1\xa3\xce\xd2\xc3\xc7\xd2\xd1\xbe\xad\xca\xd5\xb5\xbd\xc4\xfa\xb5\xc4\xb6\xa9\xb5\xa5")
+	first := detectCharsets(text, false)
+	if len(first) < 3 {
+		t.Fatalf("only %v: the test needs a tie", first)
+	}
+	for range 200 {
+		if again := detectCharsets(text, false); !slices.Equal(again, first) {
+			t.Fatalf("%v, then %v", first, again)
+		}
+	}
+}
+
+// FuzzCharset holds that text comes out in UTF-8, and as it was if it was that.
+func FuzzCharset(f *testing.F) {
+	for _, name := range []string{"", "utf-8", "iso-8859-1", "utf-16", "utf-7", "iso-2022-jp", "gb18030", "x"} {
+		f.Add([]byte("Gr\xc3\xbc\xc3\x9fe"), name)
+		f.Add([]byte("Gr\xfc\xdfe \x1b$B+AAA- \x00"), name)
+	}
+	f.Fuzz(func(t *testing.T, b []byte, declared string) {
+		var text, used string
+		var how How
+		fuzztest.Bounded(t, len(b), func() { text, used, how = Decode(b, declared, len(b)%2 == 0) })
+		if !utf8.ValidString(text) || !utf8.ValidString(used) || (used == "") != (how == Declared) {
+			t.Errorf("Decode(%q, %q) = %q, %q, %d", b, declared, text, used, how)
+		}
+		if again, u, h := Decode(b, declared, len(b)%2 == 0); again != text || u != used || h != how {
+			t.Errorf("Decode(%q, %q) = %q, then %q", b, declared, text, again)
+		}
+		if declared == "utf-8" && utf8.Valid(b) && !strings.ContainsAny(string(b), "\x00\x1b\ufeff") && text != string(b) {
+			t.Errorf("Decode(%q) = %q", b, text)
+		}
+	})
+}

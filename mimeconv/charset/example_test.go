@@ -1,0 +1,18 @@
+package charset_test
+
+import (
+	"fmt"
+
+	"heyrelay/mimeconv/charset"
+)
+
+// A label that does not fit is not believed.
+func ExampleDecode() {
+	text, used, how := charset.Decode([]byte("Gr\xc3\xbc\xc3\x9fe"), "iso-8859-1", false)
+	fmt.Println(text, used, how == charset.Guessed)
+	text, used, how = charset.Decode([]byte("Gr\xfc\xdfe"), "iso-8859-1", false)
+	fmt.Printf("%s %q %v\n", text, used, how == charset.Declared)
+	// Output:
+	// Grüße utf-8 true
+	// Grüße "" true
+}
