@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -90,9 +91,18 @@ func printEntries(p *program, entries []spool.Entry) error {
 			state += ", outcome unknown"
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%s\t%s\t%s\n", e.QueueID, state, e.Accepted.Local().Format(time.DateTime),
-			e.Route, e.Attempts, e.ConvoID, strings.Join(e.Targets, " "), e.Title, e.Reason)
+			e.Route, e.Attempts, e.ConvoID, addressesOf(e), e.Title, e.Reason)
 	}
 	return w.Flush()
+}
+
+// addressesOf lists the recipients of an entry: "a@example.com, b@example.com, cc c@example.com".
+func addressesOf(e spool.Entry) string {
+	all := slices.Clone(e.To)
+	for _, a := range e.Cc {
+		all = append(all, "cc "+a)
+	}
+	return strings.Join(all, ", ")
 }
 
 type queueShowCmd struct {

@@ -88,18 +88,6 @@ func Email(t spool.Task, creator int64) heymarket.Email {
 		m.ConvoID = t.ConvoID
 		return m
 	}
-	m.ConvTitle, m.Targets = t.Title, Targets(t)
+	m.ConvTitle, m.Targets = t.Title, heymarket.Targets(t.To, t.Cc)
 	return m
-}
-
-// Targets are a task's recipients as the API writes them, one address each.
-func Targets(t spool.Task) []string {
-	targets := make([]string, 0, len(t.To)+len(t.Cc))
-	for _, a := range t.To {
-		targets = append(targets, "to:"+a)
-	}
-	for _, a := range t.Cc {
-		targets = append(targets, "cc:"+a)
-	}
-	return targets
 }

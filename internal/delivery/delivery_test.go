@@ -527,11 +527,6 @@ func TestEmailSaysTheSubjectOfAReply(t *testing.T) {
 	}
 }
 
-func ExampleTargets() {
-	fmt.Println(Targets(spool.Task{To: []string{"ann@example.com"}, Cc: []string{"bob@example.com"}}))
-	// Output: [to:ann@example.com cc:bob@example.com]
-}
-
 // After the clock was set back, a search by time looks at a time in which nothing
 // was sent: that it finds nothing proves nothing.
 func TestSearchOfAnotherTime(t *testing.T) {

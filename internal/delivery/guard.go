@@ -96,7 +96,7 @@ func (g *guard) route(name string) *routeGuard {
 func (s *Scheduler) forbidden(o spool.Outcome) spool.Outcome {
 	t, now := o.Task, s.o.Now()
 	r := s.guard(t.Team).route(t.Route)
-	who := strings.Join(Targets(t), " ")
+	who := strings.Join(heymarket.Targets(t.To, t.Cc), " ")
 	first, again := r.denied[who]
 	if again && !r.sent.Before(first) {
 		delete(r.denied, who)

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"heyrelay/internal/events"
+	"heyrelay/internal/heymarket"
 	"heyrelay/internal/spool"
 )
 
@@ -11,7 +12,7 @@ import (
 func (s *Scheduler) event(o spool.Outcome) events.Event {
 	t, now := o.Task, s.o.Now()
 	e := events.Event{
-		Time: now, QueueID: t.QueueID, LocalID: t.LocalID, Sender: t.Sender, To: Targets(t), Route: t.Route, Team: t.Team, Title: t.Title,
+		Time: now, QueueID: t.QueueID, LocalID: t.LocalID, Sender: t.Sender, To: heymarket.Targets(t.To, t.Cc), Route: t.Route, Team: t.Team, Title: t.Title,
 		Convo: o.ConvoID, Message: o.MessageID, Attempt: t.Attempt, Status: o.Status, APIID: o.APIID, Reason: o.Reason, Due: o.Due,
 	}
 	if o.ConvoID == 0 {

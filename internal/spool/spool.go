@@ -409,7 +409,8 @@ type Entry struct {
 	Unknown  bool      `json:"outcome_unknown,omitempty"`
 	Route    string    `json:"route"`
 	Sender   string    `json:"sender"`
-	Targets  []string  `json:"targets"`
+	To       []string  `json:"to"`
+	Cc       []string  `json:"cc,omitempty"`
 	Title    string    `json:"title"`
 	Attempts int       `json:"attempts"`
 	Due      time.Time `json:"due,omitzero"`

@@ -210,7 +210,7 @@ func count(t *testing.T, r spool.Reader, api *sandbox.Sandbox, handed []time.Tim
 			want = 0
 		}
 		if arrived[e.QueueID] != want {
-			t.Errorf("%s is %s (%s) and arrived %d times", e.QueueID, e.State, strings.Join(e.Targets, " "), arrived[e.QueueID])
+			t.Errorf("%s is %s (%s) and arrived %d times", e.QueueID, e.State, strings.Join(e.To, " "), arrived[e.QueueID])
 		}
 	}
 	t.Logf("states %v, digest of what became of each %x", states, digest.Sum64())

@@ -142,7 +142,7 @@ var operatorCases = []testCase{
 		f.moved(spool.Moved{Requests: 2})(f.operator.Forget(f.Context(), "Alice@example.com"))
 		f.state("Q2", spool.Dropped)
 		s, err := f.Show(f.Context(), "Q1")
-		if err != nil || s.Title != "" || len(s.Requests[0].Targets) != 0 || len(s.Requests[1].Targets) != 1 {
+		if err != nil || s.Title != "" || len(s.Requests[0].To) != 0 || len(s.Requests[1].To) != 1 {
 			f.Errorf("the story is %+v (%v), want one without alice", s, err)
 		}
 		f.moved(spool.Moved{})(f.operator.Retry(f.Context(), f.now, spool.Filter{}, spool.RetryOptions{}))

@@ -45,7 +45,7 @@ var readCases = []testCase{
 		}
 		want := spool.Entry{
 			QueueID: "Q1", LocalID: "Q1-0", Accepted: epoch, State: "deferred", Route: "support", Sender: "app@example.com",
-			Targets: []string{"to:alice@example.com"}, Title: "One", Attempts: 1, Due: epoch.Add(time.Minute), Reason: "server error",
+			To: []string{"alice@example.com"}, Title: "One", Attempts: 1, Due: epoch.Add(time.Minute), Reason: "server error",
 		}
 		if !reflect.DeepEqual(list[1], want) {
 			f.Errorf("the entry is\n%+v, want\n%+v", list[1], want)
@@ -60,7 +60,7 @@ var readCases = []testCase{
 		if err != nil {
 			f.Fatal(err)
 		}
-		if len(s.Requests) != 2 || s.Requests[1].Targets[0] != "to:bob@example.com" || s.Requests[0].Priority != "bulk" || s.Requests[0].Joined {
+		if len(s.Requests) != 2 || s.Requests[1].To[0] != "bob@example.com" || s.Requests[0].Priority != "bulk" || s.Requests[0].Joined {
 			f.Errorf("the requests are %+v", s.Requests)
 		}
 		s.Requests = nil

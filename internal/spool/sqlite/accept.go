@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
 
 	"heyrelay/internal/spool"
@@ -60,16 +59,16 @@ func (w *writer) accept(m *spool.Message) (spool.Receipt, error) {
 
 const (
 	sqlRepeated = `
-SELECT id, queue_id, digest FROM message
+SELECT id, queue_id, content_digest FROM message
  WHERE fingerprint = ? AND accepted >= ? ORDER BY accepted DESC, id DESC LIMIT 1`
 
-	sqlReports = `UPDATE message SET reports = max(reports, ?) WHERE id = ?` // this client may be told in its reply, too
+	sqlReports = `UPDATE message SET reports_after = max(reports_after, ?) WHERE id = ?` // this client may be told in its reply, too
 	sqlMessage = `
-INSERT INTO message (queue_id, accepted, client, sender, route, team, inbox, title, warnings, fingerprint, weak,
-                     envelope_id, return, reports, digest)
+INSERT INTO message (queue_id, accepted, client, sender, route, team, inbox, title, warnings, fingerprint, weak_fingerprint,
+                     envelope_id, return, reports_after, content_digest)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
-	sqlContent = `INSERT INTO content (message, html, start, text, raw) VALUES (?, ?, ?, ?, ?)`
+	sqlContent = `INSERT INTO content (message, html, subject_offset, text, raw) VALUES (?, ?, ?, ?, ?)`
 )
 
 // repeated finds the message that m repeats, and queues again what of it failed.
@@ -124,12 +123,12 @@ const (
 	// The key holds scope and members already. That they are compared all the
 	// same is what stands between a wrong key and a message to the wrong people.
 	sqlFind = `
-SELECT c.id, c.base, c.used FROM link l JOIN conversation c ON c.id = l.conversation
- WHERE l.key = ? AND c.team = ? AND c.inbox = ? AND c.members = ?`
+SELECT c.id, c.base_subject, c.last_used FROM link l JOIN conversation c ON c.id = l.conversation
+ WHERE l.key = ? AND c.team = ? AND c.inbox = ? AND c.participants = ?`
 
-	sqlUsed = `UPDATE conversation SET used = ? WHERE id = ?`
+	sqlUsed = `UPDATE conversation SET last_used = ? WHERE id = ?`
 
-	sqlConversation = `INSERT INTO conversation (team, inbox, members, title, base, used) VALUES (?, ?, ?, ?, ?, ?)`
+	sqlConversation = `INSERT INTO conversation (team, inbox, participants, title, base_subject, last_used) VALUES (?, ?, ?, ?, ?, ?)`
 )
 
 // find returns the conversation of a request and which of its keys found it, or a
@@ -167,12 +166,12 @@ func (w *writer) look(m *spool.Message, r *spool.Request, c *conversation) (int,
 
 const (
 	sqlKnown = `
-SELECT id, base, used, inbox = ? AND members = ? FROM conversation
+SELECT id, base_subject, last_used, inbox = ? AND participants = ? FROM conversation
  WHERE team = ? AND convo_id = ? AND convo_id <> 0 LIMIT 1`
 
 	sqlWanted = `
-SELECT c.id, c.base, c.used, r.inbox = ? AND r.members = ? FROM request r JOIN conversation c ON c.id = r.conversation
- WHERE r.team = ? AND r.wanted = ? AND r.wanted <> 0 AND r.state <= 4 LIMIT 1`
+SELECT c.id, c.base_subject, c.last_used, r.inbox = ? AND r.participants = ? FROM request r JOIN conversation c ON c.id = r.conversation
+ WHERE r.team = ? AND r.requested_convo_id = ? AND r.requested_convo_id <> 0 AND r.` + isOpen + ` LIMIT 1`
 )
 
 // named finds the conversation that has the convo_id that the application named,
@@ -196,8 +195,8 @@ func (w *writer) named(m *spool.Message, r *spool.Request, c *conversation) (int
 }
 
 const sqlRequest = `
-INSERT INTO request (message, conversation, joined, clue, lane, local_id, targets, members, team, inbox, route,
-                     priority, effective_priority, subject_line, replied, dsn, state, seq, due, wanted, call)
+INSERT INTO request (message, conversation, joined, lookup_name, lane, local_id, recipients, participants, team, inbox, route,
+                     priority, effective_priority, subject_line, auto_replied, dsn, state, seq, due, requested_convo_id, call)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?)`
 
 func (w *writer) insertRequest(m *spool.Message, r *spool.Request, message int64, c conversation, joined int) (int64, error) {
@@ -219,7 +218,7 @@ func (w *writer) insertRequest(m *spool.Message, r *spool.Request, message int64
 	if c.wanted != 0 {
 		replies, first = true, spool.CheckConversation
 	}
-	id, err := w.insert(sqlRequest, message, c.id, joined >= 0, clue(r, joined), lane, r.LocalID, targets(r), r.Participants, m.Team, m.Inbox, m.Route,
+	id, err := w.insert(sqlRequest, message, c.id, joined >= 0, clue(r, joined), lane, r.LocalID, recipients{r.To, r.Cc}.encode(), r.Participants, m.Team, m.Inbox, m.Route,
 		r.Priority, r.Priority, replies && changed, replied, askedFor(r), state, seq, c.wanted, first)
 	w.entered(m.Route, state)
 	return id, err
@@ -234,7 +233,7 @@ func clue(r *spool.Request, joined int) string {
 }
 
 const (
-	sqlHead              = `SELECT id, effective_priority FROM request WHERE lane = ? AND state BETWEEN 1 AND 4`
+	sqlHead              = `SELECT id, effective_priority FROM request WHERE lane = ? AND ` + isHead
 	sqlEffectivePriority = `UPDATE request SET effective_priority = ? WHERE id = ?`
 )
 
@@ -289,15 +288,15 @@ func (w *writer) record(r *spool.Request, message, conversation int64) (same boo
 }
 
 const (
-	sqlGone = `SELECT id, conversation, route, state, priority FROM request WHERE message = ? AND state IN (7, 8) ORDER BY id`
+	sqlGone = `SELECT id, conversation, route, state, priority FROM request WHERE message = ? AND ` + isUnsent + ` ORDER BY id`
 
 	// A new trial. Where every answer was definite, whether it opens or replies
 	// is decided anew: its conversation may have begun without it. One that its
 	// application named is looked at again.
 	sqlRevive = `
 UPDATE request
-   SET state = ?, seq = ?, due = 0, lane = conversation, effective_priority = priority, hold = '', trial = attempts + 1,
-       call = wanted <> 0 AND NOT unknown, refusal = 0, alive = 0, reply_to = CASE WHEN unknown THEN reply_to END
+   SET state = ?, seq = ?, due = 0, lane = conversation, effective_priority = priority, hold = '', trial_attempt = attempts + 1,
+       call = requested_convo_id <> 0 AND NOT unknown, refused_attempt = 0, conversation_alive = 0, reply_to = CASE WHEN unknown THEN reply_to END
  WHERE id = ?`
 )
 
@@ -342,7 +341,7 @@ func (w *writer) requeue(r *chosen) error {
 
 const (
 	sqlByQueueID = `SELECT id FROM message WHERE queue_id = ?`
-	sqlHeard     = `UPDATE message SET fingerprint = NULL WHERE id = ? AND weak = 1 AND fingerprint IS NOT NULL`
+	sqlHeard     = `UPDATE message SET fingerprint = NULL WHERE id = ? AND weak_fingerprint = 1 AND fingerprint IS NOT NULL`
 )
 
 // ConfirmReply implements spool.Store.
@@ -359,17 +358,4 @@ func (s *Store) ConfirmReply(ctx context.Context, queueID string) error {
 		return w.exec(sqlHeard, id)
 	})
 	return err
-}
-
-// targets are the recipients as the API wants them, as JSON.
-func targets(r *spool.Request) string {
-	list := make([]string, 0, len(r.To)+len(r.Cc))
-	for _, a := range r.To {
-		list = append(list, "to:"+a)
-	}
-	for _, a := range r.Cc {
-		list = append(list, "cc:"+a)
-	}
-	b, _ := json.Marshal(list) // strings always marshal
-	return string(b)
 }

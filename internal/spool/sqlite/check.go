@@ -20,26 +20,26 @@ SELECT quick_check FROM pragma_quick_check WHERE quick_check <> 'ok'`},
 	{"a row refers to one that does not exist", `
 SELECT format('%s %s -> %s', "table", rowid, parent) FROM pragma_foreign_key_check`},
 	{"a lane has more than one head", `
-SELECT format('lane %d', lane) FROM request WHERE state IN (1, 2, 3, 4) GROUP BY lane HAVING count(*) > 1`},
+SELECT format('lane %d', lane) FROM request WHERE ` + isAnyHead + ` GROUP BY lane HAVING count(*) > 1`},
 	{"a lane waits without a head", `
 SELECT format('lane %d', lane)
-  FROM (SELECT lane FROM request WHERE state = 0 EXCEPT SELECT lane FROM request WHERE state IN (1, 2, 3, 4))`},
+  FROM (SELECT lane FROM request WHERE ` + isQueued + ` EXCEPT SELECT lane FROM request WHERE ` + isAnyHead + `)`},
 	{"a head is less urgent than what waits behind it", `
 SELECT format('request %d', h.id) FROM request h
- WHERE h.state IN (1, 2, 3, 4) AND h.effective_priority > (SELECT min(q.effective_priority) FROM request q WHERE q.lane = h.lane AND q.state = 0)`},
+ WHERE h.` + isAnyHead + ` AND h.effective_priority > (SELECT min(q.effective_priority) FROM request q WHERE q.lane = h.lane AND q.` + isQueued + `)`},
 	{"a request and its conversation differ in team, inbox or participants", `
 SELECT format('request %d', r.id)
   FROM request r JOIN conversation c ON c.id = r.conversation
- WHERE c.members <> 'forgotten' AND r.members <> c.members OR r.inbox <> c.inbox OR r.team <> c.team`},
+ WHERE c.participants <> 'forgotten' AND r.participants <> c.participants OR r.inbox <> c.inbox OR r.team <> c.team`},
 	{"a convo_id stands for different participants", `
 SELECT format('convo_id %d of team %s', convo_id, team) FROM conversation
- WHERE convo_id <> 0 GROUP BY team, convo_id HAVING count(DISTINCT members) > 1`},
+ WHERE convo_id <> 0 GROUP BY team, convo_id HAVING count(DISTINCT participants) > 1`},
 	{"a key stands for no conversation", `
 SELECT format('key %s', hex(key)) FROM link l
  WHERE NOT EXISTS (SELECT 1 FROM conversation c WHERE c.id = l.conversation)`},
 	{"a request that waits has no content", `
 SELECT format('request %d', id) FROM request
- WHERE state <= 4 AND NOT EXISTS (SELECT 1 FROM content WHERE content.message = request.message)`},
+ WHERE ` + isOpen + ` AND NOT EXISTS (SELECT 1 FROM content WHERE content.message = request.message)`},
 	{"a message has no request", `
 SELECT format('message %s', queue_id) FROM message
  WHERE NOT EXISTS (SELECT 1 FROM request WHERE request.message = message.id)`},
@@ -51,17 +51,17 @@ SELECT format('request %d', r.id) FROM request r
     OR (SELECT COALESCE(max(n), 0) FROM attempt a WHERE a.request = r.id) <> r.attempts`},
 	{"an attempt under way has ended, or decided nothing", `
 SELECT format('request %d', r.id) FROM request r JOIN attempt a ON a.request = r.id AND a.n = r.attempts
- WHERE r.state = 3 AND (a.ended <> 0 OR r.reply_to IS NULL)`},
+ WHERE r.` + isActive + ` AND (a.ended <> 0 OR r.reply_to IS NULL)`},
 	{"an attempt under way asks for something else than its request", `
 SELECT format('request %d', r.id) FROM request r JOIN attempt a ON a.request = r.id AND a.n = r.attempts
- WHERE r.state = 3 AND a.call <> r.call`},
+ WHERE r.` + isActive + ` AND a.call <> r.call`},
 	{"a request is sent into a conversation that its application named and nobody looked at", `
 SELECT format('request %d', id) FROM request r
- WHERE wanted <> 0 AND state <= 4 AND call = 0
-   AND NOT EXISTS (SELECT 1 FROM attempt a WHERE a.request = r.id AND a.call = 1 AND a.ended <> 0)`},
+ WHERE requested_convo_id <> 0 AND ` + isOpen + ` AND ` + callIsSend + `
+   AND NOT EXISTS (SELECT 1 FROM attempt a WHERE a.request = r.id AND a.` + callIsCheck + ` AND a.ended <> 0)`},
 	{"a request was refused or named by an attempt that it did not make", `
 SELECT format('request %d', id) FROM request
- WHERE refusal < 0 OR refusal > attempts OR named < 1 OR named > attempts + 1 OR trial < 1 OR trial > attempts + 1`},
+ WHERE refused_attempt < 0 OR refused_attempt > attempts OR local_id_since < 1 OR local_id_since > attempts + 1 OR trial_attempt < 1 OR trial_attempt > attempts + 1`},
 	{"the ledger does not count what is there", `
 SELECT format('route %s, state %d: %d counted, %d there', route, state, sum(counted), sum(there))
   FROM (SELECT route, state, n - gone AS counted, 0 AS there FROM counter

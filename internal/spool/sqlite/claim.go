@@ -3,9 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
 	"heyrelay/internal/spool"
@@ -40,7 +38,7 @@ type gateClass struct {
 	class spool.Priority
 }
 
-const sqlNextDue = `SELECT due FROM request WHERE state IN (2, 3) ORDER BY due LIMIT 1`
+const sqlNextDue = `SELECT due FROM request WHERE ` + isTimed + ` ORDER BY due LIMIT 1`
 
 func (c *claim) claim(rooms []spool.Capacity) error {
 	if err := c.wake(); err != nil {
@@ -67,12 +65,12 @@ func (c *claim) wait(t time.Time) {
 }
 
 const (
-	sqlDue = `SELECT id, route, state FROM request WHERE state IN (2, 3) AND due <= ? ORDER BY due LIMIT 500`
+	sqlDue = `SELECT id, route, state FROM request WHERE ` + isTimed + ` AND due <= ? ORDER BY due LIMIT 500`
 
 	// A lease is never too long, and too long a sleep is seldom.
-	sqlOverslept = `SELECT id, route, state FROM request WHERE state IN (2, 3) AND due > ? AND state = 2 LIMIT 500`
+	sqlOverslept = `SELECT id, route, state FROM request WHERE ` + isTimed + ` AND due > ? AND ` + isDeferred + ` LIMIT 500`
 
-	sqlWake = `UPDATE request SET state = 1, due = 0, unknown = unknown OR state = 3 AND call = 0, seq = ? WHERE id = ?`
+	sqlWake = `UPDATE request SET state = ` + ready + `, due = 0, unknown = unknown OR ` + isActive + ` AND ` + callIsSend + `, seq = ? WHERE id = ?`
 )
 
 // wake makes ready what slept and is due, and what was claimed and is lost: a
@@ -190,7 +188,7 @@ func (c *claim) pick(room spool.Capacity, tick int64) (h head, ok bool, err erro
 // would step through all that waits in the place: so it begins at the next inbox.
 const sqlReady = `
 SELECT id, route, inbox FROM request
- WHERE state = 1 AND team = ? AND effective_priority = ? AND (route, inbox) >= (?, ? + 1) ORDER BY route, inbox, seq LIMIT 1`
+ WHERE ` + isReady + ` AND team = ? AND effective_priority = ? AND (route, inbox) >= (?, ? + 1) ORDER BY route, inbox, seq LIMIT 1`
 
 // turnOf is the oldest head of the place after the one served last.
 func (c *claim) turnOf(g gateClass, probe bool, later *time.Time) (h head, ok bool, err error) {
@@ -246,25 +244,25 @@ func (c *claim) come(t time.Time) bool {
 
 const (
 	sqlTask = `
-SELECT r.attempts + 1, r.local_id, r.targets, r.route, r.team, r.subject_line, r.unknown,
-       COALESCE(r.reply_to, NULLIF(r.wanted, 0), c.convo_id), r.call, r.alive, r.lane < 0,
-       r.wanted <> 0 AND EXISTS (SELECT 1 FROM conversation
-                                  WHERE team = r.team AND convo_id = r.wanted AND convo_id <> 0 AND members <> r.members),
-       COALESCE((SELECT reason FROM attempt WHERE request = r.id AND n = r.refusal), ''),
-       COALESCE((SELECT status FROM attempt WHERE request = r.id AND n = r.refusal), 0),
-       COALESCE((SELECT began FROM attempt WHERE request = r.id AND n = r.trial), 0),
-       COALESCE((SELECT max(lifted) FROM gate WHERE team = r.team AND route IN ('', r.route) AND inbox IN (0, r.inbox)), 0),
-       COALESCE((SELECT began FROM attempt WHERE request = r.id AND n >= r.named AND call = 0 ORDER BY n LIMIT 1), 0),
-       COALESCE((SELECT began FROM attempt WHERE request = r.id AND n >= r.named AND call = 0 ORDER BY n DESC LIMIT 1), 0),
+SELECT r.attempts + 1, r.local_id, r.recipients, r.route, r.team, r.subject_line, r.unknown,
+       COALESCE(r.reply_to, NULLIF(r.requested_convo_id, 0), c.convo_id), r.call, r.conversation_alive, r.lane < 0,
+       r.requested_convo_id <> 0 AND EXISTS (SELECT 1 FROM conversation
+                                  WHERE team = r.team AND convo_id = r.requested_convo_id AND convo_id <> 0 AND participants <> r.participants),
+       COALESCE((SELECT reason FROM attempt WHERE request = r.id AND n = r.refused_attempt), ''),
+       COALESCE((SELECT status FROM attempt WHERE request = r.id AND n = r.refused_attempt), 0),
+       COALESCE((SELECT began FROM attempt WHERE request = r.id AND n = r.trial_attempt), 0),
+       COALESCE((SELECT max(released) FROM gate WHERE team = r.team AND route IN ('', r.route) AND inbox IN (0, r.inbox)), 0),
+       COALESCE((SELECT began FROM attempt WHERE request = r.id AND n >= r.local_id_since AND ` + callIsSend + ` ORDER BY n LIMIT 1), 0),
+       COALESCE((SELECT began FROM attempt WHERE request = r.id AND n >= r.local_id_since AND ` + callIsSend + ` ORDER BY n DESC LIMIT 1), 0),
        r.dsn, r.delayed,
-       m.queue_id, m.sender, r.inbox, m.title, m.accepted, x.html, x.start, x.text
+       m.queue_id, m.sender, r.inbox, m.title, m.accepted, x.html, x.subject_offset, x.text
   FROM request r
   JOIN message m ON m.id = r.message
   JOIN conversation c ON c.id = r.conversation
   JOIN content x ON x.message = r.message
  WHERE r.id = ?`
 
-	sqlClaim   = `UPDATE request SET state = 3, due = ?, attempts = ?, reply_to = ? WHERE id = ?`
+	sqlClaim   = `UPDATE request SET state = ` + active + `, due = ?, attempts = ?, reply_to = ? WHERE id = ?`
 	sqlAttempt = `INSERT INTO attempt (request, n, began, call) VALUES (?, ?, ?, ?)`
 )
 
@@ -308,11 +306,11 @@ func (c *claim) past(at int64) int64 {
 // load reads all that a call needs.
 func (c *claim) load(id int64) (spool.Task, error) {
 	t := spool.Task{Request: id}
-	var recipients, asked string
+	var addresses, asked string
 	var line bool
 	var tried, lifted, first, last, accepted int64
 	ok, err := c.get(sqlTask, []any{id},
-		&t.Attempt, &t.LocalID, &recipients, &t.Route, &t.Team, &line, &t.Unknown,
+		&t.Attempt, &t.LocalID, &addresses, &t.Route, &t.Team, &line, &t.Unknown,
 		&t.ConvoID, &t.Call, &t.ConversationAlive, &t.Detached, &t.ConvoConflict,
 		&t.Refused, &t.RefusedStatus, &tried, &lifted, &first, &last,
 		&asked, &t.Delayed,
@@ -330,25 +328,11 @@ func (c *claim) load(id int64) (spool.Task, error) {
 	if line {
 		t.Subject = t.Title
 	}
-	if t.To, t.Cc, err = recipientsOf(recipients); err != nil {
+	r, err := decodeRecipients(addresses)
+	if err != nil {
 		return t, err
 	}
+	t.To, t.Cc = r.To, r.Cc
 	t.DSN, err = askedOf(asked)
 	return t, err
-}
-
-// recipientsOf reads what targets wrote.
-func recipientsOf(s string) (to, cc []string, err error) {
-	var list []string
-	if err := json.Unmarshal([]byte(s), &list); err != nil {
-		return nil, nil, fmt.Errorf("%w: targets %q: %w", spool.ErrCorrupt, s, err)
-	}
-	for _, target := range list {
-		if a, ok := strings.CutPrefix(target, "to:"); ok {
-			to = append(to, a)
-		} else {
-			cc = append(cc, strings.TrimPrefix(target, "cc:"))
-		}
-	}
-	return to, cc, nil
 }

@@ -20,7 +20,7 @@ func TestPlans(t *testing.T) {
 		"find":     {sqlFind, []string{"l USING PRIMARY KEY (key=?)", "c USING INTEGER PRIMARY KEY (rowid=?)"}},
 		"known":    {sqlKnown, []string{"conversation USING INDEX conversation_convo (team=? AND convo_id=?)"}},
 		"wanted": {sqlWanted, []string{
-			"r USING INDEX request_wanted (team=? AND wanted=?)", "c USING INTEGER PRIMARY KEY (rowid=?)"}},
+			"r USING INDEX request_requested_convo (team=? AND requested_convo_id=?)", "c USING INTEGER PRIMARY KEY (rowid=?)"}},
 		"used":        {sqlUsed, []string{"conversation USING INTEGER PRIMARY KEY (rowid=?)"}},
 		"head":        {sqlHead, []string{"request USING INDEX request_head (lane=?)"}},
 		"class":       {sqlEffectivePriority, []string{byID}},
@@ -78,7 +78,7 @@ func TestPlans(t *testing.T) {
 		"leave": {sqlLeave, []string{byID}},
 		"calm": {sqlCalm, []string{
 			"request USING INDEX request_head (lane=?)", "request USING COVERING INDEX request_waiting (lane=?)"}},
-		"replied":     {sqlReplied, []string{"request USING COVERING INDEX request_replied (team=? AND inbox=? AND members=? AND replied>? AND replied<?)"}},
+		"replied":     {sqlReplied, []string{"request USING COVERING INDEX request_auto_replied (team=? AND inbox=? AND participants=? AND auto_replied>? AND auto_replied<?)"}},
 		"lane head":   {sqlLaneHead, []string{"request USING INDEX request_head (lane=?)"}},
 		"keep one":    {sqlKeepOne, []string{byID}},
 		"keep queued": {sqlKeepQueued, []string{"request USING INDEX request_waiting (lane=?)"}},

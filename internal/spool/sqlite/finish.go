@@ -33,9 +33,9 @@ const (
 	sqlFinish = `
 UPDATE request
    SET state = ?, due = ?, call = ?, unknown = unknown AND NOT ? OR ?,
-       alive = alive AND NOT ? OR ?, refusal = CASE WHEN ? THEN attempts ELSE refusal END,
+       conversation_alive = conversation_alive AND NOT ? OR ?, refused_attempt = CASE WHEN ? THEN attempts ELSE refused_attempt END,
        convo_id = ?, message_id = ?
- WHERE id = ? AND attempts = ? AND state = 3
+ WHERE id = ? AND attempts = ? AND ` + isActive + `
 RETURNING lane, route, conversation, reply_to, unknown`
 
 	sqlEnd = `UPDATE attempt SET ended = ?, status = ?, api_id = ?, reason = ? WHERE request = ? AND n = ?`
@@ -109,7 +109,7 @@ const (
 	sqlForget = `UPDATE conversation SET convo_id = 0 WHERE id = ? AND convo_id = ?`
 
 	sqlReopen = `
-UPDATE request SET local_id = ?, named = attempts + 1, reply_to = NULL, wanted = 0, alive = 0, refusal = 0 WHERE id = ?`
+UPDATE request SET local_id = ?, local_id_since = attempts + 1, reply_to = NULL, requested_convo_id = 0, conversation_alive = 0, refused_attempt = 0 WHERE id = ?`
 
 	sqlAside = `UPDATE request SET lane = -id, effective_priority = priority WHERE id = ?`
 )
@@ -138,8 +138,8 @@ func (w *writer) goOn(o *spool.Outcome, r *ended) error {
 }
 
 const (
-	sqlConvo     = `SELECT team, members, convo_id FROM conversation WHERE id = ?`
-	sqlHeldBy    = `SELECT 1 FROM conversation WHERE team = ? AND convo_id = ? AND convo_id <> 0 AND members <> ? LIMIT 1`
+	sqlConvo     = `SELECT team, participants, convo_id FROM conversation WHERE id = ?`
+	sqlHeldBy    = `SELECT 1 FROM conversation WHERE team = ? AND convo_id = ? AND convo_id <> 0 AND participants <> ? LIMIT 1`
 	sqlSaveConvo = `UPDATE conversation SET convo_id = ? WHERE id = ?`
 )
 
@@ -167,12 +167,12 @@ func (w *writer) learn(conversation, replyTo, answered int64) (f spool.Finished,
 }
 
 const (
-	sqlNextInLane = `SELECT id, route, hold <> '' FROM request WHERE lane = ? AND state = 0 ORDER BY seq LIMIT 1`
+	sqlNextInLane = `SELECT id, route, hold <> '' FROM request WHERE lane = ? AND ` + isQueued + ` ORDER BY seq LIMIT 1`
 
 	sqlAdvance = `
 UPDATE request
    SET state = ?, seq = ?,
-       effective_priority = (SELECT effective_priority FROM request WHERE lane = ? AND state = 0 ORDER BY effective_priority LIMIT 1)
+       effective_priority = (SELECT effective_priority FROM request WHERE lane = ? AND ` + isQueued + ` ORDER BY effective_priority LIMIT 1)
  WHERE id = ?`
 )
 
@@ -217,9 +217,9 @@ const (
 	// first attempt of a trial decided, it decides again.
 	sqlRelease = `
 UPDATE request
-   SET state = 1, due = 0, attempts = attempts - 1,
-       reply_to = CASE WHEN attempts = trial AND NOT unknown THEN NULL ELSE reply_to END
- WHERE state = 3 AND id = ? AND attempts = ?
+   SET state = ` + ready + `, due = 0, attempts = attempts - 1,
+       reply_to = CASE WHEN attempts = trial_attempt AND NOT unknown THEN NULL ELSE reply_to END
+ WHERE ` + isActive + ` AND id = ? AND attempts = ?
 RETURNING route`
 
 	sqlUnwrite = `DELETE FROM attempt WHERE request = ? AND n = ?`

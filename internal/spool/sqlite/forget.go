@@ -20,24 +20,23 @@ func (o *Operator) Forget(ctx context.Context, recipient string) (spool.Moved, e
 
 const (
 	// Nobody joins a conversation of such members, which no recipients have.
-	sqlForgetConversation = `UPDATE conversation SET members = 'forgotten', title = '', base = '', convo_id = 0 WHERE id = ?`
+	sqlForgetConversation = `UPDATE conversation SET participants = 'forgotten', title = '', base_subject = '', convo_id = 0 WHERE id = ?`
 
 	sqlForgetRequest = `
 UPDATE request
-   SET members = 'forgotten', clue = '',
-       targets = (SELECT json_group_array(value) FROM json_each(targets) WHERE lower(substr(value, 4)) <> lower(?))
+   SET participants = 'forgotten', lookup_name = '', dsn = '', recipients = ?
  WHERE id = ?`
 
 	sqlForgetNotices  = `DELETE FROM notice WHERE request = ?`
 	sqlForgetAttempts = `UPDATE attempt SET reason = '' WHERE request = ?`
 
 	sqlForgetMessage = `
-UPDATE message SET title = '', warnings = NULL, fingerprint = NULL, digest = NULL
- WHERE id = ? AND NOT EXISTS (SELECT 1 FROM request WHERE message = message.id AND state <= 4)`
+UPDATE message SET title = '', warnings = NULL, fingerprint = NULL, content_digest = NULL
+ WHERE id = ? AND NOT EXISTS (SELECT 1 FROM request WHERE message = message.id AND ` + isOpen + `)`
 
 	sqlForgetContent = `
 DELETE FROM content
- WHERE message = ? AND NOT EXISTS (SELECT 1 FROM request WHERE message = content.message AND state <= 4)`
+ WHERE message = ? AND NOT EXISTS (SELECT 1 FROM request WHERE message = content.message AND ` + isOpen + `)`
 )
 
 // forget takes out what a request that has ended says of its recipients. What
@@ -48,7 +47,7 @@ func (w *writer) forget(r *chosen, recipient string) error {
 		args  []any
 	}{
 		{sqlForgetConversation, []any{r.conversation}},
-		{sqlForgetRequest, []any{recipient, r.id}},
+		{sqlForgetRequest, []any{r.recipients.without(recipient).encode(), r.id}},
 		{sqlForgetNotices, []any{r.id}},
 		{sqlForgetAttempts, []any{r.id}},
 		{sqlForgetMessage, []any{r.message}},

@@ -46,11 +46,11 @@ INSERT INTO gate (team, route, inbox, held, reason, probe) VALUES (?, ?, ?, ?, ?
     ON CONFLICT (team, route, inbox) DO UPDATE
    SET held = CASE WHEN held = 0 THEN excluded.held ELSE held END, reason = excluded.reason, probe = excluded.probe`
 
-	sqlLift = `UPDATE gate SET held = 0, reason = '', probe = 0, lifted = ? WHERE team = ? AND route = ? AND inbox = ? AND held <> 0`
+	sqlLift = `UPDATE gate SET held = 0, reason = '', probe = 0, released = ? WHERE team = ? AND route = ? AND inbox = ? AND held <> 0`
 
 	sqlDeferred = `
 SELECT id, route, state FROM request
- WHERE state = 2 AND team = ? AND id > ? AND (? = '' OR route = ?) AND (? = 0 OR inbox = ?) ORDER BY id LIMIT 500`
+ WHERE ` + isDeferred + ` AND team = ? AND id > ? AND (? = '' OR route = ?) AND (? = 0 OR inbox = ?) ORDER BY id LIMIT 500`
 )
 
 // Hold implements spool.Store.
@@ -105,11 +105,11 @@ func (s *Store) wake(ctx context.Context, at spool.Destination) (woken int, err 
 
 const (
 	sqlRestart = `
-INSERT INTO gate (team, route, lifted) VALUES (?, '', ?)
-    ON CONFLICT (team, route, inbox) DO UPDATE SET lifted = excluded.lifted`
+INSERT INTO gate (team, route, released) VALUES (?, '', ?)
+    ON CONFLICT (team, route, inbox) DO UPDATE SET released = excluded.released`
 
 	// A time that is still to come was written by another clock.
-	sqlSetBack = `UPDATE gate SET lifted = min(lifted, ?), probe = min(probe, ?) WHERE team = ?`
+	sqlSetBack = `UPDATE gate SET released = min(released, ?), probe = min(probe, ?) WHERE team = ?`
 )
 
 // ClockChanged implements spool.Store.
@@ -169,7 +169,7 @@ func (r *Reader) Holds(ctx context.Context) (gates []spool.Hold, err error) {
 
 const sqlWaiting = `
 SELECT team, route, inbox FROM request
- WHERE state <= 4 AND (team, route, inbox) >= (?, ?, ? + 1) ORDER BY team, route, inbox LIMIT 1`
+ WHERE ` + isOpen + ` AND (team, route, inbox) >= (?, ?, ? + 1) ORDER BY team, route, inbox LIMIT 1`
 
 // Destinations implements spool.Store. It jumps from one place to the next, over all
 // that waits between, as sqlReady does.
@@ -186,10 +186,10 @@ func (r *Reader) Destinations(ctx context.Context) (places []spool.Destination, 
 }
 
 const (
-	sqlOpen   = `SELECT COALESCE(sum(n), 0) FROM counter WHERE state <= 4`
+	sqlOpen   = `SELECT COALESCE(sum(n), 0) FROM counter WHERE ` + isOpen
 	sqlOldest = `
 SELECT m.accepted FROM request r JOIN message m ON m.id = r.message
- WHERE r.state <= 4 AND r.team = ? AND r.route = ? AND r.inbox = ? ORDER BY r.id LIMIT 1`
+ WHERE r.` + isOpen + ` AND r.team = ? AND r.route = ? AND r.inbox = ? ORDER BY r.id LIMIT 1`
 )
 
 // Backlog implements spool.Store.

@@ -6,11 +6,11 @@ const (
 	// Also some that came later: what was received first may be accepted last.
 	sqlReplied = `
 SELECT 1 FROM request
- WHERE replied <> 0 AND team = ? AND inbox = ? AND members = ? AND replied BETWEEN ? AND ? LIMIT 1 OFFSET ?`
+ WHERE auto_replied <> 0 AND team = ? AND inbox = ? AND participants = ? AND auto_replied BETWEEN ? AND ? LIMIT 1 OFFSET ?`
 
-	sqlLaneHead   = `SELECT id, route, state FROM request WHERE lane = ? AND state BETWEEN 1 AND 4`
+	sqlLaneHead   = `SELECT id, route, state FROM request WHERE lane = ? AND ` + isHead
 	sqlKeepOne    = `UPDATE request SET hold = ? WHERE id = ?`
-	sqlKeepQueued = `UPDATE request SET hold = ? WHERE lane = ? AND state = 0 AND hold = ''`
+	sqlKeepQueued = `UPDATE request SET hold = ? WHERE lane = ? AND ` + isQueued + ` AND hold = ''`
 )
 
 // stopLoop holds the lane of a request that is one automatic reply too many to

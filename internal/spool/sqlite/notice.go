@@ -13,7 +13,7 @@ import (
 const (
 	sqlReport = `
 INSERT INTO notice (way, happened, due, request, attempt, action, until)
-SELECT 0, ?, max(?, m.reports), r.id, ?, ?, ? FROM request r JOIN message m ON m.id = r.message WHERE r.id = ?`
+SELECT 0, ?, max(?, m.reports_after), r.id, ?, ?, ? FROM request r JOIN message m ON m.id = r.message WHERE r.id = ?`
 	sqlDelayed = `UPDATE request SET delayed = 1 WHERE id = ?`
 	sqlEvent   = `INSERT INTO notice (way, happened, due, request, event) VALUES (1, ?, ?, ?, ?)`
 	// What is tried again has not failed.
@@ -122,7 +122,7 @@ func (w *writer) notices(now time.Time, way spool.Way, limit int) (due []spool.N
 }
 
 const sqlAbout = `
-SELECT m.queue_id, r.local_id, m.accepted, m.sender, m.envelope_id, m.return, m.title, x.raw, r.targets, r.dsn,
+SELECT m.queue_id, r.local_id, m.accepted, m.sender, m.envelope_id, m.return, m.title, x.raw, r.recipients, r.dsn,
        a.reason, a.status, a.api_id, a.began, r.unknown
   FROM request r
   JOIN message m ON m.id = r.message
@@ -133,9 +133,9 @@ SELECT m.queue_id, r.local_id, m.accepted, m.sender, m.envelope_id, m.return, m.
 // report reads what a report about an attempt of a request says.
 func (w *writer) report(p *spool.Report, request, attempt int64) error {
 	var accepted, tried int64
-	var recipients, asked string
+	var addresses, asked string
 	ok, err := w.get(sqlAbout, []any{attempt, request},
-		&p.QueueID, &p.LocalID, &accepted, &p.Sender, &p.EnvelopeID, &p.Return, &p.Title, &p.Raw, &recipients, &asked,
+		&p.QueueID, &p.LocalID, &accepted, &p.Sender, &p.EnvelopeID, &p.Return, &p.Title, &p.Raw, &addresses, &asked,
 		&p.Reason, &p.Status, &p.APIID, &tried, &p.Unknown)
 	if err != nil {
 		return err
@@ -144,12 +144,12 @@ func (w *writer) report(p *spool.Report, request, attempt int64) error {
 		return fmt.Errorf("%w: a report is about attempt %d of request %d, which is not there", spool.ErrCorrupt, attempt, request)
 	}
 	p.Accepted, p.Tried = moment(accepted), moment(tried)
-	to, cc, err := recipientsOf(recipients)
+	to, err := decodeRecipients(addresses)
 	if err != nil {
 		return err
 	}
 	dsn, err := askedOf(asked)
-	for i, a := range append(to, cc...) {
+	for i, a := range to.all() {
 		r := spool.ReportRecipient{Address: a}
 		if i < len(dsn) {
 			r.DSN = dsn[i]

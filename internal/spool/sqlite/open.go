@@ -186,8 +186,8 @@ func (s *Store) release() error {
 // sqlOrphans makes due what was claimed when the last process ended: the lock
 // proves that nobody works on it.
 const sqlOrphans = `
-UPDATE request SET due = 1, unknown = unknown OR call = 0
- WHERE id IN (SELECT id FROM request WHERE state IN (2, 3) AND state = 3)`
+UPDATE request SET due = 1, unknown = unknown OR ` + callIsSend + `
+ WHERE id IN (SELECT id FROM request WHERE ` + isTimed + ` AND ` + isActive + `)`
 
 // checkFolder gives the one clear line for the most common mistake.
 func checkFolder(path string) error {

@@ -3,11 +3,9 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"sync"
 	"time"
 
@@ -90,13 +88,13 @@ type chosen struct {
 	state                  spool.State
 	priority               spool.Priority
 	unknown, held          bool
-	targets                string
+	recipients             recipients
 	message                int64
 	whole                  bool // it still has its content
 }
 
 const sqlChosen = `
-SELECT r.id, r.lane, r.conversation, r.team, r.route, r.inbox, r.state, r.priority, r.unknown, r.hold <> '', r.targets,
+SELECT r.id, r.lane, r.conversation, r.team, r.route, r.inbox, r.state, r.priority, r.unknown, r.hold <> '', r.recipients,
        r.message, EXISTS (SELECT 1 FROM content WHERE content.message = r.message)
   FROM request r JOIN message m ON m.id = r.message
  WHERE ` + matches + `
@@ -166,20 +164,18 @@ const sqlState = `SELECT state FROM request WHERE id = ?`
 func (w *writer) choose(f spool.Filter, s span) (list []chosen, err error) {
 	err = w.each(sqlChosen, arguments(f, s), func(rows *sql.Rows) error {
 		var r chosen
-		err := rows.Scan(&r.id, &r.lane, &r.conversation, &r.team, &r.route, &r.inbox, &r.state, &r.priority, &r.unknown, &r.held, &r.targets, &r.message, &r.whole)
+		var addresses string
+		err := rows.Scan(&r.id, &r.lane, &r.conversation, &r.team, &r.route, &r.inbox, &r.state, &r.priority,
+			&r.unknown, &r.held, &addresses, &r.message, &r.whole)
 		if err != nil {
 			return err
 		}
-		if f.Recipient != "" {
-			var targets []string
-			if err := json.Unmarshal([]byte(r.targets), &targets); err != nil {
-				return fmt.Errorf("%w: targets of request %d: %w", spool.ErrCorrupt, r.id, err)
-			}
-			if !slices.ContainsFunc(targets, isTo(f.Recipient)) {
-				return nil
-			}
+		if r.recipients, err = decodeRecipients(addresses); err != nil {
+			return err
 		}
-		list = append(list, r)
+		if f.Recipient == "" || r.recipients.include(f.Recipient) {
+			list = append(list, r)
+		}
 		return nil
 	})
 	return list, err
@@ -203,8 +199,8 @@ const (
 	// A head is no more urgent than what still waits for it.
 	sqlCalm = `
 UPDATE request
-   SET effective_priority = min(priority, COALESCE((SELECT effective_priority FROM request WHERE lane = ? AND state = 0 ORDER BY effective_priority LIMIT 1), 2))
- WHERE lane = ? AND state BETWEEN 1 AND 4`
+   SET effective_priority = min(priority, COALESCE((SELECT effective_priority FROM request WHERE lane = ? AND ` + isQueued + ` ORDER BY effective_priority LIMIT 1), 2))
+ WHERE lane = ? AND ` + isHead
 )
 
 // leave takes an open request out of its lane, which goes on, into a state that
@@ -224,11 +220,11 @@ func (w *writer) leave(r *chosen, to spool.State) error {
 }
 
 const (
-	sqlKeep    = `UPDATE request SET hold = ?, state = CASE WHEN state = 0 THEN 0 ELSE 4 END, due = 0 WHERE id = ?`
+	sqlKeep    = `UPDATE request SET hold = ?, state = CASE WHEN ` + isQueued + ` THEN ` + queued + ` ELSE ` + held + ` END, due = 0 WHERE id = ?`
 	sqlUnqueue = `UPDATE request SET hold = '' WHERE id = ?`
 	sqlLetGo   = `
 UPDATE request
-   SET state = 1, seq = ?, hold = '', trial = attempts + 1, call = wanted <> 0 AND NOT unknown, refusal = 0, alive = 0,
+   SET state = ` + ready + `, seq = ?, hold = '', trial_attempt = attempts + 1, call = requested_convo_id <> 0 AND NOT unknown, refused_attempt = 0, conversation_alive = 0,
        reply_to = CASE WHEN unknown THEN reply_to END
  WHERE id = ?`
 )

@@ -54,14 +54,14 @@ const (
 	sqlPruneContent = `
 DELETE FROM content WHERE message IN (
 SELECT id FROM message WHERE id > ? AND id <= ? AND accepted < ? AND ` + since + ` < ?
-   AND NOT EXISTS (SELECT 1 FROM request WHERE message = message.id AND state NOT IN (5, 6)))`
+   AND NOT EXISTS (SELECT 1 FROM request WHERE message = message.id AND ` + isNotTaken + `))`
 
 	// Those of which nothing is open, and that failed or were dropped, or not.
 	sqlOld = `
 SELECT id FROM message
  WHERE id > ? AND id <= ? AND accepted < ? AND ` + since + ` < ?
-   AND NOT EXISTS (SELECT 1 FROM request WHERE message = message.id AND state <= 4)
-   AND EXISTS (SELECT 1 FROM request WHERE message = message.id AND state IN (7, 8)) = ?`
+   AND NOT EXISTS (SELECT 1 FROM request WHERE message = message.id AND ` + isOpen + `)
+   AND EXISTS (SELECT 1 FROM request WHERE message = message.id AND ` + isUnsent + `) = ?`
 
 	sqlGoneRequests = `SELECT route, state FROM request WHERE message = ?`
 	sqlGoneCount    = `UPDATE counter SET gone = gone + 1 WHERE route = ? AND state = ?`
@@ -128,14 +128,14 @@ SELECT max(key), count(*) FROM (SELECT key FROM link WHERE key > ? ORDER BY key 
 
 	sqlPruneLinks = `
 DELETE FROM link
- WHERE key > ? AND key <= ? AND (SELECT used FROM conversation WHERE id = link.conversation) < ?`
+ WHERE key > ? AND key <= ? AND (SELECT last_used FROM conversation WHERE id = link.conversation) < ?`
 
 	sqlNextConversations = `
 SELECT COALESCE(max(id), 0), count(*) FROM (SELECT id FROM conversation WHERE id > ? ORDER BY id LIMIT ?)`
 
 	sqlPruneConversations = `
 DELETE FROM conversation
- WHERE id > ? AND id <= ? AND used < ? AND NOT EXISTS (SELECT 1 FROM request WHERE conversation = conversation.id)`
+ WHERE id > ? AND id <= ? AND last_used < ? AND NOT EXISTS (SELECT 1 FROM request WHERE conversation = conversation.id)`
 )
 
 // pruneLinks looks at the next links.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"heyrelay/internal/spool"
 )
@@ -76,10 +74,10 @@ const (
 	sqlLast = `SELECT COALESCE(max(id), 0) FROM request`
 
 	entryColumns = `
-m.queue_id, m.accepted, m.sender, m.title, r.id, r.local_id, r.state, r.unknown, r.route, r.targets, r.attempts, r.due,
+m.queue_id, m.accepted, m.sender, m.title, r.id, r.local_id, r.state, r.unknown, r.route, r.recipients, r.attempts, r.due,
 COALESCE(NULLIF(r.convo_id, 0), c.convo_id),
 COALESCE(NULLIF(r.hold, ''), (SELECT 'held: ' || reason FROM gate
-           WHERE r.state IN (1, 2) AND held <> 0 AND team = r.team AND route IN ('', r.route) AND inbox IN (0, r.inbox) ORDER BY route LIMIT 1),
+           WHERE r.` + isPending + ` AND held <> 0 AND team = r.team AND route IN ('', r.route) AND inbox IN (0, r.inbox) ORDER BY route LIMIT 1),
          (SELECT reason FROM attempt WHERE request = r.id AND ended <> 0 ORDER BY n DESC LIMIT 1), '')`
 
 	sqlList = `
@@ -170,16 +168,11 @@ func (r *Reader) listSpan(ctx context.Context, f spool.Filter, s span) (list []s
 		if err := e.complete(); err != nil {
 			return nil, err
 		}
-		if f.Recipient == "" || slices.ContainsFunc(e.Targets, isTo(f.Recipient)) {
+		if f.Recipient == "" || e.recipients.include(f.Recipient) {
 			list = append(list, e.Entry)
 		}
 	}
 	return list, classify(rows.Err())
-}
-
-// isTo reports whether a target is an address.
-func isTo(address string) func(target string) bool {
-	return func(target string) bool { return strings.EqualFold(target[len("to:"):], address) }
 }
 
 // stateMask has a bit for each state that is wanted; none means all.
@@ -199,12 +192,13 @@ type entry struct {
 	id            int64
 	accepted, due int64
 	state         spool.State
-	targets       string
+	addresses     string // recipients, encoded
+	recipients    recipients
 }
 
 func (e *entry) dest() []any {
 	return []any{
-		&e.QueueID, &e.accepted, &e.Sender, &e.Title, &e.id, &e.LocalID, &e.state, &e.Unknown, &e.Route, &e.targets,
+		&e.QueueID, &e.accepted, &e.Sender, &e.Title, &e.id, &e.LocalID, &e.state, &e.Unknown, &e.Route, &e.addresses,
 		&e.Attempts, &e.due, &e.ConvoID, &e.Reason,
 	}
 }
@@ -220,9 +214,11 @@ func (e *entry) complete() error {
 		}
 		e.Reason = "waits behind another message of its conversation"
 	}
-	if err := json.Unmarshal([]byte(e.targets), &e.Targets); err != nil {
-		return fmt.Errorf("%w: targets of request %d: %w", spool.ErrCorrupt, e.id, err)
+	var err error
+	if e.recipients, err = decodeRecipients(e.addresses); err != nil {
+		return err
 	}
+	e.To, e.Cc = e.recipients.To, e.recipients.Cc
 	return nil
 }
 
@@ -231,7 +227,7 @@ const (
 SELECT id, accepted, client, sender, route, team, inbox, title, warnings FROM message WHERE queue_id = ?`
 
 	sqlRequests = `
-SELECT ` + entryColumns + `, r.priority, r.conversation, r.joined, r.clue, r.message_id
+SELECT ` + entryColumns + `, r.priority, r.conversation, r.joined, r.lookup_name, r.message_id
   FROM request r JOIN message m ON m.id = r.message JOIN conversation c ON c.id = r.conversation
  WHERE r.message = ? ORDER BY r.id`
 

@@ -22,17 +22,17 @@ func (o *Operator) Retry(ctx context.Context, now time.Time, f spool.Filter, how
 
 const (
 	sqlRename = `
-UPDATE request SET local_id = ?, named = attempts + 1, unknown = 0, reply_to = NULL WHERE id = ?`
+UPDATE request SET local_id = ?, local_id_since = attempts + 1, unknown = 0, reply_to = NULL WHERE id = ?`
 
 	sqlReroute = `UPDATE request SET route = ? WHERE id = ?`
 
 	sqlNewScope = `
-INSERT INTO conversation (team, inbox, members, title, base, used)
-SELECT ?, ?, members, title, base, ? FROM conversation WHERE id = ?`
+INSERT INTO conversation (team, inbox, participants, title, base_subject, last_used)
+SELECT ?, ?, participants, title, base_subject, ? FROM conversation WHERE id = ?`
 
 	sqlRescope = `
 UPDATE request
-   SET team = ?, inbox = ?, conversation = ?, lane = ?, joined = 0, clue = '', subject_line = 0, reply_to = NULL, wanted = 0
+   SET team = ?, inbox = ?, conversation = ?, lane = ?, joined = 0, lookup_name = '', subject_line = 0, reply_to = NULL, requested_convo_id = 0
  WHERE id = ?`
 )
 

@@ -19,11 +19,11 @@ CREATE TABLE message (
     title       TEXT    NOT NULL,
     warnings    BLOB,
     fingerprint BLOB    CHECK (length(fingerprint) = 32), -- NULL once an equal message is no repeat any more
-    weak        INTEGER NOT NULL CHECK (weak IN (0, 1)),  -- counts only until the client has heard the 250
-    digest      BLOB    CHECK (length(digest) = 32),      -- of the content, where the fingerprint is that of a key
+    weak_fingerprint        INTEGER NOT NULL CHECK (weak_fingerprint IN (0, 1)),  -- counts only until the client has heard the 250
+    content_digest      BLOB    CHECK (length(content_digest) = 32),      -- of the content, where the fingerprint is that of a key
     envelope_id TEXT    NOT NULL,            -- ENVID, '' for none
     return      TEXT    NOT NULL CHECK (return IN ('', 'FULL', 'HDRS')),
-    reports     INTEGER NOT NULL             -- no report leaves before: the client may be told in the reply
+    reports_after     INTEGER NOT NULL             -- no report leaves before: the client may be told in the reply
 ) STRICT;
 
 CREATE INDEX message_fingerprint ON message (fingerprint, accepted) WHERE fingerprint IS NOT NULL;
@@ -33,7 +33,7 @@ CREATE INDEX message_fingerprint ON message (fingerprint, accepted) WHERE finger
 CREATE TABLE content (
     message INTEGER PRIMARY KEY REFERENCES message,
     html    TEXT    NOT NULL,
-    start   INTEGER NOT NULL,                -- offset in html for a line before all others
+    subject_offset   INTEGER NOT NULL,                -- offset in html for a line before all others
     text    TEXT    NOT NULL,
     raw     BLOB                             -- as received
 ) STRICT;
@@ -43,11 +43,11 @@ CREATE TABLE conversation (
     id       INTEGER PRIMARY KEY,
     team     TEXT    NOT NULL,
     inbox    INTEGER NOT NULL,
-    members  TEXT    NOT NULL CHECK (members <> ''),
+    participants  TEXT    NOT NULL CHECK (participants <> ''),
     convo_id INTEGER NOT NULL DEFAULT 0,     -- 0 until the API has given one
     title    TEXT    NOT NULL,               -- of the message that opened it
-    base     TEXT    NOT NULL,               -- that title without Re: and tags
-    used     INTEGER NOT NULL                -- when its last message was accepted
+    base_subject     TEXT    NOT NULL,               -- that title without Re: and tags
+    last_used     INTEGER NOT NULL                -- when its last message was accepted
 ) STRICT;
 
 CREATE INDEX conversation_convo ON conversation (team, convo_id) WHERE convo_id <> 0;
@@ -69,30 +69,30 @@ CREATE TABLE request (
     message      INTEGER NOT NULL REFERENCES message,
     conversation INTEGER NOT NULL REFERENCES conversation,
     joined       INTEGER NOT NULL CHECK (joined IN (0, 1)),       -- found its conversation, did not open it
-    clue         TEXT    NOT NULL,           -- by which it found it, for people; '' for none
+    lookup_name         TEXT    NOT NULL,           -- by which it found it, for people; '' for none
     lane         INTEGER NOT NULL,
     local_id     TEXT    NOT NULL CHECK (local_id <> ''),
-    targets      TEXT    NOT NULL CHECK (json_valid(targets)),    -- ["to:a@example.com", "cc:b@example.com"]
-    members      TEXT    NOT NULL,                                -- equal to its conversation's
+    recipients   TEXT    NOT NULL CHECK (json_valid(recipients)), -- {"to": ["a@example.com"], "cc": ["b@example.com"]}
+    participants      TEXT    NOT NULL,                                -- equal to its conversation's
     team         TEXT    NOT NULL,
     inbox        INTEGER NOT NULL,           -- where it goes, as route and team: an operator may have moved it
     route        TEXT    NOT NULL,
     priority     INTEGER NOT NULL CHECK (priority BETWEEN 0 AND 2), -- as asked for
     effective_priority        INTEGER NOT NULL CHECK (effective_priority BETWEEN 0 AND 2),    -- a head's is the highest that waits in its lane
-    replied      INTEGER NOT NULL,           -- when it was accepted, where it is an automatic reply; else 0
+    auto_replied      INTEGER NOT NULL,           -- when it was accepted, where it is an automatic reply; else 0
     subject_line INTEGER NOT NULL CHECK (subject_line IN (0, 1)),   -- its bodies begin with its subject
     state        INTEGER NOT NULL CHECK (state BETWEEN 0 AND 8),
     seq         INTEGER NOT NULL,           -- place in its lane while queued, among its route's while ready
     due          INTEGER NOT NULL,           -- end of sleep, or of the lease
     attempts     INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),
-    trial        INTEGER NOT NULL DEFAULT 1, -- number of the attempt that begins the present trial
+    trial_attempt        INTEGER NOT NULL DEFAULT 1, -- number of the attempt that begins the present trial
     hold         TEXT    NOT NULL DEFAULT '', -- why an operator keeps it back, '' where nobody does
-    named        INTEGER NOT NULL DEFAULT 1, -- number of the first attempt under the present local_id
+    local_id_since        INTEGER NOT NULL DEFAULT 1, -- number of the first attempt under the present local_id
     call         INTEGER NOT NULL DEFAULT 0 CHECK (call BETWEEN 0 AND 2),  -- what its next attempt asks, or the present one
-    refusal      INTEGER NOT NULL DEFAULT 0, -- number of the trial's newest attempt that was refused for good, 0 for none
-    alive        INTEGER NOT NULL DEFAULT 0 CHECK (alive IN (0, 1)),   -- its conversation was found to stand since that refusal
+    refused_attempt      INTEGER NOT NULL DEFAULT 0, -- number of the trial's newest attempt that was refused for good, 0 for none
+    conversation_alive        INTEGER NOT NULL DEFAULT 0 CHECK (conversation_alive IN (0, 1)),   -- its conversation was found to stand since that refusal
     reply_to     INTEGER,                    -- convo_id that it replies to, 0 where it opens; NULL before its first attempt
-    wanted       INTEGER NOT NULL DEFAULT 0, -- convo_id that its application named and nobody knew: it is looked at first; 0 for none
+    requested_convo_id       INTEGER NOT NULL DEFAULT 0, -- convo_id that its application named and nobody knew: it is looked at first; 0 for none
     unknown      INTEGER NOT NULL DEFAULT 0 CHECK (unknown IN (0, 1)), -- some send has no definite answer
     convo_id     INTEGER NOT NULL DEFAULT 0, -- as answered
     message_id   INTEGER NOT NULL DEFAULT 0, -- as answered
@@ -113,10 +113,10 @@ CREATE INDEX request_waiting ON request (lane, effective_priority)              
 CREATE INDEX request_ready   ON request (team, effective_priority, route, inbox, seq) WHERE state = 1;
 CREATE INDEX request_due     ON request (due, state)               WHERE state IN (2, 3);
 CREATE INDEX request_deferred ON request (team, id)                 WHERE state = 2;
-CREATE INDEX request_wanted  ON request (team, wanted)             WHERE wanted <> 0 AND state <= 4;
+CREATE INDEX request_requested_convo  ON request (team, requested_convo_id)             WHERE requested_convo_id <> 0 AND state <= 4;
 CREATE INDEX request_conversation ON request (conversation);
 CREATE INDEX request_message ON request (message);
-CREATE INDEX request_replied ON request (team, inbox, members, replied) WHERE replied <> 0;
+CREATE INDEX request_auto_replied ON request (team, inbox, participants, auto_replied) WHERE auto_replied <> 0;
 CREATE INDEX request_open    ON request (team, route, inbox)       WHERE state <= 4;
 
 -- One attempt, written before the network is touched.
@@ -143,7 +143,7 @@ CREATE TABLE gate (
     held   INTEGER NOT NULL DEFAULT 0,       -- since when, 0 where it is open
     reason TEXT    NOT NULL DEFAULT '',
     probe  INTEGER NOT NULL DEFAULT 0,       -- when it gives one request to find out, 0 for never
-    lifted INTEGER NOT NULL DEFAULT 0,       -- end of the last hold
+    released INTEGER NOT NULL DEFAULT 0,       -- end of the last hold
     PRIMARY KEY (team, route, inbox)
 ) STRICT, WITHOUT ROWID;
 

@@ -39,7 +39,7 @@ func inOneBatch(t *testing.T, s *Store, calls ...func()) {
 // refused is an operation that SQLite refuses after it has written something.
 func refused(w *writer) (int, error) {
 	w.entered("nowhere", spool.Ready)
-	if _, err := w.exec("INSERT INTO conversation (team, inbox, members, title, base, used) VALUES ('x', 1, 'm', '', '', 0)"); err != nil {
+	if _, err := w.exec("INSERT INTO conversation (team, inbox, participants, title, base_subject, last_used) VALUES ('x', 1, 'm', '', '', 0)"); err != nil {
 		return 0, err
 	}
 	_, err := w.exec("INSERT INTO counter (route, state, n) VALUES ('x', 99, 1)")
@@ -52,7 +52,7 @@ func doomed(w *writer) (int, error) {
 	if _, err := w.exec("PRAGMA defer_foreign_keys = ON"); err != nil {
 		return 0, err
 	}
-	_, err := w.exec("INSERT INTO content (message, html, start, text) VALUES (999, '', 0, '')")
+	_, err := w.exec("INSERT INTO content (message, html, subject_offset, text) VALUES (999, '', 0, '')")
 	return 0, err
 }
 
