@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"slices"
 	"strings"
+
+	"heyrelay/mimeconv/htmltext"
 )
 
 // section is a stretch of the body. At least one of its forms is there; the
@@ -298,9 +300,9 @@ func (c *converter) textPart(p *part) (content, error) {
 	}
 	all := content{files: uuFiles(p, cut)}
 	switch {
-	case isHTML && hasContent(text):
+	case isHTML && htmltext.HasContent(text):
 		s.html = declareUTF8(text)
-	case isHTML || isBlank(text):
+	case isHTML || htmltext.IsBlank(text):
 		return all, nil
 	case strings.EqualFold(p.params["format"], "flowed"):
 		s.text = trimBlankLines(unflow(text, strings.EqualFold(p.params["delsp"], "yes")))

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"strings"
+
+	"heyrelay/mimeconv/htmltext"
 )
 
 // Convert makes of a raw message what the API takes, as the route's policies
@@ -130,7 +132,7 @@ func (c *converter) assemble(all content, subject string) (Message, error) {
 	}
 	html = insertAtEnd(html, notes.html())
 	text = joinNonEmpty(text, notes.text())
-	if len(images) > 0 && !hasContent(html) {
+	if len(images) > 0 && !htmltext.HasContent(html) {
 		html = "" // there was nothing in it but images that were left out
 	}
 	return c.finish(html, text, subject)
@@ -139,7 +141,7 @@ func (c *converter) assemble(all content, subject string) (Message, error) {
 // finish sees to it that nothing is empty, and nothing too large.
 func (c *converter) finish(html, text, subject string) (Message, error) {
 	m := Message{HTML: html, Text: text}
-	noHTML, noText := html == "", isBlank(text)
+	noHTML, noText := html == "", htmltext.IsBlank(text)
 	switch {
 	case noHTML && noText && subject == "":
 		return Message{}, refuse(ErrEmpty, "the message has neither a body nor a Subject")

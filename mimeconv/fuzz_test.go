@@ -13,6 +13,7 @@ import (
 	"golang.org/x/net/html"
 
 	"heyrelay/mimeconv/charset"
+	"heyrelay/mimeconv/htmltext"
 	"heyrelay/mimeconv/internal/fuzztest"
 )
 
@@ -103,7 +104,7 @@ func FuzzPlainBody(f *testing.F) {
 		}
 		text, _, _ := charset.Decode([]byte(body), "", false)
 		text, _ = cleanText(text)
-		if (err != nil) != isBlank(text) {
+		if (err != nil) != htmltext.IsBlank(text) {
 			t.Fatalf("body %q: %v", body, err)
 		}
 		if err == nil && letters(textOf(t, m.HTML)) != letters(m.Text) {
@@ -162,39 +163,6 @@ func FuzzFlowed(f *testing.F) {
 		fuzztest.Bounded(t, len(text), func() { got = unflow(text, delSp) })
 		if letters(got) != letters(text) || got != unflow(text, delSp) {
 			t.Errorf("unflow(%q) = %q", text, got)
-		}
-	})
-}
-
-// FuzzRenderText holds that any HTML gives clean lines of text.
-func FuzzRenderText(f *testing.F) {
-	fuzztest.AddKept(f)
-	for _, s := range []string{
-		"<p>a<ul><li>b<ol><li>c</ol></ul>", "<table><tr><td>a<td><p>b</p><tr><td><table><tr><td>c</table></table>",
-		"<a href=x>a<div>b</div></a><a href=x><img alt=c></a>",
-		"<a href=x>a<table><tr><td><a href=x>b<td><a href=y>c</table></a><a href=x>",
-		"<ul><li><table><tr><td><ul><li>a<td><blockquote>b</table></ul><td>c<dl><dt>d<dd>e",
-		"<pre>\n a\n\n b</pre><blockquote>c<blockquote>d",
-		"<div style=display:none>a<p>b</div>c<script>d</script><style>", "&nbsp;<div>&nbsp;</div>a&#0;&#x80;",
-	} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, doc string) {
-		if !utf8.ValidString(doc) || strings.ContainsFunc(doc, isUnclean) {
-			return
-		}
-		var text string
-		fuzztest.Bounded(t, len(doc), func() { text = renderText(doc) })
-		if !utf8.ValidString(text) || text != renderText(doc) {
-			t.Errorf("renderText(%q) = %q", doc, text)
-		}
-		for line := range strings.SplitSeq(text, "\n") {
-			if strings.HasSuffix(line, " ") {
-				t.Errorf("a line ends with a space: %q", text)
-			}
-		}
-		if hasContent(doc) && !strings.Contains(strings.ToLower(doc), "<img") && isBlank(text) && !strings.ContainsAny(doc, "<&") {
-			t.Errorf("text was lost: %q", doc)
 		}
 	})
 }

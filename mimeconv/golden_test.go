@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"heyrelay/mimeconv/htmltext"
 )
 
 var update = flag.Bool("update", false, "write what came out as testdata/*.json.got where it differs")
@@ -224,7 +226,7 @@ func formatted(addresses []Address) []string {
 func checkMessage(t *testing.T, raw []byte, m Message, o Options) {
 	t.Helper()
 	for name, s := range map[string]string{"HTML": m.HTML, "Text": m.Text, "Title": m.Title} {
-		if isBlank(s) {
+		if htmltext.IsBlank(s) {
 			t.Errorf("%s is blank: %q", name, s)
 		}
 		if !utf8.ValidString(s) {

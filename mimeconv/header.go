@@ -5,6 +5,8 @@ import (
 	"net/mail"
 	"strings"
 	"time"
+
+	"heyrelay/mimeconv/htmltext"
 )
 
 // ReadHeader reads the header of a raw message, and nothing behind it. raw is
@@ -188,7 +190,7 @@ func (b *block) addresses(value string) []Address { return parseAddresses(value,
 func (b *block) subject() string {
 	for _, f := range b.fields {
 		if f.name == "subject" {
-			if s := b.text(f.value); !isBlank(s) {
+			if s := b.text(f.value); !htmltext.IsBlank(s) {
 				return s
 			}
 		}

@@ -6,33 +6,8 @@ import (
 	"golang.org/x/net/html"
 
 	"heyrelay/mimeconv/charset"
+	"heyrelay/mimeconv/htmltext"
 )
-
-// hasContent reports whether an HTML document shows anything: text outside of
-// scripts, styles and the title, or an image. It stops at the first.
-func hasContent(doc string) bool {
-	z := html.NewTokenizer(strings.NewReader(doc))
-	silent := false // in a script, a style or the title
-	for {
-		switch z.Next() {
-		case html.ErrorToken:
-			return false
-		case html.TextToken:
-			if !silent && !isBlank(html.UnescapeString(string(z.Raw()))) {
-				return true
-			}
-		case html.StartTagToken, html.SelfClosingTagToken:
-			switch tagName(z.Raw()) {
-			case "img":
-				return true
-			case "script", "style", "title":
-				silent = true
-			}
-		case html.EndTagToken:
-			silent = false
-		}
-	}
-}
 
 // bodyStart is the offset just behind a document's body tag, 0 when it has none.
 func bodyStart(doc string) int {
@@ -47,7 +22,7 @@ func bodyStart(doc string) int {
 		case html.ErrorToken:
 			return 0
 		case html.StartTagToken:
-			if tagName(z.Raw()) == "body" {
+			if htmltext.TagName(z.Raw()) == "body" {
 				return pos
 			}
 		}
@@ -67,7 +42,7 @@ func bodyOnly(doc string) string {
 		case html.DoctypeToken:
 			continue
 		case html.StartTagToken, html.SelfClosingTagToken, html.EndTagToken:
-			switch raw := z.Raw(); tagName(raw) {
+			switch raw := z.Raw(); htmltext.TagName(raw) {
 			case "html", "head", "body", "meta", "base", "link":
 			case "title":
 				skip = !skip
@@ -143,7 +118,7 @@ func joinText(sections []section) (string, error) {
 	for _, s := range sections {
 		text := s.text
 		if text == "" {
-			text = renderText(s.html)
+			text = htmltext.Render(s.html)
 		}
 		if text != "" {
 			texts = append(texts, text)

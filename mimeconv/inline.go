@@ -10,6 +10,7 @@ import (
 	"golang.org/x/net/html"
 
 	"heyrelay/mimeconv/charset"
+	"heyrelay/mimeconv/htmltext"
 )
 
 // The bounds of embedded images, in octets before base64. Gmail cuts a message
@@ -61,11 +62,11 @@ func findImages(doc string, files []file) []image {
 			}
 		case html.StartTagToken, html.SelfClosingTagToken:
 			found := image{tagFrom: start}
-			name := tagName(z.Raw())
+			name := htmltext.TagName(z.Raw())
 			if name == "img" {
-				a := readAttributes(z)
-				found.tagTo, found.alt = pos, a.alt
-				if found.locate(doc, a.src, located) {
+				a := htmltext.ReadAttributes(z)
+				found.tagTo, found.alt = pos, a.Alt
+				if found.locate(doc, a.Src, located) {
 					images = append(images, found)
 					continue
 				}

@@ -11,7 +11,7 @@
 // take it too long. What is body and what is a file is chosen from its tree
 // (choose.go); transfer encodings and charsets are taken off (transfer.go,
 // package charset); what was sent in one form only is rendered in the other (plainhtml.go,
-// htmltext.go); pictures and attachments are placed as the policies say (inline.go,
+// package htmltext); pictures and attachments are placed as the policies say (inline.go,
 // attachments.go). Nothing is lost without a [Warning], and a body that says
 // something never becomes one that says nothing.
 package mimeconv

@@ -6,37 +6,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
-	"unicode/utf8"
 )
-
-// TestTagSoup renders documents of tags in any order: no panic, and every word
-// that is not hidden comes out.
-func TestTagSoup(t *testing.T) {
-	tags := strings.Fields("<p> </p> <div> </div> <a_href=http://x.example/> <a_href=y> </a> <table> </table> <tr> </tr> <td> </td> <th> " +
-		"<ul> <ol> <li> </li> </ul> </ol> <blockquote> </blockquote> <pre> </pre> <br> <hr> <b> </b> <img_alt=i> <dl> <dt> <dd> </dl> " +
-		"<h1> </h1> <span> </span> <div/> <p/> &nbsp; <!--c--> <body> </body> <html> </html> <font_style=white-space:pre>")
-	for seed := range uint64(20_000) {
-		r := rand.New(rand.NewPCG(seed, 1))
-		var doc strings.Builder
-		words := 0
-		for range 1 + r.IntN(40) {
-			if r.IntN(3) == 0 {
-				fmt.Fprintf(&doc, "w%dw ", words)
-				words++
-			}
-			doc.WriteString(strings.ReplaceAll(tags[r.IntN(len(tags))], "_", " "))
-		}
-		text := renderText(doc.String())
-		if !utf8.ValidString(text) {
-			t.Fatalf("seed %d: %q", seed, text)
-		}
-		for i := range words {
-			if !strings.Contains(text, fmt.Sprintf("w%dw", i)) {
-				t.Fatalf("seed %d: the word %d of %q is not in %q", seed, i, doc.String(), text)
-			}
-		}
-	}
-}
 
 // soup makes messages of parts in any order.
 type soup struct {

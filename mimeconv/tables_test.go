@@ -89,42 +89,6 @@ func TestParseDate(t *testing.T) {
 	}
 }
 
-func TestRenderText(t *testing.T) {
-	for doc, want := range map[string]string{
-		"a</br>b</p>c":                   "a\nb\n\nc",
-		"<p>a<p>b<div>c":                 "a\n\nb\n\nc",
-		"a <b> b</b>  c":                 "a b c",
-		"a&nbsp; b<i>&nbsp;</i>c":        "a  b c",
-		"x<br><br><br><br>y":             "x\n\ny",
-		"<td>a<td>b":                     "a\nb",
-		"<table><tr><td>a<td>b<tr><td>c": "a | b\nc",
-		"<table><tr><td><br>a<br></td><td>b<br>c</td></tr></table>": "a\nb\nc",
-		"<ol start=9><li>a<li>b</ol>":                               "9. a\n10. b",
-		"<li>a":                                                     "- a",
-		"<div>a</div></div><div>b":                                  "a\nb",
-		"<table><tr><td>a</div>b</table>c":                          "ab\n\nc",
-		"<b><i>a</b>b":                                              "ab",
-		"<p/>a<p/>b":                                                "a\n\nb",
-		"<style/>p{}</style>a":                                      "a",
-		"a<!-- b -->c<![if x]>d<![endif]>":                          "acd",
-		"<textarea>a</textarea>b":                                   "b",
-		"<svg><text>a</text></svg>b":                                "b",
-		"<svg>a":                                                    "a",
-		"<a href=x><table><tr><td><a href=x>a</table></a>b":         "a <x>\n\nb",
-		"<a href=x>":                                                "<x>",
-		"<a href=http://x.example/y>see <b>this</b></a> and <a href=' http://x.example/y '>that</a>": "see this <http://x.example/y> and that <http://x.example/y>",
-		"<pre>a\n\n\nb</pre>c":                    "a\n\n\nb\n\nc",
-		"<h1>A</h1>b<hr>c":                        "A\n\nb\n----------\nc",
-		"soft\u00adhyphen":                        "softhyphen",
-		"<blockquote>a</blockquote><blockquote>b": "> a\n\n> b",
-		"&lt;b&gt; &amp;amp;":                     "<b> &amp;",
-	} {
-		if got := renderText(doc); got != want {
-			t.Errorf("%s\n got %q\nwant %q", doc, got, want)
-		}
-	}
-}
-
 func TestSniffImage(t *testing.T) {
 	for data, want := range map[string]string{"\x89PNG\r\n\x1a\nx": "image/png", "\xff\xd8\xffx": "image/jpeg", "GIF89a": "image/gif", "<svg>": ""} {
 		if got := sniffImage([]byte(data)); got != want {

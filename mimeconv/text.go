@@ -3,7 +3,6 @@ package mimeconv
 import (
 	"strconv"
 	"strings"
-	"unicode"
 )
 
 // cleanText gives text its final form: line ends are "\n", and control
@@ -61,13 +60,6 @@ func controlSequence(s string) int {
 
 // isUnclean reports whether r is a control character other than "\t" and "\n".
 func isUnclean(r rune) bool { return r < ' ' && r != '\t' && r != '\n' || r == 0x7f }
-
-// isBlank reports whether s shows nothing: white space and what has no width.
-func isBlank(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool {
-		return !unicode.IsSpace(r) && !strings.ContainsRune("\u00ad\u034f\u200b\u200c\u200d\ufeff", r)
-	})
-}
 
 // hasPrefixFold is strings.HasPrefix for a prefix in lower case, in any case.
 func hasPrefixFold(s, prefix string) bool {

@@ -1,4 +1,4 @@
-package mimeconv
+package htmltext
 
 import (
 	"bytes"
@@ -124,7 +124,7 @@ func (l *layout) preformatted(s string) {
 // addText adds the text from the offset on.
 func (l *layout) addText(kind opKind, from int) {
 	text := l.text[from:]
-	blank := kind == opText && isBlank(string(text))
+	blank := kind == opText && IsBlank(string(text))
 	if n := len(l.rows); n > 0 {
 		if blank { // an empty cell, or a space in one
 			l.text, l.space = l.text[:from], true

@@ -1,4 +1,4 @@
-package mimeconv
+package htmltext
 
 import "strings"
 

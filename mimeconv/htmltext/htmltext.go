@@ -1,4 +1,12 @@
-package mimeconv
+// Package htmltext makes plain text of an HTML document, for readers who have
+// nothing else.
+//
+// [Render] reads tokens, not a tree: each one changes what is open (htmltext.go,
+// elements.go) and adds a step to a layout (layout.go), which is written out at the
+// end, when it is known which tables (table.go) list data and which only place
+// things on a page. Time and memory grow with the size of the document, however
+// deep it nests.
+package htmltext
 
 import (
 	"bytes"
@@ -6,7 +14,6 @@ import (
 	"strings"
 
 	"golang.org/x/net/html"
-	"golang.org/x/net/html/atom"
 )
 
 // maxLookBack bounds how far back an end tag looks for its start tag, in open
@@ -17,13 +24,13 @@ const maxLookBack = 100
 // were not there: only their text and their line ends are.
 const maxOpen = 10_000
 
-// renderText makes plain text of an HTML document: paragraphs, headings and
+// Render makes plain text of an HTML document: paragraphs, headings and
 // lists stay apart, rows of a table stay rows, quotation is marked with ">",
 // links keep their address, and what a browser would not show is left out. It
 // reads tokens, not a tree, and so it needs linear time however deep the
 // document nests.
-func renderText(doc string) string {
-	if text := renderVisible(doc, false); !isBlank(text) {
+func Render(doc string) string {
+	if text := renderVisible(doc, false); !IsBlank(text) {
 		return text
 	}
 	// All of it is hidden: by an element that was never closed, or on purpose.
@@ -52,7 +59,7 @@ func renderVisible(doc string, showAll bool) string {
 				r.closeTo(len(r.stack) - 1)
 			}
 		case html.EndTagToken:
-			r.end(tagName(z.Raw()))
+			r.end(TagName(z.Raw()))
 		}
 	}
 }
@@ -83,84 +90,6 @@ type element struct {
 	space    int  // what stands behind it: 0 nothing, 1 a line end, 2 a blank line
 }
 
-// attributes are those that matter here.
-type attributes struct {
-	style, href, src, alt, start string
-	hidden                       bool
-	colspan, rowspan             int
-}
-
-func readAttributes(z *html.Tokenizer) attributes {
-	a := attributes{colspan: 1, rowspan: 1}
-	for more := true; more; {
-		var key, value []byte
-		key, value, more = z.TagAttr()
-		switch string(key) {
-		case "style":
-			a.style = strings.ToLower(strings.Join(strings.Fields(string(value)), ""))
-		case "href":
-			a.href = strings.Join(strings.Fields(string(value)), "")
-		case "src":
-			a.src = string(value)
-		case "alt":
-			a.alt = strings.TrimSpace(string(value))
-		case "start":
-			a.start = string(value)
-		case "hidden":
-			a.hidden = true
-		case "colspan":
-			a.colspan = span(value)
-		case "rowspan":
-			a.rowspan = span(value)
-		}
-	}
-	return a
-}
-
-// span is how many columns or rows a cell takes; 1 where that makes no sense.
-func span(value []byte) int {
-	n, err := strconv.Atoi(string(value))
-	if err != nil || n < 1 {
-		return 1
-	}
-	return n
-}
-
-// isHidden reports whether an element shows nothing by its attributes: as mail
-// hides the preview that inboxes show beside the subject.
-func (a *attributes) isHidden() bool {
-	return a.hidden ||
-		strings.Contains(a.style, "display:none") ||
-		strings.Contains(a.style, "visibility:hidden") ||
-		strings.Contains(a.style, "max-height:0") && strings.Contains(a.style, "overflow:hidden")
-}
-
-// tagName is the name of a tag, in lower case. Of a known one it costs no memory,
-// as it does with the tokenizer's own TagName.
-func tagName(tag []byte) string {
-	name := bytes.TrimPrefix(tag[1:], []byte("/"))
-	end := 0
-	for end < len(name) && !endsTagName(name[end]) {
-		end++
-	}
-	var buf [20]byte // no element that matters has a longer name
-	lower := buf[:0]
-	for _, c := range name[:min(end, len(buf))] {
-		if 'A' <= c && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		lower = append(lower, c)
-	}
-	if known := atom.Lookup(lower); known != 0 {
-		return known.String()
-	}
-	return string(lower)
-}
-
-func endsTagName(c byte) bool {
-	return c == '>' || c == '/' || c == ' ' || c == '\n' || c == '\t' || c == '\r' || c == '\f'
-}
-
 func (r *renderer) top() element {
 	if len(r.stack) == 0 {
 		return element{}
@@ -170,8 +99,8 @@ func (r *renderer) top() element {
 
 // start reads a start tag, and reports whether it opened an element.
 func (r *renderer) start(z *html.Tokenizer) bool {
-	name := tagName(z.Raw())
-	a := readAttributes(z)
+	name := TagName(z.Raw())
+	a := ReadAttributes(z)
 	if name == "noscript" { // no mail program runs scripts
 		z.NextIsNotRawText()
 	}
@@ -208,7 +137,7 @@ func (r *renderer) start(z *html.Tokenizer) bool {
 }
 
 // void reads an element that has no content.
-func (r *renderer) void(name string, a attributes) {
+func (r *renderer) void(name string, a Attributes) {
 	switch name {
 	case "br":
 		r.layout.newLine()
@@ -217,14 +146,14 @@ func (r *renderer) void(name string, a attributes) {
 		r.layout.words("----------")
 		r.layout.breakLine(1)
 	case "img":
-		if a.alt != "" {
-			r.layout.words("[" + a.alt + "]")
+		if a.Alt != "" {
+			r.layout.words("[" + a.Alt + "]")
 		}
 	}
 }
 
 // enter does what an element does at its start.
-func (r *renderer) enter(e *element, a attributes) {
+func (r *renderer) enter(e *element, a Attributes) {
 	switch e.name {
 	case "pre":
 		r.afterPre = true
@@ -387,100 +316,4 @@ func (r *renderer) find(names, scope []string) int {
 		}
 	}
 	return -1
-}
-
-// closeImplied closes what a start tag ends without an end tag: HTML lets writers
-// leave out </li>, </p>, </td> and others.
-func (r *renderer) closeImplied(name string) {
-	var names, scope []string
-	switch name {
-	case "li":
-		names, scope = []string{"li"}, []string{"ul", "ol", "td", "table"}
-	case "dt", "dd":
-		names, scope = []string{"dt", "dd"}, []string{"dl", "td", "table"}
-	case "td", "th":
-		names, scope = []string{"td", "th"}, []string{"tr", "table"}
-	case "tr", "thead", "tbody", "tfoot":
-		names, scope = []string{"tr"}, []string{"table"}
-	case "a":
-		names, scope = []string{"a"}, []string{"td", "th", "table"}
-	default:
-		if spaceBehind(name) == 0 {
-			return
-		}
-		names, scope = []string{"p"}, []string{"td", "th", "table", "caption", "button"}
-	}
-	for _, n := range names {
-		if r.open[n] == 0 {
-			continue
-		}
-		if i := r.find(names, scope); i >= 0 {
-			r.closeTo(i)
-		}
-		return
-	}
-}
-
-// endScope lists the elements that an end tag does not reach beyond.
-func endScope(name string) []string {
-	switch name {
-	case "table":
-		return nil
-	case "caption", "thead", "tbody", "tfoot", "tr", "td", "th":
-		return []string{"table"}
-	}
-	return []string{"td", "th", "caption", "table"}
-}
-
-// spaceAround is the space before and behind an element at this place: lists in
-// lists and tables in tables stand close.
-func (r *renderer) spaceAround(name string) int {
-	n := spaceBehind(name)
-	switch {
-	case (name == "ul" || name == "ol") && r.open["ul"]+r.open["ol"] > 0,
-		name == "table" && r.open["td"]+r.open["th"] > 0:
-		return 1
-	}
-	return n
-}
-
-// spaceBehind tells block elements from others: 1 is a line end, 2 a blank line.
-func spaceBehind(name string) int {
-	switch name {
-	case "p", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "pre", "ul", "ol", "dl", "table":
-		return 2
-	case "address", "article", "aside", "body", "caption", "center", "dd", "details", "div", "dt",
-		"fieldset", "figcaption", "figure", "footer", "form", "header", "legend", "li", "main",
-		"nav", "section", "summary", "tbody", "tfoot", "thead", "tr":
-		return 1
-	}
-	return 0
-}
-
-// isVoid reports whether an element has no content and no end tag.
-func isVoid(name string) bool {
-	switch name {
-	case "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr":
-		return true
-	}
-	return false
-}
-
-// isRaw reports whether an element holds no markup (and no text for readers);
-// the tokenizer reads on to its end tag.
-func isRaw(name string) bool {
-	switch name {
-	case "iframe", "noembed", "noframes", "script", "style", "textarea", "title":
-		return true
-	}
-	return false
-}
-
-// isSilent reports whether a browser shows an element, but none of its text.
-func isSilent(name string) bool {
-	switch name {
-	case "audio", "canvas", "datalist", "select", "svg", "template", "video", "xml":
-		return true
-	}
-	return false
 }

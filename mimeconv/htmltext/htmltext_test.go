@@ -1,0 +1,113 @@
+package htmltext
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"heyrelay/mimeconv/internal/fuzztest"
+)
+
+func TestRender(t *testing.T) {
+	for doc, want := range map[string]string{
+		"a</br>b</p>c":                   "a\nb\n\nc",
+		"<p>a<p>b<div>c":                 "a\n\nb\n\nc",
+		"a <b> b</b>  c":                 "a b c",
+		"a&nbsp; b<i>&nbsp;</i>c":        "a  b c",
+		"x<br><br><br><br>y":             "x\n\ny",
+		"<td>a<td>b":                     "a\nb",
+		"<table><tr><td>a<td>b<tr><td>c": "a | b\nc",
+		"<table><tr><td><br>a<br></td><td>b<br>c</td></tr></table>": "a\nb\nc",
+		"<ol start=9><li>a<li>b</ol>":                               "9. a\n10. b",
+		"<li>a":                                                     "- a",
+		"<div>a</div></div><div>b":                                  "a\nb",
+		"<table><tr><td>a</div>b</table>c":                          "ab\n\nc",
+		"<b><i>a</b>b":                                              "ab",
+		"<p/>a<p/>b":                                                "a\n\nb",
+		"<style/>p{}</style>a":                                      "a",
+		"a<!-- b -->c<![if x]>d<![endif]>":                          "acd",
+		"<textarea>a</textarea>b":                                   "b",
+		"<svg><text>a</text></svg>b":                                "b",
+		"<svg>a":                                                    "a",
+		"<a href=x><table><tr><td><a href=x>a</table></a>b":         "a <x>\n\nb",
+		"<a href=x>":                                                "<x>",
+		"<a href=http://x.example/y>see <b>this</b></a> and <a href=' http://x.example/y '>that</a>": "see this <http://x.example/y> and that <http://x.example/y>",
+		"<pre>a\n\n\nb</pre>c":                    "a\n\n\nb\n\nc",
+		"<h1>A</h1>b<hr>c":                        "A\n\nb\n----------\nc",
+		"soft\u00adhyphen":                        "softhyphen",
+		"<blockquote>a</blockquote><blockquote>b": "> a\n\n> b",
+		"&lt;b&gt; &amp;amp;":                     "<b> &amp;",
+	} {
+		if got := Render(doc); got != want {
+			t.Errorf("%s\n got %q\nwant %q", doc, got, want)
+		}
+	}
+}
+
+// TestTagSoup renders documents of tags in any order: no panic, and every word
+// that is not hidden comes out.
+func TestTagSoup(t *testing.T) {
+	tags := strings.Fields("<p> </p> <div> </div> <a_href=http://x.example/> <a_href=y> </a> <table> </table> <tr> </tr> <td> </td> <th> " +
+		"<ul> <ol> <li> </li> </ul> </ol> <blockquote> </blockquote> <pre> </pre> <br> <hr> <b> </b> <img_alt=i> <dl> <dt> <dd> </dl> " +
+		"<h1> </h1> <span> </span> <div/> <p/> &nbsp; <!--c--> <body> </body> <html> </html> <font_style=white-space:pre>")
+	for seed := range uint64(20_000) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		var doc strings.Builder
+		words := 0
+		for range 1 + r.IntN(40) {
+			if r.IntN(3) == 0 {
+				fmt.Fprintf(&doc, "w%dw ", words)
+				words++
+			}
+			doc.WriteString(strings.ReplaceAll(tags[r.IntN(len(tags))], "_", " "))
+		}
+		text := Render(doc.String())
+		if !utf8.ValidString(text) {
+			t.Fatalf("seed %d: %q", seed, text)
+		}
+		for i := range words {
+			if !strings.Contains(text, fmt.Sprintf("w%dw", i)) {
+				t.Fatalf("seed %d: the word %d of %q is not in %q", seed, i, doc.String(), text)
+			}
+		}
+	}
+}
+
+// FuzzRender holds that any HTML gives clean lines of text.
+func FuzzRender(f *testing.F) {
+	fuzztest.AddKept(f)
+	for _, s := range []string{
+		"<p>a<ul><li>b<ol><li>c</ol></ul>", "<table><tr><td>a<td><p>b</p><tr><td><table><tr><td>c</table></table>",
+		"<a href=x>a<div>b</div></a><a href=x><img alt=c></a>",
+		"<a href=x>a<table><tr><td><a href=x>b<td><a href=y>c</table></a><a href=x>",
+		"<ul><li><table><tr><td><ul><li>a<td><blockquote>b</table></ul><td>c<dl><dt>d<dd>e",
+		"<pre>\n a\n\n b</pre><blockquote>c<blockquote>d",
+		"<div style=display:none>a<p>b</div>c<script>d</script><style>", "&nbsp;<div>&nbsp;</div>a&#0;&#x80;",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, doc string) {
+		if !utf8.ValidString(doc) || strings.ContainsFunc(doc, isControl) {
+			return
+		}
+		var text string
+		fuzztest.Bounded(t, len(doc), func() { text = Render(doc) })
+		if !utf8.ValidString(text) || text != Render(doc) {
+			t.Errorf("Render(%q) = %q", doc, text)
+		}
+		for line := range strings.SplitSeq(text, "\n") {
+			if strings.HasSuffix(line, " ") {
+				t.Errorf("a line ends with a space: %q", text)
+			}
+		}
+		if HasContent(doc) && !strings.Contains(strings.ToLower(doc), "<img") && IsBlank(text) && !strings.ContainsAny(doc, "<&") {
+			t.Errorf("text was lost: %q", doc)
+		}
+	})
+}
+
+// isControl reports whether r is a control character that no text has any more when
+// it is rendered.
+func isControl(r rune) bool { return r < ' ' && r != '\t' && r != '\n' || r == 0x7f }
