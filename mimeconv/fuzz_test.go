@@ -206,33 +206,6 @@ func FuzzIDs(f *testing.F) {
 	})
 }
 
-// FuzzCalendar holds that any calendar gives clean text, the same twice, that is
-// no longer than what its bounds allow.
-func FuzzCalendar(f *testing.F) {
-	fuzztest.AddKept(f)
-	for _, s := range []string{
-		"BEGIN:VEVENT\nSUMMARY:a\\,b\nDTSTART;TZID=\"x:y\":20261103T100000\nDURATION:PT1H30M\nRRULE:FREQ=WEEKLY;COUNT=3\nEND:VEVENT",
-		"BEGIN:VTODO\nDUE;VALUE=DATE:20261103\nATTENDEE;CN=B;PARTSTAT=ACCEPTED:mailto:b@x.example\nDESCRIPTION:a\\n\n b",
-		"METHOD:CANCEL\nBEGIN:VCALENDAR\nBEGIN:VEVENT\nBEGIN:VALARM\nSUMMARY:x\nEND:VALARM\nDTSTART:20261103\nDTEND:20261105\nEND:VEVENT\nEND:VCALENDAR",
-	} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		text, _ = cleanText(strings.ToValidUTF8(text, "?"))
-		var got string
-		fuzztest.Bounded(t, len(text), func() { got = summarize(text) })
-		if !utf8.ValidString(got) || strings.ContainsFunc(got, isUnclean) || got != summarize(text) {
-			t.Errorf("summarize(%q) = %q", text, got)
-		}
-		if strings.HasPrefix(text, "BEGIN:VEVENT\nSUMMARY") && got == "" {
-			t.Errorf("nothing is said of %q", text)
-		}
-		if len(got) > 3*len(text)+1000 {
-			t.Errorf("%d octets of %d", len(got), len(text))
-		}
-	})
-}
-
 // addCases begins with what is within each of the golden cases that pattern names.
 func addCases(f *testing.F, pattern string, within func(raw string) []byte) {
 	f.Helper()

@@ -1,4 +1,4 @@
-package mimeconv
+package ical
 
 import (
 	"fmt"
@@ -27,7 +27,7 @@ func (e *event) read(p property) {
 	case "STATUS":
 		e.status = strings.ToLower(oneLine(p.text()))
 	case "DESCRIPTION":
-		e.description, _ = cutText(strings.TrimSpace(p.text()), maxDescription)
+		e.description = cut(strings.TrimSpace(p.text()), maxDescription)
 	case "URL":
 		e.url = oneLine(p.value)
 	case "ORGANIZER":
@@ -130,16 +130,6 @@ func (e *event) when() string {
 	}
 	return from + " to " + end.withZone()
 }
-
-// zoneName is the zone in brackets. A local time without one is everybody's own.
-func (m moment) zoneName() string {
-	if m.zone == "" || !m.known() || m.day {
-		return ""
-	}
-	return " (" + m.zone + ")"
-}
-
-func (m moment) withZone() string { return m.String() + m.zoneName() }
 
 // readDuration reads a duration of RFC 5545, section 3.3.6, such as "PT1H30M".
 func readDuration(s string) (time.Duration, bool) {
