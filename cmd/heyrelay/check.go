@@ -12,16 +12,16 @@ import (
 
 type checkCmd struct {
 	configured
-	Online bool `help:"Also ask the API whether each team's credentials work, and whether creators are listed in their inboxes."`
+	Online bool `help:"Also check each team's credentials, inboxes and creators with the API."`
 }
 
-// Run validates the configuration and says what to think about.
+// Run validates the configuration and prints warnings.
 func (c checkCmd) Run(p *program) error {
 	cfg, err := c.load(p)
 	if err != nil {
 		return err
 	}
-	warnings := append(cfg.Warnings(), untold(cfg)...)
+	warnings := append(cfg.Warnings(), unreported(cfg)...)
 	if c.Online {
 		more, err := checkOnline(p.ctx, cfg)
 		if err != nil {
@@ -36,20 +36,21 @@ func (c checkCmd) Run(p *program) error {
 	return err
 }
 
-// untold warns where senders do not hear of failures. It is no warning of the
-// configuration's own, which would be logged at each start: it can be meant so.
-func untold(cfg *config.Config) []string {
+// unreported warns if senders are not notified of failures. The configuration itself
+// does not warn of it, at each start, because it may be intended.
+func unreported(cfg *config.Config) []string {
 	if cfg.Bounces.Smarthost != "" {
 		return nil
 	}
-	listeners := "the log and the lists (heyrelay queue list)"
+	where := "in the log and in heyrelay queue list"
 	if cfg.Events.URL != "" {
-		listeners = "the log, the lists (heyrelay queue list) and the webhook"
+		where = "in the log, in heyrelay queue list and at the webhook"
 	}
-	return []string{"failures are told to nobody but " + listeners + ", no sender hears of them; name a mail server that takes reports (bounces.smarthost)"}
+	return []string{"senders are not notified of failures, which appear only " + where +
+		"; to notify them, set bounces.smarthost to a mail server that accepts reports"}
 }
 
-// checkOnline asks each team's inboxes, the documented harmless call.
+// checkOnline lists each team's inboxes, a call without side effects.
 func checkOnline(ctx context.Context, cfg *config.Config) (warnings []string, err error) {
 	for name := range cfg.Teams {
 		inboxes, err := inboxesOf(ctx, cfg, name)

@@ -3,11 +3,14 @@ package main
 import "heyrelay/internal/config"
 
 type configCmd struct {
-	Show    configShowCmd    `cmd:"" help:"Print the configuration that is in force, defaults included, secrets masked."`
+	Show    configShowCmd    `cmd:"" help:"Print the configuration in force, secrets masked."`
 	Example configExampleCmd `cmd:"" help:"Print an example with every key."`
 }
 
-type configShowCmd struct{ configured }
+type configShowCmd struct {
+	configured
+	Changed bool `help:"Omit values that are defaults."`
+}
 
 // Run prints the masked configuration.
 func (c configShowCmd) Run(p *program) error {
@@ -15,7 +18,11 @@ func (c configShowCmd) Run(p *program) error {
 	if err != nil {
 		return err
 	}
-	_, err = p.stdout.Write(cfg.Masked())
+	text := cfg.Masked()
+	if c.Changed {
+		text = cfg.Changed()
+	}
+	_, err = p.stdout.Write(text)
 	return err
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"heyrelay/internal/config"
+	"heyrelay/internal/strictyaml"
 )
 
 // Exit codes, for scripts.
@@ -91,7 +92,7 @@ func (p *program) run(args []string) int {
 
 // failed prints an error and says which exit code it stands for.
 func (p *program) failed(err error) int {
-	var config config.Errors
+	var invalid strictyaml.Errors
 	var own coded
 	code := exitFailed
 	if errors.As(err, &own) {
@@ -102,7 +103,7 @@ func (p *program) failed(err error) int {
 		return exitOK
 	case errors.Is(err, errQuiet):
 		return code
-	case errors.As(err, &config):
+	case errors.As(err, &invalid):
 		fmt.Fprintln(p.stderr, err)
 		return exitConfig
 	}

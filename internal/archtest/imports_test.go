@@ -20,7 +20,8 @@ var may = map[string][]string{
 
 	"smtpd":                    {},
 	"threading":                {},
-	"internal/config":          {},
+	"internal/config":          {"internal/strictyaml"},
+	"internal/strictyaml":      {},
 	"internal/events":          {},
 	"internal/heymarket":       {},
 	"internal/sandbox":         {},

@@ -2,7 +2,6 @@ package config_test
 
 import (
 	"bytes"
-	"os"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -16,17 +15,7 @@ import (
 // TestExampleFile compares the example at the top of the repository with the one
 // that the structs give.
 func TestExampleFile(t *testing.T) {
-	const path = "../../config.example.yaml"
-	file, err := os.ReadFile(path)
-	if err == nil && bytes.Equal(file, config.Example()) {
-		return
-	}
-	if *update {
-		if err := os.WriteFile(path+".got", config.Example(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Errorf("%s is not what the structs say (%v); write it anew with -update and rename it", path, err)
+	compare(t, "../../config.example.yaml", string(config.Example()))
 }
 
 // parseExample parses an example, with secret files that exist.

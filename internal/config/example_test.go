@@ -29,7 +29,7 @@ routes:
 	// ***
 }
 
-// Everything that is wrong is told at once.
+// All problems are reported at once.
 func ExampleParse_problems() {
 	const file = `
 hostnam: relay.example.com
@@ -43,9 +43,9 @@ routes:
 	fmt.Println(err)
 	// Output:
 	// heyrelay.yaml:2:1: unknown key "hostnam"; did you mean hostname?
-	// heyrelay.yaml:4:19: the environment variable HEYMARKET_API_KEY is not set; set it, or write $${HEYMARKET_API_KEY} where the text itself is meant
-	// heyrelay.yaml:6:5: routes[0] (support) has no inbox; give the number of the inbox to send from (heyrelay inboxes lists them)
-	// heyrelay.yaml:6:33: routes[0].creator_id cannot be "055"; write a whole number: digits, the first of them not 0
+	// heyrelay.yaml:4:19: the environment variable HEYMARKET_API_KEY is not set; set it, or write $${HEYMARKET_API_KEY} for that literal text
+	// heyrelay.yaml:6:5: routes[0] (support) has no inbox; give the number of the inbox (see heyrelay inboxes)
+	// heyrelay.yaml:6:33: routes[0].creator_id cannot be "055"; write a whole number: digits without a leading 0
 }
 
 func ExampleFromEnvironment() {
@@ -58,7 +58,7 @@ func ExampleFromEnvironment() {
 	// Output:
 	// HEYRELAY_SECRET_KEY: unknown variable; did you mean HEYRELAY_SECRET_KEY_FILE?
 	// HEYRELAY_SECRET_ID: is not set; give the Secret ID
-	// HEYRELAY_SECRET_KEY_FILE: is not set; name the file that holds the Secret Key
+	// HEYRELAY_SECRET_KEY_FILE: is not set; name the file with the Secret Key
 }
 
 func ExamplePattern_Match() {

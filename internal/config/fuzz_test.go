@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"heyrelay/internal/config"
+	"heyrelay/internal/strictyaml"
 )
 
 // FuzzParse wants no panic, problems of one line each, and of what parses a
@@ -27,7 +28,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, err := config.Parse(name, data, lookup(nil))
 		if err != nil {
-			var problems config.Errors
+			var problems strictyaml.Errors
 			if !errors.As(err, &problems) || strings.Count(err.Error(), "\n") != len(problems)-1 {
 				t.Errorf("not one line for each problem: %q", err)
 			}

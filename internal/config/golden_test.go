@@ -18,11 +18,12 @@ import (
 	"heyrelay/internal/config"
 )
 
-var update = flag.Bool("update", false, "write what was got beside what was wanted, as .got files")
+var update = flag.Bool("update", false, "write the golden files and config.example.yaml")
 
 // TestGolden loads each case of testdata. Beside NN-name.yaml (or NN-name.env, an
-// environment) stands NN-name.want: the errors, or the warnings and the whole
-// configuration masked.
+// environment) stands NN-name.want: the errors, or the warnings and what differs
+// from the defaults. One case shows the defaults too, so that a new key changes that
+// file and config.example.yaml only.
 func TestGolden(t *testing.T) {
 	cases, _ := filepath.Glob("testdata/*.yaml")
 	environments, _ := filepath.Glob("testdata/*.env")
@@ -31,7 +32,7 @@ func TestGolden(t *testing.T) {
 		t.Run(filepath.Base(name), func(t *testing.T) {
 			dir := keys(t)
 			c, err := loadCase(t, dir, path)
-			got := shown(c, err)
+			got := shown(c, err, filepath.Base(name) == withDefaults)
 			if c != nil {
 				checkMasked(t, dir, c)
 			}
@@ -45,6 +46,9 @@ func TestGolden(t *testing.T) {
 		t.Errorf("%d cases found, at least 40 are there", len(cases))
 	}
 }
+
+// withDefaults is the case that shows the defaults.
+const withDefaults = "01-smallest"
 
 // keys makes a folder with files of secrets, good and bad.
 func keys(t *testing.T) string {
@@ -136,8 +140,8 @@ func lookup(env map[string]string) func(string) (string, bool) {
 	}
 }
 
-// shown is all that a user sees of a configuration.
-func shown(c *config.Config, err error) string {
+// shown is what a user sees of a configuration.
+func shown(c *config.Config, err error, defaults bool) string {
 	if err != nil {
 		return err.Error() + "\n"
 	}
@@ -145,7 +149,10 @@ func shown(c *config.Config, err error) string {
 	for _, line := range c.Warnings() {
 		b.WriteString("# warning: " + line + "\n")
 	}
-	return b.String() + string(c.Masked())
+	if defaults {
+		return b.String() + string(c.Masked())
+	}
+	return b.String() + string(c.Changed())
 }
 
 // plainly takes out what differs from machine to machine.
@@ -171,7 +178,7 @@ func checkMasked(t *testing.T, dir string, c *config.Config) {
 	}
 }
 
-// compare compares got with the file want; with -update it writes got beside it.
+// compare compares got with the file want; with -update it writes the file.
 func compare(t *testing.T, want, got string) {
 	t.Helper()
 	wanted, err := os.ReadFile(want)
@@ -179,9 +186,10 @@ func compare(t *testing.T, want, got string) {
 		return
 	}
 	if *update {
-		if err := os.WriteFile(strings.TrimSuffix(want, ".want")+".got", []byte(got), 0o644); err != nil {
+		if err := os.WriteFile(want, []byte(got), 0o644); err != nil {
 			t.Fatal(err)
 		}
+		return
 	}
 	t.Errorf("got\n%s\nwant\n%s", got, wanted)
 }

@@ -11,7 +11,7 @@ import (
 // "192.0.2.1".
 type Network struct{ prefix netip.Prefix }
 
-// UnmarshalText reads a Network. Its error says how to write one.
+// UnmarshalText reads a Network. Its error explains how to write one.
 func (n *Network) UnmarshalText(text []byte) error {
 	addr, err := netip.ParseAddr(string(text))
 	if err == nil && addr.Zone() == "" {
@@ -24,13 +24,13 @@ func (n *Network) UnmarshalText(text []byte) error {
 		return errors.New("write an address or a network, such as 192.0.2.1, 10.0.0.0/8 or fd00::/8")
 	}
 	if prefix != prefix.Masked() {
-		return errors.New("write " + prefix.Masked().String() + " for the network, or the address alone")
+		return errors.New("write " + prefix.Masked().String() + " for the network, or only the address")
 	}
 	n.prefix = prefix
 	return nil
 }
 
-// String writes n as a prefix, or as an address where it is only one.
+// String writes n as a prefix, or as an address if it contains only one.
 func (n Network) String() string {
 	if n.prefix.IsSingleIP() {
 		return n.prefix.Addr().String()
@@ -41,15 +41,14 @@ func (n Network) String() string {
 // Networks is a list of networks.
 type Networks []Network
 
-// Contains reports whether addr is in one of the networks. An IPv4 address is
-// the same in its IPv6 form; the zero Addr is in none.
+// Contains reports whether addr is in one of the networks. An IPv4 address matches
+// in its IPv6 form too; the zero Addr is in none.
 func (ns Networks) Contains(addr netip.Addr) bool {
 	addr = addr.Unmap().WithZone("")
 	return slices.ContainsFunc(ns, func(n Network) bool { return n.prefix.Contains(addr) })
 }
 
-// Prefixes gives the networks as the standard library has them; the slice is the
-// caller's.
+// Prefixes returns the networks as standard library prefixes, in a new slice.
 func (ns Networks) Prefixes() []netip.Prefix {
 	prefixes := make([]netip.Prefix, len(ns))
 	for i, n := range ns {
@@ -63,7 +62,7 @@ func (ns Networks) all() bool {
 	return slices.ContainsFunc(ns, func(n Network) bool { return n.prefix.Bits() == 0 })
 }
 
-// loopback is this machine, as the default of Listener.Allow.
+// loopback returns the default of Listener.Allow on a loopback address.
 func loopback() Networks {
 	return Networks{
 		{netip.MustParsePrefix("127.0.0.0/8")},
@@ -71,9 +70,9 @@ func loopback() Networks {
 	}
 }
 
-// Network gives the network and the address to listen on, as net.Listen takes
-// them: "tcp" and "127.0.0.1:2525", or "unix" and "/run/heyrelay.sock". Of a socket
-// that systemd opens it gives "systemd" and the socket's name.
+// Network returns the network and the address for net.Listen: "tcp" and
+// "127.0.0.1:2525", or "unix" and "/run/heyrelay.sock"; for a socket that systemd
+// opens, "systemd" and the socket's name.
 func (l Listener) Network() (network, address string) {
 	if path, ok := strings.CutPrefix(l.Address, "unix:"); ok {
 		return "unix", path
@@ -84,9 +83,9 @@ func (l Listener) Network() (network, address string) {
 	return "tcp", l.Address
 }
 
-// Matches reports whether a message takes the route: from its user ("" for none),
-// the address of its client (the zero Addr for a unix socket), its envelope sender
-// ("" for <>) and the address of its From header field.
+// Matches reports whether a message uses the route, by its user ("" for none), its
+// client's address (the zero Addr for a unix socket), its envelope sender ("" for
+// <>) and the address in its From header field.
 func (m Match) Matches(user string, client netip.Addr, sender, from string) bool {
 	return (m.User == nil || slices.Contains(m.User, user)) &&
 		(m.Client == nil || m.Client.Contains(client)) &&
@@ -94,9 +93,9 @@ func (m Match) Matches(user string, client netip.Addr, sender, from string) bool
 		(m.From == nil || m.From.Match(from))
 }
 
-// strangers is the part of a network that is served without a password, off this
-// machine, whose clients may take the route.
-func (m Match) strangers(served Network) (from Network, ok bool) {
+// unauthenticated returns the part of a network served without a password whose
+// clients are not on this machine and may use the route.
+func (m Match) unauthenticated(served Network) (from Network, ok bool) {
 	if m.User != nil {
 		return Network{}, false
 	}
@@ -108,7 +107,8 @@ func (m Match) strangers(served Network) (from Network, ok bool) {
 		if !c.prefix.Overlaps(served.prefix) {
 			continue
 		}
-		if from = c; from.prefix.Bits() < served.prefix.Bits() {
+		from = c
+		if from.prefix.Bits() < served.prefix.Bits() {
 			from = served
 		}
 		if !from.prefix.Addr().IsLoopback() {

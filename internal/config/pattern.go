@@ -9,11 +9,11 @@ import (
 	"unicode"
 )
 
-// Pattern is a mail address in which each * stands for any text, or "<>" for the
-// null reverse-path (RFC 5321, section 4.5.5). Letter case does not count.
+// Pattern is a mail address in which each * matches any text, or "<>" for the null
+// reverse-path (RFC 5321, section 4.5.5). Letter case is ignored.
 type Pattern struct{ text string }
 
-// UnmarshalText reads a Pattern. Its error says how to write one.
+// UnmarshalText reads a Pattern. Its error explains how to write one.
 func (p *Pattern) UnmarshalText(text []byte) error {
 	s := string(text)
 	address := strings.Contains(s, "@") || strings.Contains(s, "*") || s == "<>"
@@ -24,11 +24,11 @@ func (p *Pattern) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// String gives the pattern as it was written.
+// String returns the pattern as it was written.
 func (p Pattern) String() string { return p.text }
 
-// Match reports whether p stands for address. The address is bare, without angle
-// brackets, and "" is the null reverse-path.
+// Match reports whether p matches address, which has no angle brackets; "" is the
+// null reverse-path.
 func (p Pattern) Match(address string) bool {
 	if p.text == "<>" {
 		return address == ""
@@ -54,33 +54,33 @@ func (p Pattern) Match(address string) bool {
 // Patterns is a list of patterns.
 type Patterns []Pattern
 
-// Match reports whether one of the patterns stands for address.
+// Match reports whether one of the patterns matches address.
 func (ps Patterns) Match(address string) bool {
 	return slices.ContainsFunc(ps, func(p Pattern) bool { return p.Match(address) })
 }
 
-// Regexp is a regular expression with exactly one group. In the zero Regexp the
-// embedded one is nil.
+// Regexp is a regular expression with exactly one group. The zero Regexp embeds
+// nil.
 type Regexp struct{ *regexp.Regexp }
 
-// UnmarshalText reads a Regexp. Its error says how to write one.
+// UnmarshalText reads a Regexp. Its error explains how to write one.
 func (r *Regexp) UnmarshalText(text []byte) error {
 	compiled, err := regexp.Compile(string(text))
 	var bad *syntax.Error
 	switch {
 	case errors.As(err, &bad):
-		return errors.New("write a regular expression (RE2); this one has the fault: " + bad.Code.String())
+		return errors.New("write a regular expression (RE2); this one is invalid: " + bad.Code.String())
 	case compiled.NumSubexp() != 1:
-		return errors.New(`write exactly one group, as in \[#(\d+)\]; (?: ) is none`)
+		return errors.New(`write exactly one group, as in \[#(\d+)\]; (?: ) does not count`)
 	}
 	r.Regexp = compiled
 	return nil
 }
 
-// MarshalText gives String.
+// MarshalText returns String.
 func (r Regexp) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
-// String gives the expression as it was written, "" for the zero Regexp.
+// String returns the expression as it was written, "" for the zero Regexp.
 func (r Regexp) String() string {
 	if r.Regexp == nil {
 		return ""

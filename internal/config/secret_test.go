@@ -12,6 +12,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"heyrelay/internal/config"
+	"heyrelay/internal/strictyaml"
 )
 
 const hidden = "SECRETSECRET"
@@ -33,7 +34,7 @@ func withSecret(t *testing.T) *config.Config {
 func TestSecretIsNeverPrinted(t *testing.T) {
 	c := withSecret(t)
 	secret := c.Teams["shop"].APIKey
-	behind := struct{ unexported config.Secret }{secret}
+	behind := struct{ unexported strictyaml.Secret }{secret}
 	var b strings.Builder
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%t", "%p", "%T %[1]v"} {
 		fmt.Fprintf(&b, verb+"\n", secret)
@@ -60,7 +61,7 @@ func TestSecretIsNeverPrinted(t *testing.T) {
 	if !strings.Contains(b.String(), "***") {
 		t.Error("nothing stands for the secret")
 	}
-	if got := fmt.Sprintf("%v|%q|%#v", config.Secret{}, config.Secret{}, config.Secret{}); got != "||" {
+	if got := fmt.Sprintf("%v|%q|%#v", strictyaml.Secret{}, strictyaml.Secret{}, strictyaml.Secret{}); got != "||" {
 		t.Errorf("no secret is printed as %s", got)
 	}
 }
@@ -86,8 +87,8 @@ func TestLoad(t *testing.T) {
 func TestLoadNothing(t *testing.T) {
 	dir := t.TempDir()
 	for path, want := range map[string]string{
-		filepath.Join(dir, "none.yaml"): "cannot read the configuration: no such file or directory; name a file that can be read",
-		dir:                             "cannot read the configuration: is a directory; name a file that can be read",
+		filepath.Join(dir, "none.yaml"): "cannot read the configuration: no such file or directory; name a readable file",
+		dir:                             "cannot read the configuration: is a directory; name a readable file",
 	} {
 		if _, err := config.Load(path); err == nil || err.Error() != path+": "+want {
 			t.Errorf("got %v, want %s: %s", err, path, want)
@@ -98,7 +99,7 @@ func TestLoadNothing(t *testing.T) {
 // TestTooLarge refuses what cannot be meant: a spool, say, for a configuration.
 func TestTooLarge(t *testing.T) {
 	_, err := config.Parse("heyrelay.db", make([]byte, 2<<20), lookup(nil))
-	if err == nil || !strings.Contains(err.Error(), "heyrelay.db: this is larger than any configuration") {
+	if err == nil || !strings.Contains(err.Error(), "heyrelay.db: the file is too large for a configuration") {
 		t.Error(err)
 	}
 }

@@ -8,26 +8,31 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"heyrelay/internal/strictyaml"
 )
 
-// validate checks what one key alone cannot tell: names, references, and keys
-// that exclude or need each other.
+// validate checks what a single key cannot: names, references, and keys that exclude
+// or require each other.
 func (l *loader) validate() {
 	c := l.config
 	if !isHostname(c.Hostname) {
-		l.add("hostname", fmt.Sprintf("%q is no host name", c.Hostname), "write letters, digits, hyphens and dots, an international name in its xn-- form")
+		l.doc.Reject("hostname", fmt.Sprintf("%q is not a host name", c.Hostname),
+			"use letters, digits, hyphens and dots; write an international name in its xn-- form")
 	}
 	l.validateListeners()
 	l.validateTLS()
 	l.validateUsers()
 	if c.Limits.InFlight < 2*c.Limits.MessageSize {
-		l.add("limits.in_flight", "limits.in_flight has no room for the largest message", "make it twice limits.message_size at least")
+		l.doc.Reject("limits.in_flight", "limits.in_flight is too small for the largest message",
+			"make it at least twice limits.message_size")
 	}
 	l.validateBaseURL()
 	l.validateTeams()
 	l.validateRoutes()
 	if c.Delivery.RetryInitial > c.Delivery.RetryMax {
-		l.add("delivery.retry_initial", "delivery.retry_initial is longer than delivery.retry_max", "shorten it, or lengthen the other")
+		l.doc.Reject("delivery.retry_initial", "delivery.retry_initial is longer than delivery.retry_max",
+			"shorten it, or lengthen delivery.retry_max")
 	}
 	l.validateSpool()
 	l.validateBounces()
@@ -37,37 +42,38 @@ func (l *loader) validate() {
 func (l *loader) validateListeners() {
 	first := map[string]string{}
 	if len(l.config.Listeners) == 0 {
-		l.add("listeners", "listeners has no entry", "add one, or leave the key out for 127.0.0.1:2525")
+		l.doc.Reject("listeners", "listeners has no entry", "add one, or omit the key to listen on 127.0.0.1:2525")
 	}
 	for i, listener := range l.config.Listeners {
 		path := fmt.Sprintf("listeners[%d]", i)
-		if l.bad[path+".address"] {
+		if l.doc.Rejected(path + ".address") {
 			continue
 		}
 		if advice := listener.mistake(); advice != "" {
-			l.add(path+".address", fmt.Sprintf("cannot listen on %q", listener.Address), advice)
+			l.doc.Reject(path+".address", fmt.Sprintf("cannot listen on %q", listener.Address), advice)
 		}
 		network, address := listener.Network()
-		if network == "unix" && l.given(path+".allow") {
-			l.add(path+".allow", "a unix socket has no networks to allow", "leave the key out; the rights on the socket's folder say who may connect")
+		if network == "unix" && l.doc.Given(path+".allow") {
+			l.doc.Reject(path+".allow", "allow has no effect on a unix socket",
+				"omit the key; the permissions of the socket's directory decide who may connect")
 		}
 		if earlier, ok := first[address]; ok && !strings.HasSuffix(address, ":0") {
-			l.add(path+".address", earlier+" listens on "+address+" already", "choose another address or port")
+			l.doc.Reject(path+".address", earlier+" already listens on "+address, "choose another address or port")
 		}
 		first[address] = path
 	}
 }
 
-// mistake says how to write the address of a listener that is not understood.
-func (l Listener) mistake() string {
+// mistake explains how to write the address of a listener that is not understood.
+func (l Listener) mistake() (advice string) {
 	network, address := l.Network()
-	if network == "unix" {
+	switch network {
+	case "unix":
 		if !filepath.IsAbs(address) {
-			return "write the path of the socket in full, such as unix:/run/heyrelay/smtp.sock"
+			return "write the absolute path of the socket, such as unix:/run/heyrelay/smtp.sock"
 		}
 		return ""
-	}
-	if network == "systemd" {
+	case "systemd":
 		if !isWord(address, "-_.") || address == "" {
 			return "write the FileDescriptorName of the .socket unit, such as systemd:smtp"
 		}
@@ -77,7 +83,7 @@ func (l Listener) mistake() string {
 	if err != nil {
 		return "write host:port, such as 127.0.0.1:2525, [::1]:2525 or :2525, or unix:/path, or systemd:name"
 	}
-	if n, ok := wholeNumber(port); !ok || n > 65535 {
+	if n, ok := strictyaml.WholeNumber(port); !ok || n > 65535 {
 		return "write the port as a number up to 65535"
 	}
 	if _, err := netip.ParseAddr(host); err != nil && host != "" && !isHostname(host) {
@@ -86,10 +92,10 @@ func (l Listener) mistake() string {
 	return ""
 }
 
-// usual is who is served where Allow says nothing: this machine on a loopback
-// address, and nobody elsewhere. A gateway that anyone could use would be an open
-// relay. A unix socket has no such list.
-func (l Listener) usual() Networks {
+// defaultAllow returns which clients need no password unless Allow is given: those
+// on this machine at a loopback address, and none elsewhere, because the relay would
+// be open. A unix socket has no such list.
+func (l Listener) defaultAllow() Networks {
 	network, address := l.Network()
 	host, _, _ := net.SplitHostPort(address)
 	switch {
@@ -101,9 +107,8 @@ func (l Listener) usual() Networks {
 	return Networks{}
 }
 
-// isHostname reports whether s is a domain as SMTP has it: labels of letters,
-// digits and inner hyphens (RFC 5321, section 4.1.2; lengths: RFC 1035, section
-// 2.3.4).
+// isHostname reports whether s is a domain in SMTP: labels of letters, digits and
+// inner hyphens (RFC 5321, section 4.1.2; lengths: RFC 1035, section 2.3.4).
 func isHostname(s string) bool {
 	wrong := func(label string) bool {
 		return label == "" || len(label) > 63 || strings.Trim(label, "-") != label || !isWord(label, "-")
@@ -111,27 +116,35 @@ func isHostname(s string) bool {
 	return len(s) <= 253 && !slices.ContainsFunc(strings.Split(s, "."), wrong)
 }
 
-// isWord reports whether s has only ASCII letters and digits, and signs.
-func isWord(s, signs string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool {
-		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune(signs, r))
-	})
+// isWord reports whether s consists of ASCII letters, digits and the characters of
+// others.
+func isWord(s, others string) bool {
+	foreign := func(r rune) bool {
+		letter := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
+		return !letter && (r < '0' || r > '9') && !strings.ContainsRune(others, r)
+	}
+	return !strings.ContainsFunc(s, foreign)
 }
 
 func (l *loader) validateBaseURL() {
 	const path = "heymarket.base_url"
 	u, err := url.Parse(l.config.Heymarket.BaseURL)
 	switch {
-	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
-		l.add(path, path+" is no web address", "write https:// and the host, such as https://api.heymarket.com")
+	case err != nil || !isWebAddress(u):
+		l.doc.Reject(path, path+" is not a URL", "write https:// and the host, such as https://api.heymarket.com")
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		l.add(path, path+" has more than a host and a path", "leave out the user, ? and #")
+		l.doc.Reject(path, path+" contains more than a host and a path", "remove the user, ? and #")
 	case u.Scheme == "http" && !isLoopback(u.Hostname()):
-		l.add(path, path+" would send secrets unencrypted", "write https://; http:// is for this machine alone")
+		l.doc.Reject(path, path+" would send credentials unencrypted", "write https://; http:// is allowed to this machine only")
 	}
 }
 
-// isLoopback reports whether a host is this machine for sure.
+// isWebAddress reports whether u is an http or https URL with a host.
+func isWebAddress(u *url.URL) bool {
+	return u.Host != "" && (u.Scheme == "https" || u.Scheme == "http")
+}
+
+// isLoopback reports whether a host is certainly this machine.
 func isLoopback(host string) bool {
 	ip, _ := netip.ParseAddr(host)
 	return host == "localhost" || ip.Unmap().IsLoopback()
@@ -139,43 +152,47 @@ func isLoopback(host string) bool {
 
 func (l *loader) validateTeams() {
 	for name, team := range l.config.Teams {
-		path := join("teams", name)
-		if l.bad[path] {
+		path := strictyaml.Join("teams", name)
+		if l.doc.Rejected(path) {
 			continue
 		}
-		l.validateName(path, "a team", name)
-		secrets, key := l.given(path+".secrets"), l.given(path+".api_key")
+		l.validateName(path, "team", name)
+		secrets, key := l.doc.Given(path+".secrets"), l.doc.Given(path+".api_key")
 		switch {
 		case secrets && key:
-			l.add(path+".api_key", path+" has both secrets and an api_key", "keep the secrets, and take the api_key out")
+			l.doc.Reject(path+".api_key", path+" has both secrets and an api_key", "keep the secrets and remove the api_key")
 		case !key && len(team.Secrets) == 0:
-			l.add(path+".secrets", path+" has no secrets", "list its Secret ID and Secret Key: secrets: [{id: ..., key_file: ...}]")
+			l.doc.Reject(path+".secrets", path+" has no secrets",
+				"list its Secret ID and Secret Key: secrets: [{id: ..., key_file: ...}]")
 		case len(team.Secrets) > 2:
-			l.add(path+".secrets[2]", path+" has more than two secrets", "keep two: Heymarket has no more for a team")
+			l.doc.Reject(path+".secrets[2]", path+" has more than two secrets", "keep two; Heymarket allows no more per team")
 		case len(team.Secrets) == 2 && team.Secrets[0].ID == team.Secrets[1].ID:
-			l.add(path+".secrets[1].id", path+" has the same secret twice", "keep one")
+			l.doc.Reject(path+".secrets[1].id", path+" has the same secret twice", "keep one")
 		}
 	}
 }
 
-// validateName checks a name of the operator's own: one word, so that it reads
-// well in logs, lists and commands.
+// validateName checks a name that the operator chose: one word, so that it is usable
+// in logs, lists and commands.
 func (l *loader) validateName(path, what, name string) {
 	if name == "" || len(name) > 64 || !isWord(name, "-_.") {
-		l.add(path, fmt.Sprintf("%q cannot be the name of %s", name, what), "write up to 64 letters, digits, hyphens, dots or underscores")
+		l.doc.Reject(path, fmt.Sprintf("invalid %s name %q", what, name),
+			"use up to 64 letters, digits, hyphens, dots or underscores")
 	}
 }
 
 func (l *loader) validateSpool() {
-	// The whole is not quoted: the URL of a database can hold a password.
+	// The URL is not quoted: that of a database can contain a password.
+	const example = "sqlite:/var/lib/heyrelay/heyrelay.db"
 	scheme, path, found := strings.Cut(l.config.Spool.URL, ":")
 	odd := strings.HasPrefix(path, "//") || strings.HasPrefix(path, ":") || strings.HasPrefix(path, "file:")
 	switch {
 	case !found:
-		l.add("spool.url", "spool.url has no scheme", "write sqlite: and a path, such as sqlite:/var/lib/heyrelay/heyrelay.db")
+		l.doc.Reject("spool.url", "spool.url has no scheme", "write sqlite: and a path, such as "+example)
 	case scheme != "sqlite":
-		l.add("spool.url", fmt.Sprintf("spool.url has the unknown scheme %q", scheme), "known is sqlite: and a path, such as sqlite:/var/lib/heyrelay/heyrelay.db")
+		l.doc.Reject("spool.url", fmt.Sprintf("spool.url has the unknown scheme %q", scheme),
+			"write sqlite: and a path, such as "+example)
 	case path == "" || odd || strings.ContainsAny(path, "?#"):
-		l.add("spool.url", "spool.url names no file", "write sqlite: and a plain path, such as sqlite:/var/lib/heyrelay/heyrelay.db")
+		l.doc.Reject("spool.url", "spool.url does not name a file", "write sqlite: and a plain path, such as "+example)
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// warn notes what works and is probably not meant.
+// warn records what works but is probably not intended.
 func (l *loader) warn() {
 	l.warnListeners()
 	l.warnTLS()
@@ -23,9 +23,10 @@ func (l *loader) warnListeners() {
 		case network == "unix":
 		case len(listener.Allow) == 0 && len(l.config.AllUsers()) > 0 && listener.private():
 		case len(listener.Allow) == 0:
-			l.advise(path, "nobody is served on "+address, "add the networks of your applications to "+path+".allow")
+			l.doc.Warn(path, "no client may send through "+address, "add the networks of your applications to "+path+".allow")
 		case listener.Allow.all():
-			l.advise(path+".allow", "everybody who reaches "+address+" can send as your inboxes", "allow the networks of your applications alone")
+			l.doc.Warn(path+".allow", "anyone who reaches "+address+" can send from your inboxes",
+				"allow only the networks of your applications")
 		}
 	}
 }
@@ -34,10 +35,11 @@ func (l *loader) warnTeams() {
 	const documented = 500
 	for _, name := range slices.Sorted(maps.Keys(l.config.Teams)) {
 		if l.config.Teams[name].Rate > documented {
-			l.advise("teams."+name+".rate", fmt.Sprintf("Heymarket documents %d calls a minute", documented), "more are answered 429, unless Heymarket gave you more")
+			l.doc.Warn("teams."+name+".rate", fmt.Sprintf("Heymarket allows %d calls per minute", documented),
+				"expect 429 responses unless Heymarket has raised your limit")
 		}
 		if !slices.ContainsFunc(l.config.Routes, func(r Route) bool { return r.Team == name }) {
-			l.advise("teams."+name, "no route uses team "+name, "add a route, or take the team out")
+			l.doc.Warn("teams."+name, "no route uses team "+name, "add a route, or remove the team")
 		}
 	}
 }
@@ -49,25 +51,27 @@ func (l *loader) warnRoutes() {
 		l.warnTrust(path, r)
 		switch {
 		case catchAll != "":
-			l.advise(path, "route "+r.Name+" is never reached: "+catchAll+" before it matches everything", "put it first")
+			l.doc.Warn(path, "route "+r.Name+" is never used: "+catchAll+", before it, matches every message", "move it up")
 		case r.Match.all():
 			catchAll = r.Name
 		case r.Match.User == nil && r.Match.Client == nil:
-			l.advise(path+".match", "route "+r.Name+" is chosen by what the client claims, which can be forged", "add match.user or match.client where other clients must not use it")
+			l.doc.Warn(path+".match", "route "+r.Name+" is selected by addresses that clients can forge",
+				"add match.user or match.client if other clients must not use it")
 		}
 	}
 }
 
-// warnTrust notes a route that obeys the headers of clients that need no password.
+// warnTrust warns of a route that uses the header fields of clients that need no
+// password.
 func (l *loader) warnTrust(path string, r Route) {
 	if !r.TrustHeaders {
 		return
 	}
 	for _, listener := range l.config.Listeners {
 		for _, n := range listener.Allow {
-			if from, ok := r.Match.strangers(n); ok {
-				l.advise(path+".trust_headers", fmt.Sprintf("route %s obeys the X-Heymarket-* headers of every client in %s, without a password", r.Name, from),
-					"add match.user, or leave trust_headers out")
+			if from, ok := r.Match.unauthenticated(n); ok {
+				what := fmt.Sprintf("route %s trusts the X-Heymarket-* header fields of every client in %s, without a password", r.Name, from)
+				l.doc.Warn(path+".trust_headers", what, "add match.user, or remove trust_headers")
 				return
 			}
 		}

@@ -1,4 +1,4 @@
-package config
+package strictyaml
 
 import (
 	"errors"
@@ -12,16 +12,16 @@ import (
 	"unicode"
 )
 
-// Secret is a text that nobody may see. However it is printed, marshalled or
-// logged, it is ***; Reveal alone gives the text. The zero Secret is none.
+// Secret is a text that must not be seen. However it is printed, marshalled or
+// logged, it is ***; only Reveal returns the text. The zero Secret means none.
 type Secret struct {
-	// A pointer, because fmt prints what stands behind an unexported field of
-	// somebody else's struct without asking its methods.
+	// A pointer, because fmt prints an unexported field of another package's
+	// struct without calling its methods.
 	text *string
 	file string // where it was read from, as written; "" where not from a file
 }
 
-// Reveal gives the secret text, "" where there is none.
+// Reveal returns the secret text, "" if there is none.
 func (s Secret) Reveal() string {
 	if s.text == nil {
 		return ""
@@ -32,7 +32,7 @@ func (s Secret) Reveal() string {
 // IsZero reports whether there is no secret.
 func (s Secret) IsZero() bool { return s.text == nil }
 
-// String gives ***, or "" where there is no secret.
+// String returns ***, or "" if there is no secret.
 func (s Secret) String() string {
 	if s.IsZero() {
 		return ""
@@ -43,14 +43,14 @@ func (s Secret) String() string {
 // Format prints String for every verb, %#v and %d included.
 func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
-// MarshalText gives String, and with it JSON, YAML and XML do.
+// MarshalText returns String; JSON, YAML and XML use it.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// LogValue gives String to slog.
+// LogValue returns String to slog.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
-// newSecret takes text without the white space around it, such as the line end
-// of a file. What is left must be one line. The error calls the text what.
+// newSecret removes the white space around text, such as the line end of a file.
+// The rest must be one line. The error calls the text what.
 func newSecret(what, text string) (Secret, error) {
 	text = strings.TrimSpace(text)
 	if text == "" {
@@ -63,17 +63,17 @@ func newSecret(what, text string) (Secret, error) {
 }
 
 // readSecret reads a secret from the file name, which is relative to dir. exposed
-// says that every user of the machine can read it. The error does not repeat a
+// means that every user of the machine can read it. The error does not repeat a
 // relative name: it may be the secret itself, written in the wrong place.
 func readSecret(dir, name string) (s Secret, exposed bool, err error) {
 	path, what := name, name
 	if !filepath.IsAbs(name) {
 		path, what = filepath.Join(dir, name), "the file"
 		if full, err := filepath.Abs(dir); err == nil {
-			what = "the file (looked for in " + full + ")"
+			what = "the file (in " + full + ")"
 		}
 	}
-	text, mode, err := readSmall(path)
+	text, mode, err := ReadSmall(path)
 	if inner := (*fs.PathError)(nil); errors.As(err, &inner) {
 		err = inner.Err
 	}
@@ -87,18 +87,18 @@ func readSecret(dir, name string) (s Secret, exposed bool, err error) {
 	return s, mode.Perm()&0o004 != 0, nil
 }
 
-// readSmall reads a regular file that is as small as a secret is: a pipe could
-// block and a device never end.
-func readSmall(path string) ([]byte, fs.FileMode, error) {
+// ReadSmall reads a regular file of at most 64 KiB, and returns its mode. A pipe
+// could block, and a device may never end.
+func ReadSmall(path string) ([]byte, fs.FileMode, error) {
 	const limit = 64 << 10
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
 		return nil, 0, err
 	case !info.Mode().IsRegular():
-		return nil, 0, errors.New("it is no regular file")
+		return nil, 0, errors.New("not a regular file")
 	case info.Size() > limit:
-		return nil, 0, errors.New("it is too large for a secret")
+		return nil, 0, errors.New("larger than 64 KiB")
 	}
 	text, err := os.ReadFile(path)
 	return text, info.Mode(), err

@@ -1,4 +1,4 @@
-package config
+package strictyaml
 
 import (
 	"errors"
@@ -10,13 +10,13 @@ import (
 
 // Duration is a span of time, written as whole numbers with units: "30s", "5d",
 // "1h30m". The units are ms, s, m, h, d (24 hours), w (7 days) and y (365 days).
-// "0" needs none.
+// "0" needs no unit.
 type Duration time.Duration
 
-// Std is d as the standard library has it.
+// Std returns d as a time.Duration.
 func (d Duration) Std() time.Duration { return time.Duration(d) }
 
-// UnmarshalText reads a Duration. Its error says how to write one.
+// UnmarshalText reads a Duration. Its error explains how to write one.
 func (d *Duration) UnmarshalText(text []byte) error {
 	advice := errors.New("write a whole number with a unit (ms, s, m, h, d, w, y), such as 30s, 5d or 1h30m")
 	if string(text) == "0" {
@@ -36,7 +36,7 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// String writes d in as few units as say it exactly, down to the millisecond.
+// String writes d exactly, in as few units as possible, down to the millisecond.
 func (d Duration) String() string {
 	if d == 0 {
 		return "0"
@@ -75,10 +75,10 @@ func durationUnit(unit string) int64 {
 
 // Size is a number of bytes, written as a whole number with a unit: "25MB". KB,
 // MB, GB and TB are powers of 1000, as in SI; KiB, MiB, GiB and TiB are powers
-// of 1024; B is one. "0" needs none.
+// of 1024; B is one byte. "0" needs no unit.
 type Size int64
 
-// UnmarshalText reads a Size. Its error says how to write one.
+// UnmarshalText reads a Size. Its error explains how to write one.
 func (s *Size) UnmarshalText(text []byte) error {
 	n, unit, tail, ok := quantity(string(text))
 	size := sizeUnit(unit)
@@ -92,7 +92,7 @@ func (s *Size) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// String writes s in the largest unit that says it exactly.
+// String writes s in the largest unit that is exact.
 func (s Size) String() string {
 	if s == 0 {
 		return "0"
@@ -130,10 +130,10 @@ func sizeUnit(unit string) int64 {
 	return 0
 }
 
-// Rate is a number of calls a minute, written "500/min" or "8/s".
+// Rate is a number of events per minute, written "500/min" or "8/s".
 type Rate int64
 
-// UnmarshalText reads a Rate. Its error says how to write one.
+// UnmarshalText reads a Rate. Its error explains how to write one.
 func (r *Rate) UnmarshalText(text []byte) error {
 	n, unit, tail, ok := quantity(string(text))
 	perMinute := int64(1)
@@ -141,16 +141,16 @@ func (r *Rate) UnmarshalText(text []byte) error {
 		perMinute = 60
 	}
 	if !ok || tail != "" || unit != "/min" && unit != "/s" || n > math.MaxInt64/perMinute {
-		return errors.New("write calls in a minute or a second, such as 500/min or 8/s")
+		return errors.New("write a number per minute or second, such as 500/min or 8/s")
 	}
 	*r = Rate(n * perMinute)
 	return nil
 }
 
-// String writes r by the minute.
+// String writes r per minute.
 func (r Rate) String() string { return strconv.FormatInt(int64(r), 10) + "/min" }
 
-// quantity takes the first whole number and the unit behind it off s. A leading
+// quantity splits the first whole number and the unit after it off s. A leading
 // zero or a missing number is not ok.
 func quantity(s string) (n int64, unit, tail string, ok bool) {
 	isDigit := func(r rune) bool { return '0' <= r && r <= '9' }
@@ -160,13 +160,13 @@ func quantity(s string) (n int64, unit, tail string, ok bool) {
 	if i := strings.IndexFunc(tail, isDigit); i >= 0 {
 		unit = tail[:i]
 	}
-	n, ok = wholeNumber(digits)
+	n, ok = WholeNumber(digits)
 	return n, unit, tail[len(unit):], ok
 }
 
-// wholeNumber reads a number in the only way that no reader takes for another:
-// decimal digits without a leading zero.
-func wholeNumber(s string) (int64, bool) {
+// WholeNumber reads decimal digits without a leading zero, the only form that no
+// reader of YAML takes for another number.
+func WholeNumber(s string) (int64, bool) {
 	if s != "0" && (strings.HasPrefix(s, "0") || strings.Trim(s, "0123456789") != "") {
 		return 0, false
 	}

@@ -1,4 +1,4 @@
-package config
+package strictyaml
 
 import (
 	"fmt"
@@ -11,42 +11,63 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// Masked prints what is in force as YAML, defaults included and secrets masked.
-// Parsed again it gives the same configuration, secrets aside.
-func (c *Config) Masked() []byte {
-	return []byte(strings.Join(showSection(reflect.ValueOf(c).Elem()), "\n") + "\n")
+// Show prints the struct that from points to as YAML, defaults included and secrets
+// masked. Decoded again it gives the same struct, except for secrets.
+func Show(from any) []byte { return shower{}.document(from) }
+
+// ShowChanged prints what Show does, except the keys whose value is their default.
+func ShowChanged(from any) []byte { return shower{changed: true}.document(from) }
+
+// shower prints structs: all of their keys, or only those that are changed.
+type shower struct{ changed bool }
+
+func (s shower) document(from any) []byte {
+	return []byte(strings.Join(s.section(reflect.ValueOf(from).Elem()), "\n") + "\n")
 }
 
-// showSection prints the keys of a struct that are set or have a default.
-func showSection(v reflect.Value) (lines []string) {
+// section prints the keys of a struct that are set or have a default.
+func (s shower) section(v reflect.Value) (lines []string) {
 	for _, f := range fields(v.Type()) {
 		value := v.FieldByIndex(f.Index)
-		_, always := f.Tag.Lookup("default")
-		if value.IsZero() && !always {
+		if s.skips(f, value) {
 			continue
 		}
 		if secret, ok := value.Interface().(Secret); ok {
 			lines = append(lines, secret.show(f)...)
 			continue
 		}
-		lines = append(lines, showValue(f.key, value)...)
+		lines = append(lines, s.value(f.key, value)...)
 	}
 	return lines
 }
 
+// skips reports whether a key is not printed.
+func (s shower) skips(f field, v reflect.Value) bool {
+	text, hasDefault := f.Tag.Lookup("default")
+	switch {
+	case !hasDefault:
+		return v.IsZero()
+	case !s.changed:
+		return false
+	}
+	usual := reflect.New(v.Type()).Elem()
+	err := setText(usual, text)
+	return err == nil && v.Equal(usual)
+}
+
 // show prints the file that a secret came from, or else a mask.
 func (s Secret) show(f field) []string {
-	switch isFile := f.key != f.name; {
-	case isFile && s.file != "":
+	switch {
+	case f.namesFile() && s.file != "":
 		return []string{f.key + ": " + quote(s.file)}
-	case !isFile && s.file == "":
+	case !f.namesFile() && s.file == "":
 		return []string{f.key + ": " + quote(s.String())}
 	}
 	return nil
 }
 
-// showValue prints a key and its value.
-func showValue(key string, v reflect.Value) []string {
+// value prints a key and its value.
+func (s shower) value(key string, v reflect.Value) []string {
 	switch {
 	case isText(v.Type()):
 		return []string{key + ": " + showText(v)}
@@ -57,24 +78,35 @@ func showValue(key string, v reflect.Value) []string {
 		}
 		return []string{key + ": [" + strings.Join(items, ", ") + "]"}
 	}
-	lines := []string{key + ":"}
+	var lines []string
 	switch v.Kind() {
 	case reflect.Slice:
 		for _, item := range v.Seq2() {
-			lines = append(lines, indent(asItem(showSection(item)))...)
+			lines = append(lines, s.item(item)...)
 		}
 	case reflect.Map:
 		names := v.MapKeys()
 		slices.SortFunc(names, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
 		for _, name := range names {
 			lines = append(lines, quote(name.String())+":")
-			lines = append(lines, indent(showSection(v.MapIndex(name)))...)
+			lines = append(lines, indent(s.section(v.MapIndex(name)))...)
 		}
-		lines = append(lines[:1], indent(lines[1:])...)
 	default:
-		lines = append(lines, indent(showSection(v))...)
+		lines = s.section(v)
+		if len(lines) == 0 {
+			return nil
+		}
 	}
-	return lines
+	return append([]string{key + ":"}, indent(lines)...)
+}
+
+// item prints an entry of a list of structs.
+func (s shower) item(v reflect.Value) []string {
+	lines := s.section(v)
+	if len(lines) == 0 {
+		return []string{"- {}"}
+	}
+	return asItem(lines)
 }
 
 // showText prints a single value.
@@ -85,8 +117,8 @@ func showText(v reflect.Value) string {
 	return quote(fmt.Sprint(v.Interface()))
 }
 
-// quote writes s so that this package, and any other reader of YAML, takes it for
-// that text.
+// quote writes s so that this package, and any other reader of YAML, reads that
+// text.
 func quote(s string) string {
 	plain := regexp.MustCompile(`^[A-Za-z0-9/.]+([A-Za-z0-9_./@+-]|:[A-Za-z0-9_./@+-])*$`)
 	s = strings.ReplaceAll(s, "${", "$${")
@@ -110,8 +142,8 @@ func prefixed(lines []string, with string) []string {
 	return moved
 }
 
-// asItem makes the keys of a struct an entry of a list: the hyphen goes before
-// the first key, and comments before that stay before it.
+// asItem turns the keys of a struct into an entry of a list: the hyphen goes before
+// the first key, and comments before that key stay before it.
 func asItem(lines []string) []string {
 	first := slices.IndexFunc(lines, func(line string) bool { return !strings.HasPrefix(line, "#") })
 	if first < 0 {

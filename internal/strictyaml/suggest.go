@@ -1,4 +1,4 @@
-package config
+package strictyaml
 
 import (
 	"fmt"
@@ -6,26 +6,26 @@ import (
 	"strings"
 )
 
-// unknown notes a key that does not exist, with the one that was probably meant:
+// unknown records a key that does not exist, with the one that was probably meant:
 // a similar one of the same section, or the same one of another.
-func (l *loader) unknown(p pair, known []field) {
+func (d *Document) unknown(p pair, known []field) {
 	var keys []string
 	for _, f := range known {
 		keys = append(keys, f.key)
 	}
-	advice := "known here are " + strings.Join(keys, ", ")
-	if key := nearest(p.key, keys); key != "" {
+	advice := "known keys here are " + strings.Join(keys, ", ")
+	if key := Nearest(p.key, keys); key != "" {
 		advice = "did you mean " + key + "?"
-	} else if homes := homes(reflect.TypeFor[Config](), "", p.key); len(homes) > 0 {
+	} else if homes := homes(d.schema, "", p.key); len(homes) > 0 {
 		advice = "it belongs to " + listed(homes)
 	}
-	l.note(p.at, fmt.Sprintf("unknown key %q", p.key), advice)
+	d.note(p.at, fmt.Sprintf("unknown key %q", p.key), advice)
 }
 
 // homes lists the paths of all keys that are called key.
 func homes(t reflect.Type, path, key string) (paths []string) {
 	for _, f := range fields(t) {
-		at := join(path, f.key)
+		at := Join(path, f.key)
 		if f.key == key {
 			paths = append(paths, at)
 		}
@@ -43,8 +43,8 @@ func homes(t reflect.Type, path, key string) (paths []string) {
 	return paths
 }
 
-// nearest returns the candidate that key was probably meant to be, "" for none.
-func nearest(key string, candidates []string) string {
+// Nearest returns the candidate that key was probably meant to be, "" for none.
+func Nearest(key string, candidates []string) string {
 	best, least := "", max(2, len(key)/3)+1
 	for _, c := range candidates {
 		if d := distance(key, c); d < least {
@@ -55,8 +55,8 @@ func nearest(key string, candidates []string) string {
 }
 
 // distance counts the letters to insert, remove, replace or swap with their
-// neighbour to make b of a. Letter case and hyphens for underscores do not count,
-// a missing or needless word at the end counts as one letter.
+// neighbour to turn a into b. Letter case and hyphens for underscores do not count;
+// a missing or superfluous word at the end counts as one letter.
 func distance(a, b string) int {
 	a = strings.ReplaceAll(strings.ToLower(a), "-", "_")
 	b = strings.ToLower(b)
@@ -84,4 +84,13 @@ func distance(a, b string) int {
 		before, row = row, next
 	}
 	return row[len(b)]
+}
+
+// listed joins choices as people do: a, b or c.
+func listed(choices []string) string {
+	last := len(choices) - 1
+	if last == 0 {
+		return choices[0]
+	}
+	return strings.Join(choices[:last], ", ") + " or " + choices[last]
 }

@@ -1,4 +1,4 @@
-package config
+package strictyaml
 
 import (
 	"cmp"
@@ -9,10 +9,10 @@ import (
 )
 
 // Errors is everything that is wrong with a configuration, in the order in which
-// it was written. Load, Parse and FromEnvironment return no other error.
+// it was written.
 type Errors []Problem
 
-// Error gives one line for each problem.
+// Error returns one line for each problem.
 func (e Errors) Error() string { return strings.Join(e.lines(), "\n") }
 
 func (e Errors) lines() []string {
@@ -31,25 +31,27 @@ func (e Errors) sorted() Errors {
 	return e
 }
 
-// Problem is one thing that is wrong. It holds no secret.
+// Problem is one thing that is wrong. It contains no secret.
 type Problem struct {
-	Where        string // the file, or the environment variable
-	Line, Column int    // counted from 1; 0 where there are no lines
-	What         string // what is wrong
-	Do           string // what to do about it
+	Where  string // the file, or the environment variable
+	Line   int    // counted from 1; 0 if there are no lines
+	Column int    // in runes, counted from 1; 0 if there are no lines
+	What   string // what is wrong
+	Advice string // what to do about it
 }
 
-// String gives "file:line:column: what; what to do".
+// String returns "file:line:column: what; advice" or "VARIABLE: what; advice".
 func (p Problem) String() string {
 	where := p.Where
 	if p.Line > 0 {
 		where = fmt.Sprintf("%s:%d:%d", p.Where, p.Line, p.Column)
 	}
-	return strings.Map(visible, fmt.Sprintf("%s: %s; %s", where, p.What, p.Do))
+	what := strings.TrimPrefix(p.What, p.Where+" ")
+	return strings.Map(printable, fmt.Sprintf("%s: %s; %s", where, what, p.Advice))
 }
 
-// visible keeps a problem on its line, whatever it quotes.
-func visible(r rune) rune {
+// printable keeps a problem on its line, whatever it quotes.
+func printable(r rune) rune {
 	if unicode.IsControl(r) {
 		return unicode.ReplacementChar
 	}

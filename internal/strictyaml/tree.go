@@ -1,4 +1,4 @@
-package config
+package strictyaml
 
 import (
 	"cmp"
@@ -20,6 +20,10 @@ type position struct {
 	line, column int    // 0 for a variable
 }
 
+func (at position) problem(what, advice string) Problem {
+	return Problem{Where: at.where, Line: at.line, Column: at.column, What: what, Advice: advice}
+}
+
 // kind says what a node is.
 type kind int
 
@@ -28,20 +32,19 @@ const (
 	scalar               // text
 	mapping              // pairs
 	sequence             // items
-	broken               // not readable; the problem is noted already
+	broken               // not readable; its problem is recorded
 )
 
 func (k kind) String() string {
 	return [...]string{"no value", "a single value", "keys and values", "a list", "nothing readable"}[k]
 }
 
-// node is a piece of configuration as it was written, in a file or in the
-// environment: what decoding starts from.
+// node is a piece of configuration as written, in a file or in the environment.
 type node struct {
 	kind    kind
 	at      position
 	text    string // of a scalar, variables expanded
-	written string // of a scalar, variables not expanded: fit for messages
+	written string // of a scalar, variables not expanded: for messages
 	pairs   []pair
 	items   []*node
 }
@@ -53,7 +56,7 @@ type pair struct {
 	value *node
 }
 
-// where is the place to point to: a single value, or else the key.
+// where returns the place to point to: a single value, or else the key.
 func (p pair) where() position {
 	if p.value.kind == scalar || p.value.kind == broken {
 		return p.value.at
@@ -61,41 +64,41 @@ func (p pair) where() position {
 	return p.at
 }
 
-// tree reads YAML. It takes of YAML what a configuration needs: mappings, lists
-// and scalars; a scalar is the text as written, and what it means is for the key
-// to say. (The library would make 42798 of an unquoted 00123456.)
-func (l *loader) tree(data []byte) *node {
-	top := position{l.name, 1, 1}
+// tree reads YAML: mappings, lists and scalars only. A scalar is the text as
+// written; its key decides what it means. (The library would turn an unquoted
+// 00123456 into 42798.)
+func (d *Document) tree(data []byte) *node {
+	top := position{d.name, 1, 1}
 	if !utf8.Valid(data) {
-		return l.broken(top, "this is no UTF-8 text", "save it as UTF-8")
+		return d.broken(top, "the file is not UTF-8 text", "save it as UTF-8")
 	}
 	file, err := parser.ParseBytes([]byte(strings.TrimPrefix(string(data), "\ufeff")), 0, parser.AllowDuplicateMapKey())
 	var syntax *yaml.SyntaxError
 	switch {
 	case errors.As(err, &syntax):
-		l.note(l.position(syntax.Token, top), "not readable as YAML: "+syntax.Message,
-			"indent with blanks, and quote values that begin with a sign such as * or @, or hold one of {}[]#:,")
+		d.note(d.position(syntax.Token, top), "invalid YAML: "+syntax.Message,
+			"indent with spaces, and quote values that begin with a character such as * or @ or contain one of {}[]#:,")
 	case err != nil:
-		l.note(top, "not readable as YAML", "begin with heyrelay's example")
+		d.note(top, "invalid YAML", "start with the example configuration")
 	case len(file.Docs) > 1:
-		l.note(l.position(file.Docs[1].Start, top), "a second document begins here", "keep one, without ---")
+		d.note(d.position(file.Docs[1].Start, top), "a second YAML document begins here", "keep one, without ---")
 	case len(file.Docs) == 1 && file.Docs[0].Body != nil:
-		return l.node(file.Docs[0].Body, top)
+		return d.node(file.Docs[0].Body, top)
 	default:
 		return &node{kind: empty, at: top}
 	}
 	return &node{kind: broken, at: top}
 }
 
-// node converts what the parser made. near is where to point to if the parser
-// does not say.
-func (l *loader) node(from ast.Node, near position) *node {
-	at := l.position(from.GetToken(), near)
+// node converts the parser's result. near is where to point to if the parser does
+// not know.
+func (d *Document) node(from ast.Node, near position) *node {
+	at := d.position(from.GetToken(), near)
 	switch from := from.(type) {
 	case *ast.MappingNode:
 		n := &node{kind: mapping, at: at}
 		for _, value := range from.Values {
-			l.addPair(n, value)
+			d.addPair(n, value)
 		}
 		if !from.IsFlowStyle && len(n.pairs) > 0 {
 			n.at = n.pairs[0].at
@@ -103,58 +106,52 @@ func (l *loader) node(from ast.Node, near position) *node {
 		return n
 	case *ast.MappingValueNode:
 		n := &node{kind: mapping, at: at}
-		l.addPair(n, from)
+		d.addPair(n, from)
 		return n
 	case *ast.SequenceNode:
 		n := &node{kind: sequence, at: at}
 		for _, item := range from.Values {
-			n.items = append(n.items, l.node(item, at))
+			n.items = append(n.items, d.node(item, at))
 		}
 		return n
 	case *ast.NullNode:
 		return &node{kind: empty, at: at}
 	case *ast.AnchorNode, *ast.AliasNode, *ast.TagNode:
-		return l.broken(at, "anchors (&), aliases (*) and tags (!) have no meaning here",
-			"write the value out, or in quotes where the sign belongs to it")
+		return d.broken(at, "anchors (&), aliases (*) and tags (!) are not supported",
+			"write the value out, or quote it if the character belongs to it")
 	case *ast.LiteralNode:
-		return l.scalar(from.Value.Value, at)
+		return d.scalar(from.Value.Value, at)
 	case *ast.StringNode:
-		return l.scalar(from.Value, at)
+		return d.scalar(from.Value, at)
 	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.InfinityNode, *ast.NanNode:
-		return l.scalar(from.GetToken().Value, at)
+		return d.scalar(from.GetToken().Value, at)
 	}
-	return l.broken(at, "this kind of YAML has no meaning here", "write keys, lists and plain values")
+	return d.broken(at, "this kind of YAML is not supported", "write keys, lists and plain values")
 }
 
 // addPair adds a key and its value to a mapping.
-func (l *loader) addPair(to *node, from *ast.MappingValueNode) {
-	at := l.position(from.Key.GetToken(), to.at)
+func (d *Document) addPair(to *node, from *ast.MappingValueNode) {
+	at := d.position(from.Key.GetToken(), to.at)
 	switch from.Key.(type) {
 	case *ast.StringNode, *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
 		key := from.Key.GetToken().Value
-		to.pairs = append(to.pairs, pair{key, at, l.node(from.Value, at)})
+		to.pairs = append(to.pairs, pair{key, at, d.node(from.Value, at)})
 	default:
-		l.note(at, "this is no plain key", "write key: value; <<, ? and the like have no meaning here")
+		d.note(at, "invalid key", "write key: value; <<, ? and the like are not supported")
 	}
 }
 
-// position tells where a token stands.
-func (l *loader) position(t *token.Token, near position) position {
+// position returns the place of a token.
+func (d *Document) position(t *token.Token, near position) position {
 	if t == nil || t.Position == nil {
 		return near
 	}
-	return position{l.name, cmp.Or(t.Position.Line, 1), cmp.Or(t.Position.Column, 1)}
-}
-
-// broken notes a problem and stands for the value that has it.
-func (l *loader) broken(at position, what, do string) *node {
-	l.note(at, what, do)
-	return &node{kind: broken, at: at}
+	return position{d.name, cmp.Or(t.Position.Line, 1), cmp.Or(t.Position.Column, 1)}
 }
 
 // scalar expands the variables in a scalar of the file.
-func (l *loader) scalar(written string, at position) *node {
-	text, ok := l.expand(written, at)
+func (d *Document) scalar(written string, at position) *node {
+	text, ok := d.expand(written, at)
 	if !ok {
 		return &node{kind: broken, at: at}
 	}
@@ -162,7 +159,7 @@ func (l *loader) scalar(written string, at position) *node {
 }
 
 // expand replaces each ${NAME} by the environment variable NAME, and $${ by ${.
-func (l *loader) expand(text string, at position) (string, bool) {
+func (d *Document) expand(text string, at position) (string, bool) {
 	reference := regexp.MustCompile(`\$\$\{|\$\{[^}]*\}?`)
 	name := regexp.MustCompile(`^\$\{([A-Za-z_][A-Za-z0-9_]*)\}$`)
 	ok := true
@@ -173,13 +170,13 @@ func (l *loader) expand(text string, at position) (string, bool) {
 		m := name.FindStringSubmatch(found)
 		if m == nil {
 			ok = false
-			l.note(at, fmt.Sprintf("%q names no environment variable", found), "write ${NAME}, or $${ where ${ itself is meant")
+			d.note(at, fmt.Sprintf("%q does not name an environment variable", found), "write ${NAME}, or $${ for a literal ${")
 			return ""
 		}
-		value, set := l.env(m[1])
+		value, set := d.env(m[1])
 		if !set {
 			ok = false
-			l.note(at, "the environment variable "+m[1]+" is not set", "set it, or write $"+found+" where the text itself is meant")
+			d.note(at, "the environment variable "+m[1]+" is not set", "set it, or write $"+found+" for that literal text")
 		}
 		return value
 	})

@@ -1,0 +1,88 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"strings"
+	"unicode"
+
+	"heyrelay/internal/strictyaml"
+)
+
+// complete sets the address that reports come from.
+func (b *Bounces) complete(hostname string) {
+	if b.Smarthost != "" && b.From == "" {
+		b.From = "mailer-daemon@" + hostname
+	}
+}
+
+// Server returns the smarthost's host:port, and whether the connection is encrypted
+// from the start. ok is false if Smarthost is not the address of a server.
+func (b Bounces) Server() (address string, implicit, ok bool) {
+	u, err := url.Parse(b.Smarthost)
+	if err != nil || u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "" {
+		return "", false, false
+	}
+	port, number := strictyaml.WholeNumber(u.Port())
+	_, err = netip.ParseAddr(u.Hostname())
+	host := err == nil || isHostname(u.Hostname())
+	scheme := u.Scheme == "smtp" || u.Scheme == "smtps"
+	ok = number && 0 < port && port <= 65535 && scheme && host
+	return net.JoinHostPort(u.Hostname(), u.Port()), u.Scheme == "smtps", ok
+}
+
+func (l *loader) validateBounces() {
+	b := l.config.Bounces
+	address, _, ok := b.Server()
+	switch {
+	case b.Smarthost == "":
+		for _, key := range []string{"bounces.user", "bounces.password", "bounces.from"} {
+			if l.doc.Given(key) {
+				l.doc.Reject(key, key+" has no effect without a smarthost", "add bounces.smarthost, or remove the key")
+			}
+		}
+		return
+	case !ok:
+		l.doc.Reject("bounces.smarthost", "invalid smarthost",
+			"write smtp://host:port or smtps://host:port, such as smtp://127.0.0.1:25; the login is bounces.user")
+		return
+	case (b.User == "") != !l.doc.Given("bounces.password"):
+		l.doc.Reject("bounces.user", "bounces has only one of user and password",
+			"give both, or neither if the server requires no login")
+	case !isMailbox(b.From) || strings.ContainsFunc(b.From, func(r rune) bool { return r > unicode.MaxASCII }):
+		l.doc.Reject("bounces.from", fmt.Sprintf("bounces.from cannot be %q", b.From),
+			"write one address, such as mailer-daemon@relay.example.com")
+	}
+	for i, listener := range l.config.Listeners {
+		if listener.at(address, l.config.Hostname) {
+			l.doc.Reject("bounces.smarthost",
+				fmt.Sprintf("bounces.smarthost is listeners[%d]: reports would return to heyrelay", i),
+				"name the mail server that delivers to your senders")
+		}
+	}
+}
+
+// at reports whether a listener is what answers at an address, as far as names and
+// numbers show.
+func (l Listener) at(address, hostname string) bool {
+	network, own := l.Network()
+	host, port, _ := net.SplitHostPort(address)
+	here, ownPort, err := net.SplitHostPort(own)
+	if network != "tcp" || err != nil || port != ownPort {
+		return false
+	}
+	host = strings.ToLower(host)
+	here = strings.ToLower(here)
+	ip, _ := netip.ParseAddr(here)
+	switch {
+	case here == "" || ip.IsUnspecified():
+		target, _ := netip.ParseAddr(host)
+		return isLoopback(host) || target.IsUnspecified() || host == strings.ToLower(hostname)
+	case host == "localhost" || here == "localhost":
+		return isLoopback(host) && isLoopback(here)
+	}
+	target, err := netip.ParseAddr(host)
+	return host == here || err == nil && target.Unmap() == ip.Unmap()
+}

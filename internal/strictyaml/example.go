@@ -1,0 +1,121 @@
+package strictyaml
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// Example returns a file to start from: every key of the struct type schema with
+// its explanation and default, commented out, except the smallest part that works.
+// source is the Go source that declares the structs; the comments of their fields
+// are the explanations.
+func Example(schema reflect.Type, source string) []byte {
+	e := example{comments(source)}
+	return []byte(strings.Join(e.section(schema, false), "\n") + "\n")
+}
+
+// comments reads the comments of structs, by "Type.Field".
+func comments(source string) map[string]string {
+	file, err := parser.ParseFile(token.NewFileSet(), "", source, parser.ParseComments)
+	if err != nil {
+		panic("strictyaml: the source of the structs does not parse: " + err.Error())
+	}
+	found := map[string]string{}
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.TypeSpec)
+		if !ok {
+			return true
+		}
+		if s, ok := spec.Type.(*ast.StructType); ok {
+			for _, f := range s.Fields.List {
+				found[spec.Name.Name+"."+f.Names[0].Name] = f.Doc.Text()
+			}
+		}
+		return false
+	})
+	return found
+}
+
+type example struct{ comments map[string]string }
+
+// section writes the keys of a struct. With all, no key is commented out.
+func (e example) section(t reflect.Type, all bool) (lines []string) {
+	before := ""
+	for _, f := range fields(t) {
+		if f.name != before {
+			if before != "" {
+				lines = append(lines, "")
+			}
+			text := strings.TrimSpace(e.comments[t.Name()+"."+f.Name])
+			lines = append(lines, prefixed(strings.Split(text, "\n"), "# ")...)
+		}
+		before = f.name
+		lines = append(lines, e.key(f, all)...)
+	}
+	return lines
+}
+
+// key writes one key with its value.
+func (e example) key(f field, all bool) []string {
+	inner := f.Type
+	if inner.Kind() == reflect.Slice || inner.Kind() == reflect.Map {
+		inner = inner.Elem()
+	}
+	if isText(inner) {
+		line := f.key + ": " + f.sample()
+		if !all && !f.starts() {
+			line = "#" + line
+		}
+		return []string{line + f.remark()}
+	}
+	lines := []string{f.key + ":"}
+	switch f.Type.Kind() {
+	case reflect.Struct:
+		return append(lines, indent(e.section(inner, all))...)
+	case reflect.Map:
+		named := append([]string{f.Tag.Get("start") + ":"}, indent(e.section(inner, all))...)
+		return append(lines, indent(named)...)
+	}
+	live := all || slices.ContainsFunc(fields(inner), field.starts)
+	lines = append(lines, indent(asItem(e.section(inner, all || !live)))...)
+	if !live {
+		lines = prefixed(lines, "#")
+	}
+	return lines
+}
+
+// starts reports whether a key belongs to the smallest part that works.
+func (f field) starts() bool {
+	_, ok := f.Tag.Lookup("start")
+	return ok && (f.namesFile() || !isSecret(f.Type))
+}
+
+// sample returns the value that the example shows.
+func (f field) sample() string {
+	sample := f.Tag.Get("start") + f.Tag.Get("example") + f.Tag.Get("default")
+	if isSecret(f.Type) && !f.namesFile() {
+		return "${" + strings.ToUpper(path.Base(sample)) + "}"
+	}
+	return sample
+}
+
+// remark returns a comment after the value: what else it can be.
+func (f field) remark() string {
+	low, high, ranged := strings.Cut(f.Tag.Get("range"), "..")
+	switch choices := f.Tag.Get("oneof"); {
+	case f.Type.Kind() == reflect.Bool:
+		return "  # true | false"
+	case strings.Contains(choices, "|"):
+		return "  # " + strings.ReplaceAll(choices, "|", " | ")
+	case !f.starts() && (f.Tag.Get("example") != "" || isSecret(f.Type)):
+		return "  # an example"
+	case ranged:
+		return "  # " + rangeText(low, high)
+	}
+	return ""
+}
