@@ -66,7 +66,7 @@ func (s *Scheduler) call(ctx context.Context, t spool.Task) result {
 		r.convo, err = client.Conversation(ctx, t.ConvoID)
 	case spool.FindMessage:
 		from, until := earlier(t.FirstSend, t.LastSend), later(t.FirstSend, t.LastSend)
-		r.search, err = client.MessagesAll(ctx, t.LocalID, from.Add(-searchMargin), until.Add(s.o.Timeout+searchMargin))
+		r.search, err = client.FindMessage(ctx, t.LocalID, from.Add(-searchMargin), until.Add(s.o.Timeout+searchMargin), nil)
 	default:
 		route, _ := s.o.Route(t.Route) // see ours
 		r.sent, err = client.Send(ctx, Email(t, route.Creator))

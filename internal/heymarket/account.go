@@ -3,11 +3,12 @@ package heymarket
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 )
 
-// Inbox is what the API tells about an inbox. It does not tell its address.
+// Inbox is an inbox of the team. The API does not return its e-mail address.
 type Inbox struct {
 	ID      int64
 	Name    string
@@ -22,18 +23,18 @@ type Team struct {
 	Members []Member
 }
 
-// Member is somebody who may send. Some answers give ids alone: Name is then "".
+// Member is a user who may send. Name is "" if the response lists only ids.
 type Member struct {
 	ID   int64
 	Name string
 }
 
-// Conversation is what the API tells about a conversation. It lists no
-// participants of an e-mail.
+// Conversation is the state of a conversation. The API does not return the
+// participants of an e-mail conversation.
 type Conversation struct {
 	ID        int64
-	Inbox     int64 // where it is now; it can be transferred
-	Channel   string
+	Inbox     int64  // where it is now; it can be transferred
+	Channel   string // "" if the response has none
 	Status    string // open or closed
 	Target    string
 	Blocked   bool
@@ -41,23 +42,24 @@ type Conversation struct {
 }
 
 // Inboxes lists the inboxes of the team (GET /v1/inboxes). It is the documented
-// way to find out whether credentials work.
+// way to check whether credentials work.
 func (c *Client) Inboxes(ctx context.Context) ([]Inbox, error) {
-	ans, err := c.do(ctx, call{http.MethodGet, "/v1/inboxes", nil, maxList})
+	var inboxes []Inbox
+	element := func(o object) error {
+		id, ok := o.id("id")
+		if !ok {
+			return errors.New("an inbox without an integer id")
+		}
+		inbox := Inbox{ID: id, Name: o.text("name"), Team: o.ref("team"), Members: o.members("members")}
+		inboxes = append(inboxes, inbox)
+		return nil
+	}
+	resp, err := c.do(ctx, call{method: http.MethodGet, path: "/v1/inboxes", element: element})
 	if err != nil {
 		return nil, err
 	}
-	var list []object
-	if err := json.Unmarshal(ans.body, &list); err != nil {
-		return nil, ans.odd("not a list of inboxes: "+oneLine(err.Error()), err)
-	}
-	inboxes := make([]Inbox, 0, len(list))
-	for _, o := range list {
-		id, ok := o.id("id")
-		if !ok {
-			return nil, ans.odd("an inbox without an integer id", nil)
-		}
-		inboxes = append(inboxes, Inbox{ID: id, Name: o.text("name"), Team: o.ref("team"), Members: o.members("members")})
+	if resp.cut {
+		return nil, resp.odd(fmt.Sprintf("the list of inboxes is longer than %d bytes", maxList), nil)
 	}
 	return inboxes, nil
 }
@@ -71,40 +73,48 @@ func (c *Client) Team(ctx context.Context) (Team, error) {
 	return Team{ID: id, Name: o.text("name"), Members: o.members("members")}, nil
 }
 
-// Conversation looks a conversation up (GET /v1/conversations/{id}). One that is
-// gone is an error of class NotFound.
+// Conversation looks a conversation up (GET /v1/conversations/{id}). If it no
+// longer exists, the error is of class NotFound. A response that does not name
+// its inbox is an error of class Again: it must not pass for a transfer.
 func (c *Client) Conversation(ctx context.Context, id int64) (Conversation, error) {
-	o, id, ans, err := c.get(ctx, fmt.Sprintf("/v1/conversations/%d", id))
+	o, got, resp, err := c.get(ctx, fmt.Sprintf("/v1/conversations/%d", id))
 	if err != nil {
 		return Conversation{}, err
 	}
+	inbox := o.ref("inbox")
+	switch {
+	case got != id:
+		return Conversation{}, resp.odd(fmt.Sprintf("it describes conversation %d", got), nil)
+	case inbox == 0:
+		return Conversation{}, resp.odd("no inbox in: "+resp.shown(), nil)
+	}
 	return Conversation{
 		ID:        id,
-		Inbox:     o.ref("inbox"),
+		Inbox:     inbox,
 		Channel:   o.text("channel"),
 		Status:    o.text("status"),
 		Target:    o.text("target"),
 		Blocked:   string(o["blocked"]) == "true",
-		RequestID: ans.requestID,
+		RequestID: resp.requestID,
 	}, nil
 }
 
-// get asks for one object that has an id.
-func (c *Client) get(ctx context.Context, path string) (object, int64, answer, error) {
-	ans, err := c.do(ctx, call{http.MethodGet, path, nil, maxAnswer})
+// get requests one object that has an id.
+func (c *Client) get(ctx context.Context, path string) (object, int64, response, error) {
+	resp, err := c.do(ctx, call{method: http.MethodGet, path: path})
 	if err != nil {
-		return nil, 0, ans, err
+		return nil, 0, resp, err
 	}
-	o, _ := parseObject(ans.body)
+	o, _ := parseObject(resp.body)
 	id, ok := o.id("id")
 	if !ok {
-		return nil, 0, ans, ans.odd("no object with an integer id: "+ans.shown(), nil)
+		return nil, 0, resp, resp.odd("no object with an integer id: "+resp.shown(), nil)
 	}
-	return o, id, ans, nil
+	return o, id, resp, nil
 }
 
-// members reads a list of ids or of objects with an id; the copies of the
-// documentation have both. What is neither is left out.
+// members reads a list of ids or of objects with an id; the documentation shows
+// both. Other elements are ignored.
 func (o object) members(key string) []Member {
 	var list []json.RawMessage
 	if json.Unmarshal(o[key], &list) != nil {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -18,46 +17,48 @@ const (
 	apiURL         = "https://api.heymarket.com"
 	defaultTimeout = 30 * time.Second
 	defaultAgent   = "heyrelay"
-
-	maxAnswer    = 1 << 20  // octets of an answer about one thing
-	maxList      = 32 << 20 // octets of a list; messages come with their bodies
-	maxRequestID = 200      // octets of an X-Request-Id
 )
 
-// Options is what a Client needs to know. It prints without its secrets.
+// Options configures a Client. It prints without its secrets.
 type Options struct {
-	BaseURL   string            // https, http only to a loopback host; "" for https://api.heymarket.com
+	BaseURL   string            // https, or http to a loopback host; "" for https://api.heymarket.com
 	Secrets   []Secret          // up to two, tried in order
 	APIKey    string            `json:"-"` // legacy, tried after the secrets
 	Timeout   time.Duration     // of one HTTP exchange; 0 for 30 s
-	Transport http.RoundTripper // shared, stays the caller's; nil for a NewTransport of its own
+	Transport http.RoundTripper // shared, owned by the caller; nil for a NewTransport of its own
 	Now       func() time.Time  // nil for time.Now
 	UserAgent string            // "" for heyrelay
+
+	// Source returns the credentials as they are now: from files that have changed,
+	// for example. It is called by Reload and after a 401, one call at a time, and its
+	// errors must hold no secret. nil: the credentials never change.
+	Source func() (Credentials, error) `json:"-"`
 }
 
-// Format prints o without keys, whatever the verb.
+// Format prints o without keys, for every verb.
 func (o Options) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "{%s %v api_key=%t %v %s}", o.BaseURL, o.Secrets, o.APIKey != "", o.Timeout, o.UserAgent)
 }
 
-// Client speaks for one team. It may be used from many goroutines.
+// Client makes the calls of one team. It is safe for concurrent use.
 //
-// A call answered 401 surely did nothing. So it is made once more with a fresh
-// token, if the refused one came from the cache, and then with the next
-// credential; a credential that works is tried first from then on. One call is
-// therefore up to five requests (two secrets and a key), but only while
-// credentials are being refused, and a caller that gets Denied knows that none of
-// them works.
+// A 401 proves that the call did nothing. The client therefore repeats it with a
+// fresh token, if the refused one came from the cache, and then with the next
+// credential. A credential that works is tried first from then on. When all are
+// refused, the client asks Options.Source for the current ones and, if they
+// changed, tries those. One call is up to five requests (two secrets and a key),
+// twice that after a rotation, but only while credentials are refused. A caller
+// that gets class Denied knows that none of them works.
 type Client struct {
 	base      string
-	keys      *keyring
+	keys      *keychain
 	transport http.RoundTripper
 	timeout   time.Duration
 	now       func() time.Time
 	agent     string
 }
 
-// New returns a client, or says what is wrong with o. It makes no call.
+// New returns a client, or an error if o is invalid. It makes no call.
 func New(o Options) (*Client, error) {
 	if o.BaseURL == "" {
 		o.BaseURL = apiURL
@@ -66,11 +67,19 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	keys, err := newKeyring(o.Secrets, o.APIKey)
+	keys, err := newKeyring(Credentials{Secrets: o.Secrets, APIKey: o.APIKey})
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{base: base, keys: keys, transport: o.Transport, timeout: o.Timeout, now: o.Now, agent: o.UserAgent}
+	c := &Client{
+		base:      base,
+		keys:      &keychain{source: o.Source},
+		transport: o.Transport,
+		timeout:   o.Timeout,
+		now:       o.Now,
+		agent:     o.UserAgent,
+	}
+	c.keys.current.Store(keys)
 	if c.transport == nil {
 		c.transport = NewTransport()
 	}
@@ -86,18 +95,18 @@ func New(o Options) (*Client, error) {
 	return c, nil
 }
 
-// baseURL checks s and returns it without a slash at its end. Its errors do not
-// repeat s, which may hold a password.
+// baseURL validates s and returns it without a slash at its end. Its errors do
+// not repeat s, which may hold a password.
 func baseURL(s string) (string, error) {
 	u, err := url.Parse(s)
 	if err != nil || u.Hostname() == "" || u.Opaque != "" {
-		return "", errors.New("the base URL is not like https://api.heymarket.com")
+		return "", errors.New("invalid base URL; write it like https://api.heymarket.com")
 	}
 	if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return "", errors.New("the base URL has a user, a query or a fragment; only scheme, host and path belong there")
+		return "", errors.New("the base URL has a user, a query or a fragment; remove it and keep scheme, host and path")
 	}
 	if u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())) {
-		return "", errors.New("the base URL is not https; http is taken for a loopback host only, because keys travel on it")
+		return "", errors.New("the base URL is not https; http is allowed for loopback hosts only, because it exposes keys")
 	}
 	return strings.TrimRight(u.String(), "/"), nil
 }
@@ -110,48 +119,112 @@ func loopback(host string) bool {
 type call struct {
 	method, path string
 	body         []byte // JSON, nil for none
-	limit        int64  // octets that its answer may have
+
+	// element receives the elements of a response that is an array, one by one. If
+	// it is nil, the response is one object and is kept whole.
+	element func(object) error
 }
 
-// do makes the call with each credential in turn until one is not refused.
-func (c *Client) do(ctx context.Context, call call) (ans answer, err error) {
-	for _, i := range c.keys.inTurn() {
+// do makes the call with the current credentials, and once more if they were
+// replaced and all of them were refused.
+func (c *Client) do(ctx context.Context, call call) (response, error) {
+	keys := c.keys.current.Load()
+	resp, err := c.try(ctx, call, keys)
+	e, ok := errors.AsType[*Error](err)
+	if !ok || e.Class != Denied {
+		return resp, err
+	}
+	current, err := c.keys.reload(keys)
+	if err != nil {
+		e.Reason = clip(e.Reason+"; cannot reload the credentials: "+oneLine(err.Error()), maxReason)
+		return resp, e
+	}
+	if current == keys {
+		return resp, e
+	}
+	return c.try(ctx, call, current)
+}
+
+// try makes the call with each credential in turn until one is not refused.
+func (c *Client) try(ctx context.Context, call call, keys *keyring) (resp response, err error) {
+	for _, i := range keys.order() {
 		refused := ""
 		for range 2 { // the cached token, then a fresh one
-			token, fresh, signErr := c.keys.all[i].bearer(c.now())
+			token, fresh, signErr := keys.all[i].bearer(c.now())
 			if signErr != nil {
-				return answer{}, &Error{Class: Denied, Reason: signErr.Error(), Err: signErr}
+				return response{}, &Error{Class: Denied, Reason: signErr.Error(), Err: signErr}
 			}
 			if token == refused { // an API key, or a token of the same second
 				break
 			}
-			ans, err = c.exchange(ctx, call, token)
+			resp, err = c.exchange(ctx, call, token)
 			if e, ok := errors.AsType[*Error](err); !ok || e.Class != Denied {
-				c.keys.first.Store(int32(i))
-				return ans, err
+				keys.first.Store(int32(i))
+				return resp, err
 			}
-			c.keys.all[i].drop(token)
-			if refused = token; fresh {
+			keys.all[i].drop(token)
+			refused = token
+			if fresh {
 				break
 			}
 		}
 	}
-	return ans, err
+	return resp, err
 }
 
-// exchange is one request and its answer. It calls the transport itself, not
+// exchange is one request and its response. It calls the transport directly, not
 // through an http.Client: a transport follows no redirect and keeps no cookie.
-func (c *Client) exchange(parent context.Context, call call, token string) (answer, error) {
+// When it returns, nothing of the exchange goes on.
+func (c *Client) exchange(parent context.Context, call call, token string) (response, error) {
 	if err := parent.Err(); err != nil {
-		return answer{}, &Error{Reason: "the call was given up before it began", Err: err}
+		return response{}, &Error{Reason: "the call was cancelled before it began", Err: err}
 	}
 	ctx, cancel := context.WithTimeout(parent, c.timeout)
 	defer cancel()
 
 	left := new(departure)
-	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, left.trace()), call.method, c.base+call.path, bytes.NewReader(call.body))
+	req, err := c.request(httptrace.WithClientTrace(ctx, left.trace()), call, token)
 	if err != nil {
-		return answer{}, &Error{Reason: oneLine(err.Error()), Err: err}
+		return response{}, &Error{Reason: oneLine(err.Error()), Err: err}
+	}
+	hr, err := c.transport.RoundTrip(req)
+	if err != nil {
+		reason, cause := c.interruption(parent, ctx, err)
+		return response{}, &Error{Unknown: left.possible(), Reason: reason, Err: cause}
+	}
+	defer hr.Body.Close()
+	resp := response{
+		status:    hr.StatusCode,
+		requestID: clip(oneLine(hr.Header.Get("X-Request-Id")), maxRequestID),
+		token:     token,
+	}
+	if resp.status < http.StatusOK {
+		// After a 101 the body is the raw connection, which no deadline ends.
+		return response{}, resp.odd("the status is not final", nil)
+	}
+
+	// Closing the body ends a read that does not heed the context.
+	stop := context.AfterFunc(ctx, func() { hr.Body.Close() })
+	defer stop()
+	err = resp.read(hr.Body, call.element)
+	if e, ok := errors.AsType[*interrupted](err); ok {
+		reason, cause := c.interruption(parent, ctx, e.cause)
+		return response{}, resp.odd("the response was interrupted: "+reason, cause)
+	}
+	if err != nil {
+		return response{}, err
+	}
+	if resp.status > 299 {
+		return response{}, resp.failure(hr.Header, c.now())
+	}
+	return resp, nil
+}
+
+// request builds the HTTP request of a call.
+func (c *Client) request(ctx context.Context, call call, token string) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, call.method, c.base+call.path, bytes.NewReader(call.body))
+	if err != nil {
+		return nil, err
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
 	req.Header.Set("User-Agent", c.agent)
@@ -159,33 +232,14 @@ func (c *Client) exchange(parent context.Context, call call, token string) (answ
 	if call.body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-
-	resp, err := c.transport.RoundTrip(req)
-	if err != nil {
-		reason, err := c.broken(parent, ctx, err)
-		return answer{}, &Error{Unknown: left.possible(), Reason: reason, Err: err}
-	}
-	defer resp.Body.Close()
-
-	body, err := io.ReadAll(io.LimitReader(resp.Body, call.limit+1))
-	ans := answer{status: resp.StatusCode, requestID: clip(oneLine(resp.Header.Get("X-Request-Id")), maxRequestID), body: body, token: token}
-	switch {
-	case err != nil:
-		reason, err := c.broken(parent, ctx, err)
-		return answer{}, ans.odd("the answer broke off: "+reason, err)
-	case int64(len(body)) > call.limit:
-		return answer{}, ans.odd(fmt.Sprintf("the answer is longer than %d octets", call.limit), nil)
-	case ans.status < 200 || ans.status > 299:
-		return answer{}, ans.failure(resp.Header, c.now())
-	}
-	return ans, nil
+	return req, nil
 }
 
-// broken returns the words for a failed exchange, and its cause.
-func (c *Client) broken(parent, ctx context.Context, err error) (reason string, cause error) {
+// interruption describes a failed exchange and returns its cause.
+func (c *Client) interruption(parent, ctx context.Context, err error) (reason string, cause error) {
 	switch {
 	case parent.Err() != nil:
-		return "the call was given up: " + parent.Err().Error(), parent.Err()
+		return "the call was cancelled: " + parent.Err().Error(), parent.Err()
 	case ctx.Err() != nil:
 		return fmt.Sprintf("timed out after %v", c.timeout), ctx.Err()
 	}

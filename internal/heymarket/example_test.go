@@ -9,7 +9,7 @@ import (
 	"heyrelay/internal/sandbox"
 )
 
-// The answer to an opener names its conversation; a reply goes there.
+// The response to an opener names its conversation; a reply goes there.
 func ExampleClient_Send() {
 	client, err := heymarket.New(heymarket.Options{
 		Secrets:   []heymarket.Secret{{ID: sandbox.DemoSecretID, Key: sandbox.DemoSecretKey}},
@@ -20,16 +20,23 @@ func ExampleClient_Send() {
 		return
 	}
 	opened, err := client.Send(context.Background(), heymarket.Email{
-		CreatorID: 55, Inbox: 202, LocalID: "0198c5a2-0001",
-		Text: "<p>Your order is on its way.</p>", RawText: "Your order is on its way.",
-		ConvTitle: "Order 4711", Targets: []string{"to:ann@example.com"},
+		CreatorID: 55,
+		Inbox:     202,
+		LocalID:   "0198c5a2-0001",
+		Text:      "<p>Your order is on its way.</p>",
+		RawText:   "Your order is on its way.",
+		ConvTitle: "Order 4711",
+		Targets:   heymarket.Targets([]string{"ann@example.com"}, nil),
 	})
 	fmt.Println(opened.ConvoID, err)
 
 	replied, err := client.Send(context.Background(), heymarket.Email{
-		CreatorID: 55, Inbox: 202, LocalID: "0198c5a2-0002",
-		Text: "<p>It has arrived.</p>", RawText: "It has arrived.",
-		ConvoID: opened.ConvoID,
+		CreatorID: 55,
+		Inbox:     202,
+		LocalID:   "0198c5a2-0002",
+		Text:      "<p>It has arrived.</p>",
+		RawText:   "It has arrived.",
+		ConvoID:   opened.ConvoID,
 	})
 	fmt.Println(replied.ConvoID, err)
 	// Output:
@@ -37,8 +44,8 @@ func ExampleClient_Send() {
 	// 9001 <nil>
 }
 
-// An error says what kind of answer it was, and whether the call may have been
-// carried out all the same.
+// An error has a class, and reports whether the call may have been carried out
+// anyway.
 func ExampleError() {
 	client, err := heymarket.New(heymarket.Options{APIKey: sandbox.DemoAPIKey, Transport: sandbox.New(sandbox.Options{})})
 	if err != nil {
@@ -47,14 +54,19 @@ func ExampleError() {
 	}
 	for _, to := range []string{"permerror", "dropafter", "refused"} {
 		_, err := client.Send(context.Background(), heymarket.Email{
-			CreatorID: 55, Inbox: 202, LocalID: to, Text: "x", RawText: "x", Targets: []string{"to:" + to + "@example.com"},
+			CreatorID: 55,
+			Inbox:     202,
+			LocalID:   to,
+			Text:      "x",
+			RawText:   "x",
+			Targets:   []string{"to:" + to + "@example.com"},
 		})
 		if e, ok := errors.AsType[*heymarket.Error](err); ok {
 			fmt.Printf("%v, unknown %t: %v\n", e.Class, e.Unknown, e)
 		}
 	}
 	// Output:
-	// invalid, unknown false: the API answered 400: bad_data: because it was asked for
-	// again, unknown true: no answer from the API: EOF
-	// again, unknown false: no answer from the API: dial tcp: connection refused
+	// invalid, unknown false: the API returned 400: bad_data: because it was asked for
+	// again, unknown true: no response from the API: EOF
+	// again, unknown false: no response from the API: dial tcp: connection refused
 }

@@ -1,16 +1,15 @@
-// Package heymarket calls Heymarket's e-mail API.
+// Package heymarket is a client of Heymarket's e-mail API.
 //
-// It knows the wire: URLs, JSON, authentication, and what kind of answer an
-// answer is. It does not retry and it does not decide; that is delivery's. The
-// one exception is a 401, which says for certain that nothing was done: the same
-// call is then made once more with a fresh token, and after that with the next
-// credential (see [Client]).
+// It knows the wire: URLs, JSON, authentication and the kinds of responses. It
+// does not retry and does not decide; package delivery does. The one exception is
+// a 401, which proves that nothing was done: the client repeats the call with a
+// fresh token and then with the other credentials (see [Client]).
 //
-// Whatever goes wrong comes back as an [*Error]. Its Class says what kind of
-// answer it was, and Unknown whether the call may have been carried out all the
-// same, so that nobody takes silence for a no.
+// Every failure is an [*Error]. Its Class sorts it, and Unknown reports whether
+// the call may have been carried out anyway, so that a missing response is never
+// taken for a refusal.
 //
-// The pages that this follows are https://developers.heymarket.com/api-reference.
+// The API reference is at https://developers.heymarket.com/api-reference.
 package heymarket
 
 import (
@@ -24,40 +23,43 @@ type Email struct {
 	CreatorID int64    `json:"creator_id"`
 	Inbox     int64    `json:"inbox"`
 	Text      string   `json:"text"`     // HTML
-	RawText   string   `json:"raw_text"` // plain
+	RawText   string   `json:"raw_text"` // plain text
 	LocalID   string   `json:"local_id"`
 	ConvTitle string   `json:"conv_title,omitempty"`
-	Targets   []string `json:"targets,omitempty"` // "to:a@example.com", one address each
+	Targets   []string `json:"targets,omitempty"` // see the function Targets
 	ConvoID   int64    `json:"convo_id,omitempty"`
 }
 
-// Sent is a usable answer to an Email: a 2xx with JSON and an integer id.
+// Sent is a valid response to an Email: a 2xx with JSON and an integer id.
 type Sent struct {
 	Status     int // HTTP, 200 to 299
 	ID         int64
-	ConvoID    int64 // 0 where the answer has no usable one
-	Queued     bool  // false only where the answer says so
-	Date       string
-	Compliance string // compliance_results as JSON; "" where empty or absent
+	ConvoID    int64  // 0 if the response has no valid one
+	Queued     bool   // false only if the response has "queued": false
+	Date       string // ISO 8601, as received
+	Compliance string // compliance_results as JSON; "" if empty or absent
 	RequestID  string // X-Request-Id
 }
 
-// Class sorts failed calls by what to do about them.
+// Class sorts failed calls by how to handle them.
 type Class int
 
-// The classes, as the API's statuses fall into them. JSON means an object, an
-// array or a string: a bare number may well come from a proxy.
+// The classes of HTTP statuses. A JSON body is an object, an array or a string: a
+// bare number may well come from a proxy.
 const (
-	Again     Class = iota // temporary: network, time-outs, 408, 425, 429, 5xx, other 4xx, any 4xx without JSON, a 2xx that is not as documented
-	Invalid                // 400, 413, 422 with a JSON body: this message, for good
-	Denied                 // 401: credentials
-	Forbidden              // 403 with a JSON body: the team or sender may not
-	NotFound               // 404 with a JSON body
-	Conflict               // 409: the local_id is known
-	Redirect               // 3xx: never followed
+	// Again is a temporary failure: network errors, time-outs, 408, 425, 429, 5xx,
+	// any other 4xx, any 4xx without a JSON body, a 2xx that is not as documented, a
+	// status that is not final (1xx).
+	Again     Class = iota
+	Invalid         // 400, 413, 422 with a JSON body: the message is refused permanently
+	Denied          // 401: the credentials are refused
+	Forbidden       // 403 with a JSON body: the team or sender has no permission
+	NotFound        // 404 with a JSON body
+	Conflict        // 409: the local_id is known
+	Redirect        // 3xx: never followed
 )
 
-// String names the class, for logs.
+// String returns the name of the class, for logs.
 func (c Class) String() string {
 	switch c {
 	case Again:
@@ -78,22 +80,27 @@ func (c Class) String() string {
 	return fmt.Sprintf("class %d", int(c))
 }
 
-// Error is a call that was not answered as wished.
+// Error is a failed call.
 type Error struct {
-	Class      Class
-	Unknown    bool          // it may have been carried out all the same: cut or timed out after the request began to leave, 408, 5xx, an odd 2xx
-	Status     int           // 0 where there was no answer
+	Class Class
+
+	// Unknown: the call may have been carried out anyway. It was interrupted after
+	// the request began to leave, or the response is a 408, a 5xx, a 2xx that is not
+	// as documented, or not final.
+	Unknown bool
+
+	Status     int           // 0 if there was no response
 	RequestID  string        // X-Request-Id
-	RetryAfter time.Duration // 0 where none was asked for
-	Reason     string        // the body's own words, at most 300 bytes, on one line; or what went wrong on the way. Holds no secret.
-	Err        error         // cause, where there is one
+	RetryAfter time.Duration // at most 24 h; 0 if the response asks for no delay
+	Reason     string        // from the body, or a description of the failure: one line, at most 300 bytes, no secrets
+	Err        error         // the cause, if there is one
 }
 
 func (e *Error) Error() string {
 	if e.Status == 0 {
-		return "no answer from the API: " + e.Reason
+		return "no response from the API: " + e.Reason
 	}
-	return fmt.Sprintf("the API answered %d: %s", e.Status, e.Reason)
+	return fmt.Sprintf("the API returned %d: %s", e.Status, e.Reason)
 }
 
 // Unwrap returns the cause.

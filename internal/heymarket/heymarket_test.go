@@ -19,11 +19,11 @@ import (
 	"heyrelay/internal/heymarket"
 )
 
-var update = flag.Bool("update", false, "write what came out beside the golden files, as .got")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// start is when time begins in these tests.
+// start is the time at which these tests begin.
 var start = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 
 func atStart() time.Time { return start }
@@ -60,8 +60,13 @@ func client(t *testing.T, transport http.RoundTripper) *heymarket.Client {
 // opener is an e-mail that opens a conversation.
 func opener(localID string, targets ...string) heymarket.Email {
 	return heymarket.Email{
-		CreatorID: 55, Inbox: 202, Text: "<p>Hi & bye</p>", RawText: "Hi & bye",
-		LocalID: localID, ConvTitle: "Hello", Targets: targets,
+		CreatorID: 55,
+		Inbox:     202,
+		Text:      "<p>Hi & bye</p>",
+		RawText:   "Hi & bye",
+		LocalID:   localID,
+		ConvTitle: "Hello",
+		Targets:   targets,
 	}
 }
 
@@ -75,9 +80,9 @@ func failure(t *testing.T, err error) *heymarket.Error {
 	return e
 }
 
-// TestAnswers reads each answer in testdata/answers as one to a send.
-func TestAnswers(t *testing.T) {
-	files, _ := filepath.Glob("testdata/answers/*.txtar")
+// TestResponses reads each file in testdata/responses as the response to a send.
+func TestResponses(t *testing.T) {
+	files, _ := filepath.Glob("testdata/responses/*.txtar")
 	if len(files) < 40 {
 		t.Fatalf("only %d cases", len(files))
 	}
@@ -88,13 +93,13 @@ func TestAnswers(t *testing.T) {
 				t.Fatal(err)
 			}
 			message := bytes.TrimSuffix(ar.Files[0].Data, []byte("\n"))
-			got := told(client(t, says(string(message)+"\n")).Send(t.Context(), opener("l-1", "to:ann@example.com")))
+			got := outcome(client(t, says(string(message)+"\n")).Send(t.Context(), opener("l-1", "to:ann@example.com")))
 			if want := string(ar.Files[1].Data); got != want {
 				t.Errorf("%sgot\n%swant\n%s", ar.Comment, got, want)
 			}
 			if *update {
 				ar.Files[1].Data = []byte(got)
-				if err := os.WriteFile(file+".got", txtar.Format(ar), 0o666); err != nil {
+				if err := os.WriteFile(file, txtar.Format(ar), 0o666); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -102,8 +107,8 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// told prints what a send came to.
-func told(sent heymarket.Sent, err error) string {
+// outcome prints the result of a send.
+func outcome(sent heymarket.Sent, err error) string {
 	if err == nil {
 		return fmt.Sprintf("sent %d in %d\nqueued %t\ndate %q\ncompliance %q\nrequest %q\n",
 			sent.ID, sent.ConvoID, sent.Queued, sent.Date, sent.Compliance, sent.RequestID)
@@ -116,7 +121,7 @@ func told(sent heymarket.Sent, err error) string {
 		e.Class, e.Unknown, e.Status, e.RetryAfter, e.RequestID, e.Reason)
 }
 
-// TestStatuses holds every status to its class, with a body in JSON and without.
+// TestStatuses checks the class of every status, with a JSON body and without.
 func TestStatuses(t *testing.T) {
 	type verdict struct {
 		class   heymarket.Class
@@ -125,8 +130,16 @@ func TestStatuses(t *testing.T) {
 	again, unknown := verdict{heymarket.Again, false}, verdict{heymarket.Again, true}
 	redirect := verdict{heymarket.Redirect, false}
 	asJSON := map[int]verdict{
-		400: {heymarket.Invalid, false}, 401: {heymarket.Denied, false}, 403: {heymarket.Forbidden, false}, 404: {heymarket.NotFound, false},
-		408: unknown, 409: {heymarket.Conflict, false}, 413: {heymarket.Invalid, false}, 422: {heymarket.Invalid, false}, 425: again, 429: again,
+		400: {heymarket.Invalid, false},
+		401: {heymarket.Denied, false},
+		403: {heymarket.Forbidden, false},
+		404: {heymarket.NotFound, false},
+		408: unknown,
+		409: {heymarket.Conflict, false},
+		413: {heymarket.Invalid, false},
+		422: {heymarket.Invalid, false},
+		425: again,
+		429: again,
 	}
 	asHTML := map[int]verdict{401: asJSON[401], 408: unknown, 409: asJSON[409]}
 	for status := 200; status < 600; status++ {
@@ -166,20 +179,20 @@ func TestNew(t *testing.T) {
 		{heymarket.Options{APIKey: "k3y", BaseURL: "http://127.0.0.1:8026"}, ""},
 		{heymarket.Options{APIKey: "k3y", BaseURL: "http://[::1]:8026"}, ""},
 		{heymarket.Options{APIKey: "k3y", BaseURL: "http://localhost"}, ""},
-		{heymarket.Options{}, "a secret or an API key is needed"},
-		{heymarket.Options{Secrets: []heymarket.Secret{{ID: "id"}}}, "both its id and its key"},
-		{heymarket.Options{Secrets: []heymarket.Secret{{Key: "k3y"}}}, "both its id and its key"},
+		{heymarket.Options{}, "a secret or an API key is required"},
+		{heymarket.Options{Secrets: []heymarket.Secret{{ID: "id"}}}, "needs both an id and a key"},
+		{heymarket.Options{Secrets: []heymarket.Secret{{Key: "k3y"}}}, "needs both an id and a key"},
 		{heymarket.Options{Secrets: []heymarket.Secret{{ID: "id", Key: "k3y\n"}}}, "white space"},
 		{heymarket.Options{APIKey: "k3y "}, "white space"},
 		{heymarket.Options{Secrets: append(append(secret, secret...), secret...)}, "at most two"},
 		{heymarket.Options{APIKey: "k3y", BaseURL: "http://api.example"}, "not https"},
 		{heymarket.Options{APIKey: "k3y", BaseURL: "http://localhost.example"}, "not https"},
 		{heymarket.Options{APIKey: "k3y", BaseURL: "ftp://localhost"}, "not https"},
-		{heymarket.Options{APIKey: "k3y", BaseURL: "api.example"}, "not like"},
-		{heymarket.Options{APIKey: "k3y", BaseURL: "https://"}, "not like"},
+		{heymarket.Options{APIKey: "k3y", BaseURL: "api.example"}, "invalid base URL"},
+		{heymarket.Options{APIKey: "k3y", BaseURL: "https://"}, "invalid base URL"},
 		{heymarket.Options{APIKey: "k3y", BaseURL: "https://u:k3y@api.example"}, "has a user"},
 		{heymarket.Options{APIKey: "k3y", BaseURL: "https://api.example?a=k3y"}, "has a user, a query"},
-		{heymarket.Options{APIKey: "k3y", BaseURL: "https://u:k3y@api.example:x"}, "not like"},
+		{heymarket.Options{APIKey: "k3y", BaseURL: "https://u:k3y@api.example:x"}, "invalid base URL"},
 	} {
 		c, err := heymarket.New(test.o)
 		if test.want == "" {
@@ -191,7 +204,7 @@ func TestNew(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%+v: %v, not %q", test.o, err, test.want)
 		} else if strings.Contains(err.Error(), "k3y") {
-			t.Errorf("the error tells the key: %v", err)
+			t.Errorf("the error contains the key: %v", err)
 		}
 	}
 }

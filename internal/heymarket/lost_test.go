@@ -16,17 +16,21 @@ import (
 	"heyrelay/internal/heymarket"
 )
 
-// TestUnknownOverTheNetwork: only what surely never left is surely not done.
+// TestUnknownOverTheNetwork: only a request that certainly never left was certainly
+// not carried out.
 func TestUnknownOverTheNetwork(t *testing.T) {
 	cut := func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) }
 	hang := func(w http.ResponseWriter, r *http.Request) {
-		io.Copy(io.Discard, r.Body) // only then does the server notice that the client has gone
+		io.Copy(io.Discard, r.Body) // else the server does not notice that the client has gone
 		<-r.Context().Done()
 	}
 	half := func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", "100")
 		io.WriteString(w, `{"id": 1`)
 	}
+	quick := func(o *heymarket.Options) { o.Timeout = 50 * time.Millisecond }
+	useTLS := func(o *heymarket.Options) { o.BaseURL = strings.Replace(o.BaseURL, "http:", "https:", 1) }
+	elsewhere := func(o *heymarket.Options) { o.BaseURL = "http://" + unused(t) }
 	for _, test := range []struct {
 		name    string
 		handler http.HandlerFunc
@@ -35,10 +39,10 @@ func TestUnknownOverTheNetwork(t *testing.T) {
 		words   string
 	}{
 		{"cut", cut, nil, true, "EOF"},
-		{"time-out", hang, func(o *heymarket.Options) { o.Timeout = 50 * time.Millisecond }, true, "timed out after 50ms"},
-		{"half an answer", half, nil, true, "broke off"},
-		{"nobody listens", cut, func(o *heymarket.Options) { o.BaseURL = "http://" + unused(t) }, false, "refused"},
-		{"not TLS", cut, func(o *heymarket.Options) { o.BaseURL = strings.Replace(o.BaseURL, "http:", "https:", 1) }, false, "TLS handshake"},
+		{"time-out", hang, quick, true, "timed out after 50ms"},
+		{"half a response", half, nil, true, "was interrupted"},
+		{"nobody listens", cut, elsewhere, false, "refused"},
+		{"not TLS", cut, useTLS, false, "TLS handshake"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			server := httptest.NewServer(test.handler)
@@ -62,7 +66,7 @@ func TestUnknownOverTheNetwork(t *testing.T) {
 	}
 }
 
-// unused is an address where nobody listens.
+// unused returns an address on which nobody listens.
 func unused(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -73,10 +77,11 @@ func unused(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// TestUntrustedCertificate: the request does not leave before the handshake.
+// TestUntrustedCertificate: no request leaves before the handshake.
 func TestUntrustedCertificate(t *testing.T) {
 	asked := false
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked = true }))
+	handler := func(http.ResponseWriter, *http.Request) { asked = true }
+	server := httptest.NewUnstartedServer(http.HandlerFunc(handler))
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	server.StartTLS()
 	defer server.Close()
@@ -92,7 +97,7 @@ func TestUntrustedCertificate(t *testing.T) {
 	}
 }
 
-// TestHTTP2 is the way that the API is really spoken to.
+// TestHTTP2 uses the protocol of the real API.
 func TestHTTP2(t *testing.T) {
 	version := 0
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -112,7 +117,8 @@ func TestHTTP2(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if sent, err := c.Send(t.Context(), opener("l-1", "to:ann@example.com")); err != nil || sent.ConvoID != 2 || version != 2 {
+	sent, err := c.Send(t.Context(), opener("l-1", "to:ann@example.com"))
+	if err != nil || sent.ConvoID != 2 || version != 2 {
 		t.Errorf("%+v, %v, HTTP/%d", sent, err, version)
 	}
 	_, err = c.Team(t.Context())
@@ -121,8 +127,8 @@ func TestHTTP2(t *testing.T) {
 	}
 }
 
-// TestSilentTransport: a transport that does not tell whether it began is not
-// believed to have kept the request.
+// TestSilentTransport: a transport that does not report whether it began is not
+// assumed to have kept the request.
 func TestSilentTransport(t *testing.T) {
 	c := client(t, carrier(func(*http.Request) (*http.Response, error) { return nil, io.EOF }))
 	_, err := c.Send(t.Context(), opener("l-1", "to:ann@example.com"))
@@ -131,7 +137,7 @@ func TestSilentTransport(t *testing.T) {
 	}
 }
 
-func TestGivenUp(t *testing.T) {
+func TestCancelledCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		waits := carrier(func(r *http.Request) (*http.Response, error) {
 			<-r.Context().Done()
@@ -141,20 +147,21 @@ func TestGivenUp(t *testing.T) {
 
 		begun := time.Now()
 		_, err := c.Send(t.Context(), opener("l-1", "to:ann@example.com"))
-		if e := failure(t, err); !e.Unknown || !errors.Is(err, context.DeadlineExceeded) || time.Since(begun) != 30*time.Second {
-			t.Errorf("after %v: %+v", time.Since(begun), e)
+		took := time.Since(begun)
+		if e := failure(t, err); !e.Unknown || !errors.Is(err, context.DeadlineExceeded) || took != 30*time.Second {
+			t.Errorf("after %v: %+v", took, e)
 		}
 
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		_, err = c.Send(ctx, opener("l-1", "to:ann@example.com"))
-		if e := failure(t, err); !e.Unknown || !strings.Contains(e.Reason, "given up") {
+		if e := failure(t, err); !e.Unknown || !strings.Contains(e.Reason, "cancelled") {
 			t.Errorf("%+v", e)
 		}
 
 		_, err = c.Send(ctx, opener("l-1", "to:ann@example.com"))
 		if e := failure(t, err); e.Unknown || !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("given up before it began: %+v", e)
+			t.Errorf("cancelled before it began: %+v", e)
 		}
 	})
 }

@@ -2,7 +2,6 @@ package heymarket
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
@@ -11,9 +10,9 @@ import (
 
 const (
 	maxPages   = 20          // of one search
-	asked      = 100         // messages that a page is asked to have
-	usual      = 30          // messages that a page has where nothing is asked: a full page has at least so many
-	maxHiccups = 3           // pages of a search that are asked for again after a temporary error
+	pageLimit  = 100         // messages that the client asks for in a page
+	usualPage  = 30          // messages in a page by default: a full page has at least so many
+	maxRepeats = 3           // pages of a search that are requested again after a temporary error
 	overlap    = time.Second // of two pages; the cursor is exclusive, and several messages can have one date
 )
 
@@ -21,108 +20,144 @@ const (
 type Message struct {
 	ID      int64
 	LocalID string
-	ConvoID int64 // 0 where the list does not say
+	ConvoID int64 // 0 if the list does not have it
 	Status  string
-	Date    time.Time // zero where it could not be read
+	Date    time.Time // zero if it could not be read
 }
 
-// Search is what became of a look through the team's history.
+// Search is the result of a search of the team's history.
 type Search struct {
-	Message  Message // where Found
+	Message  Message // if Found
 	Found    bool
-	Complete bool // the whole window was seen: not Found means that it is not there
-	Pages    int  // calls that it took; counted with an error too
-	hiccups  int  // pages that were asked for again
+	Complete bool // the whole window was seen: a message that was not Found is absent
+	Pages    int  // calls made, those that failed included
+	repeats  int  // pages that were requested again
 }
 
-// MessagesAll looks for the message with localID among those dated from from to
-// to, by the API's clock, newest first (POST /v1/messages/all, at most 20 pages).
-// The window must leave room for clocks that differ. Nobody documents how soon a
-// message is listed: a search soon after a send proves little.
+// FindMessage searches for the message with localID among those dated from from
+// to to, by the API's clock, newest first (POST /v1/messages/all). The window must
+// leave room for clocks that differ. Nobody documents how soon a message is
+// listed: a search soon after a send proves little.
+//
+// Each page is a call. Before each one FindMessage calls before, unless that is
+// nil, with the number of pages made so far, so that the caller can take the call
+// from its budget, wait, or stop: an error of before ends the search without
+// being returned. So does the end of ctx, and the 20th page. The search is then
+// not complete.
 //
 // Only a Complete search proves that a message is absent. It is not complete
-// where the pages ran out or did not behave as pages.
-func (c *Client) MessagesAll(ctx context.Context, localID string, from, to time.Time) (Search, error) {
+// either if the pages do not behave as pages.
+func (c *Client) FindMessage(
+	ctx context.Context, localID string, from, to time.Time, before func(ctx context.Context, pages int) error,
+) (Search, error) {
 	var s Search
 	seen := make(map[int64]bool)
 	cursor := to.Add(overlap)
 	for s.Pages < maxPages {
-		s.Pages++
-		page, err := c.page(ctx, cursor)
-		if err != nil && s.hiccups < maxHiccups && hiccup(err) {
-			s.hiccups++
-			continue // the pages before would be lost for it
+		if ctx.Err() != nil || before != nil && before(ctx, s.Pages) != nil {
+			return s, nil
 		}
-		if err != nil {
+		s.Pages++
+		p, err := c.page(ctx, cursor)
+		switch {
+		case err == nil:
+		case ctx.Err() != nil:
+			return s, nil
+		case s.repeats < maxRepeats && repeatable(err):
+			s.repeats++
+			continue // the pages before would be lost otherwise
+		default:
 			return s, err
 		}
-		known := len(seen)
-		for _, m := range page {
-			if m.LocalID == localID {
-				s.Message, s.Found, s.Complete = m, true, true
-				return s, nil
-			}
-			seen[m.ID] = true
-		}
-		switch {
-		case len(page) == 0:
-			s.Complete = true
-			return s, nil
-		case !newestFirst(page):
-			return s, nil
-		case page[len(page)-1].Date.Before(from):
-			s.Complete = true
-			return s, nil
-		case len(seen) == known:
-			// The end of the history, if the page is a rest of the one before. One
-			// that is full, or has what the cursor excludes, is no such rest.
-			s.Complete = len(page) < usual && page[0].Date.Before(cursor)
+		if s.look(p, localID, from, cursor, seen) {
 			return s, nil
 		}
-		cursor = page[len(page)-1].Date.Add(overlap)
+		cursor = p.last().Date.Add(overlap)
 	}
 	return s, nil
 }
 
-// hiccup reports whether the same page may well be answered at once: a 5xx or a
-// broken connection.
-func hiccup(err error) bool {
+// look examines one page, and reports whether the search ends with it.
+func (s *Search) look(p page, localID string, from, cursor time.Time, seen map[int64]bool) (end bool) {
+	known := len(seen)
+	for _, m := range p.messages {
+		if m.LocalID == localID {
+			s.Message = m
+			s.Found = true
+			s.Complete = true
+			return true
+		}
+		seen[m.ID] = true
+	}
+	switch {
+	case len(p.messages) == 0:
+		s.Complete = true
+		return true
+	case !p.newestFirst():
+		return true
+	case p.last().Date.Before(from):
+		s.Complete = true
+		return true
+	case len(seen) == known:
+		// The end of the history, if the page is a rest of the one before. One that is
+		// full, was cut, or has what the cursor excludes, is no such rest.
+		s.Complete = len(p.messages) < usualPage && !p.cut && p.messages[0].Date.Before(cursor)
+		return true
+	}
+	return false
+}
+
+// repeatable reports whether the same page may well succeed at once: after a 5xx
+// or a broken connection.
+func repeatable(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && (e.Status == 0 || e.Status >= http.StatusInternalServerError)
 }
 
-// newestFirst reports whether all messages have a date and stand in the order
-// that the search relies on.
-func newestFirst(page []Message) bool {
-	return !slices.ContainsFunc(page, func(m Message) bool { return m.Date.IsZero() }) &&
-		slices.IsSortedFunc(page, func(a, b Message) int { return b.Date.Compare(a.Date) })
+// page is a part of the history.
+type page struct {
+	messages []Message
+	cut      bool // the list was too long: these are its first messages
 }
 
-// page asks for the messages before cursor. This is the one place that knows how
-// pages are asked for. The copies of the documentation disagree on the cursor's
-// name; an API that knows one of the two ignores the other.
-func (c *Client) page(ctx context.Context, cursor time.Time) ([]Message, error) {
+func (p page) last() Message { return p.messages[len(p.messages)-1] }
+
+// newestFirst reports whether all messages have a date and are in the order that
+// the search relies on.
+func (p page) newestFirst() bool {
+	return !slices.ContainsFunc(p.messages, func(m Message) bool { return m.Date.IsZero() }) &&
+		slices.IsSortedFunc(p.messages, func(a, b Message) int { return b.Date.Compare(a.Date) })
+}
+
+// page requests the messages before cursor. This is the one place that knows how
+// pages are requested. The documentation disagrees on the cursor's name; an API
+// that knows one of the two ignores the other.
+func (c *Client) page(ctx context.Context, cursor time.Time) (page, error) {
 	stamp := cursor.UTC().Format(time.RFC3339Nano)
-	body, err := encode(map[string]any{"created_at": stamp, "date": stamp, "limit": asked})
+	body, err := encode(map[string]any{"created_at": stamp, "date": stamp, "limit": pageLimit})
 	if err != nil {
-		return nil, err
+		return page{}, err
 	}
-	ans, err := c.do(ctx, call{http.MethodPost, "/v1/messages/all", body, maxList})
-	if err != nil {
-		return nil, err
-	}
-	var list []object
-	if err := json.Unmarshal(ans.body, &list); err != nil {
-		return nil, ans.odd("not a list of messages: "+oneLine(err.Error()), err)
-	}
-	page := make([]Message, 0, len(list))
-	for _, o := range list {
+	var p page
+	element := func(o object) error {
 		id, ok := o.id("id")
 		if !ok {
-			return nil, ans.odd("a message without an integer id", nil)
+			return errors.New("a message without an integer id")
 		}
 		date, _ := time.Parse(time.RFC3339, o.text("date"))
-		page = append(page, Message{ID: id, LocalID: o.text("local_id"), ConvoID: o.ref("conversation"), Status: o.text("status"), Date: date})
+		p.messages = append(p.messages, Message{
+			ID:      id,
+			LocalID: o.text("local_id"),
+			ConvoID: o.ref("conversation"),
+			Status:  o.text("status"),
+			Date:    date,
+		})
+		return nil
 	}
-	return page, nil
+	resp, err := c.do(ctx, call{method: http.MethodPost, path: "/v1/messages/all", body: body, element: element})
+	if err != nil {
+		return page{}, err
+	}
+	p.cut = resp.cut
+	return p, nil
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // history is a message list: newest first, one second between two messages, the
-// newest at start. page says what a page has; asked counts them.
+// newest at start. page returns the content of a page; asked counts them.
 type history struct {
 	asked int
 	page  func(before time.Time) []any
@@ -52,7 +52,7 @@ func pages(total, size int) func(time.Time) []any {
 	}
 }
 
-func TestMessagesAll(t *testing.T) {
+func TestFindMessage(t *testing.T) {
 	first30 := func(time.Time) []any { return pages(30, 30)(start.Add(time.Hour)) }
 	undated := func(time.Time) []any { return []any{map[string]any{"id": 1, "local_id": "x", "date": "yesterday"}} }
 	oldestFirst := func(time.Time) []any { return []any{listed(5), listed(4)} }
@@ -78,7 +78,7 @@ func TestMessagesAll(t *testing.T) {
 		{"the conversation's local_id is another", pages(3, 30), "l-7", time.Hour, 0, "absent, 2 pages"},
 	} {
 		h := &history{page: test.page}
-		s, err := client(t, h).MessagesAll(t.Context(), test.look, start.Add(-test.from), start.Add(-test.to))
+		s, err := client(t, h).FindMessage(t.Context(), test.look, start.Add(-test.from), start.Add(-test.to), nil)
 		if err != nil {
 			t.Errorf("%s: %v", test.name, err)
 			continue
@@ -93,7 +93,7 @@ func TestMessagesAll(t *testing.T) {
 			t.Errorf("%s: %s; not %s", test.name, got, test.want)
 		}
 		if h.asked != s.Pages {
-			t.Errorf("%s: %d calls, told %d", test.name, h.asked, s.Pages)
+			t.Errorf("%s: %d calls, %d reported", test.name, h.asked, s.Pages)
 		}
 		if s.Found && (s.Message.ConvoID != 20 || s.Message.Status != "sent" || !s.Complete) {
 			t.Errorf("%s: %+v", test.name, s.Message)
@@ -102,7 +102,7 @@ func TestMessagesAll(t *testing.T) {
 }
 
 // TestSearchOfOneSecond: more messages with one date than a page holds cannot be
-// paged through, and that is not taken for an end.
+// paged through, and that does not pass for the end of the history.
 func TestSearchOfOneSecond(t *testing.T) {
 	same := func(before time.Time) []any {
 		var list []any
@@ -111,16 +111,17 @@ func TestSearchOfOneSecond(t *testing.T) {
 		}
 		return list
 	}
-	s, err := client(t, &history{page: same}).MessagesAll(t.Context(), "y", start.Add(-time.Hour), start)
+	s, err := client(t, &history{page: same}).FindMessage(t.Context(), "y", start.Add(-time.Hour), start, nil)
 	if err != nil || s.Complete || s.Found {
 		t.Errorf("%+v, %v", s, err)
 	}
 }
 
-// A page that fails for a moment is asked for again, three times in a search: the
+// A page that fails temporarily is requested again, three times in a search: the
 // pages before it would be lost otherwise.
-func TestSearchAsksAgain(t *testing.T) {
-	s, err := client(t, says("HTTP/1.1 500 Internal Server Error\r\n\r\n")).MessagesAll(t.Context(), "x", start, start)
+func TestSearchRepeatsAPage(t *testing.T) {
+	down := client(t, says("HTTP/1.1 500 Internal Server Error\r\n\r\n"))
+	s, err := down.FindMessage(t.Context(), "x", start, start, nil)
 	failure(t, err)
 	if s.Pages != 4 || s.Found || s.Complete {
 		t.Errorf("%+v", s)
@@ -134,7 +135,7 @@ func TestSearchFails(t *testing.T) {
 		"HTTP/1.1 200 OK\r\n\r\n[{\"id\": \"1\"}]",
 		"HTTP/1.1 200 OK\r\n\r\n<p>Sign in</p>",
 	} {
-		s, err := client(t, says(answer)).MessagesAll(t.Context(), "x", start, start)
+		s, err := client(t, says(answer)).FindMessage(t.Context(), "x", start, start, nil)
 		failure(t, err)
 		if s.Pages != 1 || s.Found || s.Complete {
 			t.Errorf("%q: %+v", answer, s)

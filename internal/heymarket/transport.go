@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// idlePerHost is how many connections wait for their next request: eight teams
-// at the usual concurrency of 32. All of them talk to one host.
+// idlePerHost is the number of idle connections: eight teams at the usual
+// concurrency of 32. All of them go to one host.
 const idlePerHost = 256
 
 // NewTransport returns a transport that keeps enough connections for several
@@ -30,7 +30,7 @@ func NewTransport() *http.Transport {
 	}
 }
 
-// departure learns from the transport whether a request began to leave.
+// departure observes whether a request began to leave.
 type departure struct{ asked, began atomic.Bool }
 
 func (d *departure) trace() *httptrace.ClientTrace {
@@ -40,7 +40,7 @@ func (d *departure) trace() *httptrace.ClientTrace {
 	}
 }
 
-// possible reports whether the API may have seen the request. It has not where a
-// connection was asked for and none was got (no address, no answer to the dial,
-// no TLS). A transport that tells nothing is not taken at its silence.
+// possible reports whether the API may have received the request. It has not if
+// the transport asked for a connection and got none (no address, refused, no
+// TLS). A transport that calls no trace proves nothing.
 func (d *departure) possible() bool { return d.began.Load() || !d.asked.Load() }

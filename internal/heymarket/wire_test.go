@@ -15,7 +15,7 @@ import (
 	"heyrelay/internal/heymarket"
 )
 
-// TestRequest holds a send to the octet: what is sent is what is documented.
+// TestRequest compares a send with the documentation, byte for byte.
 func TestRequest(t *testing.T) {
 	for _, test := range []struct {
 		email heymarket.Email
@@ -23,10 +23,18 @@ func TestRequest(t *testing.T) {
 	}{
 		{
 			opener("l-1", "to:ann@example.com", "cc:bob@example.com"),
-			`{"creator_id":55,"inbox":202,"text":"<p>Hi & bye</p>","raw_text":"Hi & bye","local_id":"l-1","conv_title":"Hello","targets":["to:ann@example.com","cc:bob@example.com"]}`,
+			`{"creator_id":55,"inbox":202,"text":"<p>Hi & bye</p>","raw_text":"Hi & bye","local_id":"l-1",` +
+				`"conv_title":"Hello","targets":["to:ann@example.com","cc:bob@example.com"]}`,
 		},
 		{
-			heymarket.Email{CreatorID: 55, Inbox: 202, Text: "<p>Grüße</p>", RawText: "Grüße", LocalID: "l-2", ConvoID: 20},
+			heymarket.Email{
+				CreatorID: 55,
+				Inbox:     202,
+				Text:      "<p>Grüße</p>",
+				RawText:   "Grüße",
+				LocalID:   "l-2",
+				ConvoID:   20,
+			},
 			`{"creator_id":55,"inbox":202,"text":"<p>Grüße</p>","raw_text":"Grüße","local_id":"l-2","convo_id":20}`,
 		},
 	} {
@@ -43,10 +51,16 @@ func TestRequest(t *testing.T) {
 		if string(body) != test.want {
 			t.Errorf("the body is\n%s\nnot\n%s", body, test.want)
 		}
-		if got.Method != "POST" || got.URL.String() != "https://api.heymarket.com/v1/email/send" || got.ContentLength != int64(len(body)) {
-			t.Errorf("%s %s, %d octets", got.Method, got.URL, got.ContentLength)
+		line := got.Method + " " + got.URL.String()
+		if line != "POST https://api.heymarket.com/v1/email/send" || got.ContentLength != int64(len(body)) {
+			t.Errorf("%s, %d bytes", line, got.ContentLength)
 		}
-		for name, want := range map[string]string{"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "heyrelay"} {
+		fields := map[string]string{
+			"Content-Type": "application/json",
+			"Accept":       "application/json",
+			"User-Agent":   "heyrelay",
+		}
+		for name, want := range fields {
 			if got.Header.Get(name) != want {
 				t.Errorf("%s is %q", name, got.Header.Get(name))
 			}
@@ -71,8 +85,8 @@ func TestBaseURLAndUserAgent(t *testing.T) {
 	}
 }
 
-// TestRedirectsAreNotFollowed over the network: a transport that followed would
-// hand the token to somebody else.
+// TestRedirectsAreNotFollowed over the network: following one would hand the token
+// to another host.
 func TestRedirectsAreNotFollowed(t *testing.T) {
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		var paths []string
@@ -94,8 +108,8 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	}
 }
 
-// TestAnswersAreBounded: an endless answer is not read to its end.
-func TestAnswersAreBounded(t *testing.T) {
+// TestResponsesAreBounded: an endless response is not read on and on.
+func TestResponsesAreBounded(t *testing.T) {
 	var read int64
 	c := client(t, carrier(func(r *http.Request) (*http.Response, error) {
 		body := io.LimitReader(counter{&read}, 1<<40)
@@ -103,11 +117,11 @@ func TestAnswersAreBounded(t *testing.T) {
 	}))
 	_, err := c.Send(t.Context(), opener("l-1", "to:ann@example.com"))
 	if e := failure(t, err); !e.Unknown || !strings.Contains(e.Reason, "longer than") || read > 2<<20 {
-		t.Errorf("%+v after %d octets", e, read)
+		t.Errorf("%+v after %d bytes", e, read)
 	}
 }
 
-// counter reads blanks without end.
+// counter is an endless source of spaces.
 type counter struct{ n *int64 }
 
 func (c counter) Read(p []byte) (int, error) {
@@ -118,8 +132,8 @@ func (c counter) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestConnectionsAreReused: many calls at once keep their connections for the
-// next ones.
+// TestConnectionsAreReused: concurrent calls keep their connections for the next
+// ones.
 func TestConnectionsAreReused(t *testing.T) {
 	const atOnce = 20
 	gate := make(chan struct{})
@@ -154,7 +168,7 @@ func TestConnectionsAreReused(t *testing.T) {
 		}
 		all.Wait()
 	}
-	if n := opened.Load(); n >= 2*atOnce { // now and then one is dialled in vain
+	if n := opened.Load(); n >= 2*atOnce { // sometimes one is dialled in vain
 		t.Errorf("%d connections for 3 times %d calls at once", n, atOnce)
 	}
 }
