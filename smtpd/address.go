@@ -19,26 +19,24 @@ const (
 	maxAddress   = 254 // a path is 256 with its brackets
 )
 
-// CheckAddress says what is wrong with a mailbox that is to be addressed, nil for
-// nothing. It is an allow-list: a dot-atom (RFC 5321, section 4.1.2) at a host name.
-// Quoted local parts and address literals are refused, although SMTP knows them: a
-// comma, quote, white space or control character would inject recipients further
-// on, and Heymarket sends to no bare IP address. In a domain "_" is taken, because
-// containers are called so.
+// CheckAddress returns what is wrong with the address of a recipient, nil if it is valid. It
+// is an allow-list: a dot-atom (RFC 5321, section 4.1.2) at a host name. Quoted local parts
+// and address literals are refused, although SMTP has them: a comma, quote, white space or
+// control character would inject recipients later, and Heymarket does not send to IP
+// addresses. A domain may contain "_", as names of containers do.
 //
-// With smtpUTF8 (RFC 6531) a local part may have letters, marks, digits and symbols
-// of any script, and a domain may be spelt in U-labels (RFC 5890); without it an
-// internationalized domain comes as A-labels.
+// With smtpUTF8 (RFC 6531) a local part may contain letters, marks, digits and symbols of
+// any script, and a domain U-labels (RFC 5890); without it an internationalized domain must
+// be in A-labels.
 //
-// The error says what is wrong in words for the client. It quotes at most one
-// character of addr.
+// The error is meant for the client. It quotes at most one character of addr.
 func CheckAddress(addr string, smtpUTF8 bool) error {
 	at := strings.LastIndexByte(addr, '@')
 	if at < 0 {
 		return errors.New("the address has no domain")
 	}
 	if len(addr) > maxAddress {
-		return fmt.Errorf("the address has %d bytes, more than %d", len(addr), maxAddress)
+		return fmt.Errorf("the address has %d bytes, the limit is %d", len(addr), maxAddress)
 	}
 	if err := checkLocalPart(addr[:at], smtpUTF8); err != nil {
 		return err
@@ -58,34 +56,34 @@ func checkSender(from string, smtpUTF8 bool) error {
 		return CheckAddress(from, smtpUTF8)
 	}
 	if _, err := netip.ParseAddr(strings.TrimPrefix(literal, "IPv6:")); err != nil {
-		return errors.New("the address literal is no IP address")
+		return errors.New("the address literal is not an IP address")
 	}
 	return checkLocalPart(local, smtpUTF8)
 }
 
 func checkLocalPart(local string, smtpUTF8 bool) error {
 	if len(local) > maxLocalPart {
-		return fmt.Errorf("the local part has %d bytes, more than %d", len(local), maxLocalPart)
+		return fmt.Errorf("the local part has %d bytes, the limit is %d", len(local), maxLocalPart)
 	}
 	if err := checkScript(local, smtpUTF8); err != nil {
 		return fmt.Errorf("the local part %w", err)
 	}
-	// Who normalises an address later must not find a comma in it.
+	// Later normalization of an address must not produce a comma.
 	for atom := range strings.SplitSeq(norm.NFKC.String(local), ".") {
 		if atom == "" {
-			return errors.New("the local part is empty, or has a dot at an end or two in a row")
+			return errors.New("the local part is empty, or has a dot at an end, or two dots in a row")
 		}
 		for _, r := range atom {
 			if r < utf8.RuneSelf && !isAtext(byte(r)) {
-				return fmt.Errorf("the local part has %s", character(r))
+				return fmt.Errorf("the local part contains %s", character(r))
 			}
 		}
 	}
 	return nil
 }
 
-// checkScript refuses what is no UTF-8, non-ASCII without SMTPUTF8, and non-ASCII
-// that is punctuation, white space or invisible.
+// checkScript refuses what is not UTF-8, non-ASCII without SMTPUTF8, and non-ASCII
+// punctuation, white space and invisible characters.
 func checkScript(s string, smtpUTF8 bool) error {
 	if !utf8.ValidString(s) {
 		return errors.New("is not UTF-8")
@@ -94,15 +92,15 @@ func checkScript(s string, smtpUTF8 bool) error {
 		switch {
 		case r < utf8.RuneSelf:
 		case !smtpUTF8:
-			return fmt.Errorf("has %s, which needs SMTPUTF8", character(r))
+			return fmt.Errorf("contains %s, which requires SMTPUTF8", character(r))
 		case !unicode.In(r, unicode.L, unicode.M, unicode.N, unicode.S):
-			return fmt.Errorf("has %s", character(r))
+			return fmt.Errorf("contains %s", character(r))
 		}
 	}
 	return nil
 }
 
-// isAtext says whether c can stand in an atom (RFC 5322, section 3.2.3).
+// isAtext reports whether c may be part of an atom (RFC 5322, section 3.2.3).
 func isAtext(c byte) bool {
 	return isAlphanumeric(c) || strings.IndexByte("!#$%&'*+-/=?^_`{|}~", c) >= 0
 }
@@ -121,16 +119,17 @@ func checkDomain(domain string, smtpUTF8 bool) error {
 	ascii := domain
 	if !isASCII(domain) {
 		if !smtpUTF8 {
-			return errors.New("the domain is not ASCII, which needs SMTPUTF8")
+			return errors.New("the domain is not ASCII, which requires SMTPUTF8")
 		}
-		var err error
-		// Registration admits no character that is mapped to another, but for case.
-		if ascii, err = idna.Registration.ToASCII(strings.ToLower(domain)); err != nil {
-			return errors.New("the domain is no valid internationalized host name")
+		// Registration allows no character that is mapped to another, except for case.
+		registered, err := idna.Registration.ToASCII(strings.ToLower(domain))
+		if err != nil {
+			return errors.New("the domain is not a valid internationalized host name")
 		}
+		ascii = registered
 	}
 	if len(domain) > maxDomain || len(ascii) > maxDomain {
-		return fmt.Errorf("the domain has more than %d bytes", maxDomain)
+		return fmt.Errorf("the domain is longer than %d bytes", maxDomain)
 	}
 	for label := range strings.SplitSeq(ascii, ".") {
 		if err := checkLabel(label); err != nil {
@@ -140,20 +139,20 @@ func checkDomain(domain string, smtpUTF8 bool) error {
 	return nil
 }
 
-// checkLabel wants letters, digits and inner hyphens, at most 63 (RFC 1123, section
+// checkLabel requires letters, digits and inner hyphens, at most 63 (RFC 1123, section
 // 2.1; RFC 1035, section 2.3.4).
 func checkLabel(label string) error {
 	switch {
 	case label == "":
-		return errors.New("the domain is empty, or has a dot at an end or two in a row")
+		return errors.New("the domain is empty, or has a dot at an end, or two dots in a row")
 	case len(label) > 63:
-		return fmt.Errorf("the domain has a label of %d bytes, more than 63", len(label))
+		return fmt.Errorf("the domain has a label of %d bytes, the limit is 63", len(label))
 	case label[0] == '-' || label[len(label)-1] == '-':
-		return errors.New("the domain has a label that begins or ends in a hyphen")
+		return errors.New("the domain has a label that starts or ends with a hyphen")
 	}
 	for _, r := range label {
 		if r != '-' && r != '_' && !isAlphanumeric(byte(r)) {
-			return fmt.Errorf("the domain has %s", character(r))
+			return fmt.Errorf("the domain contains %s", character(r))
 		}
 	}
 	return nil

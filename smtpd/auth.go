@@ -10,14 +10,14 @@ import (
 	"github.com/emersion/go-smtp"
 )
 
-// private says whether nobody else can listen.
+// private reports whether nobody can intercept what the client sends.
 func (c *conn) private() bool {
 	return c.encrypted || !c.client.IsValid() || c.client.IsLoopback()
 }
 
 // AuthMechanisms implements smtp.AuthSession: what EHLO offers.
 func (s *session) AuthMechanisms() []string {
-	if len(s.server.o.Users) == 0 || !s.private() {
+	if len(s.server.o.Users) == 0 || !s.conn.private() {
 		return nil
 	}
 	return []string{sasl.Plain, sasl.Login}
@@ -28,40 +28,50 @@ func (s *session) Auth(mechanism string) (sasl.Server, error) {
 	switch {
 	case len(s.server.o.Users) == 0:
 		return nil, refuse(502, smtp.EnhancedCode{5, 5, 1}, "AUTH is not offered here") // RFC 5321, section 4.2.4
-	case !s.greeted:
-		return nil, strange()
+	case !s.conn.greeted:
+		return nil, errNoHello()
 	case s.mail != nil: // RFC 4954, section 4
-		return nil, refuse(503, smtp.EnhancedCode{5, 5, 1}, "A transaction is open: complete it or end it with RSET before AUTH")
-	case !s.private(): // RFC 4954, section 6
-		return nil, refuse(538, smtp.EnhancedCode{5, 7, 11}, "Encryption is required: %s", s.howToEncrypt())
+		return nil, refuse(503, smtp.EnhancedCode{5, 5, 1}, "AUTH is not allowed in a transaction: send RSET first")
+	case !s.conn.private(): // RFC 4954, section 6
+		s.conn.next.note = s.conn.encryptionHint()
+		return nil, refuse(538, smtp.EnhancedCode{5, 7, 11}, "Encryption required%s", s.conn.useSTARTTLS())
 	case mechanism == sasl.Plain:
 		return &plain{session: s}, nil
 	case mechanism == sasl.Login:
 		return &login{session: s}, nil
 	}
-	return nil, refuse(504, smtp.EnhancedCode{5, 5, 4}, "Known mechanisms are PLAIN and LOGIN")
+	return nil, refuse(504, smtp.EnhancedCode{5, 5, 4}, "Unsupported mechanism: use PLAIN or LOGIN")
 }
 
-// howToEncrypt says what to do where nothing is encrypted.
-func (c *conn) howToEncrypt() string {
+// useSTARTTLS tells a client without encryption what to do, if it can do anything.
+func (c *conn) useSTARTTLS() string {
 	if c.listener.TLS != nil {
-		return "say STARTTLS first"
+		return ": use STARTTLS"
+	}
+	return ""
+}
+
+// encryptionHint says in the log how clients can get encryption.
+func (c *conn) encryptionHint() string {
+	if c.listener.TLS != nil {
+		return ""
 	}
 	return "set " + c.listener.Name + ".tls to starttls"
 }
 
-// strange refuses whoever has not greeted.
-func strange() error {
-	return refuse(503, smtp.EnhancedCode{5, 5, 1}, "Please introduce yourself first.")
+// errNoHello refuses a client that has not greeted.
+func errNoHello() error {
+	return refuse(503, smtp.EnhancedCode{5, 5, 1}, "Send EHLO or HELO first")
 }
 
-// malformed refuses what is no answer to a challenge (RFC 4954, section 4).
-func malformed() error {
-	return refuse(501, smtp.EnhancedCode{5, 5, 2}, "That is no answer that the mechanism knows")
+// errMalformedResponse refuses a response that the mechanism does not define (RFC 4954,
+// section 4).
+func errMalformedResponse() error {
+	return refuse(501, smtp.EnhancedCode{5, 5, 2}, "Malformed authentication response")
 }
 
 // plain is the mechanism of RFC 4616.
-type plain struct{ *session }
+type plain struct{ session *session }
 
 // Next implements sasl.Server.
 func (p *plain) Next(response []byte) (challenge []byte, done bool, err error) {
@@ -70,53 +80,54 @@ func (p *plain) Next(response []byte) (challenge []byte, done bool, err error) {
 	}
 	f := bytes.Split(response, []byte{0})
 	if len(f) != 3 {
-		return nil, false, malformed()
+		return nil, false, errMalformedResponse()
 	}
 	role, name, password := string(f[0]), string(f[1]), string(f[2])
-	if role != "" && role != name { // nobody speaks for another
+	if role != "" && role != name { // nobody acts for another
 		return nil, false, refuse(535, smtp.EnhancedCode{5, 7, 8}, "Authentication failed")
 	}
-	return nil, true, p.login(name, password)
+	return nil, true, p.session.login(name, password)
 }
 
-// login is the mechanism that was never standardised and is everywhere
+// login is a mechanism that was never standardized and is used everywhere
 // (draft-murchison-sasl-login).
 type login struct {
-	*session
-	name *string
+	session *session
+	name    *string
 }
 
-// Next implements sasl.Server. The name may come on the first line.
+// Next implements sasl.Server. The name may come as initial response.
 func (l *login) Next(response []byte) (challenge []byte, done bool, err error) {
 	switch {
 	case response == nil:
 		return []byte("Username:"), false, nil
 	case bytes.IndexByte(response, 0) >= 0:
-		return nil, false, malformed()
+		return nil, false, errMalformedResponse()
 	case l.name == nil:
 		name := string(response)
 		l.name = &name
 		return []byte("Password:"), false, nil
 	}
-	return nil, true, l.login(*l.name, string(response))
+	return nil, true, l.session.login(*l.name, string(response))
 }
 
-// login says whether the password is the user's, and makes the client that user.
+// login verifies the password, and makes the client that user.
 func (s *session) login(name, password string) error {
-	err := s.server.users.login(s.server.ctx, s.client, name, password)
+	c := s.conn
+	err := s.server.users.login(s.server.ctx, c.client, name, password)
 	if err == nil {
-		s.user = name
+		c.user = name
 		return nil
 	}
-	s.answer.note = "user " + strings.TrimSpace(printable(name, 64)) + ": " + err.Error()
+	c.next.note = "user " + strings.TrimSpace(printable(name, 64)) + ": " + err.Error()
 	switch {
 	case errors.Is(err, errBanned):
 		return refuse(421, smtp.EnhancedCode{4, 7, 0}, "Too many failed logins, try again later")
 	case errors.Is(err, errBusy): // RFC 4954, section 6
 		return refuse(454, smtp.EnhancedCode{4, 7, 0}, "Too many logins at the moment, try again later")
 	}
-	// Who guesses is to wait; it keeps no processor busy.
-	wait := time.NewTimer(s.server.users.delay(s.client))
+	// Guessing is slowed down; waiting takes no processor time.
+	wait := time.NewTimer(s.server.users.delay(c.client))
 	defer wait.Stop()
 	select {
 	case <-wait.C:
@@ -125,20 +136,31 @@ func (s *session) login(name, password string) error {
 	return refuse(535, smtp.EnhancedCode{5, 7, 8}, "Authentication failed") // RFC 4954, section 6
 }
 
-// mayNot says why the client may not send as from; nil where it may.
-func (s *session) mayNot(from string) error {
-	user, hint := s.server.users.byName[s.user], "add "+s.client.String()+" to "+s.listener.Name+".allow"
-	switch {
-	case s.user != "" && (user.Senders == nil || user.Senders(from)):
-		return nil
-	case s.user != "":
-		return refuse(553, smtp.EnhancedCode{5, 7, 1}, "User %s may not send as <%s>: add it to the user's senders", printable(s.user, 64), printable(from, 100))
-	case s.allowed():
-		return nil
-	case len(s.server.o.Users) == 0:
-		return refuse(550, smtp.EnhancedCode{5, 7, 1}, "%s may not send here: %s", s.client, hint)
-	case s.private(): // RFC 4954, section 6
-		return refuse(530, smtp.EnhancedCode{5, 7, 0}, "Authentication required, or %s", hint)
+// authorizeSender returns why the client may not send as from, nil if it may. What to change
+// in the configuration is for the log: it is no business of a client that is refused.
+func (s *session) authorizeSender(from string) error {
+	c := s.conn
+	if c.user != "" {
+		user := s.server.users.byName[c.user]
+		if user.Senders == nil || user.Senders(from) {
+			return nil
+		}
+		c.next.note = "add it to the senders of the user"
+		name, sender := printable(c.user, 64), printable(from, 100)
+		return refuse(553, smtp.EnhancedCode{5, 7, 1}, "User %s may not send as <%s>", name, sender)
 	}
-	return refuse(530, smtp.EnhancedCode{5, 7, 0}, "Authentication required, and before it encryption: %s; or %s", s.howToEncrypt(), hint)
+	if c.allowed() {
+		return nil
+	}
+	c.next.note = "add " + c.client.String() + " to " + c.listener.Name + ".allow"
+	switch {
+	case len(s.server.o.Users) == 0:
+		return refuse(550, smtp.EnhancedCode{5, 7, 1}, "Client %s is not authorized to send mail", c.client)
+	case c.private(): // RFC 4954, section 6
+		return refuse(530, smtp.EnhancedCode{5, 7, 0}, "Authentication required")
+	}
+	if hint := c.encryptionHint(); hint != "" {
+		c.next.note += ", or " + hint
+	}
+	return refuse(530, smtp.EnhancedCode{5, 7, 0}, "Encryption and authentication required%s", c.useSTARTTLS())
 }

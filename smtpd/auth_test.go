@@ -25,7 +25,8 @@ func testUser(t testing.TB, text string) User {
 		t.Fatal(err)
 	}
 	u := User{Name: f[0]}
-	if u.Password, err = ParseHash(string(hash)); err != nil {
+	u.Password, err = ParseHash(string(hash))
+	if err != nil {
 		t.Fatal(err)
 	}
 	if len(f) > 2 {
@@ -62,7 +63,8 @@ func TestForeignHashes(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
-	if h, _ := ParseHash("$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc"); !h.matches("password") {
+	h, _ := ParseHash("$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc")
+	if !h.matches("password") {
 		t.Error("the reference implementation's own hash does not match")
 	}
 }
@@ -70,7 +72,8 @@ func TestForeignHashes(t *testing.T) {
 func TestParseHashRefuses(t *testing.T) {
 	const salt, key = "AAAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 	for _, text := range []string{
-		"", "secret", "$apr1$x$y", "{SHA}abc", "$1$salt$hash", "$6$salt$hash", "$argon2i$v=19$m=1,t=1,p=1$" + salt + "$" + key,
+		"", "secret", "$apr1$x$y", "{SHA}abc", "$1$salt$hash", "$6$salt$hash",
+		"$argon2i$v=19$m=1,t=1,p=1$" + salt + "$" + key,
 		"$argon2id$v=19$m=19456,t=2,p=1$" + salt, "$argon2id$v=16$m=19456,t=2,p=1$" + salt + "$" + key,
 		"$argon2id$v=19$m=19456,t=0,p=1$" + salt + "$" + key, "$argon2id$v=19$m=9999999,t=2,p=1$" + salt + "$" + key,
 		"$argon2id$v=19$m=19456,t=2,p=1$" + salt + "$AAAA", "$argon2id$v=19$m=19456,t=2,p=1$!$" + key,
@@ -109,9 +112,9 @@ func TestBan(t *testing.T) {
 		u.try(t, stranger, "bob", "sesame", errBanned)
 		u.try(t, netip.MustParseAddr("192.0.2.2"), "bob", "sesame", nil)
 		u.try(t, stranger, "bob", "sesame", nil) // what was right a moment ago is no guess
-		pass(remembered)
+		pass(cacheTime)
 		u.try(t, stranger, "bob", "sesame", errBanned)
-		pass(15*time.Minute - remembered)
+		pass(15*time.Minute - cacheTime)
 		u.try(t, stranger, "bob", "sesame", nil)
 	})
 }
@@ -171,20 +174,20 @@ func TestHashesAtATime(t *testing.T) {
 }
 
 // A verified password is remembered for five minutes, and is not kept as such.
-func TestRemembered(t *testing.T) {
+func TestPasswordCache(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u := clerk(t, Limits{})
 		u.try(t, stranger, "bob", "sesame", nil)
-		if got := fmt.Sprintf("%+v %x", u.known, "sesame"); strings.Contains(got, "sesame") {
+		if got := fmt.Sprintf("%+v %x", u.verified, "sesame"); strings.Contains(got, "sesame") {
 			t.Errorf("kept: %s", got)
 		}
 		for password, want := range map[string]bool{"sesame": true, "wrong": false, "": false} {
-			if u.remembers("bob", password) != want || u.remembers("eve", password) {
+			if u.cached("bob", password) != want || u.cached("eve", password) {
 				t.Errorf("remembers %q: %v", password, !want)
 			}
 		}
-		pass(remembered)
-		if u.remembers("bob", "sesame") {
+		pass(cacheTime)
+		if u.cached("bob", "sesame") {
 			t.Error("remembered too long")
 		}
 	})
@@ -205,28 +208,28 @@ func TestSlowFailure(t *testing.T) {
 			}
 		}
 		h.stop(t)
-		if e := h.all(); len(e) < 3 || e[0].Reason != "Authentication failed (user bob: the password is wrong)" {
+		if e := h.all(); len(e) < 3 || e[0].Reason != "Authentication failed (user bob: wrong password)" {
 			t.Errorf("told %+v", e)
 		}
 	})
 }
 
 // Many keys do not take memory without end.
-func TestTallyIsBounded(t *testing.T) {
-	u := newTally(time.Hour)
-	for i := range 2*maxKeys + 10 {
+func TestWindowCounterIsBounded(t *testing.T) {
+	u := newWindowCounter(time.Hour)
+	for i := range 2*maxWindows + 10 {
 		u.add(fmt.Sprint(i), 1)
 	}
-	if n := len(u.keys); n > maxKeys {
+	if n := len(u.windows); n > maxWindows {
 		t.Errorf("%d keys", n)
 	}
 }
 
 // A key's count ends with its time, which begins with the first.
-func TestTally(t *testing.T) {
+func TestWindowCounter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		u := newTally(time.Minute)
-		if u.add("a", 1) != 1 || u.add("b", 2) != 2 || u.of("c") != 0 {
+		u := newWindowCounter(time.Minute)
+		if u.add("a", 1) != 1 || u.add("b", 2) != 2 || u.count("c") != 0 {
 			t.Error("miscounted")
 		}
 		pass(59 * time.Second)
@@ -234,7 +237,7 @@ func TestTally(t *testing.T) {
 			t.Errorf("%d within the minute", got)
 		}
 		pass(time.Second)
-		if u.of("a") != 0 || u.add("a", 1) != 1 {
+		if u.count("a") != 0 || u.add("a", 1) != 1 {
 			t.Error("counted beyond the minute")
 		}
 	})

@@ -8,20 +8,19 @@ import (
 	"sync"
 )
 
-// Certificate is a certificate with its key in two PEM files, which are read again
-// when they have changed. Its Get is for tls.Config.GetCertificate.
+// Certificate is a certificate with its key in two PEM files, which are read again when they
+// change. Its Get is for tls.Config.GetCertificate.
 type Certificate struct {
 	files  [2]string // certificate, key
 	failed func(error)
 
 	mu      sync.Mutex
-	seen    [2]fs.FileInfo // as they were when current was read, or could not be
+	seen    [2]fs.FileInfo // when current was read, or last failed to be
 	current *tls.Certificate
 }
 
-// LoadCertificate reads a certificate with the certificates that lead to it, and its
-// key. failed is told, once for each change, when the files cannot be read later; the
-// certificate that was read last is served then.
+// LoadCertificate reads a certificate chain and its key. failed is called, once for each
+// change, when the files cannot be read later; the last certificate remains in use.
 func LoadCertificate(certificate, key string, failed func(error)) (*Certificate, error) {
 	c := &Certificate{files: [2]string{certificate, key}, failed: failed}
 	if err := c.load(); err != nil {
@@ -30,7 +29,7 @@ func LoadCertificate(certificate, key string, failed func(error)) (*Certificate,
 	return c, nil
 }
 
-// Get gives the certificate. Many handshakes may call it at once.
+// Get returns the certificate. It may be called concurrently.
 func (c *Certificate) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -42,8 +41,8 @@ func (c *Certificate) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return c.current, nil
 }
 
-// changed says whether one of the files is not what it was. A file that is gone for
-// the moment is about to be replaced.
+// changed reports whether one of the files has changed. A file that is missing is about to be
+// replaced.
 func (c *Certificate) changed() bool {
 	for i, name := range c.files {
 		info, err := os.Stat(name)
@@ -51,26 +50,28 @@ func (c *Certificate) changed() bool {
 			return false
 		}
 		was := c.seen[i]
-		if was == nil || !os.SameFile(was, info) || !was.ModTime().Equal(info.ModTime()) || was.Size() != info.Size() {
+		if was == nil || !os.SameFile(was, info) {
+			return true
+		}
+		if !was.ModTime().Equal(info.ModTime()) || was.Size() != info.Size() {
 			return true
 		}
 	}
 	return false
 }
 
-// load reads the files. How they were is looked at first: what changes while they
-// are read is read again.
+// load reads the files. It stats them first, so that a change during the reading is noticed.
 func (c *Certificate) load() error {
 	for i, name := range c.files {
 		info, err := os.Stat(name)
 		if err != nil {
-			return fmt.Errorf("the TLS certificate: %w", err)
+			return fmt.Errorf("TLS certificate: %w", err)
 		}
 		c.seen[i] = info
 	}
 	pair, err := tls.LoadX509KeyPair(c.files[0], c.files[1])
 	if err != nil {
-		return fmt.Errorf("the TLS certificate in %s with the key in %s: %w", c.files[0], c.files[1], err)
+		return fmt.Errorf("TLS certificate %s with key %s: %w", c.files[0], c.files[1], err)
 	}
 	c.current = &pair
 	return nil

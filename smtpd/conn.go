@@ -9,82 +9,81 @@ import (
 	"time"
 )
 
-// conn is one connection as go-smtp sees it: lines in, replies out. What it says of
-// a goroutine is go-smtp's for this connection; all methods are its alone, but for
-// drain and cut.
+// conn is one connection as go-smtp sees it: command lines in, replies out. All methods
+// but drain and abort must be called on the goroutine that go-smtp runs for the connection.
 type conn struct {
-	net.Conn
+	socket   net.Conn // a TLS one after the handshake
 	server   *Server
 	listener *Listener
 	client   netip.Addr
-	refusal  string // leaves instead of the greeting, where not ""
+	refusal  string // replaces the greeting, if not ""
 	closing  sync.Once
 
 	// Input. A command line must fit into buf.
-	buf   []byte
-	rest  []byte // in buf: what the client has sent and go-smtp has not been given
-	line  []byte // in buf: what is left to give of a command line
-	spoke bool   // the client's first bytes were looked at
-	data  bool   // what comes is the content that follows a 354
-	chunk int64  // bytes to come of a BDAT chunk
+	buf     []byte
+	unread  []byte // in buf: received, not yet given to go-smtp
+	line    []byte // in buf: what is left of a command line
+	sniffed bool   // the first bytes were checked for other protocols
+	inData  bool   // the input is the content that follows a 354
+	chunk   int64  // bytes to come of a BDAT chunk
 
-	// go-smtp begins Data for BDAT on a goroutine of its own, in its own time. Until it
-	// has begun nothing is read, or it could meet a transaction that has ended, or the
-	// next one.
-	reading  chan struct{} // closed when Data begins; nil where go-smtp would refuse DATA and BDAT
-	starting chan struct{} // is reading, after a BDAT
+	// go-smtp starts Data for BDAT on a goroutine of its own, at any later time. Until then
+	// nothing more is read: Data could find the transaction ended, or the next one.
+	dataStarted chan struct{} // closed when Data starts; nil while go-smtp would refuse DATA and BDAT
+	awaited     chan struct{} // is dataStarted, after a BDAT
 
-	// Replies.
-	out    []byte   // lines of a reply whose last line is still to come
-	answer answer   // set by Data, before go-smtp gets its result
-	heard  []func() // are told when the client sends anything more
-	over   bool     // nothing is read or written any more
+	// Output.
+	out         []byte    // lines of a reply whose last line is still to come
+	next        replyInfo // set by the session before go-smtp writes the reply
+	unconfirmed []func()  // called when the client sends more
+	closed      bool      // nothing more is read or written
 
-	commandBy time.Time // until then a command must have come
-	contentBy time.Time // until then the message must have come; zero where none is coming
+	commandDeadline time.Time // for the next command
+	dataDeadline    time.Time // for the message; zero if none is arriving
 
-	// What was said and done.
-	verb       string // of the latest command, in capitals
-	challenged bool   // what comes is no command but the answer to a 334
-	greeted    bool   // by EHLO or HELO
-	extended   bool   // by EHLO
-	encrypted  bool   // by TLS
-	user       string // who has authenticated, "" for nobody
-	errors     int    // refused commands
+	// The state of the dialogue.
+	verb      string // of the latest command, in capitals
+	saslLine  bool   // the next line is not a command but the response to a 334
+	greeted   bool   // by EHLO or HELO
+	extended  bool   // by EHLO
+	encrypted bool   // by TLS
+	user      string // who has authenticated, "" for nobody
+	errors    int    // refused commands
 
-	mu       sync.Mutex // also guards the exchange of Conn for a TLS one
+	mu       sync.Mutex // also guards the replacement of socket by a TLS one
 	queueID  string     // of the open transaction, "" outside one; written only by the goroutine
 	draining bool
-	cutting  bool
+	aborting bool
 }
 
-// answer is what the session knows of the reply that go-smtp writes next.
-type answer struct {
-	handlers bool   // the words are the Handler's, who has told of a refusal itself
-	heard    func() // Reply.Confirmed
-	left     func() // Reply.Written
-	err      error  // the cause, for the log
-	note     string // more for the administrator than the client is told
+// replyInfo is what the session knows of the reply that go-smtp writes next.
+type replyInfo struct {
+	fromHandler bool   // the Handler has logged a refusal itself
+	confirmed   func() // Reply.Confirmed
+	written     func() // Reply.Written
+	err         error  // the cause, for the log
+	note        string // for the log: what the client is not to know
 }
 
 func newConn(socket net.Conn, s *Server, l *Listener) *conn {
 	c := &conn{
-		Conn:      socket,
-		server:    s,
-		listener:  l,
-		buf:       make([]byte, maxCommand),
-		commandBy: time.Now().Add(s.o.Limits.Greeting),
+		socket:          socket,
+		server:          s,
+		listener:        l,
+		buf:             make([]byte, maxCommand),
+		commandDeadline: time.Now().Add(s.o.Limits.Greeting),
 	}
 	if a, ok := socket.RemoteAddr().(*net.TCPAddr); ok {
 		c.client = a.AddrPort().Addr().Unmap().WithZone("")
 	}
-	if c.refusal = s.admit(c); c.refusal != "" {
-		c.commandBy = time.Now().Add(lastWord) // for a TLS handshake
+	c.refusal = s.admit(c)
+	if c.refusal != "" {
+		c.commandDeadline = time.Now().Add(lastReplyTimeout) // for a TLS handshake
 	}
 	return c
 }
 
-// allowed says whether the client's network may send here.
+// allowed reports whether the client's network may send here.
 func (c *conn) allowed() bool {
 	for _, n := range c.listener.Allow {
 		if n.Contains(c.client) {
@@ -94,70 +93,100 @@ func (c *conn) allowed() bool {
 	return !c.client.IsValid() // a unix socket
 }
 
-// begin opens a transaction, unless the server is shutting down.
-func (c *conn) begin(queueID string) bool {
+// account names the user, or else the network, whose messages are counted together.
+func (c *conn) account() string {
+	n := network(c.client)
+	switch {
+	case c.user != "":
+		return "user " + c.user
+	case n.IsSingleIP():
+		return n.Addr().String()
+	case n.IsValid():
+		return n.String()
+	}
+	return "the unix socket"
+}
+
+// beginTransaction returns false if the server is shutting down.
+func (c *conn) beginTransaction(queueID string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.draining || c.cutting {
+	if c.draining || c.aborting {
 		return false
 	}
 	c.queueID = queueID
 	return true
 }
 
-// finish ends the transaction, if there is one.
-func (c *conn) finish() {
+// endTransaction ends the transaction, if there is one.
+func (c *conn) endTransaction() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.queueID = ""
-	c.reading = nil
-	c.contentBy = time.Time{}
+	c.dataStarted = nil
+	c.dataDeadline = time.Time{}
 }
 
 // Close implements net.Conn. It may be called more than once.
 func (c *conn) Close() error {
-	c.over = true
+	c.closed = true
 	err := net.ErrClosed
 	c.closing.Do(func() {
-		c.server.forget(c)
-		err = c.Conn.Close()
+		c.server.remove(c)
+		err = c.socket.Close()
 	})
 	return err
 }
 
-// lastWord is how long a client may take to read its last reply.
-const lastWord = time.Second
+// lastReplyTimeout is how long a client may take to read its last reply.
+const lastReplyTimeout = time.Second
 
-// drain ends the connection as soon as no transaction is open. Any goroutine may
-// call it.
+// drain ends the connection as soon as no transaction is open. Any goroutine may call it.
 func (c *conn) drain() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.draining = true
-	if c.stopped() {
-		_ = c.SetReadDeadline(time.Now())
+	if c.stopping() {
+		_ = c.socket.SetReadDeadline(time.Now())
 	}
 }
 
-// cut ends the connection as soon as Handle has returned. Any goroutine may call it.
-func (c *conn) cut() {
+// abort ends the connection as soon as Handle has returned. Any goroutine may call it.
+func (c *conn) abort() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.cutting = true
-	_ = c.SetReadDeadline(time.Now())
-	_ = c.SetWriteDeadline(time.Now().Add(lastWord))
+	c.aborting = true
+	_ = c.socket.SetReadDeadline(time.Now())
+	_ = c.socket.SetWriteDeadline(time.Now().Add(lastReplyTimeout))
 }
 
-// stopped says that the client is to be told 421 now. The caller holds mu.
-func (c *conn) stopped() bool {
-	return c.cutting || c.draining && c.queueID == ""
+// stopping reports whether the client must get a 421 now. The caller holds mu.
+func (c *conn) stopping() bool {
+	return c.aborting || c.draining && c.queueID == ""
 }
 
-// tell completes e and gives it to the administrator.
-func (c *conn) tell(e Event) {
-	e.Listener, e.Client, e.QueueID = c.listener.Name, c.client, c.queueID
+// log completes e and logs it.
+func (c *conn) log(e Event) {
+	e.Listener = c.listener.Name
+	e.Client = c.client
+	e.QueueID = c.queueID
 	c.server.o.Log(e)
 }
 
-// panicked makes an error of what recover gave.
-func panicked(v any) error { return fmt.Errorf("panic: %v\n%s", v, debug.Stack()) }
+// panicError makes an error of a recovered panic.
+func panicError(v any) error { return fmt.Errorf("panic: %v\n%s", v, debug.Stack()) }
+
+// LocalAddr implements net.Conn.
+func (c *conn) LocalAddr() net.Addr { return c.socket.LocalAddr() }
+
+// RemoteAddr implements net.Conn.
+func (c *conn) RemoteAddr() net.Addr { return c.socket.RemoteAddr() }
+
+// SetDeadline implements net.Conn. The deadlines are conn's own: go-smtp's have no effect.
+func (c *conn) SetDeadline(time.Time) error { return nil }
+
+// SetReadDeadline implements net.Conn, as SetDeadline does.
+func (c *conn) SetReadDeadline(time.Time) error { return nil }
+
+// SetWriteDeadline implements net.Conn, as SetDeadline does.
+func (c *conn) SetWriteDeadline(time.Time) error { return nil }

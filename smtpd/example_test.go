@@ -54,7 +54,7 @@ func ExampleServer() {
 	fmt.Println(server.Shutdown(context.Background()), <-served)
 	// Output:
 	// 4fQ2: from app@example.com to [alice@example.com]: "Subject: Hello\r\n\r\nHow are you?\r\n"
-	// refused 127.0.0.1: 553 5.1.3 Recipient: the domain is an address literal, not a host name: "alice@[192.0.2.1]"
+	// refused 127.0.0.1: 553 5.1.3 Invalid recipient "alice@[192.0.2.1]": the domain is an address literal, not a host name
 	// the client got 553
 	// <nil> <nil>
 }
@@ -66,7 +66,7 @@ func ExampleCheckAddress() {
 	fmt.Println(smtpd.CheckAddress("jörg@bücher.example", true))
 	// Output:
 	// <nil>
-	// the local part has the character ','
-	// the local part has the character '\u00f6', which needs SMTPUTF8
+	// the local part contains the character ','
+	// the local part contains the character '\u00f6', which requires SMTPUTF8
 	// <nil>
 }

@@ -11,22 +11,22 @@ import (
 	"time"
 )
 
-// maxCommand is the longest command line that is read, in bytes with its end. RFC
-// 5321, section 4.5.3.1.4, wants 512, and more with extensions.
+// maxCommand is the longest command line that is read, in bytes with its end. RFC 5321,
+// section 4.5.3.1.4, requires 512, and more with extensions.
 const maxCommand = 4 << 10
 
-// Read gives go-smtp at most one command line, one line of DATA or a piece of one
-// BDAT chunk. Every end of the connection reads as net.ErrClosed: go-smtp takes
-// io.EOF inside a chunk for the end of the chunk.
+// Read gives go-smtp at most one command line, one line of DATA, or a piece of one BDAT
+// chunk. Every end of the connection is net.ErrClosed: go-smtp takes io.EOF inside a chunk
+// for the end of the chunk.
 func (c *conn) Read(p []byte) (int, error) {
-	if c.over {
+	if c.closed {
 		return 0, net.ErrClosed
 	}
-	if c.starting != nil {
-		<-c.starting
-		c.starting = nil
+	if c.awaited != nil {
+		<-c.awaited
+		c.awaited = nil
 	}
-	if len(c.line) == 0 && (c.data || c.chunk > 0) {
+	if len(c.line) == 0 && (c.inData || c.chunk > 0) {
 		return c.readContent(p)
 	}
 	if len(c.line) == 0 {
@@ -39,35 +39,35 @@ func (c *conn) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// readContent gives a piece of the message.
+// readContent returns a piece of the message.
 func (c *conn) readContent(p []byte) (int, error) {
-	if len(c.rest) == 0 {
+	if len(c.unread) == 0 {
 		if err := c.receive(); err != nil {
 			return 0, err
 		}
 	}
-	piece := c.rest
+	piece := c.unread
 	if c.chunk > 0 {
 		piece = piece[:min(int64(len(piece)), c.chunk)]
 	} else if end := bytes.IndexByte(piece, '\n'); end >= 0 {
 		piece = piece[:end+1]
 	}
 	n := copy(p, piece)
-	c.rest = c.rest[n:]
+	c.unread = c.unread[n:]
 	if c.chunk > 0 {
 		c.chunk -= int64(n)
 	}
 	return n, nil
 }
 
-// readCommand waits for a command that is go-smtp's to carry out.
+// readCommand reads the next line that go-smtp must process.
 func (c *conn) readCommand() error {
 	for {
 		if err := c.readLine(); err != nil {
 			return err
 		}
-		if c.challenged { // RFC 4954, section 4: a line of the SASL exchange
-			c.challenged = false
+		if c.saslLine { // RFC 4954, section 4
+			c.saslLine = false
 			return nil
 		}
 		yes, parameters := isStartTLS(c.line)
@@ -83,46 +83,45 @@ func (c *conn) readCommand() error {
 	c.verb = strings.ToUpper(string(bytes.TrimSuffix(verb, []byte("\n"))))
 	size, ok := chunkSize(c.line)
 	c.chunk = size
-	if ok && c.reading != nil {
-		c.starting = c.reading
-		if c.contentBy.IsZero() {
-			c.contentBy = time.Now().Add(c.server.o.Limits.DataTotal)
+	if ok && c.dataStarted != nil {
+		c.awaited = c.dataStarted
+		if c.dataDeadline.IsZero() {
+			c.dataDeadline = time.Now().Add(c.server.o.Limits.DataTotal)
 		}
 	}
 	return nil
 }
 
-// readLine waits for a whole line.
+// readLine reads a whole line.
 func (c *conn) readLine() error {
-	end := bytes.IndexByte(c.rest, '\n')
+	end := bytes.IndexByte(c.unread, '\n')
 	for end < 0 {
-		if len(c.rest) == len(c.buf) { // RFC 5321, section 4.5.3.1.9
+		if len(c.unread) == len(c.buf) { // RFC 5321, section 4.5.3.1.9
 			return c.end("500 5.5.2 Line too long")
 		}
 		if err := c.receive(); err != nil {
 			return err
 		}
-		end = bytes.IndexByte(c.rest, '\n')
-		if c.spoke || end < 0 && len(c.rest) < longestStart {
+		end = bytes.IndexByte(c.unread, '\n')
+		if c.sniffed || end < 0 && len(c.unread) < sniffLength {
 			continue
 		}
-		c.spoke = true
-		if other := foreign(c.rest); other != "" {
-			c.over = true
-			c.tell(Event{Reason: "connection cut: the client speaks " + other + ", and " + c.listener.Name + " is " + c.speaks()})
+		c.sniffed = true
+		if other := wrongProtocol(c.unread); other != "" {
+			c.closed = true
+			c.logMismatch(other)
 			return net.ErrClosed
 		}
 	}
 	// RFC 5321, section 4.1.1: white space before the line end is tolerated.
-	c.line = append(bytes.TrimRight(c.rest[:end], " \t\r"), '\n')
-	c.rest = c.rest[end+1:]
+	c.line = append(bytes.TrimRight(c.unread[:end], " \t\r"), '\n')
+	c.unread = c.unread[end+1:]
 	return nil
 }
 
-// chunkSize is how many bytes that are no command follow a command line; ok says
-// whether it is a BDAT at all (RFC 3030, section 2). It must read BDAT as go-smtp
-// does: a chunk follows a refused BDAT as well, but none one whose parameters are
-// wrong.
+// chunkSize returns how many bytes of content follow a command line; ok reports whether it
+// is a BDAT at all (RFC 3030, section 2). It must parse BDAT as go-smtp does: a chunk
+// follows a refused BDAT too, but none follows one with malformed parameters.
 func chunkSize(line []byte) (size int64, ok bool) {
 	verb, parameters, _ := bytes.Cut(line, []byte(" "))
 	f := bytes.Fields(parameters)
@@ -139,104 +138,113 @@ func chunkSize(line []byte) (size int64, ok bool) {
 	return int64(n), true
 }
 
-// receive waits until the client sends something, and adds it to rest.
+// receive waits for data from the client and adds it to unread.
 func (c *conn) receive() error {
-	had := copy(c.buf, c.rest)
-	n, err := c.wait(c.buf[had:])
+	had := copy(c.buf, c.unread)
+	n, err := c.readSocket(c.buf[had:])
 	if n == 0 {
-		return c.lost(err)
+		return c.readFailed(err)
 	}
-	c.rest = c.buf[:had+n]
-	c.hear()
+	c.unread = c.buf[:had+n]
+	c.confirm()
 	return nil
 }
 
-// wait reads from the socket until the deadline of the moment.
-func (c *conn) wait(p []byte) (int, error) {
-	by := c.commandBy
-	if !c.contentBy.IsZero() {
-		by = c.contentBy
-		if idle := time.Now().Add(c.server.o.Limits.DataIdle); idle.Before(by) {
-			by = idle
+// readSocket reads from the socket until the current deadline.
+func (c *conn) readSocket(p []byte) (int, error) {
+	deadline := c.commandDeadline
+	if !c.dataDeadline.IsZero() {
+		deadline = c.dataDeadline
+		if idle := time.Now().Add(c.server.o.Limits.DataIdle); idle.Before(deadline) {
+			deadline = idle
 		}
 	}
 	c.mu.Lock()
 	err := os.ErrDeadlineExceeded
-	if !c.stopped() {
-		err = c.SetReadDeadline(by)
+	if !c.stopping() {
+		err = c.socket.SetReadDeadline(deadline)
 	}
 	c.mu.Unlock()
 	if err != nil {
 		return 0, err
 	}
-	return c.Conn.Read(p)
+	return c.socket.Read(p)
 }
 
-// lost ends the connection after a read that gave nothing. No command follows a
-// message that was cut short, and no message is whole that was.
-func (c *conn) lost(err error) error {
+// readFailed ends the connection. No command follows a message that was cut short, and
+// such a message is never complete.
+func (c *conn) readFailed(err error) error {
 	c.mu.Lock()
-	stopped := c.stopped()
+	stopping := c.stopping()
 	c.mu.Unlock()
 	switch {
 	case !errors.Is(err, os.ErrDeadlineExceeded):
-		c.over = true
-		if !c.contentBy.IsZero() {
-			c.tell(Event{Reason: "the client broke off in the middle of a message", Err: err})
+		c.closed = true
+		if !c.dataDeadline.IsZero() {
+			c.log(Event{Reason: "client disconnected during message transfer", Err: err})
 		}
 		return net.ErrClosed
-	case stopped: // RFC 5321, section 3.8
+	case stopping: // RFC 5321, section 3.8
 		return c.end("421 4.3.2 " + c.server.o.Hostname + " is shutting down, try again later")
 	default: // RFC 5321, section 4.5.3.2
-		return c.end("421 4.4.2 " + c.server.o.Hostname + " waited too long, closing the connection")
+		return c.end("421 4.4.2 " + c.server.o.Hostname + " timeout exceeded, closing connection")
 	}
 }
 
-// end says a last word to the client. It returns net.ErrClosed.
+// end writes the last reply to the client. It returns net.ErrClosed.
 func (c *conn) end(reply string) error {
 	_, _ = fmt.Fprintf(c, "%s\r\n", reply)
-	c.over = true
+	c.closed = true
 	return net.ErrClosed
 }
 
-// hear tells the Handler that its replies have arrived. A panic there would end
-// the process: go-smtp reads commands outside of any recover.
-func (c *conn) hear() {
-	heard := c.heard
-	c.heard = nil
-	for _, f := range heard {
-		c.guarded("Confirmed", f)
+// confirm calls Reply.Confirmed of the replies that the client has received.
+func (c *conn) confirm() {
+	callbacks := c.unconfirmed
+	c.unconfirmed = nil
+	for _, f := range callbacks {
+		c.callback("Confirmed", f)
 	}
 }
 
-// guarded calls back a Reply's function of some name.
-func (c *conn) guarded(name string, f func()) {
+// callback calls a function of a Reply. A panic there must not end the process: go-smtp
+// reads commands outside of any recover.
+func (c *conn) callback(name string, f func()) {
 	defer func() {
 		if v := recover(); v != nil {
-			c.tell(Event{Reason: "panic in Reply." + name, Err: panicked(v)})
+			c.log(Event{Reason: "panic in Reply." + name, Err: panicError(v)})
 		}
 	}()
 	f()
 }
 
-// speaks says what a client is expected to begin with.
-func (c *conn) speaks() string {
+// logMismatch logs that the connection was closed because of the protocol that a client sent.
+func (c *conn) logMismatch(sent string) {
+	reason := fmt.Sprintf("connection closed: client sent %s, but %s expects %s", sent, c.listener.Name, c.expected())
+	c.log(Event{Reason: reason})
+}
+
+// expected names the protocol that a client is expected to start with.
+func (c *conn) expected() string {
 	if c.encrypted {
 		return "SMTP"
 	}
 	return "plaintext SMTP"
 }
 
-// longestStart is how many bytes foreign wants to see.
-const longestStart = len("OPTIONS ")
+// sniffLength is how many bytes wrongProtocol needs.
+const sniffLength = len("OPTIONS ")
 
-// foreign names the protocol that a client speaks whose first bytes are these, ""
-// for SMTP. A browser can be made to send a form whose lines are SMTP commands.
-func foreign(start []byte) string {
+// wrongProtocol names the protocol of a client that starts with these bytes, "" for SMTP. A
+// browser can be made to send a form whose lines are SMTP commands.
+func wrongProtocol(start []byte) string {
 	if bytes.HasPrefix(start, []byte{0x16, 0x03}) { // RFC 8446, section 5.1: a handshake record
 		return "TLS"
 	}
-	for _, method := range []string{"GET ", "HEAD ", "POST ", "PUT ", "OPTIONS ", "CONNECT ", "DELETE ", "PATCH ", "TRACE ", "PRI * "} {
+	methods := []string{
+		"GET ", "HEAD ", "POST ", "PUT ", "OPTIONS ", "CONNECT ", "DELETE ", "PATCH ", "TRACE ", "PRI * ",
+	}
+	for _, method := range methods {
 		if bytes.HasPrefix(start, []byte(method)) {
 			return "HTTP"
 		}

@@ -5,29 +5,29 @@ import (
 	"time"
 )
 
-// Limits bound what clients can ask for. A zero field means its default.
+// Limits bound what clients can use. A zero field means its default.
 type Limits struct {
-	MessageSize           int64 // bytes of one message, 25,000,000; exactly that many are accepted, in lines of any length
-	Recipients            int   // of one message, 100 (RFC 5321, section 4.5.3.1.8)
-	Connections           int   // at a time, 1,000
-	ConnectionsPerAddress int   // at a time, 250; a /64 of IPv6 is one address, unix sockets are not counted
+	MessageSize           int64 // bytes of one message, inclusive; lines have no limit of their own: 25,000,000
+	Recipients            int   // of one message (RFC 5321, section 4.5.3.1.8): 100
+	Connections           int   // at a time: 1,000
+	ConnectionsPerAddress int   // at a time; a /64 of IPv6 is one address, unix sockets do not count: 250
 
-	// Of a user, or else of an address, in a minute that begins with the first; no limit.
+	// Of a user, or else of an address, in a minute that begins with the first: no limit.
 	MessagesPerMinute, RecipientsPerMinute int
 
-	Errors       int           // refused commands of a connection, 100
-	AuthFailures int           // failed logins of an address, 10; of a user from all addresses, ten times that
-	AuthBan      time.Duration // the time in which they are counted, and after which an address may try again, 15 minutes
+	Errors       int           // refused commands of a connection: 100
+	AuthFailures int           // failed logins of an address; ten times as many of a user, from all addresses: 10
+	AuthBan      time.Duration // for which failures count, and an address is banned after too many: 15 minutes
 
-	// InFlight is how many bytes of messages may be in memory at a time, 256 MiB.
-	// At the least it is twice MessageSize, or the largest message would never fit.
+	// InFlight is how many bytes of messages may be in memory at a time: 256 MiB. It is
+	// at least twice MessageSize: a smaller one would refuse the largest message always.
 	InFlight int64
 
-	Greeting  time.Duration // from the connection to EHLO or HELO, 1 minute
-	Command   time.Duration // from a reply to the end of the next command, 5 minutes (RFC 5321, section 4.5.3.2.7)
-	DataIdle  time.Duration // while a message comes, from one arrival to the next, 5 minutes
-	DataTotal time.Duration // for the whole of a message, 30 minutes
-	Reply     time.Duration // for the client to take a reply, 1 minute
+	Greeting  time.Duration // from the connection to EHLO or HELO: 1 minute
+	Command   time.Duration // from a reply to the end of the next command (RFC 5321, 4.5.3.2.7): 5 minutes
+	DataIdle  time.Duration // between two arrivals of message data: 5 minutes
+	DataTotal time.Duration // for a whole message: 30 minutes
+	Reply     time.Duration // for the client to take a reply: 1 minute
 }
 
 func (l Limits) orDefaults() Limits {

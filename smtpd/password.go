@@ -12,12 +12,12 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-// Hash is what is kept of a password: argon2id in its usual string format,
+// Hash is the stored form of a password: argon2id in its usual string format,
 // $argon2id$v=19$m=19456,t=2,p=1$SALT$KEY, or bcrypt, $2y$10$…, as htpasswd -B
-// writes it. It prints as ***. The zero Hash is no password's.
+// writes it. It prints as ***. No password matches the zero Hash.
 type Hash struct{ text string }
 
-// What HashPassword costs: 19 MiB and some 20 ms.
+// The cost of HashPassword: 19 MiB and about 20 ms.
 const (
 	argonMemory = 19 << 10 // KiB
 	argonTime   = 2
@@ -26,7 +26,7 @@ const (
 	keyLength   = 32
 )
 
-// What a Hash may cost at the most: it is computed for whoever asks.
+// The highest cost of a Hash: any client can cause its computation.
 const (
 	maxMemory     = 256 << 10 // KiB
 	maxTime       = 16
@@ -34,7 +34,7 @@ const (
 	maxBcryptCost = 14
 )
 
-// HashPassword makes an argon2id hash as ParseHash reads it. random gives the salt.
+// HashPassword returns an argon2id hash for ParseHash. The salt is read from random.
 func HashPassword(password string, random io.Reader) (string, error) {
 	salt := make([]byte, saltLength)
 	if _, err := io.ReadFull(random, salt); err != nil {
@@ -42,10 +42,11 @@ func HashPassword(password string, random io.Reader) (string, error) {
 	}
 	key := argon2.IDKey([]byte(password), salt, argonTime, argonMemory, argonLanes, keyLength)
 	encode := base64.RawStdEncoding.EncodeToString
-	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, argonMemory, argonTime, argonLanes, encode(salt), encode(key)), nil
+	cost := fmt.Sprintf("m=%d,t=%d,p=%d", argonMemory, argonTime, argonLanes)
+	return fmt.Sprintf("$argon2id$v=%d$%s$%s$%s", argon2.Version, cost, encode(salt), encode(key)), nil
 }
 
-// ParseHash reads a hash. Its error does not repeat it.
+// ParseHash parses a hash. Its error does not contain the hash.
 func ParseHash(text string) (Hash, error) {
 	if strings.HasPrefix(text, "$argon2id$") {
 		_, err := parseArgon(text)
@@ -54,20 +55,20 @@ func ParseHash(text string) (Hash, error) {
 	cost, err := bcrypt.Cost([]byte(text))
 	switch {
 	case err != nil:
-		return Hash{}, errors.New("the password hash is neither argon2id nor bcrypt: make one with heyrelay passwd or htpasswd -B")
+		return Hash{}, errors.New("unknown password hash format: create a hash with heyrelay passwd or htpasswd -B")
 	case cost > maxBcryptCost:
-		return Hash{}, fmt.Errorf("the bcrypt hash costs too much: %d, more than %d", cost, maxBcryptCost)
+		return Hash{}, fmt.Errorf("bcrypt cost %d is too high: the limit is %d", cost, maxBcryptCost)
 	}
 	return Hash{text}, nil
 }
 
-// String gives ***.
+// String returns ***.
 func (h Hash) String() string { return "***" }
 
-// GoString gives ***.
+// GoString returns ***.
 func (h Hash) GoString() string { return "***" }
 
-// matches says whether h is the hash of password. It takes as long as the hash costs.
+// matches reports whether h is the hash of password. It takes as long as the hash costs.
 func (h Hash) matches(password string) bool {
 	if !strings.HasPrefix(h.text, "$argon2id$") {
 		return bcrypt.CompareHashAndPassword([]byte(h.text), []byte(password)) == nil
@@ -80,7 +81,7 @@ func (h Hash) matches(password string) bool {
 	return subtle.ConstantTimeCompare(key, a.key) == 1
 }
 
-// argon is an argon2id hash (RFC 9106) taken apart.
+// argon is a parsed argon2id hash (RFC 9106).
 type argon struct {
 	memory, time uint32
 	lanes        uint8
@@ -89,7 +90,7 @@ type argon struct {
 
 func parseArgon(text string) (a argon, err error) {
 	f := strings.Split(text, "$") // "", argon2id, v=19, m=…, salt, key
-	wrong := errors.New("the argon2id hash is not complete: make one with heyrelay passwd")
+	wrong := errors.New("malformed argon2id hash: create one with heyrelay passwd")
 	if len(f) != 6 || f[2] != fmt.Sprintf("v=%d", argon2.Version) {
 		return a, wrong
 	}
@@ -105,7 +106,7 @@ func parseArgon(text string) (a argon, err error) {
 	case err != nil || len(a.key) < 16 || len(a.key) > 64 || a.time == 0 || a.lanes == 0:
 		return a, wrong
 	case a.memory > maxMemory || a.time > maxTime || a.lanes > maxLanes:
-		return a, fmt.Errorf("the argon2id hash costs too much: at most m=%d,t=%d,p=%d", maxMemory, maxTime, maxLanes)
+		return a, fmt.Errorf("argon2id cost is too high: the limit is m=%d,t=%d,p=%d", maxMemory, maxTime, maxLanes)
 	}
 	return a, nil
 }

@@ -13,15 +13,15 @@ import (
 // maxReply is the longest reply line without its end (RFC 5321, section 4.5.3.1.5).
 const maxReply = 510
 
-// refuse makes an error that go-smtp says to the client word for word.
+// refuse makes an error that go-smtp sends to the client word for word.
 func refuse(code int, enhanced smtp.EnhancedCode, format string, v ...any) *smtp.SMTPError {
 	return &smtp.SMTPError{Code: code, EnhancedCode: enhanced, Message: fmt.Sprintf(format, v...)}
 }
 
-// Write takes one line of a reply from go-smtp. The lines of a reply leave together.
+// Write takes one line of a reply from go-smtp. The lines of a reply are sent together.
 func (c *conn) Write(p []byte) (int, error) {
 	raw := bytes.TrimSuffix(p, crlf)
-	if c.over || len(raw) == 0 { // the end of an overlong line comes alone
+	if c.closed || len(raw) == 0 { // the end of an overlong line comes alone
 		return len(p), nil
 	}
 	if c.listener.Implicit && !c.encrypted {
@@ -33,11 +33,12 @@ func (c *conn) Write(p []byte) (int, error) {
 	if c.refusal != "" {
 		line = c.refusal
 	}
-	if !c.answer.handlers {
-		line = mend(line, c.server.o)
+	if !c.next.fromHandler {
+		line = rewriteReply(line, c.server.o)
 	}
 	line = printable(line, maxReply)
-	c.out = append(append(c.out, line...), crlf...)
+	c.out = append(c.out, line...)
+	c.out = append(c.out, crlf...)
 	if line == "250-CHUNKING" {
 		c.out = append(c.out, c.extensions()...)
 	}
@@ -45,73 +46,74 @@ func (c *conn) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	e := parseReply(line)
-	if e.Code >= 400 && !c.answer.handlers {
-		e.Err = c.answer.err
-		if c.answer.note != "" {
-			e.Reason += " (" + c.answer.note + ")"
+	if e.Code >= 400 && !c.next.fromHandler {
+		e.Err = c.next.err
+		if c.next.note != "" {
+			e.Reason += " (" + c.next.note + ")"
 		}
-		c.tell(e)
+		c.log(e)
 	}
 	if err := c.send(); err != nil {
-		c.over = true
+		c.closed = true
 		return 0, err
 	}
-	handlers := c.answer.handlers
-	c.left(e.Code)
-	if e.Code >= 500 && !handlers {
+	if e.Code >= 500 && !c.next.fromHandler {
 		c.errors++
 	}
-	if c.errors > c.server.o.Limits.Errors && !c.over {
+	c.sent(e.Code)
+	if c.errors > c.server.o.Limits.Errors && !c.closed {
 		return 0, c.end(tooManyErrors)
 	}
 	return len(p), nil
 }
 
-const tooManyErrors = "421 4.7.0 Too many errors, closing the connection"
+const tooManyErrors = "421 4.7.0 Too many errors, closing connection"
 
-// send writes the reply that is complete.
+// send writes the complete reply to the socket.
 func (c *conn) send() error {
-	patience := c.server.o.Limits.Reply
+	timeout := c.server.o.Limits.Reply
 	c.mu.Lock()
-	if c.cutting {
-		patience = lastWord
+	if c.aborting {
+		timeout = lastReplyTimeout
 	}
-	err := c.SetWriteDeadline(time.Now().Add(patience))
+	err := c.socket.SetWriteDeadline(time.Now().Add(timeout))
 	c.mu.Unlock()
 	if err != nil {
 		return err
 	}
-	_, err = c.Conn.Write(c.out)
+	_, err = c.socket.Write(c.out)
 	c.out = c.out[:0]
 	return err
 }
 
-// left does what follows from a reply that has left.
-func (c *conn) left(code int) {
+// sent updates the state of the dialogue after a reply was sent.
+func (c *conn) sent(code int) {
 	now := time.Now()
-	if c.answer.heard != nil {
-		c.heard = append(c.heard, c.answer.heard)
+	if c.next.confirmed != nil {
+		c.unconfirmed = append(c.unconfirmed, c.next.confirmed)
 	}
-	if c.answer.left != nil {
-		c.guarded("Written", c.answer.left)
+	if c.next.written != nil {
+		c.callback("Written", c.next.written)
 	}
-	c.answer = answer{}
-	c.challenged = code == 334
+	c.next = replyInfo{}
+	c.saslLine = code == 334
 	if code == 250 && (c.verb == "EHLO" || c.verb == "HELO") {
-		c.greeted, c.extended = true, c.verb == "EHLO"
+		c.greeted = true
+		c.extended = c.verb == "EHLO"
 	}
 	if c.greeted {
-		c.commandBy = now.Add(c.server.o.Limits.Command)
+		c.commandDeadline = now.Add(c.server.o.Limits.Command)
 	}
-	if c.data = code == 354; c.data {
-		c.contentBy = now.Add(c.server.o.Limits.DataTotal)
+	c.inData = code == 354
+	if c.inData {
+		c.dataDeadline = now.Add(c.server.o.Limits.DataTotal)
 	}
 	if code == 421 { // RFC 5321, section 3.8: the server closes
-		c.over = true
+		c.closed = true
 	}
 }
 
-// extensions are the lines of the EHLO reply that go-smtp does not know of.
+// extensions returns the lines of the EHLO reply for extensions that go-smtp does not know.
 func (c *conn) extensions() string {
 	lines := ""
 	if c.listener.TLS != nil && !c.encrypted {
@@ -120,35 +122,71 @@ func (c *conn) extensions() string {
 	return lines + fmt.Sprintf("250-LIMITS RCPTMAX=%d\r\n", c.server.o.Limits.Recipients) // RFC 9422
 }
 
-// mend gives a reply line of go-smtp's own the code or the words that the RFCs want.
-func mend(line string, o Options) string {
-	switch line {
-	case "502 5.5.1 Please introduce yourself first.",
-		"502 5.5.1 Missing MAIL FROM command.",
-		"502 5.5.1 Missing RCPT TO command.",
-		"502 5.5.1 MAIL not allowed during message transfer",
-		"502 5.5.1 RCPT not allowed during message transfer",
-		"502 5.5.1 DATA not allowed during message transfer":
-		return "503" + line[3:] // RFC 5321, section 4.1.4: bad sequence of commands
-	case "500 5.5.4 Unknown MAIL FROM argument", "500 5.5.4 Unknown RCPT TO argument":
-		return "555" + line[3:] // RFC 5321, section 4.1.1.11
-	case "501 5.5.2 Bad command":
-		return "500" + line[3:] // RFC 5321, section 4.2.4: not an error of parameters
-	case "500 5.5.1 Too many errors. Quiting now":
-		return tooManyErrors
-	case "502 5.5.4 Missing parameter":
-		return "501 5.5.4 AUTH wants the name of a mechanism"
-	case "454 4.7.0 Invalid base64 data":
-		return "501 5.5.2 That is no base64" // RFC 4954, section 4
-	case "501 5.0.0 Negotiation cancelled":
-		return "501 5.7.0 Cancelled"
-	case "235 2.0.0 Authentication succeeded":
-		return "235 2.7.0 Authentication succeeded" // RFC 4954, section 6
-	case "250-SIZE", "250 SIZE":
-		return fmt.Sprintf("%s %d", line, o.Limits.MessageSize) // RFC 1870, section 4
+// rewritten maps replies of go-smtp to what is sent instead: with the code that the RFCs
+// require, or in plain words. TestRewrittenReplies fails when go-smtp changes one of them.
+var rewritten = map[string]string{
+	// RFC 5321, section 4.1.4: a bad sequence of commands is 503.
+	"502 5.5.1 Please introduce yourself first.":         "503 5.5.1 Send EHLO or HELO first",
+	"502 5.5.1 Missing MAIL FROM command.":               "503 5.5.1 Send MAIL first",
+	"502 5.5.1 Missing RCPT TO command.":                 "503 5.5.1 Send RCPT first",
+	"502 5.5.1 MAIL not allowed during message transfer": "503 5.5.1 MAIL is not allowed during message transfer",
+	"502 5.5.1 RCPT not allowed during message transfer": "503 5.5.1 RCPT is not allowed during message transfer",
+	"502 5.5.1 DATA not allowed during message transfer": "503 5.5.1 DATA is not allowed during message transfer",
+
+	// RFC 5321, sections 4.1.1.11 and 4.2.4.
+	"500 5.5.4 Unknown MAIL FROM argument": "555 5.5.4 Unknown MAIL parameter",
+	"500 5.5.4 Unknown RCPT TO argument":   "555 5.5.4 Unknown RCPT parameter",
+	"501 5.5.2 Bad command":                "500 5.5.2 Command not recognized",
+	"500 5.5.2 Error: bad syntax":          "500 5.5.2 Command not recognized",
+
+	// RFC 5321, section 3.8: the server closes with 421.
+	"500 5.5.1 Too many errors. Quiting now": tooManyErrors,
+
+	// RFC 4954, sections 4 and 6.
+	"502 5.5.4 Missing parameter":        "501 5.5.4 Syntax: AUTH mechanism",
+	"454 4.7.0 Invalid base64 data":      "501 5.5.2 Invalid base64 data",
+	"501 5.0.0 Negotiation cancelled":    "501 5.7.0 Authentication cancelled",
+	"235 2.0.0 Authentication succeeded": "235 2.7.0 Authentication successful",
+
+	// The same codes in plain words.
+	"501 5.5.2 Domain/address argument required for HELO": "501 5.5.2 Syntax: EHLO hostname",
+	"501 5.5.4 Unable to parse SIZE as an integer":        "501 5.5.4 Malformed SIZE parameter value",
+	"501 5.5.4 Unable to parse MAIL ESMTP parameters":     "501 5.5.4 Malformed MAIL parameters",
+	"501 5.5.4 Unable to parse RCPT ESMTP parameters":     "501 5.5.4 Malformed RCPT parameters",
+	"501 5.5.4 Missing chunk size argument":               "501 5.5.4 Syntax: BDAT size [LAST]",
+	"501 5.5.4 Too many arguments":                        "501 5.5.4 Syntax: BDAT size [LAST]",
+	"501 5.5.4 Unknown BDAT argument":                     "501 5.5.4 Syntax: BDAT size [LAST]",
+	"501 5.5.4 Malformed size argument":                   "501 5.5.4 Malformed BDAT size",
+	"250 2.0.0 I have successfully done nothing":          "250 2.0.0 Ok",
+	"354 Go ahead. End your data with <CR><LF>.<CR><LF>":  "354 End data with <CR><LF>.<CR><LF>",
+
+	"501 5.5.2 Was expecting MAIL arg syntax of FROM:<address>": "501 5.5.2 Syntax: MAIL FROM:<address>",
+	"501 5.5.2 Was expecting RCPT arg syntax of TO:<address>":   "501 5.5.2 Syntax: RCPT TO:<address>",
+	"501 5.5.4 DATA command should not have any arguments":      "501 5.5.4 Syntax: DATA",
+}
+
+// rewordings are replies of go-smtp with a variable part, which is kept.
+var rewordings = []struct{ prefix, suffix, newPrefix, newSuffix string }{
+	{"250 2.0.0 Roger, accepting mail from <", ">", "250 2.0.0 Sender <", "> ok"},
+	{"250 2.0.0 I'll make sure <", "> gets this", "250 2.0.0 Recipient <", "> ok"},
+	{"500 5.5.2 Syntax errors, ", " command unrecognized", "500 5.5.2 Command not recognized: ", ""},
+}
+
+// rewriteReply returns what is sent instead of a reply line of go-smtp's own.
+func rewriteReply(line string, o Options) string {
+	if other, ok := rewritten[line]; ok {
+		return other
 	}
-	// RFC 5321, section 4.1.1.1: the server's name stands first. RFC 2034, section 4:
-	// no enhanced code here.
+	for _, r := range rewordings {
+		if middle, ok := strings.CutPrefix(line, r.prefix); ok {
+			return r.newPrefix + strings.TrimSuffix(middle, r.suffix) + r.newSuffix
+		}
+	}
+	if line == "250-SIZE" || line == "250 SIZE" { // RFC 1870, section 4
+		return fmt.Sprintf("%s %d", line, o.Limits.MessageSize)
+	}
+	// RFC 5321, section 4.1.1.1: the server's name comes first. RFC 2034, section 4: no
+	// enhanced code here.
 	if client, ok := strings.CutPrefix(line, "250-Hello "); ok {
 		return "250-" + o.Hostname + " Hello " + client
 	}
@@ -158,7 +196,7 @@ func mend(line string, o Options) string {
 	return line
 }
 
-// printable cuts s to n bytes, and what is not printable ASCII becomes "?".
+// printable truncates s to n bytes and replaces what is not printable ASCII by "?".
 func printable(s string, n int) string {
 	s = strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {
@@ -169,20 +207,21 @@ func printable(s string, n int) string {
 	return s[:min(len(s), n)]
 }
 
-// parseReply reads code, enhanced code and text of a reply line.
+// parseReply parses code, enhanced code and text of a reply line.
 func parseReply(line string) Event {
 	code, text, _ := strings.Cut(line, " ")
 	e := Event{Reason: text}
 	e.Code, _ = strconv.Atoi(code)
 	if enhanced, rest, ok := strings.Cut(text, " "); ok {
 		if _, ok := parseEnhanced(enhanced, e.Code); ok {
-			e.Enhanced, e.Reason = enhanced, rest
+			e.Enhanced = enhanced
+			e.Reason = rest
 		}
 	}
 	return e
 }
 
-// parseEnhanced reads a status code of RFC 3463 that agrees with a reply code.
+// parseEnhanced parses a status code of RFC 3463 that agrees with a reply code.
 func parseEnhanced(s string, code int) (e smtp.EnhancedCode, ok bool) {
 	fields := strings.Split(s, ".")
 	if len(fields) != len(e) {

@@ -13,59 +13,59 @@ import (
 	"github.com/emersion/go-smtp"
 )
 
-// Options say how a Server behaves. Only Handler must be set.
+// Options configure a Server. Only Handler is required.
 type Options struct {
-	Hostname string           // what the server calls itself; "localhost"
-	Handler  Handler          // takes over what was accepted
-	Users    []User           // may send from anywhere, with a password; AUTH is offered where nobody can listen
+	Hostname string           // the server's name in its replies: "localhost"
+	Handler  Handler          // processes accepted messages
+	Users    []User           // may send from anywhere; AUTH is offered where passwords cannot be intercepted
 	Limits   Limits           //
 	BareLF   BareLF           // Repair
-	DSN      bool             // whether DSN is offered (RFC 3461): the Handler reports what the envelope asks for
-	NewID    func() string    // gives each transaction its queue id: short, printable, no white space; random letters
-	Now      func() time.Time // for Envelope.Received; time.Now (time-outs always go by the sockets' own clock)
-	Log      func(Event)      // is told what an administrator should know, from many goroutines; must not block; nobody
+	DSN      bool             // offer DSN (RFC 3461): the Handler reports what the envelope requests
+	NewID    func() string    // makes the queue id of a transaction: short, printable, no white space; random letters
+	Now      func() time.Time // for Envelope.Received: time.Now (time-outs always use the sockets' own clock)
+	Log      func(Event)      // receives events, from many goroutines; must not block: none
 }
 
-// Event is what an administrator should know: a refusal, a connection that was
-// cut, or trouble of ours. What the Handler refused is not told again.
+// Event is what an administrator should know: a refusal, a closed connection, or an
+// internal error. What the Handler refused is not repeated here.
 type Event struct {
 	Listener string     // Listener.Name
-	Client   netip.Addr // the zero Addr for a unix socket, or where no connection is concerned
+	Client   netip.Addr // the zero Addr for a unix socket, or without a connection
 	QueueID  string     // of the transaction, "" outside one
-	Code     int        // of the reply; 0 where nothing was said to the client
+	Code     int        // of the reply; 0 if the client got none
 	Enhanced string     // RFC 3463 status code of the reply, such as "5.7.1"
 	Reason   string     // the reply's text, or what happened
-	Err      error      // the cause, for the log alone; a panic comes with its stack
+	Err      error      // the cause, for the log only; a panic includes its stack
 }
 
-// Listener is where clients come in, and who may send there.
+// Listener is an address on which clients connect, and who may send there.
 type Listener struct {
 	net.Listener
-	Name string // how the configuration calls it, such as "listeners[0]", for hints; its address
+	Name string // its name in the configuration, such as "listeners[0]", for hints in the log; default: its address
 
-	// Allow lists the networks that may send; empty, nobody may but users. Over a unix
-	// socket everybody may: the file's permissions decide. A listener on loopback
-	// commonly allows 127.0.0.0/8 and ::1/128.
+	// Allow lists the networks that may send without authentication. If it is empty, only
+	// users may send. Everybody may send over a unix socket, where the permissions of the
+	// file decide. A listener on loopback usually allows 127.0.0.0/8 and ::1/128.
 	Allow []netip.Prefix
 
-	// TLS, where not nil, is offered as STARTTLS (RFC 3207). With Implicit every
-	// connection begins with it instead (RFC 8314, section 3).
+	// TLS, if not nil, is offered as STARTTLS (RFC 3207). With Implicit, every connection
+	// starts with TLS instead (RFC 8314, section 3).
 	TLS      *tls.Config
 	Implicit bool
 }
 
-// Server serves SMTP (RFC 5321) on any number of listeners. Make it with New.
+// Server serves SMTP (RFC 5321) on any number of listeners. Create it with New.
 type Server struct {
-	o      Options
-	memory budget
-	users  *users
-	sent   *tally          // messages of a minute, by whose
-	named  *tally          // recipients of a minute, by whose
-	ctx    context.Context // of every Handle
-	cancel context.CancelFunc
+	o             Options
+	memory        budget
+	users         *users
+	messageRate   *windowCounter  // of a minute, by account
+	recipientRate *windowCounter  // of a minute, by account
+	ctx           context.Context // of every Handle
+	cancel        context.CancelFunc
 
 	stop    sync.Once
-	stopped chan struct{}  // closed when, after Shutdown, the last connection has ended
+	stopped chan struct{}  // closed after Shutdown when the last connection has ended
 	serving sync.WaitGroup // accept loops
 
 	mu        sync.Mutex
@@ -73,10 +73,10 @@ type Server struct {
 	listeners []net.Listener
 	protocols []*smtp.Server // one for each listener
 	conns     map[*conn]struct{}
-	perNet    map[netip.Prefix]int // connections of an address, as network sees it
+	perNet    map[netip.Prefix]int // number of connections, by network
 }
 
-// New makes a server that listens nowhere yet. It panics without a Handler.
+// New creates a server without listeners. It panics if there is no Handler.
 func New(o Options) *Server {
 	if o.Handler == nil {
 		panic("smtpd: Options.Handler is nil")
@@ -95,20 +95,21 @@ func New(o Options) *Server {
 	}
 	o.Limits = o.Limits.orDefaults()
 	s := &Server{
-		o:       o,
-		stopped: make(chan struct{}),
-		conns:   make(map[*conn]struct{}),
-		perNet:  make(map[netip.Prefix]int),
+		o:             o,
+		users:         newUsers(o.Users, o.Limits),
+		messageRate:   newWindowCounter(time.Minute),
+		recipientRate: newWindowCounter(time.Minute),
+		stopped:       make(chan struct{}),
+		conns:         make(map[*conn]struct{}),
+		perNet:        make(map[netip.Prefix]int),
 	}
-	s.sent, s.named = newTally(time.Minute), newTally(time.Minute)
-	s.users = newUsers(o.Users, o.Limits)
 	s.memory.left.Store(o.Limits.InFlight)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }
 
-// Serve takes connections from l until Shutdown, and then returns nil; or until l
-// fails, and returns what it failed with. The server closes l.
+// Serve accepts connections from l until Shutdown, and then returns nil, or until l fails,
+// and returns that error. The server closes l.
 func (s *Server) Serve(l Listener) error {
 	if l.Name == "" {
 		l.Name = l.Addr().String()
@@ -118,7 +119,7 @@ func (s *Server) Serve(l Listener) error {
 	if s.draining {
 		s.mu.Unlock()
 		_ = l.Close()
-		return fmt.Errorf("smtpd: %s: the server was shut down: %w", l.Name, net.ErrClosed)
+		return fmt.Errorf("smtpd: %s: server is shut down: %w", l.Name, net.ErrClosed)
 	}
 	s.serving.Add(1)
 	s.listeners = append(s.listeners, l)
@@ -126,7 +127,7 @@ func (s *Server) Serve(l Listener) error {
 	s.mu.Unlock()
 	defer s.serving.Done()
 
-	err := protocol.Serve(&door{Listener: l, server: s})
+	err := protocol.Serve(&listener{settings: &l, server: s})
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.draining {
@@ -135,11 +136,11 @@ func (s *Server) Serve(l Listener) error {
 	return fmt.Errorf("smtpd: %s: %w", l.Name, err)
 }
 
-// Shutdown closes the listeners, lets no new transaction begin (421 4.3.2) and
-// waits for the running ones. When ctx ends first, it ends the contexts of the
-// running Handle calls, cuts every connection and returns ctx's error. Either way
-// no goroutine of the server is left when it returns, so that it takes as long as
-// a Handle that does not mind its context. It may be called more than once.
+// Shutdown closes the listeners, refuses new transactions (421 4.3.2) and waits for the
+// running ones. If ctx ends first, it cancels the contexts of the running Handle calls,
+// closes all connections and returns ctx's error. Either way no goroutine of the server
+// remains when it returns, so it lasts as long as a Handle that ignores its context. It may
+// be called more than once.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stop.Do(func() { go s.drain() })
 	select {
@@ -150,7 +151,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.cancel()
 	s.mu.Lock()
 	for c := range s.conns {
-		c.cut()
+		c.abort()
 	}
 	s.mu.Unlock()
 	<-s.stopped
@@ -170,16 +171,16 @@ func (s *Server) drain() {
 	s.mu.Unlock()
 	s.serving.Wait()
 	for _, p := range s.protocols {
-		// Its error says only that the listener is closed already.
+		// Its error only reports that the listener is already closed.
 		_ = p.Shutdown(context.Background())
 	}
 	s.cancel()
 	close(s.stopped)
 }
 
-// protocol makes the go-smtp server of one listener. Sizes, recipients, lines and
-// times are bounded by conn and session: go-smtp refuses a message of exactly its
-// limit, counts lines inside BDAT, and has one deadline for the whole of DATA.
+// protocol creates the go-smtp server of one listener. conn and session enforce the limits
+// on sizes, recipients, lines and times: go-smtp refuses a message of exactly its limit,
+// limits lines inside BDAT, and has a single deadline for the whole of DATA.
 func (s *Server) protocol(listener string) *smtp.Server {
 	p := smtp.NewServer(smtp.BackendFunc(newSession))
 	p.Domain = s.o.Hostname
@@ -187,11 +188,11 @@ func (s *Server) protocol(listener string) *smtp.Server {
 	p.EnableDSN = s.o.DSN
 	p.MaxLineLength = 0
 	p.AllowInsecureAuth = true // session.Auth decides
-	p.ErrorLog = trouble{s.o.Log, listener}
+	p.ErrorLog = errorLog{s.o.Log, listener}
 	return p
 }
 
-// admit counts c, or returns the reply that greets it instead.
+// admit counts c. If it is one too many, admit returns the reply that replaces the greeting.
 func (s *Server) admit(c *conn) (refusal string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -202,15 +203,16 @@ func (s *Server) admit(c *conn) (refusal string) {
 	case len(s.conns) >= l.Connections:
 		return fmt.Sprintf("421 4.7.0 Too many connections (%d), try again later", l.Connections)
 	case n.IsValid() && s.perNet[n] >= l.ConnectionsPerAddress:
-		return fmt.Sprintf("421 4.7.0 Too many connections from %s (%d), try again later", c.client, l.ConnectionsPerAddress)
+		limit := l.ConnectionsPerAddress
+		return fmt.Sprintf("421 4.7.0 Too many connections from %s (%d), try again later", c.client, limit)
 	}
 	s.conns[c] = struct{}{}
 	s.perNet[n]++
 	return ""
 }
 
-// forget ends the count of c.
-func (s *Server) forget(c *conn) {
+// remove ends the count of c.
+func (s *Server) remove(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, counted := s.conns[c]; !counted {
@@ -218,13 +220,14 @@ func (s *Server) forget(c *conn) {
 	}
 	delete(s.conns, c)
 	n := network(c.client)
-	if s.perNet[n]--; s.perNet[n] == 0 {
+	s.perNet[n]--
+	if s.perNet[n] == 0 {
 		delete(s.perNet, n)
 	}
 }
 
-// network is what counts as one address: a host commonly has a whole /64 of IPv6.
-// It is the zero Prefix for a unix socket.
+// network returns what counts as one address: a host usually has a whole /64 of IPv6. It
+// returns the zero Prefix for a unix socket.
 func network(a netip.Addr) netip.Prefix {
 	bits := a.BitLen()
 	if a.Is6() {
@@ -237,31 +240,37 @@ func network(a netip.Addr) netip.Prefix {
 	return n
 }
 
-// door is a listener whose connections are ours.
-type door struct {
-	Listener
-	server *Server
+// listener is the net.Listener that go-smtp accepts from: it returns a conn for each socket.
+type listener struct {
+	settings *Listener
+	server   *Server
 }
 
 // Accept implements net.Listener.
-func (d *door) Accept() (net.Conn, error) {
-	socket, err := d.Listener.Accept()
+func (l *listener) Accept() (net.Conn, error) {
+	socket, err := l.settings.Accept()
 	if err != nil {
 		return nil, err
 	}
-	return newConn(socket, d.server, &d.Listener), nil
+	return newConn(socket, l.server, l.settings), nil
 }
 
-// trouble is go-smtp's log: failures of Accept, and panics on the way here.
-type trouble struct {
+// Close implements net.Listener.
+func (l *listener) Close() error { return l.settings.Close() }
+
+// Addr implements net.Listener.
+func (l *listener) Addr() net.Addr { return l.settings.Addr() }
+
+// errorLog is go-smtp's log: failures of Accept, and panics that it recovered.
+type errorLog struct {
 	log      func(Event)
 	listener string
 }
 
 // Printf implements smtp.Logger.
-func (t trouble) Printf(format string, v ...any) {
-	t.log(Event{Listener: t.listener, Reason: "trouble in the SMTP server", Err: fmt.Errorf(format, v...)})
+func (l errorLog) Printf(format string, v ...any) {
+	l.log(Event{Listener: l.listener, Reason: "SMTP server error", Err: fmt.Errorf(format, v...)})
 }
 
 // Println implements smtp.Logger.
-func (t trouble) Println(v ...any) { t.Printf("%s", fmt.Sprint(v...)) }
+func (l errorLog) Println(v ...any) { l.Printf("%s", fmt.Sprint(v...)) }

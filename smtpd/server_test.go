@@ -144,9 +144,9 @@ func TestInFlight(t *testing.T) {
 	<-entered
 
 	second.hello()
-	second.say("MAIL FROM:<app@app.test> SIZE=1000", "452 4.3.1 Too much mail at the moment")
+	second.say("MAIL FROM:<app@app.test> SIZE=1000", "452 4.3.1 Too many messages in progress")
 	second.data()
-	second.say("hello\r\nQUIT\r\n.", "452 4.3.1 Too much mail at the moment")
+	second.say("hello\r\nQUIT\r\n.", "452 4.3.1 Too many messages in progress")
 
 	<-leave
 	first.want("250 ")
@@ -181,7 +181,7 @@ func TestMemoryReturns(t *testing.T) {
 	}
 }
 
-func TestHeard(t *testing.T) {
+func TestConfirmed(t *testing.T) {
 	var heard atomic.Int32
 	h := open(t, Options{}, &recorder{reply: func(_ context.Context, env *Envelope) Reply {
 		r := queued(env)
@@ -252,8 +252,8 @@ func TestCallbacksPanic(t *testing.T) {
 	}
 }
 
-// Left is called when the reply was written, and not where that failed.
-func TestLeft(t *testing.T) {
+// Written is called when the reply was written, and not when that failed.
+func TestWritten(t *testing.T) {
 	for name, want := range map[string]int32{"written": 1, "not written": 0} {
 		t.Run(name, func(t *testing.T) {
 			var left atomic.Int32

@@ -10,106 +10,110 @@ import (
 	"github.com/emersion/go-smtp"
 )
 
-// session is what go-smtp asks about one client: smtp.Session. It begins with the
-// first EHLO or HELO. All is called on the connection's goroutine, but for Data in
-// the case of BDAT, while which that goroutine gives Data its content.
+// session is the smtp.Session of one client. It begins with the first EHLO or HELO. Its
+// methods are called on the connection's goroutine; for BDAT, Data is called on another one,
+// which the connection's goroutine supplies with content.
 type session struct {
-	*conn
-	smtp *smtp.Conn
-	mail *transaction   // nil where none is open
-	busy sync.WaitGroup // Data
+	conn   *conn
+	server *Server
+	smtp   *smtp.Conn
+	mail   *transaction   // nil if none is open
+	busy   sync.WaitGroup // Data
 }
 
 // transaction is what MAIL opens (RFC 5321, section 3.3).
 type transaction struct {
 	env  *Envelope
-	size int64 // as announced; 0 where it was not
+	size int64 // as announced; 0 if it was not
 }
 
-func newSession(c *smtp.Conn) (smtp.Session, error) {
-	return &session{conn: c.Conn().(*conn), smtp: c}, nil
+func newSession(protocol *smtp.Conn) (smtp.Session, error) {
+	c := protocol.Conn().(*conn)
+	return &session{conn: c, server: c.server, smtp: protocol}, nil
 }
 
 // Mail implements smtp.Session.
 func (s *session) Mail(from string, o *smtp.MailOptions) error {
-	l := s.server.o.Limits
-	if !s.greeted { // RFC 3207, section 4.2: STARTTLS has made the client a stranger
-		return strange()
+	if !s.conn.greeted { // RFC 3207, section 4.2: not since STARTTLS
+		return errNoHello()
 	}
 	if s.mail != nil { // RFC 5321, section 4.1.4
-		return refuse(503, smtp.EnhancedCode{5, 5, 1}, "A transaction is open: complete it with DATA or end it with RSET")
+		return refuse(503, smtp.EnhancedCode{5, 5, 1}, "Nested MAIL command: finish the transaction with DATA or RSET")
 	}
-	if err := s.mayNot(from); err != nil {
+	if err := s.authorizeSender(from); err != nil {
 		return err
 	}
 	if err := checkSender(from, o.UTF8); err != nil {
-		return refuse(553, smtp.EnhancedCode{5, 1, 7}, "Sender: %v: %+q", err, from)
+		return refuse(553, smtp.EnhancedCode{5, 1, 7}, "Invalid sender %+q: %v", from, err)
 	}
-	if o.Size > l.MessageSize { // RFC 1870, section 6.1
-		return tooLarge(l.MessageSize)
-	}
-	if o.Size > s.server.memory.left.Load() {
-		return tooMuch()
-	}
-	if len(o.EnvelopeID) > maxEnvelopeID {
-		return refuse(501, smtp.EnhancedCode{5, 5, 4}, "ENVID is longer than %d characters", maxEnvelopeID)
-	}
-	if limit := l.MessagesPerMinute; limit > 0 && s.server.sent.add(s.who(), 1) > limit {
-		return refuse(452, smtp.EnhancedCode{4, 7, 1}, "Too many messages of %s within a minute, the limit is %d: try again later", s.who(), limit)
+	if err := s.checkMail(o); err != nil {
+		return err
 	}
 	env := &Envelope{
 		QueueID:  s.server.o.NewID(),
-		Client:   s.client,
+		Client:   s.conn.client,
 		Hello:    printable(s.smtp.Hostname(), 255),
-		Protocol: s.protocol(o.UTF8),
-		User:     s.user,
+		Protocol: s.conn.protocol(o.UTF8),
+		User:     s.conn.user,
 		From:     from,
 		UTF8:     o.UTF8,
 
 		EnvelopeID: o.EnvelopeID,
 		Return:     string(o.Return),
 	}
-	if !s.begin(env.QueueID) {
+	if !s.conn.beginTransaction(env.QueueID) {
 		return refuse(421, smtp.EnhancedCode{4, 3, 2}, "%s is shutting down, try again later", s.server.o.Hostname)
 	}
 	s.mail = &transaction{env, o.Size}
 	return nil
 }
 
-// who is whose messages are counted together.
-func (c *conn) who() string {
-	n := network(c.client)
-	switch {
-	case c.user != "":
-		return "user " + c.user
-	case n.IsSingleIP():
-		return n.Addr().String()
-	case n.IsValid():
-		return n.String()
+// checkMail applies the limits to the parameters of MAIL, and counts the message.
+func (s *session) checkMail(o *smtp.MailOptions) error {
+	l := s.server.o.Limits
+	if o.Size > l.MessageSize { // RFC 1870, section 6.1
+		return errTooLarge(l.MessageSize)
 	}
-	return "the unix socket"
+	if o.Size > s.server.memory.left.Load() {
+		return errNoMemory()
+	}
+	if len(o.EnvelopeID) > maxEnvelopeID {
+		return refuse(501, smtp.EnhancedCode{5, 5, 4}, "ENVID is longer than %d characters", maxEnvelopeID)
+	}
+	account := s.conn.account()
+	if limit := l.MessagesPerMinute; limit > 0 && s.server.messageRate.add(account, 1) > limit {
+		return errTooFast("messages", account, limit)
+	}
+	return nil
 }
 
 // Rcpt implements smtp.Session.
 func (s *session) Rcpt(to string, o *smtp.RcptOptions) error {
-	env := s.mail.env
-	if limit := s.server.o.Limits.Recipients; len(env.Rcpt) >= limit { // RFC 5321, section 4.5.3.1.10
-		return refuse(452, smtp.EnhancedCode{4, 5, 3}, "Too many recipients: the limit is %d", limit)
+	env, l := s.mail.env, s.server.o.Limits
+	if len(env.Rcpt) >= l.Recipients { // RFC 5321, section 4.5.3.1.10
+		return refuse(452, smtp.EnhancedCode{4, 5, 3}, "Too many recipients: the limit is %d", l.Recipients)
 	}
 	if err := CheckAddress(to, env.UTF8); err != nil {
-		return refuse(553, smtp.EnhancedCode{5, 1, 3}, "Recipient: %v: %+q", err, to)
+		return refuse(553, smtp.EnhancedCode{5, 1, 3}, "Invalid recipient %+q: %v", to, err)
 	}
 	if len(o.OriginalRecipient) > maxOriginal {
 		return refuse(501, smtp.EnhancedCode{5, 5, 4}, "ORCPT is longer than %d characters", maxOriginal)
 	}
-	if limit := s.server.o.Limits.RecipientsPerMinute; limit > 0 && s.server.named.add(s.who(), 1) > limit {
-		return refuse(452, smtp.EnhancedCode{4, 7, 1}, "Too many recipients of %s within a minute, the limit is %d: try again later", s.who(), limit)
+	account := s.conn.account()
+	if limit := l.RecipientsPerMinute; limit > 0 && s.server.recipientRate.add(account, 1) > limit {
+		return errTooFast("recipients", account, limit)
 	}
-	env.Rcpt, env.DSN = append(env.Rcpt, to), append(env.DSN, asked(o))
-	if s.reading == nil {
-		s.reading = make(chan struct{})
+	env.Rcpt = append(env.Rcpt, to)
+	env.DSN = append(env.DSN, requestedDSN(o))
+	if s.conn.dataStarted == nil {
+		s.conn.dataStarted = make(chan struct{})
 	}
 	return nil
+}
+
+func errTooFast(what, account string, limit int) error {
+	text := fmt.Sprintf("Too many %s from %s (%d a minute), try again later", what, account, limit)
+	return refuse(452, smtp.EnhancedCode{4, 7, 1}, "%s", text)
 }
 
 // The longest parameters of DSN (RFC 3461, sections 4.4 and 4.2).
@@ -118,8 +122,8 @@ const (
 	maxOriginal   = 500
 )
 
-// asked is what RCPT asked for (RFC 3461, section 4).
-func asked(o *smtp.RcptOptions) (d DSN) {
+// requestedDSN returns what the parameters of RCPT request (RFC 3461, section 4).
+func requestedDSN(o *smtp.RcptOptions) (d DSN) {
 	for _, n := range o.Notify {
 		d.Notify = append(d.Notify, string(n))
 	}
@@ -133,19 +137,17 @@ func asked(o *smtp.RcptOptions) (d DSN) {
 func (s *session) Data(r io.Reader) error {
 	s.busy.Add(1)
 	defer s.busy.Done()
-	close(s.reading)
+	close(s.conn.dataStarted)
 
-	in := intake{memory: &s.server.memory, limit: s.server.o.Limits.MessageSize}
-	defer in.drop()
-	err := in.read(r, s.mail.size)
-	if err == nil {
-		err = in.endLines(s.server.o.BareLF)
-	}
+	b := messageBuffer{memory: &s.server.memory, limit: s.server.o.Limits.MessageSize}
+	defer b.free()
+	err := s.read(&b, r)
 	var refusal *smtp.SMTPError
 	if errors.As(err, &refusal) {
-		in.drop()
-		// The rest is still the message; go-smtp would take it for commands.
-		if _, err = io.Copy(io.Discard, r); err == nil {
+		b.free()
+		// The rest still belongs to the message; go-smtp would execute it as commands.
+		_, err = io.Copy(io.Discard, r)
+		if err == nil {
 			return refusal
 		}
 	}
@@ -154,8 +156,13 @@ func (s *session) Data(r io.Reader) error {
 	}
 	env := s.mail.env
 	env.Received = s.server.o.Now()
-	reply, failure := s.server.handle(env, in.raw)
-	s.answer = answer{handlers: failure == nil, heard: reply.Confirmed, left: reply.Written, err: failure}
+	reply, failure := s.server.handle(env, b.raw)
+	s.conn.next = replyInfo{
+		fromHandler: failure == nil,
+		confirmed:   reply.Confirmed,
+		written:     reply.Written,
+		err:         failure,
+	}
 	enhanced, ok := parseEnhanced(reply.Enhanced, reply.Code)
 	if !ok {
 		enhanced = smtp.EnhancedCode{reply.Code / 100, 0, 0}
@@ -163,20 +170,39 @@ func (s *session) Data(r io.Reader) error {
 	return refuse(reply.Code, enhanced, "%s", oneLine.Replace(reply.Text))
 }
 
-// oneLine keeps go-smtp from making several lines of a text.
+// read reads the message into b, with line endings as Options.BareLF says.
+func (s *session) read(b *messageBuffer, r io.Reader) error {
+	if err := b.read(r, s.mail.size); err != nil {
+		return err
+	}
+	if s.server.o.BareLF == Repair {
+		return b.normalizeLineEndings()
+	}
+	if where := findBareLineEnding(b.raw); where != "" {
+		s.conn.next.note = "set bare_lf: repair to accept it"
+		return refuse(554, smtp.EnhancedCode{5, 6, 0}, "%s: lines must end in CR LF", where)
+	}
+	return nil
+}
+
+// oneLine keeps go-smtp from splitting a text into several lines.
 var oneLine = strings.NewReplacer("\r", " ", "\n", " ")
 
-// handle asks the Handler. Where it panics, or its reply is none that can follow
-// DATA, the client is told to come again; failure is then for the log.
+// handle calls the Handler. If it panics, or returns a reply that cannot follow DATA, the
+// client gets a temporary error, and failure is for the log.
 func (s *Server) handle(env *Envelope, raw []byte) (reply Reply, failure error) {
 	defer func() {
 		if v := recover(); v != nil {
-			failure = panicked(v)
+			failure = panicError(v)
 		} else if reply.Code != 250 && (reply.Code < 400 || reply.Code > 599) {
-			failure = fmt.Errorf("the handler replied %d, which is no reply to DATA", reply.Code)
+			failure = fmt.Errorf("the handler returned %d, which is not a reply to DATA", reply.Code)
 		}
 		if failure != nil {
-			reply = Reply{Code: 451, Enhanced: "4.3.0", Text: "Trouble here, not with the message; try again later (queue id " + env.QueueID + ")"}
+			reply = Reply{
+				Code:     451,
+				Enhanced: "4.3.0",
+				Text:     "Local error in processing, try again later (queue id " + env.QueueID + ")",
+			}
 		}
 	}()
 	return s.o.Handler.Handle(s.ctx, env, raw), nil
@@ -186,7 +212,7 @@ func (s *Server) handle(env *Envelope, raw []byte) (reply Reply, failure error) 
 func (s *session) Reset() {
 	s.busy.Wait()
 	s.mail = nil
-	s.finish()
+	s.conn.endTransaction()
 }
 
 // Logout implements smtp.Session. It must not panic: go-smtp does not recover here.

@@ -59,7 +59,7 @@ func pass(d time.Duration) { <-time.After(d) }
 // wantWait wants the server to cut the connection with a 421, just so long after start.
 func (c *client) wantWait(start time.Time, want time.Duration) {
 	c.Helper()
-	c.want("421 4.4.2 relay.test waited too long", "<closed>")
+	c.want("421 4.4.2 relay.test timeout exceeded", "<closed>")
 	if got := time.Since(start); got != want {
 		c.Errorf("cut after %v, want %v", got, want)
 	}

@@ -229,7 +229,7 @@ func TestTLSRefusal(t *testing.T) {
 	second.want("421 4.7.0 Too many connections (1), try again later", "<closed>")
 	start := time.Now()
 	silent.want("<closed>")
-	if got := time.Since(start); got > 5*lastWord {
+	if got := time.Since(start); got > 5*lastReplyTimeout {
 		t.Errorf("cut after %v", got)
 	}
 }

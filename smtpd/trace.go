@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// protocol is the name of what was spoken, for a Received field (RFC 3848; RFC 6531,
-// section 4.3). HELO is plain SMTP, unless something more came with it.
+// protocol names the protocol for a Received field (RFC 3848; RFC 6531, section 4.3). HELO is
+// plain SMTP, unless TLS or AUTH was used too.
 func (c *conn) protocol(utf8 bool) string {
 	name := "SMTP"
 	switch {
@@ -26,9 +26,9 @@ func (c *conn) protocol(utf8 bool) string {
 	return name
 }
 
-// Trace is the Received field that a server called by puts before the message (RFC
-// 5321, section 4.4), with its line end. It names the recipient where there is one
-// alone: of several, one could be blind.
+// Trace returns the Received field that the server named by prepends to the message (RFC
+// 5321, section 4.4), with its line end. It names the recipient only if there is exactly one:
+// of several, one could be blind.
 func (e *Envelope) Trace(by string) []byte {
 	who := "localhost (unix socket)"
 	if e.Client.IsValid() {
@@ -42,22 +42,23 @@ func (e *Envelope) Trace(by string) []byte {
 		who, by, software, e.Protocol, e.QueueID, to, e.Received.Format(time.RFC1123Z))
 }
 
-// software is the comment by which a Received field of ours is known.
+// software is the comment that identifies Received fields of heyrelay.
 const software = "(heyrelay)"
 
-// Traced reports whether the value of a Received field is one that Trace made for a
-// server called by, however it was folded since.
+// Traced reports whether Trace made the value of a Received field for the server named by,
+// however it was folded since.
 func Traced(value, by string) bool {
 	words := strings.Fields(value)
 	for i := 0; i+5 < len(words); i++ {
-		if words[i] == "by" && strings.EqualFold(words[i+1], by) && words[i+2] == software && words[i+3] == "with" && words[i+5] == "id" {
+		byUs := words[i] == "by" && strings.EqualFold(words[i+1], by) && words[i+2] == software
+		if byUs && words[i+3] == "with" && words[i+5] == "id" {
 			return true
 		}
 	}
 	return false
 }
 
-// helloName is what the client called itself, if that is a host name or a literal.
+// helloName returns the argument of EHLO, if it is a host name or an address literal.
 func helloName(hello string) string {
 	if checkDomain(hello, false) == nil {
 		return hello
@@ -70,7 +71,7 @@ func helloName(hello string) string {
 	return "unknown"
 }
 
-// literal writes an address as SMTP does (RFC 5321, section 4.1.3).
+// literal formats an address literal (RFC 5321, section 4.1.3).
 func literal(a netip.Addr) string {
 	if a.Is6() {
 		return "[IPv6:" + a.String() + "]"

@@ -11,56 +11,56 @@ import (
 	"time"
 )
 
-// User is who may send from anywhere, with a password.
+// User is an account that may send from anywhere, with its password.
 type User struct {
 	Name     string
 	Password Hash
-	Senders  func(from string) bool // says whether the user may say so in MAIL ("" for <>); nil: anything
+	Senders  func(from string) bool // reports whether the user may send as from ("" for <>); nil: as anybody
 }
 
 // Why a login fails.
 var (
-	errNoUser   = errors.New("there is no such user")
-	errPassword = errors.New("the password is wrong")
+	errNoUser   = errors.New("unknown user")
+	errPassword = errors.New("wrong password")
 	errBanned   = errors.New("too many failed logins")
 	errBusy     = errors.New("too many logins at the moment")
 )
 
 const (
-	hashesAtATime = 2               // each takes memory, and a processor
-	hashPatience  = 5 * time.Second // for one of them to begin
-	remembered    = 5 * time.Minute // how long a verified password is
-	perUser       = 10              // a user's failures are borne so many times as long as an address's
+	hashesAtATime = 2               // each takes memory and a processor
+	hashPatience  = 5 * time.Second // for one of them to start
+	cacheTime     = 5 * time.Minute // of a verified password
+	perUser       = 10              // times the failures that ban an address ban a user
 	maxDelay      = 5               // seconds
 )
 
-// users knows who may log in, and how often it went wrong of late.
+// users verifies passwords and counts failures.
 type users struct {
 	byName map[string]User
-	limit  int    // failures of an address
-	failed *tally // by network, and by user
+	limit  int            // failures of an address
+	failed *windowCounter // by network, and by user
 
 	hashes chan struct{}
-	decoy  Hash     // is tried where there is no such user, so that it takes as long
-	secret [32]byte // of the remembered passwords
+	decoy  Hash     // is computed for an unknown user, so that it takes as long
+	secret [32]byte // key of the cached sums
 
-	mu    sync.Mutex
-	known map[string]verified
+	mu       sync.Mutex
+	verified map[string]verification
 }
 
-// verified is a password that was right: its keyed hash, and until when.
-type verified struct {
-	sum   [sha256.Size]byte
-	until time.Time
+// verification is a keyed hash of a password that was correct, and when that expires.
+type verification struct {
+	sum     [sha256.Size]byte
+	expires time.Time
 }
 
 func newUsers(all []User, l Limits) *users {
 	u := &users{
-		byName: make(map[string]User),
-		limit:  l.AuthFailures,
-		failed: newTally(l.AuthBan),
-		hashes: make(chan struct{}, hashesAtATime),
-		known:  make(map[string]verified),
+		byName:   make(map[string]User),
+		limit:    l.AuthFailures,
+		failed:   newWindowCounter(l.AuthBan),
+		hashes:   make(chan struct{}, hashesAtATime),
+		verified: make(map[string]verification),
 	}
 	for _, user := range all {
 		u.byName[user.Name] = user
@@ -70,9 +70,10 @@ func newUsers(all []User, l Limits) *users {
 	return u
 }
 
-// login returns nil where password is name's, or why not. It takes a while.
+// login returns nil if the password is correct, else errNoUser, errPassword, errBanned or errBusy. It
+// may take seconds.
 func (u *users) login(ctx context.Context, client netip.Addr, name, password string) error {
-	if u.remembers(name, password) {
+	if u.cached(name, password) {
 		return nil
 	}
 	address := "address " + network(client).String()
@@ -87,7 +88,7 @@ func (u *users) login(ctx context.Context, client netip.Addr, name, password str
 	case <-ctx.Done():
 		return errBusy
 	}
-	if u.banned(address, name) { // by those who were before in the queue
+	if u.banned(address, name) { // by logins that were ahead in the queue
 		return errBanned
 	}
 	user, exists := u.byName[name]
@@ -95,7 +96,7 @@ func (u *users) login(ctx context.Context, client netip.Addr, name, password str
 		user.Password = u.decoy
 	}
 	if user.Password.matches(password) && exists {
-		u.remember(name, password)
+		u.cache(name, password)
 		return nil
 	}
 	u.failed.add(address, 1)
@@ -106,38 +107,37 @@ func (u *users) login(ctx context.Context, client netip.Addr, name, password str
 	return errPassword
 }
 
-// banned says whether too many logins failed. One address cannot lock a user out
-// who comes from another.
+// banned reports whether too many logins failed. One address alone cannot ban a user at
+// other addresses.
 func (u *users) banned(address, name string) bool {
-	return u.failed.of(address) >= u.limit || u.failed.of("user "+name) >= perUser*u.limit
+	return u.failed.count(address) >= u.limit || u.failed.count("user "+name) >= perUser*u.limit
 }
 
-// delay is how long a client waits for the news that its login has failed: the first
-// time not at all.
+// delay is how long the reply to a failed login is delayed: not at all the first time.
 func (u *users) delay(client netip.Addr) time.Duration {
-	failures := u.failed.of("address " + network(client).String())
+	failures := u.failed.count("address " + network(client).String())
 	return time.Duration(max(0, min(failures-1, maxDelay))) * time.Second
 }
 
-// sum is a hash that nobody can compute without the secret of this process.
+// sum is a hash that cannot be computed without the secret of this process.
 func (u *users) sum(name, password string) (sum [sha256.Size]byte) {
 	mac := hmac.New(sha256.New, u.secret[:])
-	mac.Write([]byte(name + "\x00" + password)) // neither has a NUL in it
+	mac.Write([]byte(name + "\x00" + password)) // neither contains a NUL
 	mac.Sum(sum[:0])
 	return sum
 }
 
-func (u *users) remembers(name, password string) bool {
+func (u *users) cached(name, password string) bool {
 	sum := u.sum(name, password)
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	v, ok := u.known[name]
-	return ok && time.Now().Before(v.until) && hmac.Equal(v.sum[:], sum[:])
+	v, ok := u.verified[name]
+	return ok && time.Now().Before(v.expires) && hmac.Equal(v.sum[:], sum[:])
 }
 
-func (u *users) remember(name, password string) {
+func (u *users) cache(name, password string) {
 	sum := u.sum(name, password)
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.known[name] = verified{sum, time.Now().Add(remembered)}
+	u.verified[name] = verification{sum, time.Now().Add(cacheTime)}
 }

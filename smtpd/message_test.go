@@ -21,24 +21,23 @@ func TestRepair(t *testing.T) {
 	for _, s := range contents {
 		memory := &budget{}
 		memory.left.Store(1000)
-		in := intake{memory: memory, limit: 100}
+		in := messageBuffer{memory: memory, limit: 100}
 		if err := in.read(iotest.OneByteReader(strings.NewReader(s)), 0); err != nil {
 			t.Fatal(err)
 		}
-		if err := in.endLines(Repair); err != nil {
+		if err := in.normalizeLineEndings(); err != nil {
 			t.Fatal(err)
 		}
 		if got, want := string(in.raw), repaired(s); got != want {
 			t.Fatalf("%q: %q, want %q", s, got, want)
 		}
-		if err := in.endLines(Refuse); err != nil {
-			t.Fatalf("%q repaired: %v", s, err)
+		if where := findBareLineEnding(in.raw); where != "" {
+			t.Fatalf("%q repaired: %s", s, where)
 		}
-		refused := intake{memory: memory, limit: 100, raw: []byte(s)}
-		if got, want := refused.endLines(Refuse) != nil, repaired(s) != s; got != want {
+		if got, want := findBareLineEnding([]byte(s)) != "", repaired(s) != s; got != want {
 			t.Fatalf("%q refused: %v", s, got)
 		}
-		in.drop()
+		in.free()
 		if left := memory.left.Load(); left != 1000 {
 			t.Fatalf("%q: %d bytes left", s, left)
 		}
@@ -52,28 +51,33 @@ func TestRefusedLine(t *testing.T) {
 		"\r\n\r\n\r\r\n": "Bare CR in line 3",
 		"a\r\n\n":        "Bare LF in line 2",
 	} {
-		in := intake{raw: []byte(content)}
-		if err := in.endLines(Refuse); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: %v, want %s", content, err, want)
+		if got := findBareLineEnding([]byte(content)); got != want {
+			t.Errorf("%q: %s, want %s", content, got, want)
 		}
 	}
 }
 
 // However much is announced or comes, exactly the limit passes, and memory is
 // taken for little more than what has come.
-func TestIntake(t *testing.T) {
+func TestMessageBuffer(t *testing.T) {
 	const limit = 3 << 20
-	for _, size := range []int{0, 1, firstRoom - 1, firstRoom, firstRoom + 1, trustedClaim, trustedClaim + 1, limit - 1, limit, limit + 1} {
+	sizes := []int{
+		0, 1, initialSize - 1, initialSize, initialSize + 1, maxTrustedClaim, maxTrustedClaim + 1,
+		limit - 1, limit, limit + 1,
+	}
+	for _, size := range sizes {
 		for _, announced := range []int64{0, 1, int64(size), limit} {
 			memory := &budget{}
 			memory.left.Store(2 * limit)
-			in := intake{memory: memory, limit: limit}
+			in := messageBuffer{memory: memory, limit: limit}
 			content := bytes.Repeat([]byte("x"), size)
 			err := in.read(bytes.NewReader(content), announced)
 			if (err == nil) != (size <= limit) || err == nil && !bytes.Equal(in.raw, content) {
 				t.Errorf("%d bytes, announced %d: %v", size, announced, err)
 			}
-			if taken := 2*limit - memory.left.Load(); taken != int64(cap(in.raw)) || taken > max(2*int64(size), trustedClaim+1) && taken > 2*firstRoom {
+			taken := 2*limit - memory.left.Load()
+			tooMuch := taken > max(2*int64(size), maxTrustedClaim+1) && taken > 2*initialSize
+			if taken != int64(cap(in.raw)) || tooMuch {
 				t.Errorf("%d bytes, announced %d: took %d", size, announced, taken)
 			}
 		}

@@ -1,0 +1,152 @@
+package smtpd
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"sync/atomic"
+
+	"github.com/emersion/go-smtp"
+)
+
+// BareLF says how a CR or LF that is not part of a CRLF is treated in a message (RFC
+// 5321, section 2.3.8, forbids both).
+type BareLF int
+
+const (
+	Repair BareLF = iota // an LF, with any run of CRs before it, becomes CRLF; any other CR a space
+	Refuse               // 554 5.6.0
+)
+
+var crlf = []byte("\r\n")
+
+func errTooLarge(limit int64) error {
+	return refuse(552, smtp.EnhancedCode{5, 3, 4}, "Message too large: the limit is %d bytes", limit)
+}
+
+func errNoMemory() error {
+	return refuse(452, smtp.EnhancedCode{4, 3, 1}, "Too many messages in progress, try again later")
+}
+
+// budget is the amount of something that is left for all.
+type budget struct{ left atomic.Int64 }
+
+func (b *budget) reserve(n int64) bool {
+	if b.left.Add(-n) < 0 {
+		b.left.Add(n)
+		return false
+	}
+	return true
+}
+
+func (b *budget) release(n int64) { b.left.Add(n) }
+
+// messageBuffer holds one message and accounts for its memory.
+type messageBuffer struct {
+	memory *budget
+	limit  int64 // bytes of the message
+	raw    []byte
+}
+
+const (
+	initialSize     = 16 << 10 // of the buffer, if no size was announced
+	maxTrustedClaim = 1 << 20  // of an announced size, before any data has arrived
+)
+
+// read reads all of r. It fails with an *smtp.SMTPError if r is too large.
+func (b *messageBuffer) read(r io.Reader, announced int64) error {
+	if err := b.grow(max(initialSize, min(announced, maxTrustedClaim)+1)); err != nil {
+		return err
+	}
+	for {
+		n, err := r.Read(b.raw[len(b.raw):cap(b.raw)])
+		b.raw = b.raw[:len(b.raw)+n]
+		switch {
+		case int64(len(b.raw)) > b.limit:
+			return errTooLarge(b.limit)
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return err
+		case len(b.raw) == cap(b.raw):
+			if err := b.grow(2 * int64(cap(b.raw))); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// grow enlarges the buffer to n bytes, but never beyond what proves a message too large.
+func (b *messageBuffer) grow(n int64) error {
+	n = min(n, b.limit+1)
+	if !b.memory.reserve(n - int64(cap(b.raw))) {
+		return errNoMemory()
+	}
+	b.raw = append(make([]byte, 0, n), b.raw...)
+	return nil
+}
+
+// free releases the memory.
+func (b *messageBuffer) free() {
+	b.memory.release(int64(cap(b.raw)))
+	b.raw = nil
+}
+
+// bareLineEndings counts the LFs and the CRs that are not part of a CRLF.
+func bareLineEndings(raw []byte) (lf, cr int) {
+	pairs := bytes.Count(raw, crlf)
+	return bytes.Count(raw, []byte{'\n'}) - pairs, bytes.Count(raw, []byte{'\r'}) - pairs
+}
+
+// normalizeLineEndings makes every CR and LF part of a CRLF.
+func (b *messageBuffer) normalizeLineEndings() error {
+	lf, cr := bareLineEndings(b.raw)
+	if lf == 0 && cr == 0 {
+		return nil
+	}
+	if !b.memory.reserve(int64(lf)) {
+		return errNoMemory()
+	}
+	b.raw = appendNormalized(make([]byte, 0, cap(b.raw)+lf), b.raw)
+	return nil
+}
+
+// appendNormalized appends raw to dst with its line endings repaired: at most one byte
+// more for each bare LF.
+func appendNormalized(dst, raw []byte) []byte {
+	for len(raw) > 0 {
+		i := bytes.IndexAny(raw, "\r\n")
+		if i < 0 {
+			break
+		}
+		dst = append(dst, raw[:i]...)
+		raw = raw[i:]
+		after := bytes.TrimLeft(raw, "\r")
+		if len(after) > 0 && after[0] == '\n' {
+			dst = append(dst, crlf...)
+			raw = after[1:]
+		} else {
+			dst = append(dst, ' ')
+			raw = raw[1:]
+		}
+	}
+	return append(dst, raw...)
+}
+
+// findBareLineEnding describes the first CR or LF that is not part of a CRLF, "" if there
+// is none.
+func findBareLineEnding(raw []byte) string {
+	if lf, cr := bareLineEndings(raw); lf == 0 && cr == 0 {
+		return ""
+	}
+	for n, line := range bytes.SplitAfter(raw, crlf) {
+		switch i := bytes.IndexAny(bytes.TrimSuffix(line, crlf), "\r\n"); {
+		case i < 0:
+		case line[i] == '\r':
+			return fmt.Sprintf("Bare CR in line %d", n+1)
+		default:
+			return fmt.Sprintf("Bare LF in line %d", n+1)
+		}
+	}
+	return ""
+}
