@@ -18,7 +18,10 @@ var may = map[string][]string{
 	"mimeconv/tnef":              {},
 	"mimeconv/internal/fuzztest": {},
 
-	"smtpd":                    {},
+	"smtpd":                            {},
+	"internal/smarthost":               {},
+	"internal/smarthost/smarthosttest": {},
+
 	"threading":                {},
 	"internal/config":          {"internal/strictyaml"},
 	"internal/strictyaml":      {},
@@ -30,11 +33,11 @@ var may = map[string][]string{
 	"internal/spool/sqlite":    {"internal/spool"},
 	"internal/spool/spooltest": {"internal/spool"},
 	"internal/delivery":        {"internal/spool", "internal/heymarket", "internal/events"},
-	"internal/notify":          {"internal/spool", "internal/events"},
+	"internal/notify":          {"internal/spool", "internal/smarthost", "internal/events"},
 	"internal/intake":          {"smtpd", "mimeconv", "threading", "internal/config", "internal/spool", "internal/events"},
 	"internal/relay": {
 		"smtpd", "mimeconv", "threading", "internal/config", "internal/events", "internal/heymarket",
-		"internal/spool", "internal/intake", "internal/delivery", "internal/notify",
+		"internal/spool", "internal/intake", "internal/delivery", "internal/notify", "internal/smarthost",
 	},
 }
 

@@ -30,8 +30,8 @@ type Webhook struct {
 // maxAnswer is what is read of an answer, so that its connection can be used again.
 const maxAnswer = 64 << 10
 
-// tell posts the event of a notice. Every answer but 2xx is a failure.
-func (h *Webhook) tell(ctx context.Context, n spool.Notice) (said string, err error) {
+// send posts the event of a notice. Every answer but 2xx is a failure.
+func (h *Webhook) send(ctx context.Context, n spool.Notice) (reply string, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, h.URL, bytes.NewReader(n.Event))
 	if err != nil {
 		return "", err

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"heyrelay/internal/notify"
+	"heyrelay/internal/smarthost"
 	"heyrelay/internal/spool"
 )
 
@@ -18,7 +18,7 @@ func failed(header string) spool.Report {
 }
 
 func written(a spool.Report) bool {
-	_, ok := reporter.Write(spool.Notice{Happened: happened, Report: &a}, notify.Extensions{})
+	_, ok := reporter.Write(spool.Notice{Happened: happened, Report: &a}, smarthost.Offers{})
 	return ok
 }
 
@@ -83,7 +83,7 @@ func TestNoReportAnswersAnAnswer(t *testing.T) {
 // What we write is what we do not answer.
 func TestNoReportAboutAReport(t *testing.T) {
 	a := failed("")
-	l, _ := reporter.Write(spool.Notice{Happened: happened, Report: &a}, notify.Extensions{})
+	l, _ := reporter.Write(spool.Notice{Happened: happened, Report: &a}, smarthost.Offers{})
 	about := failed("")
 	for _, field := range []string{"Auto-Submitted: auto-replied\r\n", "X-Loop: mailer-daemon@relay.example.com\r\n", "Content-Type: multipart/report;"} {
 		if !strings.Contains(string(l.Text), "\r\n"+field) {
@@ -118,7 +118,7 @@ func TestWhatComesBackIsBounded(t *testing.T) {
 		a := failed("")
 		a.Return = c.asked
 		a.Raw = append(a.Raw, strings.Repeat("0123456789\r\n", c.body/12)...)
-		l, ok := reporter.Write(spool.Notice{Happened: happened, Report: &a}, notify.Extensions{Size: int64(c.size)})
+		l, ok := reporter.Write(spool.Notice{Happened: happened, Report: &a}, smarthost.Offers{Size: int64(c.size)})
 		if whole := strings.Contains(string(l.Text), "message/rfc822") && strings.Contains(string(l.Text), string(a.Raw)); !ok || whole != c.whole {
 			t.Errorf("%+v: whole is %v", c, whole)
 		}
@@ -132,7 +132,7 @@ func TestWhatComesBackIsBounded(t *testing.T) {
 func TestAHeaderIsBounded(t *testing.T) {
 	a := failed(strings.Repeat("X-Field: 0123456789\r\n", 100<<10/21))
 	a.Return = "HDRS"
-	l, ok := reporter.Write(spool.Notice{Happened: happened, Report: &a}, notify.Extensions{})
+	l, ok := reporter.Write(spool.Notice{Happened: happened, Report: &a}, smarthost.Offers{})
 	if _, returned, _ := strings.Cut(string(l.Text), "text/rfc822-headers"); !ok || len(returned) > 65<<10 || len(returned) < 60<<10 || strings.Count(returned, "X-Field") != strings.Count(returned, "6789\r\n") {
 		t.Errorf("%d bytes of a header", len(returned))
 	}
@@ -159,7 +159,7 @@ func TestStatus(t *testing.T) {
 		a := failed("")
 		a.Action, a.Status = c.action, c.status
 		a.Recipients[0].DSN = spool.DSN{Notify: []string{"SUCCESS", "DELAY", "FAILURE"}, Original: "ann@example.com"} // without a type
-		l, _ := reporter.Write(spool.Notice{Happened: happened, Report: &a}, notify.Extensions{})
+		l, _ := reporter.Write(spool.Notice{Happened: happened, Report: &a}, smarthost.Offers{})
 		if text := string(l.Text); !strings.Contains(text, "\r\nStatus: "+c.want+"\r\n") || !strings.Contains(text, "\r\nOriginal-Recipient: rfc822; ann@example.com\r\n") {
 			t.Errorf("%+v:\n%s", c, text)
 		}
@@ -170,7 +170,7 @@ func FuzzReport(f *testing.F) {
 	f.Add("Subject: x\r\n\r\nBody\r\n", "the API answered 400", "app@shop.example", "rfc822;ann@example.com", byte(0))
 	f.Add("Subject: \xff\n\n\x00\r\r\n.\r\n", "\r\n--\x00", "ü@ü.example", "utf-8;\\x{0}", byte(7))
 	f.Fuzz(func(t *testing.T, raw, text, sender, original string, offered byte) {
-		can := notify.Extensions{EightBit: offered&1 > 0, UTF8: offered&2 > 0}
+		can := smarthost.Offers{EightBit: offered&1 > 0, UTF8: offered&2 > 0}
 		a := failed("")
 		a.Raw, a.Reason, a.Title, a.APIID, a.EnvelopeID, a.Sender = []byte(raw), text, text, text, text, sender
 		a.Recipients[0] = spool.ReportRecipient{Address: original, DSN: spool.DSN{Original: original}}

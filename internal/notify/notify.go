@@ -27,19 +27,20 @@ import (
 	"time"
 
 	"heyrelay/internal/events"
+	"heyrelay/internal/smarthost"
 	"heyrelay/internal/spool"
 )
 
 // Options are what a Notifier works with. All are needed, but that a way that is
 // nil is not gone: its notices stay in the store.
 type Options struct {
-	Store     spool.Notices
-	Smarthost *Smarthost
-	Webhook   *Webhook
-	Sink      events.Sink
-	Now       func() time.Time
-	Jitter    func() float64 // uniform in [0,1)
-	Grace     time.Duration  // for what is being told, once Run is told to stop
+	Store   spool.Notices
+	Mailer  *Mailer
+	Webhook *Webhook
+	Sink    events.Sink
+	Now     func() time.Time
+	Jitter  func() float64 // uniform in [0,1)
+	Grace   time.Duration  // for what is being told, once Run is told to stop
 }
 
 // Notifier tells notices. Make one with New.
@@ -54,14 +55,15 @@ type Notifier struct {
 	ways []*way
 }
 
-// teller tells one notice. It is called from many goroutines.
-type teller interface {
-	tell(ctx context.Context, n spool.Notice) (said string, err error)
+// sender delivers one notice and returns the reply. It is called from many
+// goroutines.
+type sender interface {
+	send(ctx context.Context, n spool.Notice) (reply string, err error)
 }
 
 // way is a way that notices go, and how stubbornly.
 type way struct {
-	teller
+	sender
 	kind     spool.Way
 	what     string // it tells
 	room     int    // attempts at once
@@ -88,12 +90,12 @@ const (
 // New returns a Notifier that does nothing until Run.
 func New(o Options) *Notifier {
 	n := &Notifier{o: o, kick: make(chan struct{}, 1)}
-	if o.Smarthost != nil {
-		n.ways = append(n.ways, &way{teller: o.Smarthost, kind: spool.Mail, what: "a report", room: 4, timeout: 5 * time.Minute,
+	if o.Mailer != nil {
+		n.ways = append(n.ways, &way{sender: o.Mailer, kind: spool.Mail, what: "a report", room: 4, timeout: 5 * time.Minute,
 			first: time.Minute, most: time.Hour, giveUp: 5 * 24 * time.Hour}) // RFC 5321, section 4.5.4.1
 	}
 	if o.Webhook != nil {
-		n.ways = append(n.ways, &way{teller: o.Webhook, kind: spool.Hook, what: "an event", room: 4, timeout: 20 * time.Second,
+		n.ways = append(n.ways, &way{sender: o.Webhook, kind: spool.Hook, what: "an event", room: 4, timeout: 20 * time.Second,
 			first: 5 * time.Second, most: time.Hour, giveUp: 3 * 24 * time.Hour})
 	}
 	room := 0
@@ -212,7 +214,7 @@ func (w *way) guarded(ctx context.Context, notice spool.Notice) (said string, er
 			err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
 		}
 	}()
-	return w.tell(ctx, notice)
+	return w.send(ctx, notice)
 }
 
 // record writes down what came of attempts, and returns those that the store did
@@ -242,7 +244,7 @@ func (n *Notifier) settle(r result) error {
 			n.o.Sink.Record(e)
 		}
 		return nil
-	case errors.As(r.err, new(refusal)) || old && !errors.Is(r.err, context.Canceled):
+	case errors.As(r.err, new(smarthost.Refused)) || old && !errors.Is(r.err, context.Canceled):
 		if err := n.o.Store.Done(n.ctx, r.notice.ID); err != nil {
 			return err
 		}

@@ -15,17 +15,20 @@ import (
 
 	"heyrelay/internal/events"
 	"heyrelay/internal/notify"
+	"heyrelay/internal/smarthost"
 	"heyrelay/internal/spool"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // nobody is a smarthost that cannot be reached; it says when that was tried.
-func nobody(at *[]time.Time) *notify.Smarthost {
-	return &notify.Smarthost{Reporter: reporter, Address: "mail.example.com:25", Dial: func(context.Context, string, string) (net.Conn, error) {
+func nobody(at *[]time.Time) *notify.Mailer {
+	m := mailer("mail.example.com:25")
+	m.Server.Dial = func(context.Context, string, string) (net.Conn, error) {
 		*at = append(*at, time.Now())
 		return nil, errors.New("connection refused")
-	}}
+	}
+	return m
 }
 
 func report(id int64) spool.Notice {
@@ -39,7 +42,7 @@ func TestReportsAreTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var at []time.Time
 		store, h := newNotices(report(1)), &heard{}
-		run(t, notify.Options{Store: store, Smarthost: nobody(&at), Sink: h}, 10*24*time.Hour)
+		run(t, notify.Options{Store: store, Mailer: nobody(&at), Sink: h}, 10*24*time.Hour)
 		want := []time.Duration{1, 2, 4, 8, 16, 32, 60, 60}
 		for i, minutes := range want {
 			if pause := at[i+1].Sub(at[i]); pause != minutes*time.Minute {
@@ -60,10 +63,9 @@ func TestReportsAreTriedAgain(t *testing.T) {
 func TestPanic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, h := newNotices(report(1), report(2)), &heard{}
-		run(t, notify.Options{Store: store, Sink: h, Smarthost: &notify.Smarthost{
-			Reporter: reporter, Address: "mail.example.com:25",
-			Dial: func(context.Context, string, string) (net.Conn, error) { panic("inner") },
-		}}, 30*time.Second)
+		m := mailer("mail.example.com:25")
+		m.Server.Dial = func(context.Context, string, string) (net.Conn, error) { panic("inner") }
+		run(t, notify.Options{Store: store, Sink: h, Mailer: m}, 30*time.Second)
 		if len(store.list) != 2 || store.list[0].Tries != 1 || store.list[1].Tries != 1 || !strings.Contains(h.all()[0].Reason, "panic: inner") {
 			t.Errorf("%d are left, %+v", len(store.list), h.all())
 		}
@@ -76,7 +78,7 @@ func TestOldNoticesAreTriedFirst(t *testing.T) {
 		var at []time.Time
 		n := report(1)
 		n.Happened = n.Happened.Add(-7 * 24 * time.Hour)
-		run(t, notify.Options{Store: newNotices(n), Smarthost: nobody(&at), Sink: &heard{}}, time.Hour)
+		run(t, notify.Options{Store: newNotices(n), Mailer: nobody(&at), Sink: &heard{}}, time.Hour)
 		if len(at) != 1 {
 			t.Errorf("%d attempts", len(at))
 		}
@@ -86,7 +88,7 @@ func TestOldNoticesAreTriedFirst(t *testing.T) {
 func TestJitterComesEarlierByAQuarterAtMost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var at []time.Time
-		run(t, notify.Options{Store: newNotices(report(1)), Smarthost: nobody(&at), Sink: &heard{}, Jitter: func() float64 { return 0.999 }}, 2*time.Minute)
+		run(t, notify.Options{Store: newNotices(report(1)), Mailer: nobody(&at), Sink: &heard{}, Jitter: func() float64 { return 0.999 }}, 2*time.Minute)
 		if pause := at[1].Sub(at[0]); pause < 45*time.Second || pause > 46*time.Second {
 			t.Errorf("a pause of %v", pause)
 		}
@@ -114,7 +116,7 @@ func TestMessageIDsAreStable(t *testing.T) {
 	n := spool.Notice{ID: 1, Happened: happened, Report: new(spool.Report)}
 	*n.Report = failed("")
 	write := func(n spool.Notice) string {
-		l, _ := reporter.Write(n, notify.Extensions{})
+		l, _ := reporter.Write(n, smarthost.Offers{})
 		return string(l.Text)
 	}
 	id := func(text string) string {
@@ -253,7 +255,7 @@ func ExampleReporter_Write() {
 	letter, ok := r.Write(spool.Notice{ID: 1, Happened: time.Unix(0, 0), Report: &spool.Report{
 		Action: spool.FailedAction, Sender: "app@shop.example", Recipients: []spool.ReportRecipient{{Address: "ann@example.com"}},
 		Reason: "the API answered 400: no such contact", Status: 400,
-	}}, notify.Extensions{})
+	}}, smarthost.Offers{})
 	_, status, _ := strings.Cut(string(letter.Text), "\r\n\r\nFinal-Recipient")
 	status, _, _ = strings.Cut("Final-Recipient"+status, "\r\n\r\n")
 	fmt.Fprintln(os.Stdout, letter.To, ok)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"heyrelay/internal/smarthost"
 	"heyrelay/internal/spool"
 )
 
@@ -23,7 +24,7 @@ const (
 // it is small; the rest comes back as headers, as RFC 3461, section 4.3, has it of
 // what did not fail. A message is never encoded (RFC 2045, section 6.4): one that
 // could not go to the server as it is comes back as headers too.
-func original(a *spool.Report, can Extensions) (p part, ok bool) {
+func original(a *spool.Report, can smarthost.Offers) (p part, ok bool) {
 	if len(a.Raw) == 0 {
 		return part{}, false
 	}
@@ -45,7 +46,7 @@ func original(a *spool.Report, can Extensions) (p part, ok bool) {
 }
 
 // whole is the message itself, if it can go to the server as it is.
-func whole(header, rest []byte, can Extensions) (p part, ok bool) {
+func whole(header, rest []byte, can smarthost.Offers) (p part, ok bool) {
 	raw := slices.Concat(header, rest)
 	switch {
 	case !goes(raw):

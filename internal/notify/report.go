@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/net/idna"
 
+	"heyrelay/internal/smarthost"
 	"heyrelay/internal/spool"
 )
 
@@ -22,44 +23,29 @@ type Reporter struct {
 	From     string // the address that reports come from
 }
 
-// Extensions are what the server that takes a report offers.
-type Extensions struct {
-	EightBit bool  // 8BITMIME (RFC 6152)
-	UTF8     bool  // SMTPUTF8 (RFC 6531)
-	Size     int64 // the largest message that it takes (RFC 1870); 0: it does not say
-}
-
-// Letter is a report as it is sent, from the null reverse-path (RFC 3464, section 2).
-type Letter struct {
-	To       string
-	EightBit bool   // it needs 8BITMIME
-	UTF8     bool   // it needs SMTPUTF8
-	Text     []byte // the whole message; its lines end with CRLF
-}
-
 // Write writes the report that a notice of spool.Mail is about. It is a function of
 // its arguments alone: a notice that is told twice gives the same message twice,
 // under one Message-ID. ok is false where nothing is to be sent: nobody asked for
 // it, there is nobody to tell, or it would answer an answer.
-func (r Reporter) Write(n spool.Notice, can Extensions) (l Letter, ok bool) {
+func (r Reporter) Write(n spool.Notice, can smarthost.Offers) (m smarthost.Message, ok bool) {
 	about, ok := r.due(n)
 	if !ok {
-		return Letter{}, false
+		return smarthost.Message{}, false
 	}
-	l = Letter{To: reachable(about.Sender, can)}
+	m = smarthost.Message{To: reachable(about.Sender, can), NoReports: true} // from <> (RFC 3464, section 2)
 	parts := []part{words(r, &about), status(r, &about)}
 	back, returned := original(&about, can)
 	if returned {
 		parts = append(parts, back)
 	}
-	l.assemble(r.header(n, l.To), parts)
-	if can.Size > 0 && int64(len(l.Text)) > can.Size && returned && about.Return != headersOnly {
+	assemble(&m, r.header(n, m.To), parts)
+	if can.Size > 0 && int64(len(m.Text)) > can.Size && returned && about.Return != headersOnly {
 		smaller := *n.Report
 		smaller.Return = headersOnly
 		n.Report = &smaller
 		return r.Write(n, can)
 	}
-	return l, true
+	return m, true
 }
 
 // due is what a report says, of those recipients alone for whom it is wanted. ok is
@@ -109,7 +95,7 @@ func (r Reporter) loops(header []byte) bool {
 
 // reachable is an address as the server can take it: an international domain in
 // its ASCII form (RFC 5891) where the server does not speak UTF-8.
-func reachable(address string, can Extensions) string {
+func reachable(address string, can smarthost.Offers) string {
 	at := strings.LastIndexByte(address, '@')
 	if can.UTF8 || isASCII(address) || !isASCII(address[:at]) {
 		return address
@@ -177,16 +163,17 @@ type part struct {
 
 // assemble puts the parts together (RFC 6522, section 3). No part can hold the
 // boundary, for it depends on all of them.
-func (l *Letter) assemble(header []byte, parts []part) {
+func assemble(m *smarthost.Message, header []byte, parts []part) {
 	sum, encoding := sha256.New(), "7bit"
 	for _, p := range parts {
 		sum.Write(p.body)
 		if p.encoding == "8bit" {
-			l.EightBit, encoding = true, "8bit"
+			m.EightBit = true
+			encoding = "8bit"
 		}
-		l.UTF8 = l.UTF8 || p.kind == "message/global"
+		m.UTF8 = m.UTF8 || p.kind == "message/global"
 	}
-	l.UTF8 = l.UTF8 || !isASCII(l.To)
+	m.UTF8 = m.UTF8 || !isASCII(m.To)
 	boundary := "=_" + hex.EncodeToString(sum.Sum(nil)[:15])
 	b := bytes.NewBuffer(header)
 	fmt.Fprintf(b, "Content-Type: multipart/report; report-type=delivery-status;\r\n\tboundary=%q\r\nContent-Transfer-Encoding: %s\r\n", boundary, encoding)
@@ -196,7 +183,7 @@ func (l *Letter) assemble(header []byte, parts []part) {
 		b.Write(p.body)
 	}
 	fmt.Fprintf(b, "\r\n--%s--\r\n", boundary)
-	l.Text = b.Bytes()
+	m.Text = b.Bytes()
 }
 
 // date writes a time as RFC 5322, section 3.3, wants it.

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"heyrelay/internal/notify"
+	"heyrelay/internal/smarthost"
 	"heyrelay/internal/spool"
 )
 
@@ -29,7 +30,7 @@ var happened = time.Date(2026, 11, 25, 3, 17, 3, 0, time.UTC)
 // reportCase is a file of testdata: what is reported, and to what kind of server.
 type reportCase struct {
 	name   string
-	Can    notify.Extensions
+	Can    smarthost.Offers
 	Report spool.Report
 }
 
@@ -38,7 +39,7 @@ func (c reportCase) notice() spool.Notice {
 }
 
 // letter is the report of a case, which is to be sent.
-func (c reportCase) letter(t *testing.T) notify.Letter {
+func (c reportCase) letter(t *testing.T) smarthost.Message {
 	t.Helper()
 	l, ok := reporter.Write(c.notice(), c.Can)
 	if !ok {
@@ -94,7 +95,7 @@ func TestReports(t *testing.T) {
 }
 
 // checkBytes wants what SMTP can carry and the server takes.
-func checkBytes(t *testing.T, l notify.Letter, can notify.Extensions) {
+func checkBytes(t *testing.T, l smarthost.Message, can smarthost.Offers) {
 	t.Helper()
 	for line := range bytes.Lines(l.Text) {
 		text, ended := bytes.CutSuffix(line, []byte("\r\n"))

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"heyrelay/internal/notify"
+	"heyrelay/internal/smarthost/smarthosttest"
 	"heyrelay/internal/spool"
 	"heyrelay/internal/spool/sqlite"
 )
@@ -35,7 +36,7 @@ func (d *dying) Done(ctx context.Context, id int64) error {
 // In a real spool, a message fails, its report leaves, and the process dies before
 // that is written down: the next one sends the report again, with one Message-ID.
 func TestReportsSurviveInTheSpool(t *testing.T) {
-	path, now, s := filepath.Join(t.TempDir(), "spool.db"), time.Now(), serve(t, nil)
+	path, now, s := filepath.Join(t.TempDir(), "spool.db"), time.Now(), smarthosttest.Serve(t, nil)
 	for life := range 3 {
 		store, err := sqlite.Open(t.Context(), path, sqlite.Options{})
 		if err != nil {
@@ -49,7 +50,7 @@ func TestReportsSurviveInTheSpool(t *testing.T) {
 		ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
 		done := make(chan struct{})
 		n := notify.New(notify.Options{
-			Store: d, Smarthost: s.smarthost(), Sink: &heard{}, Now: func() time.Time { return at }, Jitter: func() float64 { return 0 }, Grace: time.Second,
+			Store: d, Mailer: mailer(s.Address), Sink: &heard{}, Now: func() time.Time { return at }, Jitter: func() float64 { return 0 }, Grace: time.Second,
 		})
 		go func() { defer close(done); n.Run(ctx) }()
 		if life < 2 {
@@ -63,8 +64,8 @@ func TestReportsSurviveInTheSpool(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	all := s.all()
-	if len(all) != 2 || all[0].text != all[1].text || !strings.Contains(all[0].text, "Diagnostic-Code: x-heymarket; 400 the API answered 400: no\r\n") {
+	all := s.Taken()
+	if len(all) != 2 || all[0].Text != all[1].Text || !strings.Contains(all[0].Text, "Diagnostic-Code: x-heymarket; 400 the API answered 400: no\r\n") {
 		t.Errorf("%+v", all)
 	}
 }

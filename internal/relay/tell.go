@@ -7,6 +7,7 @@ import (
 	"heyrelay/internal/config"
 	"heyrelay/internal/events"
 	"heyrelay/internal/notify"
+	"heyrelay/internal/smarthost"
 )
 
 // notifier tells senders and the operator's webhook, so far as each is configured.
@@ -14,9 +15,17 @@ import (
 func notifier(cfg *config.Config, p Parts, own func() []net.Addr) *notify.Notifier {
 	o := notify.Options{Store: p.Store, Sink: p.Sink, Now: p.Now, Jitter: p.Jitter, Grace: grace}
 	if address, implicit, ok := cfg.Bounces.Server(); ok {
-		o.Smarthost = &notify.Smarthost{
+		o.Mailer = &notify.Mailer{
 			Reporter: notify.Reporter{Hostname: cfg.Hostname, From: cfg.Bounces.From},
-			Address:  address, Implicit: implicit, User: cfg.Bounces.User, Password: cfg.Bounces.Password.Reveal(), Own: own, Dial: p.Dial,
+			Server: &smarthost.Server{
+				Hostname: cfg.Hostname,
+				Address:  address,
+				Implicit: implicit,
+				User:     cfg.Bounces.User,
+				Password: cfg.Bounces.Password.Reveal(),
+				Own:      own,
+				Dial:     p.Dial,
+			},
 		}
 	}
 	if key, ok := cfg.Events.Key(); ok && cfg.Events.URL != "" {

@@ -1,0 +1,207 @@
+package smarthost
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/mail"
+	"net/textproto"
+	"strings"
+
+	"github.com/emersion/go-sasl"
+	"github.com/emersion/go-smtp"
+)
+
+// Session is an open connection to a server, ready for transactions. It is not safe
+// for concurrent use.
+type Session struct {
+	Offers Offers
+
+	address string
+	client  *smtp.Client
+	done    func() bool // ends the watch on the context
+}
+
+// Connect opens a session: it greets, encrypts and logs in. The connection breaks
+// when ctx ends. The caller closes the session.
+func (s *Server) Connect(ctx context.Context) (*Session, error) {
+	conn, err := s.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	done := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	client, err := s.greet(conn)
+	if err != nil {
+		done()
+		_ = conn.Close()
+		return nil, err
+	}
+	o := Offers{}
+	o.EightBit, _ = client.Extension("8BITMIME")
+	o.UTF8, _ = client.Extension("SMTPUTF8")
+	size, _ := client.MaxMessageSize()
+	o.Size = int64(size)
+	return &Session{Offers: o, address: s.Address, client: client, done: done}, nil
+}
+
+// greet opens the SMTP session. Certificates are verified where an attacker could
+// gain something: off this machine, with implicit TLS or a password. Otherwise the
+// mail would also go in plaintext to a server without TLS, and encryption without
+// verification is better than none (RFC 7435).
+func (s *Server) greet(conn net.Conn) (*smtp.Client, error) {
+	host, _, _ := net.SplitHostPort(s.Address)
+	remote, _ := conn.RemoteAddr().(*net.TCPAddr)
+	local := remote != nil && remote.IP.IsLoopback()
+	secure := &tls.Config{ServerName: host, RootCAs: s.Roots, MinVersion: tls.VersionTLS12}
+	secure.InsecureSkipVerify = local || !s.Implicit && s.User == ""
+	if s.Implicit {
+		conn = tls.Client(conn, secure)
+	}
+	client, err := s.hello(conn)
+	if err != nil {
+		return nil, err
+	}
+	encrypted := s.Implicit
+	if offered, _ := client.Extension("STARTTLS"); offered && !encrypted {
+		conn, err = startTLS(conn, secure)
+		if err != nil {
+			return nil, fmt.Errorf("STARTTLS: %w", err)
+		}
+		client, err = s.hello(conn)
+		if err != nil {
+			return nil, fmt.Errorf("STARTTLS: %w", err)
+		}
+		encrypted = true
+	}
+	switch {
+	case s.User == "":
+		return client, nil
+	case !encrypted && !local:
+		return nil, fmt.Errorf("%s offers no STARTTLS; the password is not sent in plaintext", s.Address)
+	}
+	return client, s.login(client)
+}
+
+// hello opens an SMTP session under our own name.
+func (s *Server) hello(conn net.Conn) (*smtp.Client, error) {
+	client := smtp.NewClient(conn)
+	return client, client.Hello(s.Hostname)
+}
+
+// startTLS encrypts a connection (RFC 3207). go-smtp does so only together with a
+// first greeting as localhost, which strict servers refuse, and without asking
+// whether STARTTLS is offered. The new client reads the reply as its greeting.
+func startTLS(conn net.Conn, config *tls.Config) (net.Conn, error) {
+	text := textproto.NewConn(conn) // what the server sends behind its reply in plaintext stays in here
+	if err := text.PrintfLine("STARTTLS"); err != nil {
+		return nil, err
+	}
+	if _, _, err := text.ReadResponse(220); err != nil {
+		return nil, err
+	}
+	secure := tls.Client(conn, config)
+	return &greeted{Conn: secure, r: io.MultiReader(strings.NewReader("220 ready\r\n"), secure)}, nil
+}
+
+// greeted is a connection whose server has greeted already.
+type greeted struct {
+	net.Conn
+	r io.Reader
+}
+
+// Read implements net.Conn.
+func (g *greeted) Read(p []byte) (int, error) { return g.r.Read(p) }
+
+// login authenticates with a mechanism that is offered (RFC 4954).
+func (s *Server) login(client *smtp.Client) error {
+	var mechanism sasl.Client
+	switch {
+	case client.SupportsAuth(sasl.Plain):
+		mechanism = sasl.NewPlainClient("", s.User, s.Password)
+	case client.SupportsAuth(sasl.Login):
+		mechanism = &loginClient{user: s.User, password: s.Password}
+	default:
+		return fmt.Errorf("%s offers neither AUTH PLAIN nor AUTH LOGIN", s.Address)
+	}
+	if err := client.Auth(mechanism); err != nil {
+		return fmt.Errorf("login as %s: %w", s.User, err)
+	}
+	return nil
+}
+
+// loginClient is AUTH LOGIN. go-sasl's sends the user with the command and accepts
+// no challenge but "Password:"; servers differ in both.
+type loginClient struct{ user, password string }
+
+// Start implements sasl.Client.
+func (*loginClient) Start() (mechanism string, initial []byte, err error) {
+	return sasl.Login, nil, nil
+}
+
+// Next implements sasl.Client.
+func (l *loginClient) Next(challenge []byte) ([]byte, error) {
+	if strings.Contains(strings.ToLower(string(challenge)), "user") {
+		return []byte(l.user), nil
+	}
+	return []byte(l.password), nil
+}
+
+// Send makes one transaction and returns the server's reply to it, without its
+// code. The error is [Refused] where the server does not accept this message at all.
+func (c *Session) Send(m Message) (reply string, err error) {
+	switch {
+	case m.UTF8 && !c.Offers.UTF8:
+		return "", Refused{fmt.Errorf("%s does not offer SMTPUTF8, which mail to <%s> needs", c.address, m.To)}
+	case m.EightBit && !c.Offers.EightBit:
+		return "", Refused{fmt.Errorf("%s does not offer 8BITMIME, which mail to <%s> needs", c.address, m.To)}
+	}
+	reply, err = c.transaction(m)
+	var answer *smtp.SMTPError
+	if errors.As(err, &answer) && answer.Code >= 500 && answer.Code != 530 { // 530 asks for a login
+		err = Refused{err}
+	}
+	return reply, err
+}
+
+func (c *Session) transaction(m Message) (reply string, err error) {
+	err = c.client.Mail(m.From, &smtp.MailOptions{UTF8: m.UTF8, Size: int64(len(m.Text))})
+	if err != nil {
+		return "", fmt.Errorf("MAIL: %w", err)
+	}
+	o := &smtp.RcptOptions{}
+	if m.NoReports {
+		o.Notify = []smtp.DSNNotify{smtp.DSNNotifyNever}
+	}
+	if err := c.client.Rcpt(path(m.To), o); err != nil {
+		return "", fmt.Errorf("RCPT: %w", err)
+	}
+	data, err := c.client.Data()
+	if err != nil {
+		return "", fmt.Errorf("DATA: %w", err)
+	}
+	if _, err := data.Write(m.Text); err != nil {
+		return "", err
+	}
+	answer, err := data.CloseWithResponse()
+	if err != nil {
+		return "", fmt.Errorf("DATA: %w", err)
+	}
+	return answer.StatusText, nil
+}
+
+// path quotes the local part of an address where it needs that (RFC 5321, section
+// 4.1.2).
+func path(address string) string {
+	bracketed := (&mail.Address{Address: address}).String()
+	return strings.TrimSuffix(strings.TrimPrefix(bracketed, "<"), ">")
+}
+
+// Close ends the session with QUIT. What was sent stays sent.
+func (c *Session) Close() {
+	_ = c.client.Quit()
+	c.done()
+	_ = c.client.Close()
+}
