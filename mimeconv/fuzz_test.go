@@ -274,26 +274,3 @@ func FuzzSMIME(f *testing.F) {
 		}
 	})
 }
-
-// FuzzRTF holds that any RTF gives valid text.
-func FuzzRTF(f *testing.F) {
-	fuzztest.AddKept(f)
-	f.Add([]byte(`{\rtf1\ansi\ansicpg1252{\fonttbl{\f0 Arial;}}\pard Gr\'fc\u223?e\par{\b x}}`))
-	f.Add([]byte(`{\rtf1\fromhtml1{\*\htmltag64 <p>}\htmlrtf {\htmlrtf0 a{\*\htmltag84 &amp;}\htmlrtf &\htmlrtf0}}`))
-	f.Add([]byte("0000\x05\x00\x00\x00LZFu0000\x02a\x00\x15b"))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		var kind string
-		var text, out []byte
-		fuzztest.Bounded(t, len(b), func() { kind, text = readRTF(b) })
-		if !utf8.Valid(text) {
-			t.Errorf("readRTF(%q) = %q", b, text)
-		}
-		if kindAgain, again := readRTF(b); kindAgain != kind || !slices.Equal(again, text) {
-			t.Errorf("readRTF(%q) = %q, then %q", b, text, again)
-		}
-		fuzztest.Bounded(t, len(b), func() { out = expandRTF(b) })
-		if len(out) > 9*len(b)+20 {
-			t.Errorf("%d octets of %d", len(out), len(b))
-		}
-	})
-}

@@ -9,11 +9,14 @@
 // The header is read field by field, as programs write it. For the structure of a
 // multipart body we ask enmime, behind a fence (guard.go) that stops what would
 // take it too long. What is body and what is a file is chosen from its tree
-// (choose.go); transfer encodings and charsets are taken off (transfer.go,
-// package charset); what was sent in one form only is rendered in the other (plainhtml.go,
-// package htmltext); pictures and attachments are placed as the policies say (inline.go,
-// attachments.go). Nothing is lost without a [Warning], and a body that says
-// something never becomes one that says nothing.
+// (choose.go); transfer encodings and charsets are taken off (transfer.go, package
+// charset); winmail.dat is taken apart (winmail.go, package tnef) and a calendar
+// summarized (calendar.go, package ical); what was sent in one form only is rendered
+// in the other (plainhtml.go, package htmltext); pictures and attachments are placed
+// as the policies say (inline.go, attachments.go). Nothing is lost without a
+// [Warning], and a body that says something never becomes one that says nothing.
+//
+// The packages below this one each know one format and nothing of messages.
 package mimeconv
 
 import "time"

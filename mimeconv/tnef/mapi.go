@@ -1,4 +1,4 @@
-package mimeconv
+package tnef
 
 // The types of MAPI properties (MS-OXCDATA, section 2.11.1) that have no size of
 // their own, or one that is not 4 octets.
@@ -24,7 +24,7 @@ type mapiProp struct {
 
 // readProps calls take for each property of a list (MS-OXTNEF, section 2.1.3.4).
 func readProps(list []byte, take func(mapiProp)) {
-	r := tnefReader(list)
+	r := reader(list)
 	for n := r.uint32(); n > 0 && len(r) > 0; n-- {
 		tag := r.uint32()
 		p := mapiProp{id: uint16(tag >> 16), kind: uint16(tag) &^ mapiMultiple}
@@ -51,7 +51,7 @@ func readProps(list []byte, take func(mapiProp)) {
 }
 
 // skipName skips the name of a property that has one.
-func skipName(r *tnefReader) {
+func skipName(r *reader) {
 	r.next(16) // the set that it belongs to
 	if byString := r.uint32() != 0; !byString {
 		r.next(4)

@@ -1,4 +1,4 @@
-package mimeconv
+package tnef
 
 import (
 	"encoding/binary"
@@ -6,16 +6,18 @@ import (
 	"strings"
 
 	"golang.org/x/text/encoding/charmap"
-
-	"heyrelay/mimeconv/charset"
+	"golang.org/x/text/encoding/htmlindex"
 )
+
+// maxRTF bounds what RTF expands to, and the text of it, in octets.
+const maxRTF = 8 << 20
 
 // rtfDictionary is what the dictionary of compressed RTF begins with (MS-OXRTFCP,
 // section 2.1.2.1).
 const rtfDictionary = `{\rtf1\ansi\mac\deff0\deftab720{\fonttbl;}{\f0\fnil \froman \fswiss \fmodern \fscript \fdecor ` +
 	`MS Sans SerifSymbolArialTimes New RomanCourier{\colortbl\red0\green0\blue0` + "\r\n" + `\par \pard\plain\f0\fs20\b\i\u\tab\tx`
 
-// expandRTF undoes the compression of RTF, up to maxBody octets. What is damaged
+// expandRTF undoes the compression of RTF, up to maxRTF octets. What is damaged
 // ends early.
 func expandRTF(b []byte) []byte {
 	const headerSize = 16
@@ -24,7 +26,7 @@ func expandRTF(b []byte) []byte {
 	}
 	magic, b := string(b[8:12]), b[headerSize:]
 	if magic == "MELA" { // not compressed
-		return b[:min(len(b), maxBody)]
+		return b[:min(len(b), maxRTF)]
 	}
 	var window [4096]byte
 	pos := copy(window[:], rtfDictionary)
@@ -34,7 +36,7 @@ func expandRTF(b []byte) []byte {
 		window[pos] = c
 		pos = (pos + 1) % len(window)
 	}
-	for len(b) > 0 && len(out) < maxBody {
+	for len(b) > 0 && len(out) < maxRTF {
 		flags := b[0]
 		b = b[1:]
 		for i := 0; i < 8 && len(b) > 0; i, flags = i+1, flags>>1 {
@@ -84,12 +86,17 @@ type rtfState struct {
 	unicode int  // how many characters repeat a Unicode one
 }
 
-// readRTF reads RTF, and says as what: "text/html" or "text/plain", in UTF-8.
+// ReadRTF reads compressed RTF, and says as what: "text/html" where it was made from
+// HTML, else "text/plain". data is in UTF-8 and aliases nothing; it is bounded to
+// about 8 MiB.
+func ReadRTF(compressed []byte) (kind string, data []byte) { return readRTF(expandRTF(compressed)) }
+
+// readRTF reads RTF that is not compressed any more.
 func readRTF(b []byte) (kind string, data []byte) {
 	r := rtfReader{state: rtfState{unicode: 1}}
 	for i := 0; i < len(b); {
 		i += r.token(b[i:])
-		if r.out.Len() > maxBody {
+		if r.out.Len() > maxRTF {
 			break
 		}
 	}
@@ -164,8 +171,8 @@ func (r *rtfReader) symbol(b []byte) int {
 	}
 	switch c := b[1]; c {
 	case '\'':
-		if c, ok := hexPair(b[2:]); ok {
-			r.char(c)
+		if c, err := strconv.ParseUint(string(b[2:min(4, len(b))]), 16, 8); err == nil && len(b) >= 4 {
+			r.char(byte(c))
 			return 4
 		}
 	case '*':
@@ -244,8 +251,8 @@ func (r *rtfReader) flush() {
 	if len(r.bytes) == 0 {
 		return
 	}
-	enc, _ := charset.Lookup(r.charset)
-	if enc == nil {
+	enc, err := htmlindex.Get(r.charset)
+	if err != nil {
 		enc = charmap.Windows1252
 	}
 	if text, err := enc.NewDecoder().Bytes(r.bytes); err == nil {

@@ -1,0 +1,219 @@
+// Package tnef takes a winmail.dat apart: what Outlook and Exchange put a message into
+// when they take its reader for one of their own (TNEF, MS-OXTNEF).
+//
+// A winmail.dat is a list of attributes (tnef.go); two of them hold lists of MAPI
+// properties (mapi.go), whose names are those of MS-OXPROPS. The body is often in
+// compressed RTF only, which can be HTML in disguise (rtf.go). What is damaged ends
+// early; nothing is an error.
+package tnef
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+
+	"golang.org/x/text/encoding/unicode"
+)
+
+// Signature is what TNEF begins with.
+const Signature = "\x78\x9f\x3e\x22"
+
+// The attributes that matter here.
+const (
+	attBody           = 0x0002800c
+	attMsgProps       = 0x00069003
+	attAttachRendData = 0x00069002 // begins a file
+	attAttachTitle    = 0x00018010
+	attAttachData     = 0x0006800f
+	attAttachment     = 0x00069005 // its properties
+	attOemCodepage    = 0x00069007
+)
+
+// The MAPI properties that matter here.
+const (
+	pidBody          = 0x1000
+	pidRtfCompressed = 0x1009
+	pidHTML          = 0x1013
+	pidCodepage      = 0x3fde // of pidHTML
+	pidDisplayName   = 0x3001
+	pidAttachData    = 0x3701
+	pidShortName     = 0x3704
+	pidLongName      = 0x3707
+	pidMimeTag       = 0x370e
+	pidContentID     = 0x3712
+)
+
+// Message is what is in a winmail.dat. It can alias what it was read from.
+type Message struct {
+	Text, HTML String
+	RTF        []byte // compressed, for ReadRTF; nil where there is none
+	Files      []File
+}
+
+// File is a file of a message.
+type File struct {
+	Name, LongName String // LongName is the better one, where it is there
+	Type           String // its media type
+	ContentID      String // with or without angle brackets
+	Data           []byte
+	IsMessage      bool // Data is a message in TNEF
+}
+
+// String is text in a charset, which is "" where the winmail.dat names none.
+type String struct {
+	Data    []byte
+	Charset string
+}
+
+// Read reads as much of a winmail.dat as there is.
+func Read(data []byte) Message {
+	var m messageReader
+	r := reader(data)
+	r.next(uint32(len(Signature)) + 2) // and a key
+	for len(r) > 9 {
+		r.next(1) // whether it belongs to the message or to a file: its id says so too
+		id, size := r.uint32(), r.uint32()
+		m.attribute(id, r.next(size))
+		r.next(2) // a checksum, which some programs get wrong
+	}
+	m.HTML.Charset = codepageName(m.htmlCodepage)
+	return m.Message
+}
+
+// messageReader is a message that is being read.
+type messageReader struct {
+	Message
+	codepage     uint32 // of strings that are not Unicode
+	htmlCodepage uint32
+}
+
+// attribute takes one attribute.
+func (m *messageReader) attribute(id uint32, value []byte) {
+	if id == attAttachRendData {
+		m.Files = append(m.Files, File{})
+	}
+	var f *File
+	if len(m.Files) > 0 {
+		f = &m.Files[len(m.Files)-1]
+	}
+	switch {
+	case id == attOemCodepage:
+		r := reader(value)
+		m.codepage = r.uint32()
+	case id == attBody:
+		m.Text = m.string8(value)
+	case id == attMsgProps:
+		readProps(value, m.messageProp)
+	case f == nil:
+	case id == attAttachTitle:
+		f.Name = m.string8(value)
+	case id == attAttachData:
+		f.Data = value
+	case id == attAttachment:
+		readProps(value, func(p mapiProp) { m.fileProp(f, p) })
+	}
+}
+
+// messageProp takes a property of the message.
+func (m *messageReader) messageProp(p mapiProp) {
+	switch p.id {
+	case pidBody:
+		if text := m.string(p); len(text.Data) > 0 {
+			m.Text = text
+		}
+	case pidHTML:
+		m.HTML.Data = bytes.TrimRight(p.value, "\x00")
+		if p.kind == mapiUnicode {
+			m.HTML.Data, m.htmlCodepage = m.string(p).Data, codepageUTF8
+		}
+	case pidRtfCompressed:
+		m.RTF = p.value
+	case pidCodepage:
+		r := reader(p.value)
+		m.htmlCodepage = r.uint32()
+	}
+}
+
+// fileProp takes a property of a file.
+func (m *messageReader) fileProp(f *File, p mapiProp) {
+	switch p.id {
+	case pidLongName:
+		f.LongName = m.string(p)
+	case pidShortName, pidDisplayName:
+		if len(f.Name.Data) == 0 {
+			f.Name = m.string(p)
+		}
+	case pidMimeTag:
+		f.Type = m.string(p)
+	case pidContentID:
+		f.ContentID = m.string(p)
+	case pidAttachData:
+		f.Data = p.value
+		const idLength = 16 // of the interface through which an object is read
+		if p.kind == mapiObject && len(f.Data) >= idLength {
+			f.Data = f.Data[idLength:]
+			f.IsMessage = bytes.HasPrefix(f.Data, []byte(Signature))
+		}
+	}
+}
+
+// string8 is a string in the message's code page.
+func (m *messageReader) string8(value []byte) String {
+	return String{bytes.TrimRight(value, "\x00"), codepageName(m.codepage)}
+}
+
+// string is the string of a property.
+func (m *messageReader) string(p mapiProp) String {
+	if p.kind != mapiUnicode {
+		return m.string8(p.value)
+	}
+	text, err := unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM).NewDecoder().Bytes(p.value)
+	if err != nil {
+		return String{}
+	}
+	return String{bytes.TrimRight(text, "\x00"), "utf-8"}
+}
+
+const codepageUTF8 = 65001
+
+// codepageName is the charset of a Windows code page; "" where it is not known.
+func codepageName(n uint32) string {
+	switch {
+	case n == codepageUTF8:
+		return "utf-8"
+	case n == 20127:
+		return "us-ascii"
+	case n >= 1250 && n <= 1258:
+		return fmt.Sprintf("windows-%d", n)
+	case n >= 28591 && n <= 28605:
+		return fmt.Sprintf("iso-8859-%d", n-28590)
+	case n == 932:
+		return "shift_jis"
+	case n == 936:
+		return "gbk"
+	case n == 949:
+		return "euc-kr"
+	case n == 950:
+		return "big5"
+	case n == 50220 || n == 50221 || n == 50222:
+		return "iso-2022-jp"
+	case n == 20866:
+		return "koi8-r"
+	}
+	return ""
+}
+
+// reader reads numbers, the lowest octet first. Behind the end all is zero.
+type reader []byte
+
+func (r *reader) next(n uint32) []byte {
+	b := (*r)[:min(uint64(n), uint64(len(*r)))]
+	*r = (*r)[len(b):]
+	return b
+}
+
+func (r *reader) uint32() uint32 {
+	var b [4]byte
+	copy(b[:], r.next(4))
+	return binary.LittleEndian.Uint32(b[:])
+}

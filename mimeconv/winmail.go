@@ -1,0 +1,111 @@
+package mimeconv
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"strings"
+
+	"heyrelay/mimeconv/charset"
+	"heyrelay/mimeconv/tnef"
+)
+
+// isTNEF reports whether a part says that it is TNEF.
+func isTNEF(p *part) bool {
+	switch p.kind {
+	case "application/ms-tnef", "application/vnd.ms-tnef":
+		return true
+	}
+	return strings.EqualFold(p.name, "winmail.dat")
+}
+
+// tnefPart takes the files out of a winmail.dat, and the body where the message
+// has no other.
+func (c *converter) tnefPart(p *part) (content, error) {
+	data := c.decode(p)
+	if !bytes.HasPrefix(data, []byte(tnef.Signature)) {
+		return content{files: []file{{part: p}}}, nil
+	}
+	if c.fence.forwards++; c.fence.forwards > maxForwards {
+		return content{}, refuse(ErrTooComplex, "more than %d messages are nested in one another", maxForwards)
+	}
+	defer func() { c.fence.forwards-- }()
+	t := tnef.Read(data)
+	if c.fence.parts += len(t.Files); c.fence.parts > maxParts {
+		return content{}, refuse(ErrTooComplex, "the message has more than %d parts", maxParts)
+	}
+	var all content
+	if !c.hasBody {
+		body, err := c.tnefBody(p.id, &t)
+		if err != nil {
+			return content{}, err
+		}
+		if len(body.sections)+len(t.Files) == 0 {
+			return content{files: []file{{part: p}}}, nil
+		}
+		all.add(body)
+	}
+	c.warn(TNEFUnpacked, p.id, "winmail.dat was unpacked: files: %d", len(t.Files))
+	for i, f := range t.Files {
+		child := tnefFile(fmt.Sprintf("%s/%d", p.id, i+1), f)
+		if !f.IsMessage {
+			all.files = append(all.files, file{part: child, related: len(f.ContentID.Data) > 0})
+			continue
+		}
+		more, err := c.tnefPart(child)
+		if err != nil {
+			return content{}, err
+		}
+		all.add(more)
+	}
+	return all, nil
+}
+
+// tnefBody reads the forms of the body that are there, as an alternative does.
+func (c *converter) tnefBody(id string, t *tnef.Message) (content, error) {
+	form := func(kind string, s tnef.String) (content, error) {
+		return c.textPart(&part{id: id, kind: kind, params: map[string]string{"charset": s.Charset}, raw: s.Data})
+	}
+	text, err := form("text/plain", t.Text)
+	if err != nil {
+		return content{}, err
+	}
+	kind, doc := "text/html", t.HTML
+	if len(bytes.TrimSpace(doc.Data)) == 0 && t.RTF != nil {
+		kind, doc.Data = tnef.ReadRTF(t.RTF)
+		doc.Charset = "utf-8"
+	}
+	if kind == "text/plain" && len(text.sections) > 0 {
+		return text, nil
+	}
+	html, err := form(kind, doc)
+	if err != nil {
+		return content{}, err
+	}
+	return choose(html, text)
+}
+
+// tnefFile makes a part of a file.
+func tnefFile(id string, f tnef.File) *part {
+	p := &part{
+		id:          id,
+		kind:        strings.ToLower(tnefString(f.Type)),
+		disposition: "attachment",
+		name:        cmp.Or(tnefString(f.LongName), tnefString(f.Name)),
+		cid:         strings.Trim(tnefString(f.ContentID), "<> "),
+		raw:         f.Data,
+	}
+	if !strings.Contains(p.kind, "/") {
+		p.kind = "application/octet-stream"
+	}
+	if len(f.ContentID.Data) > 0 {
+		p.disposition = "inline"
+	}
+	return p
+}
+
+// tnefString decodes a string to one line.
+func tnefString(s tnef.String) string {
+	text, _, _ := charset.Decode(s.Data, s.Charset, false)
+	return oneLine(text)
+}
