@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"heyrelay/internal/passhash"
 )
 
 var abuse = flag.Bool("abuse", false, "run TestAbuse at full size")
@@ -36,11 +38,11 @@ func TestAbuse(t *testing.T) {
 		idle = min(10_000, int(files.Cur)/2-2*slow) // both ends are here
 	}
 	openFiles := countFiles(t)
-	text, err := HashPassword("sesame", rand.Reader)
+	text, err := passhash.New("sesame", rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	hash, err := ParseHash(text)
+	hash, err := passhash.Parse(text)
 	if err != nil {
 		t.Fatal(err)
 	}

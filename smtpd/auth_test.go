@@ -1,7 +1,6 @@
 package smtpd
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -15,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/bcrypt"
+
+	"heyrelay/internal/passhash"
 )
 
 // testUser reads "NAME PASSWORD" or "NAME PASSWORD *@DOMAIN", with a hash that costs little.
@@ -25,7 +26,7 @@ func testUser(t testing.TB, text string) User {
 		t.Fatal(err)
 	}
 	u := User{Name: f[0]}
-	u.Password, err = ParseHash(string(hash))
+	u.Password, err = passhash.Parse(string(hash))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,57 +34,6 @@ func testUser(t testing.TB, text string) User {
 		u.Senders = func(from string) bool { return strings.HasSuffix(from, strings.TrimPrefix(f[2], "*")) }
 	}
 	return u
-}
-
-func TestHashPassword(t *testing.T) {
-	text, err := HashPassword("sesame", bytes.NewReader(make([]byte, saltLength)))
-	if err != nil || !strings.HasPrefix(text, "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$") {
-		t.Fatalf("%s, %v", text, err)
-	}
-	h, err := ParseHash(text)
-	if err != nil || !h.matches("sesame") || h.matches("Sesame") || h.matches("") {
-		t.Errorf("%v: sesame %v, Sesame %v", err, h.matches("sesame"), h.matches("Sesame"))
-	}
-	if got := fmt.Sprintf("%v %+v %#v %s", h, h, h, User{Password: h}.Password); strings.Contains(got, "$") {
-		t.Errorf("a hash is printed: %s", got)
-	}
-	if _, err := HashPassword("sesame", strings.NewReader("short")); err == nil {
-		t.Error("a hash without a salt")
-	}
-}
-
-// Hashes of other programs: the argon2 command of libargon2, and htpasswd -B.
-func TestForeignHashes(t *testing.T) {
-	for _, text := range []string{
-		"$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
-		"$2y$05$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBui",
-	} {
-		h, err := ParseHash(text)
-		if err != nil || h.matches("wrong") {
-			t.Errorf("%s: %v", text, err)
-		}
-	}
-	h, _ := ParseHash("$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc")
-	if !h.matches("password") {
-		t.Error("the reference implementation's own hash does not match")
-	}
-}
-
-func TestParseHashRefuses(t *testing.T) {
-	const salt, key = "AAAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
-	for _, text := range []string{
-		"", "secret", "$apr1$x$y", "{SHA}abc", "$1$salt$hash", "$6$salt$hash",
-		"$argon2i$v=19$m=1,t=1,p=1$" + salt + "$" + key,
-		"$argon2id$v=19$m=19456,t=2,p=1$" + salt, "$argon2id$v=16$m=19456,t=2,p=1$" + salt + "$" + key,
-		"$argon2id$v=19$m=19456,t=0,p=1$" + salt + "$" + key, "$argon2id$v=19$m=9999999,t=2,p=1$" + salt + "$" + key,
-		"$argon2id$v=19$m=19456,t=2,p=1$" + salt + "$AAAA", "$argon2id$v=19$m=19456,t=2,p=1$!$" + key,
-		"$2y$31$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBui", "$2y$05$short",
-	} {
-		_, err := ParseHash(text)
-		if err == nil || text != "" && strings.Contains(err.Error(), text) {
-			t.Errorf("%q: %v", text, err)
-		}
-	}
 }
 
 // clerk is users with bob, whose password is sesame.

@@ -9,12 +9,14 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"heyrelay/internal/passhash"
 )
 
 // User is an account that may send from anywhere, with its password.
 type User struct {
 	Name     string
-	Password Hash
+	Password passhash.Hash
 	Senders  func(from string) bool // reports whether the user may send as from ("" for <>); nil: as anybody
 }
 
@@ -41,8 +43,8 @@ type users struct {
 	failed *windowCounter // by network, and by user
 
 	hashes chan struct{}
-	decoy  Hash     // is computed for an unknown user, so that it takes as long
-	secret [32]byte // key of the cached sums
+	decoy  passhash.Hash // is computed for an unknown user, so that it takes as long
+	secret [32]byte      // key of the cached sums
 
 	mu       sync.Mutex
 	verified map[string]verification
@@ -95,7 +97,7 @@ func (u *users) login(ctx context.Context, client netip.Addr, name, password str
 	if !exists {
 		user.Password = u.decoy
 	}
-	if user.Password.matches(password) && exists {
+	if user.Password.Matches(password) && exists {
 		u.cache(name, password)
 		return nil
 	}

@@ -10,7 +10,7 @@ import (
 	"os/exec"
 	"strings"
 
-	"heyrelay/smtpd"
+	"heyrelay/internal/passhash"
 )
 
 type passwdCmd struct {
@@ -24,7 +24,7 @@ func (c passwdCmd) Run(p *program) error {
 	if err != nil {
 		return err
 	}
-	hash, err := smtpd.HashPassword(password, rand.Reader)
+	hash, err := passhash.New(password, rand.Reader)
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,10 @@
 // team.
 package config
 
-import "heyrelay/internal/strictyaml"
+import (
+	"heyrelay/internal/passhash"
+	"heyrelay/internal/strictyaml"
+)
 
 // Config is the configuration. It does not change after it was loaded.
 type Config struct {
@@ -115,7 +118,7 @@ type User struct {
 	Name string `yaml:"name" example:"redmine" required:"give the user's name"`
 
 	// The password's argon2id or bcrypt hash. "heyrelay passwd" creates it.
-	PasswordHash PasswordHash `yaml:"password_hash" sensitive:"true" example:"\"$2y$05$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBui\"" required:"create it with heyrelay passwd"`
+	Hash passhash.Hash `yaml:"password_hash" sensitive:"true" example:"${HASH}" required:"create it with heyrelay passwd"`
 
 	// The envelope senders that the user may use; * matches any text, <> the null
 	// sender of bounces. Default: all.

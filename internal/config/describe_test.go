@@ -23,7 +23,7 @@ func parseExample(t *testing.T, text string) *config.Config {
 	dir := keys(t)
 	text = strings.ReplaceAll(text, "/run/secrets/heyrelay_events", "hook")
 	text = regexp.MustCompile(`/run/secrets/\w+`).ReplaceAllString(text, "key")
-	c, err := config.Parse(filepath.Join(dir, "heyrelay.yaml"), []byte(text), lookup(nil))
+	c, err := config.Parse(filepath.Join(dir, "heyrelay.yaml"), []byte(text), lookup(map[string]string{"HASH": hash}))
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}

@@ -62,6 +62,7 @@ func keys(t *testing.T) string {
 	writeCertificate(t, filepath.Join(dir, "old-cert.pem"), filepath.Join(dir, "old-key.pem"), time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC))
 	for name, text := range map[string]string{
 		"htpasswd": "# comment\n\nann:" + hash + "\nbob:" + hash + "\n",
+		"costly":   "eve:$2y$15$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBui\n",
 		"badusers": "ann:$apr1$SECRETSECRET\n",
 		"twice":    "redmine:" + hash + "\n",
 		"noname":   "SECRETSECRET SECRETSECRET\n",

@@ -1,42 +1,13 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"net"
-	"regexp"
 	"slices"
 	"strings"
 
 	"heyrelay/internal/strictyaml"
 )
-
-// PasswordHash is an argon2id or bcrypt hash. However it is printed or marshalled, it
-// is ***; only Reveal returns it.
-type PasswordHash struct{ text string }
-
-// UnmarshalText reads a PasswordHash. Its error explains how to make one.
-func (h *PasswordHash) UnmarshalText(text []byte) error {
-	argon := regexp.MustCompile(`^\$argon2id\$v=19\$m=[0-9]+,t=[0-9]+,p=[0-9]+\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+$`)
-	bcrypt := regexp.MustCompile(`^\$2[aby]\$[0-9]{2}\$[./A-Za-z0-9]{53}$`)
-	if !argon.Match(text) && !bcrypt.Match(text) {
-		return errors.New("create an argon2id or bcrypt hash with heyrelay passwd or htpasswd -B, and quote it")
-	}
-	h.text = string(text)
-	return nil
-}
-
-// Reveal returns the hash.
-func (h PasswordHash) Reveal() string { return h.text }
-
-// String returns ***.
-func (h PasswordHash) String() string { return "***" }
-
-// GoString returns ***.
-func (h PasswordHash) GoString() string { return "***" }
-
-// MarshalText returns ***.
-func (h PasswordHash) MarshalText() ([]byte, error) { return []byte("***"), nil }
 
 // AllUsers returns the users of the configuration and those of its users_file.
 func (c *Config) AllUsers() []User { return slices.Concat(c.Users, c.fileUsers) }
@@ -84,7 +55,7 @@ func (l *loader) validateUsers() {
 func (l *loader) fileUser(number int, line string, first map[string]string) {
 	name, hash, _ := strings.Cut(line, ":")
 	u := User{Name: name}
-	err := u.PasswordHash.UnmarshalText([]byte(hash))
+	err := u.Hash.UnmarshalText([]byte(hash))
 	earlier, again := first[name]
 	here := fmt.Sprintf("line %d of users_file", number)
 	switch {

@@ -69,21 +69,17 @@ func limits(l config.Limits) smtpd.Limits {
 	}
 }
 
-// users may send with a password.
-func users(cfg *config.Config) ([]smtpd.User, error) {
+// users returns the clients that may log in.
+func users(cfg *config.Config) []smtpd.User {
 	var all []smtpd.User
 	for _, u := range cfg.AllUsers() {
-		hash, err := smtpd.ParseHash(u.PasswordHash.Reveal())
-		if err != nil {
-			return nil, fmt.Errorf("user %s: %w", u.Name, err)
-		}
-		user := smtpd.User{Name: u.Name, Password: hash}
+		user := smtpd.User{Name: u.Name, Password: u.Hash}
 		if u.Senders != nil {
 			user.Senders = u.Senders.Match
 		}
 		all = append(all, user)
 	}
-	return all, nil
+	return all
 }
 
 var bareLF = map[string]smtpd.BareLF{config.BareLFRepair: smtpd.Repair, config.BareLFRefuse: smtpd.Refuse}

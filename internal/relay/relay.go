@@ -81,12 +81,8 @@ func New(cfg *config.Config, p Parts) (*Relay, error) {
 		Config: cfg, Store: p.Store, Sink: r.sink, Now: p.Now, NewLocalID: newLocalID,
 		Kick: r.scheduler.Kick, Flows: r.scheduler.Flows, Announce: r.announce, Targets: heymarket.Targets,
 	})
-	users, err := users(cfg)
-	if err != nil {
-		return nil, err
-	}
 	r.server = smtpd.New(smtpd.Options{
-		Hostname: cfg.Hostname, Handler: r.intake, Users: users, Limits: limits(cfg.Limits), BareLF: bareLF[cfg.BareLF],
+		Hostname: cfg.Hostname, Handler: r.intake, Users: users(cfg), Limits: limits(cfg.Limits), BareLF: bareLF[cfg.BareLF],
 		DSN: cfg.Bounces.Smarthost != "", Now: p.Now, Log: r.intake.Refused,
 		NewID: func() string { return intake.QueueID(p.Now(), p.Random) },
 	})
