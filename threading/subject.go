@@ -5,17 +5,16 @@ import (
 	"strings"
 )
 
-// leader is one prefix that says how a subject came about, not what it is
-// about: a reply or forward mark in the words of the common mail programs, or a
-// tag in brackets (RFC 5256, section 2.1).
+// leader matches one prefix that does not belong to the topic of a subject: a reply or
+// forward prefix of a common mail program, or a tag in brackets (RFC 5256, section 2.1).
 var leader = regexp.MustCompile(`^(?i:(?:re|fwd?|aw|wg|sv|vs|antw|r|rif|i|tr|enc|rv)\s*(?:\[\d+\]|\(\d+\))?\s*:|\[[^\[\]]*\])\s*`)
 
-// trailer is what a forwarding program may append.
+// trailer matches the suffix that some programs append to forwarded messages.
 var trailer = regexp.MustCompile(`(?i)\s*\(fwd\)$`)
 
-// BaseSubject is a subject without reply and forward marks and without tags in
-// brackets, in lower case and with single spaces: two subjects with equal bases
-// are about the same. A subject that consists of tags alone keeps the last.
+// BaseSubject returns s without reply and forward prefixes and without tags in
+// brackets, in lower case and with single spaces. Two subjects with the same base
+// subject have the same topic. A subject that consists only of tags keeps the last one.
 func BaseSubject(s string) string {
 	s = strings.ToLower(strings.Join(strings.Fields(s), " "))
 	s = trailer.ReplaceAllString(s, "")

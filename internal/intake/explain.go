@@ -59,7 +59,7 @@ func (p *Plan) decision(i int) Decision {
 	if p.Blind[i] {
 		d.Audience = "a blind recipient alone: no To or Cc names it"
 	}
-	for _, c := range p.Clues[i] {
+	for _, c := range p.Lookups[i] {
 		d.Joins = append(d.Joins, c.Field+": "+c.ID)
 	}
 	return d

@@ -23,10 +23,10 @@ const maxReceived = 50
 // Plan is what a message would become: what is stored, and why.
 type Plan struct {
 	Message *spool.Message
-	Clues   [][]threading.Clue // for each request, where its conversation is looked for
-	Blind   []bool             // for each request, whether no header names its recipient
-	Urgency string             // what decided the priority of all requests
-	Told    told               // what its application said and is obeyed
+	Lookups [][]threading.Lookup // for each request, the keys under which its conversation is looked up
+	Blind   []bool               // for each request, whether no header names its recipient
+	Urgency string               // what decided the priority of all requests
+	Told    told                 // what its application said and is obeyed
 	Warned  []mimeconv.Warning
 	Answer  time.Duration // how long the client's answer waits for the API's; 0: not at all
 }
@@ -149,32 +149,34 @@ func (p planner) audiences(route config.Route, team config.Team, env *smtpd.Enve
 
 // requests adds one request for each audience.
 func (p planner) requests(plan *Plan, route config.Route, h mimeconv.Header, t told, audiences []threading.Audience) {
-	trail := threading.Trail{Own: h.Own, InReplyTo: h.InReplyTo, References: h.References}
+	headers := threading.ThreadHeaders{Own: h.Own, InReplyTo: h.InReplyTo, References: h.References}
 	if by := route.ThreadBySubject; by.Regexp != nil {
 		if m := by.FindStringSubmatch(h.Subject); m != nil {
-			trail.Subject = m[1]
+			headers.Subject = m[1]
 		}
 	}
 	var priority spool.Priority
 	priority, plan.Urgency = urgency(route, h, t)
 	plan.Told = t
 	for _, a := range audiences {
-		look, own, cited := trail.Keys(scope(route), a)
+		lookups, own, cited := headers.Keys(scope(route), a)
 		var convoID int64
 		if !a.Blind {
 			convoID = t.convoID
 		}
 		if route.Join == config.JoinNever || t.anew || convoID != 0 {
-			look = nil
+			lookups = nil
 		}
-		plan.Clues, plan.Blind = append(plan.Clues, look), append(plan.Blind, a.Blind)
+		plan.Lookups = append(plan.Lookups, lookups)
+		plan.Blind = append(plan.Blind, a.Blind)
 		r := spool.Request{
-			LocalID: p.localID(), To: a.To, Cc: a.Cc, Participants: a.Members,
+			LocalID: p.localID(), To: a.To, Cc: a.Cc, Participants: a.Participants,
 			Priority: priority, Subject: subjectLines[route.ReplySubject],
 			ConvoID: convoID, Own: keys(own), Cited: keys(cited),
 		}
-		for _, c := range look {
-			r.Lookup, r.LookupNames = append(r.Lookup, spool.Key(c.Key)), append(r.LookupNames, c.Field+": "+c.ID)
+		for _, l := range lookups {
+			r.Lookup = append(r.Lookup, spool.Key(l.Key))
+			r.LookupNames = append(r.LookupNames, l.Field+": "+l.ID)
 		}
 		if convoID != 0 {
 			r.LookupNames = []string{fmt.Sprintf("X-Heymarket-Convo-Id: %d", convoID)}

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// The rows of the table of recipients that need no message around them.
+// TestSplit covers the rules for recipients that depend on addresses alone.
 func TestSplit(t *testing.T) {
 	for _, c := range []struct {
 		name         string
@@ -44,15 +44,15 @@ func TestSplit(t *testing.T) {
 	}
 }
 
-func TestMembersIgnoreRolesOrderAndCase(t *testing.T) {
+func TestParticipantsIgnoreRolesOrderAndCase(t *testing.T) {
 	a := Split([]string{"a@x", "B@x"}, []string{"a@x"}, []string{"b@x"})[0]
 	b := Split([]string{"b@X", "a@x"}, []string{"b@x", "a@x"}, nil)[0]
 	c := Split([]string{"a@x"}, []string{"a@x"}, nil)[0]
-	if a.Members != b.Members {
-		t.Errorf("%q and %q differ", a.Members, b.Members)
+	if a.Participants != b.Participants {
+		t.Errorf("%q and %q differ", a.Participants, b.Participants)
 	}
-	if a.Members == c.Members {
-		t.Errorf("a subset has the members of the whole: %q", c.Members)
+	if a.Participants == c.Participants {
+		t.Errorf("a subset has the participants of the whole set: %q", c.Participants)
 	}
 }
 
@@ -62,10 +62,10 @@ func TestWithoutAndIntersects(t *testing.T) {
 		t.Errorf("Without left %v", got)
 	}
 	if got := Without([]string{"own@x"}, own); !slices.Equal(got, []string{"own@x"}) {
-		t.Errorf("Without left nobody: %v", got)
+		t.Errorf("Without left no recipient: %v", got)
 	}
 	if !Intersects([]string{"A@x"}, []string{"a@X"}) || Intersects([]string{"a@x"}, []string{"b@x"}) {
-		t.Error("Intersects compares wrongly")
+		t.Error("Intersects is wrong")
 	}
 }
 
@@ -90,12 +90,12 @@ func TestKeys(t *testing.T) {
 	for i := range 30 {
 		refs = append(refs, fmt.Sprintf("r%d@x", i))
 	}
-	a := Audience{Members: "a@x"}
-	trail := Trail{Own: []string{"me@x", "r3@x"}, InReplyTo: []string{"p@x", "me@X"}, References: refs, Subject: "42"}
-	look, own, cited := trail.Keys("shop/1", a)
+	a := Audience{Participants: "a@x"}
+	headers := ThreadHeaders{Own: []string{"me@x", "r3@x"}, InReplyTo: []string{"p@x", "me@X"}, References: refs, Subject: "42"}
+	lookups, own, cited := headers.Keys("shop/1", a)
 
 	var ids []string
-	for _, c := range look {
+	for _, c := range lookups {
 		ids = append(ids, c.Field+" "+c.ID)
 	}
 	want := []string{"In-Reply-To p@x"}
@@ -106,23 +106,23 @@ func TestKeys(t *testing.T) {
 	}
 	want = append(want, "Message-ID me@x", "Message-ID r3@x", "Subject 42")
 	if !slices.Equal(ids, want) {
-		t.Errorf("look:\n got %q\nwant %q", ids, want)
+		t.Errorf("lookups:\n got %q\nwant %q", ids, want)
 	}
 	if len(own) != 2 || len(cited) != 1+10+10+1 {
 		t.Errorf("%d own and %d cited keys, want 2 and 22", len(own), len(cited))
 	}
-	root := look[slices.Index(ids, "References r0@x")].Key
-	middle := look[slices.Index(ids, "References r15@x")].Key
+	root := lookups[slices.Index(ids, "References r0@x")].Key
+	middle := lookups[slices.Index(ids, "References r15@x")].Key
 	if !slices.Contains(cited, root) || slices.Contains(cited, middle) {
-		t.Error("the root of References is recorded, its middle is not")
+		t.Error("want the root of References recorded and its middle not recorded")
 	}
 }
 
-func TestKeyHoldsScopeMembersAndKind(t *testing.T) {
+func TestKeyDependsOnScopeParticipantsAndKind(t *testing.T) {
 	base := key('i', "s", "id", "m")
 	for _, k := range []Key{key('i', "t", "id", "m"), key('i', "s", "id", "n"), key('s', "s", "id", "m"), key('i', "si", "d", "m")} {
 		if k == base {
-			t.Errorf("two different things share a key")
+			t.Errorf("different inputs share a key")
 		}
 	}
 }
@@ -158,10 +158,10 @@ func ExampleSplit() {
 	// [eve@example.com] [] true
 }
 
-func ExampleTrail_Keys() {
+func ExampleThreadHeaders_Keys() {
 	ann := Split([]string{"ann@example.com"}, []string{"ann@example.com"}, nil)[0]
-	_, own, _ := Trail{Own: []string{"1@app"}}.Keys("shop/202", ann)
-	look, _, _ := Trail{Own: []string{"2@app"}, InReplyTo: []string{"1@APP"}}.Keys("shop/202", ann)
-	fmt.Println(look[0].Field, look[0].ID, look[0].Key == own[0])
+	_, own, _ := ThreadHeaders{Own: []string{"1@app"}}.Keys("shop/202", ann)
+	lookups, _, _ := ThreadHeaders{Own: []string{"2@app"}, InReplyTo: []string{"1@APP"}}.Keys("shop/202", ann)
+	fmt.Println(lookups[0].Field, lookups[0].ID, lookups[0].Key == own[0])
 	// Output: In-Reply-To 1@app true
 }
