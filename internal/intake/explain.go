@@ -14,72 +14,76 @@ import (
 
 // Explanation is what a message would become, and why.
 type Explanation struct {
-	Message   *spool.Message // nil where it is refused
+	Message   *spool.Message // nil if it is refused
 	Decisions []Decision     // one for each request of Message
 	Warnings  []mimeconv.Warning
-	Refused   string // the SMTP reply, where the message is refused
+	Refused   string // the SMTP reply if it is refused, else ""
 }
 
-// Decision says why a request is what it is.
+// Decision explains one request.
 type Decision struct {
 	Route    string   `json:"route"`
 	Team     string   `json:"team"`
 	Priority string   `json:"priority"`
 	Because  string   `json:"because"`           // what decided the priority
 	Audience string   `json:"audience"`          // who sees whom
-	Convo    string   `json:"convo,omitempty"`   // what becomes of the conversation that its application named, or wants anew
-	Repeats  string   `json:"repeats,omitempty"` // what else is the same message, where its application says so
-	Joins    []string `json:"joins,omitempty"`   // it replies instead where one of these is known for exactly these recipients, best first
+	Convo    string   `json:"convo,omitempty"`   // effect of the control headers on its conversation
+	Repeats  string   `json:"repeats,omitempty"` // effect of the control headers on duplicates
+	Joins    []string `json:"joins,omitempty"`   // it replies if one of these is known for exactly these recipients, best first
 }
 
-// Explain says what the message would become, and sends and stores nothing. The
-// local_ids that it shows are made up.
+// Explain returns what a message would become, and sends and stores nothing. The
+// local_ids are random.
 func Explain(cfg *config.Config, env *smtpd.Envelope, raw []byte) Explanation {
-	p := planner{cfg: cfg, localID: func() string { return uuid.Must(uuid.NewRandomFromReader(rand.Reader)).String() }}
-	plan, err := p.plan(env, raw)
+	newLocalID := func() string { return uuid.Must(uuid.NewRandomFromReader(rand.Reader)).String() }
+	plan, err := planner{cfg: cfg, newLocalID: newLocalID}.plan(env, raw)
 	if err != nil {
-		r := refuse(env.QueueID, err)
+		r := refusal(env.QueueID, err)
 		return Explanation{Refused: fmt.Sprintf("%d %s %s", r.Code, r.Enhanced, r.Text)}
 	}
-	e := Explanation{Message: plan.Message, Warnings: plan.Warned}
+	e := Explanation{Message: plan.Message, Warnings: plan.Warnings}
 	for i := range plan.Message.Requests {
 		e.Decisions = append(e.Decisions, plan.decision(i))
 	}
 	return e
 }
 
-// decision says why request i is what it is.
+// decision explains request i.
 func (p *Plan) decision(i int) Decision {
 	m := p.Message
-	r := m.Requests[i]
 	d := Decision{
-		Route: m.Route, Team: m.Team, Priority: r.Priority.String(), Because: p.Urgency, Audience: "the visible recipients together",
-		Convo: named(p.Told, r.ConvoID), Repeats: repeats(p.Told),
+		Route:    m.Route,
+		Team:     m.Team,
+		Priority: m.Requests[i].Priority.String(),
+		Because:  p.PriorityReason,
+		Audience: "all visible recipients",
+		Convo:    explainConversation(p.control, m.Requests[i].ConvoID),
+		Repeats:  explainKey(p.control),
 	}
 	if p.Blind[i] {
-		d.Audience = "a blind recipient alone: no To or Cc names it"
+		d.Audience = "one blind recipient, in neither To nor Cc"
 	}
-	for _, c := range p.Lookups[i] {
-		d.Joins = append(d.Joins, c.Field+": "+c.ID)
+	for _, l := range p.Lookups[i] {
+		d.Joins = append(d.Joins, l.Field+": "+l.ID)
 	}
 	return d
 }
 
-// named says what becomes of the conversation that the application named.
-func named(t told, convoID int64) string {
+func explainConversation(c controlHeaders, convoID int64) string {
 	switch {
 	case convoID != 0:
-		return fmt.Sprintf("%sConvo-Id: replies to %d; refused where that is known for other participants or another inbox, asked for first where it is not known", control, convoID)
-	case t.anew:
-		return control + "New-Conversation: opens one, whatever it cites"
+		return fmt.Sprintf("%sConvo-Id: replies to %d; refused if it is known with other participants or of another inbox, "+
+			"checked first if it is unknown", controlPrefix, convoID)
+	case c.newConversation:
+		return controlPrefix + "New-Conversation: opens a conversation, whatever the message cites"
 	}
 	return ""
 }
 
-// repeats says what a repeat of the message is, where its application gave a key.
-func repeats(t told) string {
-	if t.key == "" {
+func explainKey(c controlHeaders) string {
+	if c.key == "" {
 		return ""
 	}
-	return control + "Idempotency-Key: the same recipients, title and bodies under it are the same message, others are refused"
+	return controlPrefix + "Idempotency-Key: a message with the same key is a duplicate if recipients, title and bodies are the same, " +
+		"and refused otherwise"
 }

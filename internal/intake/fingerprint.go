@@ -12,36 +12,30 @@ import (
 	"heyrelay/threading"
 )
 
-// trace fields are added on the way, and so differ between two tries to hand
-// over one message (RFC 5321, section 4.4, and what forwarders add).
-var trace = []string{"received", "return-path", "delivered-to", "x-original-to", "received-spf", "authentication-results"}
+// traceFields are added on the way, and so differ between two submissions of one
+// message (RFC 5321, section 4.4, and what forwarders add).
+var traceFields = []string{
+	"received", "return-path", "delivered-to", "x-original-to", "received-spf", "authentication-results",
+}
 
-// fingerprint is what two tries to hand over one message have in common: scope,
-// sender, recipients, and the message without its trace fields, line ends made
-// equal.
+// fingerprint identifies a message by its content: scope, sender, recipients, and
+// the raw message without trace fields, with LF as line ending.
 func fingerprint(scope, from string, rcpt []string, raw []byte) spool.Fingerprint {
 	h := sha256.New()
-	part(h, scope)
-	part(h, from)
-	var all []string
-	for _, r := range rcpt {
-		all = append(all, threading.Canonical(r))
-	}
-	slices.Sort(all)
-	part(h, strings.Join(slices.Compact(all), " "))
+	writePart(h, scope)
+	writePart(h, from)
+	writePart(h, strings.Join(slices.Compact(sorted(rcpt, "")), " "))
 	raw = bytes.ReplaceAll(raw, []byte("\r\n"), []byte("\n"))
-	for header, skip := true, false; len(raw) > 0; {
-		line := raw
-		if i := bytes.IndexByte(raw, '\n'); i >= 0 {
-			line = raw[:i+1]
-		}
-		if header && (len(line) == 1 && line[0] == '\n') {
-			part(h, string(raw)) // the body, as it is
+	skip := false
+	for len(raw) > 0 {
+		line := firstLine(raw)
+		if line[0] == '\n' {
+			writePart(h, string(raw)) // the body
 			break
 		}
-		if line[0] != ' ' && line[0] != '\t' { // not a folded line
+		if line[0] != ' ' && line[0] != '\t' { // the first line of a field
 			name, _, _ := bytes.Cut(line, []byte(":"))
-			skip = slices.Contains(trace, strings.ToLower(string(bytes.TrimSpace(name))))
+			skip = slices.Contains(traceFields, strings.ToLower(string(bytes.TrimSpace(name))))
 		}
 		if !skip {
 			h.Write(line)
@@ -51,43 +45,54 @@ func fingerprint(scope, from string, rcpt []string, raw []byte) spool.Fingerprin
 	return spool.Fingerprint(h.Sum(nil))
 }
 
-// keyed is what two messages have in common to which their application gave one
-// idempotency key. It begins as no fingerprint of content does.
-func keyed(scope, key string) spool.Fingerprint {
+// firstLine returns the first line of text, with its LF.
+func firstLine(text []byte) []byte {
+	if i := bytes.IndexByte(text, '\n'); i >= 0 {
+		return text[:i+1]
+	}
+	return text
+}
+
+// keyFingerprint identifies a message by an idempotency key of its application. It
+// never equals a fingerprint of content.
+func keyFingerprint(scope, key string) spool.Fingerprint {
 	h := sha256.New()
 	h.Write([]byte("key"))
-	part(h, scope)
-	part(h, key)
+	writePart(h, scope)
+	writePart(h, key)
 	return spool.Fingerprint(h.Sum(nil))
 }
 
-// digest is of what goes to the API: it is the same for messages that say the
-// same to the same people, whatever else their sources hold.
-func digest(m *spool.Message) spool.Fingerprint {
+// contentDigest is a digest of what goes to the API: recipients, title and bodies.
+func contentDigest(m *spool.Message) spool.Fingerprint {
 	var all []string
 	for _, r := range m.Requests {
-		var recipients []string
-		for _, a := range r.To {
-			recipients = append(recipients, "to:"+threading.Canonical(a))
-		}
-		for _, a := range r.Cc {
-			recipients = append(recipients, "cc:"+threading.Canonical(a))
-		}
+		recipients := slices.Concat(sorted(r.To, "to:"), sorted(r.Cc, "cc:"))
 		slices.Sort(recipients)
 		all = append(all, strings.Join(recipients, " "))
 	}
 	slices.Sort(all)
 	h := sha256.New()
 	for _, p := range []string{strings.Join(all, "\n"), m.Title, m.HTML, m.Text} {
-		part(h, p)
+		writePart(h, p)
 	}
 	return spool.Fingerprint(h.Sum(nil))
 }
 
-// part adds a part with its length, so that no two lists of parts run together.
-func part(h hash.Hash, p string) {
+// sorted returns addresses in canonical form, each with a prefix.
+func sorted(addrs []string, prefix string) []string {
+	var all []string
+	for _, a := range addrs {
+		all = append(all, prefix+threading.Canonical(a))
+	}
+	slices.Sort(all)
+	return all
+}
+
+// writePart writes a part with its length, so that no two lists of parts are equal.
+func writePart(h hash.Hash, part string) {
 	var n [8]byte
-	binary.BigEndian.PutUint64(n[:], uint64(len(p)))
+	binary.BigEndian.PutUint64(n[:], uint64(len(part)))
 	h.Write(n[:])
-	h.Write([]byte(p))
+	h.Write([]byte(part))
 }

@@ -1,11 +1,12 @@
-// Package intake decides what becomes of one message, stores it, and answers.
+// Package intake decides what becomes of one message, stores it, and answers the
+// client.
 //
-// The way of a message: smtpd hands Handle an envelope and raw bytes. plan.go
-// reads the header, finds the route, makes audiences and converts the body; all
-// of that is pure, but for the ids that it draws. One call of the store makes the
-// message durable, finds its conversations and queues its requests; only then does
-// Handle answer 250. What is wrong with a message is an error of the plan, and
-// refuse.go is the one table from error to SMTP reply.
+// smtpd calls Handler.Handle with an envelope and raw bytes. The planner (plan.go)
+// reads the header, finds the route, splits the recipients into audiences and
+// converts the body; it is pure, except for the ids it draws. One call of the store
+// makes the message durable, finds its conversations and queues its requests; only
+// then does Handle answer 250. A message that cannot be accepted is an error of the
+// planner; refuse.go maps errors to SMTP replies.
 package intake
 
 import (
@@ -22,7 +23,7 @@ import (
 	"heyrelay/smtpd"
 )
 
-// Store is what a Handler needs of a spool.Store.
+// Store is the part of spool.Store that a Handler uses.
 type Store interface {
 	Accept(context.Context, *spool.Message) (spool.Receipt, error)
 	ConfirmReply(ctx context.Context, queueID string) error
@@ -30,17 +31,23 @@ type Store interface {
 	SuppressReports(ctx context.Context, queueID string) error
 }
 
-// Options are what a Handler is built on. All are needed.
+// Options configure a Handler. All are required.
 type Options struct {
 	Config     *config.Config
 	Store      Store
 	Sink       events.Sink
 	Now        func() time.Time
 	NewLocalID func() string
-	Kick       func()                                      // called when requests were stored
-	Flows      func(team, route string) bool               // whether requests of a route can be sent now
-	Announce   func(context.Context, events.Event)         // records an event and stores the notice of it, where it makes one
-	Targets    func(to, cc []string) (recipients []string) // recipients as events show them
+
+	// Kick is called after requests were stored.
+	Kick func()
+	// CanSend reports whether requests of a route can be sent now: neither it nor
+	// its team is on hold, and the team's breaker is closed.
+	CanSend func(team, route string) bool
+	// Publish records an event and stores its notice, if the webhook wants it.
+	Publish func(context.Context, events.Event)
+	// Targets returns recipients in the form that events show.
+	Targets func(to, cc []string) []string
 }
 
 // Handler implements smtpd.Handler.
@@ -49,100 +56,129 @@ type Handler struct {
 	planner planner
 }
 
-// New makes a Handler.
+// New returns a Handler.
 func New(o Options) *Handler {
-	return &Handler{o: o, planner: planner{cfg: o.Config, localID: o.NewLocalID}}
+	return &Handler{o: o, planner: planner{cfg: o.Config, newLocalID: o.NewLocalID}}
 }
 
-// Handle implements smtpd.Handler: it answers 250 only when the message is
-// stored durably.
+// Handle implements smtpd.Handler. It answers 250 only after the message was stored
+// durably.
 func (h *Handler) Handle(ctx context.Context, env *smtpd.Envelope, raw []byte) smtpd.Reply {
 	plan, err := h.planner.plan(env, raw)
 	if err != nil {
-		return h.refusal(env, raw, err)
+		return h.refuse(env, raw, err)
 	}
 	receipt, err := h.o.Store.Accept(ctx, plan.Message)
 	if err != nil {
-		return h.refusal(env, raw, err)
+		return h.refuse(env, raw, err)
 	}
 	h.o.Kick()
-	h.accepted(context.WithoutCancel(ctx), plan, receipt)
+	h.recordAccepted(context.WithoutCancel(ctx), plan, receipt)
 	reply := smtpd.Reply{Code: 250, Enhanced: "2.0.0", Text: "Ok: queued as " + receipt.QueueID}
-	if plan.Answer > 0 && h.o.Flows(plan.Message.Team, plan.Message.Route) {
-		h.answer(ctx, plan, receipt.QueueID, &reply)
+	if plan.Timeout > 0 && h.o.CanSend(plan.Message.Team, plan.Message.Route) {
+		h.replyWithOutcome(ctx, plan, receipt.QueueID, &reply)
 	}
 	if plan.Message.WeakFingerprint {
-		reply.Confirmed = func() { h.heard(ctx, receipt.QueueID) }
+		reply.Confirmed = func() { h.confirmReply(ctx, receipt.QueueID) }
 	}
 	return reply
 }
 
-// accepted tells of a message that is stored.
-func (h *Handler) accepted(ctx context.Context, plan *Plan, r spool.Receipt) {
-	m := plan.Message
-	e := events.Event{
-		Kind: events.Accepted, Time: h.o.Now(), QueueID: r.QueueID, Client: m.Client, Sender: m.Sender,
-		Route: m.Route, Team: m.Team, Title: m.Title, Size: len(m.Raw),
-	}
-	for _, q := range m.Requests {
-		e.To = append(e.To, h.o.Targets(q.To, q.Cc)...)
-	}
+// recordAccepted records that a message was stored, and what is remarkable about it.
+func (h *Handler) recordAccepted(ctx context.Context, plan *Plan, r spool.Receipt) {
+	e := h.acceptedEvent(plan.Message, r)
+	h.o.Sink.Record(e)
 	if r.Duplicate {
-		e.Kind = events.Duplicate
-		h.o.Sink.Record(e)
 		return
 	}
-	h.o.Sink.Record(e)
 	if r.SameID {
-		h.o.Sink.Record(events.Event{
-			Kind: events.Anomaly, Time: e.Time, QueueID: r.QueueID, Reason: "its Message-ID was used before, by a message with other content",
-		})
+		const reason = "Message-ID already used by a message with different content"
+		h.o.Sink.Record(events.Event{Kind: events.Anomaly, Time: e.Time, QueueID: r.QueueID, Reason: reason})
 	}
 	if r.Looping {
-		e.Kind, e.Reason = events.Held, spool.LoopReason
-		h.o.Announce(ctx, e)
+		held := e
+		held.Kind = events.Held
+		held.Reason = spool.LoopReason
+		h.o.Publish(ctx, held)
 	}
-	for _, w := range plan.Warned {
+	for _, w := range plan.Warnings {
 		if w.Code == mimeconv.FromReplaced {
-			continue // true of every message; it stands with the message
+			continue // applies to every message; stored with it, but not worth a log line
 		}
 		h.o.Sink.Record(events.Event{Kind: events.Warned, Time: e.Time, QueueID: r.QueueID, Reason: w.Code + ": " + w.Detail})
 	}
 }
 
-// refusal tells of a message that is refused, and what the client is told.
-func (h *Handler) refusal(env *smtpd.Envelope, raw []byte, cause error) smtpd.Reply {
-	reply := refuse(env.QueueID, cause)
+func (h *Handler) acceptedEvent(m *spool.Message, r spool.Receipt) events.Event {
+	e := events.Event{
+		Kind:    events.Accepted,
+		Time:    h.o.Now(),
+		QueueID: r.QueueID,
+		Client:  m.Client,
+		Sender:  m.Sender,
+		Route:   m.Route,
+		Team:    m.Team,
+		Title:   m.Title,
+		Size:    len(m.Raw),
+	}
+	if r.Duplicate {
+		e.Kind = events.Duplicate
+	}
+	for _, q := range m.Requests {
+		e.To = append(e.To, h.o.Targets(q.To, q.Cc)...)
+	}
+	return e
+}
+
+// refuse records that a message is refused, and returns the reply.
+func (h *Handler) refuse(env *smtpd.Envelope, raw []byte, cause error) smtpd.Reply {
+	reply := refusal(env.QueueID, cause)
 	h.o.Sink.Record(events.Event{
-		Kind: events.Refused, Time: h.o.Now(), QueueID: env.QueueID, Client: client(env), Sender: env.From, To: env.Rcpt,
-		Size: len(raw), Status: reply.Code, Reason: reply.Text, Err: cause,
+		Kind:    events.Refused,
+		Time:    h.o.Now(),
+		QueueID: env.QueueID,
+		Client:  client(env),
+		Sender:  env.From,
+		To:      env.Rcpt,
+		Size:    len(raw),
+		Status:  reply.Code,
+		Reason:  reply.Text,
+		Err:     cause,
 	})
 	return reply
 }
 
-// Refused tells of what smtpd refused before there was a message.
-func (h *Handler) Refused(e smtpd.Event) {
+// RecordSession records an event of the SMTP server: a refusal before there was a
+// message, or an error.
+func (h *Handler) RecordSession(e smtpd.Event) {
 	kind := events.Refused
 	if e.Code == 0 || e.Err != nil {
 		kind = events.Error
 	}
 	h.o.Sink.Record(events.Event{
-		Kind: kind, Time: h.o.Now(), QueueID: e.QueueID, Client: clientName(e.Client), Status: e.Code, Reason: e.Listener + ": " + e.Reason, Err: e.Err,
+		Kind:    kind,
+		Time:    h.o.Now(),
+		QueueID: e.QueueID,
+		Client:  clientName(e.Client),
+		Status:  e.Code,
+		Reason:  e.Listener + ": " + e.Reason,
+		Err:     e.Err,
 	})
 }
 
-// heard is called when the client surely got its 250.
-func (h *Handler) heard(ctx context.Context, queueID string) {
+// confirmReply is called when the client has certainly received its 250.
+func (h *Handler) confirmReply(ctx context.Context, queueID string) {
 	if err := h.o.Store.ConfirmReply(ctx, queueID); err != nil {
-		h.o.Sink.Record(events.Event{
-			Kind: events.Error, Time: h.o.Now(), QueueID: queueID, Err: err,
-			Reason: "an equal message within ten minutes will be taken for a repeat of this one",
-		})
+		h.recordError(queueID, "the client's receipt of the 250 was not stored: an identical message within 10 minutes counts as a duplicate", err)
 	}
 }
 
-// QueueID is 16 letters and digits that sort by time: 48 bits of milliseconds,
-// 32 of chance.
+func (h *Handler) recordError(queueID, reason string, err error) {
+	h.o.Sink.Record(events.Event{Kind: events.Error, Time: h.o.Now(), QueueID: queueID, Reason: reason, Err: err})
+}
+
+// QueueID returns 16 letters and digits that sort by time: 48 bits of milliseconds,
+// 32 random bits.
 func QueueID(now time.Time, random io.Reader) string {
 	var b [10]byte
 	binary.BigEndian.PutUint64(b[:8], uint64(now.UnixMilli())<<16)

@@ -41,21 +41,21 @@ func TestRefuse(t *testing.T) {
 		{fmt.Errorf("%w: add one", errNoRoute), "550 5.7.1 no route for this message: add one (Q)"},
 		{errNobody, "554 5.1.3 no valid recipients (Q)"},
 		{errRecipient, "550 5.7.1 recipient not allowed (Q)"},
-		{errBlind, "550 5.7.1 blind recipients are not allowed (Q)"},
+		{errBlind, "550 5.7.1 blind recipients not allowed (Q)"},
 		{errTooMany, "554 5.5.3 too many visible recipients (Q)"},
 		{errTooLarge, "552 5.3.4 message too large for the API (Q)"},
 		{errLoop, "554 5.4.6 mail loop (Q)"},
-		{errControl, "554 5.6.0 header not understood (Q)"},
-		{spool.ErrConvo, "554 5.6.0 X-Heymarket-Convo-Id names a conversation of other participants or of another inbox (Q)"},
-		{spool.ErrKey, "554 5.6.0 X-Heymarket-Idempotency-Key was given to a message with other recipients, title or body; give each message its own (Q)"},
+		{errControl, "554 5.6.0 invalid header (Q)"},
+		{spool.ErrConvo, "554 5.6.0 X-Heymarket-Convo-Id names a conversation with other participants or of another inbox (Q)"},
+		{spool.ErrKey, "554 5.6.0 X-Heymarket-Idempotency-Key was already used for a message with other recipients, title or body; use a new key for each message (Q)"},
 		{&mimeconv.Error{Kind: mimeconv.ErrTooLarge, Detail: "too large"}, "552 5.3.4 too large (Q)"},
 		{&mimeconv.Error{Kind: mimeconv.ErrAttachment, Detail: "an attachment"}, "554 5.6.0 an attachment (Q)"},
 		{fmt.Errorf("accept: %w", spool.ErrFull), "452 4.3.1 Insufficient system storage (Q)"},
 		{fmt.Errorf("accept: %w", spool.ErrReadOnly), "452 4.3.1 Insufficient system storage (Q)"},
 		{spool.ErrClosed, "421 4.3.2 Shutting down, try again later (Q)"},
-		{errors.New("secret inner text"), "451 4.3.0 Internal trouble, try again later; ask the administrator for Q"},
+		{errors.New("secret inner text"), "451 4.3.0 Internal error, try again later (Q)"},
 	} {
-		r := refuse("Q", c.err)
+		r := refusal("Q", c.err)
 		if got := fmt.Sprintf("%d %s %s", r.Code, r.Enhanced, r.Text); got != c.want {
 			t.Errorf("%v: %q, want %q", c.err, got, c.want)
 		}
@@ -63,7 +63,7 @@ func TestRefuse(t *testing.T) {
 }
 
 func TestMailLoop(t *testing.T) {
-	p := planner{cfg: parse(t, oneRoute), localID: func() string { return "L" }}
+	p := planner{cfg: parse(t, oneRoute), newLocalID: func() string { return "L" }}
 	env := &smtpd.Envelope{QueueID: "Q", From: "a@example.com", Rcpt: []string{"a@example.com"}}
 	for hops, refused := range map[int]bool{50: false, 51: true} {
 		raw := strings.Repeat("Received: from a by b\r\n", hops) + "Subject: x\r\n\r\nx\r\n"
@@ -74,7 +74,7 @@ func TestMailLoop(t *testing.T) {
 }
 
 func TestMaxBody(t *testing.T) {
-	p := planner{cfg: parse(t, strings.Replace(oneRoute, `"${KEY}"`, `"${KEY}", max_body: 1KB`, 1)), localID: func() string { return "L" }}
+	p := planner{cfg: parse(t, strings.Replace(oneRoute, `"${KEY}"`, `"${KEY}", max_body: 1KB`, 1)), newLocalID: func() string { return "L" }}
 	env := &smtpd.Envelope{QueueID: "Q", From: "a@example.com", Rcpt: []string{"a@example.com"}}
 	_, err := p.plan(env, []byte("Subject: x\r\n\r\n"+strings.Repeat("word ", 300)+"\r\n"))
 	if !errors.Is(err, errTooLarge) || !strings.Contains(err.Error(), "teams.shop.max_body") {
@@ -114,9 +114,9 @@ func TestQueueIDsSortByTime(t *testing.T) {
 
 // A key of the application stands for one message of a scope, and never for the
 // content of another.
-func TestKeyed(t *testing.T) {
-	key := keyed("shop/202", "17")
-	if key == keyed("shop/203", "17") || key == keyed("shop/202", "18") || key == keyed("shop/20", "217") {
+func TestKeyFingerprint(t *testing.T) {
+	key := keyFingerprint("shop/202", "17")
+	if key == keyFingerprint("shop/203", "17") || key == keyFingerprint("shop/202", "18") || key == keyFingerprint("shop/20", "217") {
 		t.Error("different keys, or scopes, stand for one message")
 	}
 	if key == fingerprint("shop/202", "17", nil, nil) {

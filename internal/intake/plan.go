@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"heyrelay/internal/config"
@@ -16,231 +15,206 @@ import (
 	"heyrelay/threading"
 )
 
-// maxReceived is how many hops a message may have made before it is taken to go
-// round in circles (RFC 5321, section 6.3).
+// maxReceived is how many hops a message may have made before it counts as looping
+// (RFC 5321, section 6.3).
 const maxReceived = 50
 
 // Plan is what a message would become: what is stored, and why.
 type Plan struct {
-	Message *spool.Message
-	Lookups [][]threading.Lookup // for each request, the keys under which its conversation is looked up
-	Blind   []bool               // for each request, whether no header names its recipient
-	Urgency string               // what decided the priority of all requests
-	Told    told                 // what its application said and is obeyed
-	Warned  []mimeconv.Warning
-	Answer  time.Duration // how long the client's answer waits for the API's; 0: not at all
+	Message        *spool.Message
+	Lookups        [][]threading.Lookup // of each request: where its conversation is looked up, best first
+	Blind          []bool               // of each request: whether its recipient is in neither To nor Cc
+	PriorityReason string               // what decided the priority of all requests
+	Warnings       []mimeconv.Warning
+	Timeout        time.Duration // how long the reply waits for the outcome; 0: it does not
+
+	control controlHeaders
 }
 
-// planner makes plans. It is pure but for the ids that it draws.
+// planner makes plans. It is pure, except for the ids it draws.
 type planner struct {
-	cfg     *config.Config
-	localID func() string
+	cfg        *config.Config
+	newLocalID func() string
 }
 
-// plan reads a message and decides everything about it that can be decided
-// without the spool. Its errors are refusals.
+// submission is a message, and the rules that apply to it.
+type submission struct {
+	env     *smtpd.Envelope
+	header  mimeconv.Header
+	route   config.Route
+	team    config.Team
+	control controlHeaders
+}
+
+// plan reads a message and decides everything that does not depend on the spool. Its
+// errors are refusals.
 func (p planner) plan(env *smtpd.Envelope, raw []byte) (*Plan, error) {
-	h, err := mimeconv.ReadHeader(raw)
+	s, err := p.read(env, raw)
 	if err != nil {
 		return nil, err
 	}
-	if err := p.loops(h); err != nil {
-		return nil, err
-	}
-	route, err := p.route(env, h)
+	audiences, rcpt, err := s.audiences()
 	if err != nil {
 		return nil, err
 	}
-	t, err := obey(route, h)
+	body, err := s.convert(raw)
 	if err != nil {
 		return nil, err
 	}
-	team := p.cfg.Teams[route.Team]
-	audiences, rcpt, err := p.audiences(route, team, env, h)
-	if err != nil {
-		return nil, err
+	plan := &Plan{Message: p.message(s, body, raw), Warnings: body.Warnings, control: s.control}
+	if s.route.AnswerAfter == config.AnswerSent {
+		plan.Timeout = s.route.AnswerTimeout.Std()
+		plan.Message.ReportsAfter = env.Received.Add(plan.Timeout + p.cfg.Limits.Reply.Std())
 	}
-	if t.convoID != 0 && audiences[0].Blind {
-		return nil, fmt.Errorf("%w: %sConvo-Id is for the recipients in To and Cc, which name none", errControl, control)
-	}
-	body, err := mimeconv.Convert(raw, mimeconv.Options{
-		Attachments:  mimeconv.Policy(route.Attachments),
-		InlineImages: mimeconv.Policy(route.InlineImages),
-		Title:        t.title,
-	})
-	if err != nil {
-		return nil, err
-	}
-	if n := len(body.HTML) + len(body.Text); int64(n) > int64(team.MaxBody) {
-		return nil, fmt.Errorf("%w: text and raw_text have %d bytes, teams.%s.max_body allows %d", errTooLarge, n, route.Team, team.MaxBody)
-	}
-	m := &spool.Message{
-		QueueID: env.QueueID, Accepted: env.Received, Client: client(env), Sender: env.From,
-		Route: route.Name, Team: route.Team, Inbox: route.Inbox,
-		Title: body.Title, BaseSubject: threading.BaseSubject(cmp.Or(t.title, h.Subject)),
-		HTML: body.HTML, SubjectOffset: body.Start, Text: body.Text, Raw: slices.Concat(env.Trace(p.cfg.Hostname), raw),
-		Warnings: encode(body.Warnings), AutoReplied: h.AutoReplied, EnvelopeID: env.EnvelopeID, Return: env.Return,
-	}
-	plan := &Plan{Message: m, Warned: body.Warnings}
-	if route.AnswerAfter == config.AnswerSent {
-		plan.Answer = route.AnswerTimeout.Std()
-		m.ReportsAfter = env.Received.Add(plan.Answer + p.cfg.Limits.Reply.Std())
-	}
-	p.requests(plan, route, h, t, audiences)
-	asked(plan, route, env)
-	m.DuplicateSince, m.WeakFingerprint = window(env.Received, h, t.key != "", p.cfg.Delivery.Dedupe.Std())
-	if m.Fingerprint = fingerprint(scope(route), env.From, rcpt, raw); t.key != "" {
-		m.Fingerprint, m.ContentDigest = keyed(scope(route), t.key), digest(m)
-	}
+	p.addRequests(plan, s, audiences)
+	addDSN(plan.Message.Requests, s)
+	p.identify(plan.Message, s, rcpt, raw)
 	return plan, nil
 }
 
-// loops is the error of a message that goes round in circles: it has come here
-// before, or has come a long way. Another relay of this software is no circle.
-func (p planner) loops(h mimeconv.Header) error {
+// read reads the header and finds what applies to the message.
+func (p planner) read(env *smtpd.Envelope, raw []byte) (submission, error) {
+	h, err := mimeconv.ReadHeader(raw)
+	if err != nil {
+		return submission{}, err
+	}
+	if err := p.checkLoop(h); err != nil {
+		return submission{}, err
+	}
+	route, err := p.route(env, h)
+	if err != nil {
+		return submission{}, err
+	}
+	control, err := parseControl(route, h)
+	if err != nil {
+		return submission{}, err
+	}
+	return submission{env: env, header: h, route: route, team: p.cfg.Teams[route.Team], control: control}, nil
+}
+
+// checkLoop returns an error for a message that was here before or has made too many
+// hops. Received fields of another heyrelay are no loop.
+func (p planner) checkLoop(h mimeconv.Header) error {
 	if n := len(h.Received); n > maxReceived {
 		return fmt.Errorf("%w: %d Received fields", errLoop, n)
 	}
 	for _, r := range h.Received {
 		if smtpd.Traced(r, p.cfg.Hostname) {
-			return fmt.Errorf("%w: a Received field says that %s had it already", errLoop, p.cfg.Hostname)
+			return fmt.Errorf("%w: %s has received this message before", errLoop, p.cfg.Hostname)
 		}
 	}
 	return nil
 }
 
-// audiences says who gets the message, and who with whom.
-func (p planner) audiences(route config.Route, team config.Team, env *smtpd.Envelope, h mimeconv.Header) ([]threading.Audience, []string, error) {
-	rcpt, to, cc := env.Rcpt, addrs(h.To), addrs(h.Cc)
-	if route.Recipients == config.RecipientsHeaders {
-		rcpt = fromHeaders(env.Rcpt, route.RelayMailbox, to, cc, addrs(h.Bcc))
-		if len(rcpt) == 0 {
-			return nil, nil, fmt.Errorf("%w: To, Cc and Bcc name nobody, and the envelope only %s", errNobody, route.RelayMailbox)
-		}
-		for _, r := range rcpt {
-			if err := smtpd.CheckAddress(r, true); err != nil {
-				return nil, nil, fmt.Errorf("%w: %q: %w", errNobody, r, err)
-			}
-		}
+// convert makes the bodies that go to the API.
+func (s submission) convert(raw []byte) (mimeconv.Message, error) {
+	body, err := mimeconv.Convert(raw, mimeconv.Options{
+		Attachments:  mimeconv.Policy(s.route.Attachments),
+		InlineImages: mimeconv.Policy(s.route.InlineImages),
+		Title:        s.control.title,
+	})
+	if err != nil {
+		return body, err
 	}
-	for _, block := range h.Resent { // newest first (RFC 5322, section 3.6.6)
-		if rto, rcc := addrs(block.To), addrs(block.Cc); threading.Intersects(rcpt, append(rto, rcc...)) {
-			to, cc = rto, rcc
-			break
-		}
+	size, limit := int64(len(body.HTML)+len(body.Text)), int64(s.team.MaxBody)
+	if size > limit {
+		return body, fmt.Errorf("%w: text and raw_text have %d bytes, the limit is %d (teams.%s.max_body)",
+			errTooLarge, size, limit, s.route.Team)
 	}
-	rcpt = threading.Without(rcpt, route.OwnAddresses.Match)
-	for _, r := range rcpt {
-		if len(route.OnlyRecipients) > 0 && !route.OnlyRecipients.Match(r) {
-			return nil, nil, fmt.Errorf("%w: %s is none of only_recipients of route %s", errRecipient, r, route.Name)
-		}
-	}
-	all := threading.Split(rcpt, to, cc)
-	for _, a := range all {
-		if a.Blind && route.BCC == config.BCCReject {
-			return nil, nil, fmt.Errorf("%w: %s stands in no To or Cc, and route %s has bcc: reject", errBlind, a.To[0], route.Name)
-		}
-		if n := len(a.To) + len(a.Cc); n > team.MaxTargets {
-			return nil, nil, fmt.Errorf("%w: %d in To and Cc, teams.%s.max_targets allows %d", errTooMany, n, route.Team, team.MaxTargets)
-		}
-	}
-	return all, rcpt, nil
+	return body, nil
 }
 
-// requests adds one request for each audience.
-func (p planner) requests(plan *Plan, route config.Route, h mimeconv.Header, t told, audiences []threading.Audience) {
-	headers := threading.ThreadHeaders{Own: h.Own, InReplyTo: h.InReplyTo, References: h.References}
-	if by := route.ThreadBySubject; by.Regexp != nil {
-		if m := by.FindStringSubmatch(h.Subject); m != nil {
-			headers.Subject = m[1]
-		}
+// message returns what is stored of a message, without its requests.
+func (p planner) message(s submission, body mimeconv.Message, raw []byte) *spool.Message {
+	return &spool.Message{
+		QueueID:       s.env.QueueID,
+		Accepted:      s.env.Received,
+		Client:        client(s.env),
+		Sender:        s.env.From,
+		Route:         s.route.Name,
+		Team:          s.route.Team,
+		Inbox:         s.route.Inbox,
+		Title:         body.Title,
+		BaseSubject:   threading.BaseSubject(cmp.Or(s.control.title, s.header.Subject)),
+		HTML:          body.HTML,
+		SubjectOffset: body.Start,
+		Text:          body.Text,
+		Raw:           slices.Concat(s.env.Trace(p.cfg.Hostname), raw),
+		Warnings:      encodeWarnings(body.Warnings),
+		AutoReplied:   s.header.AutoReplied,
+		EnvelopeID:    s.env.EnvelopeID,
+		Return:        s.env.Return,
 	}
-	var priority spool.Priority
-	priority, plan.Urgency = urgency(route, h, t)
-	plan.Told = t
+}
+
+// addRequests adds one request for each audience.
+func (p planner) addRequests(plan *Plan, s submission, audiences []threading.Audience) {
+	headers := s.threadHeaders()
+	urgency, reason := priority(s.route, s.header, s.control)
+	plan.PriorityReason = reason
 	for _, a := range audiences {
-		lookups, own, cited := headers.Keys(scope(route), a)
-		var convoID int64
-		if !a.Blind {
-			convoID = t.convoID
-		}
-		if route.Join == config.JoinNever || t.anew || convoID != 0 {
-			lookups = nil
-		}
-		plan.Lookups = append(plan.Lookups, lookups)
-		plan.Blind = append(plan.Blind, a.Blind)
+		lookups, own, cited := headers.Keys(scope(s.route), a)
 		r := spool.Request{
-			LocalID: p.localID(), To: a.To, Cc: a.Cc, Participants: a.Participants,
-			Priority: priority, Subject: subjectLines[route.ReplySubject],
-			ConvoID: convoID, Own: keys(own), Cited: keys(cited),
+			LocalID:      p.newLocalID(),
+			To:           a.To,
+			Cc:           a.Cc,
+			Participants: a.Participants,
+			Priority:     urgency,
+			Subject:      subjectLines[s.route.ReplySubject],
+			Own:          keys(own),
+			Cited:        keys(cited),
+		}
+		if !a.Blind {
+			r.ConvoID = s.control.convoID
+		}
+		if s.route.Join == config.JoinNever || s.control.newConversation || r.ConvoID != 0 {
+			lookups = nil
 		}
 		for _, l := range lookups {
 			r.Lookup = append(r.Lookup, spool.Key(l.Key))
 			r.LookupNames = append(r.LookupNames, l.Field+": "+l.ID)
 		}
-		if convoID != 0 {
-			r.LookupNames = []string{fmt.Sprintf("X-Heymarket-Convo-Id: %d", convoID)}
+		if r.ConvoID != 0 {
+			r.LookupNames = []string{fmt.Sprintf("%sConvo-Id: %d", controlPrefix, r.ConvoID)}
 		}
+		plan.Lookups = append(plan.Lookups, lookups)
+		plan.Blind = append(plan.Blind, a.Blind)
 		plan.Message.Requests = append(plan.Message.Requests, r)
 	}
 }
 
-// asked says of each request what the client asked to be told about its recipients.
-// One that only a header names is asked about as the relay mailbox is (RFC 3461,
-// section 5.2.7.3, of aliases).
-func asked(plan *Plan, route config.Route, env *smtpd.Envelope) {
-	wishes, some := map[string]spool.DSN{}, false
-	for i, d := range env.DSN {
-		wishes[threading.Canonical(env.Rcpt[i])] = spool.DSN(d)
-		some = some || d.Notify != nil || d.Original != ""
+// threadHeaders returns the ids by which the message takes part in threading.
+func (s submission) threadHeaders() threading.ThreadHeaders {
+	t := threading.ThreadHeaders{Own: s.header.Own, InReplyTo: s.header.InReplyTo, References: s.header.References}
+	by := s.route.ThreadBySubject.Regexp
+	if by == nil {
+		return t
 	}
-	if !some {
+	if m := by.FindStringSubmatch(s.header.Subject); m != nil {
+		t.Subject = m[1]
+	}
+	return t
+}
+
+// identify sets what makes another message a duplicate of this one: the
+// application's key if it gave one, else the content.
+func (p planner) identify(m *spool.Message, s submission, rcpt []string, raw []byte) {
+	key, in := s.control.key, scope(s.route)
+	m.DuplicateSince, m.WeakFingerprint = duplicateWindow(s.env.Received, s.header, key != "", p.cfg.Delivery.Dedupe.Std())
+	if key == "" {
+		m.Fingerprint = fingerprint(in, s.env.From, rcpt, raw)
 		return
 	}
-	for i := range plan.Message.Requests {
-		r := &plan.Message.Requests[i]
-		for _, a := range slices.Concat(r.To, r.Cc) {
-			d, named := wishes[threading.Canonical(a)]
-			if !named {
-				d.Notify = wishes[threading.Canonical(route.RelayMailbox)].Notify
-			}
-			r.DSN = append(r.DSN, d)
-		}
-	}
+	m.Fingerprint = keyFingerprint(in, key)
+	m.ContentDigest = contentDigest(m)
 }
 
-var priorities = map[string]spool.Priority{
-	config.PriorityHigh: spool.High, config.PriorityNormal: spool.Normal, config.PriorityBulk: spool.Bulk,
-}
-
-var subjectLines = map[string]spool.SubjectLine{
-	config.SubjectChanged: spool.SubjectChanged, config.SubjectAlways: spool.SubjectAlways, config.SubjectNever: spool.SubjectNever,
-}
-
-// scope is the space within which ids are known: threads never cross inboxes.
-func scope(r config.Route) string { return fmt.Sprintf("%s/%d", r.Team, r.Inbox) }
-
-// fromHeaders is who gets a message whose envelope holds one relay mailbox: all
-// that the header names, and whoever else stands in the envelope.
-func fromHeaders(envelope []string, mailbox string, lists ...[]string) []string {
-	var all []string
-	for _, l := range lists {
-		all = append(all, l...)
-	}
-	for _, r := range envelope {
-		if threading.Canonical(r) != threading.Canonical(mailbox) {
-			all = append(all, r)
-		}
-	}
-	return all
-}
-
-// window says since when an equal message is the application's own retry, and
-// whether only if the client broke off. A Message-ID with a plausible Date tells
-// messages apart for days, and so does a key of the application; some devices send
-// a constant Message-ID and a dead clock; without a Message-ID two equal alarms in
-// a row are two.
-func window(now time.Time, h mimeconv.Header, keyed bool, longest time.Duration) (since time.Time, weak bool) {
+// duplicateWindow returns since when an equal message counts as the application's
+// own retry, and whether only if the client did not receive its 250. A Message-ID
+// with a plausible Date tells messages apart for days, and so does a key of the
+// application. Some devices send a constant Message-ID and have a dead clock; without
+// a Message-ID two equal alarms in a row are two messages.
+func duplicateWindow(now time.Time, h mimeconv.Header, keyed bool, longest time.Duration) (since time.Time, weak bool) {
 	const short, plausible = 10 * time.Minute, 7 * 24 * time.Hour
 	if longest == 0 {
 		return time.Time{}, false
@@ -251,7 +225,22 @@ func window(now time.Time, h mimeconv.Header, keyed bool, longest time.Duration)
 	return now.Add(-min(short, longest)), !h.HasMessageID
 }
 
-// client is who handed the message over, for people.
+var priorities = map[string]spool.Priority{
+	config.PriorityHigh:   spool.High,
+	config.PriorityNormal: spool.Normal,
+	config.PriorityBulk:   spool.Bulk,
+}
+
+var subjectLines = map[string]spool.SubjectLine{
+	config.SubjectChanged: spool.SubjectChanged,
+	config.SubjectAlways:  spool.SubjectAlways,
+	config.SubjectNever:   spool.SubjectNever,
+}
+
+// scope is the space in which message ids are known: threads never cross inboxes.
+func scope(r config.Route) string { return fmt.Sprintf("%s/%d", r.Team, r.Inbox) }
+
+// client names who submitted the message: the user, or the address.
 func client(env *smtpd.Envelope) string {
 	if env.User != "" {
 		return env.User
@@ -266,14 +255,6 @@ func clientName(a netip.Addr) string {
 	return a.String()
 }
 
-func addrs(list []mimeconv.Address) []string {
-	var all []string
-	for _, a := range list {
-		all = append(all, strings.TrimSpace(a.Addr))
-	}
-	return all
-}
-
 func keys(in []threading.Key) []spool.Key {
 	var out []spool.Key
 	for _, k := range in {
@@ -282,7 +263,7 @@ func keys(in []threading.Key) []spool.Key {
 	return out
 }
 
-func encode(w []mimeconv.Warning) []byte {
+func encodeWarnings(w []mimeconv.Warning) []byte {
 	if len(w) == 0 {
 		return nil
 	}

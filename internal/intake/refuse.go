@@ -2,33 +2,39 @@ package intake
 
 import (
 	"errors"
-	"strings"
 
 	"heyrelay/internal/spool"
 	"heyrelay/mimeconv"
 	"heyrelay/smtpd"
 )
 
-// Why a message is refused. The error that wraps one of these says for whom and
-// what to do, and is told to the client.
+// Reasons to refuse a message. The error that wraps one of these adds the details
+// and what to do, and is shown to the client.
 var (
 	errNoRoute   = errors.New("no route for this message")
 	errNobody    = errors.New("no valid recipients")
 	errRecipient = errors.New("recipient not allowed")
-	errBlind     = errors.New("blind recipients are not allowed")
+	errBlind     = errors.New("blind recipients not allowed")
 	errTooMany   = errors.New("too many visible recipients")
 	errTooLarge  = errors.New("message too large for the API")
 	errLoop      = errors.New("mail loop")
-	errControl   = errors.New("header not understood")
+	errControl   = errors.New("invalid header")
 )
 
-// refusals is the one table from error to SMTP reply (RFC 5321, section 4.2;
-// RFC 3463). Where inner is set the error's own text stays in the log.
+const (
+	convoRefused = controlPrefix + "Convo-Id names a conversation with other participants or of another inbox"
+	keyRefused   = controlPrefix + "Idempotency-Key was already used for a message with other recipients, title or body; " +
+		"use a new key for each message"
+	noStorage = "Insufficient system storage"
+)
+
+// refusals maps errors to SMTP replies (RFC 5321, section 4.2; RFC 3463); the first
+// that matches counts. If text is set the client gets it instead of the error's.
 var refusals = []struct {
-	is       func(error) bool
+	matches  func(error) bool
 	code     int
 	enhanced string
-	inner    string
+	text     string
 }{
 	{wraps(errNoRoute), 550, "5.7.1", ""},
 	{wraps(errNobody), 554, "5.1.3", ""},
@@ -38,12 +44,12 @@ var refusals = []struct {
 	{wraps(errTooLarge), 552, "5.3.4", ""},
 	{wraps(errLoop), 554, "5.4.6", ""},
 	{wraps(errControl), 554, "5.6.0", ""},
-	{wraps(spool.ErrConvo), 554, "5.6.0", control + "Convo-Id names a conversation of other participants or of another inbox"},
-	{wraps(spool.ErrKey), 554, "5.6.0", control + "Idempotency-Key was given to a message with other recipients, title or body; give each message its own"},
+	{wraps(spool.ErrConvo), 554, "5.6.0", convoRefused},
+	{wraps(spool.ErrKey), 554, "5.6.0", keyRefused},
 	{conversion(mimeconv.ErrTooLarge), 552, "5.3.4", ""},
 	{conversion(), 554, "5.6.0", ""},
-	{wraps(spool.ErrFull), 452, "4.3.1", "Insufficient system storage"},
-	{wraps(spool.ErrReadOnly), 452, "4.3.1", "Insufficient system storage"},
+	{wraps(spool.ErrFull), 452, "4.3.1", noStorage},
+	{wraps(spool.ErrReadOnly), 452, "4.3.1", noStorage},
 	{wraps(spool.ErrClosed), 421, "4.3.2", "Shutting down, try again later"},
 }
 
@@ -51,7 +57,7 @@ func wraps(target error) func(error) bool {
 	return func(err error) bool { return errors.Is(err, target) }
 }
 
-// conversion matches errors of mimeconv of the kinds given, or of any.
+// conversion matches errors of mimeconv of the given kinds, or of any kind.
 func conversion(kinds ...mimeconv.ErrorKind) func(error) bool {
 	return func(err error) bool {
 		var e *mimeconv.Error
@@ -67,17 +73,18 @@ func conversion(kinds ...mimeconv.ErrorKind) func(error) bool {
 	}
 }
 
-// refuse is what the client is told about err. What is not in the table is ours
-// to mend: it is temporary, and its cause stays inside.
-func refuse(queueID string, err error) smtpd.Reply {
+// refusal returns the reply to a message that failed with err. An error that is not
+// in the table is a fault on this side: the reply is temporary and does not show it.
+func refusal(queueID string, err error) smtpd.Reply {
 	for _, r := range refusals {
-		if r.is(err) {
-			text := r.inner
-			if text == "" {
-				text = strings.Join(strings.Fields(err.Error()), " ")
-			}
-			return smtpd.Reply{Code: r.code, Enhanced: r.enhanced, Text: text + " (" + queueID + ")"}
+		if !r.matches(err) {
+			continue
 		}
+		text := r.text
+		if text == "" {
+			text = oneLine(err.Error())
+		}
+		return smtpd.Reply{Code: r.code, Enhanced: r.enhanced, Text: text + " (" + queueID + ")"}
 	}
-	return smtpd.Reply{Code: 451, Enhanced: "4.3.0", Text: "Internal trouble, try again later; ask the administrator for " + queueID}
+	return smtpd.Reply{Code: 451, Enhanced: "4.3.0", Text: "Internal error, try again later (" + queueID + ")"}
 }

@@ -8,7 +8,7 @@ import (
 	"heyrelay/smtpd"
 )
 
-// route is the first whose match holds: every key that it gives must match.
+// route returns the first route of which every match key matches.
 func (p planner) route(env *smtpd.Envelope, h mimeconv.Header) (config.Route, error) {
 	from := ""
 	if len(h.From) > 0 {
@@ -19,5 +19,6 @@ func (p planner) route(env *smtpd.Envelope, h mimeconv.Header) (config.Route, er
 			return r, nil
 		}
 	}
-	return config.Route{}, fmt.Errorf("%w: client %s, sender <%s>, From <%s>; add a route whose match fits", errNoRoute, client(env), env.From, from)
+	return config.Route{}, fmt.Errorf("%w: client %s, sender <%s>, From <%s>; add a route that matches",
+		errNoRoute, client(env), env.From, from)
 }

@@ -17,7 +17,7 @@ func TestStoredSource(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := planner{cfg: cfg, localID: func() string { return "id" }}
+	p := planner{cfg: cfg, newLocalID: func() string { return "id" }}
 	const raw = "Subject: Hello\r\n\r\nHi.\r\n"
 	plan := func(queueID string) *Plan {
 		env := &smtpd.Envelope{QueueID: queueID, Protocol: "ESMTPS", From: "app@app.test", Rcpt: []string{"bob@example.com"}, Received: time.Now()}

@@ -1,41 +1,104 @@
 package relay
 
 import (
-	"crypto/tls"
-	"errors"
 	"fmt"
-	"net"
-	"syscall"
+
+	"github.com/google/uuid"
 
 	"heyrelay/internal/config"
 	"heyrelay/internal/delivery"
-	"heyrelay/internal/events"
 	"heyrelay/internal/heymarket"
+	"heyrelay/internal/intake"
+	"heyrelay/internal/notify"
 	"heyrelay/smtpd"
 )
 
-// clients makes one API client for each team, all on one transport.
-func clients(cfg *config.Config, p Parts) (map[string]delivery.Team, error) {
-	teams := map[string]delivery.Team{}
+// build makes scheduler, intake and server.
+func (r *Relay) build(p Parts) error {
+	teams, err := teams(r.cfg, p)
+	if err != nil {
+		return err
+	}
+	newLocalID := func() string { return uuid.Must(uuid.NewRandomFromReader(p.Random)).String() }
+	r.scheduler = delivery.New(r.deliveryOptions(p, teams, newLocalID))
+	r.intake = intake.New(intake.Options{
+		Config:     r.cfg,
+		Store:      p.Store,
+		Sink:       r.sink,
+		Now:        p.Now,
+		NewLocalID: newLocalID,
+		Kick:       r.scheduler.Kick,
+		CanSend:    r.scheduler.Flows,
+		Publish:    r.publish,
+		Targets:    heymarket.Targets,
+	})
+	r.server = smtpd.New(smtpd.Options{
+		Hostname: r.cfg.Hostname,
+		Handler:  r.intake,
+		Users:    users(r.cfg),
+		Limits:   limits(r.cfg.Limits),
+		BareLF:   bareLF[r.cfg.BareLF],
+		DSN:      r.cfg.Bounces.Smarthost != "",
+		Now:      p.Now,
+		Log:      r.intake.RecordSession,
+		NewID:    func() string { return intake.QueueID(p.Now(), p.Random) },
+	})
+	return nil
+}
+
+func (r *Relay) deliveryOptions(p Parts, teams map[string]delivery.Team, newLocalID func() string) delivery.Options {
+	d := r.cfg.Delivery
+	return delivery.Options{
+		Store:         p.Store,
+		Teams:         teams,
+		Route:         routes(r.cfg),
+		Sink:          r.sink,
+		Now:           p.Now,
+		Jitter:        p.Jitter,
+		Timeout:       r.cfg.Heymarket.Timeout.Std(),
+		RetryInitial:  d.RetryInitial.Std(),
+		RetryMax:      d.RetryMax.Std(),
+		Expire:        d.Expire.Std(),
+		LanePatience:  d.LanePatience.Std(),
+		LocalIDMemory: d.LocalIDMemory.Std(),
+		HoldMax:       d.HoldMax.Std(),
+		NewLocalID:    newLocalID,
+		Grace:         grace,
+		Event:         notify.Encoder(r.cfg.Events.Kinds),
+		Reports:       r.cfg.Bounces.Smarthost != "",
+		DelayAfter:    r.cfg.Bounces.Delay.Std(),
+	}
+}
+
+// teams makes the API client of each team, all on one transport.
+func teams(cfg *config.Config, p Parts) (map[string]delivery.Team, error) {
+	all := map[string]delivery.Team{}
 	for name, t := range cfg.Teams {
 		c, err := Client(cfg, name, p)
 		if err != nil {
 			return nil, err
 		}
-		teams[name] = delivery.Team{
-			Client: c, Rate: int(t.Rate), Concurrency: t.Concurrency, FailUnqueued: t.QueuedFalse == config.QueuedFalseFail,
+		all[name] = delivery.Team{
+			Client:       c,
+			Rate:         int(t.Rate),
+			Concurrency:  t.Concurrency,
+			FailUnqueued: t.QueuedFalse == config.QueuedFalseFail,
 		}
 	}
-	return teams, nil
+	return all, nil
 }
 
 // Client makes the API client of one team.
 func Client(cfg *config.Config, team string, p Parts) (*heymarket.Client, error) {
-	p.defaults()
+	p.setDefaults()
 	t := cfg.Teams[team]
 	o := heymarket.Options{
-		BaseURL: cfg.Heymarket.BaseURL, Timeout: cfg.Heymarket.Timeout.Std(),
-		APIKey: t.APIKey.Reveal(), Transport: p.Transport, Now: p.Now, UserAgent: p.UserAgent,
+		BaseURL:   cfg.Heymarket.BaseURL,
+		Timeout:   cfg.Heymarket.Timeout.Std(),
+		APIKey:    t.APIKey.Reveal(),
+		Transport: p.Transport,
+		Now:       p.Now,
+		UserAgent: p.UserAgent,
 	}
 	for _, s := range t.Secrets {
 		o.Secrets = append(o.Secrets, heymarket.Secret{ID: s.ID, Key: s.Key.Reveal()})
@@ -47,7 +110,8 @@ func Client(cfg *config.Config, team string, p Parts) (*heymarket.Client, error)
 	return c, nil
 }
 
-// routes finds a route by its name at each attempt.
+// routes returns a function that finds a route by its name; it is called at each
+// attempt.
 func routes(cfg *config.Config) func(string) (delivery.Route, bool) {
 	all := map[string]delivery.Route{}
 	for _, r := range cfg.Routes {
@@ -61,11 +125,21 @@ func routes(cfg *config.Config) func(string) (delivery.Route, bool) {
 
 func limits(l config.Limits) smtpd.Limits {
 	return smtpd.Limits{
-		MessageSize: int64(l.MessageSize), Recipients: l.Recipients, InFlight: int64(l.InFlight),
-		Connections: l.Connections, ConnectionsPerAddress: l.ConnectionsPerAddress,
-		Greeting: l.Greeting.Std(), Command: l.Command.Std(), DataIdle: l.DataIdle.Std(), DataTotal: l.DataTotal.Std(),
-		MessagesPerMinute: l.MessagesPerMinute, RecipientsPerMinute: l.RecipientsPerMinute,
-		Reply: l.Reply.Std(), Errors: l.Errors, AuthFailures: l.AuthFailures, AuthBan: l.AuthBan.Std(),
+		MessageSize:           int64(l.MessageSize),
+		Recipients:            l.Recipients,
+		InFlight:              int64(l.InFlight),
+		Connections:           l.Connections,
+		ConnectionsPerAddress: l.ConnectionsPerAddress,
+		Greeting:              l.Greeting.Std(),
+		Command:               l.Command.Std(),
+		DataIdle:              l.DataIdle.Std(),
+		DataTotal:             l.DataTotal.Std(),
+		MessagesPerMinute:     l.MessagesPerMinute,
+		RecipientsPerMinute:   l.RecipientsPerMinute,
+		Reply:                 l.Reply.Std(),
+		Errors:                l.Errors,
+		AuthFailures:          l.AuthFailures,
+		AuthBan:               l.AuthBan.Std(),
 	}
 }
 
@@ -83,57 +157,3 @@ func users(cfg *config.Config) []smtpd.User {
 }
 
 var bareLF = map[string]smtpd.BareLF{config.BareLFRepair: smtpd.Repair, config.BareLFRefuse: smtpd.Refuse}
-
-// listen opens all listeners, or none.
-func (r *Relay) listen(open func(network, address string) (net.Listener, error)) error {
-	sockets := opener{open: open}
-	secure, err := r.tls()
-	if err != nil {
-		return err
-	}
-	for i, l := range r.cfg.Listeners {
-		opened, err := sockets.listen(l.Network())
-		if err != nil {
-			return errors.Join(fmt.Errorf("listeners[%d]: %w%s", i, err, hint(err)), r.Close())
-		}
-		listener := smtpd.Listener{Listener: opened, Name: fmt.Sprintf("listeners[%d]", i), Allow: l.Allow.Prefixes()}
-		if l.TLS != config.TLSNone {
-			listener.TLS, listener.Implicit = secure, l.TLS == config.TLSImplicit
-		}
-		r.listeners = append(r.listeners, listener)
-	}
-	return nil
-}
-
-// hint says what to do about a socket that does not open.
-func hint(err error) string {
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return "; choose another address or stop what uses it"
-	}
-	return ""
-}
-
-// tls is what listeners with TLS show their clients; nil where there is none.
-func (r *Relay) tls() (*tls.Config, error) {
-	t := r.cfg.TLS
-	if t.Certificate == "" {
-		return nil, nil
-	}
-	certificate, err := smtpd.LoadCertificate(t.Certificate, t.Key, func(err error) {
-		r.sink.Record(events.Event{Kind: events.Error, Time: r.now(), Reason: "the certificate was not renewed, the last one is served", Err: err})
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &tls.Config{GetCertificate: certificate.Get, MinVersion: t.Version(), CipherSuites: t.CipherSuites()}, nil
-}
-
-// Close closes the listeners of a Relay that is not run. Run closes them itself.
-func (r *Relay) Close() error {
-	var all error
-	for _, l := range r.listeners {
-		all = errors.Join(all, l.Close())
-	}
-	r.listeners = nil
-	return all
-}

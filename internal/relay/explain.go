@@ -14,21 +14,25 @@ import (
 type Explanation struct {
 	Requests []ExplainedRequest `json:"requests"`
 	Warnings []mimeconv.Warning `json:"warnings"`
-	Refused  string             `json:"refused,omitempty"` // the SMTP reply, where the message is refused
+	Refused  string             `json:"refused,omitempty"` // the SMTP reply if the message is refused
 }
 
-// ExplainedRequest is the body of one POST to /v1/email/send, as an opener unless
-// its application names a conversation, and why it is what it is.
+// ExplainedRequest is the body of one POST to /v1/email/send, and the reasons for
+// it. It is an opener, unless the application names a conversation.
 type ExplainedRequest struct {
 	heymarket.Email
 	Decision intake.Decision `json:"decision"`
 }
 
-// Explain says what the message would become, and sends and stores nothing. The
-// local_ids that it shows are made up.
+// Explain returns what a message would become, and sends and stores nothing. The
+// local_ids are random.
 func Explain(cfg *config.Config, env *smtpd.Envelope, raw []byte) Explanation {
 	plan := intake.Explain(cfg, env, raw)
-	e := Explanation{Requests: []ExplainedRequest{}, Warnings: append([]mimeconv.Warning{}, plan.Warnings...), Refused: plan.Refused}
+	e := Explanation{
+		Requests: []ExplainedRequest{},
+		Warnings: append([]mimeconv.Warning{}, plan.Warnings...),
+		Refused:  plan.Refused,
+	}
 	if plan.Refused != "" {
 		return e
 	}
@@ -36,9 +40,20 @@ func Explain(cfg *config.Config, env *smtpd.Envelope, raw []byte) Explanation {
 	route, _ := routes(cfg)(m.Route)
 	for i, r := range m.Requests {
 		task := spool.Task{
-			LocalID: r.LocalID, ConvoID: r.ConvoID, Inbox: m.Inbox, To: r.To, Cc: r.Cc, Title: m.Title, HTML: m.HTML, Text: m.Text, SubjectOffset: m.SubjectOffset,
+			LocalID:       r.LocalID,
+			ConvoID:       r.ConvoID,
+			Inbox:         m.Inbox,
+			To:            r.To,
+			Cc:            r.Cc,
+			Title:         m.Title,
+			HTML:          m.HTML,
+			Text:          m.Text,
+			SubjectOffset: m.SubjectOffset,
 		}
-		e.Requests = append(e.Requests, ExplainedRequest{Email: delivery.Email(task, route.Creator), Decision: plan.Decisions[i]})
+		e.Requests = append(e.Requests, ExplainedRequest{
+			Email:    delivery.Email(task, route.Creator),
+			Decision: plan.Decisions[i],
+		})
 	}
 	return e
 }

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,15 +10,67 @@ import (
 	"syscall"
 
 	"github.com/coreos/go-systemd/v22/activation"
+
+	"heyrelay/internal/config"
+	"heyrelay/smtpd"
 )
 
-// opener opens sockets: with open, or those that systemd has opened already.
-type opener struct {
-	open      func(network, address string) (net.Listener, error)
-	inherited map[string][]net.Listener // by FileDescriptorName=; nil until one is asked for
+// listen opens the listeners of the configuration.
+func (r *Relay) listen(open func(network, address string) (net.Listener, error)) error {
+	sockets := opener{open: open}
+	secure, err := r.tlsConfig()
+	if err != nil {
+		return err
+	}
+	for i, l := range r.cfg.Listeners {
+		opened, err := sockets.listen(l.Network())
+		if err != nil {
+			return fmt.Errorf("listeners[%d]: %w%s", i, err, hint(err))
+		}
+		listener := smtpd.Listener{Listener: opened, Name: fmt.Sprintf("listeners[%d]", i), Allow: l.Allow.Prefixes()}
+		if l.TLS != config.TLSNone {
+			listener.TLS = secure
+			listener.Implicit = l.TLS == config.TLSImplicit
+		}
+		r.listeners = append(r.listeners, listener)
+	}
+	return nil
 }
 
-// listen opens a socket as config.Listener.Network gives it.
+// hint says what to do about a socket that cannot be opened.
+func hint(err error) string {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return "; choose another address or stop the program that uses it"
+	}
+	return ""
+}
+
+// tlsConfig returns what listeners with TLS use; nil without a certificate.
+func (r *Relay) tlsConfig() (*tls.Config, error) {
+	t := r.cfg.TLS
+	if t.Certificate == "" {
+		return nil, nil
+	}
+	certificate, err := smtpd.LoadCertificate(t.Certificate, t.Key, func(err error) {
+		r.recordError("the changed certificate could not be loaded, the previous one remains in use", err)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Config{
+		GetCertificate: certificate.Get,
+		MinVersion:     t.Version(),
+		CipherSuites:   t.CipherSuites(),
+	}, nil
+}
+
+// opener opens sockets, or takes those that systemd has opened.
+type opener struct {
+	open      func(network, address string) (net.Listener, error)
+	inherited map[string][]net.Listener // by FileDescriptorName=; nil until the first is needed
+}
+
+// listen opens a socket; network and address are those of config.Listener.Network.
 func (o *opener) listen(network, address string) (net.Listener, error) {
 	switch network {
 	case "systemd":
@@ -39,14 +92,14 @@ func (o *opener) inherit(name string) (net.Listener, error) {
 	}
 	sockets := o.inherited[name]
 	if len(sockets) == 0 || sockets[0] == nil {
-		return nil, fmt.Errorf("systemd has given no socket with FileDescriptorName=%s", name)
+		return nil, fmt.Errorf("systemd passed no socket with FileDescriptorName=%s", name)
 	}
 	o.inherited[name] = sockets[1:]
 	return sockets[0], nil
 }
 
-// socket opens a unix socket, in the place of one that a process which was killed
-// has left. Who may connect is a matter of the rights on its folder.
+// socket opens a unix socket, and replaces one that a killed process left behind.
+// The permissions of its directory decide who may connect.
 func (o *opener) socket(path string) (net.Listener, error) {
 	if c, err := net.Dial("unix", path); err == nil {
 		_ = c.Close()

@@ -1,6 +1,6 @@
-// Package relay composes the whole out of a configuration and runs it: listeners,
-// intake, scheduler, notifier, and the housekeeping beside them. It is the only
-// glue; what becomes of one message is for internal/intake.
+// Package relay composes heyrelay out of a configuration and runs it: the SMTP
+// server, the intake, the scheduler of deliveries, the notifier, and housekeeping
+// (retention, backlog alerts).
 package relay
 
 import (
@@ -14,8 +14,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/uuid"
-
 	"heyrelay/internal/config"
 	"heyrelay/internal/delivery"
 	"heyrelay/internal/events"
@@ -26,70 +24,22 @@ import (
 	"heyrelay/smtpd"
 )
 
-// Parts are what a Relay is built on. Store and Sink are needed and stay the
-// caller's to close; the rest has defaults.
+// Parts are what a Relay is built on. Store, Sink and Random are required; Store and
+// Sink remain the caller's to close. The other fields have defaults.
 type Parts struct {
 	Store     spool.Store
 	Sink      events.Sink
-	Transport http.RoundTripper // heymarket.NewTransport()
-	Now       func() time.Time  // time.Now
-	Random    io.Reader         // for ids; must be good and safe for many goroutines; crypto/rand
-	Jitter    func() float64    // uniform in [0,1), for many goroutines; rand.Float64
+	Random    io.Reader         // for ids; cryptographically secure, safe for concurrent use
+	Transport http.RoundTripper // to the API; default heymarket.NewTransport()
+	Webhook   http.RoundTripper // to the webhook; default heymarket.NewTransport()
+	Now       func() time.Time  // default time.Now
+	Jitter    func() float64    // uniform in [0,1), safe for concurrent use; default rand.Float64
 	Listen    func(network, address string) (net.Listener, error)
-	Dial      func(ctx context.Context, network, address string) (net.Conn, error) // to the smarthost; net.Dialer's
-	Webhook   http.RoundTripper                                                    // for events; like Transport's default
+	Dial      func(ctx context.Context, network, address string) (net.Conn, error) // to the smarthost; default net.Dialer's
 	UserAgent string
 }
 
-// Relay is the running whole. Make one with New, then Run it.
-type Relay struct {
-	cfg       *config.Config
-	store     spool.Store
-	sink      events.Sink
-	now       func() time.Time
-	intake    *intake.Handler
-	scheduler *delivery.Scheduler
-	notifier  *notify.Notifier
-	server    *smtpd.Server
-	listeners []smtpd.Listener
-}
-
-// grace is how long sessions and calls under way may take to end on shutdown.
-const grace = 10 * time.Second
-
-// New builds the whole and opens the listeners, so that a port in use is an
-// error here. Nothing is served until Run.
-func New(cfg *config.Config, p Parts) (*Relay, error) {
-	p.defaults()
-	teams, err := clients(cfg, p)
-	if err != nil {
-		return nil, err
-	}
-	r := &Relay{cfg: cfg, store: p.Store, now: p.Now}
-	r.notifier = notifier(cfg, p, r.Addrs)
-	r.sink = events.Sinks{p.Sink, r.notifier}
-	newLocalID := func() string { return uuid.Must(uuid.NewRandomFromReader(p.Random)).String() }
-	r.scheduler = delivery.New(delivery.Options{
-		Store: p.Store, Teams: teams, Route: routes(cfg), Sink: r.sink, Now: p.Now, Jitter: p.Jitter,
-		Timeout:      cfg.Heymarket.Timeout.Std(),
-		RetryInitial: cfg.Delivery.RetryInitial.Std(), RetryMax: cfg.Delivery.RetryMax.Std(), Expire: cfg.Delivery.Expire.Std(),
-		LanePatience: cfg.Delivery.LanePatience.Std(), LocalIDMemory: cfg.Delivery.LocalIDMemory.Std(), HoldMax: cfg.Delivery.HoldMax.Std(), NewLocalID: newLocalID,
-		Grace: grace, Event: notify.Encoder(cfg.Events.Kinds),
-		Reports: cfg.Bounces.Smarthost != "", DelayAfter: cfg.Bounces.Delay.Std(),
-	})
-	r.intake = intake.New(intake.Options{
-		Config: cfg, Store: p.Store, Sink: r.sink, Now: p.Now, NewLocalID: newLocalID,
-		Kick: r.scheduler.Kick, Flows: r.scheduler.Flows, Announce: r.announce, Targets: heymarket.Targets,
-	})
-	r.server = smtpd.New(smtpd.Options{
-		Hostname: cfg.Hostname, Handler: r.intake, Users: users(cfg), Limits: limits(cfg.Limits), BareLF: bareLF[cfg.BareLF],
-		DSN: cfg.Bounces.Smarthost != "", Now: p.Now, Log: r.intake.Refused,
-		NewID: func() string { return intake.QueueID(p.Now(), p.Random) },
-	})
-	return r, r.listen(p.Listen)
-}
-
-func (p *Parts) defaults() {
+func (p *Parts) setDefaults() {
 	if p.Transport == nil {
 		p.Transport = heymarket.NewTransport()
 	}
@@ -107,20 +57,52 @@ func (p *Parts) defaults() {
 	}
 }
 
-// Run serves until ctx ends or a listener fails. Then no transaction begins any
-// more, those under way may end, calls of the API likewise, and all is written
-// down before it returns.
+// Relay is a configured heyrelay. Make one with New, then call Run, or else Close.
+type Relay struct {
+	cfg       *config.Config
+	store     spool.Store
+	sink      events.Sink
+	now       func() time.Time
+	intake    *intake.Handler
+	scheduler *delivery.Scheduler
+	notifier  *notify.Notifier
+	server    *smtpd.Server
+	listeners []smtpd.Listener
+}
+
+// grace is how long sessions and API calls may take to end on shutdown.
+const grace = 10 * time.Second
+
+// New builds a Relay and opens its listeners, so that a port in use is an error
+// here. Nothing is served before Run.
+func New(cfg *config.Config, p Parts) (*Relay, error) {
+	p.setDefaults()
+	r := &Relay{cfg: cfg, store: p.Store, now: p.Now}
+	r.notifier = newNotifier(cfg, p, r.Addrs)
+	r.sink = events.Sinks{p.Sink, r.notifier}
+	if err := r.build(p); err != nil {
+		return nil, err
+	}
+	if err := r.listen(p.Listen); err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	return r, nil
+}
+
+// Run serves until ctx ends or a listener fails. Then it begins no transaction,
+// lets running transactions and API calls end, and returns once all results are
+// stored.
 func (r *Relay) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	delivering, delivered := context.WithCancel(context.WithoutCancel(ctx))
-	defer delivered()
+	delivering, stopDelivery := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopDelivery()
 
 	var serving, scheduling sync.WaitGroup
 	scheduling.Go(func() { r.scheduler.Run(delivering) })
 	serving.Go(func() { r.notifier.Run(ctx) })
-	serving.Go(func() { r.sweep(ctx) })
-	serving.Go(func() { r.watch(ctx) })
+	serving.Go(func() { r.prune(ctx) })
+	serving.Go(func() { r.monitorBacklog(ctx) })
 	failures := make(chan error, len(r.listeners))
 	for _, l := range r.listeners {
 		serving.Go(func() {
@@ -133,12 +115,12 @@ func (r *Relay) Run(ctx context.Context) error {
 	}
 	<-ctx.Done()
 
-	r.sink.Record(events.Event{Kind: events.Stopping, Time: r.now(), Reason: "no new messages; what is under way may end"})
+	r.sink.Record(events.Event{Kind: events.Stopping, Time: r.now(), Reason: "waiting for running transactions"})
 	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()
 	err := r.server.Shutdown(limited)
 	serving.Wait()
-	delivered()
+	stopDelivery()
 	scheduling.Wait()
 	close(failures)
 	for f := range failures {
@@ -147,7 +129,17 @@ func (r *Relay) Run(ctx context.Context) error {
 	return err
 }
 
-// Addrs are the listeners' addresses, in the order of the configuration.
+// Close closes the listeners of a Relay that is not run; Run closes them itself.
+func (r *Relay) Close() error {
+	var all error
+	for _, l := range r.listeners {
+		all = errors.Join(all, l.Close())
+	}
+	r.listeners = nil
+	return all
+}
+
+// Addrs returns the addresses of the listeners, in the order of the configuration.
 func (r *Relay) Addrs() []net.Addr {
 	var all []net.Addr
 	for _, l := range r.listeners {
@@ -156,7 +148,12 @@ func (r *Relay) Addrs() []net.Addr {
 	return all
 }
 
-// Handle hands over a message as the SMTP server does.
+// Handle submits a message as the SMTP server does.
 func (r *Relay) Handle(ctx context.Context, env *smtpd.Envelope, raw []byte) smtpd.Reply {
 	return r.intake.Handle(ctx, env, raw)
+}
+
+// recordError records an error of heyrelay itself or its host.
+func (r *Relay) recordError(reason string, err error) {
+	r.sink.Record(events.Event{Kind: events.Error, Time: r.now(), Reason: reason, Err: err})
 }

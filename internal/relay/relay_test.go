@@ -119,7 +119,7 @@ func TestRetention(t *testing.T) {
 			ctx, cancel := context.WithCancel(ctx)
 			var running sync.WaitGroup
 			running.Go(func() { g.scheduler.Run(ctx) })
-			running.Go(func() { g.sweep(ctx) })
+			running.Go(func() { g.prune(ctx) })
 			return func() { cancel(); running.Wait() }
 		}
 		stop := run()

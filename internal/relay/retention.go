@@ -5,22 +5,20 @@ import (
 	"fmt"
 	"time"
 
-	"heyrelay/internal/events"
 	"heyrelay/internal/spool"
 )
 
 const (
-	sweepEvery = 10 * time.Minute
-	sweepStep  = 200                   // messages in one transaction: accepting waits for no more
-	sweepTrust = 24 * time.Hour        // at most, after the clock was set ahead: until then somebody can set it right
-	sweepPause = 20 * time.Millisecond // between two, for everybody else
+	pruneInterval = 10 * time.Minute
+	pruneStep     = 200                   // messages in one transaction, so that accepting is not delayed
+	prunePause    = 20 * time.Millisecond // between two transactions, for other users of the spool
+	pruneDistrust = 24 * time.Hour        // longest pause after the clock was set ahead, so that it can be corrected
 )
 
-// sweep takes out of the spool what need not be kept any more, until ctx ends.
-func (r *Relay) sweep(ctx context.Context) {
-	keeps := r.cfg.Retention
-	keep := spool.Retention{Content: keeps.Content.Std(), Sent: keeps.Sent.Std(), Failed: keeps.Failed.Std(), Threads: keeps.Threads.Std(), Repeats: r.cfg.Delivery.Dedupe.Std()}
-	clock, wait := spool.NewClock(r.now), time.NewTimer(sweepEvery)
+// prune deletes from the spool what need not be kept any longer, until ctx ends.
+func (r *Relay) prune(ctx context.Context) {
+	clock := spool.NewClock(r.now)
+	wait := time.NewTimer(pruneInterval)
 	defer wait.Stop()
 	for {
 		select {
@@ -29,20 +27,35 @@ func (r *Relay) sweep(ctx context.Context) {
 		case <-wait.C:
 		}
 		if jump := clock.Changed(); jump > 0 {
-			trust := min(jump, sweepTrust) // of a machine that slept at night the day is enough
-			r.sink.Record(events.Event{Kind: events.Error, Time: r.now(), Reason: fmt.Sprintf(
-				"the clock was set ahead by %v: nothing is taken out of the spool for %v; set it right by then if it is wrong", jump.Round(time.Second), trust.Round(time.Second))})
-			wait.Reset(trust)
+			pause := min(jump, pruneDistrust) // for a machine that slept a night this is enough
+			r.recordError(fmt.Sprintf("the clock was set ahead by %v: nothing is deleted from the spool for %v; correct the clock by then if it is wrong",
+				jump.Round(time.Second), pause.Round(time.Second)), nil)
+			wait.Reset(pause)
 			continue
 		}
-		n, err := r.store.Prune(ctx, r.now(), keep, sweepStep)
-		if err != nil && ctx.Err() == nil {
-			r.sink.Record(events.Event{Kind: events.Error, Time: r.now(), Reason: "what need not be kept any more could not be taken out of the spool, this is tried again", Err: err})
-		}
-		if err == nil && n > 0 {
-			wait.Reset(sweepPause)
-			continue
-		}
-		wait.Reset(sweepEvery)
+		wait.Reset(r.pruneOnce(ctx))
+	}
+}
+
+// pruneOnce deletes one step, and returns the pause before the next.
+func (r *Relay) pruneOnce(ctx context.Context) time.Duration {
+	n, err := r.store.Prune(ctx, r.now(), r.retention(), pruneStep)
+	switch {
+	case err != nil && ctx.Err() == nil:
+		r.recordError("expired messages could not be deleted from the spool, this is tried again", err)
+	case err == nil && n > 0:
+		return prunePause
+	}
+	return pruneInterval
+}
+
+func (r *Relay) retention() spool.Retention {
+	keep := r.cfg.Retention
+	return spool.Retention{
+		Content: keep.Content.Std(),
+		Sent:    keep.Sent.Std(),
+		Failed:  keep.Failed.Std(),
+		Threads: keep.Threads.Std(),
+		Repeats: r.cfg.Delivery.Dedupe.Std(),
 	}
 }

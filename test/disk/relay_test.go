@@ -211,7 +211,7 @@ func TestDamaged(t *testing.T) {
 	r.spoil(t, "link")
 	r.start(t)
 	r.sends(t, 1, 451)
-	r.Await("refused.*Internal trouble.*the spool is damaged: .*what to do: stop heyrelay")
+	r.Await("refused.*Internal error.*the spool is damaged: .*what to do: stop heyrelay")
 	arrived(t, r.serveAPI(t, sandbox.Options{}), 1)
 	if code := r.Stop(); code != 0 {
 		t.Errorf("stopped with exit code %d", code)

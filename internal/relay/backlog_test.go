@@ -29,7 +29,7 @@ events: {url: "https://ops.example.com", secret: "${HOOK}", kinds: [backlog, old
 
 // When more waits than the operator wants, or for longer, the log says so once and
 // the webhook is to be told.
-func TestWatch(t *testing.T) {
+func TestBacklogAlerts(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		store, err := sqlite.Open(t.Context(), filepath.Join(dir, "spool.db"), sqlite.Options{})
@@ -45,7 +45,7 @@ func TestWatch(t *testing.T) {
 		}
 		ctx, stop := context.WithCancel(t.Context())
 		var running sync.WaitGroup
-		running.Go(func() { g.watch(ctx) })
+		running.Go(func() { g.monitorBacklog(ctx) })
 		began := time.Now()
 		for i := range 3 {
 			env := &smtpd.Envelope{QueueID: fmt.Sprint("Q", i), From: "app@example.com", Rcpt: []string{fmt.Sprintf("a%d@example.com", i)}, Received: time.Now()}

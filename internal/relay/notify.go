@@ -10,9 +10,9 @@ import (
 	"heyrelay/internal/smarthost"
 )
 
-// notifier tells senders and the operator's webhook, so far as each is configured.
-// own are the addresses at which reports would come back as mail.
-func notifier(cfg *config.Config, p Parts, own func() []net.Addr) *notify.Notifier {
+// newNotifier makes the notifier of senders and of the webhook, as far as each is
+// configured. own returns the addresses at which reports would come back as mail.
+func newNotifier(cfg *config.Config, p Parts, own func() []net.Addr) *notify.Notifier {
 	o := notify.Options{Store: p.Store, Sink: p.Sink, Now: p.Now, Jitter: p.Jitter, Grace: grace}
 	if address, implicit, ok := cfg.Bounces.Server(); ok {
 		o.Mailer = &notify.Mailer{
@@ -30,17 +30,22 @@ func notifier(cfg *config.Config, p Parts, own func() []net.Addr) *notify.Notifi
 	}
 	if key, ok := cfg.Events.Key(); ok && cfg.Events.URL != "" {
 		o.Webhook = &notify.Webhook{
-			URL: cfg.Events.URL, Key: key, UserAgent: p.UserAgent, Hostname: cfg.Hostname, Now: p.Now, Transport: p.Webhook,
+			URL:       cfg.Events.URL,
+			Key:       key,
+			UserAgent: p.UserAgent,
+			Hostname:  cfg.Hostname,
+			Now:       p.Now,
+			Transport: p.Webhook,
 		}
 	}
 	return notify.New(o)
 }
 
-// announce says what happened, and makes a notice of it.
-func (r *Relay) announce(ctx context.Context, e events.Event) {
+// publish records an event and stores its notice, if the webhook wants it.
+func (r *Relay) publish(ctx context.Context, e events.Event) {
 	if n := notify.Encoder(r.cfg.Events.Kinds)(e); n != nil {
 		if err := r.store.AddEvent(ctx, e.Time, n); err != nil {
-			r.sink.Record(events.Event{Kind: events.Error, Time: e.Time, QueueID: e.QueueID, Reason: "an event could not be stored for the webhook", Err: err})
+			r.recordError("an event for the webhook could not be stored: "+string(e.Kind), err)
 		}
 	}
 	r.sink.Record(e)

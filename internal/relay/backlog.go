@@ -1,0 +1,34 @@
+package relay
+
+import (
+	"context"
+	"time"
+
+	"heyrelay/internal/notify"
+)
+
+// backlogInterval is how often the backlog is checked.
+const backlogInterval = time.Minute
+
+// monitorBacklog publishes an event when too many requests are pending, or one for
+// too long, until ctx ends.
+func (r *Relay) monitorBacklog(ctx context.Context) {
+	limits := notify.Watch{Backlog: r.cfg.Events.Backlog, Oldest: r.cfg.Events.Oldest.Std()}
+	tick := time.NewTicker(backlogInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		pending, oldest, err := r.store.Backlog(ctx)
+		if err != nil {
+			r.recordError("the backlog could not be read", err)
+			continue
+		}
+		for _, e := range limits.Look(r.now(), pending, oldest) {
+			r.publish(ctx, e)
+		}
+	}
+}
