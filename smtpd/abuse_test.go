@@ -23,10 +23,9 @@ import (
 
 var abuse = flag.Bool("abuse", false, "run TestAbuse at full size")
 
-// TestAbuse has honest clients beside connections that idle, connections that send a
-// byte a second, and logins with wrong passwords: a message of theirs takes less than
-// a second, and nothing is left over. With -abuse the crowd is as large as the limit
-// of open files lets it be.
+// TestAbuse runs honest clients beside idle connections, connections that send a byte a
+// second, and logins with wrong passwords: an honest message takes less than a second, and
+// nothing is leaked. With -abuse the numbers are as high as the limit of open files allows.
 func TestAbuse(t *testing.T) {
 	idle, slow, logins, lasting := 200, 50, 100, 2*time.Second
 	if *abuse {
@@ -77,7 +76,8 @@ func TestAbuse(t *testing.T) {
 
 	slices.Sort(took)
 	p99 := took[len(took)*99/100]
-	t.Logf("%d honest messages, median %v, p99 %v, slowest %v; %d wrong logins", len(took), took[len(took)/2], p99, took[len(took)-1], tried.Load())
+	t.Logf("%d honest messages, median %v, p99 %v, slowest %v; %d wrong logins",
+		len(took), took[len(took)/2], p99, took[len(took)-1], tried.Load())
 	if p99 > time.Second {
 		t.Errorf("p99 is %v", p99)
 	}
@@ -94,7 +94,7 @@ func countFiles(t *testing.T) int {
 	return len(all)
 }
 
-// memory is what heap and stacks take.
+// memory returns the size of heap and stacks in bytes.
 func memory() uint64 {
 	runtime.GC()
 	var m runtime.MemStats
@@ -127,9 +127,8 @@ func dribble(ctx context.Context, all []net.Conn) {
 	}
 }
 
-// guess tries so many wrong passwords a second, of changing users from changing
-// addresses. What the
-// server answers does not matter.
+// guess tries wrong passwords of changing users from changing addresses, and ignores the
+// replies.
 func (h *house) guess(ctx context.Context, t *testing.T, perSecond int, tried *atomic.Int64) {
 	tick := time.NewTicker(time.Second / time.Duration(perSecond))
 	defer tick.Stop()
@@ -141,7 +140,8 @@ func (h *house) guess(ctx context.Context, t *testing.T, perSecond int, tried *a
 		case <-ctx.Done():
 			return
 		}
-		c, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 1, byte(n/50), byte(n%50+1))}}).DialContext(ctx, "tcp", h.listener.Addr().String())
+		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 1, byte(n/50), byte(n%50+1))}}
+		c, err := d.DialContext(ctx, "tcp", h.listener.Addr().String())
 		if err != nil {
 			continue
 		}
@@ -156,7 +156,7 @@ func (h *house) guess(ctx context.Context, t *testing.T, perSecond int, tried *a
 	}
 }
 
-// honest sends messages until ctx ends, and says how long each took.
+// honest sends messages until ctx ends, and returns how long each took.
 func (h *house) honest(ctx context.Context, t *testing.T, clients int) []time.Duration {
 	var mu sync.Mutex
 	var took []time.Duration
@@ -165,7 +165,8 @@ func (h *house) honest(ctx context.Context, t *testing.T, clients int) []time.Du
 		sending.Go(func() {
 			for ctx.Err() == nil {
 				start := time.Now()
-				err := smtp.SendMail(h.listener.Addr().String(), nil, "app@app.test", []string{"bob@example.com"}, []byte("Subject: x\r\n\r\nHi.\r\n"))
+				to, content := []string{"bob@example.com"}, []byte("Subject: x\r\n\r\nHi.\r\n")
+				err := smtp.SendMail(h.listener.Addr().String(), nil, "app@app.test", to, content)
 				if err != nil {
 					t.Error(err)
 					return

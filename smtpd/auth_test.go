@@ -18,7 +18,7 @@ import (
 	"heyrelay/internal/passhash"
 )
 
-// testUser reads "NAME PASSWORD" or "NAME PASSWORD *@DOMAIN", with a hash that costs little.
+// testUser parses "NAME PASSWORD" or "NAME PASSWORD *@DOMAIN", and uses a cheap hash.
 func testUser(t testing.TB, text string) User {
 	f := strings.Fields(text)
 	hash, err := bcrypt.GenerateFromPassword([]byte(f[1]), bcrypt.MinCost)
@@ -36,14 +36,14 @@ func testUser(t testing.TB, text string) User {
 	return u
 }
 
-// clerk is users with bob, whose password is sesame.
+// clerk returns users with bob, whose password is sesame.
 func clerk(t *testing.T, l Limits) *users {
 	return newUsers([]User{testUser(t, "bob sesame")}, l.orDefaults())
 }
 
 var stranger = netip.MustParseAddr("192.0.2.1")
 
-// try logs in and wants an outcome.
+// try logs in and expects a result.
 func (u *users) try(t *testing.T, client netip.Addr, name, password string, want error) {
 	t.Helper()
 	if got := u.login(t.Context(), client, name, password); !errors.Is(got, want) {
@@ -51,7 +51,7 @@ func (u *users) try(t *testing.T, client netip.Addr, name, password string, want
 	}
 }
 
-// An address whose logins fail is banned for a while, and nobody else is.
+// An address with too many failed logins is banned for a while, and no other address is.
 func TestBan(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u := clerk(t, Limits{AuthFailures: 3})
@@ -61,7 +61,7 @@ func TestBan(t *testing.T) {
 		u.try(t, stranger, "eve", "wrong", errNoUser)
 		u.try(t, stranger, "bob", "sesame", errBanned)
 		u.try(t, netip.MustParseAddr("192.0.2.2"), "bob", "sesame", nil)
-		u.try(t, stranger, "bob", "sesame", nil) // what was right a moment ago is no guess
+		u.try(t, stranger, "bob", "sesame", nil) // the password is cached
 		pass(cacheTime)
 		u.try(t, stranger, "bob", "sesame", errBanned)
 		pass(15*time.Minute - cacheTime)
@@ -69,7 +69,7 @@ func TestBan(t *testing.T) {
 	})
 }
 
-// Who guesses one user's password from everywhere is stopped too.
+// Guessing the password of one user from many addresses bans the user.
 func TestBanOfUser(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u := clerk(t, Limits{AuthFailures: 2})
@@ -83,7 +83,7 @@ func TestBanOfUser(t *testing.T) {
 	})
 }
 
-// Failures are slow, all but the first.
+// All failures but the first are delayed.
 func TestDelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u := clerk(t, Limits{})
@@ -96,7 +96,7 @@ func TestDelay(t *testing.T) {
 	})
 }
 
-// No more hashes than two are computed at a time, and who waits too long is told.
+// At most two hashes are computed at a time, and a login that waits too long fails.
 func TestHashesAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u := clerk(t, Limits{})
@@ -123,7 +123,7 @@ func TestHashesAtATime(t *testing.T) {
 	})
 }
 
-// A verified password is remembered for five minutes, and is not kept as such.
+// A verified password is cached for five minutes, but not in plaintext.
 func TestPasswordCache(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u := clerk(t, Limits{})
@@ -133,17 +133,17 @@ func TestPasswordCache(t *testing.T) {
 		}
 		for password, want := range map[string]bool{"sesame": true, "wrong": false, "": false} {
 			if u.cached("bob", password) != want || u.cached("eve", password) {
-				t.Errorf("remembers %q: %v", password, !want)
+				t.Errorf("cached %q: %v", password, !want)
 			}
 		}
 		pass(cacheTime)
 		if u.cached("bob", "sesame") {
-			t.Error("remembered too long")
+			t.Error("cached for too long")
 		}
 	})
 }
 
-// Over the wire a failure is slowed too, though not at a price: the client waits.
+// The reply to a failed login is delayed.
 func TestSlowFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &pipes{make(chan net.Conn), make(chan struct{})}
@@ -154,7 +154,7 @@ func TestSlowFailure(t *testing.T) {
 		for _, want := range []time.Duration{0, 1, 3} {
 			c.say("AUTH PLAIN "+base64.StdEncoding.EncodeToString([]byte("\x00bob\x00wrong")), "535 5.7.8 ")
 			if got := time.Since(start); got != want*time.Second {
-				t.Errorf("told after %v, want %ds", got, want)
+				t.Errorf("reply after %v, want %ds", got, want)
 			}
 		}
 		h.stop(t)
@@ -164,7 +164,7 @@ func TestSlowFailure(t *testing.T) {
 	})
 }
 
-// Many keys do not take memory without end.
+// The number of keys is bounded.
 func TestWindowCounterIsBounded(t *testing.T) {
 	u := newWindowCounter(time.Hour)
 	for i := range 2*maxWindows + 10 {
@@ -175,7 +175,7 @@ func TestWindowCounterIsBounded(t *testing.T) {
 	}
 }
 
-// A key's count ends with its time, which begins with the first.
+// The window of a key begins with its first count.
 func TestWindowCounter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u := newWindowCounter(time.Minute)

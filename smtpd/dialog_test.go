@@ -24,19 +24,19 @@ var update = flag.Bool("update", false, "rewrite testdata/*.txt with the replies
 // describes what it shows; each other line is one of
 //
 //	O: size 100        the server's limit; also recipients 2, bare_lf refuse, allow 10.0.0.0/8
-//	O: user bob sesame *@app.test    who may log in, and as what sender
-//	O: client 10.0.0.1    where the client seems to come from
-//	O: tls starttls    what the listener does; also tls implicit
+//	O: user bob sesame *@app.test    a user, the password, and as what sender it may send
+//	O: client 10.0.0.1    the address of the client
+//	O: tls starttls    TLS on the listener; also tls implicit
 //	O: dsn             DSN is offered
-//	O: reply 554 5.6.0 no    what the Handler says; also: reply panic
-//	C: EHLO app.test   the client sends a line; <eof> ends its side, <close> closes
-//	C: <tls>           the client makes a TLS handshake; <tls failed> where it fails
-//	R: "a\nb"          the client sends just this; R*3: "x" sends it three times
+//	O: reply 554 5.6.0 no    the Handler's reply; also: reply panic
+//	C: EHLO app.test   the client sends a line; <eof> half-closes, <close> closes
+//	C: <tls>           the client makes a TLS handshake; <tls failed> if it fails
+//	R: "a\nb"          the client sends exactly this; R*3: "x" sends it three times
 //	S: 250 2.0.0 Ok    the server's next line; the last one is <closed>
 //	S: <ehlo>          a complete reply to EHLO, whatever it offers: 128-ehlo.txt states that
-//	M: Q1 <a@b> -> <c@d>     a message that was handed over, with SMTPUTF8 where so
+//	M: Q1 <a@b> -> <c@d>     a message that the Handler got, with SMTPUTF8 if declared
 //	D: "…"             its content
-//	L: 550 5.7.1 …     what the administrator was told
+//	L: 550 5.7.1 …     a line of the log
 func TestDialogs(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) < 120 {
@@ -64,7 +64,7 @@ func TestDialogs(t *testing.T) {
 	}
 }
 
-// difference shows the first line that is not as wanted.
+// difference returns the first line that differs.
 func difference(got, want string) string {
 	g, w := strings.Split(got, "\n"), strings.Split(want, "\n")
 	for i := range min(len(g), len(w)) {
@@ -84,11 +84,11 @@ func playAll(t *testing.T, file string) string {
 	return strings.Join(got, "\n\n") + "\n"
 }
 
-// play runs a dialog and returns it as it really went.
+// play runs a dialogue and returns it as it went.
 func play(t *testing.T, script string) string {
 	lines := strings.Split(strings.TrimSuffix(script, "\n"), "\n")
 	if !strings.HasPrefix(lines[0], "# ") || !slices.Contains(lines, "S: <closed>") {
-		t.Fatal("a dialog begins with what must be seen, and ends when the connection is closed")
+		t.Fatal("a dialogue must start with a description and end with S: <closed>")
 	}
 	o, l, handler := setUp(t, lines)
 	h := openOn(t, l, o, handler)
@@ -148,10 +148,10 @@ func (c *client) ehlo() string {
 	return line
 }
 
-// send is put for a connection that the server may have closed already.
+// send is put for a connection that the server may already have closed.
 func (c *client) send(s string) { _, _ = io.WriteString(c.Conn, s) }
 
-// unquoted reads an R line.
+// unquoted parses an R line.
 func unquoted(t testing.TB, kind, quoted string) string {
 	s, err := strconv.Unquote(quoted)
 	if err != nil {
@@ -159,14 +159,15 @@ func unquoted(t testing.TB, kind, quoted string) string {
 	}
 	n := 1
 	if _, times, ok := strings.Cut(kind, "*"); ok {
-		if n, err = strconv.Atoi(times); err != nil {
+		n, err = strconv.Atoi(times)
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
 	return strings.Repeat(s, n)
 }
 
-// setUp reads the O lines.
+// setUp parses the O lines.
 func setUp(t *testing.T, lines []string) (Options, Listener, *recorder) {
 	socket, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -220,7 +221,7 @@ func setUp(t *testing.T, lines []string) (Options, Listener, *recorder) {
 	return o, l, handler
 }
 
-// elsewhere is a listener whose clients seem to come from another address.
+// elsewhere is a listener whose clients have another address.
 type elsewhere struct {
 	net.Listener
 	client netip.Addr
@@ -240,7 +241,7 @@ func (r remote) RemoteAddr() net.Addr {
 	return net.TCPAddrFromAddrPort(netip.AddrPortFrom(r.client, 1024))
 }
 
-// scripted reads a reply; "panic" panics.
+// scripted parses a reply; "panic" panics.
 func scripted(s string) Reply {
 	if s == "panic" {
 		panic("secret inner words")
@@ -254,7 +255,7 @@ func scripted(s string) Reply {
 	return Reply{Code: code, Enhanced: f[1], Text: text}
 }
 
-// outcome is what the Handler and the administrator got, as M, D and L lines.
+// outcome returns what the Handler got and what was logged, as M, D and L lines.
 func (h *house) outcome() []string {
 	var out []string
 	for _, m := range h.messages() {

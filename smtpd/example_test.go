@@ -30,7 +30,7 @@ func ExampleServer() {
 		Handler:  printer{},
 		NewID:    func() string { return "4fQ2" },
 		Log: func(e smtpd.Event) {
-			fmt.Printf("refused %s: %d %s %s\n", e.Client, e.Code, e.Enhanced, e.Reason)
+			fmt.Printf("%d %s %s\n", e.Code, e.Enhanced, e.Reason)
 		},
 	})
 	served := make(chan error)
@@ -54,7 +54,7 @@ func ExampleServer() {
 	fmt.Println(server.Shutdown(context.Background()), <-served)
 	// Output:
 	// 4fQ2: from app@example.com to [alice@example.com]: "Subject: Hello\r\n\r\nHow are you?\r\n"
-	// refused 127.0.0.1: 553 5.1.3 Invalid recipient "alice@[192.0.2.1]": the domain is an address literal, not a host name
+	// 553 5.1.3 Invalid recipient "alice@[192.0.2.1]": the domain is an address literal, not a host name
 	// the client got 553
 	// <nil> <nil>
 }

@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-// Whatever a client sends, the server survives, every 250 to a message has a
-// message behind it, and what is handed over keeps its promises. The seeds are the
-// clients' sides of the dialogs.
+// Whatever a client sends, the server survives, every 250 to a message stands for a message,
+// and the Handler gets valid envelopes and content. The seeds are the clients' sides of the
+// dialogues.
 func FuzzSession(f *testing.F) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil {
@@ -30,7 +30,8 @@ func FuzzSession(f *testing.F) {
 		if err != nil {
 			t.Skip(err)
 		}
-		h := openOn(t, Listener{Listener: l, TLS: secure}, Options{Users: users, Limits: Limits{MessageSize: 1 << 20}}, &recorder{})
+		o := Options{Users: users, Limits: Limits{MessageSize: 1 << 20}}
+		h := openOn(t, Listener{Listener: l, TLS: secure}, o, &recorder{})
 		dialled, err := net.Dial("unix", l.Addr().String())
 		if err != nil {
 			t.Fatal(err)
@@ -51,7 +52,7 @@ func FuzzSession(f *testing.F) {
 		}
 		for _, m := range mail {
 			if m.raw != repaired(m.raw) || checkSender(m.From, m.UTF8) != nil || len(m.Rcpt) == 0 {
-				t.Errorf("handed over %+v", m)
+				t.Errorf("the Handler got %+v", m)
 			}
 			for _, to := range m.Rcpt {
 				if err := CheckAddress(to, m.UTF8); err != nil {
@@ -70,7 +71,7 @@ func FuzzSession(f *testing.F) {
 	})
 }
 
-// clientSide is what the client sends in a dialog.
+// clientSide returns what the client sends in a dialogue.
 func clientSide(t testing.TB, script string) []byte {
 	var sent []byte
 	for line := range strings.Lines(script) {

@@ -87,7 +87,9 @@ func TestRewrittenReplies(t *testing.T) {
 		}
 	}
 	for _, r := range rewordings {
-		known := func(line string) bool { return strings.HasPrefix(line, r.prefix) && strings.HasSuffix(line, r.suffix) }
+		known := func(line string) bool {
+			return strings.HasPrefix(line, r.prefix) && strings.HasSuffix(line, r.suffix)
+		}
 		if !slices.ContainsFunc(slices.Collect(maps.Keys(seen)), known) {
 			t.Errorf("go-smtp does not send %q any more", r.prefix+"…"+r.suffix)
 		}

@@ -19,13 +19,13 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// message is what a Handler was given.
+// message is what a Handler got.
 type message struct {
 	Envelope
 	raw string
 }
 
-// recorder is a Handler that keeps what it is given.
+// recorder is a Handler that records messages.
 type recorder struct {
 	forget bool
 	reply  func(ctx context.Context, env *Envelope) Reply // queued where nil
@@ -56,7 +56,7 @@ func queued(env *Envelope) Reply {
 	return Reply{Code: 250, Enhanced: "2.0.0", Text: "Ok: queued as " + env.QueueID}
 }
 
-// journal keeps what the administrator was told.
+// journal records events.
 type journal struct {
 	mu     sync.Mutex
 	events []Event
@@ -74,7 +74,7 @@ func (j *journal) all() []Event {
 	return slices.Clone(j.events)
 }
 
-// count numbers queue ids: Q1, Q2, …
+// count returns a NewID that numbers queue ids: Q1, Q2, …
 func count() func() string {
 	var mu sync.Mutex
 	n := 0
@@ -97,7 +97,7 @@ type house struct {
 	served   chan error
 }
 
-// open starts a server on a free loopback port. Its end is the test's.
+// open starts a server on a free loopback port; it stops when the test ends.
 func open(t testing.TB, o Options, handler *recorder) *house {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -125,7 +125,7 @@ func openOn(t testing.TB, l Listener, o Options, handler *recorder) *house {
 	return h
 }
 
-// stop ends the server, and with it the connections that are left.
+// stop shuts the server down and closes the remaining connections.
 func (h *house) stop(t testing.TB) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -167,7 +167,7 @@ func (c *client) put(s string) {
 	}
 }
 
-// say sends a line and wants replies that begin so.
+// say sends a line and expects replies with these prefixes.
 func (c *client) say(line string, replies ...string) {
 	c.Helper()
 	c.put(line + "\r\n")
@@ -183,7 +183,7 @@ func (c *client) want(replies ...string) {
 	}
 }
 
-// line reads a line; "<closed>" at the end.
+// line reads a line; at the end of the connection it returns "<closed>".
 func (c *client) line() string {
 	line, err := c.in.ReadString('\n')
 	if err == nil {
@@ -198,7 +198,7 @@ func (c *client) line() string {
 	return "<closed>"
 }
 
-// hello greets, up to the last line of the EHLO reply.
+// hello sends EHLO and reads the whole reply.
 func (c *client) hello() {
 	c.Helper()
 	c.want("220 ")
@@ -235,7 +235,7 @@ func (c *client) mail() {
 	c.say("RCPT TO:<bob@example.com>", "250 ")
 }
 
-// drained ends the client's side and waits until the server has ended its own.
+// drained half-closes and waits until the server has closed.
 func (c *client) drained() {
 	c.Helper()
 	if err := c.Conn.(interface{ CloseWrite() error }).CloseWrite(); err != nil {

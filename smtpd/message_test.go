@@ -7,8 +7,8 @@ import (
 	"testing/iotest"
 )
 
-// All contents of up to seven of CR, LF and two letters: after repair every CR and
-// LF stands in a CRLF, and an independent reading gives the same.
+// All contents of up to seven CRs, LFs and letters: after the repair every CR and LF is part
+// of a CRLF, and an independent implementation gives the same result.
 func TestRepair(t *testing.T) {
 	contents := []string{""}
 	for from, n := 0, 0; n < 7; n++ {
@@ -57,8 +57,8 @@ func TestRefusedLine(t *testing.T) {
 	}
 }
 
-// However much is announced or comes, exactly the limit passes, and memory is
-// taken for little more than what has come.
+// Whatever size is announced, a message of exactly the limit is accepted, and little more
+// memory is reserved than data has arrived.
 func TestMessageBuffer(t *testing.T) {
 	const limit = 3 << 20
 	sizes := []int{

@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// The reply to DATA that clients' programs look for leaves byte for byte.
+// The reply to DATA that client programs look for is sent byte for byte.
 func TestQueuedReply(t *testing.T) {
 	h := open(t, Options{}, &recorder{})
 	c := h.dial(t)
@@ -52,7 +52,7 @@ func TestConnectionLimits(t *testing.T) {
 	first.say("QUIT", "221 ", "<closed>")
 	h.dial(t).hello()
 	if e := h.all(); len(e) != 2 || e[0].Code != 421 || e[1].Client != netip.MustParseAddr("127.0.0.3") {
-		t.Errorf("told %+v", e)
+		t.Errorf("logged %+v", e)
 	}
 	second.say("QUIT", "221 ", "<closed>")
 }
@@ -101,7 +101,7 @@ func TestAllow(t *testing.T) {
 	}
 }
 
-// Nobody has to be listed on a unix socket: the file's permissions decide.
+// A unix socket needs no allowed networks: the file's permissions decide.
 func TestUnixSocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "smtp")
 	l, err := net.Listen("unix", path)
@@ -123,8 +123,8 @@ func TestUnixSocket(t *testing.T) {
 	}
 }
 
-// Memory is bounded before it is short: who comes too much is told to come again,
-// with SIZE at once, else after DATA, and what is over gives its memory back.
+// Memory is bounded: a message too many is temporarily refused, with SIZE at MAIL, else after
+// DATA. A message that has ended releases its memory.
 func TestInFlight(t *testing.T) {
 	entered, leave := make(chan struct{}), make(chan struct{})
 	h := open(t, Options{Limits: Limits{MessageSize: 1000, InFlight: 2000}}, &recorder{
@@ -160,9 +160,10 @@ func TestInFlight(t *testing.T) {
 	}
 }
 
-// What was refused, cut or repaired gives its memory back as well.
+// A message that was refused, truncated or repaired releases its memory too.
 func TestMemoryReturns(t *testing.T) {
-	h := open(t, Options{Limits: Limits{MessageSize: 1000}}, &recorder{reply: func(context.Context, *Envelope) Reply { panic("no") }})
+	handler := &recorder{reply: func(context.Context, *Envelope) Reply { panic("no") }}
+	h := open(t, Options{Limits: Limits{MessageSize: 1000}}, handler)
 	c := h.dial(t)
 	c.begin()
 	c.say("a\nb\r\n.", "451 ")
@@ -207,7 +208,7 @@ func TestConfirmed(t *testing.T) {
 			t.Errorf("heard %d times", n)
 		}
 	})
-	t.Run("sent ahead", func(t *testing.T) { // commands that came before the reply left prove nothing
+	t.Run("sent ahead", func(t *testing.T) { // pipelined commands do not show that the reply was received
 		c := h.dial(t)
 		c.hello()
 		deliver(c, ".\r\nNOOP\r\n")
@@ -232,7 +233,7 @@ func TestConfirmed(t *testing.T) {
 	})
 }
 
-// A panic in Confirmed or Written must not end the process.
+// A panic in Confirmed or Written does not end the process.
 func TestCallbacksPanic(t *testing.T) {
 	h := open(t, Options{}, &recorder{reply: func(_ context.Context, env *Envelope) Reply {
 		r := queued(env)
@@ -258,10 +259,12 @@ func TestWritten(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var left atomic.Int32
 			l := &cuttable{}
-			h := openOn(t, Listener{Listener: l.listen(t), Allow: loopback}, Options{}, &recorder{reply: func(context.Context, *Envelope) Reply {
-				l.cut.Store(want == 0)
-				return Reply{Code: 554, Enhanced: "5.6.0", Text: "no", Written: func() { left.Add(1) }}
-			}})
+			h := openOn(t, Listener{Listener: l.listen(t), Allow: loopback}, Options{}, &recorder{
+				reply: func(context.Context, *Envelope) Reply {
+					l.cut.Store(want == 0)
+					return Reply{Code: 554, Enhanced: "5.6.0", Text: "no", Written: func() { left.Add(1) }}
+				},
+			})
 			c := h.dial(t)
 			c.begin()
 			c.put(".\r\n")
@@ -278,7 +281,7 @@ func TestWritten(t *testing.T) {
 	}
 }
 
-// cuttable is a listener on whose connections nothing can be written once it is cut.
+// cuttable is a listener on whose connections writes fail once it is cut.
 type cuttable struct {
 	net.Listener
 	cut atomic.Bool
@@ -310,14 +313,14 @@ func (c cutConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// A panic outside of the Handler ends one connection and is told with its stack.
+// A panic outside the Handler ends one connection and is logged with its stack.
 func TestPanic(t *testing.T) {
 	h := open(t, Options{NewID: func() string { panic("no ids left") }}, &recorder{})
 	c := h.dial(t)
 	c.hello()
 	c.say("MAIL FROM:<app@app.test>", "421 4.0.0 Internal server error", "<closed>")
 	h.dial(t).hello()
-	h.stop(t) // go-smtp tells after it has closed
+	h.stop(t) // go-smtp logs after it has closed
 	var told string
 	for _, e := range h.all() {
 		if e.Err != nil {
@@ -329,8 +332,8 @@ func TestPanic(t *testing.T) {
 	}
 }
 
-// A shutdown ends idle connections at once, lets a running transaction end, and
-// begins none.
+// A shutdown ends idle connections at once, lets running transactions end, and refuses new
+// ones.
 func TestShutdown(t *testing.T) {
 	h := open(t, Options{}, &recorder{})
 	busy, open, idle, silent := h.dial(t), h.dial(t), h.dial(t), h.dial(t)
@@ -362,14 +365,14 @@ func TestShutdown(t *testing.T) {
 	}
 }
 
-// When its time is up, a shutdown ends the handlers' contexts; what they then say
-// still leaves. Whoever is in the middle of a message is told 421.
+// When its context ends, a shutdown cancels the contexts of the handlers; their replies are
+// still sent. A client in the middle of a message gets a 421.
 func TestShutdownHard(t *testing.T) {
 	entered := make(chan struct{})
 	h := open(t, Options{}, &recorder{reply: func(ctx context.Context, _ *Envelope) Reply {
 		close(entered)
 		<-ctx.Done()
-		return Reply{Code: 421, Enhanced: "4.3.2", Text: "told by the handler"}
+		return Reply{Code: 421, Enhanced: "4.3.2", Text: "sent by the handler"}
 	}})
 	handled, sending := h.dial(t), h.dial(t)
 	handled.begin()
@@ -382,7 +385,7 @@ func TestShutdownHard(t *testing.T) {
 	stopped := make(chan error, 1)
 	go func() { stopped <- h.Shutdown(ctx) }()
 	cancel()
-	handled.want("421 4.3.2 told by the handler", "<closed>")
+	handled.want("421 4.3.2 sent by the handler", "<closed>")
 	sending.want("421 4.3.2 relay.test is shutting down", "<closed>")
 	if err := <-stopped; !errors.Is(err, context.Canceled) {
 		t.Error(err)
@@ -409,7 +412,7 @@ func TestServeAfterShutdown(t *testing.T) {
 	}
 }
 
-// A listener that fails is reported with its name, and the server can still stop.
+// The error of a failed listener contains its name, and the server can still stop.
 func TestListenerFails(t *testing.T) {
 	s := New(Options{Handler: &recorder{}})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -417,7 +420,8 @@ func TestListenerFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = l.Close()
-	if err := s.Serve(Listener{Listener: l, Name: "listeners[3]"}); err == nil || !strings.Contains(err.Error(), "listeners[3]") {
+	err = s.Serve(Listener{Listener: l, Name: "listeners[3]"})
+	if err == nil || !strings.Contains(err.Error(), "listeners[3]") {
 		t.Errorf("Serve: %v", err)
 	}
 	if err := s.Shutdown(t.Context()); err != nil {
@@ -425,7 +429,7 @@ func TestListenerFails(t *testing.T) {
 	}
 }
 
-// Sessions run at once and do not mix.
+// Concurrent sessions do not mix.
 func TestParallel(t *testing.T) {
 	h := open(t, Options{}, &recorder{})
 	var clients sync.WaitGroup
@@ -435,7 +439,8 @@ func TestParallel(t *testing.T) {
 			c.want("220 ")
 			c.put("HELO app.test\r\n")
 			for j := range 10 {
-				c.put(fmt.Sprintf("MAIL FROM:<a%d-%d@app.test>\r\nRCPT TO:<b%[1]d-%d@example.com>\r\nBDAT 9\r\nsubject: BDAT 7 LAST\r\n%03[1]d-%03d", i, j))
+				c.put(fmt.Sprintf("MAIL FROM:<a%d-%d@app.test>\r\nRCPT TO:<b%[1]d-%d@example.com>\r\n", i, j))
+				c.put(fmt.Sprintf("BDAT 9\r\nsubject: BDAT 7 LAST\r\n%03d-%03d", i, j))
 			}
 			c.put("QUIT\r\n")
 			for c.line() != "<closed>" {
@@ -452,13 +457,14 @@ func TestParallel(t *testing.T) {
 		if _, err := fmt.Sscanf(m.raw, "subject: %d-%d", &i, &j); err != nil {
 			t.Fatalf("%q: %v", m.raw, err)
 		}
-		if m.From != fmt.Sprintf("a%d-%d@app.test", i, j) || len(m.Rcpt) != 1 || m.Rcpt[0] != fmt.Sprintf("b%d-%d@example.com", i, j) {
+		from, to := fmt.Sprintf("a%d-%d@app.test", i, j), fmt.Sprintf("b%d-%d@example.com", i, j)
+		if m.From != from || len(m.Rcpt) != 1 || m.Rcpt[0] != to {
 			t.Errorf("mixed: %+v", m)
 		}
 	}
 }
 
-// IPv6 clients are served, and known by their address.
+// IPv6 clients are served and identified by their address.
 func TestIPv6(t *testing.T) {
 	l, err := net.Listen("tcp", "[::1]:0")
 	if err != nil {
@@ -468,7 +474,8 @@ func TestIPv6(t *testing.T) {
 	c := h.dial(t)
 	c.begin()
 	c.say(".", "250 ")
-	if m := h.messages()[0]; m.Client != netip.MustParseAddr("::1") || !strings.Contains(string(m.Trace("relay.test")), "([IPv6:::1])") {
+	m := h.messages()[0]
+	if m.Client != netip.MustParseAddr("::1") || !strings.Contains(string(m.Trace("relay.test")), "([IPv6:::1])") {
 		t.Errorf("%+v", m)
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// lineEnds are all sequences of CR and LF up to three.
+// lineEnds returns all sequences of up to three CRs and LFs.
 func lineEnds() []string {
 	all := []string{""}
 	for from, n := 0, 0; n < 3; n++ {
@@ -20,22 +20,22 @@ func lineEnds() []string {
 	return all
 }
 
-// smuggled is a second transaction that a message carries in its content.
+// smuggled is a second transaction in the content of a message.
 const smuggled = "MAIL FROM:<evil@app.test>\r\nRCPT TO:<victim@example.com>\r\nDATA\r\nevil\r\n.\r\n"
 
-// repaired says by other means what the Handler must see of a content.
+// repaired is an independent implementation of the repair of line endings.
 func repaired(s string) string {
 	s = regexp.MustCompile(`\r*\n`).ReplaceAllString(s, "\n")
 	return strings.NewReplacer("\r", " ", "\n", "\r\n").Replace(s)
 }
 
-// Only CRLF.CRLF ends DATA: whatever else stands around the dot, what follows is
-// content and never a command.
+// Only CRLF.CRLF ends DATA: after any other sequence around a dot, the rest is content and
+// never a command.
 func TestSmugglingDATA(t *testing.T) {
 	smuggleDATA(t, open(t, Options{}, &recorder{}), (*client).hello)
 }
 
-// TLS makes no difference to that.
+// The same over TLS.
 func TestSmugglingTLS(t *testing.T) {
 	smuggleDATA(t, openTLS(t, false, Options{}, &recorder{}), func(c *client) {
 		c.startTLS()
@@ -43,13 +43,16 @@ func TestSmugglingTLS(t *testing.T) {
 	})
 }
 
-// smuggleDATA plays all line ends around a dot, each on a connection of its own.
+// smuggleDATA tries all line ends around a dot, each on a connection of its own.
 func smuggleDATA(t *testing.T, h *house, hello func(*client)) {
 	for _, before := range lineEnds() {
 		for _, after := range lineEnds() {
 			content := "hello" + before + "." + after
-			// go-smtp misses an end after CRCRLF, which is harmless: what follows is content.
-			ends := strings.HasSuffix(before, "\r\n") && !strings.HasSuffix(before, "\r\r\n") && strings.HasPrefix(after, "\r\n")
+			// go-smtp misses an end after CR CR LF, which is harmless: the rest is content.
+			ends := strings.HasSuffix(before, "\r\n") && strings.HasPrefix(after, "\r\n")
+			if strings.HasSuffix(before, "\r\r\n") {
+				ends = false
+			}
 			seen := len(h.messages())
 			c := h.dial(t)
 			hello(c)
@@ -64,14 +67,15 @@ func smuggleDATA(t *testing.T, h *house, hello func(*client)) {
 				t.Errorf("%q: got %q of %s", content, got.raw, got.From)
 			case ends && got.raw != repaired("hello"+before):
 				t.Errorf("%q: CRLF.CRLF did not end it: %q", content, got.raw)
-			case !ends && (len(h.messages()) != seen+1 || !strings.HasSuffix(got.raw, "<victim@example.com>\r\nDATA\r\nevil\r\n")):
+			case ends:
+			case len(h.messages()) != seen+1, !strings.HasSuffix(got.raw, "<victim@example.com>\r\nDATA\r\nevil\r\n"):
 				t.Errorf("%q: smuggled out of the content: %q", content, got.raw)
 			}
 		}
 	}
 }
 
-// No dot ends a BDAT chunk, wherever chunks are cut.
+// A dot does not end a BDAT message, wherever chunks are divided.
 func TestSmugglingBDAT(t *testing.T) {
 	h := open(t, Options{}, &recorder{})
 	c := h.dial(t)
@@ -98,8 +102,8 @@ func TestSmugglingBDAT(t *testing.T) {
 	}
 }
 
-// The connection and go-smtp must agree on which command a chunk follows, or one
-// would take content for commands.
+// conn and go-smtp must agree on which command a chunk follows, or one would execute content
+// as commands.
 func TestChunkSize(t *testing.T) {
 	h := open(t, Options{}, &recorder{})
 	for _, command := range []string{

@@ -56,7 +56,7 @@ func simulate(t *testing.T, l Limits, f func(t *testing.T, h *house, c *client))
 // pass lets simulated time pass.
 func pass(d time.Duration) { <-time.After(d) }
 
-// wantWait wants the server to cut the connection with a 421, just so long after start.
+// wantWait expects a 421 and the end of the connection, exactly so long after start.
 func (c *client) wantWait(start time.Time, want time.Duration) {
 	c.Helper()
 	c.want("421 4.4.2 relay.test timeout exceeded", "<closed>")
@@ -65,8 +65,8 @@ func (c *client) wantWait(start time.Time, want time.Duration) {
 	}
 }
 
-// A time-out inside a message ends the connection: what the client sends later is
-// neither content nor command.
+// A time-out inside a message ends the connection: later data is neither content nor
+// commands.
 func TestDataTimeout(t *testing.T) {
 	for _, start := range []string{"DATA\r\n", "BDAT 1000 LAST\r\n", "BDAT 10 LAST\r\nab"} {
 		t.Run(strings.Fields(start)[0], func(t *testing.T) {
@@ -82,17 +82,17 @@ func TestDataTimeout(t *testing.T) {
 				c.send("ject\r\n.\r\n" + smuggled)
 				synctest.Wait()
 				if got := h.messages(); len(got) != 0 {
-					t.Errorf("handed over %+v", got)
+					t.Errorf("the Handler got %+v", got)
 				}
 				if e := h.all(); len(e) != 1 || e[0].Code != 421 || e[0].QueueID != "Q1" {
-					t.Errorf("told %+v", e)
+					t.Errorf("logged %+v", e)
 				}
 			})
 		})
 	}
 }
 
-// Between two chunks, too, a message must go on.
+// The time-out applies between chunks too.
 func TestChunkTimeout(t *testing.T) {
 	simulate(t, Limits{DataIdle: time.Minute}, func(t *testing.T, h *house, c *client) {
 		c.hello()
@@ -106,7 +106,7 @@ func TestChunkTimeout(t *testing.T) {
 	})
 }
 
-// A sender that is slow but alive is served, up to DataTotal.
+// A slow sender is served, up to DataTotal.
 func TestSlowSender(t *testing.T) {
 	simulate(t, Limits{}, func(t *testing.T, h *house, c *client) {
 		c.begin()
@@ -128,7 +128,7 @@ func TestSlowSender(t *testing.T) {
 	})
 }
 
-// A command has to be whole in time; a byte now and then is no reprieve.
+// A command must be complete in time; single bytes do not extend the time.
 func TestSlowCommand(t *testing.T) {
 	simulate(t, Limits{}, func(t *testing.T, _ *house, c *client) {
 		c.hello()
@@ -143,7 +143,7 @@ func TestSlowCommand(t *testing.T) {
 	})
 }
 
-// Who does not greet is not kept, whatever else is said.
+// A client that does not greet is disconnected, whatever else it sends.
 func TestSlowGreeting(t *testing.T) {
 	simulate(t, Limits{}, func(t *testing.T, _ *house, c *client) {
 		start := time.Now()
@@ -154,7 +154,7 @@ func TestSlowGreeting(t *testing.T) {
 	})
 }
 
-// A client that does not take its replies is dropped.
+// A client that does not read its replies is disconnected.
 func TestSlowReader(t *testing.T) {
 	simulate(t, Limits{Greeting: time.Hour}, func(t *testing.T, _ *house, c *client) {
 		start := time.Now()
@@ -167,7 +167,7 @@ func TestSlowReader(t *testing.T) {
 	})
 }
 
-// Bytes that come one by one are put together, and other protocols are still seen.
+// Commands are accepted in single bytes, and other protocols are detected too.
 func TestDribble(t *testing.T) {
 	simulate(t, Limits{}, func(t *testing.T, h *house, c *client) {
 		c.want("220 ")
@@ -183,12 +183,12 @@ func TestDribble(t *testing.T) {
 		}
 		c.want("<closed>")
 		if e := h.all(); len(e) != 1 || !strings.Contains(e[0].Reason, "HTTP") {
-			t.Errorf("told %+v", e)
+			t.Errorf("logged %+v", e)
 		}
 	})
 }
 
-// Shutdown waits for a transaction as long as its context lets it.
+// Shutdown waits for a transaction until its context ends.
 func TestShutdownPatience(t *testing.T) {
 	simulate(t, Limits{}, func(t *testing.T, h *house, c *client) {
 		c.begin()

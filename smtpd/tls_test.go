@@ -68,11 +68,18 @@ func openTLS(t testing.TB, implicit bool, o Options, handler *recorder) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return openOn(t, Listener{Listener: l, Name: "listeners[0]", Allow: loopback, TLS: tlsConfig(t), Implicit: implicit}, o, handler)
+	settings := Listener{
+		Listener: l,
+		Name:     "listeners[0]",
+		Allow:    loopback,
+		TLS:      tlsConfig(t),
+		Implicit: implicit,
+	}
+	return openOn(t, settings, o, handler)
 }
 
-// encrypt makes a TLS handshake and says whether it worked. Bytes that came before
-// it are lost, as they should be.
+// encrypt makes a TLS handshake and reports whether it succeeded. Data received before it is
+// discarded, as it should be.
 func (c *client) encrypt() bool {
 	secure := tls.Client(c.Conn, &tls.Config{InsecureSkipVerify: true})
 	if err := secure.Handshake(); err != nil {
@@ -82,7 +89,7 @@ func (c *client) encrypt() bool {
 	return true
 }
 
-// startTLS greets and goes over to TLS.
+// startTLS greets and starts TLS.
 func (c *client) startTLS() {
 	c.Helper()
 	c.hello()
@@ -92,8 +99,8 @@ func (c *client) startTLS() {
 	}
 }
 
-// What comes in plaintext behind STARTTLS is never carried out, whether it comes
-// with the command or after the reply.
+// Plaintext after STARTTLS is never executed, whether it comes with the command or after the
+// reply.
 func TestSTARTTLSInjection(t *testing.T) {
 	h := openTLS(t, false, Options{}, &recorder{})
 	for _, injected := range []string{
@@ -108,7 +115,7 @@ func TestSTARTTLSInjection(t *testing.T) {
 		after.hello()
 		after.say("STARTTLS", "220 ")
 		after.put(injected)
-		if len(injected) > 4 && after.encrypt() { // a record's header, and so a handshake that fails
+		if len(injected) > 4 && after.encrypt() { // enough for a record's header, so the handshake fails
 			t.Errorf("%q: TLS over what was injected", injected)
 		}
 		after.send(smuggled)
@@ -116,17 +123,17 @@ func TestSTARTTLSInjection(t *testing.T) {
 	}
 	h.stop(t)
 	if m := h.messages(); len(m) != 0 {
-		t.Errorf("handed over %+v", m)
+		t.Errorf("the Handler got %+v", m)
 	}
 }
 
-// A certificate that is replaced is served from the next handshake on; one that
-// cannot be read is told once and changes nothing.
+// A replaced certificate is used from the next handshake on; an unreadable one is reported
+// once and changes nothing.
 func TestCertificateReload(t *testing.T) {
 	dir := t.TempDir()
-	var told []error
+	var failures []error
 	certificate, key := writeCertificate(t, dir, "old.test")
-	c, err := LoadCertificate(certificate, key, func(err error) { told = append(told, err) })
+	c, err := LoadCertificate(certificate, key, func(err error) { failures = append(failures, err) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,21 +154,22 @@ func TestCertificateReload(t *testing.T) {
 	if err := os.WriteFile(key, []byte("rubbish"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got := served() + " " + served(); got != "renewed.test renewed.test" || len(told) != 1 || !strings.Contains(told[0].Error(), key) {
-		t.Errorf("served %s, told %v", got, told)
+	got := served() + " " + served()
+	if got != "renewed.test renewed.test" || len(failures) != 1 || !strings.Contains(failures[0].Error(), key) {
+		t.Errorf("served %s, failures %v", got, failures)
 	}
 	if err := os.Remove(certificate); err != nil {
 		t.Fatal(err)
 	}
-	if got := served(); got != "renewed.test" || len(told) != 1 {
-		t.Errorf("served %s, told %v", got, told)
+	if got := served(); got != "renewed.test" || len(failures) != 1 {
+		t.Errorf("served %s, failures %v", got, failures)
 	}
 	if _, err := LoadCertificate(certificate, key, nil); err == nil {
 		t.Error("a certificate that is not there was loaded")
 	}
 }
 
-// A client that does not shake hands is cut when the time to greet is over.
+// A client that makes no handshake is disconnected when the time to greet is over.
 func TestSlowHandshake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &pipes{make(chan net.Conn), make(chan struct{})}
@@ -169,16 +177,18 @@ func TestSlowHandshake(t *testing.T) {
 		start := time.Now()
 		p.dial(t).want("<closed>")
 		if got := time.Since(start); got != time.Minute || len(h.all()) != 1 {
-			t.Errorf("cut after %v, want a minute; told %+v", got, h.all())
+			t.Errorf("cut after %v, want a minute; logged %+v", got, h.all())
 		}
 	})
 }
 
-// TLS 1.1 is refused where the configuration does not say otherwise.
+// TLS 1.1 is refused by default.
 func TestOldTLS(t *testing.T) {
 	h := openTLS(t, true, Options{}, &recorder{})
-	for version, want := range map[uint16]bool{tls.VersionTLS11: false, tls.VersionTLS12: true, tls.VersionTLS13: true} {
-		c, err := tls.Dial("tcp", h.listener.Addr().String(), &tls.Config{InsecureSkipVerify: true, MinVersion: version, MaxVersion: version})
+	versions := map[uint16]bool{tls.VersionTLS11: false, tls.VersionTLS12: true, tls.VersionTLS13: true}
+	for version, want := range versions {
+		config := &tls.Config{InsecureSkipVerify: true, MinVersion: version, MaxVersion: version}
+		c, err := tls.Dial("tcp", h.listener.Addr().String(), config)
 		if got := err == nil; got != want {
 			t.Errorf("%s: %v", tls.VersionName(version), err)
 		}
@@ -188,8 +198,8 @@ func TestOldTLS(t *testing.T) {
 	}
 }
 
-// Connections over TLS run at once, and the server can end them while they idle,
-// shake hands or send a message.
+// The server can end connections over TLS while they are idle, in the handshake, or sending a
+// message.
 func TestTLSShutdown(t *testing.T) {
 	h := openTLS(t, false, Options{}, &recorder{})
 	idle, sending, shaking := h.dial(t), h.dial(t), h.dial(t)
@@ -215,7 +225,7 @@ func (c *client) hi() {
 	c.say("HELO app.test", "250 ")
 }
 
-// Who is one too many is told so within TLS, and does not wait long for it.
+// A connection too many gets its 421 within TLS, and is closed soon.
 func TestTLSRefusal(t *testing.T) {
 	h := openTLS(t, true, Options{Limits: Limits{Connections: 1}}, &recorder{})
 	first, second, silent := h.dial(t), h.dial(t), h.dial(t)
