@@ -33,7 +33,7 @@ func (c *converter) sortFiles(files []file, images []image) ([]attachment, error
 		switch {
 		case slices.ContainsFunc(images, func(i image) bool { return i.part == f.part }):
 		case f.related && strings.HasPrefix(f.kind, "image/") && f.disposition != "attachment":
-			c.warn(ImageDropped, f.id, "the image %s is shown nowhere", quote(f.name))
+			c.warn(ImageDropped, f.id, "image %s dropped: the HTML does not show it", quote(f.name))
 		default:
 			attachments = append(attachments, attachment{f.part, fileName(f.part, len(attachments)+1), c.decode(f.part)})
 		}
@@ -68,7 +68,7 @@ func (c *converter) placeAttachments(attachments []attachment) (notes, error) {
 	for _, a := range attachments {
 		what := a.name + " (" + size(len(a.data)) + ")"
 		if c.options.Attachments == Drop {
-			c.warn(AttachmentDropped, a.id, "the attachment %s was left out", quote(a.name))
+			c.warn(AttachmentDropped, a.id, "attachment %s dropped", quote(a.name))
 			all = append(all, note{text: "[Attachment not sent: " + what + "]"})
 			continue
 		}

@@ -25,7 +25,7 @@ func (c *converter) calendarPart(p *part) (content, error) {
 	if c.options.Attachments == Link {
 		all.files = append(all.files, file{part: p})
 	} else {
-		c.warn(CalendarSummarized, p.id, "the calendar %s is shown as text", quote(p.name))
+		c.warn(CalendarSummarized, p.id, "calendar %s shown as text", quote(p.name))
 	}
 	if !c.invited[summary] {
 		all.sections = append(all.sections, section{text: summary})

@@ -109,7 +109,7 @@ func (c *converter) alternative(p *part) (content, error) {
 	for _, other := range others {
 		// A file that stands where no file belongs is still a file.
 		if len(chosen.sections) > 0 && !isFile(other) {
-			c.warn(AlternativeDropped, other.id, "the alternative %s cannot be shown", quote(other.kind))
+			c.warn(AlternativeDropped, other.id, "alternative %s dropped: unsupported type", quote(other.kind))
 			continue
 		}
 		more, err := c.walk(other)
@@ -204,7 +204,7 @@ func (c *converter) forwarded(p *part) (content, error) {
 // message reads a message within the part of that id.
 func (c *converter) message(id string, raw []byte) (block, content, error) {
 	if c.fence.forwards++; c.fence.forwards > maxForwards {
-		return block{}, content{}, refuse(ErrTooComplex, "more than %d messages are nested in one another", maxForwards)
+		return block{}, content{}, refuse(ErrTooComplex, "messages are nested more than %d deep", maxForwards)
 	}
 	defer func() { c.fence.forwards-- }()
 	b, body, err := readBlock(raw)
@@ -235,11 +235,11 @@ func (c *converter) leaf(p *part) (content, error) {
 	case isEncrypted(p):
 		return content{}, errEncrypted()
 	case isSignature(p.kind):
-		c.warn(SignatureDropped, p.id, "the signature %s was left out: it signs the message as it was sent", p.kind)
+		c.warn(SignatureDropped, p.id, "signature %s dropped: it covers the original message", p.kind)
 		return content{}, nil
 	case len(bytes.TrimSpace(p.raw)) == 0:
 		if p.name != "" {
-			c.warn(PartDropped, p.id, "the part %s is empty", quote(p.name))
+			c.warn(PartDropped, p.id, "part %s dropped: it is empty", quote(p.name))
 		}
 		return content{}, nil
 	case isCMS(p):
@@ -285,7 +285,7 @@ func (c *converter) textPart(p *part) (content, error) {
 		return content{}, err
 	}
 	if isMultipart(p.kind) {
-		c.warn(BodyAsText, p.id, "the structure cannot be read: the body is shown as it is")
+		c.warn(BodyAsText, p.id, "cannot parse the MIME structure: the body is shown as is")
 	}
 	var s section
 	var cut []*part
@@ -296,7 +296,7 @@ func (c *converter) textPart(p *part) (content, error) {
 		if c.fence.parts += len(cut); c.fence.parts > maxParts {
 			return content{}, refuse(ErrTooComplex, "the message has more than %d parts", maxParts)
 		}
-		c.warn(UUDecoded, p.id, "files were in the text: %d", len(cut))
+		c.warn(UUDecoded, p.id, "uuencoded files extracted from the text: %d", len(cut))
 	}
 	all := content{files: uuFiles(p, cut)}
 	switch {
@@ -325,7 +325,7 @@ func (c *converter) readText(p *part, isHTML bool) (string, error) {
 	}
 	text, dropped := cleanText(c.toUTF8(p.id, data, p.params["charset"], isHTML))
 	if dropped > 0 {
-		c.warn(ControlDropped, p.id, "%d control characters were left out", dropped)
+		c.warn(ControlDropped, p.id, "control characters removed: %d", dropped)
 	}
 	if c.size += len(text); c.size > maxBody {
 		return "", errTooLarge()
@@ -341,5 +341,5 @@ func (c *converter) readText(p *part, isHTML bool) (string, error) {
 
 // errTooLarge refuses a message whose text is over the bound.
 func errTooLarge() *Error {
-	return refuse(ErrTooLarge, "the text of the message has more than %d MiB", maxBody>>20)
+	return refuse(ErrTooLarge, "the text of the message is larger than %d MiB", maxBody>>20)
 }

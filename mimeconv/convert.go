@@ -14,7 +14,7 @@ import (
 // returned. Equal input gives equal output.
 func Convert(raw []byte, o Options) (Message, error) {
 	if len(raw) > maxRaw {
-		return Message{}, refuse(ErrTooLarge, "the message has more than %d MiB", maxRaw>>20)
+		return Message{}, refuse(ErrTooLarge, "the message is larger than %d MiB", maxRaw>>20)
 	}
 	b, body, err := readBlock(raw)
 	if err != nil {
@@ -48,16 +48,16 @@ type converter struct {
 // warnHeader tells what of the header does not survive.
 func (c *converter) warnHeader(b *block) {
 	if b.repaired > 0 {
-		c.warn(HeaderRepaired, "", "lines in the header that are no fields: %d", b.repaired)
+		c.warn(HeaderRepaired, "", "invalid header lines: %d", b.repaired)
 	}
 	if from := b.text(b.get("from")); from != "" {
-		c.warn(FromReplaced, "From", "the API sends from the inbox's own address, not from %s", shorten(from))
+		c.warn(FromReplaced, "From", "sent from the inbox address instead of %s", shorten(from))
 	}
 	if replyTo := b.text(b.get("reply-to")); replyTo != "" {
-		c.warn(ReplyToReplaced, "Reply-To", "the API has no Reply-To: answers go to the inbox, not to %s", shorten(replyTo))
+		c.warn(ReplyToReplaced, "Reply-To", "replies go to the inbox instead of %s", shorten(replyTo))
 	}
 	if b.get("bcc") != "" {
-		c.warn(BccDropped, "Bcc", "the field Bcc was left out")
+		c.warn(BccDropped, "Bcc", "Bcc field removed")
 	}
 }
 
@@ -146,15 +146,15 @@ func (c *converter) finish(html, text, subject string) (Message, error) {
 	case noHTML && noText && subject == "":
 		return Message{}, refuse(ErrEmpty, "the message has neither a body nor a Subject")
 	case noHTML && noText:
-		c.warn(BodyFromSubject, "", "there is no body: the Subject was taken for it")
+		c.warn(BodyFromSubject, "", "no body: the Subject is sent as the body")
 		m.HTML, m.Text = writeHTML(subject), subject
 	case noHTML:
 		m.HTML = writeHTML(text)
 	case noText && subject == "":
-		c.warn(TextEmpty, "", "the HTML shows no text")
+		c.warn(TextEmpty, "", "the HTML contains no text")
 		m.Text = "(no text)"
 	case noText:
-		c.warn(TextEmpty, "", "the HTML shows no text: the Subject was taken for the plain body")
+		c.warn(TextEmpty, "", "the HTML contains no text: the Subject is sent as the plain text body")
 		m.Text = subject
 	}
 	if len(m.HTML) > maxBody || len(m.Text) > maxBody {
@@ -162,7 +162,7 @@ func (c *converter) finish(html, text, subject string) (Message, error) {
 	}
 	var cut bool
 	if m.Title, cut = title(cmp.Or(c.options.Title, subject)); cut {
-		c.warn(TitleCut, "", "the title has more than %d characters", maxTitle)
+		c.warn(TitleCut, "", "title truncated to %d characters", maxTitle)
 	}
 	m.Start = bodyStart(m.HTML)
 	return m, nil

@@ -3,7 +3,7 @@ package mimeconv
 import "strings"
 
 func errEncrypted() *Error {
-	return refuse(ErrEncrypted, "the message is encrypted (S/MIME or PGP), so nobody could read it: send it unencrypted")
+	return refuse(ErrEncrypted, "the message is encrypted (S/MIME or PGP) and its recipients could not read it: send it unencrypted")
 }
 
 // isEncrypted reports whether a leaf is encrypted. RFC 8551, section 3.2.2: the

@@ -17,7 +17,7 @@ import (
 	"heyrelay/mimeconv/htmltext"
 )
 
-var update = flag.Bool("update", false, "write what came out as testdata/*.json.got where it differs")
+var update = flag.Bool("update", false, "rewrite the golden files in testdata with the current output")
 
 // golden is what a .json beside an .eml says. Texts are lists of lines. The
 // header's fields are compared where they stand in the file.
@@ -79,7 +79,7 @@ func TestGolden(t *testing.T) {
 			}
 			wanted, err := os.ReadFile(name + ".json")
 			if err != nil {
-				t.Fatal(err)
+				t.Fatal(err, `: a new case needs at least {"see": "what a reader must see"}`)
 			}
 			var want golden
 			if err := json.Unmarshal(wanted, &want); err != nil {
@@ -92,12 +92,14 @@ func TestGolden(t *testing.T) {
 			if bytes.Equal(got, wanted) {
 				return
 			}
-			t.Errorf("differs:\n%s", firstDifference(string(wanted), string(got)))
 			if *update {
-				if err := os.WriteFile(name+".json.got", got, 0o644); err != nil {
+				if err := os.WriteFile(name+".json", got, 0o644); err != nil {
 					t.Fatal(err)
 				}
+				t.Logf("updated:\n%s", firstDifference(string(wanted), string(got)))
+				return
 			}
+			t.Errorf("differs:\n%s", firstDifference(string(wanted), string(got)))
 		})
 	}
 }

@@ -87,7 +87,7 @@ var errMend = errors.New("the header of a part does not end")
 // it is lost. An error stops enmime.
 func (w *watch) media(value string) (string, map[string]string, []string, error) {
 	if len(value) > maxMediaField {
-		w.err = refuse(ErrTooComplex, "a Content-Type or Content-Disposition field has more than %d octets", maxMediaField)
+		w.err = refuse(ErrTooComplex, "a Content-Type or Content-Disposition field is longer than %d octets", maxMediaField)
 		return "", nil, nil, w.err
 	}
 	kind, params := parseMedia(value)
@@ -164,9 +164,9 @@ func (w *watch) countHeader(part []byte, delimiter string) {
 	}
 	switch w.headers += len(head); {
 	case len(head) > maxHeader:
-		w.err = refuse(ErrTooComplex, "the header of a part has more than %d octets", maxHeader)
+		w.err = refuse(ErrTooComplex, "the header of a part is larger than %d octets", maxHeader)
 	case w.headers > maxHeaders:
-		w.err = refuse(ErrTooComplex, "the headers of all parts have more than %d octets", maxHeaders)
+		w.err = refuse(ErrTooComplex, "the headers of all parts together are larger than %d octets", maxHeaders)
 	}
 }
 

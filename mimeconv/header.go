@@ -241,7 +241,7 @@ func (b *block) read(raw []byte) (body []byte, err error) {
 			}
 		}
 		if next > maxHeader {
-			return nil, refuse(ErrTooComplex, "the header of the message has more than %d octets", maxHeader)
+			return nil, refuse(ErrTooComplex, "the header of the message is larger than %d octets", maxHeader)
 		}
 		pos = next
 	}

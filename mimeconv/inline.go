@@ -172,7 +172,7 @@ func (p *placer) url(i image) (string, error) {
 	if strings.HasPrefix(u, "data:") {
 		n := base64.StdEncoding.DecodedLen(len(u))
 		if p.embedded+n > maxImages {
-			p.warn(ImageDropped, i.part.id, "the image %s was left out: all images together have over %d KiB", quote(i.part.name), maxImages>>10)
+			p.warn(ImageDropped, i.part.id, "image %s dropped: embedded images exceed %d KiB in total", quote(i.part.name), maxImages>>10)
 			return "", nil
 		}
 		p.embedded += n
@@ -184,12 +184,12 @@ func (p *placer) url(i image) (string, error) {
 func (p *placer) show(i image) (string, error) {
 	switch {
 	case i.part == nil:
-		p.warn(ImageMissing, "", "there is no image %s in the message", quote(i.name))
+		p.warn(ImageMissing, "", "image %s not found in the message", quote(i.name))
 		return "", nil
 	case p.options.InlineImages == Link:
 		return p.linkImage(i.part)
 	case p.options.InlineImages == Drop:
-		p.warn(ImageDropped, i.part.id, "the image %s was left out", quote(i.part.name))
+		p.warn(ImageDropped, i.part.id, "image %s dropped", quote(i.part.name))
 		return "", nil
 	}
 	return p.embed(i.part), nil
@@ -212,10 +212,10 @@ func (p *placer) embed(img *part) string {
 	}
 	switch {
 	case kind == "":
-		p.warn(ImageDropped, img.id, "%s is no image: it was left out", quote(img.name))
+		p.warn(ImageDropped, img.id, "part %s dropped: it is not an image", quote(img.name))
 		return ""
 	case len(data) > maxImage:
-		p.warn(ImageDropped, img.id, "the image %s was left out: it has %s, over %d KiB", quote(img.name), size(len(data)), maxImage>>10)
+		p.warn(ImageDropped, img.id, "image %s dropped: its size of %s exceeds %d KiB", quote(img.name), size(len(data)), maxImage>>10)
 		return ""
 	}
 	return "data:" + kind + ";base64," + base64.StdEncoding.EncodeToString(data)

@@ -80,7 +80,7 @@ func (c *converter) decodeText(p *part) []byte {
 	if w.Code != "" {
 		return c.decode(p)
 	}
-	c.warn(EncodingRepaired, p.id, "text behind the base64 was kept")
+	c.warn(EncodingRepaired, p.id, "text after the base64 data kept")
 	return slices.Concat(data, []byte("\n"), footer)
 }
 
@@ -90,11 +90,11 @@ func (c *converter) toUTF8(id string, data []byte, declared string, isHTML bool)
 	label := charset.Name(declared)
 	switch {
 	case how == charset.Unknown:
-		c.warn(CharsetUnknown, id, "charset %s is unknown: read as %s", quote(label), used)
+		c.warn(CharsetUnknown, id, "unknown charset %s: read as %s", quote(label), used)
 	case how == charset.Guessed && label == "":
 		c.warn(CharsetGuessed, id, "no charset declared: read as %s", used)
 	case how == charset.Guessed:
-		c.warn(CharsetGuessed, id, "charset %s does not fit: read as %s", quote(label), used)
+		c.warn(CharsetGuessed, id, "declared charset %s is wrong: read as %s", quote(label), used)
 	}
 	return text
 }
@@ -104,7 +104,7 @@ func (c *converter) toUTF8(id string, data []byte, declared string, isHTML bool)
 func (c *converter) tree(b *block, body []byte, prefix string) (*part, error) {
 	for _, name := range []string{"content-type", "content-disposition"} {
 		if len(b.get(name)) > maxMediaField {
-			return nil, refuse(ErrTooComplex, "the field %s has more than %d octets", name, maxMediaField)
+			return nil, refuse(ErrTooComplex, "field %s is longer than %d octets", name, maxMediaField)
 		}
 	}
 	root := newPart(prefix+"0", func(name string) string { return b.get(strings.ToLower(name)) }, "text/plain")
@@ -121,7 +121,7 @@ func (c *converter) tree(b *block, body []byte, prefix string) (*part, error) {
 		case w.err != nil:
 			return nil, w.err
 		case w.gaps != nil:
-			c.warn(StructureRepaired, root.id, "text stands where the header of a part belongs")
+			c.warn(StructureRepaired, root.id, "text found in place of a part header")
 			c.fence, body = before, mend(body, w.gaps)
 			continue
 		case err == nil:
@@ -154,7 +154,7 @@ func readParts(w *watch, contentType string, body []byte) (root *enmime.Part, er
 func (c *converter) adopt(p *part, parsed *enmime.Part, prefix string, bones *skeleton) {
 	for _, e := range parsed.Errors {
 		if e.Name == enmime.ErrorMissingBoundary {
-			c.warn(StructureRepaired, p.id, "the multipart does not end as it should")
+			c.warn(StructureRepaired, p.id, "multipart without a closing delimiter")
 		}
 	}
 	kind := "text/plain"
@@ -162,7 +162,7 @@ func (c *converter) adopt(p *part, parsed *enmime.Part, prefix string, bones *sk
 		kind = "message/rfc822"
 	}
 	if isMultipart(p.kind) && parsed.FirstChild == nil && len(p.raw) == 0 {
-		c.warn(PartDropped, p.id, "a multipart without any part")
+		c.warn(PartDropped, p.id, "multipart without parts")
 	}
 	for e := parsed.FirstChild; e != nil; e = e.NextSibling {
 		header := textproto.MIMEHeader(e.Header)

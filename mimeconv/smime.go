@@ -33,10 +33,10 @@ func (c *converter) signedPart(p *part) (content, error) {
 	case !ok:
 		return content{files: []file{{part: p}}}, nil
 	case len(bytes.TrimSpace(signed)) == 0:
-		c.warn(PartDropped, p.id, "the part %s signs nothing: it holds certificates only", quote(p.name))
+		c.warn(PartDropped, p.id, "part %s dropped: it holds certificates only", quote(p.name))
 		return content{}, nil
 	}
-	c.warn(SignatureDropped, p.id, "the signature around the message was left out: it signs the message as it was sent")
+	c.warn(SignatureDropped, p.id, "signature removed: it covers the original message")
 	_, all, err := c.message(p.id, signed)
 	return all, err
 }

@@ -16,7 +16,7 @@ func decodeTransfer(raw []byte, encoding string) ([]byte, Warning) {
 	case "quotedprintable":
 		data, clean := decodeQuotedPrintable(raw, true)
 		if !clean {
-			return data, Warning{Code: EncodingRepaired, Detail: "quoted-printable with stray equals signs"}
+			return data, Warning{Code: EncodingRepaired, Detail: "invalid quoted-printable: stray equals signs kept"}
 		}
 		return data, Warning{}
 	case "base64":
@@ -25,7 +25,7 @@ func decodeTransfer(raw []byte, encoding string) ([]byte, Warning) {
 	if files := uuEncoded(raw, encoding); len(files) == 1 {
 		return files[0].raw, Warning{}
 	}
-	return raw, Warning{Code: EncodingUnknown, Detail: "Content-Transfer-Encoding " + quote(encoding) + " is unknown: taken as it is"}
+	return raw, Warning{Code: EncodingUnknown, Detail: "unknown Content-Transfer-Encoding " + quote(encoding) + ": used as is"}
 }
 
 // decodeLabelled64 decodes what its label says is base64, if it is.
@@ -40,9 +40,9 @@ func decodeLabelled64(raw []byte) ([]byte, Warning) {
 	case clean:
 		return data, Warning{}
 	case looksBase64(raw):
-		return data, Warning{Code: EncodingRepaired, Detail: "damaged base64: what could be read was taken"}
+		return data, Warning{Code: EncodingRepaired, Detail: "damaged base64: decoded as far as possible"}
 	}
-	return raw, Warning{Code: EncodingRepaired, Detail: "labelled base64, but it is not: taken as it is"}
+	return raw, Warning{Code: EncodingRepaired, Detail: "not base64 despite its label: used as is"}
 }
 
 // uuEncoded finds the files in a part whose Content-Transfer-Encoding says uuencode

@@ -17,7 +17,7 @@ const (
 	ControlDropped   = "control-dropped"   // control characters in text
 
 	StructureRepaired  = "structure-repaired"  // a multipart that does not end, or ends wrongly
-	BodyAsText         = "body-as-text"        // the structure cannot be read: the body is shown as it is
+	BodyAsText         = "body-as-text"        // cannot parse the MIME structure: the body is shown as is
 	BodyFromSubject    = "body-from-subject"   // there is no body: it is the Subject
 	TextEmpty          = "text-empty"          // HTML without any text
 	AlternativeDropped = "alternative-dropped" // a form of the body that cannot be shown

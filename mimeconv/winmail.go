@@ -27,7 +27,7 @@ func (c *converter) tnefPart(p *part) (content, error) {
 		return content{files: []file{{part: p}}}, nil
 	}
 	if c.fence.forwards++; c.fence.forwards > maxForwards {
-		return content{}, refuse(ErrTooComplex, "more than %d messages are nested in one another", maxForwards)
+		return content{}, refuse(ErrTooComplex, "messages are nested more than %d deep", maxForwards)
 	}
 	defer func() { c.fence.forwards-- }()
 	t := tnef.Read(data)
@@ -45,7 +45,7 @@ func (c *converter) tnefPart(p *part) (content, error) {
 		}
 		all.add(body)
 	}
-	c.warn(TNEFUnpacked, p.id, "winmail.dat was unpacked: files: %d", len(t.Files))
+	c.warn(TNEFUnpacked, p.id, "winmail.dat unpacked: files: %d", len(t.Files))
 	for i, f := range t.Files {
 		child := tnefFile(fmt.Sprintf("%s/%d", p.id, i+1), f)
 		if !f.IsMessage {

@@ -105,7 +105,7 @@ func decodeGuess(b []byte, declared encoding.Encoding, isHTML bool) (text, name 
 	if declared != nil {
 		text, err := declared.NewDecoder().Bytes(b)
 		if err == nil && bytes.Count(text, []byte("\ufffd"))*20 < utf8.RuneCount(text) {
-			return string(text), "declared, with what does not fit left out"
+			return string(text), "the declared charset without invalid octets"
 		}
 	}
 	windows, _ := charmap.Windows1252.NewDecoder().Bytes(b) // knows every octet
