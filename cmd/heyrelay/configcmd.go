@@ -9,7 +9,7 @@ type configCmd struct {
 
 type configShowCmd struct {
 	configured
-	Changed bool `help:"Omit values that are defaults."`
+	Changed bool `help:"Omit defaults, except those that depend on the machine."`
 }
 
 // Run prints the masked configuration.

@@ -11,13 +11,10 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
-	"slices"
-	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
 
-	"heyrelay/internal/config"
 	"heyrelay/internal/strictyaml"
 )
 
@@ -35,6 +32,7 @@ type program struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	environ        []string
+	systemConfig   string // the configuration file if none is named
 }
 
 type commands struct {
@@ -56,7 +54,14 @@ type commands struct {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	p := &program{ctx: ctx, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, environ: os.Environ()}
+	p := &program{
+		ctx:          ctx,
+		stdin:        os.Stdin,
+		stdout:       os.Stdout,
+		stderr:       os.Stderr,
+		environ:      os.Environ(),
+		systemConfig: systemConfig,
+	}
 	code := p.run(called(os.Args))
 	stop()
 	os.Exit(code)
@@ -70,6 +75,7 @@ func (p *program) run(args []string) int {
 		kong.Name("heyrelay"),
 		kong.Description("An SMTP relay for applications that cannot speak Heymarket's e-mail API.\n\nTo see it work: heyrelay demo"),
 		kong.Writers(p.stdout, p.stderr),
+		kong.Vars{"config_help": configHelp},
 		kong.Exit(func(code int) { exited = code }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 	)
@@ -128,24 +134,6 @@ func version() string {
 		return "(devel)"
 	}
 	return info.Main.Version
-}
-
-// configured is the flag that most subcommands share.
-type configured struct {
-	File string `name:"config" short:"c" type:"path" placeholder:"FILE" help:"The configuration file. Without one, HEYRELAY_… variables are the configuration."`
-}
-
-// load reads the configuration from the file or the environment.
-func (c configured) load(p *program) (*config.Config, error) {
-	if c.File != "" {
-		return config.Load(c.File)
-	}
-	return config.FromEnvironment(p.environ)
-}
-
-// inEnvironment reports whether variables configure anything.
-func (p *program) inEnvironment() bool {
-	return slices.ContainsFunc(p.environ, func(e string) bool { return strings.HasPrefix(e, "HEYRELAY_") })
 }
 
 // nothing is an environment without variables.

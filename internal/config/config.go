@@ -354,8 +354,8 @@ type Delivery struct {
 
 // Spool is where messages are stored until they are sent.
 type Spool struct {
-	// sqlite: and the path of the database. A relative path starts in the working
-	// directory.
+	// sqlite: and the path of the database. A relative path starts in the directory of
+	// this file.
 	URL string `yaml:"url" default:"sqlite:heyrelay.db"`
 
 	// The free disk space below which mail is deferred (452 4.3.1).

@@ -18,9 +18,8 @@ func TestExampleFile(t *testing.T) {
 	compare(t, "../../config.example.yaml", string(config.Example()))
 }
 
-// parseExample parses an example, with secret files that exist.
-func parseExample(t *testing.T, text string) *config.Config {
-	dir := keys(t)
+// parseExample parses an example in dir, which keys made.
+func parseExample(t *testing.T, dir, text string) *config.Config {
 	text = strings.ReplaceAll(text, "/run/secrets/heyrelay_events", "hook")
 	text = regexp.MustCompile(`/run/secrets/\w+`).ReplaceAllString(text, "key")
 	c, err := config.Parse(filepath.Join(dir, "heyrelay.yaml"), []byte(text), lookup(map[string]string{"HASH": hash}))
@@ -33,8 +32,9 @@ func parseExample(t *testing.T, text string) *config.Config {
 // TestExampleWorks wants the example to be the smallest configuration: nothing in
 // force but defaults.
 func TestExampleWorks(t *testing.T) {
-	smallest := parseExample(t, "teams: {shop: {secrets: [{id: 74f80a77, key_file: key}]}}\nroutes: [{inbox: 202, creator_id: 55}]\n")
-	example := parseExample(t, string(config.Example()))
+	dir := keys(t)
+	smallest := parseExample(t, dir, "teams: {shop: {secrets: [{id: 74f80a77, key_file: key}]}}\nroutes: [{inbox: 202, creator_id: 55}]\n")
+	example := parseExample(t, dir, string(config.Example()))
 	if !bytes.Equal(smallest.Masked(), example.Masked()) {
 		t.Errorf("got\n%s\nwant\n%s", example.Masked(), smallest.Masked())
 	}
@@ -49,7 +49,7 @@ func TestExampleUncommented(t *testing.T) {
 	text := regexp.MustCompile(`(?m)^ *#((key|secret|password): \$|api_key|api_key_file: ).*\n`).ReplaceAllString(string(config.Example()), "")
 	text = regexp.MustCompile(`(?m)^( *)#([a-z_]+:|  )`).ReplaceAllString(text, "$1$2")
 	text = strings.Replace(text, "recipients: envelope", "recipients: headers", 1)
-	c := parseExample(t, text)
+	c := parseExample(t, keys(t), text)
 	if c.Hostname != "relay.example.com" || c.Routes[0].Name != "support" || c.Routes[0].ThreadBySubject.String() != `\[#(\d+)\]` {
 		t.Errorf("the examples are not in force:\n%s", c.Masked())
 	}

@@ -34,7 +34,7 @@ func TestGolden(t *testing.T) {
 			c, err := loadCase(t, dir, path)
 			got := shown(c, err, filepath.Base(name) == withDefaults)
 			if c != nil {
-				checkMasked(t, dir, c)
+				checkMasked(t, filepath.Join(base(dir, path), "heyrelay.yaml"), c)
 			}
 			if strings.Contains(got, "SECRET"+"SECRET") {
 				t.Error("a secret is printed")
@@ -100,7 +100,16 @@ func writeCertificate(t *testing.T, certificate, key string, end time.Time) {
 	}
 }
 
-// hash stands for any.
+// base is where relative file names of a case start: dir, or for an environment the
+// working directory.
+func base(dir, path string) string {
+	if filepath.Ext(path) == ".env" {
+		return "."
+	}
+	return dir
+}
+
+// hash is any valid password hash.
 const hash = "$2y$05$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBui"
 
 // loadCase reads a case as if it stood in dir. A line "# env NAME=value" of a
@@ -168,9 +177,9 @@ func plainly(got, dir string) string {
 }
 
 // checkMasked checks that what is printed can be read again.
-func checkMasked(t *testing.T, dir string, c *config.Config) {
+func checkMasked(t *testing.T, file string, c *config.Config) {
 	masked := strings.ReplaceAll(string(c.Masked()), `password_hash: "***"`, `password_hash: "`+hash+`"`)
-	again, err := config.Parse(filepath.Join(dir, "heyrelay.yaml"), []byte(masked), lookup(nil))
+	again, err := config.Parse(file, []byte(masked), lookup(nil))
 	if err != nil {
 		t.Fatalf("the masked configuration does not parse: %v\n%s", err, c.Masked())
 	}

@@ -95,5 +95,6 @@ func machine() string {
 // Parsed again it gives the same configuration, except for secrets.
 func (c *Config) Masked() []byte { return strictyaml.Show(c) }
 
-// Changed returns what Masked does, except the values that are defaults.
+// Changed returns what Masked does, except the values that are defaults. Those that
+// depend on the machine, such as the host name, stay.
 func (c *Config) Changed() []byte { return strictyaml.ShowChanged(c) }

@@ -66,7 +66,7 @@ func TestSecretIsNeverPrinted(t *testing.T) {
 	}
 }
 
-// TestLoad reads a file whose key file stands beside it.
+// TestLoad reads a file with a key file and a spool in the same directory.
 func TestLoad(t *testing.T) {
 	dir := keys(t)
 	path := filepath.Join(dir, "heyrelay.yaml")
@@ -80,6 +80,9 @@ func TestLoad(t *testing.T) {
 	}
 	if got := c.Teams["shop"].Secrets[0].Key.Reveal(); got != hidden {
 		t.Errorf("the key is %q, want it without its line end", got)
+	}
+	if want := "sqlite:" + filepath.Join(dir, "heyrelay.db"); c.Spool.URL != want {
+		t.Errorf("the spool is %s, want %s", c.Spool.URL, want)
 	}
 }
 

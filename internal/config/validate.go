@@ -181,6 +181,8 @@ func (l *loader) validateName(path, what, name string) {
 	}
 }
 
+// validateSpool checks the spool's URL. Like other files, a relative one starts in the
+// directory of the configuration.
 func (l *loader) validateSpool() {
 	// The URL is not quoted: that of a database can contain a password.
 	const example = "sqlite:/var/lib/heyrelay/heyrelay.db"
@@ -194,5 +196,7 @@ func (l *loader) validateSpool() {
 			"write sqlite: and a path, such as "+example)
 	case path == "" || odd || strings.ContainsAny(path, "?#"):
 		l.doc.Reject("spool.url", "spool.url does not name a file", "write sqlite: and a plain path, such as "+example)
+	default:
+		l.config.Spool.URL = "sqlite:" + l.doc.Beside(path)
 	}
 }
