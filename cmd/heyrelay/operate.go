@@ -162,7 +162,7 @@ type queueForgetCmd struct {
 func (c queueForgetCmd) Run(p *program) error {
 	return selection{configured: c.configured, Recipient: c.Recipient}.operate(p, "", "forgotten",
 		func(_ *config.Config, op spool.Operator, _ spool.Filter) (spool.Moved, error) {
-			return op.Forget(p.ctx, c.Recipient)
+			return op.Forget(p.ctx, time.Now(), c.Recipient)
 		})
 }
 

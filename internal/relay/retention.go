@@ -57,5 +57,18 @@ func (r *Relay) retention() spool.Retention {
 		Failed:  keep.Failed.Std(),
 		Threads: keep.Threads.Std(),
 		Repeats: r.cfg.Delivery.Dedupe.Std(),
+		Ways:    r.waysInUse(),
 	}
+}
+
+// waysInUse are the ways in which notices leave. Notices of other ways, left over
+// from an earlier configuration, keep no message.
+func (r *Relay) waysInUse() (ways []spool.Way) {
+	if r.cfg.Bounces.Smarthost != "" {
+		ways = append(ways, spool.Mail)
+	}
+	if r.cfg.Events.URL != "" {
+		ways = append(ways, spool.Hook)
+	}
+	return ways
 }

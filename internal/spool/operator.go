@@ -29,8 +29,9 @@ type Operator interface {
 	Release(ctx context.Context, now time.Time, f Filter) (Moved, error)
 
 	// Forget drops what is open for a recipient, and takes addresses, titles and
-	// bodies out of all messages to it that have ended. The ledger keeps counting them.
-	Forget(ctx context.Context, recipient string) (Moved, error)
+	// bodies out of all messages to it that have ended. The ledger keeps counting
+	// them. A request of theirs is never sent again, whoever retries its message.
+	Forget(ctx context.Context, now time.Time, recipient string) (Moved, error)
 
 	// Stats is the ledger, by route.
 	Stats(ctx context.Context) ([]RouteStats, error)

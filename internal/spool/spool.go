@@ -277,13 +277,15 @@ type Capacity struct {
 	Probe time.Duration // between two probes of a held route; 0: none
 }
 
-// Retention says how long what has ended is kept, from the end of the last attempt on.
+// Retention says how long what has ended is kept, from its end on.
 type Retention struct {
 	Content time.Duration // bodies of messages that were sent
 	Sent    time.Duration // what happened to them
 	Failed  time.Duration // messages of which a request failed or was dropped, whole
 	Threads time.Duration // ids and conversations, from their last message on
 	Repeats time.Duration // what may be repeated, from its acceptance on, whatever the others say
+
+	Ways []Way // a message is kept, with its content, until its notices of these ways have left
 }
 
 // Destination is where a request waits: what a route has for an inbox of a team.

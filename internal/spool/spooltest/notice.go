@@ -156,7 +156,7 @@ var noticeCases = []testCase{
 	}},
 	{"Forgotten", func(f *fixture) {
 		f.fail(letter{})
-		f.moved(spool.Moved{Requests: 1})(f.operator.Forget(f.Context(), "alice@example.com"))
+		f.moved(spool.Moved{Requests: 1})(f.operator.Forget(f.Context(), f.now, "alice@example.com"))
 		f.silent()
 	}},
 	{"Pruned", func(f *fixture) {

@@ -3,6 +3,7 @@ package spooltest
 import (
 	"errors"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -139,7 +140,7 @@ var operatorCases = []testCase{
 		f.sent(tasks[0], 7)
 		f.done(spool.Outcome{Task: tasks[1], State: spool.Failed, Status: 400, Reason: "bob@example.com is bad"})
 		f.send(letter{id: "r", cites: []string{"p"}, to: []string{"alice"}, subject: "Private"})
-		f.moved(spool.Moved{Requests: 2})(f.operator.Forget(f.Context(), "Alice@example.com"))
+		f.moved(spool.Moved{Requests: 2})(f.operator.Forget(f.Context(), f.now, "Alice@example.com"))
 		f.state("Q2", spool.Dropped)
 		s, err := f.Show(f.Context(), "Q1")
 		if err != nil || s.Title != "" || len(s.Requests[0].To) != 0 || len(s.Requests[1].To) != 1 {
@@ -151,6 +152,22 @@ var operatorCases = []testCase{
 			f.Errorf("a new message joined the forgotten conversation %d", task.ConvoID)
 		}
 		f.stats("support", map[string]int{"sent": 1, "failed": 1, "dropped": 1, "active": 1})
+	}},
+	{"ForgetOne", func(f *fixture) { // a repeat of its message does not send to it again, whatever else it revives
+		l := letter{id: "p", window: day, blind: []string{"bob"}}
+		f.send(l)
+		for _, task := range f.claim() {
+			f.sleep(task, time.Hour)
+		}
+		f.moved(spool.Moved{Requests: 1})(f.operator.Forget(f.Context(), f.now, "bob@example.com"))
+		if r := f.send(l); !r.Duplicate || r.Revived != 0 {
+			f.Errorf("the receipt is %+v, want a repeat that revives nothing", r)
+		}
+		f.moved(spool.Moved{})(f.operator.Retry(f.Context(), f.now, spool.Filter{States: []spool.State{spool.Dropped}}, spool.RetryOptions{}))
+		f.now = f.now.Add(time.Hour)
+		if task := f.claimOne(); slices.Contains(task.To, "bob@example.com") {
+			f.Errorf("claimed a request to %v", task.To)
+		}
 	}},
 	{"Stats", func(f *fixture) {
 		f.many(3, letter{})

@@ -45,17 +45,63 @@ var pruneCases = []testCase{
 		f.stats("support", map[string]int{"sent": 1, "failed": 1, "active": 1})
 		f.moved(spool.Moved{Busy: 1})(f.operator.Drop(f.Context(), f.now, spool.Filter{}))
 	}},
+	{"EndedLate", func(f *fixture) { // it is kept from its end on, however long it was pending
+		f.many(3, letter{})
+		f.sleep(f.claim(one("shop"))[0], 0)
+		f.now = f.now.Add(90 * day)
+		f.moved(spool.Moved{Requests: 1})(f.operator.Drop(f.Context(), f.now, only("Q1")))
+		f.done(spool.Outcome{Task: f.claim(one("shop"))[0], State: spool.Failed})
+		f.sent(f.claimOne(), 7)
+		f.now = f.now.Add(time.Hour)
+		f.prune()
+		f.gone("Q1", false)
+		f.gone("Q2", false)
+		f.moved(spool.Moved{Requests: 2})(f.operator.Retry(f.Context(), f.now, only("Q1", "Q2"), spool.RetryOptions{}))
+		f.moved(spool.Moved{Requests: 2})(f.operator.Drop(f.Context(), f.now, only("Q1", "Q2")))
+		f.now = f.now.Add(59 * day)
+		f.prune()
+		f.gone("Q1", false)
+		f.gone("Q3", true)
+		f.now = f.now.Add(2 * day)
+		f.prune()
+		f.gone("Q1", true)
+		f.gone("Q2", true)
+	}},
+	{"Undelivered", func(f *fixture) { // what has a notice that has not left is kept whole
+		f.send(letter{})
+		f.done(spool.Outcome{Task: f.claimOne(), State: spool.Sent, Report: spool.RelayedAction, Event: []byte("{}")})
+		keep := spool.Retention{Content: day, Sent: 30 * day, Ways: []spool.Way{spool.Mail, spool.Hook}}
+		prune := func() {
+			f.now = f.now.Add(40 * day)
+			f.pruneAll(keep)
+		}
+		for _, way := range keep.Ways {
+			prune()
+			f.gone("Q1", false)
+			n := f.notice(way)
+			if n.Report != nil && len(n.Report.Raw) == 0 {
+				f.Error("the report has lost its message")
+			}
+			if err := f.Done(f.Context(), n.ID); err != nil {
+				f.Fatal(err)
+			}
+		}
+		prune()
+		f.gone("Q1", true)
+	}},
+	{"UndeliveredByNobody", func(f *fixture) { // a way that is not in use any more keeps nothing
+		f.send(letter{})
+		f.done(spool.Outcome{Task: f.claimOne(), State: spool.Sent, Event: []byte("{}")})
+		f.now = f.now.Add(40 * day)
+		f.prune()
+		f.gone("Q1", true)
+	}},
 	{"Repeats", func(f *fixture) { // while it may be repeated, a message is remembered
 		l := letter{id: "m", window: 5 * day}
 		f.send(l)
 		f.sent(f.claimOne(), 7)
 		f.now = f.now.Add(4 * day)
-		for n := 1; n > 0; {
-			var err error
-			if n, err = f.Prune(f.Context(), f.now, spool.Retention{Repeats: 5 * day}, 10); err != nil {
-				f.Fatal(err)
-			}
-		}
+		f.pruneAll(spool.Retention{Repeats: 5 * day})
 		if r := f.send(l); !r.Duplicate || r.QueueID != "Q1" {
 			f.Errorf("the receipt is %+v, want a duplicate of Q1", r)
 		}
@@ -102,8 +148,13 @@ var pruneCases = []testCase{
 // prune goes one whole round.
 func (f *fixture) prune() {
 	f.Helper()
+	f.pruneAll(keeping)
+}
+
+func (f *fixture) pruneAll(keep spool.Retention) {
+	f.Helper()
 	for {
-		n, err := f.Prune(f.Context(), f.now, keeping, 10)
+		n, err := f.Prune(f.Context(), f.now, keep, 10)
 		if err != nil {
 			f.Fatalf("Prune: %v", err)
 		}

@@ -288,14 +288,14 @@ func (w *writer) record(r *spool.Request, message, conversation int64) (same boo
 }
 
 const (
-	sqlGone = `SELECT id, conversation, route, state, priority FROM request WHERE message = ? AND ` + isUnsent + ` ORDER BY id`
+	sqlGone = `SELECT id, conversation, route, state, priority FROM request WHERE message = ? AND ` + isUnsent + ` AND NOT forgotten ORDER BY id`
 
 	// A new trial. Where every answer was definite, whether it opens or replies
 	// is decided anew: its conversation may have begun without it. One that its
 	// application named is looked at again.
 	sqlRevive = `
 UPDATE request
-   SET state = ?, seq = ?, due = 0, lane = conversation, effective_priority = priority, hold = '', trial_attempt = attempts + 1,
+   SET state = ?, seq = ?, due = 0, ended = 0, lane = conversation, effective_priority = priority, hold = '', trial_attempt = attempts + 1,
        call = requested_convo_id <> 0 AND NOT unknown, refused_attempt = 0, conversation_alive = 0, reply_to = CASE WHEN unknown THEN reply_to END
  WHERE id = ?`
 )

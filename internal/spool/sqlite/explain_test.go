@@ -111,10 +111,10 @@ func TestPlans(t *testing.T) {
 		"next messages": {sqlNextMessages, []string{"message USING INTEGER PRIMARY KEY (rowid>?)"}},
 		"prune content": {sqlPruneContent, []string{
 			"content USING INTEGER PRIMARY KEY (rowid=?)", "message USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)",
-			"r USING COVERING INDEX request_message (message=?)", "a USING PRIMARY KEY (request=?)", "request USING INDEX request_message (message=?)"}},
+			"r USING COVERING INDEX request_message (message=?)", "n USING INDEX notice_request (request=?)", "request USING INDEX request_message (message=?)"}},
 		"old": {sqlOld, []string{
 			"message USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)", "r USING COVERING INDEX request_message (message=?)",
-			"a USING PRIMARY KEY (request=?)", "request USING INDEX request_message (message=?)"}},
+			"n USING INDEX notice_request (request=?)", "request USING INDEX request_message (message=?)"}},
 		"gone requests": {sqlGoneRequests, []string{"request USING INDEX request_message (message=?)"}},
 		"gone count":    {sqlGoneCount, []string{"counter USING PRIMARY KEY (route=? AND state=?)"}},
 		"prune tries": {sqlPruneTries, []string{

@@ -32,7 +32,7 @@ const (
 	// The fence: only the attempt that holds the claim can end it.
 	sqlFinish = `
 UPDATE request
-   SET state = ?, due = ?, call = ?, unknown = unknown AND NOT ? OR ?,
+   SET state = ?, due = ?, ended = ?, call = ?, unknown = unknown AND NOT ? OR ?,
        conversation_alive = conversation_alive AND NOT ? OR ?, refused_attempt = CASE WHEN ? THEN attempts ELSE refused_attempt END,
        convo_id = ?, message_id = ?
  WHERE id = ? AND attempts = ? AND ` + isActive + `
@@ -52,13 +52,13 @@ func (w *writer) finish(now time.Time, o *spool.Outcome) (f spool.Finished, err 
 	if err := sane(o); err != nil {
 		return f, fmt.Errorf("end attempt %d of request %d: %w", o.Task.Attempt, o.Task.Request, err)
 	}
-	var due int64
+	due, end := int64(0), stamp(now)
 	if o.State == spool.Deferred {
-		due = max(stamp(o.Due), 1)
+		due, end = max(stamp(o.Due), 1), 0
 	}
 	var r ended
 	ok, err := w.get(sqlFinish,
-		[]any{o.State, due, o.NextCall, o.ProvenAbsent, o.Unknown, o.Refused, o.ConversationAlive, o.Refused, o.ConvoID, o.MessageID, o.Task.Request, o.Task.Attempt},
+		[]any{o.State, due, end, o.NextCall, o.ProvenAbsent, o.Unknown, o.Refused, o.ConversationAlive, o.Refused, o.ConvoID, o.MessageID, o.Task.Request, o.Task.Attempt},
 		&r.lane, &r.route, &r.conversation, &r.replyTo, &r.unknown)
 	if err != nil {
 		return f, err

@@ -2,15 +2,16 @@ package sqlite
 
 import (
 	"context"
+	"time"
 
 	"heyrelay/internal/spool"
 )
 
 // Forget implements spool.Operator.
-func (o *Operator) Forget(ctx context.Context, recipient string) (spool.Moved, error) {
+func (o *Operator) Forget(ctx context.Context, now time.Time, recipient string) (spool.Moved, error) {
 	return o.all(ctx, spool.Filter{Recipient: recipient}, func(w *writer, r *chosen) (bool, error) {
 		if r.state.Open() {
-			if err := w.leave(r, spool.Dropped); err != nil {
+			if err := w.drop(now, r); err != nil {
 				return false, err
 			}
 		}
@@ -24,7 +25,7 @@ const (
 
 	sqlForgetRequest = `
 UPDATE request
-   SET participants = 'forgotten', lookup_name = '', dsn = '', recipients = ?
+   SET forgotten = 1, participants = 'forgotten', lookup_name = '', dsn = '', recipients = ?
  WHERE id = ?`
 
 	sqlForgetNotices  = `DELETE FROM notice WHERE request = ?`

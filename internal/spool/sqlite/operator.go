@@ -90,12 +90,12 @@ type chosen struct {
 	unknown, held          bool
 	recipients             recipients
 	message                int64
-	whole                  bool // it still has its content
+	whole                  bool // it still has its content, and may be sent
 }
 
 const sqlChosen = `
 SELECT r.id, r.lane, r.conversation, r.team, r.route, r.inbox, r.state, r.priority, r.unknown, r.hold <> '', r.recipients,
-       r.message, EXISTS (SELECT 1 FROM content WHERE content.message = r.message)
+       r.message, NOT r.forgotten AND EXISTS (SELECT 1 FROM content WHERE content.message = r.message)
   FROM request r JOIN message m ON m.id = r.message
  WHERE ` + matches + `
  ORDER BY r.id`
@@ -182,19 +182,17 @@ func (w *writer) choose(f spool.Filter, s span) (list []chosen, err error) {
 }
 
 // Drop implements spool.Operator.
-func (o *Operator) Drop(ctx context.Context, _ time.Time, f spool.Filter) (spool.Moved, error) {
-	return o.all(ctx, f, (*writer).drop)
-}
-
-func (w *writer) drop(r *chosen) (bool, error) {
-	if !r.state.Open() {
-		return false, nil
-	}
-	return true, w.leave(r, spool.Dropped)
+func (o *Operator) Drop(ctx context.Context, now time.Time, f spool.Filter) (spool.Moved, error) {
+	return o.all(ctx, f, func(w *writer, r *chosen) (bool, error) {
+		if !r.state.Open() {
+			return false, nil
+		}
+		return true, w.drop(now, r)
+	})
 }
 
 const (
-	sqlLeave = `UPDATE request SET state = ?, due = 0, hold = '' WHERE id = ?`
+	sqlLeave = `UPDATE request SET state = ?, due = 0, ended = ?, hold = '' WHERE id = ?`
 
 	// A head is no more urgent than what still waits for it.
 	sqlCalm = `
@@ -203,15 +201,14 @@ UPDATE request
  WHERE lane = ? AND ` + isHead
 )
 
-// leave takes an open request out of its lane, which goes on, into a state that
-// is not open.
-func (w *writer) leave(r *chosen, to spool.State) error {
-	if _, err := w.exec(sqlLeave, to, r.id); err != nil {
+// drop ends an open request. Its lane goes on.
+func (w *writer) drop(now time.Time, r *chosen) error {
+	if _, err := w.exec(sqlLeave, spool.Dropped, stamp(now), r.id); err != nil {
 		return err
 	}
-	w.moved(r.route, r.state, to)
+	w.moved(r.route, r.state, spool.Dropped)
 	head := r.state != spool.Queued
-	r.state = to
+	r.state = spool.Dropped
 	if head {
 		return w.advance(r.lane)
 	}

@@ -16,6 +16,26 @@ func TestOperatorWithoutSpool(t *testing.T) {
 	}
 }
 
+// TestBusyTimeout has every connection wait for another's transaction, which a slow
+// disk can make long, rather than fail.
+func TestBusyTimeout(t *testing.T) {
+	s := openSpool(t, Options{})
+	o, err := OpenOperator(s.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.Close()
+	for name, conn := range map[string]querier{"the writer": s.conn, "a reader": s.Reader.db, "an operator": o.conn, "its reader": o.Reader.db} {
+		var milliseconds int
+		if err := conn.QueryRowContext(t.Context(), "PRAGMA busy_timeout").Scan(&milliseconds); err != nil {
+			t.Fatal(err)
+		}
+		if milliseconds != 10_000 {
+			t.Errorf("%s waits %d ms for another transaction, want 10,000", name, milliseconds)
+		}
+	}
+}
+
 // TestOperatorBesideServer has a person drop and retry while mail comes in: each
 // waits for the other, and nothing is lost.
 func TestOperatorBesideServer(t *testing.T) {

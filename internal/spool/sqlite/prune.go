@@ -48,20 +48,26 @@ const (
 
 	sqlNextMessages = `SELECT COALESCE(max(id), 0), count(*) FROM (SELECT id FROM message WHERE id > ? ORDER BY id LIMIT ?)`
 
-	// since is when the last attempt for a message ended.
-	since = `(SELECT COALESCE(max(a.ended), 0) FROM request r JOIN attempt a ON a.request = r.id WHERE r.message = message.id)`
+	// since is when the last request of a message ended.
+	since = `(SELECT COALESCE(max(ended), 0) FROM request WHERE message = message.id)`
+
+	// unreported is a notice that has not left. The ways are bits of a number.
+	unreported = `EXISTS (SELECT 1 FROM request r JOIN notice n ON n.request = r.id
+                  WHERE r.message = message.id AND (1 << n.way) & ?)`
 
 	sqlPruneContent = `
 DELETE FROM content WHERE message IN (
 SELECT id FROM message WHERE id > ? AND id <= ? AND accepted < ? AND ` + since + ` < ?
-   AND NOT EXISTS (SELECT 1 FROM request WHERE message = message.id AND ` + isNotTaken + `))`
+   AND NOT EXISTS (SELECT 1 FROM request WHERE message = message.id AND ` + isNotTaken + `)
+   AND NOT ` + unreported + `)`
 
 	// Those of which nothing is open, and that failed or were dropped, or not.
 	sqlOld = `
 SELECT id FROM message
  WHERE id > ? AND id <= ? AND accepted < ? AND ` + since + ` < ?
    AND NOT EXISTS (SELECT 1 FROM request WHERE message = message.id AND ` + isOpen + `)
-   AND EXISTS (SELECT 1 FROM request WHERE message = message.id AND ` + isUnsent + `) = ?`
+   AND EXISTS (SELECT 1 FROM request WHERE message = message.id AND ` + isUnsent + `) = ?
+   AND NOT ` + unreported
 
 	sqlGoneRequests = `SELECT route, state FROM request WHERE message = ?`
 	sqlGoneCount    = `UPDATE counter SET gone = gone + 1 WHERE route = ? AND state = ?`
@@ -78,13 +84,13 @@ func (w *writer) pruneMessages(at *sweep, now time.Time, keep spool.Retention, l
 	if _, err := w.get(sqlNextMessages, []any{from, limit}, &at.last, &n); err != nil || n == 0 {
 		return 0, err
 	}
-	content := stamp(now.Add(-keep.Content))
-	if _, err := w.exec(sqlPruneContent, from, at.last, content, content); err != nil {
+	content, ways := stamp(now.Add(-keep.Content)), waysOf(keep)
+	if _, err := w.exec(sqlPruneContent, from, at.last, content, content, ways); err != nil {
 		return n, err
 	}
 	for failed, age := range map[bool]time.Duration{false: keep.Sent, true: keep.Failed} {
 		ended := stamp(now.Add(-age))
-		old, err := w.ids(sqlOld, from, at.last, stamp(now.Add(-max(age, keep.Repeats))), ended, failed)
+		old, err := w.ids(sqlOld, from, at.last, stamp(now.Add(-max(age, keep.Repeats))), ended, failed, ways)
 		if err != nil {
 			return n, err
 		}
@@ -95,6 +101,14 @@ func (w *writer) pruneMessages(at *sweep, now time.Time, keep spool.Retention, l
 		}
 	}
 	return n, nil
+}
+
+// waysOf has a bit for each way whose notices keep their message.
+func waysOf(keep spool.Retention) (bits int64) {
+	for _, way := range keep.Ways {
+		bits |= 1 << way
+	}
+	return bits
 }
 
 // pruneMessage takes a message out. The ledger goes on counting its requests.

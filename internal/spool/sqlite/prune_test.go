@@ -58,6 +58,29 @@ func TestPruneStepsAreBounded(t *testing.T) {
 	}
 }
 
+// What Prune deletes makes the file smaller, a little with each round.
+func TestPruneShrinksTheFile(t *testing.T) {
+	s, now := sentLongAgo(t, 3000)
+	pages := func() (n int) {
+		if err := s.db.QueryRowContext(t.Context(), "PRAGMA page_count").Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	before := pages()
+	for range 10 {
+		for n := 1; n > 0; {
+			var err error
+			if n, err = s.Prune(t.Context(), now, keepNothing, 500); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if after := pages(); after > before/2 {
+		t.Errorf("the file has %d pages, and had %d with 3,000 messages: want less than half", after, before)
+	}
+}
+
 // changes counts the rows that the writer has changed so far.
 func changes(t *testing.T, s *Store) int {
 	n, err := run(t.Context(), s, 0, func(w *writer) (n int, err error) {

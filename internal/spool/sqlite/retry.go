@@ -60,7 +60,7 @@ func (w *writer) retry(now time.Time, r *chosen, how *spool.RetryOptions) (bool,
 		return false, nil
 	}
 	if r.state.Open() {
-		if err := w.leave(r, spool.Dropped); err != nil {
+		if err := w.drop(now, r); err != nil {
 			return false, err
 		}
 	}

@@ -98,6 +98,10 @@ CREATE TABLE request (
     message_id   INTEGER NOT NULL DEFAULT 0, -- as answered
     dsn          TEXT    NOT NULL CHECK (dsn = '' OR json_valid(dsn)), -- what was asked for about each of targets, '' for nothing
     delayed      INTEGER NOT NULL DEFAULT 0 CHECK (delayed IN (0, 1)), -- its delay was reported
+    ended        INTEGER NOT NULL DEFAULT 0, -- when it was sent, flagged, failed or dropped; 0 while it is open
+    forgotten    INTEGER NOT NULL DEFAULT 0 CHECK (forgotten IN (0, 1)), -- its recipient was forgotten: it is never sent again
+    CHECK ((state > 4) = (ended > 0)),
+    CHECK (forgotten = 0 OR state > 4),
     CHECK ((state IN (2, 3)) = (due > 0)),
     CHECK (state <> 3 OR attempts > 0),
     CHECK (state <> 4 OR hold <> ''),
