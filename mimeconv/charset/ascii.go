@@ -5,7 +5,7 @@ import (
 	"unicode/utf8"
 )
 
-// IsASCII reports whether s has no octet over 127.
+// IsASCII reports whether s contains only ASCII characters.
 func IsASCII(s string) bool {
 	for i := 0; i < len(s); i++ {
 		if s[i] >= utf8.RuneSelf {
@@ -15,8 +15,8 @@ func IsASCII(s string) bool {
 	return true
 }
 
-// IndexFold is strings.Index for an ASCII sub in lower case, in any case. sub holds
-// a character that is no letter, which is what is searched for.
+// IndexFold is like strings.Index but ignores the case of ASCII letters. sub is ASCII in
+// lower case and contains a character that is not a letter, which speeds up the search.
 func IndexFold(s, sub string) int {
 	anchor := strings.IndexFunc(sub, func(r rune) bool { return r < 'a' || r > 'z' })
 	for pos := anchor; pos < len(s); pos++ {

@@ -1,9 +1,9 @@
-// Package charset reads text in any charset of mail as UTF-8.
+// Package charset converts text in any charset used in mail to UTF-8.
 //
-// A label says what its writer's program believed, which is often wrong: so the
-// text itself is asked first. [Decode] tells what it found and how, and never
-// fails: what makes no sense in any charset is read as windows-1252, which knows
-// every octet.
+// The charset label of a message is often wrong, so the text itself is inspected
+// first. [Decode] reports which charset it used and how it chose it. It never fails:
+// text that is invalid in every candidate charset is read as windows-1252, which
+// defines every octet.
 package charset
 
 import (
@@ -26,37 +26,39 @@ import (
 )
 
 const (
-	// maxDetect bounds what charset detection looks at, in octets; more makes it
-	// slower, not better.
+	// maxDetect is how much text is used for charset detection, in octets. More text
+	// makes detection slower, not better.
 	maxDetect = 8 << 10
 
-	// minConfidence is how sure (of 100) detection must be. Under it, text in a
-	// Western European charset is the best guess.
+	// minConfidence is the lowest confidence, of 100, at which a detected charset is
+	// used. Below it, a Western European charset is the best guess.
 	minConfidence = 30
 
-	// minHigh is how many octets over 127 detection needs to tell anything.
+	// minHigh is the lowest number of octets over 127 that detection needs.
 	minHigh = 5
 
-	// maxMeta bounds where an HTML document may declare its charset, in octets;
-	// browsers look at the first 1024.
+	// maxMeta is how much of an HTML document is searched for a declared charset, in
+	// octets. Browsers search the first 1024.
 	maxMeta = 4 << 10
 )
 
-// How says how the charset of a text was found.
+// How reports how Decode chose a charset.
 type How int
 
-// The ways in which a charset is found.
+// The ways to choose a charset.
 const (
-	Declared How = iota // as it was declared, or nothing had to be guessed
+	Declared How = iota // the declared charset fits, or the text is ASCII
 	Guessed             // the declared charset is missing or wrong
-	Unknown             // nobody knows the declared charset
+	Unknown             // the declared charset is unknown
 )
 
-// Decode converts text to UTF-8. Labels lie often, so the order is: what is valid
-// UTF-8; the declared charset, if it decodes cleanly; a byte order mark or an HTML
-// document's own declaration; detection; windows-1252, which can read anything. The
-// result is always valid UTF-8. used is the name of the charset that was used
-// instead of the declared one, "" where how is Declared.
+// Decode converts b to UTF-8. declared is the charset label of the text, "" if it has
+// none; isHTML allows for a charset declared in a meta element.
+//
+// Labels are often wrong, so the candidates are, in order: UTF-8, if b is valid UTF-8;
+// the declared charset, if b is valid in it; the charset of a byte order mark or of a
+// meta element; detected charsets; windows-1252. The result is always valid UTF-8.
+// used is the charset that replaced the declared one, "" if how is Declared.
 func Decode(b []byte, declared string, isHTML bool) (text, used string, how How) {
 	declared = Name(declared)
 	enc, known := Lookup(declared)
@@ -86,7 +88,7 @@ func Decode(b []byte, declared string, isHTML bool) (text, used string, how How)
 	return text, used, Guessed
 }
 
-// decodeGuess reads b, which is neither UTF-8 nor what it was declared to be.
+// decodeGuess decodes b, which is valid neither in UTF-8 nor in the declared charset.
 func decodeGuess(b []byte, declared encoding.Encoding, isHTML bool) (text, name string) {
 	if enc, name := ownDeclaration(b, isHTML); enc != nil {
 		if text, ok := decodeClean(enc, b); ok {
@@ -108,11 +110,11 @@ func decodeGuess(b []byte, declared encoding.Encoding, isHTML bool) (text, name 
 			return string(text), "the declared charset without invalid octets"
 		}
 	}
-	windows, _ := charmap.Windows1252.NewDecoder().Bytes(b) // knows every octet
+	windows, _ := charmap.Windows1252.NewDecoder().Bytes(b) // defines every octet
 	return string(windows), "windows-1252"
 }
 
-// Name tidies a charset's name: `"UTF8"`, "charset=utf-8" and the like.
+// Name normalizes a charset label such as `"UTF8"` or "charset=utf-8".
 func Name(s string) string {
 	s = strings.ToLower(strings.Trim(s, " \t\r\n\"'"))
 	s = strings.TrimPrefix(s, "charset=")
@@ -123,9 +125,9 @@ func Name(s string) string {
 	return s
 }
 
-// Lookup finds the encoding of that name, in browsers' reading (where
-// iso-8859-1 is windows-1252, and gb2312 is GBK). known with a nil encoding is
-// ASCII, whose label says nothing about octets over 127.
+// Lookup returns the encoding of a charset name that [Name] has normalized. Names mean
+// what they mean to browsers: iso-8859-1 is windows-1252, gb2312 is GBK. For ASCII, which
+// defines no octets over 127, the encoding is nil and known is true.
 func Lookup(name string) (enc encoding.Encoding, known bool) {
 	switch name {
 	case "":
@@ -151,7 +153,7 @@ func Lookup(name string) (enc encoding.Encoding, known bool) {
 	case "cp950":
 		name = "big5"
 	}
-	// The replacement encoding is a browser's way to refuse a charset.
+	// Browsers map charsets they refuse to the replacement encoding.
 	if enc, err := htmlindex.Get(name); err == nil && enc != encoding.Replacement {
 		return enc, true
 	}
@@ -161,9 +163,9 @@ func Lookup(name string) (enc encoding.Encoding, known bool) {
 	return nil, false
 }
 
-// decodeShifted reads text in a charset that can look like ASCII, or like UTF-8
-// with NULs; used is its name where it is not the declared one. ok is false where b
-// is nothing of the kind.
+// decodeShifted decodes text in a charset that can pass for ASCII, or for UTF-8 with
+// NULs. used is the name of the charset if it is not the declared one. ok is false if b
+// is in no such charset.
 func decodeShifted(b []byte, declared string, enc encoding.Encoding) (text, used string, ok bool) {
 	escapes := bytes.IndexByte(b, 0x1b) >= 0 || bytes.IndexByte(b, shiftOut) >= 0
 	nuls := bytes.IndexByte(b, 0) >= 0
@@ -187,8 +189,8 @@ func decodeShifted(b []byte, declared string, enc encoding.Encoding) (text, used
 	return "", "", false
 }
 
-// guessShifted knows ISO-2022-JP by its escapes and UTF-16 by the NULs of its
-// ASCII; nil when it is neither.
+// guessShifted recognizes ISO-2022-JP by its escape sequences and UTF-16 by the NULs in
+// its ASCII characters. enc is nil if b is in neither.
 func guessShifted(b []byte) (enc encoding.Encoding, name string) {
 	if bytes.Contains(b, []byte("\x1b$B")) || bytes.Contains(b, []byte("\x1b$@")) {
 		return japanese.ISO2022JP, "iso-2022-jp"
@@ -208,12 +210,11 @@ func guessShifted(b []byte) (enc encoding.Encoding, name string) {
 	return nil, ""
 }
 
-// maxPiece is how much decodeClean decodes before it looks whether that makes
-// sense, in octets.
+// maxPiece is how much decodeClean decodes before it checks the result, in octets.
 const maxPiece = 4 << 10
 
-// decodeClean decodes b and reports whether it all made sense. It stops where it
-// does not.
+// decodeClean decodes b and reports whether all of it is valid in enc. It stops at the
+// first octets that are not.
 func decodeClean(enc encoding.Encoding, b []byte) (string, bool) {
 	if enc == nil {
 		return "", false
@@ -233,14 +234,14 @@ func decodeClean(enc encoding.Encoding, b []byte) (string, bool) {
 			return strings.TrimPrefix(out.String(), "\ufeff"), true
 		case err != transform.ErrShortDst:
 			return "", false
-		case n == 0: // UTF-7 is decoded in runs
+		case n == 0: // the UTF-7 decoder writes whole runs
 			piece = make([]byte, 2*len(piece))
 		}
 	}
 }
 
-// isClean reports whether text, which a decoder made, has nothing that nobody
-// writes: no characters that are undefined, and none from U+0080 to U+009F.
+// isClean reports whether decoded text is free of replacement characters and of control
+// characters from U+0080 to U+009F, which nobody writes.
 func isClean(text []byte) bool {
 	for len(text) > 0 {
 		if text[0] < utf8.RuneSelf {
@@ -256,8 +257,8 @@ func isClean(text []byte) bool {
 	return true
 }
 
-// ownDeclaration finds the charset that a text itself declares: by a byte order
-// mark, or in an HTML meta element.
+// ownDeclaration returns the charset that the text itself declares, in a byte order mark
+// or an HTML meta element. The encoding is nil if there is none.
 func ownDeclaration(b []byte, isHTML bool) (encoding.Encoding, string) {
 	switch {
 	case bytes.HasPrefix(b, []byte("\xff\xfe")), bytes.HasPrefix(b, []byte("\xfe\xff")):
@@ -274,8 +275,9 @@ func ownDeclaration(b []byte, isHTML bool) (encoding.Encoding, string) {
 	return nil, ""
 }
 
-// MetaCharset finds the charset in a meta element of an HTML document, in either of
-// its forms: it is html[from:to].
+// MetaCharset finds the charset that a meta element of an HTML document declares, in
+// either form: <meta charset=…> or <meta http-equiv=… content="…; charset=…">. The charset
+// is html[from:to].
 func MetaCharset(html string) (from, to int, ok bool) {
 	html = html[:min(len(html), maxMeta)]
 	for pos := 0; ; {
@@ -304,8 +306,8 @@ func MetaCharset(html string) (from, to int, ok bool) {
 	}
 }
 
-// repairUTF8 reads text that is UTF-8 but for a few octets, such as a footer
-// that somebody added in another charset.
+// repairUTF8 decodes text that is UTF-8 except for a few octets, such as a footer that a
+// mailing list appended in another charset.
 func repairUTF8(b []byte) (string, bool) {
 	runes, bad := 0, 0
 	for rest := b; len(rest) > 0; {
@@ -317,7 +319,7 @@ func repairUTF8(b []byte) (string, bool) {
 			runes++
 		}
 		rest = rest[n:]
-		if 3*bad > runes+len(rest)/2 { // whatever follows
+		if 3*bad > runes+len(rest)/2 { // regardless of what follows
 			return "", false
 		}
 	}
@@ -337,10 +339,9 @@ func repairUTF8(b []byte) (string, bool) {
 	return out.String(), true
 }
 
-// detectCharsets lists the charsets that b is likely in, the likeliest first.
-// The detector runs its recognizers side by side, and what is equally likely
-// comes in any order: that is sorted out here, so that the same text always
-// reads the same.
+// detectCharsets returns the likely charsets of b, most likely first. The detector runs
+// its recognizers concurrently and returns charsets of equal confidence in random order,
+// so they are sorted: the same text is always read the same way.
 func detectCharsets(b []byte, isHTML bool) []string {
 	b = b[:min(len(b), maxDetect)]
 	high := 0
@@ -367,7 +368,7 @@ func detectCharsets(b []byte, isHTML bool) []string {
 	}
 	var names []string
 	for name, confidence := range best {
-		// EBCDIC (ibm42x) is not sent by mail; UTF-32 is a misreading of NULs.
+		// EBCDIC (ibm42x) is not used in mail; UTF-32 is a misreading of NULs.
 		if confidence >= minConfidence && !strings.HasPrefix(name, "ibm") && !strings.HasPrefix(name, "utf") {
 			names = append(names, name)
 		}

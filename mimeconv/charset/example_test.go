@@ -6,7 +6,7 @@ import (
 	"heyrelay/mimeconv/charset"
 )
 
-// A label that does not fit is not believed.
+// A wrong label is ignored.
 func ExampleDecode() {
 	text, used, how := charset.Decode([]byte("Gr\xc3\xbc\xc3\x9fe"), "iso-8859-1", false)
 	fmt.Println(text, used, how == charset.Guessed)

@@ -7,25 +7,24 @@ import (
 	"golang.org/x/text/transform"
 )
 
-// What changes between ASCII and KS X 1001 in ISO-2022-KR (RFC 1557).
+// The octets that switch between ASCII and KS X 1001 in ISO-2022-KR (RFC 1557).
 const (
 	shiftOut = 0x0e
 	shiftIn  = 0x0f
 )
 
-// iso2022KR is ISO-2022-KR, which is EUC-KR in seven bits. golang.org/x/text
-// does not have it.
+// iso2022KR is ISO-2022-KR, a 7-bit form of EUC-KR that golang.org/x/text lacks.
 type iso2022KR struct{ encoding.Encoding }
 
-// NewDecoder makes a decoder.
+// NewDecoder implements encoding.Encoding.
 func (e iso2022KR) NewDecoder() *encoding.Decoder {
 	return &encoding.Decoder{Transformer: transform.Chain(new(unshift), e.Encoding.NewDecoder())}
 }
 
-// unshift makes EUC-KR of ISO-2022-KR.
+// unshift converts ISO-2022-KR to EUC-KR.
 type unshift struct{ out bool }
 
-// designator says once, before anything else, that KS X 1001 is what is shifted to.
+// designator selects KS X 1001 as the charset to shift to. It precedes all text.
 const designator = "\x1b$)C"
 
 // Reset implements transform.Transformer.
@@ -54,7 +53,7 @@ func (u *unshift) Transform(dst, src []byte, atEOF bool) (nDst, nSrc int, err er
 			return nDst, nSrc, transform.ErrShortDst
 		}
 		if c == '\n' {
-			u.out = false // a line begins in ASCII
+			u.out = false // each line begins in ASCII
 		}
 		if u.out && c > ' ' {
 			c |= 0x80

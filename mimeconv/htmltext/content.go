@@ -7,8 +7,8 @@ import (
 	"golang.org/x/net/html"
 )
 
-// HasContent reports whether an HTML document shows anything: text outside of
-// scripts, styles and the title, or an image. It stops at the first.
+// HasContent reports whether an HTML document shows anything: text outside scripts,
+// styles and the title, or an image.
 func HasContent(doc string) bool {
 	z := html.NewTokenizer(strings.NewReader(doc))
 	silent := false // in a script, a style or the title
@@ -33,7 +33,7 @@ func HasContent(doc string) bool {
 	}
 }
 
-// IsBlank reports whether s shows nothing: white space and what has no width.
+// IsBlank reports whether s consists of white space and zero-width characters.
 func IsBlank(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool {
 		return !unicode.IsSpace(r) && !strings.ContainsRune("\u00ad\u034f\u200b\u200c\u200d\ufeff", r)

@@ -1,7 +1,7 @@
 package htmltext
 
-// closeImplied closes what a start tag ends without an end tag: HTML lets writers
-// leave out </li>, </p>, </td> and others.
+// closeImplied closes the elements that the start tag of name implicitly ends: HTML allows
+// </li>, </p>, </td> and others to be omitted.
 func (r *renderer) closeImplied(name string) {
 	var names, scope []string
 	switch name {
@@ -32,7 +32,7 @@ func (r *renderer) closeImplied(name string) {
 	}
 }
 
-// endScope lists the elements that an end tag does not reach beyond.
+// endScope returns the elements that the end tag of name cannot close.
 func endScope(name string) []string {
 	switch name {
 	case "table":
@@ -43,8 +43,8 @@ func endScope(name string) []string {
 	return []string{"td", "th", "caption", "table"}
 }
 
-// spaceAround is the space before and behind an element at this place: lists in
-// lists and tables in tables stand close.
+// spaceAround returns the space before and after an element in its context: nested lists
+// and tables have no blank lines around them.
 func (r *renderer) spaceAround(name string) int {
 	n := spaceBehind(name)
 	switch {
@@ -55,7 +55,7 @@ func (r *renderer) spaceAround(name string) int {
 	return n
 }
 
-// spaceBehind tells block elements from others: 1 is a line end, 2 a blank line.
+// spaceBehind returns the space around an element: 0 inline, 1 a line end, 2 a blank line.
 func spaceBehind(name string) int {
 	switch name {
 	case "p", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "pre", "ul", "ol", "dl", "table":
@@ -68,7 +68,7 @@ func spaceBehind(name string) int {
 	return 0
 }
 
-// isVoid reports whether an element has no content and no end tag.
+// isVoid reports whether an element has neither content nor an end tag.
 func isVoid(name string) bool {
 	switch name {
 	case "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr":
@@ -77,8 +77,8 @@ func isVoid(name string) bool {
 	return false
 }
 
-// isRaw reports whether an element holds no markup (and no text for readers);
-// the tokenizer reads on to its end tag.
+// isRaw reports whether the content of an element is neither markup nor visible text. The
+// tokenizer skips to its end tag.
 func isRaw(name string) bool {
 	switch name {
 	case "iframe", "noembed", "noframes", "script", "style", "textarea", "title":
@@ -87,7 +87,7 @@ func isRaw(name string) bool {
 	return false
 }
 
-// isSilent reports whether a browser shows an element, but none of its text.
+// isSilent reports whether an element hides its text although a browser shows the element.
 func isSilent(name string) bool {
 	switch name {
 	case "audio", "canvas", "datalist", "select", "svg", "template", "video", "xml":

@@ -1,11 +1,10 @@
-// Package htmltext makes plain text of an HTML document, for readers who have
-// nothing else.
+// Package htmltext renders an HTML document as plain text.
 //
-// [Render] reads tokens, not a tree: each one changes what is open (htmltext.go,
-// elements.go) and adds a step to a layout (layout.go), which is written out at the
-// end, when it is known which tables (table.go) list data and which only place
-// things on a page. Time and memory grow with the size of the document, however
-// deep it nests.
+// [Render] reads tokens rather than a tree. Each token opens or closes elements
+// (htmltext.go, elements.go) and adds steps to a layout (layout.go). The layout is written
+// at the end, when it is known which tables (table.go) contain data and which only position
+// content on the page. Time and memory grow linearly with the size of the document,
+// regardless of nesting.
 package htmltext
 
 import (
@@ -16,32 +15,30 @@ import (
 	"golang.org/x/net/html"
 )
 
-// maxLookBack bounds how far back an end tag looks for its start tag, in open
-// elements. Browsers look all the way, which takes quadratic time for tag soup.
+// maxLookBack is how many open elements are searched for the start tag of an end tag.
+// Browsers search all of them, which takes quadratic time for tag soup.
 const maxLookBack = 100
 
-// maxOpen bounds the open elements. Those within the deepest are read as if they
-// were not there: only their text and their line ends are.
+// maxOpen bounds the open elements. Of elements nested more deeply, only the text and the
+// line breaks are rendered.
 const maxOpen = 10_000
 
-// Render makes plain text of an HTML document: paragraphs, headings and
-// lists stay apart, rows of a table stay rows, quotation is marked with ">",
-// links keep their address, and what a browser would not show is left out. It
-// reads tokens, not a tree, and so it needs linear time however deep the
-// document nests.
+// Render returns the text of an HTML document. Paragraphs, headings, lists and table rows
+// are kept, quotations are marked with ">", links keep their address, and content that a
+// browser would not show is omitted. Lines end with "\n" and have no trailing spaces.
 func Render(doc string) string {
 	if text := renderVisible(doc, false); !IsBlank(text) {
 		return text
 	}
-	// All of it is hidden: by an element that was never closed, or on purpose.
-	// Showing it is better than losing it.
+	// All of it is hidden, on purpose or by an unclosed element. Show it rather than
+	// lose it.
 	return renderVisible(doc, true)
 }
 
-// renderVisible renders doc; showAll shows what its styles hide, too.
+// renderVisible renders doc. With showAll it also renders what styles hide.
 func renderVisible(doc string, showAll bool) string {
 	r := renderer{showAll: showAll, open: make(map[string]int)}
-	r.layout.ops = make([]op, 0, 2*strings.Count(doc, "<")) // about two for each tag
+	r.layout.ops = make([]op, 0, 2*strings.Count(doc, "<")) // about two steps a tag
 	z := html.NewTokenizer(strings.NewReader(doc))
 	for {
 		switch z.Next() {
@@ -64,30 +61,30 @@ func renderVisible(doc string, showAll bool) string {
 	}
 }
 
-// renderer reads tokens and writes to a layout.
+// renderer builds a layout from tokens.
 type renderer struct {
 	layout   layout
 	stack    []element
-	open     map[string]int // how many of a name are on the stack
-	lastURL  string         // of the last link
-	urlEnd   int            // where in the text it ended
-	deeper   int            // elements open beyond maxOpen
-	afterPre bool           // a line end here belongs to the tag
+	open     map[string]int // number of open elements by name
+	lastURL  string         // of the last link written
+	urlEnd   int            // where in the text that link ends
+	deeper   int            // number of elements open beyond maxOpen
+	afterPre bool           // a line end that follows belongs to the <pre> tag
 	showAll  bool
 }
 
 // element is an open element.
 type element struct {
 	name     string
-	hidden   bool // as it is, or as an element around it is
-	pre      bool // white space counts
-	list     int  // ol: the number of the next item; else 0
+	hidden   bool // it or an element around it is hidden
+	pre      bool // white space is significant
+	list     int  // ol: number of the next item; else 0
 	href     string
-	from     int  // a: where its text begins
-	step     int  // a: and at which step of the layout
-	indented bool // it opened an indent
+	from     int  // a: start of its text
+	step     int  // a: step of the layout at its start
+	indented bool // an indent was opened for it
 	row      *row // tr
-	space    int  // what stands behind it: 0 nothing, 1 a line end, 2 a blank line
+	space    int  // after it: 0 nothing, 1 a line end, 2 a blank line
 }
 
 func (r *renderer) top() element {
@@ -97,11 +94,11 @@ func (r *renderer) top() element {
 	return r.stack[len(r.stack)-1]
 }
 
-// start reads a start tag, and reports whether it opened an element.
+// start processes a start tag and reports whether an element was opened.
 func (r *renderer) start(z *html.Tokenizer) bool {
 	name := TagName(z.Raw())
 	a := ReadAttributes(z)
-	if name == "noscript" { // no mail program runs scripts
+	if name == "noscript" { // mail programs do not run scripts
 		z.NextIsNotRawText()
 	}
 	if r.deeper == 0 {
@@ -136,7 +133,7 @@ func (r *renderer) start(z *html.Tokenizer) bool {
 	return true
 }
 
-// void reads an element that has no content.
+// void renders an element that has no content.
 func (r *renderer) void(name string, a Attributes) {
 	switch name {
 	case "br":
@@ -152,7 +149,7 @@ func (r *renderer) void(name string, a Attributes) {
 	}
 }
 
-// enter does what an element does at its start.
+// enter updates the layout at the start of an element.
 func (r *renderer) enter(e *element, a Attributes) {
 	switch e.name {
 	case "pre":
@@ -185,7 +182,7 @@ func (r *renderer) indent(e *element, first, rest string) {
 	e.indented = true
 }
 
-// listMark is what stands before the next item of the innermost list.
+// listMark returns the marker of the next item of the innermost list.
 func (r *renderer) listMark() string {
 	if i := r.find([]string{"ol", "ul"}, nil); i >= 0 && r.stack[i].name == "ol" {
 		r.stack[i].list++
@@ -194,7 +191,7 @@ func (r *renderer) listMark() string {
 	return "- "
 }
 
-// leave does what an element does at its end.
+// leave updates the layout at the end of an element.
 func (r *renderer) leave(e element) {
 	r.open[e.name]--
 	if e.hidden {
@@ -215,23 +212,23 @@ func (r *renderer) leave(e element) {
 	}
 }
 
-// address writes where a link leads, once.
+// address writes the address of a link unless it was just written.
 func (r *renderer) address(e element) {
 	text := bytes.TrimSpace(r.layout.text[e.from:])
 	if !leadsAnywhere(e.href) || sameAddress(text, e.href) {
 		return
 	}
 	if e.href == r.lastURL && (r.urlEnd > e.from || len(bytes.TrimSpace(r.layout.text[r.urlEnd:e.from])) == 0) {
-		return // an image and a text in or beside one another that lead to the same place
+		return // an image and a text next to each other with the same address
 	}
 	r.layout.behind("<"+strings.TrimPrefix(e.href, "mailto:")+">", e.step)
 	if len(text) == 0 {
-		r.layout.space = true // an image: what follows is not its text
+		r.layout.space = true // an image link: the text that follows is separate
 	}
 	r.lastURL, r.urlEnd = e.href, len(r.layout.text)
 }
 
-// leadsAnywhere reports whether a reader of plain text can follow an address.
+// leadsAnywhere reports whether an address is useful in plain text.
 func leadsAnywhere(href string) bool {
 	scheme, _, ok := strings.Cut(href, ":")
 	if !ok {
@@ -244,7 +241,7 @@ func leadsAnywhere(href string) bool {
 	return true
 }
 
-// sameAddress reports whether the text of a link says its address already.
+// sameAddress reports whether the text of a link already shows its address.
 func sameAddress(text []byte, href string) bool {
 	if len(text) > len(href)+len("https:///") {
 		return false
@@ -261,7 +258,7 @@ func sameAddress(text []byte, href string) bool {
 	return strings.EqualFold(bare(string(text)), bare(href))
 }
 
-// text reads text, with its entities resolved.
+// text renders text whose entities are resolved.
 func (r *renderer) text(s string) {
 	if r.afterPre {
 		s = strings.TrimPrefix(strings.TrimPrefix(s, "\r"), "\n")
@@ -274,7 +271,7 @@ func (r *renderer) text(s string) {
 	r.layout.words(s)
 }
 
-// end reads an end tag. One that ends nothing is ignored, as in a browser.
+// end processes an end tag. One without a start tag is ignored, as in browsers.
 func (r *renderer) end(name string) {
 	switch {
 	case r.deeper > 0 && !isRaw(name):
@@ -291,7 +288,7 @@ func (r *renderer) end(name string) {
 	}
 }
 
-// closeTo closes elements until depth of them are open.
+// closeTo closes the innermost elements until depth elements are open.
 func (r *renderer) closeTo(depth int) {
 	for len(r.stack) > depth {
 		e := r.top()
@@ -300,8 +297,8 @@ func (r *renderer) closeTo(depth int) {
 	}
 }
 
-// find returns the index of the innermost open element with one of the names, -1
-// where there is none, or an element of scope stands before it.
+// find returns the index of the innermost open element with one of the names. It returns
+// -1 if there is none, or if an element in scope is nested within it.
 func (r *renderer) find(names, scope []string) int {
 	for i := len(r.stack) - 1; i >= max(0, len(r.stack)-maxLookBack); i-- {
 		for _, name := range names {

@@ -7,37 +7,36 @@ import (
 )
 
 const (
-	// maxIndents bounds the indents that are shown, of quotations and lists
-	// together: deeper text keeps the indent of this level.
+	// maxIndents bounds the indentation of quotations and lists together. Text nested
+	// more deeply keeps the indent of this level.
 	maxIndents = 12
 
-	// minRoom is the room for line ends and indents, in octets, under which it is
-	// doubled.
+	// minRoom is the free capacity, in octets, below which the output is doubled.
 	minRoom = 1 << 10
 
-	// maxTail bounds the steps behind a link's text that its address is put before:
-	// more than the ends of the elements in a link that makes sense.
+	// maxTail is how many steps after the text of a link are searched for the place of
+	// its address. Real links end fewer elements.
 	maxTail = 50
 
-	// maxCell is how long the text of a cell can be, in octets, for its row to
-	// stay on one line. Longer ones are the columns of a page's layout.
+	// maxCell is the longest text of a cell, in octets, that keeps its row on one line.
+	// Longer cells are columns of the page layout.
 	maxCell = 100
 )
 
-// layout gathers text and what separates it, and writes it out at the end: only
-// then is it known which rows are rows of data and which a page's columns.
+// layout collects text and separators, and writes them at the end: only then is it known
+// which rows contain data and which only position columns on the page.
 type layout struct {
-	text   []byte // all words, one after the other
+	text   []byte // all words
 	ops    []op
-	rows   []*row   // open ones
-	tables []*table // open ones
-	space  bool     // white space stands before the next word
+	rows   []*row   // open rows
+	tables []*table // open tables
+	space  bool     // white space precedes the next word
 }
 
-// op is one step of writing.
+// op is one step of the output.
 type op struct {
 	kind     opKind
-	from, to int32   // opText, opPre: in layout.text; opCell: from is its column
+	from, to int32   // opText, opPre: range of layout.text; opCell: from is its column
 	row      *row    // opRow, opCell, opRowEnd
 	indent   *indent // opIndent
 }
@@ -46,12 +45,12 @@ type opKind int8
 
 const (
 	opText    opKind = iota // words
-	opPre                   // text whose leading spaces count
-	opBlank                 // a no-break space: a blank line, where it stands alone
-	opBreak                 // a new line, however many there are
-	opGap                   // a blank line, however many there are
-	opLine                  // one line end more, up to a blank line
-	opPreLine               // one line end more
+	opPre                   // text with significant leading spaces
+	opBlank                 // a no-break space: a blank line if alone on its line
+	opBreak                 // a line end; several in a row count once
+	opGap                   // a blank line; several in a row count once
+	opLine                  // one more line end, up to a blank line
+	opPreLine               // one more line end
 	opIndent
 	opOutdent
 	opRow
@@ -62,18 +61,18 @@ const (
 // row is a row of a table.
 type row struct {
 	table   *table
-	column  int  // of this cell
-	next    int  // the column behind it
-	columns bool // of a page: its cells stand below one another
-	cells   int  // that have text
-	text    bool // this cell has text
-	broken  bool // this cell's text has ended its line
-	size    int  // of this cell's text
-	mark    int  // how many texts were written before the row
-	behind  int  // the column behind the last cell that was written
+	column  int  // of the current cell
+	next    int  // the column after it
+	columns bool // it positions columns on the page: its cells are stacked
+	cells   int  // number of cells with text
+	text    bool // the current cell has text
+	broken  bool // the text of the current cell has ended its line
+	size    int  // of the text of the current cell
+	mark    int  // number of texts written before the row
+	behind  int  // the column after the last cell written
 }
 
-// words adds running text, in which white space is only space.
+// words adds running text, in which any white space is a single space.
 func (l *layout) words(s string) {
 	const invisible = "\u00ad\u034f\u200b\ufeff"
 	if strings.ContainsAny(s, invisible) {
@@ -107,13 +106,14 @@ func (l *layout) words(s string) {
 	}
 }
 
-// preformatted adds text as it is.
+// preformatted adds text with its white space.
 func (l *layout) preformatted(s string) {
 	for i, line := range strings.Split(s, "\n") {
 		if i > 0 {
 			l.addBreak(opPreLine)
 		}
-		if line = strings.TrimRight(line, "\r"); line != "" {
+		line = strings.TrimRight(line, "\r")
+		if line != "" {
 			from := len(l.text)
 			l.text = append(l.text, line...)
 			l.addText(opPre, from)
@@ -121,12 +121,12 @@ func (l *layout) preformatted(s string) {
 	}
 }
 
-// addText adds the text from the offset on.
+// addText adds a step for layout.text[from:].
 func (l *layout) addText(kind opKind, from int) {
 	text := l.text[from:]
 	blank := kind == opText && IsBlank(string(text))
 	if n := len(l.rows); n > 0 {
-		if blank { // an empty cell, or a space in one
+		if blank { // an empty cell, or a space within a cell
 			l.text, l.space = l.text[:from], true
 			return
 		}
@@ -142,7 +142,7 @@ func (l *layout) addText(kind opKind, from int) {
 	l.ops = append(l.ops, op{kind: kind, from: int32(from), to: int32(len(l.text))})
 }
 
-// add notes text of that size in the current cell.
+// add records text of that size in the current cell.
 func (r *row) add(size int) {
 	r.size += size
 	if r.text && r.broken || r.size > maxCell {
@@ -157,7 +157,7 @@ func (r *row) add(size int) {
 	r.text, r.broken = true, false
 }
 
-// isPage notes that the cells of a row are the columns of a page.
+// isPage marks a row whose cells are columns of the page.
 func (r *row) isPage() {
 	r.columns = true
 	if r.table != nil {
@@ -165,8 +165,8 @@ func (r *row) isPage() {
 	}
 }
 
-// behind adds text behind the last one, before the line ends that came since; but
-// not before what stood at that step.
+// behind adds text directly after the last text, before the line ends that follow it, but
+// not before the given step.
 func (l *layout) behind(s string, step int) {
 	end := len(l.ops)
 	for end > step && len(l.ops)-end < maxTail && l.ops[end-1].kind > opBlank {
@@ -180,7 +180,7 @@ func (l *layout) behind(s string, step int) {
 	l.ops = slices.Insert(l.ops, end, op{kind: opText, from: int32(from), to: int32(len(l.text))})
 }
 
-// breakLine ends a line (1), or a paragraph (2).
+// breakLine ends a line (1) or a paragraph (2).
 func (l *layout) breakLine(lines int) {
 	switch lines {
 	case 1:
@@ -190,18 +190,18 @@ func (l *layout) breakLine(lines int) {
 	}
 }
 
-// newLine ends a line; the second in a row makes a blank one.
+// newLine ends a line. Two in a row make a blank line.
 func (l *layout) newLine() { l.addBreak(opLine) }
 
 func (l *layout) addBreak(kind opKind) {
 	l.space = false
 	if n := len(l.rows); n > 0 {
 		if !l.rows[n-1].text {
-			return // a cell does not begin with an empty line
+			return // a cell does not start with an empty line
 		}
 		l.rows[n-1].broken = true
 	}
-	// A third in a row changes nothing.
+	// A third in a row has no effect.
 	if n := len(l.ops); n >= 2 && kind != opPreLine && l.ops[n-1].kind == kind && l.ops[n-2].kind == kind {
 		return
 	}
@@ -228,7 +228,7 @@ func (l *layout) beginRow() *row {
 	return r
 }
 
-// cell begins the next cell of the innermost row, with the room that it takes.
+// cell starts the next cell of the innermost row. columns and rows are its span.
 func (l *layout) cell(header bool, columns, rows int) {
 	l.space = false
 	if len(l.rows) == 0 {
@@ -244,7 +244,7 @@ func (l *layout) cell(header bool, columns, rows int) {
 	l.ops = append(l.ops, op{kind: opCell, row: r, from: int32(r.column)})
 }
 
-// endRow ends the innermost row. For the cell that it stands in, it is text.
+// endRow ends the innermost row, which counts as text of the cell around it.
 func (l *layout) endRow(r *row) {
 	r.end()
 	l.rows = l.rows[:len(l.rows)-1]
@@ -258,8 +258,8 @@ func (l *layout) endRow(r *row) {
 	}
 }
 
-// String writes it all out. Lines have no white space at their end, and the
-// text no blank line at its beginning or end.
+// String returns the text. Lines have no trailing white space, and the text has no leading
+// or trailing blank lines.
 func (l *layout) String() string {
 	w := layoutWriter{}
 	for _, o := range l.ops {
@@ -293,20 +293,20 @@ func (l *layout) String() string {
 	return string(bytes.TrimRight(w.out, " \n"))
 }
 
-// layoutWriter is where String stands.
+// layoutWriter is the state of String.
 type layoutWriter struct {
 	out     []byte
-	texts   int  // written so far
-	due     int  // line ends before the next text
-	join    *row // the next text is the next cell of this row
-	first   *row // the next text is the first of this row
-	column  int  // in which that stands
+	texts   int  // number of texts written
+	due     int  // line ends to write before the next text
+	join    *row // row whose next cell the next text starts
+	first   *row // row whose first text is next
+	column  int  // column of that text
 	indents []indent
-	deeper  int // indents beyond maxIndents
-	shared  int // the indents around both the last text and the next
+	deeper  int // number of indents beyond maxIndents
+	shared  int // number of indents that the last text and the next share
 }
 
-// indent is what stands before each line.
+// indent is a prefix of lines: first of the first line, rest of the others.
 type indent struct {
 	first, rest string
 	used        bool
@@ -315,7 +315,9 @@ type indent struct {
 func (w *layoutWriter) write(text []byte, pre bool) {
 	switch {
 	case w.join != nil && w.due == 0:
-		w.out = append(append(bytes.TrimRight(w.out, " "), ' '), bars(max(1, w.join.skipped(w.join.behind, w.column+1)))...)
+		skipped := w.join.skipped(w.join.behind, w.column+1)
+		w.out = append(bytes.TrimRight(w.out, " "), ' ')
+		w.out = append(w.out, bars(max(1, skipped))...)
 		text = bytes.TrimLeft(text, " ")
 		w.join.behind = w.column + 1
 	case w.due > 0 || w.texts == 0:
@@ -343,7 +345,7 @@ func (w *layoutWriter) write(text []byte, pre bool) {
 	w.texts++
 }
 
-// lineEnds writes the line ends that are due, and the indent of the next line.
+// lineEnds writes the line ends that are due and the indent of the next line.
 func (w *layoutWriter) lineEnds() {
 	if cap(w.out)-len(w.out) < minRoom {
 		w.out = slices.Grow(w.out, len(w.out)+minRoom) // append alone grows by a quarter
@@ -375,8 +377,8 @@ func (w *layoutWriter) breakLine(due int) {
 	}
 }
 
-// blank is a no-break space without text: a blank line, where it has a line to
-// itself, else a space.
+// blank writes a no-break space without text: a blank line if it is alone on its line,
+// else a space.
 func (w *layoutWriter) blank() {
 	switch {
 	case w.join != nil:
@@ -404,7 +406,7 @@ func (w *layoutWriter) outdent() {
 	w.shared = min(w.shared, len(w.indents))
 }
 
-// endRow ends a row. Rows of data stand close, whatever is in their cells.
+// endRow ends a row. There are no blank lines between rows of data.
 func (w *layoutWriter) endRow(r *row) {
 	if w.join == r {
 		w.join = nil
@@ -417,7 +419,7 @@ func (w *layoutWriter) endRow(r *row) {
 	}
 }
 
-// cell begins a cell: on the line of the one before it, or below it.
+// cell starts a cell, on the line of the previous cell or below it.
 func (w *layoutWriter) cell(r *row, column int) {
 	switch {
 	case r.columns && w.texts > r.mark:
@@ -425,7 +427,7 @@ func (w *layoutWriter) cell(r *row, column int) {
 	case r.columns:
 	case w.texts > r.mark:
 		w.due, w.join, w.column = 0, r, column
-	case w.join == nil: // else a row around this one waits for its next cell
+	case w.join == nil: // else an outer row is about to write its next cell
 		w.first, w.column = r, column
 	}
 }

@@ -2,24 +2,24 @@ package htmltext
 
 import "strings"
 
-// maxColumns bounds the columns whose empty cells are kept. What stands further
-// to the right is written cell after cell.
+// maxColumns bounds the columns whose empty cells are kept. Cells further to the right
+// are written without placeholders.
 const maxColumns = 32
 
-// table is a table of HTML, as far as its rows must know of one another: a cell
-// that is empty in one row has text in others, and then it keeps its place.
+// table is the state that the rows of a table share: an empty cell keeps its place if other
+// rows have text in its column.
 type table struct {
-	used   [maxColumns]bool  // columns that have text in some row
-	below  [maxColumns]int16 // rows that the cells above reach down into
+	used   [maxColumns]bool  // columns with text in any row
+	below  [maxColumns]int16 // number of further rows that a cell above spans
 	header bool              // it has header cells
-	pages  bool              // a row of it is a page's columns
+	pages  bool              // one of its rows positions columns on the page
 }
 
-// isData reports whether the table lists data: its empty cells say something.
+// isData reports whether the table contains data, so that empty cells are significant.
 func (t *table) isData() bool { return t != nil && (t.header || !t.pages) }
 
-// place gives the next cell of a row its column, behind the cells that reach down
-// from above, and takes its room.
+// place assigns the next cell of a row its column, to the right of cells that span from
+// above, and reserves its span.
 func (r *row) place(columns, rows int) {
 	r.column = r.next
 	if r.table == nil {
@@ -35,8 +35,7 @@ func (r *row) place(columns, rows int) {
 	}
 }
 
-// end lets the cells that reach down from above end one row higher, where the row
-// has no cell any more.
+// end counts down the cells that span from above in the columns after the last cell.
 func (r *row) end() {
 	if r.table == nil {
 		return
@@ -46,7 +45,7 @@ func (r *row) end() {
 	}
 }
 
-// skipped counts the columns from one to before the other that show in a table.
+// skipped returns the number of columns with text in [from, to), for tables with data.
 func (r *row) skipped(from, to int) int {
 	if !r.table.isData() {
 		return 0
@@ -60,5 +59,5 @@ func (r *row) skipped(from, to int) int {
 	return n
 }
 
-// bars separate a cell from the last one before it that has text.
+// bars separates a cell from the previous cell with text.
 func bars(n int) string { return strings.Repeat("| ", n) }

@@ -9,8 +9,7 @@ import (
 	"golang.org/x/net/html/atom"
 )
 
-// Attributes are the attributes of a tag that matter here, with their entities
-// resolved.
+// Attributes are the attributes of a tag that rendering needs. Entities are resolved.
 type Attributes struct {
 	Src, Alt           string
 	style, href, start string
@@ -18,7 +17,7 @@ type Attributes struct {
 	colspan, rowspan   int
 }
 
-// ReadAttributes reads the attributes of the tag that z has just come to.
+// ReadAttributes reads the attributes of the current tag of z.
 func ReadAttributes(z *html.Tokenizer) Attributes {
 	a := Attributes{colspan: 1, rowspan: 1}
 	for more := true; more; {
@@ -46,7 +45,7 @@ func ReadAttributes(z *html.Tokenizer) Attributes {
 	return a
 }
 
-// span is how many columns or rows a cell takes; 1 where that makes no sense.
+// span parses colspan or rowspan. It returns 1 for an invalid value.
 func span(value []byte) int {
 	n, err := strconv.Atoi(string(value))
 	if err != nil || n < 1 {
@@ -55,8 +54,8 @@ func span(value []byte) int {
 	return n
 }
 
-// isHidden reports whether an element shows nothing by its attributes: as mail
-// hides the preview that inboxes show beside the subject.
+// isHidden reports whether attributes hide an element, as they hide the preview text that
+// inboxes show next to the subject.
 func (a *Attributes) isHidden() bool {
 	return a.hidden ||
 		strings.Contains(a.style, "display:none") ||
@@ -64,15 +63,15 @@ func (a *Attributes) isHidden() bool {
 		strings.Contains(a.style, "max-height:0") && strings.Contains(a.style, "overflow:hidden")
 }
 
-// TagName is the name of a tag, <a href=…> or </A>, in lower case. Of a known one it costs no memory,
-// as it does with the tokenizer's own TagName.
+// TagName returns the name of a tag such as <a href=…> or </A>, in lower case. Unlike the
+// tokenizer's TagName it does not allocate for known names.
 func TagName(tag []byte) string {
 	name := bytes.TrimPrefix(tag[1:], []byte("/"))
 	end := 0
 	for end < len(name) && !endsTagName(name[end]) {
 		end++
 	}
-	var buf [20]byte // no element that matters has a longer name
+	var buf [20]byte // no known element has a longer name
 	lower := buf[:0]
 	for _, c := range name[:min(end, len(buf))] {
 		if 'A' <= c && c <= 'Z' {

@@ -6,18 +6,18 @@ import (
 	"time"
 )
 
-// event is an event or a task of a calendar, as far as its summary needs it.
+// event is an event or a task with the properties that its summary shows.
 type event struct {
-	depth int // of its component
+	depth int // nesting depth of its component
 
 	title, location, status, description, url string
 	organizer, rule, length                   string
 	start, end, due                           moment
 	attendees                                 []string
-	more                                      int // attendees
+	more                                      int // number of attendees beyond maxAttendees
 }
 
-// read takes one of its properties.
+// read processes a property.
 func (e *event) read(p property) {
 	switch p.name {
 	case "SUMMARY":
@@ -47,7 +47,7 @@ func (e *event) read(p property) {
 	}
 }
 
-// attend adds an attendee, and whether they will come.
+// attend adds an attendee with their answer.
 func (e *event) attend(p property) {
 	if len(e.attendees) == maxAttendees {
 		e.more++
@@ -60,7 +60,7 @@ func (e *event) attend(p property) {
 	e.attendees = append(e.attendees, who)
 }
 
-// summary writes it all, a line for each thing that is known.
+// summary formats the event, one line for each known property.
 func (e *event) summary(method string) string {
 	var b strings.Builder
 	line := func(name, value string) {
@@ -91,7 +91,7 @@ func (e *event) summary(method string) string {
 	return strings.TrimRight(b.String(), " \t\n")
 }
 
-// methodName says what a calendar wants of its reader (RFC 5546, section 1.4).
+// methodName names the purpose of a calendar message (RFC 5546, section 1.4).
 func methodName(method, status string) string {
 	switch {
 	case method == "CANCEL" || status == "cancelled":
@@ -106,7 +106,7 @@ func methodName(method, status string) string {
 	return "Event"
 }
 
-// when says from when to when, once what is the same for both.
+// when formats the start and the end, without repeating what they share.
 func (e *event) when() string {
 	end := e.end
 	if d, ok := readDuration(e.length); ok && !end.known() && e.start.known() {
@@ -118,7 +118,7 @@ func (e *event) when() string {
 	case !end.known() || !e.start.known():
 		return e.start.withZone()
 	case e.start.day:
-		last := end.AddDate(0, 0, -1) // section 3.6.1: the end is not part of it
+		last := end.AddDate(0, 0, -1) // section 3.6.1: the end date is exclusive
 		if !last.After(e.start.Time) {
 			return from
 		}
@@ -131,13 +131,19 @@ func (e *event) when() string {
 	return from + " to " + end.withZone()
 }
 
-// readDuration reads a duration of RFC 5545, section 3.3.6, such as "PT1H30M".
+// readDuration parses a duration (RFC 5545, section 3.3.6) such as "PT1H30M".
 func readDuration(s string) (time.Duration, bool) {
 	rest, ok := strings.CutPrefix(strings.TrimPrefix(s, "+"), "P")
 	if !ok || len(rest) > 20 {
 		return 0, false
 	}
-	units := map[byte]time.Duration{'W': 7 * 24 * time.Hour, 'D': 24 * time.Hour, 'H': time.Hour, 'M': time.Minute, 'S': time.Second}
+	units := map[byte]time.Duration{
+		'W': 7 * 24 * time.Hour,
+		'D': 24 * time.Hour,
+		'H': time.Hour,
+		'M': time.Minute,
+		'S': time.Second,
+	}
 	var all time.Duration
 	n := time.Duration(0)
 	for i := 0; i < len(rest); i++ {
@@ -156,14 +162,20 @@ func readDuration(s string) (time.Duration, bool) {
 	return all, true
 }
 
-// repeats says a recurrence rule (RFC 5545, section 3.3.10) for people.
+// repeats describes a recurrence rule (RFC 5545, section 3.3.10).
 func repeats(rule string) string {
 	parts := make(map[string]string)
 	for part := range strings.SplitSeq(strings.ToUpper(oneLine(rule)), ";") {
 		name, value, _ := strings.Cut(part, "=")
 		parts[name] = value
 	}
-	unit := map[string]string{"DAILY": "day", "WEEKLY": "week", "MONTHLY": "month", "YEARLY": "year", "HOURLY": "hour"}[parts["FREQ"]]
+	unit := map[string]string{
+		"HOURLY":  "hour",
+		"DAILY":   "day",
+		"WEEKLY":  "week",
+		"MONTHLY": "month",
+		"YEARLY":  "year",
+	}[parts["FREQ"]]
 	if unit == "" {
 		return oneLine(rule)
 	}

@@ -1,9 +1,9 @@
-// Package ical makes a readable summary of a calendar (iCalendar, RFC 5545): what an
-// invitation says to somebody whose mail program knows no calendars.
+// Package ical summarizes a calendar (iCalendar, RFC 5545) in plain text, for mail programs
+// that do not support invitations.
 //
-// It reads a calendar line by line (property.go), takes of its events and tasks what
-// people want to know (event.go) and writes dates as people do (moment.go). What it
-// does not understand it leaves out, or shows as it is written.
+// A calendar is read line by line (property.go). Of each event and task the details that
+// matter to people are kept (event.go), and dates are written in words (moment.go). Anything
+// else is omitted; a value that cannot be parsed is shown as is.
 package ical
 
 import (
@@ -11,29 +11,30 @@ import (
 	"strings"
 )
 
-// The bounds of a calendar's summary. An invitation has one event, or one for
-// each exception to its series; a whole calendar is no mail to read.
+// The limits of a summary. An invitation has one event, plus one for each exception of a
+// recurring event.
 const (
 	maxEvents    = 20
 	maxAttendees = 50
 
-	// maxDescription bounds an event's description, in runes.
+	// maxDescription bounds the description of an event, in runes.
 	maxDescription = 20_000
 )
 
-// Summarize says what a calendar holds: what, when, where, who and its status, a line
-// for each, with a blank line between two events. text is UTF-8 with lines ended by
-// "\n". The result is "" where there is no event in it.
+// Summarize returns the title, time, place, people and status of each event and task in a
+// calendar, one to a line, with a blank line between events. text is UTF-8 with lines that
+// end with "\n". The result is "" if there is neither an event nor a task.
 func Summarize(text string) string {
 	var events []string
 	method, more := "", 0
-	var open []string // components, from the outside in
+	var open []string // open components, outermost first
 	var e *event
 	for line := range unfolded(text) {
 		p := readProperty(line)
 		switch p.name {
 		case "BEGIN":
-			if open = append(open, strings.ToUpper(p.value)); e == nil && isEvent(p.value) {
+			open = append(open, strings.ToUpper(p.value))
+			if e == nil && isEvent(p.value) {
 				e = &event{depth: len(open)}
 			}
 		case "END":
@@ -49,12 +50,12 @@ func Summarize(text string) string {
 		case "METHOD":
 			method = strings.ToUpper(p.value)
 		default:
-			if e != nil && len(open) == e.depth { // not of an alarm within it
+			if e != nil && len(open) == e.depth { // not a property of a nested alarm
 				e.read(p)
 			}
 		}
 	}
-	if e != nil { // the calendar is cut
+	if e != nil { // the calendar is truncated
 		events = append(events, e.summary(method))
 	}
 	if more > 0 {
@@ -63,7 +64,7 @@ func Summarize(text string) string {
 	return strings.Join(events, "\n\n")
 }
 
-// isEvent reports whether a component is one to tell of.
+// isEvent reports whether a component is summarized.
 func isEvent(name string) bool {
 	return strings.EqualFold(name, "VEVENT") || strings.EqualFold(name, "VTODO")
 }

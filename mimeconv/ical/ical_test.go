@@ -8,14 +8,17 @@ import (
 	"heyrelay/mimeconv/internal/fuzztest"
 )
 
-// FuzzSummarize holds that any calendar gives clean text, the same twice, that is
-// no longer than what its bounds allow.
+// FuzzSummarize checks that any calendar gives clean text of bounded length, and that the
+// result is deterministic.
 func FuzzSummarize(f *testing.F) {
 	fuzztest.AddKept(f)
 	for _, s := range []string{
-		"BEGIN:VEVENT\nSUMMARY:a\\,b\nDTSTART;TZID=\"x:y\":20261103T100000\nDURATION:PT1H30M\nRRULE:FREQ=WEEKLY;COUNT=3\nEND:VEVENT",
-		"BEGIN:VTODO\nDUE;VALUE=DATE:20261103\nATTENDEE;CN=B;PARTSTAT=ACCEPTED:mailto:b@x.example\nDESCRIPTION:a\\n\n b",
-		"METHOD:CANCEL\nBEGIN:VCALENDAR\nBEGIN:VEVENT\nBEGIN:VALARM\nSUMMARY:x\nEND:VALARM\nDTSTART:20261103\nDTEND:20261105\nEND:VEVENT\nEND:VCALENDAR",
+		"BEGIN:VEVENT\nSUMMARY:a\\,b\nDTSTART;TZID=\"x:y\":20261103T100000\n" +
+			"DURATION:PT1H30M\nRRULE:FREQ=WEEKLY;COUNT=3\nEND:VEVENT",
+		"BEGIN:VTODO\nDUE;VALUE=DATE:20261103\nATTENDEE;CN=B;PARTSTAT=ACCEPTED:mailto:b@x.example\n" +
+			"DESCRIPTION:a\\n\n b",
+		"METHOD:CANCEL\nBEGIN:VCALENDAR\nBEGIN:VEVENT\nBEGIN:VALARM\nSUMMARY:x\nEND:VALARM\n" +
+			"DTSTART:20261103\nDTEND:20261105\nEND:VEVENT\nEND:VCALENDAR",
 	} {
 		f.Add(s)
 	}
@@ -32,7 +35,7 @@ func FuzzSummarize(f *testing.F) {
 			t.Errorf("Summarize(%q) = %q", text, got)
 		}
 		if strings.HasPrefix(text, "BEGIN:VEVENT\nSUMMARY") && got == "" {
-			t.Errorf("nothing is said of %q", text)
+			t.Errorf("no summary of %q", text)
 		}
 		if len(got) > 3*len(text)+1000 {
 			t.Errorf("%d octets of %d", len(got), len(text))
@@ -40,6 +43,5 @@ func FuzzSummarize(f *testing.F) {
 	})
 }
 
-// isControl reports whether r is a control character that no text has any more when
-// its calendar is read.
+// isControl reports whether r is a control character that callers remove beforehand.
 func isControl(r rune) bool { return r < ' ' && r != '\t' && r != '\n' || r == 0x7f }

@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// moment is a date, with its time of day unless it is one of a whole day.
+// moment is a date, with a time of day unless it stands for a whole day.
 type moment struct {
 	time.Time
 	day  bool
-	zone string // as the calendar says it; "" is the reader's own
-	raw  string // where it cannot be read
+	zone string // as named in the calendar; "" is local time
+	raw  string // the value if it cannot be parsed
 }
 
-// readMoment reads a date or a time (RFC 5545, sections 3.3.4 and 3.3.5).
+// readMoment parses a date or a date with time (RFC 5545, sections 3.3.4 and 3.3.5).
 func readMoment(p property) moment {
 	if t, err := time.Parse("20060102", p.value); err == nil {
 		return moment{Time: t, day: true}
@@ -29,7 +29,7 @@ func readMoment(p property) moment {
 
 func (m moment) known() bool { return !m.Time.IsZero() }
 
-// String writes a moment for people, without its zone.
+// String formats a moment without its zone.
 func (m moment) String() string {
 	switch {
 	case !m.known():
@@ -40,7 +40,7 @@ func (m moment) String() string {
 	return m.Format("Monday, 2 January 2006, 15:04")
 }
 
-// zoneName is the zone in brackets. A local time without one is everybody's own.
+// zoneName returns the zone in brackets, "" for local time.
 func (m moment) zoneName() string {
 	if m.zone == "" || !m.known() || m.day {
 		return ""

@@ -5,10 +5,10 @@ import (
 	"unicode"
 )
 
-// maxParams bounds the parameters of a property. Real ones have a handful.
+// maxParams bounds the parameters of a property. Real properties have a handful.
 const maxParams = 100
 
-// unfolded gives the content lines of a calendar (RFC 5545, section 3.1).
+// unfolded iterates over the unfolded content lines of a calendar (RFC 5545, section 3.1).
 func unfolded(text string) func(yield func(string) bool) {
 	return func(yield func(string) bool) {
 		var b strings.Builder
@@ -29,14 +29,13 @@ func unfolded(text string) func(yield func(string) bool) {
 	}
 }
 
-// property is a content line. Its name and the names of its parameters are in
-// upper case.
+// property is a content line. Its name and the names of its parameters are in upper case.
 type property struct {
 	name, value string
 	params      map[string]string
 }
 
-// readProperty reads NAME;PARAM=VALUE;PARAM="VALUE":value.
+// readProperty parses NAME;PARAM=VALUE;PARAM="VALUE":value.
 func readProperty(line string) property {
 	end := -1
 	quoted := false
@@ -50,7 +49,7 @@ func readProperty(line string) property {
 			}
 		}
 	}
-	if end < 0 { // a quote that is never closed is no quote
+	if end < 0 { // an unclosed quote is an ordinary character
 		end = strings.IndexByte(line, ':')
 	}
 	if end < 0 {
@@ -72,13 +71,13 @@ func readProperty(line string) property {
 	return p
 }
 
-// text is the value of a property of text (RFC 5545, section 3.3.11).
+// text returns the value of a text property without escapes (RFC 5545, section 3.3.11).
 func (p property) text() string {
 	r := strings.NewReplacer(`\\`, `\`, `\;`, ";", `\,`, ",", `\n`, "\n", `\N`, "\n")
 	return r.Replace(p.value)
 }
 
-// person is a calendar user: "Bob <bob@example.com>".
+// person formats a calendar user: "Bob <bob@example.com>".
 func (p property) person() string {
 	addr := p.value
 	if scheme, rest, ok := strings.Cut(addr, ":"); ok && strings.EqualFold(scheme, "mailto") {
@@ -94,8 +93,8 @@ func (p property) person() string {
 	return name + " <" + oneLine(addr) + ">"
 }
 
-// splitParams splits a content line before its colon at semicolons that are not in
-// quotes, into maxParams at most. A quote that is never closed is no quote.
+// splitParams splits the part of a content line before the colon at semicolons outside
+// quotes, into at most maxParams parts. An unclosed quote is an ordinary character.
 func splitParams(s string) []string {
 	var params []string
 	start, quoted := 0, false
@@ -112,14 +111,14 @@ func splitParams(s string) []string {
 	return append(params, s[start:])
 }
 
-// oneLine makes white space and control characters a single space.
+// oneLine replaces white space and control characters by single spaces.
 func oneLine(s string) string {
 	return strings.Join(strings.FieldsFunc(s, func(r rune) bool {
 		return r == ' ' || r == '\u2028' || r == '\u2029' || unicode.IsControl(r)
 	}), " ")
 }
 
-// cut cuts s to at most limit runes, with an ellipsis as the last.
+// cut truncates s to limit runes, of which the last is an ellipsis.
 func cut(s string, limit int) string {
 	if len(s) <= limit {
 		return s

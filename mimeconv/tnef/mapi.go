@@ -1,7 +1,7 @@
 package tnef
 
-// The types of MAPI properties (MS-OXCDATA, section 2.11.1) that have no size of
-// their own, or one that is not 4 octets.
+// The types of MAPI properties (MS-OXCDATA, section 2.11.1) whose size varies or is not 4
+// octets.
 const (
 	mapiDouble   = 0x0005
 	mapiCurrency = 0x0006
@@ -13,16 +13,16 @@ const (
 	mapiTime     = 0x0040
 	mapiGUID     = 0x0048
 	mapiBinary   = 0x0102
-	mapiMultiple = 0x1000 // a flag: several values
+	mapiMultiple = 0x1000 // flag: several values
 )
 
-// mapiProp is a MAPI property. Of several values it is the first.
+// mapiProp is a MAPI property. Of several values it has the first.
 type mapiProp struct {
 	id, kind uint16
 	value    []byte
 }
 
-// readProps calls take for each property of a list (MS-OXTNEF, section 2.1.3.4).
+// readProps calls take for each property in a list (MS-OXTNEF, section 2.1.3.4).
 func readProps(list []byte, take func(mapiProp)) {
 	r := reader(list)
 	for n := r.uint32(); n > 0 && len(r) > 0; n-- {
@@ -50,9 +50,9 @@ func readProps(list []byte, take func(mapiProp)) {
 	}
 }
 
-// skipName skips the name of a property that has one.
+// skipName skips the name of a named property.
 func skipName(r *reader) {
-	r.next(16) // the set that it belongs to
+	r.next(16) // property set
 	if byString := r.uint32() != 0; !byString {
 		r.next(4)
 		return
@@ -62,8 +62,8 @@ func skipName(r *reader) {
 	r.next(-size & 3)
 }
 
-// mapiSize is the size of a value, in octets with its padding; 0 where each value
-// says its own.
+// mapiSize returns the size of a value in octets, including padding; 0 if each value has a
+// size field.
 func mapiSize(kind uint16) uint32 {
 	switch kind {
 	case mapiObject, mapiString8, mapiUnicode, mapiBinary:

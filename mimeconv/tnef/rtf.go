@@ -9,16 +9,16 @@ import (
 	"golang.org/x/text/encoding/htmlindex"
 )
 
-// maxRTF bounds what RTF expands to, and the text of it, in octets.
+// maxRTF bounds decompressed RTF and its text, in octets.
 const maxRTF = 8 << 20
 
-// rtfDictionary is what the dictionary of compressed RTF begins with (MS-OXRTFCP,
-// section 2.1.2.1).
-const rtfDictionary = `{\rtf1\ansi\mac\deff0\deftab720{\fonttbl;}{\f0\fnil \froman \fswiss \fmodern \fscript \fdecor ` +
-	`MS Sans SerifSymbolArialTimes New RomanCourier{\colortbl\red0\green0\blue0` + "\r\n" + `\par \pard\plain\f0\fs20\b\i\u\tab\tx`
+// rtfDictionary is the initial dictionary of compressed RTF (MS-OXRTFCP, section 2.1.2.1).
+const rtfDictionary = `{\rtf1\ansi\mac\deff0\deftab720{\fonttbl;}` +
+	`{\f0\fnil \froman \fswiss \fmodern \fscript \fdecor ` +
+	`MS Sans SerifSymbolArialTimes New RomanCourier{\colortbl\red0\green0\blue0` + "\r\n" +
+	`\par \pard\plain\f0\fs20\b\i\u\tab\tx`
 
-// expandRTF undoes the compression of RTF, up to maxRTF octets. What is damaged
-// ends early.
+// expandRTF decompresses RTF, up to maxRTF octets. It stops at damaged data.
 func expandRTF(b []byte) []byte {
 	const headerSize = 16
 	if len(b) < headerSize {
@@ -50,7 +50,8 @@ func expandRTF(b []byte) []byte {
 			}
 			reference := binary.BigEndian.Uint16(b)
 			from, n := int(reference>>4), int(reference&15)+2
-			if b = b[2:]; from == pos {
+			b = b[2:]
+			if from == pos {
 				return out
 			}
 			for ; n > 0; n-- {
@@ -62,36 +63,35 @@ func expandRTF(b []byte) []byte {
 	return out
 }
 
-// maxGroups bounds the groups in one another. Deeper ones end with the group that
-// they are in.
+// maxGroups bounds nested groups. A group nested more deeply ends with the group around it.
 const maxGroups = 1000
 
-// rtfReader makes text of RTF, or the HTML that it was made from (MS-OXRTFEX).
+// rtfReader extracts the text of RTF, or the HTML it encapsulates (MS-OXRTFEX).
 type rtfReader struct {
 	out     strings.Builder
-	bytes   []byte // read, and not decoded yet
+	bytes   []byte // text that is not decoded yet
 	charset string
-	html    bool // it was made from HTML
+	html    bool // it encapsulates HTML
 	state   rtfState
 	stack   []rtfState
-	deeper  int // groups beyond maxGroups
-	skip    int // characters that repeat a Unicode one
+	deeper  int // number of groups beyond maxGroups
+	skip    int // number of fallback characters to skip
 }
 
-// rtfState is what ends with its group.
+// rtfState is the state that a group restores at its end.
 type rtfState struct {
-	hidden  bool // no text for readers
-	starred bool // \* was seen: an unknown destination is hidden
-	htmlrtf bool // RTF that stands beside the HTML it was made from
-	unicode int  // how many characters repeat a Unicode one
+	hidden  bool // not text
+	starred bool // after \*: an unknown destination is hidden
+	htmlrtf bool // RTF that duplicates the encapsulated HTML
+	unicode int  // number of fallback characters after a Unicode character
 }
 
-// ReadRTF reads compressed RTF, and says as what: "text/html" where it was made from
-// HTML, else "text/plain". data is in UTF-8 and aliases nothing; it is bounded to
-// about 8 MiB.
+// ReadRTF extracts the text of compressed RTF. kind is "text/html" if the RTF encapsulates
+// HTML, else "text/plain". data is UTF-8, at most about 8 MiB, and does not alias
+// compressed.
 func ReadRTF(compressed []byte) (kind string, data []byte) { return readRTF(expandRTF(compressed)) }
 
-// readRTF reads RTF that is not compressed any more.
+// readRTF extracts the text of uncompressed RTF.
 func readRTF(b []byte) (kind string, data []byte) {
 	r := rtfReader{state: rtfState{unicode: 1}}
 	for i := 0; i < len(b); {
@@ -107,7 +107,7 @@ func readRTF(b []byte) (kind string, data []byte) {
 	return "text/plain", []byte(r.out.String())
 }
 
-// token reads what b begins with, and returns its length.
+// token reads the token at the start of b and returns its length.
 func (r *rtfReader) token(b []byte) int {
 	switch c := b[0]; c {
 	case '{':
@@ -140,7 +140,7 @@ func (r *rtfReader) close() {
 	}
 }
 
-// control reads a control word or symbol, and returns its length.
+// control reads a control word or symbol and returns its length.
 func (r *rtfReader) control(b []byte) int {
 	end := 1
 	for end < len(b) && end < 32 && 'a' <= b[end]|0x20 && b[end]|0x20 <= 'z' {
@@ -164,7 +164,7 @@ func (r *rtfReader) control(b []byte) int {
 	return end
 }
 
-// symbol reads a control symbol, and returns its length.
+// symbol reads a control symbol and returns its length.
 func (r *rtfReader) symbol(b []byte) int {
 	if len(b) < 2 {
 		return 1
@@ -187,7 +187,7 @@ func (r *rtfReader) symbol(b []byte) int {
 	return 2
 }
 
-// word obeys a control word.
+// word processes a control word with its parameter n.
 func (r *rtfReader) word(name string, n int) {
 	starred := r.state.starred
 	r.state.starred = false
@@ -227,7 +227,7 @@ func (r *rtfReader) word(name string, n int) {
 	}
 }
 
-// char takes an octet of text.
+// char adds an octet of text.
 func (r *rtfReader) char(c byte) {
 	switch {
 	case r.skip > 0:
@@ -237,7 +237,7 @@ func (r *rtfReader) char(c byte) {
 	}
 }
 
-// text takes text that needs no charset.
+// text adds text that is already UTF-8.
 func (r *rtfReader) text(s string) {
 	if !r.state.hidden && !r.state.htmlrtf {
 		r.flush()
@@ -245,8 +245,8 @@ func (r *rtfReader) text(s string) {
 	}
 }
 
-// flush decodes the octets that are waiting. There is nothing to guess: the code
-// page that RTF names is the one that its writer used.
+// flush decodes the pending octets in the code page that the RTF declares, which is
+// reliable.
 func (r *rtfReader) flush() {
 	if len(r.bytes) == 0 {
 		return

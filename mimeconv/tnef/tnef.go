@@ -1,10 +1,10 @@
-// Package tnef takes a winmail.dat apart: what Outlook and Exchange put a message into
-// when they take its reader for one of their own (TNEF, MS-OXTNEF).
+// Package tnef extracts the body and the files of a winmail.dat: the format (TNEF,
+// MS-OXTNEF) in which Outlook and Exchange wrap messages to each other.
 //
-// A winmail.dat is a list of attributes (tnef.go); two of them hold lists of MAPI
-// properties (mapi.go), whose names are those of MS-OXPROPS. The body is often in
-// compressed RTF only, which can be HTML in disguise (rtf.go). What is damaged ends
-// early; nothing is an error.
+// A winmail.dat is a list of attributes (tnef.go). Two of them contain lists of MAPI
+// properties (mapi.go), named as in MS-OXPROPS. The body is often in compressed RTF only,
+// which may encapsulate HTML (rtf.go). Damaged data is read as far as possible; there are
+// no errors.
 package tnef
 
 import (
@@ -15,21 +15,21 @@ import (
 	"golang.org/x/text/encoding/unicode"
 )
 
-// Signature is what TNEF begins with.
+// Signature is the start of every winmail.dat.
 const Signature = "\x78\x9f\x3e\x22"
 
-// The attributes that matter here.
+// The attributes that are read.
 const (
 	attBody           = 0x0002800c
 	attMsgProps       = 0x00069003
-	attAttachRendData = 0x00069002 // begins a file
+	attAttachRendData = 0x00069002 // starts a file
 	attAttachTitle    = 0x00018010
 	attAttachData     = 0x0006800f
-	attAttachment     = 0x00069005 // its properties
+	attAttachment     = 0x00069005 // properties of the file
 	attOemCodepage    = 0x00069007
 )
 
-// The MAPI properties that matter here.
+// The MAPI properties that are read.
 const (
 	pidBody          = 0x1000
 	pidRtfCompressed = 0x1009
@@ -43,51 +43,51 @@ const (
 	pidContentID     = 0x3712
 )
 
-// Message is what is in a winmail.dat. It can alias what it was read from.
+// Message is the content of a winmail.dat. It may alias the data it was read from.
 type Message struct {
 	Text, HTML String
-	RTF        []byte // compressed, for ReadRTF; nil where there is none
+	RTF        []byte // compressed, see ReadRTF; nil if there is none
 	Files      []File
 }
 
-// File is a file of a message.
+// File is an attached file.
 type File struct {
-	Name, LongName String // LongName is the better one, where it is there
-	Type           String // its media type
+	Name, LongName String // prefer LongName if it is not empty
+	Type           String // media type
 	ContentID      String // with or without angle brackets
 	Data           []byte
-	IsMessage      bool // Data is a message in TNEF
+	IsMessage      bool // Data is a nested message in TNEF
 }
 
-// String is text in a charset, which is "" where the winmail.dat names none.
+// String is text and its charset, "" if the winmail.dat names none that is known.
 type String struct {
 	Data    []byte
 	Charset string
 }
 
-// Read reads as much of a winmail.dat as there is.
+// Read parses a winmail.dat as far as possible. data is only read.
 func Read(data []byte) Message {
 	var m messageReader
 	r := reader(data)
 	r.next(uint32(len(Signature)) + 2) // and a key
 	for len(r) > 9 {
-		r.next(1) // whether it belongs to the message or to a file: its id says so too
+		r.next(1) // level, message or file: the id implies it
 		id, size := r.uint32(), r.uint32()
 		m.attribute(id, r.next(size))
-		r.next(2) // a checksum, which some programs get wrong
+		r.next(2) // checksum, which some programs get wrong
 	}
 	m.HTML.Charset = codepageName(m.htmlCodepage)
 	return m.Message
 }
 
-// messageReader is a message that is being read.
+// messageReader is the state of Read.
 type messageReader struct {
 	Message
 	codepage     uint32 // of strings that are not Unicode
 	htmlCodepage uint32
 }
 
-// attribute takes one attribute.
+// attribute processes one attribute.
 func (m *messageReader) attribute(id uint32, value []byte) {
 	if id == attAttachRendData {
 		m.Files = append(m.Files, File{})
@@ -114,7 +114,7 @@ func (m *messageReader) attribute(id uint32, value []byte) {
 	}
 }
 
-// messageProp takes a property of the message.
+// messageProp processes a property of the message.
 func (m *messageReader) messageProp(p mapiProp) {
 	switch p.id {
 	case pidBody:
@@ -134,7 +134,7 @@ func (m *messageReader) messageProp(p mapiProp) {
 	}
 }
 
-// fileProp takes a property of a file.
+// fileProp processes a property of a file.
 func (m *messageReader) fileProp(f *File, p mapiProp) {
 	switch p.id {
 	case pidLongName:
@@ -149,7 +149,7 @@ func (m *messageReader) fileProp(f *File, p mapiProp) {
 		f.ContentID = m.string(p)
 	case pidAttachData:
 		f.Data = p.value
-		const idLength = 16 // of the interface through which an object is read
+		const idLength = 16 // of the interface id that precedes an object
 		if p.kind == mapiObject && len(f.Data) >= idLength {
 			f.Data = f.Data[idLength:]
 			f.IsMessage = bytes.HasPrefix(f.Data, []byte(Signature))
@@ -157,12 +157,12 @@ func (m *messageReader) fileProp(f *File, p mapiProp) {
 	}
 }
 
-// string8 is a string in the message's code page.
+// string8 returns a string in the code page of the message.
 func (m *messageReader) string8(value []byte) String {
 	return String{bytes.TrimRight(value, "\x00"), codepageName(m.codepage)}
 }
 
-// string is the string of a property.
+// string returns the value of a string property.
 func (m *messageReader) string(p mapiProp) String {
 	if p.kind != mapiUnicode {
 		return m.string8(p.value)
@@ -176,7 +176,7 @@ func (m *messageReader) string(p mapiProp) String {
 
 const codepageUTF8 = 65001
 
-// codepageName is the charset of a Windows code page; "" where it is not known.
+// codepageName returns the charset of a Windows code page, "" if it is unknown.
 func codepageName(n uint32) string {
 	switch {
 	case n == codepageUTF8:
@@ -203,7 +203,7 @@ func codepageName(n uint32) string {
 	return ""
 }
 
-// reader reads numbers, the lowest octet first. Behind the end all is zero.
+// reader reads little-endian numbers. Past the end, all octets are zero.
 type reader []byte
 
 func (r *reader) next(n uint32) []byte {

@@ -14,8 +14,8 @@ import (
 	"heyrelay/mimeconv/internal/fuzztest"
 )
 
-// FuzzRead holds that any winmail.dat gives files that are no longer than itself, and
-// the same twice.
+// FuzzRead checks that the files of any winmail.dat are together no larger than itself,
+// and that reading is deterministic.
 func FuzzRead(f *testing.F) {
 	addWinmails(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -29,12 +29,12 @@ func FuzzRead(f *testing.F) {
 			t.Errorf("%d octets in files out of %d", size, len(data))
 		}
 		if !reflect.DeepEqual(m, Read(data)) {
-			t.Errorf("read again, %q gives something else than %+v", data, m)
+			t.Errorf("second reading of %q differs from %+v", data, m)
 		}
 	})
 }
 
-// addWinmails begins with those of the converter's golden cases.
+// addWinmails adds the winmail.dat of each golden case of mimeconv.
 func addWinmails(f *testing.F) {
 	f.Helper()
 	files, err := filepath.Glob("../testdata/*tnef*.eml")
@@ -52,7 +52,7 @@ func addWinmails(f *testing.F) {
 	}
 }
 
-// FuzzRTF holds that any RTF gives valid text.
+// FuzzRTF checks that any RTF gives valid UTF-8 of bounded size.
 func FuzzRTF(f *testing.F) {
 	fuzztest.AddKept(f)
 	f.Add([]byte(`{\rtf1\ansi\ansicpg1252{\fonttbl{\f0 Arial;}}\pard Gr\'fc\u223?e\par{\b x}}`))

@@ -1,5 +1,5 @@
-// Package fuzztest is what the fuzz targets of mimeconv and its leaves share: inputs
-// that fuzzing has kept, and a bound on what any input may cost.
+// Package fuzztest is shared by the fuzz targets of mimeconv and the packages below it:
+// saved inputs and a limit on the resources that an input may use.
 package fuzztest
 
 import (
@@ -13,9 +13,9 @@ import (
 	"time"
 )
 
-// AddKept adds the inputs that fuzzing once kept because each led to code that none
-// before it had led to. They stand in testdata/fuzz as the fuzzer wrote them, one
-// behind the other:
+// AddKept adds the saved inputs of earlier fuzzing, each of which increased coverage. The
+// file testdata/fuzz/NAME.gz of the target contains them as the fuzzer wrote them, one
+// after the other:
 //
 //	cat $(go env GOCACHE)/fuzz/PACKAGE/FuzzX/* | gzip -n9 > testdata/fuzz/FuzzX.gz
 func AddKept(f *testing.F) {
@@ -42,7 +42,7 @@ func AddKept(f *testing.F) {
 	}
 }
 
-// keptArg reads one argument, such as string("a\n").
+// keptArg parses one argument, such as string("a\n").
 func keptArg(f *testing.F, line string) any {
 	f.Helper()
 	kind, value, _ := strings.Cut(strings.TrimSuffix(line, ")"), "(")
@@ -59,20 +59,20 @@ func keptArg(f *testing.F, line string) any {
 	return text
 }
 
-// The bounds of Bounded, in octets allocated: so many to begin with, which is what
-// charset detection needs, and so many for each octet of input. An octet that is a
-// tag, a word or an address of its own costs the most.
+// The limits of Bounded, in octets allocated: a base, which is what charset detection
+// needs, and an amount for each octet of input. An octet that is a tag, a word or an
+// address of its own costs most.
 const (
 	memory   = 1 << 20
 	memoryOf = 500
 )
 
-// maxTime is room for -race and for machines that are busy with something else.
+// maxTime allows for the race detector and for busy machines.
 const maxTime = 20 * time.Second
 
-// Bounded runs f, which is given n octets, and holds that what it costs does not
-// grow faster than n. Time is no measure on a machine that others use too: only
-// what would never end is seen by it.
+// Bounded runs f, which processes n octets of input, and checks that its memory use grows
+// at most linearly with n. The time limit only catches what would practically never end,
+// since other programs may use the machine too.
 func Bounded(t *testing.T, n int, f func()) {
 	t.Helper()
 	allocs := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
