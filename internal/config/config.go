@@ -237,7 +237,10 @@ type Route struct {
 	// The number of the inbox member who is the sender.
 	CreatorID int64 `yaml:"creator_id" start:"55" range:"1.." required:"give the number of a member (see heyrelay inboxes)"`
 
-	// The route's name in logs, lists and metrics. Default: inbox- and the inbox number.
+	// The route's name in logs, lists and metrics. Pending mail belongs to it: when a
+	// route's inbox or name changes, "heyrelay queue retry --from-route OLD --route NEW"
+	// moves what is pending. Default: inbox- and the inbox number; for further routes of
+	// an inbox with -2, -3 and so on.
 	Name string `yaml:"name" example:"support"`
 
 	// The messages that use this route. A message must match every key given; without

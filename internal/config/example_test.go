@@ -13,7 +13,7 @@ teams:
 routes:
   - {inbox: 202, creator_id: 55, attachments: drop}
 `
-	env := func(name string) (string, bool) { return "the key", name == "HEYMARKET_API_KEY" }
+	env := func(name string) (string, bool) { return "the-key", name == "HEYMARKET_API_KEY" }
 	c, err := config.Parse("heyrelay.yaml", []byte(file), env)
 	if err != nil {
 		fmt.Println(err)

@@ -53,7 +53,18 @@ const withDefaults = "01-smallest"
 // keys makes a folder with files of secrets, good and bad.
 func keys(t *testing.T) string {
 	dir := t.TempDir()
-	for name, text := range map[string]string{"key": "SECRETSECRET\n", "hook": "whsec_" + strings.Repeat("SECRETSECRET", 4) + "\n", "open": "SECRETSECRET", "empty": " \n", "lines": "SECRETSECRET\nmore\n"} {
+	for name, text := range map[string]string{
+		"key":       "SECRETSECRET\n",
+		"hook":      "whsec_" + strings.Repeat("SECRETSECRET", 4) + "\n",
+		"open":      "SECRETSECRET",
+		"empty":     " \n",
+		"lines":     "SECRETSECRET\nmore\n",
+		"bom":       "\ufeff SECRETSECRET\u200b\r\n",
+		"utf16":     "\xff\xfeS\x00E\x00C\x00R\x00E\x00T\x00",
+		"zerowidth": "SECRET\u200bSECRET\n",
+		"blank":     "SECRET SECRET\n",
+		"umlaut":    "SECRÄT\n",
+	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -74,9 +74,7 @@ func (l *loader) complete() {
 	for _, file := range []*string{&c.TLS.Certificate, &c.TLS.Key, &c.UsersFile} {
 		*file = l.doc.Beside(*file)
 	}
-	for i := range c.Routes {
-		c.Routes[i].complete(c.Teams)
-	}
+	c.completeRoutes()
 	c.Bounces.complete(c.Hostname)
 	c.Events.complete()
 	c.Heymarket.BaseURL = strings.TrimRight(c.Heymarket.BaseURL, "/")

@@ -16,6 +16,9 @@ type Pattern struct{ text string }
 // UnmarshalText reads a Pattern. Its error explains how to write one.
 func (p *Pattern) UnmarshalText(text []byte) error {
 	s := string(text)
+	if domain, ok := strings.CutPrefix(s, "@"); ok {
+		return errors.New("write *@" + domain + " for every address of that domain")
+	}
 	address := strings.Contains(s, "@") || strings.Contains(s, "*") || s == "<>"
 	if !address || strings.ContainsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
 		return errors.New("write an address, such as alice@example.com, or a pattern, such as *@example.com")

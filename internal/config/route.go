@@ -10,16 +10,34 @@ import (
 	"heyrelay/internal/strictyaml"
 )
 
-// complete sets a route's name, and its team if there is only one.
-func (r *Route) complete(teams map[string]Team) {
-	if r.Name == "" {
-		r.Name = "inbox-" + strconv.FormatInt(r.Inbox, 10)
+// completeRoutes sets the names of routes, and their teams if there is only one.
+func (c *Config) completeRoutes() {
+	taken := map[string]bool{}
+	for _, r := range c.Routes {
+		taken[r.Name] = true
 	}
-	if r.Team == "" && len(teams) == 1 {
-		for name := range teams {
-			r.Team = name
+	for i := range c.Routes {
+		r := &c.Routes[i]
+		if r.Name == "" {
+			r.Name = freeName("inbox-"+strconv.FormatInt(r.Inbox, 10), taken)
+		}
+		if r.Team == "" && len(c.Teams) == 1 {
+			for name := range c.Teams {
+				r.Team = name
+			}
 		}
 	}
+}
+
+// freeName returns name, or name-2, name-3 and so on if it is taken, and marks it as
+// taken.
+func freeName(name string, taken map[string]bool) string {
+	free := name
+	for n := 2; taken[free]; n++ {
+		free = fmt.Sprintf("%s-%d", name, n)
+	}
+	taken[free] = true
+	return free
 }
 
 func (l *loader) validateRoutes() {

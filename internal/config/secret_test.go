@@ -106,3 +106,19 @@ func TestTooLarge(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestSecretsAreTrimmed wants a secret without what an editor put around it, and a
+// password with the spaces within it.
+func TestSecretsAreTrimmed(t *testing.T) {
+	dir := keys(t)
+	for file, want := range map[string]string{"bom": "SECRETSECRET", "blank": "SECRET SECRET"} {
+		text := "teams: {shop: {api_key_file: key}}\nroutes: [{inbox: 202, creator_id: 55}]\n" +
+			"bounces: {smarthost: \"smtp://127.0.0.1:25\", user: a, password_file: " + file + "}\n"
+		c, err := config.Parse(filepath.Join(dir, "heyrelay.yaml"), []byte(text), lookup(nil))
+		if err != nil {
+			t.Errorf("%s: %v", file, err)
+		} else if got := c.Bounces.Password.Reveal(); got != want {
+			t.Errorf("%s: %q, want %q", file, got, want)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/netip"
@@ -141,7 +142,7 @@ func (l *loader) validateBaseURL() {
 
 // isWebAddress reports whether u is an http or https URL with a host.
 func isWebAddress(u *url.URL) bool {
-	return u.Host != "" && (u.Scheme == "https" || u.Scheme == "http")
+	return u.Hostname() != "" && (u.Scheme == "https" || u.Scheme == "http")
 }
 
 // isLoopback reports whether a host is certainly this machine.
@@ -169,6 +170,21 @@ func (l *loader) validateTeams() {
 		case len(team.Secrets) == 2 && team.Secrets[0].ID == team.Secrets[1].ID:
 			l.doc.Reject(path+".secrets[1].id", path+" has the same secret twice", "keep one")
 		}
+		l.validateCredential(path+".api_key", team.APIKey.File(), team.APIKey.Reveal())
+		for i, secret := range team.Secrets {
+			at := fmt.Sprintf("%s.secrets[%d]", path, i)
+			l.validateCredential(at+".id", "", secret.ID)
+			l.validateCredential(at+".key", secret.Key.File(), secret.Key.Reveal())
+		}
+	}
+}
+
+// validateCredential checks that an id or a key, which may be from a file, consists of
+// visible ASCII characters. It is not quoted: an id can be a key in the wrong place.
+func (l *loader) validateCredential(path, file, text string) {
+	if strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		l.doc.Reject(path, cmp.Or(file, path)+" contains a space or a character that is not ASCII",
+			"copy it again from Heymarket")
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Secret is a text that must not be seen. However it is printed, marshalled or
@@ -32,6 +33,10 @@ func (s Secret) Reveal() string {
 // IsZero reports whether there is no secret.
 func (s Secret) IsZero() bool { return s.text == nil }
 
+// File returns the file that the secret was read from, as it was written, "" if it
+// was not read from a file.
+func (s Secret) File() string { return s.file }
+
 // String returns ***, or "" if there is no secret.
 func (s Secret) String() string {
 	if s.IsZero() {
@@ -49,18 +54,29 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 // LogValue returns String to slog.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
-// newSecret removes the white space around text, such as the line end of a file.
-// The rest must be one line. The error calls the text what.
+// newSecret removes what surrounds a secret in files and variables without belonging
+// to it: white space, line ends, a byte order mark and characters without width. The
+// rest must be one line of visible characters. The error calls the text what.
 func newSecret(what, text string) (Secret, error) {
-	text = strings.TrimSpace(text)
+	if !utf8.ValidString(text) {
+		return Secret{}, errors.New(what + " is not UTF-8 text")
+	}
+	text = strings.TrimFunc(text, func(r rune) bool { return unicode.IsSpace(r) || invisible(r) })
 	if text == "" {
 		return Secret{}, errors.New(what + " is empty")
 	}
 	if strings.ContainsFunc(text, unicode.IsControl) {
 		return Secret{}, errors.New(what + " is not one line of text")
 	}
+	if i := strings.IndexFunc(text, invisible); i >= 0 {
+		r, _ := utf8.DecodeRuneInString(text[i:])
+		return Secret{}, fmt.Errorf("%s contains an invisible character (%U)", what, r)
+	}
 	return Secret{text: &text}, nil
 }
+
+// invisible reports whether r has no width, such as U+200B and the byte order mark.
+func invisible(r rune) bool { return unicode.Is(unicode.Cf, r) }
 
 // readSecret reads a secret from the file name, which is relative to dir. exposed
 // means that every user of the machine can read it. The error does not repeat a
@@ -80,7 +96,8 @@ func readSecret(dir, name string) (s Secret, exposed bool, err error) {
 	if err != nil {
 		return Secret{}, false, fmt.Errorf("cannot read %s: %w", what, err)
 	}
-	if s, err = newSecret(what, string(text)); err != nil {
+	s, err = newSecret(path, string(text)) // the name of a file that exists is no secret
+	if err != nil {
 		return Secret{}, false, err
 	}
 	s.file = name
