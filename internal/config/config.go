@@ -182,6 +182,10 @@ type Heymarket struct {
 	// The API's URL: https, or http to this machine only. Redirects are not followed.
 	BaseURL string `yaml:"base_url" default:"https://api.heymarket.com"`
 
+	// Permits http to another machine, such as a sandbox in the next container.
+	// Credentials and mail are then sent unencrypted.
+	AllowHTTP bool `yaml:"allow_http" default:"false"`
+
 	// The time limit of one call.
 	Timeout strictyaml.Duration `yaml:"timeout" default:"30s" range:"1s..5m"`
 }

@@ -25,6 +25,7 @@ func variables() []strictyaml.Variable {
 		{Name: "HOSTNAME", Path: "hostname"},
 		{Name: "ATTACHMENTS", Path: "routes[0].attachments"},
 		{Name: "BASE_URL", Path: "heymarket.base_url"},
+		{Name: "ALLOW_HTTP", Path: "heymarket.allow_http"},
 	}
 }
 

@@ -122,3 +122,27 @@ func TestSecretsAreTrimmed(t *testing.T) {
 		}
 	}
 }
+
+// TestReread reads a key file again after it was replaced.
+func TestReread(t *testing.T) {
+	dir := keys(t)
+	text := "teams: {shop: {secrets: [{id: a, key_file: key}]}}\nroutes: [{inbox: 202, creator_id: 55}]\n"
+	c, err := config.Parse(filepath.Join(dir, "heyrelay.yaml"), []byte(text), lookup(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := c.Teams["shop"].Secrets[0].Key
+	if err := os.WriteFile(filepath.Join(dir, "key"), []byte("rotated\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	again, err := key.Reread()
+	if err != nil || again.Reveal() != "rotated" || key.Reveal() != hidden {
+		t.Errorf("%q, %v; the first is %q", again.Reveal(), err, key.Reveal())
+	}
+	if err := os.Remove(filepath.Join(dir, "key")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := key.Reread(); err == nil {
+		t.Error("a file that is gone is read")
+	}
+}

@@ -135,8 +135,9 @@ func (l *loader) validateBaseURL() {
 		l.doc.Reject(path, path+" is not a URL", "write https:// and the host, such as https://api.heymarket.com")
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		l.doc.Reject(path, path+" contains more than a host and a path", "remove the user, ? and #")
-	case u.Scheme == "http" && !isLoopback(u.Hostname()):
-		l.doc.Reject(path, path+" would send credentials unencrypted", "write https://; http:// is allowed to this machine only")
+	case u.Scheme == "http" && !isLoopback(u.Hostname()) && !l.config.Heymarket.AllowHTTP:
+		l.doc.Reject(path, path+" would send credentials unencrypted",
+			"write https://, or set heymarket.allow_http for a sandbox on another machine")
 	}
 }
 

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 )
 
@@ -11,8 +12,18 @@ func (l *loader) warn() {
 	l.warnListeners()
 	l.warnTLS()
 	l.warnUsers()
+	l.warnBaseURL()
 	l.warnTeams()
 	l.warnRoutes()
+}
+
+// warnBaseURL warns of a sandbox on another machine, which must not be Heymarket.
+func (l *loader) warnBaseURL() {
+	h := l.config.Heymarket
+	u, err := url.Parse(h.BaseURL)
+	if err == nil && u.Scheme == "http" && !isLoopback(u.Hostname()) {
+		l.doc.Warn("heymarket.allow_http", "credentials and mail are sent unencrypted to "+u.Host, "use it for a sandbox only")
+	}
 }
 
 func (l *loader) warnListeners() {

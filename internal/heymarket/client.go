@@ -22,6 +22,7 @@ const (
 // Options configures a Client. It prints without its secrets.
 type Options struct {
 	BaseURL   string            // https, or http to a loopback host; "" for https://api.heymarket.com
+	AllowHTTP bool              // permits http to any host, for a sandbox
 	Secrets   []Secret          // up to two, tried in order
 	APIKey    string            `json:"-"` // legacy, tried after the secrets
 	Timeout   time.Duration     // of one HTTP exchange; 0 for 30 s
@@ -63,7 +64,7 @@ func New(o Options) (*Client, error) {
 	if o.BaseURL == "" {
 		o.BaseURL = apiURL
 	}
-	base, err := baseURL(o.BaseURL)
+	base, err := baseURL(o.BaseURL, o.AllowHTTP)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +98,7 @@ func New(o Options) (*Client, error) {
 
 // baseURL validates s and returns it without a slash at its end. Its errors do
 // not repeat s, which may hold a password.
-func baseURL(s string) (string, error) {
+func baseURL(s string, allowHTTP bool) (string, error) {
 	u, err := url.Parse(s)
 	if err != nil || u.Hostname() == "" || u.Opaque != "" {
 		return "", errors.New("invalid base URL; write it like https://api.heymarket.com")
@@ -105,7 +106,8 @@ func baseURL(s string) (string, error) {
 	if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return "", errors.New("the base URL has a user, a query or a fragment; remove it and keep scheme, host and path")
 	}
-	if u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())) {
+	http := u.Scheme == "http" && (allowHTTP || loopback(u.Hostname()))
+	if u.Scheme != "https" && !http {
 		return "", errors.New("the base URL is not https; http is allowed for loopback hosts only, because it exposes keys")
 	}
 	return strings.TrimRight(u.String(), "/"), nil

@@ -179,6 +179,8 @@ func TestNew(t *testing.T) {
 		{heymarket.Options{APIKey: "k3y", BaseURL: "http://127.0.0.1:8026"}, ""},
 		{heymarket.Options{APIKey: "k3y", BaseURL: "http://[::1]:8026"}, ""},
 		{heymarket.Options{APIKey: "k3y", BaseURL: "http://localhost"}, ""},
+		{heymarket.Options{APIKey: "k3y", BaseURL: "http://sandbox:8026", AllowHTTP: true}, ""},
+		{heymarket.Options{APIKey: "k3y", BaseURL: "ftp://sandbox", AllowHTTP: true}, "not https"},
 		{heymarket.Options{}, "a secret or an API key is required"},
 		{heymarket.Options{Secrets: []heymarket.Secret{{ID: "id"}}}, "needs both an id and a key"},
 		{heymarket.Options{Secrets: []heymarket.Secret{{Key: "k3y"}}}, "needs both an id and a key"},

@@ -94,6 +94,7 @@ func Client(cfg *config.Config, team string, p Parts) (*heymarket.Client, error)
 	t := cfg.Teams[team]
 	o := heymarket.Options{
 		BaseURL:   cfg.Heymarket.BaseURL,
+		AllowHTTP: cfg.Heymarket.AllowHTTP,
 		Timeout:   cfg.Heymarket.Timeout.Std(),
 		APIKey:    t.APIKey.Reveal(),
 		Transport: p.Transport,

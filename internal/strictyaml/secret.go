@@ -19,7 +19,8 @@ type Secret struct {
 	// A pointer, because fmt prints an unexported field of another package's
 	// struct without calling its methods.
 	text *string
-	file string // where it was read from, as written; "" where not from a file
+	file string // the name of the file that it is from, as written; "" if it is from none
+	dir  string // where a relative name starts
 }
 
 // Reveal returns the secret text, "" if there is none.
@@ -36,6 +37,16 @@ func (s Secret) IsZero() bool { return s.text == nil }
 // File returns the file that the secret was read from, as it was written, "" if it
 // was not read from a file.
 func (s Secret) File() string { return s.file }
+
+// Reread returns the secret as it is in its file now, or s itself if it is not from a
+// file. The error contains no secret.
+func (s Secret) Reread() (Secret, error) {
+	if s.file == "" {
+		return s, nil
+	}
+	now, _, err := readSecret(s.dir, s.file)
+	return now, err
+}
 
 // String returns ***, or "" if there is no secret.
 func (s Secret) String() string {
@@ -101,6 +112,7 @@ func readSecret(dir, name string) (s Secret, exposed bool, err error) {
 		return Secret{}, false, err
 	}
 	s.file = name
+	s.dir = dir
 	return s, mode.Perm()&0o004 != 0, nil
 }
 
