@@ -2,6 +2,7 @@ package threading
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"testing"
 )
@@ -115,6 +116,28 @@ func TestKeys(t *testing.T) {
 	middle := lookups[slices.Index(ids, "References r15@x")].Key
 	if !slices.Contains(cited, root) || slices.Contains(cited, middle) {
 		t.Error("want the root of References recorded and its middle not recorded")
+	}
+}
+
+func TestTrim(t *testing.T) {
+	var ids []string
+	for i := range 50 {
+		ids = append(ids, fmt.Sprint(i))
+	}
+	full := ThreadHeaders{Own: ids, InReplyTo: ids, References: ids, Subject: "42"}
+	for n, want := range map[int]ThreadHeaders{
+		0:   {ids[:4], ids[:2], []string{"0", "49"}, "42"},
+		6:   {ids[:6], ids[:3], []string{"0", "48", "49"}, "42"},
+		100: full,
+	} {
+		if got := full.Trim(n); !reflect.DeepEqual(got, want) {
+			t.Errorf("Trim(%d) = %v, want %v", n, got, want)
+		}
+	}
+	reply := ThreadHeaders{Own: ids[:1], InReplyTo: ids[:1], References: ids}
+	got := reply.Trim(40).References
+	if len(got) != 39 || got[0] != "0" || got[9] != "9" || got[10] != "21" || got[38] != "49" {
+		t.Errorf("References trimmed to %v, want ten roots and the 29 nearest", got)
 	}
 }
 

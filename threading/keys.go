@@ -31,6 +31,27 @@ type Lookup struct {
 // later mail cites even if it was never sent, and the nearest ancestors.
 const edge = 10
 
+// fewest is how many ids Trim leaves in any case: one that the message answers, its
+// nearest ancestor and the root among them.
+const fewest = 4
+
+// Trim returns the headers with at most n own ids, and with at most n ids of In-Reply-To
+// and References together (at least 4 of each). It keeps the first ids of In-Reply-To,
+// and both ends of References.
+func (h ThreadHeaders) Trim(n int) ThreadHeaders {
+	n = max(n, fewest)
+	h.Own = h.Own[:min(len(h.Own), n)]
+	h.InReplyTo = h.InReplyTo[:min(len(h.InReplyTo), n/2)]
+	n -= len(h.InReplyTo)
+	if len(h.References) <= n {
+		return h
+	}
+	roots := min(edge, n/2)
+	nearest := len(h.References) - (n - roots)
+	h.References = slices.Concat(h.References[:roots], h.References[nearest:])
+	return h
+}
+
 // Keys returns the keys for one audience in one scope.
 //
 // lookups are the keys to look up, best first: the message it replies to, then

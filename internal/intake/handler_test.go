@@ -123,3 +123,37 @@ func TestKeyFingerprint(t *testing.T) {
 		t.Error("a key is taken for content")
 	}
 }
+
+// The keys of a message are bounded however many recipients and ids it has, since each
+// costs a statement of the only writer. A mail with few recipients keeps all its ids.
+func TestKeysAreBounded(t *testing.T) {
+	p := planner{cfg: parse(t, oneRoute), newLocalID: func() string { return "L" }}
+	var references strings.Builder
+	for i := range 150 {
+		fmt.Fprintf(&references, " <%d@example.com>\r\n", i)
+	}
+	raw := "Message-ID: <me@example.com>\r\nIn-Reply-To: <149@example.com>\r\nReferences:" + references.String() + "\r\nx\r\n"
+	for recipients, most := range map[int]int{1: 350, 5: 1750, 100: 2200, 2000: 12 * 2000} {
+		env := &smtpd.Envelope{QueueID: "Q", From: "a@example.com"}
+		for i := range recipients {
+			env.Rcpt = append(env.Rcpt, fmt.Sprintf("r%d@example.com", i))
+		}
+		plan, err := p.plan(env, []byte(raw))
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys := 0
+		for _, r := range plan.Message.Requests {
+			keys += len(r.Lookup) + len(r.Own) + len(r.Cited)
+			if r.LookupNames[0] != "In-Reply-To: 149@example.com" || len(r.LookupNames) != len(r.Lookup) {
+				t.Fatalf("%d recipients: lookup names %q", recipients, r.LookupNames)
+			}
+		}
+		if keys > most {
+			t.Errorf("%d recipients: %d keys, want at most %d", recipients, keys, most)
+		}
+		if recipients <= 5 && len(plan.Message.Requests[0].Lookup) < 151 {
+			t.Errorf("%d recipients: %d ids looked up, want all", recipients, len(plan.Message.Requests[0].Lookup))
+		}
+	}
+}

@@ -19,6 +19,11 @@ import (
 // (RFC 5321, section 6.3).
 const maxReceived = 50
 
+// maxIDs is about how many message ids all requests of one message look up and record
+// together. Each costs two statements of the spool's only writer, which all other
+// clients wait for.
+const maxIDs = 1000
+
 // Plan is what a message would become: what is stored, and why.
 type Plan struct {
 	Message        *spool.Message
@@ -149,11 +154,15 @@ func (p planner) message(s submission, body mimeconv.Message, raw []byte) *spool
 
 // addRequests adds one request for each audience.
 func (p planner) addRequests(plan *Plan, s submission, audiences []threading.Audience) {
-	headers := s.threadHeaders()
+	headers := s.threadHeaders().Trim(maxIDs / len(audiences))
 	urgency, reason := priority(s.route, s.header, s.control)
 	plan.PriorityReason = reason
+	var names []string // the ids are the same for every audience
 	for _, a := range audiences {
 		lookups, own, cited := headers.Keys(scope(s.route), a)
+		if names == nil {
+			names = lookupNames(lookups)
+		}
 		r := spool.Request{
 			LocalID:      p.newLocalID(),
 			To:           a.To,
@@ -172,8 +181,8 @@ func (p planner) addRequests(plan *Plan, s submission, audiences []threading.Aud
 		}
 		for _, l := range lookups {
 			r.Lookup = append(r.Lookup, spool.Key(l.Key))
-			r.LookupNames = append(r.LookupNames, l.Field+": "+l.ID)
 		}
+		r.LookupNames = names[:len(lookups)]
 		if r.ConvoID != 0 {
 			r.LookupNames = []string{fmt.Sprintf("%sConvo-Id: %d", controlPrefix, r.ConvoID)}
 		}
@@ -181,6 +190,15 @@ func (p planner) addRequests(plan *Plan, s submission, audiences []threading.Aud
 		plan.Blind = append(plan.Blind, a.Blind)
 		plan.Message.Requests = append(plan.Message.Requests, r)
 	}
+}
+
+// lookupNames returns which header field named which id, for people.
+func lookupNames(lookups []threading.Lookup) []string {
+	names := make([]string, 0, len(lookups))
+	for _, l := range lookups {
+		names = append(names, l.Field+": "+l.ID)
+	}
+	return names
 }
 
 // threadHeaders returns the ids by which the message takes part in threading.

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -90,6 +91,32 @@ func BenchmarkAccept(b *testing.B) {
 }
 
 // BenchmarkLife accepts, claims and finishes at once.
+// BenchmarkAcceptMany accepts messages to 1,000 blind recipients that cite as many ids
+// as intake allows with that many. Nobody else is served meanwhile.
+func BenchmarkAcceptMany(b *testing.B) {
+	s := openSpool(b, Options{})
+	const recipients, ids = 1000, 4
+	var n int64
+	for b.Loop() {
+		n++
+		m := mail(n)
+		m.Requests = nil
+		for r := range int64(recipients) {
+			q := mail(n*recipients + r).Requests[0]
+			q.Participants = fmt.Sprintf("r%d@example.com", r)
+			q.Cited = nil
+			for id := range int64(ids) {
+				q.Cited = append(q.Cited, mail((n*recipients+r)*ids + id + 1<<40).Requests[0].Own[0])
+			}
+			q.Lookup = slices.Concat(q.Cited, q.Own)
+			m.Requests = append(m.Requests, q)
+		}
+		if _, err := s.Accept(b.Context(), m); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func BenchmarkLife(b *testing.B) {
 	s := openSpool(b, Options{})
 	room := spool.Capacity{Team: "shop", Rate: plenty, Free: 64}
