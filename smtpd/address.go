@@ -3,7 +3,6 @@ package smtpd
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -42,23 +41,6 @@ func CheckAddress(addr string, smtpUTF8 bool) error {
 		return err
 	}
 	return checkDomain(addr[at+1:], smtpUTF8)
-}
-
-// checkSender is CheckAddress for a reverse-path, which can be null (RFC 5321,
-// section 4.5.5) and can name a host without a name by its address (section 4.1.3).
-func checkSender(from string, smtpUTF8 bool) error {
-	if from == "" {
-		return nil
-	}
-	local, literal, ok := strings.Cut(from, "@[")
-	literal, closed := strings.CutSuffix(literal, "]")
-	if !ok || !closed {
-		return CheckAddress(from, smtpUTF8)
-	}
-	if _, err := netip.ParseAddr(strings.TrimPrefix(literal, "IPv6:")); err != nil {
-		return errors.New("the address literal is not an IP address")
-	}
-	return checkLocalPart(local, smtpUTF8)
 }
 
 func checkLocalPart(local string, smtpUTF8 bool) error {

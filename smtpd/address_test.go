@@ -96,21 +96,35 @@ func TestCheckAddress(t *testing.T) {
 	}
 }
 
-func TestCheckSender(t *testing.T) {
-	for from, want := range map[string]bool{
-		"":                        true,
-		"bob@example.com":         true,
-		"scan@[192.0.2.7]":        true,
-		"scan@[IPv6:2001:db8::7]": true,
-		"scan@[192.0.2.700]":      false,
-		"scan@[192.0.2.7":         false,
-		"s,can@[192.0.2.7]":       false,
-		"@[192.0.2.7]":            false,
-		"scan@x@[192.0.2.7]":      false,
-		"scan@[]":                 false,
+func TestCleanSender(t *testing.T) {
+	for from, want := range map[string]string{
+		"":                        "",
+		"bob@example.com":         "bob@example.com",
+		"scan@[192.0.2.7]":        "scan@[192.0.2.7]",
+		"scan@[IPv6:2001:db8::7]": "scan@[IPv6:2001:db8::7]",
+		"scan@[192.0.2.700]":      "scan@[192.0.2.700]",
+		"scan@x@[192.0.2.7]":      "scan@x@[192.0.2.7]",
+		"ESP-CAM":                 "ESP-CAM",
+		`"a b"@c.example`:         `"a b"@c.example`,
+		"bob.@example.com":        "bob.@example.com",
+		"bob@example.com.":        "bob@example.com",
+		"bob@example.com..":       "bob@example.com..",
+		"bob@.":                   "bob@.",
+		"bob.":                    "bob.",
+		"jörg@bücher.example":     "jörg@bücher.example",
+		"j\xf6rg@example.com":     "jörg@example.com",
+		"a\x00b@example.com":      "error",
+		"a\rb@example.com":        "error",
+		"a\x7fb@example.com":      "error",
+		"a\u0085b@example.com":    "error",
+		"a\x85b@example.com":      "error",
 	} {
-		if err := checkSender(from, false); (err == nil) != want {
-			t.Errorf("%q: %v", from, err)
+		got, err := cleanSender(from)
+		if err != nil {
+			got = "error"
+		}
+		if got != want {
+			t.Errorf("%q: %q, %v, want %q", from, got, err, want)
 		}
 	}
 }

@@ -42,13 +42,14 @@ type conn struct {
 	dataDeadline    time.Time // for the message; zero if none is arriving
 
 	// The state of the dialogue.
-	verb      string // of the latest command, in capitals
-	saslLine  bool   // the next line is not a command but the response to a 334
-	greeted   bool   // by EHLO or HELO
-	extended  bool   // by EHLO
-	encrypted bool   // by TLS
-	user      string // who has authenticated, "" for nobody
-	errors    int    // refused commands
+	verb      string  // of the latest command, in capitals
+	sender    *string // of the latest command, if it is a MAIL whose sender go-smtp cannot parse
+	saslLine  bool    // the next line is not a command but the response to a 334
+	greeted   bool    // by EHLO or HELO
+	extended  bool    // by EHLO
+	encrypted bool    // by TLS
+	user      string  // who has authenticated, "" for nobody
+	errors    int     // refused commands
 
 	mu       sync.Mutex // also guards the replacement of socket by a TLS one
 	queueID  string     // of the open transaction, "" outside one; written only by the goroutine

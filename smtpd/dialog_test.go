@@ -36,7 +36,7 @@ var update = flag.Bool("update", false, "rewrite testdata/*.txt with the replies
 //	S: <ehlo>          a complete reply to EHLO, whatever it offers: 128-ehlo.txt states that
 //	M: Q1 <a@b> -> <c@d>     a message that the Handler got, with SMTPUTF8 if declared
 //	D: "…"             its content
-//	L: 550 5.7.1 …     a line of the log
+//	L: 550 5.7.1 …     a line of the log; L: debug … one of level debug
 func TestDialogs(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) < 120 {
@@ -283,6 +283,9 @@ func (h *house) outcome() []string {
 	}
 	for _, e := range h.all() {
 		line := strings.Join(strings.Fields(fmt.Sprintf("L: %d %s %s", e.Code, e.Enhanced, e.Reason)), " ")
+		if e.Debug {
+			line = "L: debug " + e.Reason
+		}
 		if e.Err != nil {
 			cause, _, _ := bytes.Cut([]byte(e.Err.Error()), []byte("\n"))
 			line += " (" + string(cause) + ")"

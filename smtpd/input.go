@@ -81,6 +81,7 @@ func (c *conn) readCommand() error {
 	}
 	verb, _, _ := bytes.Cut(c.line, []byte(" "))
 	c.verb = strings.ToUpper(string(bytes.TrimSuffix(verb, []byte("\n"))))
+	c.rewriteCommand()
 	size, ok := chunkSize(c.line)
 	c.chunk = size
 	if ok && c.dataStarted != nil {

@@ -165,11 +165,12 @@ var rewritten = map[string]string{
 	"501 5.5.4 DATA command should not have any arguments":      "501 5.5.4 Syntax: DATA",
 }
 
-// rewordings are replies of go-smtp with a variable part, which is kept.
-var rewordings = []struct{ prefix, suffix, newPrefix, newSuffix string }{
-	{"250 2.0.0 Roger, accepting mail from <", ">", "250 2.0.0 Sender <", "> ok"},
-	{"250 2.0.0 I'll make sure <", "> gets this", "250 2.0.0 Recipient <", "> ok"},
-	{"500 5.5.2 Syntax errors, ", " command unrecognized", "500 5.5.2 Command not recognized: ", ""},
+// rewordings are replies of go-smtp with a variable part, which replaces %s. The sender is not
+// repeated: it can be rewrittenSender.
+var rewordings = []struct{ prefix, suffix, text string }{
+	{"250 2.0.0 Roger, accepting mail from <", ">", "250 2.0.0 Sender ok"},
+	{"250 2.0.0 I'll make sure <", "> gets this", "250 2.0.0 Recipient <%s> ok"},
+	{"500 5.5.2 Syntax errors, ", " command unrecognized", "500 5.5.2 Command not recognized: %s"},
 }
 
 // rewriteReply returns what is sent instead of a reply line of go-smtp's own.
@@ -178,8 +179,8 @@ func rewriteReply(line string, o Options) string {
 		return other
 	}
 	for _, r := range rewordings {
-		if middle, ok := strings.CutPrefix(line, r.prefix); ok {
-			return r.newPrefix + strings.TrimSuffix(middle, r.suffix) + r.newSuffix
+		if variable, ok := strings.CutPrefix(line, r.prefix); ok {
+			return strings.Replace(r.text, "%s", strings.TrimSuffix(variable, r.suffix), 1)
 		}
 	}
 	if line == "250-SIZE" || line == "250 SIZE" { // RFC 1870, section 4

@@ -40,11 +40,15 @@ func (s *session) Mail(from string, o *smtp.MailOptions) error {
 	if s.mail != nil { // RFC 5321, section 4.1.4
 		return refuse(503, smtp.EnhancedCode{5, 5, 1}, "Nested MAIL command: finish the transaction with DATA or RSET")
 	}
+	if s.conn.sender != nil {
+		from = *s.conn.sender
+	}
+	from, err := cleanSender(from)
+	if err != nil {
+		return refuse(553, smtp.EnhancedCode{5, 1, 7}, "Invalid sender: %v", err)
+	}
 	if err := s.authorizeSender(from); err != nil {
 		return err
-	}
-	if err := checkSender(from, o.UTF8); err != nil {
-		return refuse(553, smtp.EnhancedCode{5, 1, 7}, "Invalid sender %+q: %v", from, err)
 	}
 	if err := s.checkMail(o); err != nil {
 		return err
@@ -93,6 +97,7 @@ func (s *session) Rcpt(to string, o *smtp.RcptOptions) error {
 	if len(env.Rcpt) >= l.Recipients { // RFC 5321, section 4.5.3.1.10
 		return refuse(452, smtp.EnhancedCode{4, 5, 3}, "Too many recipients: the limit is %d", l.Recipients)
 	}
+	to = trimDomainDot(to)
 	if err := CheckAddress(to, env.UTF8); err != nil {
 		return refuse(553, smtp.EnhancedCode{5, 1, 3}, "Invalid recipient %+q: %v", to, err)
 	}

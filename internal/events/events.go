@@ -26,6 +26,7 @@ const (
 	Anomaly   Kind = "anomaly"   // something unexpected that is counted, such as another convo_id in the API's answer
 	Listening Kind = "listening" // a listener serves on Address
 	Stopping  Kind = "stopping"  // the process drains
+	Detail    Kind = "detail"    // explains other events, such as a rewritten command line; level debug
 	Error     Kind = "error"     // an error of heyrelay itself or its host
 	Reported  Kind = "reported"  // a report was sent to the sender
 	Backlog   Kind = "backlog"   // more requests are pending than events.backlog allows

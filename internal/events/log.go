@@ -28,6 +28,7 @@ var lines = map[Kind]struct {
 	Anomaly:   {slog.LevelWarn, "anomaly"},
 	Listening: {slog.LevelInfo, "listening"},
 	Stopping:  {slog.LevelInfo, "stopping"},
+	Detail:    {slog.LevelDebug, "detail"},
 	Error:     {slog.LevelError, "error"},
 	Reported:  {slog.LevelInfo, "report sent"},
 	Backlog:   {slog.LevelWarn, "backlog too large"},

@@ -149,10 +149,13 @@ func (h *Handler) refuse(env *smtpd.Envelope, raw []byte, cause error) smtpd.Rep
 }
 
 // RecordSession records an event of the SMTP server: a refusal before there was a
-// message, or an error.
+// message, an error, or a detail.
 func (h *Handler) RecordSession(e smtpd.Event) {
 	kind := events.Refused
-	if e.Code == 0 || e.Err != nil {
+	switch {
+	case e.Debug:
+		kind = events.Detail
+	case e.Code == 0 || e.Err != nil:
 		kind = events.Error
 	}
 	h.o.Sink.Record(events.Event{
