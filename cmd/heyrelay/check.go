@@ -47,7 +47,7 @@ func unreported(cfg *config.Config) []string {
 		where = "in the log, in heyrelay queue list and at the webhook"
 	}
 	return []string{"senders are not notified of failures, which appear only " + where +
-		"; to notify them, set bounces.smarthost to a mail server that accepts reports"}
+		"; to notify them, set " + cfg.Key("bounces.smarthost") + " to a mail server that accepts reports"}
 }
 
 // checkOnline lists each team's inboxes, a call without side effects.

@@ -36,29 +36,31 @@ func (b Bounces) Server() (address string, implicit, ok bool) {
 func (l *loader) validateBounces() {
 	b := l.config.Bounces
 	address, _, ok := b.Server()
+	smarthost := l.doc.Key("bounces.smarthost")
+	user := l.doc.Key("bounces.user")
+	from := l.doc.Key("bounces.from")
 	switch {
 	case b.Smarthost == "":
 		for _, key := range []string{"bounces.user", "bounces.password", "bounces.from"} {
 			if l.doc.Given(key) {
-				l.doc.Reject(key, key+" has no effect without a smarthost", "add bounces.smarthost, or remove the key")
+				l.doc.Reject(key, l.doc.Key(key)+" has no effect without a smarthost", "add "+smarthost+", or remove it")
 			}
 		}
 		return
 	case !ok:
 		l.doc.Reject("bounces.smarthost", "invalid smarthost",
-			"write smtp://host:port or smtps://host:port, such as smtp://127.0.0.1:25; the login is bounces.user")
+			"write smtp://host:port or smtps://host:port, such as smtp://127.0.0.1:25; the login is "+user)
 		return
 	case (b.User == "") != !l.doc.Given("bounces.password"):
-		l.doc.Reject("bounces.user", "bounces has only one of user and password",
+		l.doc.Reject("bounces.user", "only one of "+user+" and "+l.doc.Key("bounces.password")+" is given",
 			"give both, or neither if the server requires no login")
 	case !isMailbox(b.From) || strings.ContainsFunc(b.From, func(r rune) bool { return r > unicode.MaxASCII }):
-		l.doc.Reject("bounces.from", fmt.Sprintf("bounces.from cannot be %q", b.From),
+		l.doc.Reject("bounces.from", fmt.Sprintf("%s cannot be %q", from, b.From),
 			"write one address, such as mailer-daemon@relay.example.com")
 	}
-	for i, listener := range l.config.Listeners {
+	for _, listener := range l.config.Listeners {
 		if listener.at(address, l.config.Hostname) {
-			l.doc.Reject("bounces.smarthost",
-				fmt.Sprintf("bounces.smarthost is listeners[%d]: reports would return to heyrelay", i),
+			l.doc.Reject("bounces.smarthost", smarthost+" is heyrelay's own listener, to which reports would return",
 				"name the mail server that delivers to your senders")
 		}
 	}

@@ -77,6 +77,7 @@ type Config struct {
 
 	fileUsers []User
 	warnings  []string
+	key       func(path string) string
 }
 
 // Listener is one address at which applications connect.
@@ -490,3 +491,7 @@ const (
 // Warnings returns what is allowed but probably not intended, one line each, as
 // "file:line:column: what; advice".
 func (c *Config) Warnings() []string { return c.warnings }
+
+// Key returns what the operator calls the value at path, such as bounces.smarthost: its
+// variable if the environment is the configuration and has one, otherwise path.
+func (c *Config) Key(path string) string { return c.key(path) }

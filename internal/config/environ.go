@@ -11,21 +11,34 @@ import (
 const prefix = "HEYRELAY_"
 
 // variables lists what can be configured without a file: one listener, one team with
-// one secret, and one route.
+// one secret, and one route. HEYRELAY_CONFIG is not among them: it names a file.
 func variables() []strictyaml.Variable {
 	return []strictyaml.Variable{
 		{Name: "INBOX", Path: "routes[0].inbox"},
 		{Name: "CREATOR_ID", Path: "routes[0].creator_id"},
 		{Name: "SECRET_ID", Path: "teams.main.secrets[0].id"},
 		{Name: "SECRET_KEY_FILE", Path: "teams.main.secrets[0].key_file"},
+		{Name: "SECRET_KEY", Path: "teams.main.secrets[0].key"},
 		{Name: "API_KEY_FILE", Path: "teams.main.api_key_file"},
+		{Name: "RATE", Path: "teams.main.rate"},
 		{Name: "LISTEN", Path: "listeners[0].address"},
 		{Name: "ALLOW", Path: "listeners[0].allow"},
-		{Name: "SPOOL", Path: "spool.url"},
+		{Name: "TLS", Path: "listeners[0].tls"},
+		{Name: "TLS_CERTIFICATE", Path: "tls.certificate"},
+		{Name: "TLS_KEY", Path: "tls.key"},
+		{Name: "USERS_FILE", Path: "users_file"},
 		{Name: "HOSTNAME", Path: "hostname"},
 		{Name: "ATTACHMENTS", Path: "routes[0].attachments"},
+		{Name: "TRUST_HEADERS", Path: "routes[0].trust_headers"},
+		{Name: "SPOOL", Path: "spool.url"},
+		{Name: "BOUNCES_SMARTHOST", Path: "bounces.smarthost"},
+		{Name: "BOUNCES_USER", Path: "bounces.user"},
+		{Name: "BOUNCES_PASSWORD_FILE", Path: "bounces.password_file"},
+		{Name: "BOUNCES_FROM", Path: "bounces.from"},
 		{Name: "BASE_URL", Path: "heymarket.base_url"},
 		{Name: "ALLOW_HTTP", Path: "heymarket.allow_http"},
+		{Name: "LOG_FORMAT", Path: "log.format"},
+		{Name: "LOG_LEVEL", Path: "log.level"},
 	}
 }
 

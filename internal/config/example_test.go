@@ -52,11 +52,11 @@ func ExampleFromEnvironment() {
 	_, err := config.FromEnvironment([]string{
 		"HEYRELAY_INBOX=202",
 		"HEYRELAY_CREATOR_ID=55",
-		"HEYRELAY_SECRET_KEY=0123456789",
+		"HEYRELAY_SECRET_KEYFILE=key",
 	})
 	fmt.Println(err)
 	// Output:
-	// HEYRELAY_SECRET_KEY: unknown variable; did you mean HEYRELAY_SECRET_KEY_FILE?
+	// HEYRELAY_SECRET_KEYFILE: unknown variable; did you mean HEYRELAY_SECRET_KEY_FILE?
 	// HEYRELAY_SECRET_ID: is not set; give the Secret ID
 	// HEYRELAY_SECRET_KEY_FILE: is not set; name the file with the Secret Key
 }

@@ -11,6 +11,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -35,6 +36,9 @@ func TestGolden(t *testing.T) {
 			got := shown(c, err, filepath.Base(name) == withDefaults)
 			if c != nil {
 				checkMasked(t, filepath.Join(base(dir, path), "heyrelay.yaml"), c)
+			}
+			if filepath.Ext(path) == ".env" {
+				checkAdvice(t, got)
 			}
 			if strings.Contains(got, "SECRET"+"SECRET") {
 				t.Error("a secret is printed")
@@ -107,6 +111,19 @@ func writeCertificate(t *testing.T, certificate, key string, end time.Time) {
 	for file, block := range map[string]*pem.Block{certificate: {Type: "CERTIFICATE", Bytes: public}, key: {Type: "PRIVATE KEY", Bytes: encoded}} {
 		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// checkAdvice wants problems and warnings of an environment to name variables.
+func checkAdvice(t *testing.T, got string) {
+	for line := range strings.Lines(got) {
+		if !strings.Contains(line, "; ") {
+			continue // configuration
+		}
+		key := regexp.MustCompile(`\b(listeners|tls|users|limits|heymarket|teams|routes|delivery|spool|bounces|log)[.\[_]`)
+		if found := key.FindString(line); found != "" {
+			t.Errorf("%q names the key %s", line, found)
 		}
 	}
 }

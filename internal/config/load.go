@@ -52,6 +52,7 @@ func (l *loader) load() (*Config, error) {
 	}
 	l.warn()
 	l.config.warnings = l.doc.Warnings()
+	l.config.key = l.doc.Key
 	return l.config, nil
 }
 

@@ -44,9 +44,9 @@ func (l *loader) validateTLS() {
 	const advice = "name the PEM file; heyrelay cert creates a self-signed one"
 	switch {
 	case t.Certificate == "" && (t.Key != "" || l.encrypts()):
-		l.doc.Reject("tls.certificate", "tls.certificate is missing", advice)
+		l.doc.Reject("tls.certificate", l.doc.Key("tls.certificate")+" is missing", advice)
 	case t.Key == "" && t.Certificate != "":
-		l.doc.Reject("tls.key", "tls.key is missing", advice)
+		l.doc.Reject("tls.key", l.doc.Key("tls.key")+" is missing", advice)
 	case t.Certificate != "":
 		if _, err := tls.LoadX509KeyPair(t.Certificate, t.Key); err != nil {
 			l.doc.Reject("tls.certificate", "cannot use the certificate with its key: "+err.Error(),
@@ -61,7 +61,7 @@ func (l *loader) warnTLS() {
 		return
 	}
 	if !l.encrypts() {
-		l.doc.Warn("tls", "no listener uses the certificate", "set tls: starttls or implicit on a listener")
+		l.doc.Warn("tls", "no listener uses the certificate", "set "+l.doc.Key("listeners[0].tls")+" to starttls or implicit")
 	}
 	if t.Version() < tls.VersionTLS12 {
 		l.doc.Warn("tls.min_version", "TLS "+t.MinVersion+" is insecure: others can read and change what it encrypts",

@@ -37,7 +37,7 @@ func (l *loader) validateUsers() {
 	}
 	text, mode, err := strictyaml.ReadSmall(l.config.UsersFile)
 	if err != nil {
-		l.doc.Reject("users_file", "cannot read users_file: "+err.Error(), "name a file in the format of htpasswd -B")
+		l.doc.Reject("users_file", "cannot read "+l.doc.Key("users_file")+": "+err.Error(), "name a file in the format of htpasswd -B")
 		return
 	}
 	if mode.Perm()&0o004 != 0 {
@@ -57,7 +57,7 @@ func (l *loader) fileUser(number int, line string, first map[string]string) {
 	u := User{Name: name}
 	err := u.Hash.UnmarshalText([]byte(hash))
 	earlier, again := first[name]
-	here := fmt.Sprintf("line %d of users_file", number)
+	here := fmt.Sprintf("line %d of %s", number, l.doc.Key("users_file"))
 	switch {
 	case !isUserName(name):
 		l.doc.Reject("users_file", here+" does not begin with a valid user name", userNames)
@@ -80,6 +80,6 @@ func isUserName(name string) bool {
 func (l *loader) warnUsers() {
 	if len(l.config.AllUsers()) > 0 && !slices.ContainsFunc(l.config.Listeners, Listener.private) {
 		l.doc.Warn("users", "no listener offers AUTH, because passwords would be sent unencrypted",
-			"set tls: starttls or implicit on a listener")
+			"set "+l.doc.Key("listeners[0].tls")+" to starttls or implicit")
 	}
 }

@@ -55,8 +55,8 @@ func (l *loader) validateListeners() {
 		}
 		network, address := listener.Network()
 		if network == "unix" && l.doc.Given(path+".allow") {
-			l.doc.Reject(path+".allow", "allow has no effect on a unix socket",
-				"omit the key; the permissions of the socket's directory decide who may connect")
+			l.doc.Reject(path+".allow", l.doc.Key(path+".allow")+" has no effect on a unix socket",
+				"remove it; the permissions of the socket's directory decide who may connect")
 		}
 		if earlier, ok := first[address]; ok && !strings.HasSuffix(address, ":0") {
 			l.doc.Reject(path+".address", earlier+" already listens on "+address, "choose another address or port")
@@ -129,15 +129,16 @@ func isWord(s, others string) bool {
 
 func (l *loader) validateBaseURL() {
 	const path = "heymarket.base_url"
+	key := l.doc.Key(path)
 	u, err := url.Parse(l.config.Heymarket.BaseURL)
 	switch {
 	case err != nil || !isWebAddress(u):
-		l.doc.Reject(path, path+" is not a URL", "write https:// and the host, such as https://api.heymarket.com")
+		l.doc.Reject(path, key+" is not a URL", "write https:// and the host, such as https://api.heymarket.com")
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		l.doc.Reject(path, path+" contains more than a host and a path", "remove the user, ? and #")
+		l.doc.Reject(path, key+" contains more than a host and a path", "remove the user, ? and #")
 	case u.Scheme == "http" && !isLoopback(u.Hostname()) && !l.config.Heymarket.AllowHTTP:
-		l.doc.Reject(path, path+" would send credentials unencrypted",
-			"write https://, or set heymarket.allow_http for a sandbox on another machine")
+		l.doc.Reject(path, key+" would send credentials unencrypted",
+			"write https://, or set "+l.doc.Key("heymarket.allow_http")+" for a sandbox on another machine")
 	}
 }
 
@@ -162,7 +163,8 @@ func (l *loader) validateTeams() {
 		secrets, key := l.doc.Given(path+".secrets"), l.doc.Given(path+".api_key")
 		switch {
 		case secrets && key:
-			l.doc.Reject(path+".api_key", path+" has both secrets and an api_key", "keep the secrets and remove the api_key")
+			key := l.doc.Key(path + ".api_key")
+			l.doc.Reject(path+".api_key", key+" is given beside a secret", "remove "+key)
 		case !key && len(team.Secrets) == 0:
 			l.doc.Reject(path+".secrets", path+" has no secrets",
 				"list its Secret ID and Secret Key: secrets: [{id: ..., key_file: ...}]")
@@ -184,7 +186,7 @@ func (l *loader) validateTeams() {
 // visible ASCII characters. It is not quoted: an id can be a key in the wrong place.
 func (l *loader) validateCredential(path, file, text string) {
 	if strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		l.doc.Reject(path, cmp.Or(file, path)+" contains a space or a character that is not ASCII",
+		l.doc.Reject(path, cmp.Or(file, l.doc.Key(path))+" contains a space or a character that is not ASCII",
 			"copy it again from Heymarket")
 	}
 }
@@ -202,17 +204,17 @@ func (l *loader) validateName(path, what, name string) {
 // directory of the configuration.
 func (l *loader) validateSpool() {
 	// The URL is not quoted: that of a database can contain a password.
-	const example = "sqlite:/var/lib/heyrelay/heyrelay.db"
+	const advice = "write sqlite: and a plain path, such as sqlite:/var/lib/heyrelay/heyrelay.db"
+	key := l.doc.Key("spool.url")
 	scheme, path, found := strings.Cut(l.config.Spool.URL, ":")
 	odd := strings.HasPrefix(path, "//") || strings.HasPrefix(path, ":") || strings.HasPrefix(path, "file:")
 	switch {
 	case !found:
-		l.doc.Reject("spool.url", "spool.url has no scheme", "write sqlite: and a path, such as "+example)
+		l.doc.Reject("spool.url", key+" has no scheme", advice)
 	case scheme != "sqlite":
-		l.doc.Reject("spool.url", fmt.Sprintf("spool.url has the unknown scheme %q", scheme),
-			"write sqlite: and a path, such as "+example)
+		l.doc.Reject("spool.url", fmt.Sprintf("%s has the unknown scheme %q", key, scheme), advice)
 	case path == "" || odd || strings.ContainsAny(path, "?#"):
-		l.doc.Reject("spool.url", "spool.url does not name a file", "write sqlite: and a plain path, such as "+example)
+		l.doc.Reject("spool.url", key+" does not name a file", advice)
 	default:
 		l.config.Spool.URL = "sqlite:" + l.doc.Beside(path)
 	}

@@ -34,7 +34,7 @@ func (l *loader) warnListeners() {
 		case network == "unix":
 		case len(listener.Allow) == 0 && len(l.config.AllUsers()) > 0 && listener.private():
 		case len(listener.Allow) == 0:
-			l.doc.Warn(path, "no client may send through "+address, "add the networks of your applications to "+path+".allow")
+			l.doc.Warn(path, "no client may send through "+address, "add the networks of your applications to "+l.doc.Key(path+".allow"))
 		case listener.Allow.all():
 			l.doc.Warn(path+".allow", "anyone who reaches "+address+" can send from your inboxes",
 				"allow only the networks of your applications")
@@ -82,7 +82,7 @@ func (l *loader) warnTrust(path string, r Route) {
 		for _, n := range listener.Allow {
 			if from, ok := r.Match.unauthenticated(n); ok {
 				what := fmt.Sprintf("route %s trusts the X-Heymarket-* header fields of every client in %s, without a password", r.Name, from)
-				l.doc.Warn(path+".trust_headers", what, "add match.user, or remove trust_headers")
+				l.doc.Warn(path+".trust_headers", what, "require a login (match.user), or remove "+l.doc.Key(path+".trust_headers"))
 				return
 			}
 		}

@@ -60,6 +60,8 @@ func (d *Document) pairs(path string, n *node, name func(key string) string) []p
 			d.at[Join(path, name(p.key))] = p.where()
 		case earlier.key == p.key:
 			d.note(p.at, fmt.Sprintf("%s is given twice, first in line %d", p.key, earlier.at.line), "keep one")
+		case p.value.variable():
+			d.note(p.value.at, fmt.Sprintf("%s and %s are both set", earlier.value.at.where, p.value.at.where), "keep one")
 		default:
 			d.note(p.at, fmt.Sprintf("%s and %s are both given", earlier.key, p.key), "keep one")
 		}
@@ -189,7 +191,7 @@ func (d *Document) secret(path string, n *node, v reflect.Value, f field) {
 		secret, exposed, err = readSecret(d.dir, n.text)
 		advice = "name a file that contains only the secret, on one line, and that this user can read"
 	} else {
-		secret, err = newSecret(f.key, n.text)
+		secret, err = newSecret(n.called(f.key), n.text)
 	}
 	switch {
 	case err != nil:

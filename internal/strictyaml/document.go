@@ -131,10 +131,14 @@ func (d *Document) Rejected(path string) bool { return d.rejected[path] }
 // Key returns what the operator calls the value at path: its variable if the
 // environment is the configuration and has one, otherwise path.
 func (d *Document) Key(path string) string {
-	if name, ok := d.variables[path]; ok {
-		return name
+	name, ok := d.variables[path]
+	if !ok {
+		return path
 	}
-	return path
+	if at, given := d.at[path]; given {
+		return at.where
+	}
+	return name
 }
 
 // Beside returns the name of a file that the document names: relative names start

@@ -20,6 +20,7 @@ func FromVariables(prefix string, known []Variable, environ, sections []string) 
 	d := newDocument("environment")
 	for _, v := range slices.Backward(known) { // of a secret's two variables, problems name the first
 		d.variables[strings.TrimSuffix(v.Path, "_file")] = prefix + v.Name
+		d.variables[v.Path] = prefix + v.Name
 	}
 	set := d.read(prefix, known, environ)
 	d.root = &node{kind: mapping, at: position{where: d.name}}
@@ -105,6 +106,14 @@ func (n *node) put(path string, value *node) {
 
 // variable reports whether n was written in a variable rather than in a file.
 func (n *node) variable() bool { return n.at.line == 0 }
+
+// called returns the name of the variable that n was written in, or else key.
+func (n *node) called(key string) string {
+	if n.variable() {
+		return n.at.where
+	}
+	return key
+}
 
 // split returns the values of a list that is written as a single value.
 func (n *node) split() []*node {
