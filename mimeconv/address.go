@@ -2,36 +2,36 @@ package mimeconv
 
 import "strings"
 
-// parseAddresses reads an address list (RFC 5322, section 3.4) member by member,
-// so that a member that makes no sense costs only itself. What programs really
-// write is read as a person would: names with bare commas, brackets that never
-// close, "mailto:", semicolons for commas. decode decodes a display name.
+// parseAddresses parses an address list (RFC 5322, section 3.4) member by member, so that an
+// invalid member does not affect the others. Common mistakes are read as a person would read
+// them: commas in unquoted names, unclosed brackets, "mailto:", semicolons instead of commas.
+// decode decodes display names.
 func parseAddresses(list string, decode func(string) string) []Address {
 	p := addressParser{list: list, decode: decode}
 	p.parse()
 	return p.addresses
 }
 
-// addressParser reads a list from left to right, in linear time.
+// addressParser parses a list from left to right, in linear time.
 type addressParser struct {
 	list      string
 	decode    func(string) string
 	addresses []Address
 
 	cur  member
-	held []string // names without an address: "Doe" of "Doe, John <a@b>"
+	held []string // words without an address: "Doe" of "Doe, John <a@b>"
 
-	noQuote, noComment bool // there is no end of one in the rest of the list
-	decoded            bool // the list came out of encoded words
+	noQuote, noComment bool // no quoted string or comment ends in the rest of the list
+	decoded            bool // the list was in encoded words
 }
 
-// member is the member of the list that is being read.
+// member is the member of the list that is being parsed.
 type member struct {
 	raw     []byte // as written, without comments
 	name    []byte // the same without quotes
-	comment string // the last one
-	angle   string // what stands in angle brackets
-	angled  bool   // there were some
+	comment string // the last comment
+	angle   string // content of the angle brackets
+	angled  bool   // it has angle brackets
 	quoted  bool   // the name is in quotes
 }
 
@@ -43,7 +43,7 @@ func (p *addressParser) parse() {
 	p.endHeld()
 }
 
-// next reads what begins at i, and returns where it ends.
+// next parses the token at i and returns where the next token starts.
 func (p *addressParser) next(i int) int {
 	rest := p.list[i:]
 	switch rest[0] {
@@ -69,7 +69,7 @@ func (p *addressParser) next(i int) int {
 	case ',':
 		p.endMember(true)
 		return i + 1
-	case ';': // the end of a group, or Outlook's comma
+	case ';': // the end of a group, or Outlook's separator
 		p.endMember(false)
 		p.endHeld()
 		return i + 1
@@ -89,8 +89,8 @@ func (p *addressParser) literal(s string) {
 	p.cur.name = append(p.cur.name, s...)
 }
 
-// quotedString returns the length of the quoted string at the beginning of s, 0
-// where it does not end, or swallows another member.
+// quotedString returns the length of the quoted string at the start of s. It is 0 if the
+// string does not end or contains the end of another member.
 func (p *addressParser) quotedString(s string) int {
 	if p.noQuote {
 		return 0
@@ -110,8 +110,8 @@ func (p *addressParser) quotedString(s string) int {
 	return 0
 }
 
-// commentEnd returns the length of the comment at the beginning of s; 0 where it
-// does not end. RFC 5322, section 3.2.2: comments nest.
+// commentEnd returns the length of the comment at the start of s, 0 if it does not end.
+// Comments nest (RFC 5322, section 3.2.2).
 func (p *addressParser) commentEnd(s string) int {
 	if p.noComment {
 		return 0
@@ -124,7 +124,8 @@ func (p *addressParser) commentEnd(s string) int {
 		case '(':
 			depth++
 		case ')':
-			if depth--; depth == 0 {
+			depth--
+			if depth == 0 {
 				return i + 1
 			}
 		}
@@ -133,17 +134,16 @@ func (p *addressParser) commentEnd(s string) int {
 	return 0
 }
 
-// isGroup reports whether the colon here ends the name of a group (RFC 5322,
-// section 3.4), and not a scheme.
+// isGroup reports whether the current colon ends the name of a group (RFC 5322, section
+// 3.4) rather than a scheme.
 func (p *addressParser) isGroup() bool {
 	raw := strings.ToLower(strings.Trim(string(p.cur.raw), " \t'"))
 	return !p.cur.angled && raw != "mailto" && raw != "smtp" && !strings.Contains(raw, "@")
 }
 
-// angleAddress reads what stands in angle brackets, closed or not, and returns
-// its length.
+// angleAddress parses an address in angle brackets, closed or not, and returns its length.
 func (p *addressParser) angleAddress(s string) int {
-	if p.cur.angled { // "Bob <a@b> <c@d>": a comma is missing
+	if p.cur.angled { // "Bob <a@b> <c@d>": the comma is missing
 		p.endMember(false)
 	}
 	start := 1
@@ -158,7 +158,7 @@ func (p *addressParser) angleAddress(s string) int {
 				continue
 			}
 		}
-		// An unclosed bracket ends with its member; a source route has commas.
+		// An unclosed bracket ends with its member. A source route contains commas.
 		if (s[end] == ',' || s[end] == ';') && s[start] != '@' {
 			break
 		}
@@ -171,8 +171,8 @@ func (p *addressParser) angleAddress(s string) int {
 	return end
 }
 
-// endMember ends a member. One without an address may be the first half of a
-// name with a comma in it, where a comma ended it.
+// endMember ends a member. If a comma ended it and it has no address, it may be the first
+// part of a name that contains a comma.
 func (p *addressParser) endMember(comma bool) {
 	m := p.cur
 	p.cur = member{}
@@ -188,7 +188,7 @@ func (p *addressParser) endMember(comma bool) {
 	case strings.Contains(raw, "@"):
 		p.endHeld()
 		p.bare(raw, m.comment)
-	case raw == "" || m.quoted: // a phrase is no address
+	case raw == "" || m.quoted: // a phrase without an address
 	case comma:
 		p.held = append(p.held, name)
 	default:
@@ -197,7 +197,7 @@ func (p *addressParser) endMember(comma bool) {
 	}
 }
 
-// endHeld gives up waiting for an address: what was held are local names.
+// endHeld ends the wait for an address: the held words are local names.
 func (p *addressParser) endHeld() {
 	held := p.held
 	p.held = nil
@@ -221,8 +221,8 @@ func (p *addressParser) mailbox(name string, m member) {
 	p.add(name, addr)
 }
 
-// bare adds addresses that stand without brackets: more than one, where only
-// spaces are between them. What else is there is their name.
+// bare adds addresses without brackets, which may be separated by spaces only. The other
+// words are their name.
 func (p *addressParser) bare(raw, comment string) {
 	var words, addrs []string
 	for _, token := range quotedFields(raw) {
@@ -242,8 +242,8 @@ func (p *addressParser) bare(raw, comment string) {
 	}
 }
 
-// local adds a name without a domain, such as root. An encoded word in its place
-// can hold a whole address.
+// local adds a name without a domain, such as root. An encoded word may contain a whole
+// address.
 func (p *addressParser) local(name string) {
 	switch {
 	case strings.Contains(name, "=?") && !p.decoded:
@@ -255,22 +255,23 @@ func (p *addressParser) local(name string) {
 	}
 }
 
-// add adds an address, decoded.
+// add decodes and adds an address.
 func (p *addressParser) add(name, addr string) {
 	name = p.decode(name)
 	if n := len(name); n > 1 && name[0] == '\'' && name[n-1] == '\'' { // Outlook
 		name = name[1 : n-1]
 	}
-	if strings.Count(name, `"`) == 1 { // one that never closes
+	if strings.Count(name, `"`) == 1 { // an unclosed quote
 		name = strings.Trim(name, `"`)
 	}
-	if addr = p.decode(addr); addr != "" {
+	addr = p.decode(addr)
+	if addr != "" {
 		p.addresses = append(p.addresses, Address{Name: strings.Trim(name, " ,"), Addr: addr})
 	}
 }
 
-// cleanAddress takes from an address what is around it: brackets, quotes around
-// the whole, a scheme, a source route (RFC 5322, section 4.4).
+// cleanAddress removes brackets, quotes around the whole address, a scheme and a source
+// route (RFC 5322, section 4.4).
 func cleanAddress(s string) string {
 	s = strings.Trim(s, " \t<>,;")
 	if inner, ok := strings.CutPrefix(s, "["); ok {
@@ -291,7 +292,7 @@ func cleanAddress(s string) string {
 	return strings.TrimSpace(s)
 }
 
-// quotedFields splits s at white space that is not in quotes.
+// quotedFields splits s at white space outside quotes.
 func quotedFields(s string) []string {
 	var fields []string
 	start, quoted := -1, false

@@ -10,23 +10,22 @@ import (
 )
 
 const (
-	// maxFileName bounds a file name, in runes: file systems take 255 octets.
+	// maxFileName bounds a file name, in runes. File systems allow 255 octets.
 	maxFileName = 100
 
-	// maxNamed bounds the attachments that an error names; an SMTP reply is no
-	// place for a hundred.
+	// maxNamed bounds the attachments that an error names, since it becomes an SMTP reply.
 	maxNamed = 10
 )
 
-// attachment is a file that its sender wants the reader to have.
+// attachment is a file for the recipient.
 type attachment struct {
 	*part
-	name string // safe, never empty
+	name string // safe as a file name, never empty
 	data []byte
 }
 
-// sortFiles tells attachments from the images that the HTML shows, and from what
-// nobody would miss. It fails where attachments are not allowed.
+// sortFiles returns the attachments among files: all but the images that the HTML shows and
+// unreferenced related images. It fails if there are attachments and the policy is Reject.
 func (c *converter) sortFiles(files []file, images []image) ([]attachment, error) {
 	var attachments []attachment
 	for _, f := range files {
@@ -35,7 +34,8 @@ func (c *converter) sortFiles(files []file, images []image) ([]attachment, error
 		case f.related && strings.HasPrefix(f.kind, "image/") && f.disposition != "attachment":
 			c.warn(ImageDropped, f.id, "image %s dropped: the HTML does not show it", quote(f.name))
 		default:
-			attachments = append(attachments, attachment{f.part, fileName(f.part, len(attachments)+1), c.decode(f.part)})
+			name := fileName(f.part, len(attachments)+1)
+			attachments = append(attachments, attachment{f.part, name, c.decode(f.part)})
 		}
 	}
 	if len(attachments) > 0 && c.options.Attachments != Link && c.options.Attachments != Drop {
@@ -44,8 +44,8 @@ func (c *converter) sortFiles(files []file, images []image) ([]attachment, error
 	return attachments, nil
 }
 
-// errAttachments refuses a message for its attachments, and says what to do: to
-// link them only where there is somewhere to store them.
+// errAttachments rejects a message because of its attachments and names the configuration
+// to change. Links are suggested only if there is a blob store.
 func errAttachments(attachments []attachment, store bool) *Error {
 	keys := `"attachments: drop"`
 	if store {
@@ -59,10 +59,12 @@ func errAttachments(attachments []attachment, store bool) *Error {
 		}
 		names = append(names, fmt.Sprintf("%q (%s, %s)", a.name, a.kind, size(len(a.data))))
 	}
-	return refuse(ErrAttachment, "attachments cannot be sent: %s; to send the message without them, set %s on the route", strings.Join(names, ", "), keys)
+	return refuse(ErrAttachment,
+		"attachments cannot be sent: %s; to send the message without them, set %s on the route",
+		strings.Join(names, ", "), keys)
 }
 
-// placeAttachments links or drops the attachments, and tells the reader.
+// placeAttachments links or drops the attachments and returns the lines to add to the body.
 func (c *converter) placeAttachments(attachments []attachment) (notes, error) {
 	var all notes
 	for _, a := range attachments {
@@ -81,7 +83,7 @@ func (c *converter) placeAttachments(attachments []attachment) (notes, error) {
 	return all, nil
 }
 
-// link stores a part and returns its address.
+// link stores a part and returns its URL.
 func (c *converter) link(name string, p *part, data []byte) (string, error) {
 	if c.options.Link == nil {
 		return "", errors.New("mimeconv: a policy is Link, and Options.Link is nil")
@@ -89,7 +91,7 @@ func (c *converter) link(name string, p *part, data []byte) (string, error) {
 	return c.options.Link(Attachment{Name: name, ContentType: p.kind, Data: slices.Clone(data)})
 }
 
-// note is a line that we add to a body.
+// note is a line to add to a body.
 type note struct{ text, url string }
 
 type notes []note

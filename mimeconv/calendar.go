@@ -9,8 +9,8 @@ import (
 // isCalendar reports whether a part is iCalendar data (RFC 5545).
 func isCalendar(kind string) bool { return kind == "text/calendar" || kind == "application/ics" }
 
-// calendarPart makes a readable summary of a calendar. The calendar itself is a
-// file too where files can be linked, so that its reader can keep the date.
+// calendarPart converts a calendar to a summary. If attachments are linked, the calendar is
+// also a file, so that the recipient can import it.
 func (c *converter) calendarPart(p *part) (content, error) {
 	declared := cmp.Or(p.params["charset"], "utf-8") // RFC 5545, section 3.1.4
 	text, _ := cleanText(c.toUTF8(p.id, c.decode(p), declared, false))
@@ -18,7 +18,8 @@ func (c *converter) calendarPart(p *part) (content, error) {
 	if summary == "" {
 		return content{files: []file{{part: p}}}, nil
 	}
-	if c.size += len(summary); c.size > maxBody {
+	c.size += len(summary)
+	if c.size > maxBody {
 		return content{}, errTooLarge()
 	}
 	var all content
@@ -34,8 +35,8 @@ func (c *converter) calendarPart(p *part) (content, error) {
 	return all, nil
 }
 
-// invite notes that the message shows this summary: many programs send the same
-// invitation as a part to show and as a file.
+// invite records that the message shows this summary. Many programs send an invitation
+// twice, as an alternative and as a file.
 func (c *converter) invite(summary string) {
 	if c.invited == nil {
 		c.invited = make(map[string]bool)

@@ -8,29 +8,28 @@ import (
 	"heyrelay/mimeconv/htmltext"
 )
 
-// section is a stretch of the body. At least one of its forms is there; the
-// other is made from it.
+// section is a section of the body. It has at least one form, from which the other is made.
 type section struct {
-	html string // as its writer wrote it: a document or a fragment, in UTF-8
+	html string // as sent: a document or a fragment, in UTF-8
 	text string // plain, lines ended by "\n"
 }
 
-// content is what a part of the tree gives to the message.
+// content is what a part of the tree contributes to the message.
 type content struct {
-	sections []section // in order, none of them blank
-	files    []file    // what is no body, in order
+	sections []section // in order, none is blank
+	files    []file    // in order
 }
 
-// file is a leaf that is no body. It becomes an attachment, unless the HTML
-// shows it or nobody would miss it.
+// file is a leaf that is not part of the body. It becomes an attachment unless it is an image
+// that the HTML shows.
 type file struct {
 	*part
-	related  bool   // belongs to a multipart/related, not to the reader
-	relative string // its Content-Location, as the root of that can write it
+	related  bool   // part of a multipart/related
+	relative string // its Content-Location relative to the root of the multipart/related
 }
 
-// locate says where a file is to the document at base, which names it so (RFC
-// 2557, section 5).
+// locate sets the Content-Location of a file relative to the document at base (RFC 2557,
+// section 5).
 func (f *file) locate(base string) {
 	folder := base[:strings.LastIndexByte(base, '/')+1]
 	f.relative = strings.TrimPrefix(f.location, folder)
@@ -41,17 +40,17 @@ func (c *content) add(more content) {
 	c.files = append(c.files, more.files...)
 }
 
-// hasHTML reports whether any of it was sent as HTML.
+// hasHTML reports whether any section was sent as HTML.
 func (c *content) hasHTML() bool {
 	return slices.ContainsFunc(c.sections, func(s section) bool { return s.html != "" })
 }
 
-// isWhole reports whether all its HTML was sent with its plain form.
+// isWhole reports whether every section has a plain form.
 func (c *content) isWhole() bool {
 	return !slices.ContainsFunc(c.sections, func(s section) bool { return s.text == "" })
 }
 
-// walk chooses what of a part is body and what is file. RFC 2046, section 5.1.
+// walk sorts the leaves of a part into body and files (RFC 2046, section 5.1).
 func (c *converter) walk(p *part) (content, error) {
 	switch {
 	case p.kind == "multipart/encrypted": // RFC 1847, section 2.2
@@ -66,7 +65,7 @@ func (c *converter) walk(p *part) (content, error) {
 		return c.related(p)
 	}
 	var all content
-	for _, child := range p.children { // mixed, signed, digest, report, unknown (section 5.1.3)
+	for _, child := range p.children { // mixed, signed, digest, report and unknown types (section 5.1.3)
 		more, err := c.walk(child)
 		if err != nil {
 			return content{}, err
@@ -76,8 +75,8 @@ func (c *converter) walk(p *part) (content, error) {
 	return all, nil
 }
 
-// alternative chooses the last HTML and the last plain text that it is offered:
-// the later, the better (RFC 2046, section 5.1.4), and we can use one of each.
+// alternative chooses the last HTML and the last plain text alternative, since the last is
+// the best (RFC 2046, section 5.1.4).
 func (c *converter) alternative(p *part) (content, error) {
 	var html, text, rest content
 	var others []*part
@@ -107,7 +106,7 @@ func (c *converter) alternative(p *part) (content, error) {
 	}
 	chosen.add(rest)
 	for _, other := range others {
-		// A file that stands where no file belongs is still a file.
+		// A misplaced attachment is kept as a file.
 		if len(chosen.sections) > 0 && !isFile(other) {
 			c.warn(AlternativeDropped, other.id, "alternative %s dropped: unsupported type", quote(other.kind))
 			continue
@@ -121,7 +120,7 @@ func (c *converter) alternative(p *part) (content, error) {
 	return chosen, nil
 }
 
-// choose makes one content of the HTML and the plain form of the same body.
+// choose combines the HTML and the plain form of the same body.
 func choose(html, text content) (content, error) {
 	files := append(text.files, html.files...)
 	switch {
@@ -141,12 +140,13 @@ func choose(html, text content) (content, error) {
 	return content{[]section{{html: doc, text: plain}}, files}, nil
 }
 
-// isUnderstood reports whether an alternative can become a body.
+// isUnderstood reports whether an alternative can be a body.
 func isUnderstood(p *part) bool {
-	return p.kind == "text/plain" || p.kind == "text/html" || isMultipart(p.kind) || strings.HasPrefix(p.kind, "message/")
+	return p.kind == "text/plain" || p.kind == "text/html" ||
+		isMultipart(p.kind) || strings.HasPrefix(p.kind, "message/")
 }
 
-// isFile reports whether an alternative is a file that its sender misplaced.
+// isFile reports whether an alternative is a misplaced attachment.
 func isFile(p *part) bool {
 	if strings.HasPrefix(p.kind, "text/") {
 		return p.disposition == "attachment" && p.kind != "text/calendar"
@@ -154,8 +154,8 @@ func isFile(p *part) bool {
 	return p.disposition == "attachment" || p.name != "" || p.cid != ""
 }
 
-// related takes the root for the body, and the rest for what the root shows.
-// RFC 2387, section 3: the root is named by start, else it is the first.
+// related uses the root as the body and the other parts as files that it references. The
+// start parameter names the root, else it is the first part (RFC 2387, section 3).
 func (c *converter) related(p *part) (content, error) {
 	root := p.children[0]
 	if start := strings.Trim(p.params["start"], "<> \t"); start != "" {
@@ -186,8 +186,8 @@ func (c *converter) related(p *part) (content, error) {
 	return all, nil
 }
 
-// forwarded shows a message within the message: who wrote what to whom, then its
-// body. Its files are the outer message's files.
+// forwarded converts a message within the message to its main header fields and its body.
+// Its files become files of the outer message.
 func (c *converter) forwarded(p *part) (content, error) {
 	b, inner, err := c.message(p.id, c.decode(p))
 	if err != nil {
@@ -201,12 +201,12 @@ func (c *converter) forwarded(p *part) (content, error) {
 	return all, nil
 }
 
-// message reads a message within the part of that id.
+// message converts the message within the part of that id.
 func (c *converter) message(id string, raw []byte) (block, content, error) {
-	if c.fence.forwards++; c.fence.forwards > maxForwards {
-		return block{}, content{}, refuse(ErrTooComplex, "messages are nested more than %d deep", maxForwards)
+	if err := c.fence.enter(); err != nil {
+		return block{}, content{}, err
 	}
-	defer func() { c.fence.forwards-- }()
+	defer c.fence.leave()
 	b, body, err := readBlock(raw)
 	if err != nil {
 		return block{}, content{}, err
@@ -215,7 +215,7 @@ func (c *converter) message(id string, raw []byte) (block, content, error) {
 	return b, inner, err
 }
 
-// forwardHead is the header of a forwarded message, as mail programs show it.
+// forwardHead formats the header of a forwarded message as mail programs do.
 func forwardHead(b *block) string {
 	var lines []string
 	for _, name := range []string{"From", "Date", "Subject", "To", "Cc"} {
@@ -229,7 +229,7 @@ func forwardHead(b *block) string {
 	return "---------- Forwarded message ----------\n" + strings.Join(lines, "\n")
 }
 
-// leaf is a body or a file.
+// leaf converts a leaf to a section of the body or a file.
 func (c *converter) leaf(p *part) (content, error) {
 	switch {
 	case isEncrypted(p):
@@ -254,19 +254,18 @@ func (c *converter) leaf(p *part) (content, error) {
 	return c.textPart(p)
 }
 
-// isBody reports whether a leaf is text for the reader to see at once. RFC 2183,
-// section 2.1; a file name without a disposition makes a file of a text unless
-// it is the only one so far.
+// isBody reports whether a leaf is text to display (RFC 2183, section 2.1). A text with a file
+// name but no disposition is a file unless it is the first text.
 func (c *converter) isBody(p *part) bool {
 	switch p.kind {
 	case "text/rtf", "text/vcard", "text/x-vcard":
 		return false
-	case "message/delivery-status", "message/disposition-notification": // RFC 3464, RFC 8098: fields to read
+	case "message/delivery-status", "message/disposition-notification": // RFC 3464, RFC 8098: readable fields
 		return true
 	}
 	switch {
 	case isMultipart(p.kind):
-		return true // one whose boundary cannot be used
+		return true // its boundary is unusable
 	case !strings.HasPrefix(p.kind, "text/"):
 		return false
 	case p.disposition == "inline":
@@ -277,7 +276,7 @@ func (c *converter) isBody(p *part) bool {
 	return p.name == "" || !c.hasBody
 }
 
-// textPart reads a leaf that is text.
+// textPart converts a leaf that is text.
 func (c *converter) textPart(p *part) (content, error) {
 	isHTML := p.kind == "text/html"
 	text, err := c.readText(p, isHTML)
@@ -293,8 +292,8 @@ func (c *converter) textPart(p *part) (content, error) {
 		text, cut = cutUU(text)
 	}
 	if len(cut) > 0 {
-		if c.fence.parts += len(cut); c.fence.parts > maxParts {
-			return content{}, refuse(ErrTooComplex, "the message has more than %d parts", maxParts)
+		if err := c.fence.addParts(len(cut)); err != nil {
+			return content{}, err
 		}
 		c.warn(UUDecoded, p.id, "uuencoded files extracted from the text: %d", len(cut))
 	}
@@ -317,17 +316,18 @@ func (c *converter) textPart(p *part) (content, error) {
 	return all, nil
 }
 
-// readText decodes the text of a part, within the bounds of what all parts have.
+// readText decodes the text of a part, within the limits for all parts together.
 func (c *converter) readText(p *part, isHTML bool) (string, error) {
 	data := c.decodeText(p)
-	if len(data) > 2*maxBody { // no charset takes more than two octets for one of UTF-8
+	if len(data) > 2*maxBody { // no charset takes more than two octets for each octet of UTF-8
 		return "", errTooLarge()
 	}
 	text, dropped := cleanText(c.toUTF8(p.id, data, p.params["charset"], isHTML))
 	if dropped > 0 {
 		c.warn(ControlDropped, p.id, "control characters removed: %d", dropped)
 	}
-	if c.size += len(text); c.size > maxBody {
+	c.size += len(text)
+	if c.size > maxBody {
 		return "", errTooLarge()
 	}
 	if isHTML {
@@ -339,7 +339,7 @@ func (c *converter) readText(p *part, isHTML bool) (string, error) {
 	return text, nil
 }
 
-// errTooLarge refuses a message whose text is over the bound.
+// errTooLarge rejects a message whose text is too large.
 func errTooLarge() *Error {
 	return refuse(ErrTooLarge, "the text of the message is larger than %d MiB", maxBody>>20)
 }

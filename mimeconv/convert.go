@@ -8,10 +8,10 @@ import (
 	"heyrelay/mimeconv/htmltext"
 )
 
-// Convert makes of a raw message what the API takes, as the route's policies
-// say. raw is only read, and nothing of the result aliases it; what o.Link is
-// given is the callee's to keep. The error is an [*Error], or what o.Link
-// returned. Equal input gives equal output.
+// Convert converts a raw message to the bodies and the title of an API request, according to
+// the policies of its route. raw is only read and the result does not alias it; the callee
+// owns what o.Link is passed. The error is an [*Error] or the error of o.Link. Equal input
+// gives equal output.
 func Convert(raw []byte, o Options) (Message, error) {
 	if len(raw) > maxRaw {
 		return Message{}, refuse(ErrTooLarge, "the message is larger than %d MiB", maxRaw>>20)
@@ -39,13 +39,13 @@ type converter struct {
 	options  Options
 	fence    fence
 	warnings []Warning
-	size     int             // of the decoded text so far, in octets
-	tags     int             // in its HTML
-	hasBody  bool            // a body part was found
-	invited  map[string]bool // the calendars that were shown, by their summaries
+	size     int             // of all text decoded, in octets
+	tags     int             // number of tags in all HTML
+	hasBody  bool            // a text part was converted
+	invited  map[string]bool // calendars shown, by their summaries
 }
 
-// warnHeader tells what of the header does not survive.
+// warnHeader warns about header fields that the API does not support.
 func (c *converter) warnHeader(b *block) {
 	if b.repaired > 0 {
 		c.warn(HeaderRepaired, "", "invalid header lines: %d", b.repaired)
@@ -61,7 +61,7 @@ func (c *converter) warnHeader(b *block) {
 	}
 }
 
-// read chooses the content of a message, the outer or a forwarded one.
+// read converts the body of a message, the outer one or a forwarded one.
 func (c *converter) read(b *block, body []byte, prefix string) (content, error) {
 	root, err := c.tree(b, body, prefix)
 	if err != nil {
@@ -77,7 +77,7 @@ func (c *converter) read(b *block, body []byte, prefix string) (content, error) 
 	return all, nil
 }
 
-// isHollow reports whether a multipart has parts, but nothing in them.
+// isHollow reports whether a multipart consists of empty parts.
 func (p *part) isHollow() bool {
 	if len(p.children) == 0 {
 		return !isMultipart(p.kind) && len(bytes.TrimSpace(p.raw)) == 0
@@ -90,8 +90,8 @@ func (p *part) isHollow() bool {
 	return true
 }
 
-// hasProse reports whether the body of a multipart has lines that are neither
-// delimiters nor MIME fields: text that stands where none belongs.
+// hasProse reports whether the body of a multipart has lines that are neither delimiters nor
+// MIME fields: text outside of any part.
 func hasProse(body []byte) bool {
 	for len(body) > 0 {
 		var line []byte
@@ -106,7 +106,7 @@ func hasProse(body []byte) bool {
 	return false
 }
 
-// assemble makes the message of its content.
+// assemble builds the message from its content.
 func (c *converter) assemble(all content, subject string) (Message, error) {
 	html, err := joinHTML(all.sections)
 	if err != nil {
@@ -133,12 +133,12 @@ func (c *converter) assemble(all content, subject string) (Message, error) {
 	html = insertAtEnd(html, notes.html())
 	text = joinNonEmpty(text, notes.text())
 	if len(images) > 0 && !htmltext.HasContent(html) {
-		html = "" // there was nothing in it but images that were left out
+		html = "" // it consisted of images that were dropped
 	}
 	return c.finish(html, text, subject)
 }
 
-// finish sees to it that nothing is empty, and nothing too large.
+// finish ensures that no body is empty or too large, and adds the title.
 func (c *converter) finish(html, text, subject string) (Message, error) {
 	m := Message{HTML: html, Text: text}
 	noHTML, noText := html == "", htmltext.IsBlank(text)
@@ -161,7 +161,8 @@ func (c *converter) finish(html, text, subject string) (Message, error) {
 		return Message{}, errTooLarge()
 	}
 	var cut bool
-	if m.Title, cut = title(cmp.Or(c.options.Title, subject)); cut {
+	m.Title, cut = title(cmp.Or(c.options.Title, subject))
+	if cut {
 		c.warn(TitleCut, "", "title truncated to %d characters", maxTitle)
 	}
 	m.Start = bodyStart(m.HTML)

@@ -3,11 +3,12 @@ package mimeconv
 import "strings"
 
 func errEncrypted() *Error {
-	return refuse(ErrEncrypted, "the message is encrypted (S/MIME or PGP) and its recipients could not read it: send it unencrypted")
+	return refuse(ErrEncrypted,
+		"the message is encrypted (S/MIME or PGP) and its recipients could not read it: send it unencrypted")
 }
 
-// isEncrypted reports whether a leaf is encrypted. RFC 8551, section 3.2.2: the
-// parameter smime-type says so; where it does not, the content does.
+// isEncrypted reports whether a leaf is encrypted: by its smime-type parameter (RFC 8551,
+// section 3.2.2), else by its content.
 func isEncrypted(p *part) bool {
 	switch {
 	case p.kind == "application/pgp-encrypted": // RFC 3156, section 4
@@ -27,13 +28,12 @@ func isEncrypted(p *part) bool {
 	return false
 }
 
-// isArmored reports whether text is one PGP message (RFC 9580, section 6.2).
+// isArmored reports whether text is an armored PGP message (RFC 9580, section 6.2).
 func isArmored(text string) bool {
 	return strings.HasPrefix(text, "-----BEGIN PGP MESSAGE-----")
 }
 
-// isSignature reports whether a part is only a signature of another (RFC 1847,
-// section 2.1).
+// isSignature reports whether a part is a detached signature (RFC 1847, section 2.1).
 func isSignature(kind string) bool {
 	switch kind {
 	case "application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature":

@@ -2,9 +2,9 @@ package mimeconv
 
 import "strings"
 
-// unflow joins the lines of format=flowed text to paragraphs. RFC 3676: a line
-// that ends with a space goes on in the next one, within one depth of quotation;
-// DelSp says that this space is not part of the text.
+// unflow joins the lines of format=flowed text to paragraphs (RFC 3676): a line that ends
+// with a space continues on the next line of the same quote depth. With delSp that space is
+// removed.
 func unflow(text string, delSp bool) string {
 	var out, paragraph strings.Builder
 	depth, open := 0, false
@@ -20,9 +20,9 @@ func unflow(text string, delSp bool) string {
 		open = false
 	}
 	for line := range strings.SplitSeq(text, "\n") {
-		rest := strings.TrimLeft(line, ">") // section 4.5: no spaces between the marks
+		rest := strings.TrimLeft(line, ">") // section 4.5: no spaces between quote marks
 		quotes := len(line) - len(rest)
-		if quotes > 0 || !strings.HasPrefix(rest, " >") { // else it would read as a quotation
+		if quotes > 0 || !strings.HasPrefix(rest, " >") { // else it would become a quotation
 			rest = strings.TrimPrefix(rest, " ") // section 4.4: space-stuffing
 		}
 		signature := rest == "-- " // section 4.3

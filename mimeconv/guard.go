@@ -66,6 +66,26 @@ type fence struct {
 	forwards   int // how deep we are in forwarded messages
 }
 
+// enter counts a message within a message. The caller calls leave at its end.
+func (f *fence) enter() error {
+	f.forwards++
+	if f.forwards > maxForwards {
+		return refuse(ErrTooComplex, "messages are nested more than %d deep", maxForwards)
+	}
+	return nil
+}
+
+func (f *fence) leave() { f.forwards-- }
+
+// addParts counts n parts.
+func (f *fence) addParts(n int) error {
+	f.parts += n
+	if f.parts > maxParts {
+		return refuse(ErrTooComplex, "the message has more than %d parts", maxParts)
+	}
+	return nil
+}
+
 // watch is the fence around the reading of one message. enmime asks it about
 // every media type, and so it sees each boundary before enmime walks to it.
 type watch struct {

@@ -9,10 +9,9 @@ import (
 	"heyrelay/mimeconv/htmltext"
 )
 
-// ReadHeader reads the header of a raw message, and nothing behind it. raw is
-// only read, and nothing of the result aliases it. Odd input gives what a person
-// would read from it; the one error is an [*Error] of kind [ErrTooComplex], for
-// a header block over 256 KiB.
+// ReadHeader reads the header of a raw message and nothing after it. raw is only read and the
+// result does not alias it. Invalid input is read as a person would read it. The only error is
+// an [*Error] of kind [ErrTooComplex], for a header larger than 256 KiB.
 func ReadHeader(raw []byte) (Header, error) {
 	b, _, err := readBlock(raw)
 	if err != nil {
@@ -31,7 +30,7 @@ func ReadHeader(raw []byte) (Header, error) {
 	return h, nil
 }
 
-// readField adds one field to h.
+// readField adds a field to h.
 func (b *block) readField(h *Header, f field) {
 	switch f.name {
 	case "from":
@@ -66,10 +65,10 @@ func (b *block) readField(h *Header, f field) {
 	}
 }
 
-// control begins the names of fields that speak to the gateway itself.
+// control is the prefix of control headers, which are meant for heyrelay itself.
 const control = "x-heymarket-"
 
-// readControl keeps a field that speaks to the gateway itself.
+// readControl adds a control header to h.
 func (b *block) readControl(h *Header, f field) {
 	name, ok := strings.CutPrefix(f.name, control)
 	if !ok {
@@ -85,9 +84,9 @@ func (b *block) readControl(h *Header, f field) {
 	}
 }
 
-// resent gathers the Resent-* blocks that name recipients. RFC 5322, section
-// 3.6.6: a resender puts its block on top, each field once; so a field that
-// comes again, and trace fields, begin another block.
+// resent returns the Resent-* blocks that name recipients. Each resender prepends a block in
+// which a field occurs once (RFC 5322, section 3.6.6), so a repeated field or a trace field
+// starts another block.
 func (b *block) resent() []Resent {
 	var blocks []Resent
 	var cur Resent
@@ -119,8 +118,8 @@ func (b *block) resent() []Resent {
 	return blocks
 }
 
-// keyword is the first word of a structured field, in lower case, without
-// parameters and comments.
+// keyword returns the first word of a structured field in lower case, without parameters and
+// comments.
 func keyword(value string) string {
 	if i := strings.IndexAny(value, ";( \t"); i >= 0 {
 		value = value[:i]
@@ -128,9 +127,9 @@ func keyword(value string) string {
 	return strings.ToLower(value)
 }
 
-// parseDate reads a Date field. RFC 5322, section 3.3, and some old habits.
+// parseDate parses a Date field (RFC 5322, section 3.3, and some obsolete formats).
 func parseDate(value string) time.Time {
-	if t, err := time.Parse("Mon, _2 Jan 2006 15:04:05 -0700", value); err == nil { // most of them, and quick
+	if t, err := time.Parse("Mon, _2 Jan 2006 15:04:05 -0700", value); err == nil { // the common form, and fast
 		return t
 	}
 	if t, err := mail.ParseDate(value); err == nil {
@@ -144,20 +143,20 @@ func parseDate(value string) time.Time {
 	return time.Time{}
 }
 
-// field is one field of a header.
+// field is a header field.
 type field struct {
 	name  string // in lower case
 	value string // unfolded, otherwise as sent
 }
 
-// block is a header block.
+// block is the header of a message.
 type block struct {
 	fields   []field
-	charset  string // that the message declares for its body
-	repaired int    // lines that were no header lines
+	charset  string // declared for the body of the message
+	repaired int    // number of lines that are not header lines
 }
 
-// get returns the first field of that name, "" when there is none.
+// get returns the value of the first field of that name, "" if there is none.
 func (b *block) get(name string) string {
 	for _, f := range b.fields {
 		if f.name == name {
@@ -167,7 +166,7 @@ func (b *block) get(name string) string {
 	return ""
 }
 
-// all returns all fields of that name, joined by sep.
+// all returns the values of all fields of that name, joined by sep.
 func (b *block) all(name, sep string) string {
 	var values []string
 	for _, f := range b.fields {
@@ -178,15 +177,15 @@ func (b *block) all(name, sep string) string {
 	return strings.Join(values, sep)
 }
 
-// text decodes an unstructured value to one line. Raw 8-bit text is read in the
-// charset that the message declares for its body, as a sloppy program would mean it.
+// text decodes an unstructured value to one line. Raw 8-bit text that is not UTF-8 is read in
+// the charset of the body.
 func (b *block) text(value string) string {
 	return oneLine(decodeWords(value, b.charset))
 }
 
 func (b *block) addresses(value string) []Address { return parseAddresses(value, b.text) }
 
-// subject is the first Subject that says anything.
+// subject returns the first Subject that is not blank.
 func (b *block) subject() string {
 	for _, f := range b.fields {
 		if f.name == "subject" {
@@ -198,8 +197,7 @@ func (b *block) subject() string {
 	return ""
 }
 
-// readBlock splits a message into its header block and its body, which aliases
-// raw.
+// readBlock splits a message into its header and its body, which aliases raw.
 func readBlock(raw []byte) (b block, body []byte, err error) {
 	body, err = b.read(raw)
 	_, params := parseMedia(b.get("content-type"))
@@ -207,12 +205,12 @@ func readBlock(raw []byte) (b block, body []byte, err error) {
 	return b, body, err
 }
 
-// read reads the fields, and returns the body. The header ends at the first empty
-// line (RFC 5322, section 2.1), or where no header line can follow any more.
+// read reads the fields and returns the body. The header ends at the first empty line (RFC
+// 5322, section 2.1), or before a line after which no more fields can follow.
 func (b *block) read(raw []byte) (body []byte, err error) {
 	pos := mboxLine(raw)
-	start := -1     // of the field that is being read
-	lastKnown := -1 // of the last well-known field, once it was looked for
+	start := -1     // of the current field
+	lastKnown := -1 // of the last well-known field, once searched
 	flush := func(end int) {
 		if start >= 0 {
 			b.fields = append(b.fields, newField(raw[start:end]))
@@ -229,10 +227,11 @@ func (b *block) read(raw []byte) (body []byte, err error) {
 			flush(pos)
 			start = pos
 		case start >= 0 && (line[0] == ' ' || line[0] == '\t'):
-			// A folded line, of the field that is being read.
+			// A folded line of the current field.
 		default:
-			// A stray line belongs to the header only if fields follow it.
-			if b.repaired++; b.repaired == 1 {
+			// An invalid line belongs to the header only if fields follow it.
+			b.repaired++
+			if b.repaired == 1 {
 				lastKnown = lastKnownField(raw, pos)
 			}
 			if pos > lastKnown {
@@ -249,7 +248,7 @@ func (b *block) read(raw []byte) (body []byte, err error) {
 	return nil, nil
 }
 
-// mboxLine is the length of a mailbox file's "From " line before the header.
+// mboxLine returns the length of the "From " line of a mailbox file before the header.
 func mboxLine(raw []byte) int {
 	if !bytes.HasPrefix(bytes.TrimPrefix(raw, []byte(">")), []byte("From ")) {
 		return 0
@@ -258,7 +257,7 @@ func mboxLine(raw []byte) int {
 	return next
 }
 
-// cutLine returns the line at pos without its end, and where the next begins.
+// cutLine returns the line at pos without its line end, and the start of the next line.
 func cutLine(raw []byte, pos int) (line []byte, next int) {
 	end := bytes.IndexByte(raw[pos:], '\n')
 	if end < 0 {
@@ -267,8 +266,8 @@ func cutLine(raw []byte, pos int) (line []byte, next int) {
 	return bytes.TrimSuffix(raw[pos:pos+end], []byte("\r")), pos + end + 1
 }
 
-// nameLength is the length of the name of the field that begins with this line, 0
-// if none does. RFC 5322, section 2.2.
+// nameLength returns the length of the field name at the start of a line, 0 if the line does
+// not start a field (RFC 5322, section 2.2).
 func nameLength(line []byte) int {
 	colon := bytes.IndexByte(line, ':')
 	if colon < 0 {
@@ -283,12 +282,12 @@ func nameLength(line []byte) int {
 	return len(name)
 }
 
-// fieldName is the name of the field that begins with this line, in lower case; ""
-// if none does.
+// fieldName returns the field name at the start of a line in lower case, "" if the line does
+// not start a field.
 func fieldName(line []byte) string { return strings.ToLower(string(line[:nameLength(line)])) }
 
-// lastKnownField finds the last line before the next empty one that begins a
-// well-known field; -1 when there is none.
+// lastKnownField returns the start of the last well-known field before the next empty line,
+// -1 if there is none.
 func lastKnownField(raw []byte, pos int) int {
 	last := -1
 	for pos < min(len(raw), maxHeader) {
@@ -304,9 +303,9 @@ func lastKnownField(raw []byte, pos int) int {
 	return last
 }
 
-// isKnownField tells the fields that every message has from words with a colon.
-// Those for the gateway itself are among them: behind a stray line they would be
-// body, and be sent.
+// isKnownField reports whether a name is that of a common field rather than a word before a
+// colon. Control headers count: after an invalid line they would otherwise become part of the
+// body and be sent.
 func isKnownField(name string) bool {
 	switch name {
 	case "from", "to", "cc", "subject", "date", "message-id", "received", "reply-to", "return-path",
@@ -316,7 +315,7 @@ func isKnownField(name string) bool {
 	return strings.HasPrefix(name, control)
 }
 
-// newField makes a field of its lines.
+// newField parses the lines of a field.
 func newField(lines []byte) field {
 	name, value, _ := bytes.Cut(lines, []byte(":"))
 	return field{
@@ -325,8 +324,8 @@ func newField(lines []byte) field {
 	}
 }
 
-// unfold makes one line of a field's value. RFC 5322, section 2.2.3: that takes
-// only the line ends away. A line that was not folded rightly gets a space.
+// unfold joins the lines of a value by removing the line ends (RFC 5322, section 2.2.3). A
+// continuation line without leading white space gets a space.
 func unfold(value []byte) string {
 	line, next := cutLine(value, 0)
 	if next == len(value) {

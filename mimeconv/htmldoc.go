@@ -9,7 +9,7 @@ import (
 	"heyrelay/mimeconv/htmltext"
 )
 
-// bodyStart is the offset just behind a document's body tag, 0 when it has none.
+// bodyStart returns the offset just after the body tag of a document, 0 if it has none.
 func bodyStart(doc string) int {
 	if charset.IndexFold(doc, "<body") < 0 {
 		return 0
@@ -29,8 +29,8 @@ func bodyStart(doc string) int {
 	}
 }
 
-// bodyOnly is what stands in a document's body, and its styles: a fragment that
-// can stand in another document.
+// bodyOnly returns the content of the body and the styles of a document, as a fragment that
+// can be inserted into another document.
 func bodyOnly(doc string) string {
 	z := html.NewTokenizer(strings.NewReader(doc))
 	var b strings.Builder
@@ -57,7 +57,7 @@ func bodyOnly(doc string) string {
 	}
 }
 
-// insertAtEnd puts a fragment at the end of a document's body.
+// insertAtEnd inserts a fragment at the end of the body of a document.
 func insertAtEnd(doc, fragment string) string {
 	if fragment == "" {
 		return doc
@@ -72,8 +72,7 @@ func insertAtEnd(doc, fragment string) string {
 	return doc[:end] + fragment + doc[end:]
 }
 
-// declareUTF8 mends what a document says of its charset: from here on it is
-// UTF-8. The rest stays as it was written.
+// declareUTF8 changes the charset that a document declares to UTF-8 and nothing else.
 func declareUTF8(doc string) string {
 	from, to, ok := charset.MetaCharset(doc)
 	if !ok || charset.Name(doc[from:to]) == "utf-8" {
@@ -82,8 +81,8 @@ func declareUTF8(doc string) string {
 	return doc[:from] + "utf-8" + doc[to:]
 }
 
-// joinHTML makes one document of the sections. The first that was sent as HTML
-// stays as it is written; the others are put before and behind it, in its body.
+// joinHTML joins the sections to one document. The first section that was sent as HTML is
+// kept as written; the others are inserted before and after it, within its body.
 func joinHTML(sections []section) (string, error) {
 	if len(sections) == 1 && sections[0].html == "" {
 		return writeHTML(sections[0].text), nil
@@ -111,7 +110,7 @@ func joinHTML(sections []section) (string, error) {
 	return insertAtEnd(doc, after.String()), nil
 }
 
-// joinText makes one plain text of the sections.
+// joinText joins the sections to one plain text.
 func joinText(sections []section) (string, error) {
 	var texts []string
 	size := 0
@@ -123,14 +122,15 @@ func joinText(sections []section) (string, error) {
 		if text != "" {
 			texts = append(texts, text)
 		}
-		if size += len(text); size > maxBody {
+		size += len(text)
+		if size > maxBody {
 			return "", errTooLarge()
 		}
 	}
 	return strings.Join(texts, "\n\n"), nil
 }
 
-// joinNonEmpty puts a blank line between two texts.
+// joinNonEmpty joins two texts with a blank line between them.
 func joinNonEmpty(a, b string) string {
 	if a == "" || b == "" {
 		return a + b

@@ -7,19 +7,17 @@ import (
 )
 
 const (
-	// maxID bounds a message id, in octets: RFC 5322, section 2.1.1, allows no
-	// longer line.
+	// maxID bounds a message id, in octets: the longest line (RFC 5322, section 2.1.1).
 	maxID = 998
 
-	// maxIDs bounds the ids of a message. The longest threads are cut in the
-	// middle: the root and the nearest ancestors are what threading needs.
+	// maxIDs bounds the ids of a message, of which the first firstIDs are kept. The longest
+	// threads are cut in the middle: threading needs the root and the nearest ancestors.
 	maxIDs   = 200
 	firstIDs = 20
 )
 
-// parseIDs reads message ids from a field: what stands in innermost angle
-// brackets, else tokens with an "@". RFC 5322, section 3.6.4, as loosely as
-// programs write it; whatever else is there is no id, and no error.
+// parseIDs returns the message ids in a field (RFC 5322, section 3.6.4): the contents of
+// innermost angle brackets, else the words that contain "@". Anything else is ignored.
 func parseIDs(value string) []string {
 	value = decodeWords(value, "")
 	var ids []string
@@ -39,14 +37,15 @@ func parseIDs(value string) []string {
 		return ids
 	}
 	for _, token := range strings.FieldsFunc(value, isIDSpace) {
-		if token = strings.Trim(token, `<>,;"'()`); strings.Contains(token, "@") {
+		token = strings.Trim(token, `<>,;"'()`)
+		if strings.Contains(token, "@") {
 			ids = appendID(ids, token)
 		}
 	}
 	return ids
 }
 
-// appendID adds id if it is one.
+// appendID appends id if it is valid.
 func appendID(ids []string, id string) []string {
 	if id == "" || len(id) > maxID || strings.ContainsFunc(id, isIDSpace) {
 		return ids
@@ -57,8 +56,8 @@ func appendID(ids []string, id string) []string {
 // isIDSpace reports whether r ends an id: white space and control characters.
 func isIDSpace(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
 
-// boundIDs keeps at most maxIDs of the ids that a message cites, in the order in
-// which they are cited: the first few and the last.
+// boundIDs returns at most maxIDs of the cited ids, in their order: the first few and the
+// last.
 func boundIDs(inReplyTo, references []string) (_, _ []string) {
 	over := len(inReplyTo) + len(references) - maxIDs
 	if over <= 0 {

@@ -13,31 +13,31 @@ import (
 	"heyrelay/mimeconv/htmltext"
 )
 
-// The bounds of embedded images, in octets before base64. Gmail cuts a message
-// at 102 KB of HTML, and the API's body has its own bound.
+// The limits of one embedded image and of all together, in octets before base64. Gmail
+// clips HTML at 102 KB, and the API limits the size of a body.
 const (
 	maxImage  = 32 << 10
 	maxImages = 128 << 10
 )
 
-// image is a place where the HTML shows a part of the message (RFC 2392, RFC 2557).
+// image is a reference in the HTML to a part of the message (RFC 2392, RFC 2557).
 type image struct {
-	part     *part  // nil when there is no such part
-	name     string // its Content-ID or Content-Location, as the HTML says it
+	part     *part  // nil if there is no such part
+	name     string // its Content-ID or Content-Location, as in the HTML
 	from, to int    // the URL in the document
-	tagFrom  int    // the img element, where it is one; else tagTo is 0
+	tagFrom  int    // the img tag; tagTo is 0 if the reference is elsewhere
 	tagTo    int
 	alt      string
 }
 
-// findImages finds the cid: URLs of a document, in order, and their parts. Those
-// beyond maxPlaces stay as they are.
+// findImages returns the cid: URLs and Content-Locations in a document, in order, with their
+// parts. References beyond maxPlaces are left unchanged.
 func findImages(doc string, files []file) []image {
 	parts := make(map[string]*part)   // by Content-ID
 	located := make(map[string]*part) // by Content-Location
 	for _, f := range slices.Backward(files) {
 		if strings.HasPrefix(f.kind, "image/") || f.kind == "application/octet-stream" {
-			parts[f.cid] = f.part // of equal ids the first counts
+			parts[f.cid] = f.part // the first of equal ids counts
 			located[f.location], located[f.relative] = f.part, f.part
 		}
 	}
@@ -82,22 +82,25 @@ func findImages(doc string, files []file) []image {
 	return images[:maxPlaces]
 }
 
-// locate looks for the part that an img element calls by its address.
+// locate finds the part that an img element references by its Content-Location.
 func (i *image) locate(doc, src string, located map[string]*part) bool {
-	if i.part = located[src]; i.part == nil {
+	i.part = located[src]
+	if i.part == nil {
 		return false
 	}
 	tag := doc[i.tagFrom:i.tagTo]
 	for _, written := range []string{src, strings.ReplaceAll(src, "&", "&amp;")} {
 		if n := strings.Index(tag, written); n >= 0 {
-			i.name, i.from, i.to = src, i.tagFrom+n, i.tagFrom+n+len(written)
+			i.name = src
+			i.from = i.tagFrom + n
+			i.to = i.from + len(written)
 			return true
 		}
 	}
 	return false
 }
 
-// appendImages finds the cid: URLs from found.tagFrom up to end.
+// appendImages appends the cid: URLs in doc[found.tagFrom:end].
 func appendImages(images []image, doc string, found image, end int, parts map[string]*part) []image {
 	for pos := found.tagFrom; ; {
 		i := charset.IndexFold(doc[pos:end], "cid:")
@@ -114,16 +117,17 @@ func appendImages(images []image, doc string, found image, end int, parts map[st
 		if cid, err := url.PathUnescape(found.name); err == nil {
 			found.name = cid
 		}
-		if pos = found.to; found.from > 0 && isWord(rune(doc[found.from-1])) {
-			continue // "acid:" is no URL of ours
+		pos = found.to
+		if found.from > 0 && isWord(rune(doc[found.from-1])) {
+			continue // "acid:" is not a cid: URL
 		}
 		found.part = parts[found.name]
 		images = append(images, found)
 	}
 }
 
-// placeImages puts the images where the HTML shows them, as the policy says, and
-// returns notes for the plain body.
+// placeImages replaces the references to images as the policy says and returns notes for
+// the plain text body.
 func (c *converter) placeImages(doc string, images []image) (string, notes, error) {
 	if len(images) == 0 {
 		return doc, nil, nil
@@ -133,7 +137,7 @@ func (c *converter) placeImages(doc string, images []image) (string, notes, erro
 	pos := 0
 	for _, i := range images {
 		if i.from < pos {
-			continue // in an element that was replaced
+			continue // within an element that was replaced
 		}
 		with, err := p.url(i)
 		if err != nil {
@@ -151,20 +155,21 @@ func (c *converter) placeImages(doc string, images []image) (string, notes, erro
 	return out.String(), p.notes, nil
 }
 
-// placer places the images of a document.
+// placer is the state of placeImages.
 type placer struct {
 	*converter
-	urls     map[string]string // of the images seen, by their ids; "" is one that cannot be shown
-	embedded int               // octets in data: URIs so far
+	urls     map[string]string // by the id of the image; "" if it cannot be shown
+	embedded int               // octets embedded so far
 	notes    notes
 }
 
-// url is what the HTML is to show in this place; "" is nothing.
+// url returns the URL to put in place of a reference, "" for none.
 func (p *placer) url(i image) (string, error) {
 	u, seen := p.urls[i.name]
 	if !seen {
 		var err error
-		if u, err = p.show(i); err != nil {
+		u, err = p.show(i)
+		if err != nil {
 			return "", err
 		}
 		p.urls[i.name] = u
@@ -172,7 +177,8 @@ func (p *placer) url(i image) (string, error) {
 	if strings.HasPrefix(u, "data:") {
 		n := base64.StdEncoding.DecodedLen(len(u))
 		if p.embedded+n > maxImages {
-			p.warn(ImageDropped, i.part.id, "image %s dropped: embedded images exceed %d KiB in total", quote(i.part.name), maxImages>>10)
+			p.warn(ImageDropped, i.part.id, "image %s dropped: embedded images exceed %d KiB in total",
+				quote(i.part.name), maxImages>>10)
 			return "", nil
 		}
 		p.embedded += n
@@ -180,7 +186,7 @@ func (p *placer) url(i image) (string, error) {
 	return html.EscapeString(u), nil
 }
 
-// show does with an image what the policy says, and returns its URL, if it has one.
+// show applies the policy to an image and returns its URL, "" if it is dropped.
 func (p *placer) show(i image) (string, error) {
 	switch {
 	case i.part == nil:
@@ -195,7 +201,7 @@ func (p *placer) show(i image) (string, error) {
 	return p.embed(i.part), nil
 }
 
-// linkImage stores an image and notes its address for the plain body.
+// linkImage stores an image and adds a note with its URL.
 func (p *placer) linkImage(img *part) (string, error) {
 	name := fileName(img, len(p.notes)+1)
 	address, err := p.link(name, img, p.decode(img))
@@ -203,7 +209,7 @@ func (p *placer) linkImage(img *part) (string, error) {
 	return address, err
 }
 
-// embed makes a data: URI (RFC 2397) of an image; "" when it is too large.
+// embed returns the data: URI (RFC 2397) of an image, "" if it is too large.
 func (p *placer) embed(img *part) string {
 	data := p.decode(img)
 	kind := img.kind
@@ -215,13 +221,14 @@ func (p *placer) embed(img *part) string {
 		p.warn(ImageDropped, img.id, "part %s dropped: it is not an image", quote(img.name))
 		return ""
 	case len(data) > maxImage:
-		p.warn(ImageDropped, img.id, "image %s dropped: its size of %s exceeds %d KiB", quote(img.name), size(len(data)), maxImage>>10)
+		p.warn(ImageDropped, img.id, "image %s dropped: its size of %s exceeds %d KiB",
+			quote(img.name), size(len(data)), maxImage>>10)
 		return ""
 	}
 	return "data:" + kind + ";base64," + base64.StdEncoding.EncodeToString(data)
 }
 
-// sniffImage knows an image by its first octets, where its type is not said.
+// sniffImage returns the media type of an image by its first octets, "" if unknown.
 func sniffImage(data []byte) string {
 	switch {
 	case bytes.HasPrefix(data, []byte("\x89PNG\r\n\x1a\n")):
@@ -234,8 +241,8 @@ func sniffImage(data []byte) string {
 	return ""
 }
 
-// altText stands for an image that is not shown: its alternative text, else its
-// name.
+// altText returns the HTML that replaces an image that is not shown: its alternative text,
+// else its name.
 func (i *image) altText() string {
 	text := i.alt
 	if text == "" && i.part != nil {

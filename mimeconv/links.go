@@ -8,16 +8,16 @@ import (
 	"heyrelay/mimeconv/charset"
 )
 
-// maxURL bounds what is made a link, in octets: no browser takes longer ones.
+// maxURL bounds links, in octets. Browsers do not support longer URLs.
 const maxURL = 8 << 10
 
-// link is an address in plain text.
+// link is a URL or mail address in plain text.
 type link struct {
-	from, to int // where it stands
+	from, to int // its range in the text
 	href     string
 }
 
-// findLinks appends the URLs, www. names and mail addresses in a line, in order.
+// findLinks appends the URLs, www. host names and mail addresses in a line, in order.
 func findLinks(links []link, line string) []link {
 	if !strings.Contains(line, "@") && !strings.Contains(line, "://") && charset.IndexFold(line, "www.") < 0 {
 		return links
@@ -35,15 +35,15 @@ func findLinks(links []link, line string) []link {
 	return links
 }
 
-// endsToken reports whether no link goes over c.
+// endsToken reports whether c ends any link.
 func endsToken(c byte) bool { return c == ' ' || c == '\t' || c == '<' || c == '>' || c == '"' }
 
-// marksLink reports whether c is one of those that each link has one of.
+// marksLink reports whether c is one of the characters of which every link contains one.
 func marksLink(c byte) bool { return c == '.' || c == ':' || c == '@' }
 
-// appendLinks finds the links in a token, which stands at offset.
+// appendLinks appends the links in a token at offset.
 func appendLinks(links []link, token string, offset int) []link {
-	done := 0 // up to here, all links are found
+	done := 0 // all links up to here are found
 	for pos := 0; pos < len(token); {
 		end := urlAt(token, pos)
 		if end == 0 {
@@ -51,7 +51,7 @@ func appendLinks(links []link, token string, offset int) []link {
 			continue
 		}
 		if before, _ := utf8.DecodeLastRuneInString(token[:pos]); isWord(before) {
-			pos = end // it is only the end of a longer word
+			pos = end // the end of a longer word
 			continue
 		}
 		links = appendAddresses(links, token[done:pos], offset+done)
@@ -65,7 +65,7 @@ func appendLinks(links []link, token string, offset int) []link {
 	return appendAddresses(links, token[done:], offset+done)
 }
 
-// urlAt returns where the URL ends that begins at pos; 0 where none does.
+// urlAt returns the end of the URL that starts at pos, 0 if there is none.
 func urlAt(s string, pos int) int {
 	n := schemeLength(s[pos:])
 	if n == 0 {
@@ -78,9 +78,8 @@ func urlAt(s string, pos int) int {
 	return end
 }
 
-// schemeLength is the length of what a URL that a reader may follow begins with, in
-// plain text; 0 where s begins with nothing of the kind. Only schemes that do no
-// harm are here: javascript: is none of them.
+// schemeLength returns the length of the scheme, or of "www.", at the start of s; 0 if s
+// starts with neither. Only harmless schemes count; javascript: does not.
 func schemeLength(s string) int {
 	var schemes []string
 	switch s[0] | 0x20 {
@@ -101,9 +100,9 @@ func schemeLength(s string) int {
 	return 0
 }
 
-// urlEnd returns where the URL ends whose scheme ends at pos; it is pos where
-// nothing follows. A URL goes over brackets only in pairs, and punctuation at its
-// end belongs to the sentence in which it stands.
+// urlEnd returns the end of the URL whose scheme ends at pos, pos if nothing follows the
+// scheme. A URL contains brackets in pairs only, and does not include punctuation at its end,
+// which belongs to the sentence around it.
 func urlEnd(s string, pos int) int {
 	end := pos
 	for pos < len(s) {
@@ -112,7 +111,8 @@ func urlEnd(s string, pos int) int {
 		case noURL:
 			return end
 		case opensPair:
-			if n = pairLength(s[pos:], true); n == 0 {
+			n = pairLength(s[pos:], true)
+			if n == 0 {
 				return end
 			}
 			end = pos + n
@@ -124,11 +124,11 @@ func urlEnd(s string, pos int) int {
 	return end
 }
 
-// pairLength is the length of the brackets at the beginning of s, with all that is
-// in them; 0 where they do not end as in a URL. They can hold pairs of their own
-// kind, but no more in those.
+// pairLength returns the length of the pair of brackets at the start of s including its
+// content, 0 if it does not end as in a URL. A pair can contain pairs of its own kind, which
+// contain no others.
 func pairLength(s string, outer bool) int {
-	open, closing := s[0], s[0]+2 // as ASCII has it for [] and {}
+	open, closing := s[0], s[0]+2 // true of [] and {} in ASCII
 	if open == '(' {
 		closing = ')'
 	}
@@ -138,7 +138,8 @@ func pairLength(s string, outer bool) int {
 		case s[i] == closing:
 			return i + 1
 		case s[i] == open && outer:
-			if n = pairLength(s[i:], false); n == 0 {
+			n = pairLength(s[i:], false)
+			if n == 0 {
 				return 0
 			}
 		case class == noURL || class == opensPair:
@@ -149,16 +150,16 @@ func pairLength(s string, outer bool) int {
 	return 0
 }
 
-// What a character is to a URL (RFC 3987, section 2.2, and the backslash that some
-// write for a slash).
+// The classes of characters in URLs (RFC 3987, section 2.2, plus the backslash that some
+// programs write for a slash).
 const (
-	noURL     = iota // a URL has none
-	inURL            // punctuation: a URL does not end with it
-	endsURL          // it may be the last
-	opensPair        // a bracket
+	noURL     = iota // not in a URL
+	inURL            // punctuation: in a URL, but not at its end
+	endsURL          // anywhere in a URL
+	opensPair        // an opening bracket
 )
 
-// urlClass says what the character is that s begins with, and its length.
+// urlClass returns the class and the length of the first character of s.
 func urlClass(s string) (class, n int) {
 	c := s[0]
 	switch {
@@ -185,7 +186,7 @@ func urlClass(s string) (class, n int) {
 	return noURL, 1
 }
 
-// appendAddresses finds the mail addresses in text, which stands at offset.
+// appendAddresses appends the mail addresses in text at offset.
 func appendAddresses(links []link, text string, offset int) []link {
 	for pos := 0; ; {
 		at := strings.IndexByte(text[pos:], '@')
@@ -195,7 +196,7 @@ func appendAddresses(links []link, text string, offset int) []link {
 		at += pos
 		from := pos + strings.LastIndexFunc(text[pos:at], isNoLocal) + 1
 		if from > pos {
-			// LastIndexFunc gave the first octet of the rune before.
+			// LastIndexFunc returned the first octet of the preceding rune.
 			_, n := utf8.DecodeRuneInString(text[from-1:])
 			from += n - 1
 		}
@@ -215,16 +216,16 @@ func appendAddresses(links []link, text string, offset int) []link {
 	}
 }
 
-// isWord reports whether r belongs to a word.
+// isWord reports whether r is part of a word.
 func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 
-// isNoLocal reports whether r does not belong to a local part (RFC 5322, section
-// 3.4.1, and RFC 6532; without what only plain text puts around an address).
+// isNoLocal reports whether r cannot be in a local part (RFC 5322, section 3.4.1, and RFC
+// 6532).
 func isNoLocal(r rune) bool { return !isWord(r) && !strings.ContainsRune("!#$%&'*+-./=?^_`{|}~", r) }
 
 func isNoDomain(r rune) bool { return !isWord(r) && r != '.' && r != '-' }
 
-// isDomain reports whether s is a host name with a top level.
+// isDomain reports whether s is a host name with a top-level domain.
 func isDomain(s string) bool {
 	dot := strings.LastIndexByte(s, '.')
 	return dot > 0 && len(s)-dot > 2 && !strings.HasPrefix(s, ".") && !strings.Contains(s, "..")

@@ -8,18 +8,18 @@ import (
 	"heyrelay/mimeconv/charset"
 )
 
-// maxParameters bounds the parameters of a field. Real ones have a handful, long
-// file names in sections (RFC 2231) some twenty.
+// maxParameters bounds the parameters of a field. Real fields have a handful; long file names
+// in sections (RFC 2231) need about twenty.
 const maxParameters = 100
 
-// parseMedia reads a Content-Type or a Content-Disposition. It never fails: what
-// RFC 2045, section 5.1, does not allow is read as a person would, and a field
-// without any type gives "". Kind and parameter names are in lower case.
+// parseMedia parses a Content-Type or Content-Disposition field (RFC 2045, section 5.1). It
+// never fails: invalid syntax is read as a person would read it, and kind is "" if the field
+// has no type. kind and the parameter names are in lower case.
 func parseMedia(value string) (kind string, params map[string]string) {
 	if value == "" {
 		return "", nil
 	}
-	// The standard library knows no charsets but UTF-8 in RFC 2231.
+	// In RFC 2231 parameters, the standard library supports UTF-8 only.
 	if !strings.Contains(value, "*") && strings.Count(value, ";") <= maxParameters {
 		if kind, params, err := mime.ParseMediaType(value); err == nil {
 			return kind, params
@@ -50,15 +50,15 @@ func parseMedia(value string) (kind string, params map[string]string) {
 	return kind, params
 }
 
-// sections are the sections of a parameter's value (RFC 2231, section 3).
+// sections are the sections of a parameter value (RFC 2231, section 3).
 type sections struct {
 	charset string
 	data    []byte
-	next    int // the section to come
+	next    int // number of the next section
 }
 
-// addSection adds the section "0*", "1" or "" of a parameter. One that comes out
-// of its turn is left out.
+// addSection adds the section "0*", "1" or "" of a parameter. A section out of order is
+// ignored.
 func addSection(all map[string]*sections, name, section, value string) {
 	number, encoded := strings.CutSuffix(section, "*")
 	n, err := strconv.Atoi(number)
@@ -86,13 +86,13 @@ func addSection(all map[string]*sections, name, section, value string) {
 	s.data = appendPercent(s.data, value)
 }
 
-// decode makes the value of its sections.
+// decode returns the value of the sections.
 func (s *sections) decode() string {
 	text, _, _ := charset.Decode(s.data, s.charset, false)
 	return text
 }
 
-// appendPercent appends what "%E4" and the like stand for.
+// appendPercent appends value with its percent-encoding decoded.
 func appendPercent(data []byte, value string) []byte {
 	for i := 0; i < len(value); i++ {
 		if c, ok := hexPair(value[i+1:]); ok && value[i] == '%' {
@@ -105,8 +105,8 @@ func appendPercent(data []byte, value string) []byte {
 	return data
 }
 
-// cutKind cuts the type, "text/plain" or "attachment", off its field. What
-// follows without a semicolon may be a parameter.
+// cutKind splits a field after its type, "text/plain" or "attachment". The rest may be a
+// parameter that lacks its semicolon.
 func cutKind(s string) (kind, rest string) {
 	end := strings.IndexFunc(s, func(r rune) bool {
 		return r <= ' ' || r >= 0x7f || strings.ContainsRune(`()<>@,;:\"[]?=`, r)
@@ -120,8 +120,8 @@ func cutKind(s string) (kind, rest string) {
 	return strings.ToLower(s[:end]), strings.TrimLeft(s[end:], " \t,:")
 }
 
-// splitUnquoted splits s at semicolons that are not in quotes, into maxParameters
-// at most. A quote that is never closed is no quote.
+// splitUnquoted splits s at semicolons outside quotes, into at most maxParameters parts. An
+// unclosed quote is an ordinary character.
 func splitUnquoted(s string) []string {
 	var parts []string
 	start, quoted := 0, false
@@ -140,7 +140,7 @@ func splitUnquoted(s string) []string {
 	return append(parts, s[start:])
 }
 
-// unquote takes the quotes of RFC 5322, section 3.2.4, off s, where there are any.
+// unquote returns the content of a quoted string (RFC 5322, section 3.2.4), else s.
 func unquote(s string) string {
 	rest, ok := strings.CutPrefix(s, `"`)
 	if !ok {
@@ -156,5 +156,5 @@ func unquote(s string) string {
 	return b.String()
 }
 
-// isMultipart reports whether kind is a type of RFC 2046, section 5.1.
+// isMultipart reports whether kind is a multipart type (RFC 2046, section 5.1).
 func isMultipart(kind string) bool { return strings.HasPrefix(kind, "multipart/") }

@@ -13,22 +13,22 @@ import (
 	"heyrelay/mimeconv/charset"
 )
 
-// part is a node of a message's tree.
+// part is a node in the tree of a message.
 type part struct {
-	id          string            // enmime's part id, "0" for the root
+	id          string            // part id of enmime, "0" for the root
 	kind        string            // media type, in lower case
 	params      map[string]string // of the media type
 	disposition string            // "inline", "attachment" or ""
-	name        string            // file name, decoded; "" when there is none
+	name        string            // decoded file name, "" if there is none
 	cid         string            // Content-ID without brackets
-	location    string            // Content-Location: how the HTML calls it, if not by its Content-ID
+	location    string            // Content-Location, by which the HTML may reference it
 	encoding    string            // Content-Transfer-Encoding
-	raw         []byte            // a leaf's content, still encoded; it can alias the message
+	raw         []byte            // content of a leaf, still encoded; can alias the message
 	children    []*part           // of a multipart
 }
 
-// newPart reads the MIME fields of a part. RFC 2045, section 5.2: a part without
-// a type, or with one that cannot be read, is plain text.
+// newPart reads the MIME fields of a part. kind is the default type, which applies if the
+// Content-Type is missing or invalid (RFC 2045, section 5.2).
 func newPart(id string, get func(name string) string, kind string) *part {
 	p := &part{id: id, kind: kind, encoding: get("Content-Transfer-Encoding")}
 	if field := get("Content-Type"); field != "" {
@@ -36,20 +36,22 @@ func newPart(id string, get func(name string) string, kind string) *part {
 	}
 	var params map[string]string
 	p.disposition, params = parseMedia(get("Content-Disposition"))
-	for _, name := range []string{params["filename"], p.params["name"], params["name"], p.params["filename"]} {
+	names := []string{params["filename"], p.params["name"], params["name"], p.params["filename"]}
+	for _, name := range names {
 		if p.name == "" {
 			p.name = oneLine(decodeWords(name, p.params["charset"]))
 		}
 	}
 	p.cid = strings.Trim(get("Content-ID"), "<> \t")
-	p.location = strings.Join(strings.Fields(get("Content-Location")), "") // RFC 2557, section 4.4.2: folded anywhere
+	// RFC 2557, section 4.4.2: a Content-Location may be folded anywhere.
+	p.location = strings.Join(strings.Fields(get("Content-Location")), "")
 	if !strings.Contains(p.kind, "/") {
 		p.kind = bareKind(p)
 	}
 	return p
 }
 
-// bareKind is what a type without a subtype means.
+// bareKind returns the media type for a type without a subtype.
 func bareKind(p *part) string {
 	switch {
 	case p.kind == "multipart":
@@ -60,14 +62,14 @@ func bareKind(p *part) string {
 	return "text/plain"
 }
 
-// decode takes the transfer encoding off a leaf.
+// decode decodes the transfer encoding of a leaf.
 func (c *converter) decode(p *part) []byte {
 	data, w := decodeTransfer(p.raw, p.encoding)
 	c.note(w, p.id)
 	return data
 }
 
-// decodeText is decode for text, to whose base64 somebody may have added a footer.
+// decodeText is decode for text, whose base64 may be followed by a footer.
 func (c *converter) decodeText(p *part) []byte {
 	if encodingName(p.encoding) != "base64" {
 		return c.decode(p)
@@ -84,7 +86,7 @@ func (c *converter) decodeText(p *part) []byte {
 	return slices.Concat(data, []byte("\n"), footer)
 }
 
-// toUTF8 converts the text of a part, and warns where its charset had to be guessed.
+// toUTF8 decodes the text of a part, and warns if its charset was guessed.
 func (c *converter) toUTF8(id string, data []byte, declared string, isHTML bool) string {
 	text, used, how := charset.Decode(data, declared, isHTML)
 	label := charset.Name(declared)

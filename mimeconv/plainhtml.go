@@ -6,25 +6,25 @@ import (
 )
 
 const (
-	// maxQuotes bounds the levels of quotation that are shown. Discussions reach
-	// ten; without a bound, 64 KB of ">" would nest the reader's browser to death.
+	// maxQuotes bounds the levels of quotation. Discussions reach ten levels; unlimited
+	// nesting would let 64 KB of ">" crash a browser.
 	maxQuotes = 10
 
-	// tabWidth is what plain text means by a tab, in columns.
+	// tabWidth is the width of a tab, in columns.
 	tabWidth = 8
 
 	openQuote  = `<blockquote style="margin:0 0 0 .8ex;border-left:1px solid #ccc;padding-left:1ex">`
 	closeQuote = `</blockquote>`
 
-	// signatureMark is the line that a signature begins with (RFC 3676, section 4.3).
+	// signatureMark is the line before a signature (RFC 3676, section 4.3).
 	signatureMark  = "-- "
 	openSignature  = `<div style="color:#777">`
 	closeSignature = `</div>`
 )
 
-// writeHTML makes HTML of plain text: paragraphs, line breaks, indents and
-// quotation stay, a signature is set apart, addresses become links, and nothing of
-// it becomes markup. It ends early past maxBody, over which the result is refused.
+// writeHTML converts plain text to HTML. It keeps paragraphs, line breaks, indentation and
+// quotation, sets a signature apart, links addresses and escapes all markup. It stops soon
+// after maxBody octets, since larger results are rejected.
 func writeHTML(text string) string {
 	w := htmlWriter{}
 	w.Grow(len(text) + len(text)/2) // links and line breaks
@@ -43,13 +43,13 @@ func writeHTML(text string) string {
 	return w.String()
 }
 
-// htmlWriter writes lines as HTML.
+// htmlWriter is the state of writeHTML.
 type htmlWriter struct {
 	strings.Builder
-	depth     int    // open quotations
-	signature bool   // one is open, within those
-	paragraph bool   // one is open, within that
-	links     []link // of the line that is being written
+	depth     int    // number of open quotations
+	signature bool   // a signature is open within the quotations
+	paragraph bool   // a paragraph is open within the signature
+	links     []link // of the current line
 }
 
 func (w *htmlWriter) line(depth int, text string) {
@@ -82,7 +82,7 @@ func (w *htmlWriter) line(depth int, text string) {
 	w.linked(body)
 }
 
-// beginSignature sets apart what follows, up to where the depth of quotation changes.
+// beginSignature sets the following lines apart, until the quote depth changes.
 func (w *htmlWriter) beginSignature(depth int) {
 	w.line(depth, "")
 	if !w.signature {
@@ -98,7 +98,7 @@ func (w *htmlWriter) endSignature() {
 	}
 }
 
-// columns is the width of white space at the beginning of a line.
+// columns returns the width of leading white space.
 func columns(space string) int {
 	n := 0
 	for _, c := range space {
@@ -111,7 +111,7 @@ func columns(space string) int {
 	return n
 }
 
-// linked writes text with its addresses as links.
+// linked writes text and turns addresses into links.
 func (w *htmlWriter) linked(text string) {
 	pos := 0
 	w.links = findLinks(w.links[:0], text)
@@ -127,8 +127,8 @@ func (w *htmlWriter) linked(text string) {
 	w.escaped(text[pos:])
 }
 
-// escaped writes text so that it shows as it is: markup is escaped, and runs of
-// spaces, which HTML would collapse, are kept.
+// escaped writes text with markup escaped and runs of spaces preserved, which HTML would
+// collapse.
 func (w *htmlWriter) escaped(text string) {
 	done := 0
 	for i := 0; i < len(text); i++ {
@@ -145,7 +145,7 @@ func (w *htmlWriter) escaped(text string) {
 	w.WriteString(text[done:])
 }
 
-// entity is what is written for c in HTML, "" where that is c itself.
+// entity returns the HTML for c, "" if it is c itself.
 func entity(c byte) string {
 	switch c {
 	case '&':
@@ -162,8 +162,8 @@ func entity(c byte) string {
 	return ""
 }
 
-// quoteDepth counts the quotation marks at the beginning of a line: ">> text",
-// "> > text".
+// quoteDepth counts the quote marks at the start of a line such as ">> text" or "> > text"
+// and returns the rest of the line.
 func quoteDepth(line string) (depth int, rest string) {
 	rest = line
 	for strings.HasPrefix(rest, ">") {

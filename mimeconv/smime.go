@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// The content types of CMS (RFC 5652, RFC 5083) that matter here, as in BER.
+// The content types of CMS (RFC 5652, RFC 5083), encoded in BER.
 const (
 	oidSigned        = "\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02"
 	oidEnveloped     = "\x2a\x86\x48\x86\xf7\x0d\x01\x07\x03"
@@ -13,8 +13,8 @@ const (
 	oidAuthEnveloped = "\x2a\x86\x48\x86\xf7\x0d\x01\x09\x10\x01\x17"
 )
 
-// isCMS reports whether a leaf is opaque S/MIME: a message wrapped in CMS (RFC
-// 8551, section 3.2). Some gateways leave only the file name to tell.
+// isCMS reports whether a leaf is opaque S/MIME: a message wrapped in CMS (RFC 8551, section
+// 3.2). Some gateways change the media type and keep only the file name.
 func isCMS(p *part) bool {
 	switch p.kind {
 	case "application/pkcs7-mime", "application/x-pkcs7-mime":
@@ -25,8 +25,8 @@ func isCMS(p *part) bool {
 	return false
 }
 
-// signedPart shows the message within an opaque signature. One that holds
-// certificates only (RFC 8551, section 3.8) has none.
+// signedPart converts the message within an opaque signature. A part with certificates only
+// (RFC 8551, section 3.8) contains no message.
 func (c *converter) signedPart(p *part) (content, error) {
 	signed, ok := signedContent(c.decode(p))
 	switch {
@@ -41,8 +41,8 @@ func (c *converter) signedPart(p *part) (content, error) {
 	return all, err
 }
 
-// signedContent is what a SignedData of CMS signs (RFC 5652, section 5.1). ok is
-// false where data is nothing of the kind.
+// signedContent returns the content of a CMS SignedData (RFC 5652, section 5.1). ok is false
+// if data is something else.
 func signedContent(data []byte) (content []byte, ok bool) {
 	info := (&ber{rest: data}).enter(berSequence)
 	if kind, _ := info.next(); string(kind.content) != oidSigned {
@@ -58,41 +58,40 @@ func signedContent(data []byte) (content []byte, ok bool) {
 	return octets.octets(maxBER), true
 }
 
-// contentType is the type of what is in CMS.
+// contentType returns the content type of CMS data.
 func contentType(data []byte) string {
 	info := (&ber{rest: data}).enter(berSequence)
 	kind, _ := info.next()
 	return string(kind.content)
 }
 
-// The tags of BER that matter here (X.690, section 8).
+// The tags of BER that are used (X.690, section 8).
 const (
 	berOctets   = 0x04
 	berSequence = 0x30
 	berContext0 = 0xa0 // [0] EXPLICIT
 
-	berConstructed = 0x20 // a flag: it is made of elements
+	berConstructed = 0x20 // flag: it consists of elements
 )
 
-// maxBER bounds the elements in one another. SignedData has seven around what it
-// signs, and each is read again with those around it.
+// maxBER bounds nested elements. SignedData nests its content seven deep, and nested elements
+// are read once for each level.
 const maxBER = 12
 
-// ber reads elements of BER one after the other, as programs write them: lengths
-// may be missing, and the end too.
+// ber reads a sequence of BER elements. Lengths may be indefinite and the end may be missing.
 type ber struct {
 	rest  []byte
-	depth int // of these elements
+	depth int // nesting depth of these elements
 }
 
-// berElement is an element. It aliases what it was read from.
+// berElement is an element. It aliases the data it was read from.
 type berElement struct {
 	tag     byte
 	content []byte
 }
 
-// enter reads the next element, which has that tag, and returns a reader of what is
-// in it; one of nothing where there is no such element.
+// enter reads the next element and returns a reader of its content. The reader is empty if
+// the element does not have that tag.
 func (r *ber) enter(tag byte) *ber {
 	e, ok := r.next()
 	if !ok || e.tag != tag {
@@ -116,18 +115,20 @@ func (r *ber) next() (e berElement, ok bool) {
 	case size < 0:
 		e.content, r.rest = r.untilEnd()
 	default:
-		e.content, r.rest = r.rest[:min(size, len(r.rest))], r.rest[min(size, len(r.rest)):]
+		size = min(size, len(r.rest))
+		e.content, r.rest = r.rest[:size], r.rest[size:]
 	}
 	return e, true
 }
 
-// berLength reads a length and returns how many octets it takes, 0 where it makes no
-// sense. The length -1 stands for one that is not said.
+// berLength parses a length and returns the number of octets it takes, 0 if it is invalid.
+// size is -1 for an indefinite length.
 func berLength(b []byte) (size, n int) {
 	first := b[0]
-	switch n = int(first & 0x7f); {
+	n = int(first & 0x7f)
+	switch {
 	case first < 0x80:
-		return int(first), 1
+		return n, 1
 	case n == 0:
 		return -1, 1
 	case n > 4 || n >= len(b):
@@ -139,8 +140,7 @@ func berLength(b []byte) (size, n int) {
 	return size, 1 + n
 }
 
-// untilEnd splits what follows at the two zeros that end an element without a
-// length.
+// untilEnd splits the rest at the two zeros that end an element of indefinite length.
 func (r *ber) untilEnd() (content, rest []byte) {
 	inner := ber{rest: r.rest, depth: r.depth + 1}
 	for {
@@ -154,7 +154,7 @@ func (r *ber) untilEnd() (content, rest []byte) {
 	}
 }
 
-// octets is the value of an OCTET STRING, which can be made of others.
+// octets returns the value of an OCTET STRING, which can consist of others.
 func (e berElement) octets(depth int) []byte {
 	switch {
 	case e.tag == berOctets:

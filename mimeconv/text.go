@@ -5,9 +5,8 @@ import (
 	"strings"
 )
 
-// cleanText gives text its final form: line ends are "\n", and control
-// characters, which no reader can show and some databases refuse, are gone.
-// dropped counts the latter.
+// cleanText changes line ends to "\n" and removes control characters, which cannot be shown
+// and which some databases reject. dropped is the number removed.
 func cleanText(s string) (_ string, dropped int) {
 	i := indexUnclean(s)
 	if i < 0 {
@@ -34,7 +33,7 @@ func cleanText(s string) (_ string, dropped int) {
 	return b.String(), dropped
 }
 
-// indexUnclean finds the first control character that cleanText takes out.
+// indexUnclean returns the index of the first control character for cleanText.
 func indexUnclean(s string) int {
 	for i := 0; i < len(s); i++ {
 		if isUnclean(rune(s[i])) {
@@ -44,8 +43,8 @@ func indexUnclean(s string) int {
 	return -1
 }
 
-// controlSequence is the length of the terminal's control sequence (ECMA-48,
-// section 5.4: colours, mostly) at the beginning of s, which begins with ESC [.
+// controlSequence returns the length of the terminal control sequence (ECMA-48, section 5.4:
+// mostly colors) at the start of s, which starts with ESC [.
 func controlSequence(s string) int {
 	for i := 2; i < len(s); i++ {
 		switch c := s[i]; {
@@ -61,13 +60,13 @@ func controlSequence(s string) int {
 // isUnclean reports whether r is a control character other than "\t" and "\n".
 func isUnclean(r rune) bool { return r < ' ' && r != '\t' && r != '\n' || r == 0x7f }
 
-// hasPrefixFold is strings.HasPrefix for a prefix in lower case, in any case.
+// hasPrefixFold is like strings.HasPrefix but ignores case. prefix is in lower case.
 func hasPrefixFold(s, prefix string) bool {
 	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
 }
 
-// lastIndexFold is strings.LastIndex for an ASCII sub in lower case, in any case.
-// sub begins with what is no letter.
+// lastIndexFold is like strings.LastIndex but ignores case. sub is ASCII in lower case and
+// does not start with a letter.
 func lastIndexFold(s, sub string) int {
 	for end := len(s); ; {
 		i := strings.LastIndexByte(s[:end], sub[0])
@@ -78,16 +77,16 @@ func lastIndexFold(s, sub string) int {
 	}
 }
 
-// quote quotes what came in a message for people.
+// quote quotes text from a message for warnings.
 func quote(s string) string { return strconv.Quote(shorten(s)) }
 
-// shorten puts what came in a message on one short line, for people.
+// shorten makes one short line of text from a message, for warnings.
 func shorten(s string) string {
 	s, _ = cutText(oneLine(strings.ToValidUTF8(s, "\ufffd")), 100)
 	return s
 }
 
-// size writes a number of octets for people.
+// size formats a number of octets.
 func size(n int) string {
 	switch {
 	case n == 1:
@@ -100,8 +99,7 @@ func size(n int) string {
 	return strconv.FormatFloat(float64(n)/1000_000, 'f', 1, 64) + " MB"
 }
 
-// trimBlankLines drops the white space at the end of a text, and blank lines
-// before its first.
+// trimBlankLines removes leading blank lines and trailing white space.
 func trimBlankLines(s string) string {
 	s = strings.TrimRight(s, " \t\n\u00a0")
 	for {

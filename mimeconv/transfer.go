@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// decodeTransfer takes the Content-Transfer-Encoding off a part, as tolerantly
-// as RFC 2045, section 6.8, asks ("must ignore") and a little more. The result
-// can alias raw. The warning's code is "" when there is nothing to say.
+// decodeTransfer decodes the Content-Transfer-Encoding of a part, with the tolerance that RFC
+// 2045, section 6.8, requires and more. The result can alias raw. The warning has no code if
+// raw is valid.
 func decodeTransfer(raw []byte, encoding string) ([]byte, Warning) {
 	switch encodingName(encoding) {
 	case "", "7bit", "8bit", "binary":
@@ -25,12 +25,13 @@ func decodeTransfer(raw []byte, encoding string) ([]byte, Warning) {
 	if files := uuEncoded(raw, encoding); len(files) == 1 {
 		return files[0].raw, Warning{}
 	}
-	return raw, Warning{Code: EncodingUnknown, Detail: "unknown Content-Transfer-Encoding " + quote(encoding) + ": used as is"}
+	detail := "unknown Content-Transfer-Encoding " + quote(encoding) + ": used as is"
+	return raw, Warning{Code: EncodingUnknown, Detail: detail}
 }
 
-// decodeLabelled64 decodes what its label says is base64, if it is.
+// decodeLabelled64 decodes a part labeled base64, unless it is not base64 at all.
 func decodeLabelled64(raw []byte) ([]byte, Warning) {
-	const first = 1 << 10 // octets mostly tell a wrong label
+	const first = 1 << 10 // octets usually reveal a wrong label
 	var data []byte
 	clean := false
 	if looksBase64(raw[:min(len(raw), first)]) || looksBase64(raw) {
@@ -45,8 +46,8 @@ func decodeLabelled64(raw []byte) ([]byte, Warning) {
 	return raw, Warning{Code: EncodingRepaired, Detail: "not base64 despite its label: used as is"}
 }
 
-// uuEncoded finds the files in a part whose Content-Transfer-Encoding says uuencode
-// (x-uuencode, uue), which no standard knows.
+// uuEncoded returns the files in a part whose Content-Transfer-Encoding is a variant of
+// uuencode (x-uuencode, uue), which is not standardized.
 func uuEncoded(raw []byte, encoding string) []*part {
 	if !strings.Contains(encodingName(encoding), "uu") {
 		return nil
@@ -56,14 +57,13 @@ func uuEncoded(raw []byte, encoding string) []*part {
 	return files
 }
 
-// minDigits is how long a line of digits must be to be base64 rather than a word.
+// minDigits is the shortest line of base64 digits that is not taken for a word.
 const minDigits = 40
 
-// cutFooter cuts the lines off the end of base64 that somebody added as text, such
-// as a mailing list's footer: they begin where the base64 ends, and none of them
-// is a line of it.
+// cutFooter splits off text that was appended to base64, such as the footer of a mailing
+// list. It starts where the base64 ends and contains no line of base64.
 func cutFooter(raw []byte) (data, footer []byte) {
-	end := -1 // of the base64, where the footer may begin
+	end := -1 // end of the base64, where a footer may start
 	for pos := 0; pos < len(raw); {
 		line, next := cutLine(raw, pos)
 		line = bytes.TrimSpace(line)
@@ -71,13 +71,14 @@ func cutFooter(raw []byte) (data, footer []byte) {
 		isDigits := !bytes.ContainsFunc(digits, func(r rune) bool { return r >= 0x80 || !isBase64(byte(r)) })
 		switch {
 		case end < 0 && !isDigits:
-			if end = pos; end == 0 {
-				return raw, nil // there is no base64 before it
+			if pos == 0 {
+				return raw, nil // no base64 before it
 			}
+			end = pos
 		case end < 0 && len(digits) < len(line):
 			end = next
 		case end >= 0 && isDigits && len(digits) >= minDigits:
-			return raw, nil // the base64 goes on: it is only damaged
+			return raw, nil // the base64 continues: it is damaged
 		}
 		pos = next
 	}
@@ -87,7 +88,7 @@ func cutFooter(raw []byte) (data, footer []byte) {
 	return raw[:end], raw[end:]
 }
 
-// encodingName is the bare name of an encoding: "Quoted_Printable (x)" is
+// encodingName normalizes the name of an encoding: "Quoted_Printable (x)" is
 // "quotedprintable".
 func encodingName(s string) string {
 	s, _, _ = strings.Cut(s, "(")
@@ -103,9 +104,9 @@ func encodingName(s string) string {
 	}, s)
 }
 
-// decodeQuotedPrintable decodes RFC 2045, section 6.7. In a body, white space at
-// the end of a line is no text (rule 3); in an encoded word it is. An equals
-// sign that encodes nothing stays, and the input is reported as not clean.
+// decodeQuotedPrintable decodes quoted-printable (RFC 2045, section 6.7). In a body, trailing
+// white space is removed (rule 3); in an encoded word it is kept. An equals sign that encodes
+// nothing is kept, and clean is false.
 func decodeQuotedPrintable(raw []byte, body bool) (data []byte, clean bool) {
 	data = make([]byte, 0, len(raw))
 	clean = true
@@ -151,7 +152,7 @@ func decodeQuotedPrintable(raw []byte, body bool) (data []byte, clean bool) {
 	return data, clean
 }
 
-// cutAfterLine cuts b behind its first line end.
+// cutAfterLine splits b after its first line end.
 func cutAfterLine(b []byte) (line, rest []byte) {
 	if i := bytes.IndexByte(b, '\n'); i >= 0 {
 		return b[:i+1], b[i+1:]
@@ -159,7 +160,7 @@ func cutAfterLine(b []byte) (line, rest []byte) {
 	return b, nil
 }
 
-// hexPair reads two hexadecimal digits at the beginning of b.
+// hexPair parses two hexadecimal digits at the start of b.
 func hexPair[T []byte | string](b T) (byte, bool) {
 	if len(b) < 2 {
 		return 0, false
@@ -181,18 +182,19 @@ func hexDigit(c byte) (byte, bool) {
 	return 0, false
 }
 
-// isBase64 reports whether c is a digit of base64 (RFC 2045, section 6.8).
+// isBase64 reports whether c is a base64 digit (RFC 2045, section 6.8).
 func isBase64(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '+' || c == '/'
 }
 
-// looksBase64 tells base64, damaged or not, from text with a wrong label, of which
-// spaces and punctuation are more than a tenth.
+// looksBase64 distinguishes base64, damaged or not, from text with a wrong label. More than a
+// tenth of text is spaces and punctuation.
 func looksBase64(raw []byte) bool {
 	left := len(raw) / 10
 	for _, c := range raw {
 		if !isBase64(c) && c != '=' && c != '\r' && c != '\n' {
-			if left--; left < 0 {
+			left--
+			if left < 0 {
 				return false
 			}
 		}
@@ -200,15 +202,15 @@ func looksBase64(raw []byte) bool {
 	return true
 }
 
-// decodeBase64 decodes what is base64 in raw, up to its padding, and reports
-// whether there was anything else. The result does not alias raw.
+// decodeBase64 decodes the base64 in raw up to its padding. clean is false if there is
+// anything else. The result does not alias raw.
 func decodeBase64(raw []byte) (data []byte, clean bool) {
 	data = make([]byte, base64.RawStdEncoding.DecodedLen(len(raw)))
 	if n, err := base64.StdEncoding.Decode(data, raw); err == nil {
 		return data[:n], true
 	}
 	n := 0
-	digits := make([]byte, 0, min(len(raw), 4<<10)&^3+4) // a multiple of 4, which stand for 3 octets
+	digits := make([]byte, 0, min(len(raw), 4<<10)&^3+4) // a multiple of 4, which encode 3 octets
 	clean = true
 	for i, c := range raw {
 		if c == '=' {
@@ -219,19 +221,20 @@ func decodeBase64(raw []byte) (data []byte, clean bool) {
 			clean = clean && (c == '\r' || c == '\n' || c == ' ' || c == '\t')
 			continue
 		}
-		if digits = append(digits, c); len(digits) == cap(digits) {
+		digits = append(digits, c)
+		if len(digits) == cap(digits) {
 			n += decodeDigits(data[n:], digits)
 			digits = digits[:0]
 		}
 	}
-	if len(digits)%4 == 1 { // one digit is no octet
+	if len(digits)%4 == 1 { // one digit is not an octet
 		digits, clean = digits[:len(digits)-1], false
 	}
 	n += decodeDigits(data[n:], digits)
 	return data[:n], clean
 }
 
-// decodeDigits decodes digits of base64 to dst, and returns how many octets they are.
+// decodeDigits decodes base64 digits into dst and returns the number of octets.
 func decodeDigits(dst, digits []byte) int {
 	n, _ := base64.RawStdEncoding.Decode(dst, digits)
 	return n

@@ -5,9 +5,8 @@ import (
 	"strings"
 )
 
-// cutUU takes the files out of a text that somebody put there with uuencode, as
-// programs did before MIME. What only looks like one stays text. The files have no
-// ids yet.
+// cutUU extracts uuencoded files from a text, as programs sent them before MIME. Text that
+// only resembles uuencode is kept. The files have no ids yet.
 func cutUU(text string) (rest string, files []*part) {
 	if !strings.HasPrefix(text, "begin ") && !strings.Contains(text, "\nbegin ") {
 		return text, nil
@@ -17,11 +16,16 @@ func cutUU(text string) (rest string, files []*part) {
 		line, after, _ := strings.Cut(text, "\n")
 		if name, ok := beginUU(line); ok {
 			if data, behind, ok := readUU(after); ok {
-				files = append(files, &part{kind: "application/octet-stream", disposition: "attachment", name: oneLine(name), raw: data})
+				files = append(files, &part{
+					kind:        "application/octet-stream",
+					disposition: "attachment",
+					name:        oneLine(name),
+					raw:         data,
+				})
 				text = behind
 				continue
 			} else if behind == "" {
-				break // no end any more: what follows is text, and need not be looked at again
+				break // no end line follows: the rest is text
 			}
 		}
 		b.WriteString(text[:len(text)-len(after)])
@@ -31,7 +35,7 @@ func cutUU(text string) (rest string, files []*part) {
 	return b.String(), files
 }
 
-// beginUU reads the line "begin 644 name".
+// beginUU parses the line "begin 644 name".
 func beginUU(line string) (name string, ok bool) {
 	rest, ok := strings.CutPrefix(line, "begin ")
 	mode, name, found := strings.Cut(rest, " ")
@@ -42,15 +46,16 @@ func beginUU(line string) (name string, ok bool) {
 	return name, name != ""
 }
 
-// readUU reads the lines up to "end". behind is the text that follows; "" where
-// there is no end in all of it.
+// readUU decodes the lines up to "end". behind is the text after it, "" if there is no end
+// line.
 func readUU(text string) (data []byte, behind string, ok bool) {
 	for len(text) > 0 {
 		line, after, _ := strings.Cut(text, "\n")
 		if line == "end" {
 			return data, after, len(data) > 0
 		}
-		if data, ok = appendUU(data, line); !ok {
+		data, ok = appendUU(data, line)
+		if !ok {
 			return nil, text, false
 		}
 		text = after
@@ -58,15 +63,15 @@ func readUU(text string) (data []byte, behind string, ok bool) {
 	return nil, "", false
 }
 
-// appendUU appends what one line stands for: its first character says how many
-// octets follow, four characters for three of them.
+// appendUU appends the octets of one line. Its first character is their number; every three
+// octets take four characters.
 func appendUU(data []byte, line string) ([]byte, bool) {
 	if line == "" {
 		return data, true
 	}
 	n := int(line[0]-' ') & 63
 	digits := line[1:]
-	need := (n*8 + 5) / 6 // spaces at the end of a line get lost
+	need := (n*8 + 5) / 6 // trailing spaces may be missing
 	if line[0] < ' ' || line[0] > '`' || len(digits) > (n+2)/3*4+2 {
 		return nil, false
 	}
@@ -80,7 +85,8 @@ func appendUU(data []byte, line string) ([]byte, bool) {
 			return nil, false
 		}
 		bits = bits<<6 | int(c-' ')&63
-		if have += 6; have >= 8 {
+		have += 6
+		if have >= 8 {
 			have -= 8
 			data = append(data, byte(bits>>have))
 		}
@@ -88,7 +94,7 @@ func appendUU(data []byte, line string) ([]byte, bool) {
 	return data, true
 }
 
-// uuFiles makes files of what was cut out of a text part.
+// uuFiles gives ids to the files that were in a text part.
 func uuFiles(p *part, parts []*part) []file {
 	var files []file
 	for i, f := range parts {

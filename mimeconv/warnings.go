@@ -4,46 +4,45 @@ import "fmt"
 
 // The codes of warnings.
 const (
-	FromReplaced    = "from-replaced"     // the API sends from the inbox's own address
+	FromReplaced    = "from-replaced"     // the API sends from the address of the inbox
 	ReplyToReplaced = "reply-to-replaced" // the API has no Reply-To
-	BccDropped      = "bcc-dropped"       // a Bcc field never leaves the gateway
-	HeaderRepaired  = "header-repaired"   // lines in the header that are no fields
-	TitleCut        = "title-cut"         // the Subject is over the bound
+	BccDropped      = "bcc-dropped"       // a Bcc field is never forwarded
+	HeaderRepaired  = "header-repaired"   // invalid lines in the header
+	TitleCut        = "title-cut"         // the Subject is too long
 
 	CharsetGuessed   = "charset-guessed"   // the declared charset is missing or wrong
-	CharsetUnknown   = "charset-unknown"   // nobody knows the declared charset
-	EncodingRepaired = "encoding-repaired" // damaged or mislabelled base64 or quoted-printable
-	EncodingUnknown  = "encoding-unknown"  // an unknown Content-Transfer-Encoding
+	CharsetUnknown   = "charset-unknown"   // the declared charset is unknown
+	EncodingRepaired = "encoding-repaired" // damaged or mislabeled base64 or quoted-printable
+	EncodingUnknown  = "encoding-unknown"  // unknown Content-Transfer-Encoding
 	ControlDropped   = "control-dropped"   // control characters in text
 
-	StructureRepaired  = "structure-repaired"  // a multipart that does not end, or ends wrongly
-	BodyAsText         = "body-as-text"        // cannot parse the MIME structure: the body is shown as is
-	BodyFromSubject    = "body-from-subject"   // there is no body: it is the Subject
-	TextEmpty          = "text-empty"          // HTML without any text
-	AlternativeDropped = "alternative-dropped" // a form of the body that cannot be shown
+	StructureRepaired  = "structure-repaired"  // damaged MIME structure
+	BodyAsText         = "body-as-text"        // unreadable MIME structure: the body is shown as is
+	BodyFromSubject    = "body-from-subject"   // no body: the Subject is sent
+	TextEmpty          = "text-empty"          // HTML without text
+	AlternativeDropped = "alternative-dropped" // an alternative of an unsupported type
 	SignatureDropped   = "signature-dropped"   // S/MIME or PGP
 	PartDropped        = "part-dropped"        // an empty part
-	UUDecoded          = "uuencode-decoded"    // files in a text, by uuencode
-	TNEFUnpacked       = "tnef-unpacked"       // winmail.dat: its body and files were taken out
-	CalendarSummarized = "calendar-summarized" // a calendar is shown as text, and its file left out
+	UUDecoded          = "uuencode-decoded"    // uuencoded files in a text
+	TNEFUnpacked       = "tnef-unpacked"       // body and files extracted from winmail.dat
+	CalendarSummarized = "calendar-summarized" // a calendar shown as text, its file dropped
 
 	AttachmentDropped = "attachment-dropped" // by policy
-	ImageDropped      = "image-dropped"      // by policy, over the bounds, or shown nowhere
-	ImageMissing      = "image-missing"      // a cid: that names no part
+	ImageDropped      = "image-dropped"      // by policy, too large, or not referenced
+	ImageMissing      = "image-missing"      // a cid: URL without a part
 )
 
-// maxWarnings bounds the warnings of a message: a thousand broken parts need not
-// be told one by one.
+// maxWarnings bounds the warnings of a message.
 const maxWarnings = 100
 
-// warn records a warning. The part is an enmime part id or a field's name.
+// warn records a warning. part is a part id or the name of a header field.
 func (c *converter) warn(code, part, format string, args ...any) {
 	if len(c.warnings) < maxWarnings {
 		c.note(Warning{Code: code, Detail: fmt.Sprintf(format, args...)}, part)
 	}
 }
 
-// note records w, if it says anything, once.
+// note records w unless it has no code or was recorded before.
 func (c *converter) note(w Warning, part string) {
 	w.Part = part
 	if w.Code == "" || len(c.warnings) >= maxWarnings {

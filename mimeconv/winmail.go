@@ -10,7 +10,7 @@ import (
 	"heyrelay/mimeconv/tnef"
 )
 
-// isTNEF reports whether a part says that it is TNEF.
+// isTNEF reports whether a part is labeled as TNEF.
 func isTNEF(p *part) bool {
 	switch p.kind {
 	case "application/ms-tnef", "application/vnd.ms-tnef":
@@ -19,20 +19,19 @@ func isTNEF(p *part) bool {
 	return strings.EqualFold(p.name, "winmail.dat")
 }
 
-// tnefPart takes the files out of a winmail.dat, and the body where the message
-// has no other.
+// tnefPart extracts the files of a winmail.dat, and its body if the message has no other.
 func (c *converter) tnefPart(p *part) (content, error) {
 	data := c.decode(p)
 	if !bytes.HasPrefix(data, []byte(tnef.Signature)) {
 		return content{files: []file{{part: p}}}, nil
 	}
-	if c.fence.forwards++; c.fence.forwards > maxForwards {
-		return content{}, refuse(ErrTooComplex, "messages are nested more than %d deep", maxForwards)
+	if err := c.fence.enter(); err != nil {
+		return content{}, err
 	}
-	defer func() { c.fence.forwards-- }()
+	defer c.fence.leave()
 	t := tnef.Read(data)
-	if c.fence.parts += len(t.Files); c.fence.parts > maxParts {
-		return content{}, refuse(ErrTooComplex, "the message has more than %d parts", maxParts)
+	if err := c.fence.addParts(len(t.Files)); err != nil {
+		return content{}, err
 	}
 	var all content
 	if !c.hasBody {
@@ -61,7 +60,7 @@ func (c *converter) tnefPart(p *part) (content, error) {
 	return all, nil
 }
 
-// tnefBody reads the forms of the body that are there, as an alternative does.
+// tnefBody reads the forms of the body like those of a multipart/alternative.
 func (c *converter) tnefBody(id string, t *tnef.Message) (content, error) {
 	form := func(kind string, s tnef.String) (content, error) {
 		return c.textPart(&part{id: id, kind: kind, params: map[string]string{"charset": s.Charset}, raw: s.Data})
@@ -85,7 +84,7 @@ func (c *converter) tnefBody(id string, t *tnef.Message) (content, error) {
 	return choose(html, text)
 }
 
-// tnefFile makes a part of a file.
+// tnefFile returns a file as a part.
 func tnefFile(id string, f tnef.File) *part {
 	p := &part{
 		id:          id,

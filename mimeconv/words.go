@@ -10,15 +10,14 @@ import (
 	"heyrelay/mimeconv/charset"
 )
 
-// maxTitle bounds a title, in runes. Many mail programs and ticket systems cut
-// a Subject at 255; RFC 5322 says nothing but 998 octets to a line.
+// maxTitle bounds a title, in runes. Many mail programs and ticket systems truncate a Subject
+// to 255; RFC 5322 only limits a line to 998 octets.
 const maxTitle = 255
 
-// noSubject is the title of a message that has none.
+// noSubject is the title of a message without a Subject.
 const noSubject = "(no subject)"
 
-// title makes a conversation's title of a decoded Subject, and reports whether
-// it had to be cut: between graphemes, so that no letter loses its accent.
+// title returns the title for a decoded Subject and whether it was truncated.
 func title(subject string) (_ string, cut bool) {
 	if subject == "" {
 		return noSubject, false
@@ -26,14 +25,16 @@ func title(subject string) (_ string, cut bool) {
 	return cutText(subject, maxTitle)
 }
 
-// cutText cuts s to at most limit runes, with an ellipsis as the last.
+// cutText truncates s to at most limit runes including an ellipsis. It cuts between grapheme
+// clusters, so that no letter loses its accent.
 func cutText(s string, limit int) (_ string, cut bool) {
 	if utf8.RuneCountInString(s) <= limit {
 		return s, false
 	}
 	end, runes := 0, 0
 	for g := graphemes.FromString(s); g.Next(); {
-		if runes += utf8.RuneCountInString(g.Value()); runes >= limit {
+		runes += utf8.RuneCountInString(g.Value())
+		if runes >= limit {
 			break
 		}
 		end += len(g.Value())
@@ -41,8 +42,7 @@ func cutText(s string, limit int) (_ string, cut bool) {
 	return strings.TrimRight(s[:end], " ") + "…", true
 }
 
-// oneLine makes white space of any kind a single space and drops what cannot be
-// seen in a header: control characters.
+// oneLine replaces white space by single spaces and removes control characters.
 func oneLine(s string) string {
 	if isOneLine(s) {
 		return s
@@ -65,7 +65,7 @@ func oneLine(s string) string {
 	return b.String()
 }
 
-// isOneLine reports whether s is one line of ASCII with single spaces in it.
+// isOneLine reports whether s is one line of ASCII with single spaces only.
 func isOneLine(s string) bool {
 	last := byte(' ')
 	for i := 0; i < len(s); i++ {
@@ -77,10 +77,10 @@ func isOneLine(s string) bool {
 	return s == "" || last != ' '
 }
 
-// decodeWords decodes the encoded words of RFC 2047 in s, wherever they stand:
-// programs put them into quoted strings and message ids too. Text outside them
-// is converted from the charset hint where it is not valid UTF-8. What is nothing
-// but encoded words once more was encoded twice.
+// decodeWords decodes the encoded words (RFC 2047) in s wherever they are: some programs use
+// them in quoted strings and message ids. Text outside them that is not valid UTF-8 is
+// decoded as charset hint. A result that consists of encoded words was encoded twice and is
+// decoded again.
 func decodeWords(s, hint string) string {
 	if !strings.Contains(s, "=?") {
 		return decodeRaw(s, hint)
@@ -92,7 +92,7 @@ func decodeWords(s, hint string) string {
 	return text
 }
 
-// isAllWords reports whether s has encoded words and nothing else.
+// isAllWords reports whether s consists of encoded words.
 func isAllWords(s string) bool {
 	for rest := range strings.FieldsSeq(s) {
 		if !strings.HasPrefix(rest, "=?") {
@@ -107,7 +107,7 @@ func isAllWords(s string) bool {
 
 func decodeWordsOnce(s, hint string) string {
 	var b strings.Builder
-	var data []byte // of the words just before pos that share a charset
+	var data []byte // of adjacent words before pos that share a charset
 	var label string
 	flush := func() {
 		text, _, _ := charset.Decode(data, label, false)
@@ -128,8 +128,8 @@ func decodeWordsOnce(s, hint string) string {
 			pos = start + 2
 			continue
 		}
-		// RFC 2047, section 6.2: white space between words is no text. A
-		// character split between two words of one charset is put together.
+		// RFC 2047, section 6.2: white space between words is ignored. A character
+		// may be split between two words of one charset.
 		joined := len(data) > 0 && strings.Trim(between, " \t\r\n") == ""
 		if !joined || !strings.EqualFold(label, w.charset) {
 			flush()
@@ -146,8 +146,8 @@ func decodeWordsOnce(s, hint string) string {
 	return b.String()
 }
 
-// decodeRaw reads header text that is in no word. Where it is not ASCII it is
-// mostly UTF-8 (RFC 6532), else what its program uses for bodies.
+// decodeRaw decodes header text outside encoded words. If it is not ASCII, it is usually
+// UTF-8 (RFC 6532), else the charset of the body.
 func decodeRaw(s, hint string) string {
 	if charset.IsASCII(s) {
 		return s
@@ -156,17 +156,17 @@ func decodeRaw(s, hint string) string {
 	return text
 }
 
-// word is one encoded word.
+// word is an encoded word.
 type word struct {
 	charset string
-	data    []byte // decoded, still in charset
-	length  int    // of the word as written
+	data    []byte // transfer-decoded, still in charset
+	length  int    // of the encoded word
 }
 
-// maxCharsetName bounds the name of a charset, in octets: IANA's longest has 45.
+// maxCharsetName bounds the name of a charset, in octets. The longest IANA name has 45.
 const maxCharsetName = 64
 
-// cutWord reads the encoded word at the beginning of s, which begins with "=?".
+// cutWord parses the encoded word at the start of s, which starts with "=?".
 func cutWord(s string) (word, bool) {
 	label, _, ok := strings.Cut(s[2:min(len(s), maxCharsetName)], "?")
 	if !ok || label == "" || strings.ContainsAny(label, " \t\"<>") {
