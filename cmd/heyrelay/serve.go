@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os/signal"
 	"strings"
+	"syscall"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 
@@ -21,6 +23,7 @@ type serveCmd struct{ configured }
 
 // Run serves until the process is told to stop.
 func (c serveCmd) Run(p *program) error {
+	signal.Ignore(syscall.SIGPIPE) // the log's reader may die
 	cfg, err := c.load(p)
 	if err != nil {
 		return err

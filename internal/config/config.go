@@ -75,6 +75,11 @@ type Config struct {
 	// The log on standard error.
 	Log Log `yaml:"log"`
 
+	// How long a shutdown may take. Open transactions and calls of the API may end for
+	// three quarters of it; clients that are not finished by then get 421. Docker kills
+	// a container 10s after it was told to stop.
+	ShutdownTimeout strictyaml.Duration `yaml:"shutdown_timeout" default:"8s" range:"1s..10m"`
+
 	fileUsers []User
 	warnings  []string
 	key       func(path string) string

@@ -25,8 +25,9 @@ const (
 	Released  Kind = "released"  // the hold has ended
 	Anomaly   Kind = "anomaly"   // something unexpected that is counted, such as another convo_id in the API's answer
 	Listening Kind = "listening" // a listener serves on Address
-	Stopping  Kind = "stopping"  // the process drains
 	Detail    Kind = "detail"    // explains other events, such as a rewritten command line; level debug
+	Stopping  Kind = "stopping"  // the process begins to shut down
+	Stopped   Kind = "stopped"   // the process has shut down
 	Error     Kind = "error"     // an error of heyrelay itself or its host
 	Reported  Kind = "reported"  // a report was sent to the sender
 	Backlog   Kind = "backlog"   // more requests are pending than events.backlog allows

@@ -29,6 +29,7 @@ var lines = map[Kind]struct {
 	Listening: {slog.LevelInfo, "listening"},
 	Stopping:  {slog.LevelInfo, "stopping"},
 	Detail:    {slog.LevelDebug, "detail"},
+	Stopped:   {slog.LevelInfo, "stopped"},
 	Error:     {slog.LevelError, "error"},
 	Reported:  {slog.LevelInfo, "report sent"},
 	Backlog:   {slog.LevelWarn, "backlog too large"},

@@ -2,6 +2,7 @@ package intake
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -53,6 +54,7 @@ func TestRefuse(t *testing.T) {
 		{fmt.Errorf("accept: %w", spool.ErrFull), "452 4.3.1 Insufficient system storage (Q)"},
 		{fmt.Errorf("accept: %w", spool.ErrReadOnly), "452 4.3.1 Insufficient system storage (Q)"},
 		{spool.ErrClosed, "421 4.3.2 Shutting down, try again later (Q)"},
+		{fmt.Errorf("accept: %w", context.Canceled), "421 4.3.2 Shutting down, try again later (Q)"},
 		{errors.New("secret inner text"), "451 4.3.0 Internal error, try again later (Q)"},
 	} {
 		r := refusal("Q", c.err)

@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"context"
 	"errors"
 
 	"heyrelay/internal/spool"
@@ -25,7 +26,8 @@ const (
 	convoRefused = controlPrefix + "Convo-Id names a conversation with other participants or of another inbox"
 	keyRefused   = controlPrefix + "Idempotency-Key was already used for a message with other recipients, title or body; " +
 		"use a new key for each message"
-	noStorage = "Insufficient system storage"
+	noStorage    = "Insufficient system storage"
+	shuttingDown = "Shutting down, try again later"
 )
 
 // refusals maps errors to SMTP replies (RFC 5321, section 4.2; RFC 3463); the first
@@ -50,7 +52,8 @@ var refusals = []struct {
 	{conversion(), 554, "5.6.0", ""},
 	{wraps(spool.ErrFull), 452, "4.3.1", noStorage},
 	{wraps(spool.ErrReadOnly), 452, "4.3.1", noStorage},
-	{wraps(spool.ErrClosed), 421, "4.3.2", "Shutting down, try again later"},
+	{wraps(spool.ErrClosed), 421, "4.3.2", shuttingDown},
+	{wraps(context.Canceled), 421, "4.3.2", shuttingDown}, // smtpd cancels only on shutdown
 }
 
 func wraps(target error) func(error) bool {

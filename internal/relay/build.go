@@ -28,7 +28,7 @@ func (r *Relay) build(p Parts) error {
 		Now:        p.Now,
 		NewLocalID: newLocalID,
 		Kick:       r.scheduler.Kick,
-		CanSend:    r.scheduler.Flows,
+		CanSend:    r.canSend,
 		Publish:    r.publish,
 		Targets:    heymarket.Targets,
 	})
@@ -63,7 +63,7 @@ func (r *Relay) deliveryOptions(p Parts, teams map[string]delivery.Team, newLoca
 		LocalIDMemory: d.LocalIDMemory.Std(),
 		HoldMax:       d.HoldMax.Std(),
 		NewLocalID:    newLocalID,
-		Grace:         grace,
+		Grace:         drainTime(r.cfg),
 		Event:         notify.Encoder(r.cfg.Events.Kinds),
 		Reports:       r.cfg.Bounces.Smarthost != "",
 		DelayAfter:    r.cfg.Bounces.Delay.Std(),

@@ -13,7 +13,7 @@ import (
 // newNotifier makes the notifier of senders and of the webhook, as far as each is
 // configured. own returns the addresses at which reports would come back as mail.
 func newNotifier(cfg *config.Config, p Parts, own func() []net.Addr) *notify.Notifier {
-	o := notify.Options{Store: p.Store, Sink: p.Sink, Now: p.Now, Jitter: p.Jitter, Grace: grace}
+	o := notify.Options{Store: p.Store, Sink: p.Sink, Now: p.Now, Jitter: p.Jitter, Grace: drainTime(cfg)}
 	if address, implicit, ok := cfg.Bounces.Server(); ok {
 		o.Mailer = &notify.Mailer{
 			Reporter: notify.Reporter{Hostname: cfg.Hostname, From: cfg.Bounces.From},

@@ -6,12 +6,11 @@ package relay
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"heyrelay/internal/config"
@@ -68,10 +67,9 @@ type Relay struct {
 	notifier  *notify.Notifier
 	server    *smtpd.Server
 	listeners []smtpd.Listener
+	stopping  atomic.Bool
+	cut       cutCounter
 }
-
-// grace is how long sessions and API calls may take to end on shutdown.
-const grace = 10 * time.Second
 
 // New builds a Relay and opens its listeners, so that a port in use is an error
 // here. Nothing is served before Run.
@@ -79,7 +77,7 @@ func New(cfg *config.Config, p Parts) (*Relay, error) {
 	p.setDefaults()
 	r := &Relay{cfg: cfg, store: p.Store, now: p.Now}
 	r.notifier = newNotifier(cfg, p, r.Addrs)
-	r.sink = events.Sinks{p.Sink, r.notifier}
+	r.sink = events.Sinks{p.Sink, r.notifier, &r.cut}
 	if err := r.build(p); err != nil {
 		return nil, err
 	}
@@ -87,46 +85,6 @@ func New(cfg *config.Config, p Parts) (*Relay, error) {
 		return nil, errors.Join(err, r.Close())
 	}
 	return r, nil
-}
-
-// Run serves until ctx ends or a listener fails. Then it begins no transaction,
-// lets running transactions and API calls end, and returns once all results are
-// stored.
-func (r *Relay) Run(ctx context.Context) error {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	delivering, stopDelivery := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopDelivery()
-
-	var serving, scheduling sync.WaitGroup
-	scheduling.Go(func() { r.scheduler.Run(delivering) })
-	serving.Go(func() { r.notifier.Run(ctx) })
-	serving.Go(func() { r.prune(ctx) })
-	serving.Go(func() { r.monitorBacklog(ctx) })
-	failures := make(chan error, len(r.listeners))
-	for _, l := range r.listeners {
-		serving.Go(func() {
-			if err := r.server.Serve(l); err != nil {
-				failures <- fmt.Errorf("%s on %s: %w", l.Name, l.Addr(), err)
-				stop()
-			}
-		})
-		r.sink.Record(events.Event{Kind: events.Listening, Time: r.now(), Address: l.Addr().String()})
-	}
-	<-ctx.Done()
-
-	r.sink.Record(events.Event{Kind: events.Stopping, Time: r.now(), Reason: "waiting for running transactions"})
-	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
-	defer cancel()
-	err := r.server.Shutdown(limited)
-	serving.Wait()
-	stopDelivery()
-	scheduling.Wait()
-	close(failures)
-	for f := range failures {
-		err = errors.Join(f, err)
-	}
-	return err
 }
 
 // Close closes the listeners of a Relay that is not run; Run closes them itself.

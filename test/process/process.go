@@ -143,8 +143,13 @@ func (p *Process) Stop() int {
 }
 
 func (p *Process) signal(s os.Signal) {
-	_ = p.cmd.Process.Signal(s) // it may have ended by itself
+	p.Signal(s)
 	<-p.done
+}
+
+// Signal sends it a signal and does not wait.
+func (p *Process) Signal(s os.Signal) {
+	_ = p.cmd.Process.Signal(s) // it may have ended by itself
 }
 
 // Ended waits for the process to end by itself and returns the exit code.

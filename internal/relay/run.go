@@ -1,0 +1,88 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"heyrelay/internal/config"
+	"heyrelay/internal/events"
+)
+
+// Run serves until ctx ends or a listener fails. Then it shuts down within
+// shutdown_timeout: it begins no transaction and no API call, lets the running ones
+// end, cuts those that do not, and returns once all results are stored. That
+// transactions were cut is no error.
+func (r *Relay) Run(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var running sync.WaitGroup
+	running.Go(func() { r.scheduler.Run(ctx) })
+	running.Go(func() { r.notifier.Run(ctx) })
+	running.Go(func() { r.prune(ctx) })
+	running.Go(func() { r.monitorBacklog(ctx) })
+	failures := make(chan error, len(r.listeners))
+	for _, l := range r.listeners {
+		running.Go(func() {
+			if err := r.server.Serve(l); err != nil {
+				failures <- fmt.Errorf("%s on %s: %w", l.Name, l.Addr(), err)
+				stop()
+			}
+		})
+		r.sink.Record(events.Event{Kind: events.Listening, Time: r.now(), Address: l.Addr().String()})
+	}
+	<-ctx.Done()
+	cut := r.shutDown(ctx)
+	running.Wait()
+	r.sink.Record(events.Event{Kind: events.Stopped, Time: r.now(), Reason: cut})
+	close(failures)
+	var all error
+	for err := range failures {
+		all = errors.Join(all, err)
+	}
+	return all
+}
+
+// shutDown ends the SMTP sessions, and describes what it had to cut.
+func (r *Relay) shutDown(ctx context.Context) (cut string) {
+	before := r.cut.n.Load()
+	r.stopping.Store(true)
+	r.sink.Record(events.Event{Kind: events.Stopping, Time: r.now(), Reason: "waiting for open transactions"})
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime(r.cfg))
+	defer cancel()
+	_ = r.server.Shutdown(limited) // its error only reports that the time was over
+	switch n := r.cut.n.Load() - before; n {
+	case 0:
+		return "all transactions were completed"
+	case 1:
+		return "1 open transaction was cut, its client got 421"
+	default:
+		return fmt.Sprintf("%d open transactions were cut, their clients got 421", n)
+	}
+}
+
+// drainTime is how long transactions and API calls may take to end on shutdown. The
+// rest of shutdown_timeout is for storing results and closing the spool.
+func drainTime(cfg *config.Config) time.Duration { return cfg.ShutdownTimeout.Std() * 3 / 4 }
+
+// canSend reports whether requests of a route can be sent now.
+func (r *Relay) canSend(team, route string) bool {
+	return !r.stopping.Load() && r.scheduler.Flows(team, route)
+}
+
+// cutCounter is a sink that counts transactions that ended with 421.
+type cutCounter struct{ n atomic.Int64 }
+
+// Record implements events.Sink.
+func (c *cutCounter) Record(e events.Event) {
+	if e.Status == smtpUnavailable && e.QueueID != "" {
+		c.n.Add(1)
+	}
+}
+
+// smtpUnavailable is the reply code before the server closes the connection (RFC
+// 5321, section 3.8).
+const smtpUnavailable = 421
