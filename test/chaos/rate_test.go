@@ -18,7 +18,7 @@ import (
 	"heyrelay/smtpd"
 )
 
-var backlog = flag.Int("backlog", 3000, "how many bulk messages wait")
+var backlog = flag.Int("backlog", 1500, "how many bulk messages wait")
 
 const rateConfig = `
 hostname: relay.example.com
