@@ -1,0 +1,144 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"heyrelay/internal/config"
+	"heyrelay/internal/heymarket"
+	"heyrelay/internal/relay"
+)
+
+// online checks a configuration with the API, by calls without side effects.
+type online struct {
+	p       *program
+	cfg     *config.Config
+	failed  []error // what serve could not work with
+	unknown bool    // whether a failure may be temporary
+}
+
+// checkOnline reports what works on standard output. Its error lists what does not.
+func checkOnline(p *program, cfg *config.Config) error {
+	o := online{p: p, cfg: cfg}
+	for _, name := range slices.Sorted(maps.Keys(cfg.Teams)) {
+		if inboxes, ok := o.team(name); ok {
+			o.routes(name, inboxes)
+		}
+	}
+	code := exitConfig
+	if o.unknown {
+		code = exitFailed
+	}
+	if err := errors.Join(o.failed...); err != nil {
+		return coded{code, err}
+	}
+	return nil
+}
+
+// team tries each credential of a team. It reports whether one works, and the
+// inboxes that the API lists.
+func (o *online) team(name string) (inboxes []heymarket.Inbox, ok bool) {
+	var failures []error
+	for _, c := range credentials(o.cfg.Teams[name]) {
+		list, err := o.inboxes(name, c.team)
+		if err != nil {
+			failures = append(failures, fmt.Errorf("team %s: %s does not work: %w", name, c.name, err))
+			o.unknown = o.unknown || !isRefusal(err)
+			continue
+		}
+		fmt.Fprintf(o.p.stdout, "team %s: %s works, %d inbox(es)\n", name, c.name, len(list))
+		inboxes = list
+		ok = true
+	}
+	if !ok {
+		o.failed = append(o.failed, failures...)
+		return nil, false
+	}
+	for _, err := range failures {
+		fmt.Fprintf(o.p.stdout, "warning: %v; the other one is used\n", err)
+	}
+	return inboxes, true
+}
+
+// credential is a team with only one of its credentials.
+type credential struct {
+	name string
+	team config.Team
+}
+
+func credentials(t config.Team) []credential {
+	if !t.APIKey.IsZero() {
+		return []credential{{"the API key", t}}
+	}
+	var all []credential
+	for _, s := range t.Secrets {
+		one := t
+		one.Secrets = []config.APISecret{s}
+		all = append(all, credential{"secret " + s.ID, one})
+	}
+	return all
+}
+
+// inboxes lists the inboxes of a team.
+func (o *online) inboxes(name string, team config.Team) ([]heymarket.Inbox, error) {
+	cfg := *o.cfg
+	cfg.Teams = map[string]config.Team{name: team}
+	client, err := relay.Client(&cfg, name, relay.Parts{UserAgent: "heyrelay/" + version()})
+	if err != nil {
+		return nil, err
+	}
+	return client.Inboxes(o.p.ctx)
+}
+
+// isRefusal reports whether the API refused credentials. Other failures may be
+// temporary.
+func isRefusal(err error) bool {
+	var failure *heymarket.Error
+	return errors.As(err, &failure) && (failure.Class == heymarket.Denied || failure.Class == heymarket.Forbidden)
+}
+
+// routes checks the inboxes and creators of a team's routes. Heymarket's documents
+// disagree on whose number a creator is, so that one that is not listed is a warning.
+func (o *online) routes(team string, inboxes []heymarket.Inbox) {
+	for _, r := range o.cfg.Routes {
+		if r.Team != team {
+			continue
+		}
+		i := slices.IndexFunc(inboxes, func(b heymarket.Inbox) bool { return b.ID == r.Inbox })
+		if i < 0 {
+			o.failed = append(o.failed, fmt.Errorf("route %s: team %s has no inbox %d; it has %s", r.Name, team, r.Inbox, listed(inboxes)))
+			continue
+		}
+		inbox := inboxes[i]
+		m := slices.IndexFunc(inbox.Members, func(m heymarket.Member) bool { return m.ID == r.CreatorID })
+		if m < 0 {
+			fmt.Fprintf(o.p.stdout, "warning: route %s: creator_id %d is not listed as a member of inbox %d; the API may refuse it\n",
+				r.Name, r.CreatorID, r.Inbox)
+			continue
+		}
+		fmt.Fprintf(o.p.stdout, "route %s: inbox %s and creator %s exist\n", r.Name,
+			titled(inbox.ID, inbox.Name), titled(r.CreatorID, inbox.Members[m].Name))
+	}
+}
+
+// listed names inboxes, not all of a large account.
+func listed(inboxes []heymarket.Inbox) string {
+	const most = 5
+	var names []string
+	for _, b := range inboxes[:min(len(inboxes), most)] {
+		names = append(names, titled(b.ID, b.Name))
+	}
+	if len(inboxes) > most {
+		names = append(names, "others (heyrelay inboxes lists them)")
+	}
+	return cmp.Or(strings.Join(names, ", "), "none")
+}
+
+// titled writes a number and, if there is one, its name.
+func titled(id int64, name string) string {
+	return strings.TrimSpace(fmt.Sprintf("%d %s", id, name))
+}
