@@ -1,6 +1,7 @@
 package smtpd
 
 import (
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/netip"
@@ -37,6 +38,7 @@ type conn struct {
 	next        replyInfo // set by the session before go-smtp writes the reply
 	unconfirmed []func()  // called when the client sends more
 	closed      bool      // nothing more is read or written
+	discarded   bool      // the client closed a unix socket without reading all replies
 
 	commandDeadline time.Time // for the next command
 	dataDeadline    time.Time // for the message; zero if none is arriving
@@ -133,10 +135,51 @@ func (c *conn) Close() error {
 	c.closed = true
 	err := net.ErrClosed
 	c.closing.Do(func() {
+		if len(c.unconfirmed) > 0 && c.awaitAcknowledgement() {
+			c.confirm()
+		}
 		c.server.remove(c)
 		err = c.socket.Close()
 	})
 	return err
+}
+
+// acknowledged reports whether all replies have reached the client, if the system knows.
+func (c *conn) acknowledged() (known, all bool) {
+	n, discarded, known := unacknowledged(c.rawSocket())
+	if discarded {
+		c.discarded = true
+	}
+	return known, n == 0 && !c.discarded
+}
+
+// awaitAcknowledgement reports whether the replies have reached the client, as far as the system
+// knows. A client that reads its 250 and closes without QUIT has received it; one that has only
+// half-closed gets some time.
+func (c *conn) awaitAcknowledgement() bool {
+	timeout := time.NewTimer(lastReplyTimeout)
+	defer timeout.Stop()
+	again := time.NewTicker(lastReplyTimeout / 100)
+	defer again.Stop()
+	for {
+		known, all := c.acknowledged()
+		if !known || all || c.discarded {
+			return !c.discarded
+		}
+		select {
+		case <-again.C:
+		case <-timeout.C:
+			return false
+		}
+	}
+}
+
+// rawSocket returns the socket below TLS.
+func (c *conn) rawSocket() net.Conn {
+	if secure, ok := c.socket.(*tls.Conn); ok {
+		return secure.NetConn()
+	}
+	return c.socket
 }
 
 // lastReplyTimeout is how long a client may take to read its last reply.

@@ -44,9 +44,11 @@ type Reply struct {
 	Enhanced string // RFC 3463 status code, such as "2.0.0"
 	Text     string // one line, without codes
 
-	// Confirmed, if not nil, is called at most once: when the client sends anything
-	// after this reply, which shows that it received it. It is not called if the
-	// connection ends first: the client may then send the message again.
+	// Confirmed, if not nil, is called at most once: when the reply has reached the client.
+	// That is when the client sends anything after it, or when the connection ends and no
+	// octet of the reply is unacknowledged. It is not called if the reply could not be
+	// written or was not acknowledged: the client may then send the message again. Where
+	// the system does not report acknowledgements (only Linux does), a written reply counts.
 	Confirmed func()
 
 	// Written, if not nil, is called at most once: when this reply has been written

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -181,6 +182,7 @@ func (c *conn) readFailed(err error) error {
 	switch {
 	case !errors.Is(err, os.ErrDeadlineExceeded):
 		c.closed = true
+		c.discarded = errors.Is(err, syscall.ECONNRESET) && !c.client.IsValid()
 		if !c.dataDeadline.IsZero() {
 			c.log(Event{Reason: "client disconnected during message transfer", Err: err})
 		}
@@ -194,6 +196,11 @@ func (c *conn) readFailed(err error) error {
 
 // end writes the last reply to the client. It returns net.ErrClosed.
 func (c *conn) end(reply string) error {
+	if len(c.unconfirmed) > 0 { // afterwards this reply counts too
+		if known, all := c.acknowledged(); known && all {
+			c.confirm()
+		}
+	}
 	_, _ = fmt.Fprintf(c, "%s\r\n", reply)
 	c.closed = true
 	return net.ErrClosed

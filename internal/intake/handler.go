@@ -79,7 +79,7 @@ func (h *Handler) Handle(ctx context.Context, env *smtpd.Envelope, raw []byte) s
 		h.replyWithOutcome(ctx, plan, receipt.QueueID, &reply)
 	}
 	if plan.Message.WeakFingerprint {
-		reply.Confirmed = func() { h.confirmReply(ctx, receipt.QueueID) }
+		reply.Confirmed = func() { h.confirmReply(context.WithoutCancel(ctx), receipt.QueueID) }
 	}
 	return reply
 }
@@ -169,7 +169,7 @@ func (h *Handler) RecordSession(e smtpd.Event) {
 	})
 }
 
-// confirmReply is called when the client has certainly received its 250.
+// confirmReply is called when the 250 has reached the client.
 func (h *Handler) confirmReply(ctx context.Context, queueID string) {
 	if err := h.o.Store.ConfirmReply(ctx, queueID); err != nil {
 		h.recordError(queueID, "the client's receipt of the 250 was not stored: an identical message within 10 minutes counts as a duplicate", err)
