@@ -66,7 +66,7 @@ func ExampleError() {
 		}
 	}
 	// Output:
-	// invalid, unknown false: the API returned 400: bad_data: because it was asked for
+	// invalid, unknown false: the API returned 400: bad_data: fault requested
 	// again, unknown true: no response from the API: EOF
 	// again, unknown false: no response from the API: dial tcp: connection refused
 }

@@ -99,28 +99,32 @@ func TestSandboxFaults(t *testing.T) {
 		unknown bool
 	}
 	want := map[sandbox.Fault]verdict{ // the others are no errors
-		sandbox.TempError:    {heymarket.Again, true},
-		sandbox.PermError:    {heymarket.Invalid, false},
-		sandbox.Unauthorized: {heymarket.Denied, false},
-		sandbox.Denied:       {heymarket.Forbidden, false},
-		sandbox.Timeout:      {heymarket.Again, true},
-		sandbox.Conflict:     {heymarket.Conflict, false},
-		sandbox.Throttle:     {heymarket.Again, false},
-		sandbox.Unavailable:  {heymarket.Again, true},
-		sandbox.TooLarge:     {heymarket.Invalid, false},
-		sandbox.Unprocessed:  {heymarket.Invalid, false},
-		sandbox.TooEarly:     {heymarket.Again, false},
-		sandbox.Teapot:       {heymarket.Again, false},
-		sandbox.Redirect:     {heymarket.Redirect, false},
-		sandbox.HTML200:      {heymarket.Again, true},
-		sandbox.HTML403:      {heymarket.Again, false},
-		sandbox.Refused:      {heymarket.Again, false},
-		sandbox.DropBefore:   {heymarket.Again, true},
-		sandbox.DropAfter:    {heymarket.Again, true},
-		sandbox.HalfAnswer:   {heymarket.Again, true},
-		sandbox.LateError:    {heymarket.Again, true},
-		sandbox.Slow:         {heymarket.Again, true}, // the client waits 30 s
-		sandbox.NoID:         {heymarket.Again, true},
+		sandbox.TempError:     {heymarket.Again, true},
+		sandbox.PermError:     {heymarket.Invalid, false},
+		sandbox.Unauthorized:  {heymarket.Denied, false},
+		sandbox.Denied:        {heymarket.Forbidden, false},
+		sandbox.Timeout:       {heymarket.Again, true},
+		sandbox.Conflict:      {heymarket.Conflict, false},
+		sandbox.Throttle:      {heymarket.Again, false},
+		sandbox.ThrottleFor:   {heymarket.Again, false},
+		sandbox.ThrottleUntil: {heymarket.Again, false},
+		sandbox.Unavailable:   {heymarket.Again, true},
+		sandbox.Switching:     {heymarket.Again, true},
+		sandbox.Huge:          {heymarket.Again, true},
+		sandbox.TooLarge:      {heymarket.Invalid, false},
+		sandbox.Unprocessed:   {heymarket.Invalid, false},
+		sandbox.TooEarly:      {heymarket.Again, false},
+		sandbox.Teapot:        {heymarket.Again, false},
+		sandbox.Redirect:      {heymarket.Redirect, false},
+		sandbox.HTML200:       {heymarket.Again, true},
+		sandbox.HTML403:       {heymarket.Again, false},
+		sandbox.Refused:       {heymarket.Again, false},
+		sandbox.DropBefore:    {heymarket.Again, true},
+		sandbox.DropAfter:     {heymarket.Again, true},
+		sandbox.HalfAnswer:    {heymarket.Again, true},
+		sandbox.LateError:     {heymarket.Again, true},
+		sandbox.Slow:          {heymarket.Again, true}, // the client waits 30 s
+		sandbox.NoID:          {heymarket.Again, true},
 	}
 	for _, f := range sandbox.Faults() {
 		synctest.Test(t, func(t *testing.T) {
@@ -143,8 +147,10 @@ func TestSandboxFaults(t *testing.T) {
 				t.Errorf("%s: accepted, and the client knows nothing of it", f)
 			}
 			after := map[sandbox.Fault]time.Duration{
-				sandbox.Throttle:    9 * time.Second,
-				sandbox.Unavailable: time.Second,
+				sandbox.Throttle:      9 * time.Second,
+				sandbox.ThrottleFor:   time.Minute,
+				sandbox.ThrottleUntil: time.Minute,
+				sandbox.Unavailable:   time.Second,
 			}
 			if e.RetryAfter != after[f] {
 				t.Errorf("%s: retry after %v", f, e.RetryAfter)
@@ -257,10 +263,10 @@ func TestSandboxRefuses(t *testing.T) {
 	wrongCreator.CreatorID = 1
 	bothWays.ConvoID = 9001
 	for want, email := range map[string]heymarket.Email{
-		"403: Denied: field creator_id: not a member of the inbox":                                   wrongCreator,
-		"400: bad_data: field convo_id: targets and conv_title do not apply with it":                 bothWays,
-		`400: bad_data: field targets: "ann@example.com" begins with neither to: nor cc: as it must`: noPrefix,
-		"400: bad_data: field targets: is missing, and so is convo_id":                               opener("l-4"),
+		"403: Denied: field creator_id: not a member of the inbox":                        wrongCreator,
+		"400: bad_data: field convo_id: targets and conv_title do not apply with it":      bothWays,
+		`400: bad_data: field targets: "ann@example.com" begins with neither to: nor cc:`: noPrefix,
+		"400: bad_data: field targets: is missing, and so is convo_id":                    opener("l-4"),
 	} {
 		if _, err := c.Send(t.Context(), email); err == nil || err.Error() != "the API returned "+want {
 			t.Errorf("%v, not %s", err, want)

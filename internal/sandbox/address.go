@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// checkAddress takes a dot-atom, an at sign and a host name (RFC 5322, section
-// 3.4.1, without quotes and literals), with UTF-8 as in RFC 6532.
+// checkAddress accepts a dot-atom, an at sign and a host name (RFC 5322, section
+// 3.4.1, without quoted strings and literals), with UTF-8 as in RFC 6532.
 func checkAddress(address string) error {
 	local, domain, ok := strings.Cut(address, "@")
 	if !ok {
@@ -23,7 +23,10 @@ func checkAddress(address string) error {
 		}
 	}
 	for label := range strings.SplitSeq(domain, ".") {
-		if label == "" || len(label) > 63 || label[0] == '-' || strings.HasSuffix(label, "-") || strings.ContainsFunc(label, notLabel) {
+		if label == "" || len(label) > 63 || strings.ContainsFunc(label, notLabel) {
+			return errors.New("the domain is not a host name")
+		}
+		if strings.HasPrefix(label, "-") || strings.HasSuffix(label, "-") {
 			return errors.New("the domain is not a host name")
 		}
 	}
@@ -37,6 +40,6 @@ func notAtext(r rune) bool {
 func notLabel(r rune) bool { return r != '-' && notWord(r) }
 
 // notWord reports whether r is neither a letter, with its marks, nor a digit.
-// Punctuation beyond ASCII is out: some of it is a comma or an at sign to a
-// program that folds widths.
+// Punctuation beyond ASCII is not allowed: some of it is a comma or an at sign to
+// a program that folds widths.
 func notWord(r rune) bool { return !unicode.In(r, unicode.L, unicode.M, unicode.Nd) }

@@ -13,18 +13,18 @@ import (
 	"time"
 )
 
-// tokenLife is how long after its iat a token is good.
+// tokenLife is how long after its iat a token is valid.
 const tokenLife = 5 * time.Minute
 
-// authenticate finds the team that a request speaks for.
+// authenticate returns the team whose credentials a request has.
 func (s *Sandbox) authenticate(h http.Header) (*team, error) {
 	values := h.Values("Authorization")
 	if len(values) != 1 {
-		return nil, fmt.Errorf("%d Authorization fields, not one", len(values))
+		return nil, fmt.Errorf("%d Authorization fields, want one", len(values))
 	}
 	token, ok := strings.CutPrefix(values[0], "Bearer ")
 	if !ok || token == "" {
-		return nil, errors.New("the Authorization field is not: Bearer TOKEN")
+		return nil, errors.New("the Authorization field is not \"Bearer TOKEN\"")
 	}
 	for _, t := range s.teams {
 		if slices.Contains(t.APIKeys, token) {
@@ -39,14 +39,14 @@ func (s *Sandbox) authenticate(h http.Header) (*team, error) {
 func (s *Sandbox) verify(token string) (*team, error) {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
-		return nil, errors.New("the token is neither a known API key nor a JWT of three parts")
+		return nil, errors.New("the token is neither a known API key nor a JWT")
 	}
 	header, err := decodePart(parts[0], "alg", "typ")
 	if err != nil {
 		return nil, fmt.Errorf("the token's header: %w", err)
 	}
 	if header["alg"] != "HS256" || header["typ"] != "JWT" {
-		return nil, fmt.Errorf("the token's alg and typ are %v and %v, not HS256 and JWT", header["alg"], header["typ"])
+		return nil, fmt.Errorf("the token's alg and typ are %v and %v, want HS256 and JWT", header["alg"], header["typ"])
 	}
 	claims, err := decodePart(parts[1], "iss", "iat")
 	if err != nil {
@@ -54,18 +54,18 @@ func (s *Sandbox) verify(token string) (*team, error) {
 	}
 	t, secret, ok := s.issuer(claims["iss"])
 	if !ok {
-		return nil, errors.New("the token's iss is no known secret id")
+		return nil, errors.New("the token's iss is not a known secret id")
 	}
 	mac := hmac.New(sha256.New, []byte(secret.ID+"||"+secret.Key))
 	mac.Write([]byte(parts[0] + "." + parts[1]))
 	signature, err := base64.RawURLEncoding.Strict().DecodeString(parts[2])
 	if err != nil || !hmac.Equal(signature, mac.Sum(nil)) {
-		return nil, errors.New("the token's signature is wrong")
+		return nil, errors.New("invalid signature of the token")
 	}
 	return t, s.timely(claims["iat"])
 }
 
-// decodePart reads one part of a token. It has the given names and no others.
+// decodePart decodes one part of a token. Only the given names are allowed.
 func decodePart(part string, names ...string) (map[string]any, error) {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(part)
 	if err != nil {
@@ -83,7 +83,7 @@ func decodePart(part string, names ...string) (map[string]any, error) {
 	return fields, nil
 }
 
-// issuer finds the secret that a token names.
+// issuer returns the secret that a token names.
 func (s *Sandbox) issuer(iss any) (*team, Secret, bool) {
 	for _, t := range s.teams {
 		for _, secret := range t.Secrets {
@@ -95,7 +95,7 @@ func (s *Sandbox) issuer(iss any) (*team, Secret, bool) {
 	return nil, Secret{}, false
 }
 
-// timely checks that a token was made in the last five minutes.
+// timely checks that a token was issued within the last five minutes.
 func (s *Sandbox) timely(iat any) error {
 	number, _ := iat.(json.Number)
 	seconds, err := number.Int64()

@@ -6,43 +6,47 @@ import (
 	"time"
 )
 
-// Call is what came to the sandbox. Body is not to be changed.
+// Call is a call that the sandbox received. Body must not be modified.
 type Call struct {
 	Method, Path string
 	Body         []byte
 }
 
-// Message is what the sandbox accepted.
+// Message is a message that the sandbox accepted.
 type Message struct {
 	ID      int64           `json:"id"`
 	ConvoID int64           `json:"convo_id"`
-	Request json.RawMessage `json:"request"` // the body as it came; nil where it is not kept
+	Request json.RawMessage `json:"request"` // the body as received; nil if it is not kept
 
 	LocalID  string    `json:"-"`
 	Team     int64     `json:"-"`
 	Accepted time.Time `json:"-"`
 }
 
-// Stats counts what came, since the sandbox was made.
+// Stats counts calls since the sandbox was made.
 type Stats struct {
 	Calls        int `json:"calls"`        // under /v1, of all kinds
 	Accepted     int `json:"accepted"`     // messages
-	Repeated     int `json:"repeated"`     // sends with a local_id that was known
-	Conflicts    int `json:"conflicts"`    // those of them with another body: a mistake of the caller
-	Invalid      int `json:"invalid"`      // sends that were not as documented
-	Unauthorized int `json:"unauthorized"` // calls without good credentials
+	Repeated     int `json:"repeated"`     // sends with a known local_id
+	Conflicts    int `json:"conflicts"`    // those of them with another body: an error of the caller
+	Invalid      int `json:"invalid"`      // sends that were refused as invalid
+	Unauthorized int `json:"unauthorized"` // calls without valid credentials
 	Throttled    int `json:"throttled"`    // calls over the rate
 }
 
-// Messages lists what was accepted since the last Forget, in that order.
+// Messages lists the messages accepted since the last Forget, in that order.
 func (s *Sandbox) Messages() []Message {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	list := []Message{}
 	for _, m := range s.messages[s.listed:] {
 		list = append(list, Message{
-			ID: m.id, ConvoID: m.convo.id, Request: m.body,
-			LocalID: m.localID, Team: m.team.ID, Accepted: m.date,
+			ID:       m.id,
+			ConvoID:  m.convo.id,
+			Request:  m.body,
+			LocalID:  m.localID,
+			Team:     m.team.ID,
+			Accepted: m.date,
 		})
 	}
 	return list
@@ -58,14 +62,14 @@ func (s *Sandbox) Forget() {
 	s.listed = len(s.messages)
 }
 
-// Stats returns the counts up to now.
+// Stats returns the counters.
 func (s *Sandbox) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.stats
 }
 
-// count adds one to one of the counts, and returns it.
+// count increments a counter and returns it.
 func (s *Sandbox) count(n *int) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -73,9 +77,9 @@ func (s *Sandbox) count(n *int) int {
 	return *n
 }
 
-// Inject makes the next n calls under /v1 for which match is true go wrong with
-// f; n under 0: all until Clear. A nil match is true for every call. Of several
-// injections that match, the oldest counts. match must not call the sandbox.
+// Inject makes the next n calls under /v1 for which match is true fail with f; if
+// n is negative, all until Clear. A nil match is true for every call. Of several
+// injections that match, the oldest applies. match must not call the sandbox.
 func (s *Sandbox) Inject(n int, f Fault, match func(Call) bool) {
 	if n == 0 {
 		return
@@ -85,15 +89,14 @@ func (s *Sandbox) Inject(n int, f Fault, match func(Call) bool) {
 	s.injections = append(s.injections, &injection{n, f, match})
 }
 
-// Clear ends what Inject began.
+// Clear removes all injections.
 func (s *Sandbox) Clear() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.injections = nil
 }
 
-// Remove makes a conversation gone, as if somebody had deleted it. It reports
-// whether there was one.
+// Remove deletes a conversation. It reports whether there was one.
 func (s *Sandbox) Remove(convoID int64) bool {
 	return s.change(convoID, func(c *conversation) { c.gone = true })
 }
@@ -113,7 +116,7 @@ func (s *Sandbox) change(convoID int64, do func(*conversation)) bool {
 	return ok
 }
 
-// control answers what stands under /sandbox.
+// control handles the paths under /sandbox.
 func (s *Sandbox) control(method, name string) reply {
 	switch method + " " + name {
 	case "GET messages":
@@ -124,5 +127,5 @@ func (s *Sandbox) control(method, name string) reply {
 	case "GET stats":
 		return jsonReply(http.StatusOK, s.Stats())
 	}
-	return errorReply(http.StatusNotFound, "there is no "+method+" /sandbox/"+name)
+	return errorReply(http.StatusNotFound, "unknown path: "+method+" /sandbox/"+name)
 }

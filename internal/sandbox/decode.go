@@ -17,7 +17,7 @@ import (
 )
 
 // readObject reads one JSON object and nothing after it. Numbers stay as written.
-// A name that comes twice is an error: who reads it otherwise is not to be known.
+// A repeated name is an error: parsers disagree on its value.
 func readObject(raw []byte) (map[string]any, error) {
 	if !utf8.Valid(raw) {
 		return nil, errors.New("not UTF-8")
@@ -33,9 +33,9 @@ func readObject(raw []byte) (map[string]any, error) {
 		if err != nil {
 			return nil, fmt.Errorf("not JSON: %w", err)
 		}
-		name, _ := token.(string) // what stands before a colon is a string, or an error above
+		name, _ := token.(string) // a name is a string, anything else an error above
 		if _, twice := fields[name]; twice {
-			return nil, fmt.Errorf("field %s: comes twice", name)
+			return nil, fmt.Errorf("field %s: is repeated", name)
 		}
 		var value any
 		if err := dec.Decode(&value); err != nil {
@@ -47,19 +47,19 @@ func readObject(raw []byte) (map[string]any, error) {
 		return nil, fmt.Errorf("not JSON: %w", err)
 	}
 	if _, err := dec.Token(); err != io.EOF {
-		return nil, errors.New("something follows the JSON object")
+		return nil, errors.New("data after the JSON object")
 	}
 	return fields, nil
 }
 
-// checkContentType wants JSON, in UTF-8 if it says, and nothing around it.
+// checkContentType requires JSON, in UTF-8 if a charset is given, not encoded.
 func checkContentType(h http.Header) error {
 	kind, params, err := mime.ParseMediaType(h.Get("Content-Type"))
 	if err != nil || kind != "application/json" {
-		return fmt.Errorf("Content-Type is %q, not application/json", h.Get("Content-Type"))
+		return fmt.Errorf("Content-Type is %q, want application/json", h.Get("Content-Type"))
 	}
 	if charset, ok := params["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
-		return fmt.Errorf("the charset is %q, not utf-8", charset)
+		return fmt.Errorf("the charset is %q, want utf-8", charset)
 	}
 	if coding := h.Get("Content-Encoding"); coding != "" {
 		return fmt.Errorf("Content-Encoding %q is not documented", coding)
@@ -67,7 +67,7 @@ func checkContentType(h http.Header) error {
 	return nil
 }
 
-// form takes the fields out of an object one by one and keeps the first error.
+// form consumes the fields of an object one by one and keeps the first error.
 type form struct {
 	fields map[string]any
 	err    error
@@ -82,7 +82,7 @@ func readForm(c call) *form {
 	return &form{fields, err}
 }
 
-// take removes a field. Null is not the same as absent.
+// take consumes a field. Null is not the same as absent.
 func (f *form) take(name string) (value any, ok bool) {
 	value, ok = f.fields[name]
 	delete(f.fields, name)
@@ -98,14 +98,14 @@ func (f *form) fail(name, why string) {
 	}
 }
 
-// need says that a field must be there.
+// need requires a field.
 func (f *form) need(name string) {
 	if _, ok := f.fields[name]; !ok {
 		f.fail(name, "is missing")
 	}
 }
 
-// id takes a positive integer, 0 where there is none.
+// id consumes a positive integer, 0 if there is none.
 func (f *form) id(name string) int64 {
 	value, ok := f.take(name)
 	if !ok {
@@ -119,7 +119,7 @@ func (f *form) id(name string) int64 {
 	return n
 }
 
-// text takes a string, and says whether there was one.
+// text consumes a string, and reports whether there was one.
 func (f *form) text(name string) (string, bool) {
 	value, ok := f.take(name)
 	if !ok {
@@ -132,19 +132,19 @@ func (f *form) text(name string) (string, bool) {
 	return s, true
 }
 
-// line takes a string on one line that is not empty.
+// line consumes a string of one line that is not empty.
 func (f *form) line(name string) string {
 	s, ok := f.text(name)
 	if ok && strings.TrimSpace(s) == "" {
 		f.fail(name, "is empty")
 	}
 	if strings.ContainsFunc(s, unicode.IsControl) {
-		f.fail(name, "has a line end or a control character")
+		f.fail(name, "contains a line end or a control character")
 	}
 	return s
 }
 
-// list takes an array of strings that is not empty.
+// list consumes an array of strings that is not empty.
 func (f *form) list(name string) []string {
 	value, ok := f.take(name)
 	if !ok {
@@ -167,7 +167,7 @@ func (f *form) list(name string) []string {
 	return list
 }
 
-// end returns the first error; a field that nobody took is one.
+// end returns the first error; a field that was not consumed is one.
 func (f *form) end() error {
 	for _, name := range slices.Sorted(maps.Keys(f.fields)) {
 		f.fail(name, "is not documented")

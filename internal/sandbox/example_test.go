@@ -9,12 +9,12 @@ import (
 	"heyrelay/internal/sandbox"
 )
 
-// What is sent to a sandbox can be looked at.
+// The sandbox lists the messages that it accepted.
 func Example() {
 	s := sandbox.New(sandbox.Options{})
 
 	r := httptest.NewRequest(http.MethodPost, "/v1/email/send", strings.NewReader(
-		`{"creator_id": 55, "inbox": 202, "text": "<p>Hello</p>", "targets": ["to:ann@example.com"]}`))
+		`{"creator_id": 55, "inbox": 202, "text": "Hi", "targets": ["to:ann@example.com"]}`))
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Authorization", "Bearer "+sandbox.DemoAPIKey)
 	s.ServeHTTP(httptest.NewRecorder(), r)
@@ -23,7 +23,7 @@ func Example() {
 	s.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/sandbox/messages", nil))
 	fmt.Print(w.Body)
 	// Output:
-	// [{"id":500001,"convo_id":9001,"request":{"creator_id":55,"inbox":202,"text":"<p>Hello</p>","targets":["to:ann@example.com"]}}]
+	// [{"id":500001,"convo_id":9001,"request":{"creator_id":55,"inbox":202,"text":"Hi","targets":["to:ann@example.com"]}}]
 }
 
 // A test can make the API fail.

@@ -18,52 +18,57 @@ import (
 	"heyrelay/internal/sandbox"
 )
 
-// expected is what a send to each fault's recipient meets: a status, or an end of
-// the connection; words of the answer; and whether the message is accepted.
+// expected is the result of a send to each fault's recipient: a status, or an end
+// of the connection; a part of the response; and whether the message is accepted.
 var expected = map[sandbox.Fault]struct {
 	status   int
 	end      string
 	words    string
 	accepted bool
 }{
-	sandbox.TempError:    {status: 500, words: `"error":"Server error"`},
-	sandbox.PermError:    {status: 400, words: `"error":"bad_data"`},
-	sandbox.Unauthorized: {status: 401, words: `"error":"Unauthorized"`},
-	sandbox.Denied:       {status: 403, words: `"error":"Denied"`},
-	sandbox.Timeout:      {status: 408, words: `"error"`},
-	sandbox.Conflict:     {status: 409, words: `"error"`},
-	sandbox.TooLarge:     {status: 413, words: `"error"`},
-	sandbox.Unprocessed:  {status: 422, words: `"error"`},
-	sandbox.TooEarly:     {status: 425, words: `"error"`},
-	sandbox.Teapot:       {status: 418, words: `"error"`},
-	sandbox.Throttle:     {status: 429, words: `"error":"Rate limit exceeded"`},
-	sandbox.Unavailable:  {status: 503, words: "<!DOCTYPE html>"},
-	sandbox.Redirect:     {status: 302, words: "<!DOCTYPE html>"},
-	sandbox.HTML200:      {status: 200, words: "<!DOCTYPE html>"},
-	sandbox.HTML403:      {status: 403, words: "<!DOCTYPE html>"},
-	sandbox.Refused:      {end: "refused"},
-	sandbox.DropBefore:   {end: "EOF"},
-	sandbox.DropAfter:    {end: "EOF", accepted: true},
-	sandbox.HalfAnswer:   {end: "unexpected EOF", accepted: true},
-	sandbox.LateError:    {status: 500, words: `"error":"Server error"`, accepted: true},
-	sandbox.Slow:         {status: 200, words: `"queued":true`, accepted: true},
-	sandbox.NotQueued:    {status: 200, words: `"queued":false`, accepted: true},
-	sandbox.NoID:         {status: 200, words: `"date":"2026-11-01T12:00:00Z","queued"`, accepted: true},
-	sandbox.NoConvo:      {status: 200, words: `{"compliance_results":{},"date"`, accepted: true},
-	sandbox.Compliance:   {status: 200, words: `"compliance_results":{"flagged":true}`, accepted: true},
-	sandbox.Foreign:      {status: 200, words: `"convo_id":9001`, accepted: true},
-	sandbox.Elsewhere:    {status: 200, words: `"convo_id":9002`, accepted: true},
-	sandbox.Gone:         {status: 200, words: `"convo_id":9002`, accepted: true},
-	sandbox.Moved:        {status: 200, words: `"convo_id":9002`, accepted: true},
+	sandbox.TempError:     {status: 500, words: `"error":"Server error"`},
+	sandbox.PermError:     {status: 400, words: `"error":"bad_data"`},
+	sandbox.Unauthorized:  {status: 401, words: `"error":"Unauthorized"`},
+	sandbox.Denied:        {status: 403, words: `"error":"Denied"`},
+	sandbox.Timeout:       {status: 408, words: `"error"`},
+	sandbox.Conflict:      {status: 409, words: `"error"`},
+	sandbox.TooLarge:      {status: 413, words: `"error"`},
+	sandbox.Unprocessed:   {status: 422, words: `"error"`},
+	sandbox.TooEarly:      {status: 425, words: `"error"`},
+	sandbox.Teapot:        {status: 418, words: `"error"`},
+	sandbox.Throttle:      {status: 429, words: `"error":"Rate limit exceeded"`},
+	sandbox.ThrottleFor:   {status: 429, words: `"error":"Rate limit exceeded"`},
+	sandbox.ThrottleUntil: {status: 429, words: `"error":"Rate limit exceeded"`},
+	sandbox.Unavailable:   {status: 503, words: "<!DOCTYPE html>"},
+	sandbox.Redirect:      {status: 302, words: "<!DOCTYPE html>"},
+	sandbox.HTML200:       {status: 200, words: "<!DOCTYPE html>"},
+	sandbox.HTML403:       {status: 403, words: "<!DOCTYPE html>"},
+	sandbox.Switching:     {status: 101},
+	sandbox.Refused:       {end: "refused"},
+	sandbox.DropBefore:    {end: "EOF"},
+	sandbox.DropAfter:     {end: "EOF", accepted: true},
+	sandbox.HalfAnswer:    {end: "unexpected EOF", accepted: true},
+	sandbox.LateError:     {status: 500, words: `"error":"Server error"`, accepted: true},
+	sandbox.Slow:          {status: 200, words: `"queued":true`, accepted: true},
+	sandbox.Huge:          {status: 200, words: `"queued":true`, accepted: true},
+	sandbox.NotQueued:     {status: 200, words: `"queued":false`, accepted: true},
+	sandbox.NoID:          {status: 200, words: `"date":"2026-11-01T12:00:00Z","queued"`, accepted: true},
+	sandbox.NoConvo:       {status: 200, words: `{"compliance_results":{},"date"`, accepted: true},
+	sandbox.Compliance:    {status: 200, words: `"compliance_results":{"flagged":true}`, accepted: true},
+	sandbox.Foreign:       {status: 200, words: `"convo_id":9001`, accepted: true},
+	sandbox.Elsewhere:     {status: 200, words: `"convo_id":9002`, accepted: true},
+	sandbox.Gone:          {status: 200, words: `"convo_id":9002`, accepted: true},
+	sandbox.Moved:         {status: 200, words: `"convo_id":9002`, accepted: true},
+	sandbox.NoInbox:       {status: 200, words: `"convo_id":9002`, accepted: true},
 }
 
 // TestFaults sends to the recipient of each fault, with and without a network,
-// and once more with the same local_id: the fault has then had its one time.
+// and once more with the same local_id: the fault is then used up.
 func TestFaults(t *testing.T) {
 	for _, f := range sandbox.Faults() {
 		want, known := expected[f]
 		if !known {
-			t.Errorf("%s is expected nowhere", f)
+			t.Errorf("%s has no expectation", f)
 		}
 		for _, network := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/network=%t", f, network), func(t *testing.T) {
@@ -75,9 +80,9 @@ func TestFaults(t *testing.T) {
 				body := opener(string(f)+"+1@example.com", "l-1")
 				status, answer, err := post(body)
 				switch {
-				case want.end != "" && network && want.end == "refused": // a Handler can only cut it
+				case want.end == "refused" && network: // a Handler can only cut it
 					if err == nil {
-						t.Errorf("answered %d %s", status, answer)
+						t.Errorf("%d %s", status, answer)
 					}
 				case want.end != "":
 					if err == nil || !strings.HasSuffix(err.Error(), want.end) {
@@ -91,7 +96,8 @@ func TestFaults(t *testing.T) {
 				}
 
 				status, answer, err = post(body)
-				if err != nil || status != 200 || !strings.Contains(answer, `"convo_id":9002`) || !strings.Contains(answer, `"queued":true`) {
+				good := strings.Contains(answer, `"convo_id":9002`) && strings.Contains(answer, `"queued":true`)
+				if err != nil || status != 200 || !good {
 					t.Errorf("the second time: %d %s, %v", status, answer, err)
 				}
 				if n := len(s.Messages()); n != 2 {
@@ -125,15 +131,26 @@ func poster(t *testing.T, s *sandbox.Sandbox, network bool) func(body string) (i
 			return 0, "", err
 		}
 		defer resp.Body.Close()
+		if resp.StatusCode == http.StatusSwitchingProtocols {
+			return resp.StatusCode, "", nil // the body is a connection without an end
+		}
 		answer, err := io.ReadAll(resp.Body)
 		return resp.StatusCode, string(answer), err
 	}
 }
 
 func TestFaultHeaders(t *testing.T) {
-	s := sandbox.New(sandbox.Options{RetryAfter: 3 * time.Second})
-	for to, want := range map[string]string{"throttle": "Retry-After: 3", "unavailable": "Retry-After: 1", "redirect": "Location: https://portal.example/"} {
-		_, header, _ := request(s, "POST", "/v1/email/send", opener(to+"@example.com", ""), "Authorization: Bearer "+sandbox.DemoAPIKey)
+	at := clock{start}
+	s := sandbox.New(sandbox.Options{RetryAfter: 3 * time.Second, Now: at.now})
+	for to, want := range map[string]string{
+		"throttle":      "Retry-After: 3",
+		"throttlefor":   "Retry-After: 60",
+		"throttleuntil": "Retry-After: Sun, 01 Nov 2026 12:01:00 GMT",
+		"unavailable":   "Retry-After: 1",
+		"redirect":      "Location: https://portal.example/",
+	} {
+		body := opener(to+"@example.com", "")
+		_, header, _ := request(s, "POST", "/v1/email/send", body, "Authorization: Bearer "+sandbox.DemoAPIKey)
 		name, value, _ := strings.Cut(want, ": ")
 		if header.Get(name) != value {
 			t.Errorf("%s: %s is %q", to, name, header.Get(name))
@@ -198,7 +215,8 @@ func TestElsewhere(t *testing.T) {
 	if second == first {
 		t.Fatal("the reply is in the old conversation")
 	}
-	if _, body := ask(s, "GET", fmt.Sprintf("/v1/conversations/%d", second), ""); !strings.Contains(body, "elsewhere@example.com") {
+	_, body := ask(s, "GET", fmt.Sprintf("/v1/conversations/%d", second), "")
+	if !strings.Contains(body, "elsewhere@example.com") {
 		t.Error(body)
 	}
 }
@@ -245,7 +263,8 @@ func TestOutageComesBeforeEverything(t *testing.T) {
 
 func TestChanceRepeatsWithItsSeed(t *testing.T) {
 	run := func(seed uint64) (string, map[int]int) {
-		s := sandbox.New(sandbox.Options{Seed: seed, Chance: map[sandbox.Fault]float64{sandbox.TempError: 0.2, sandbox.Throttle: 0.1}})
+		chance := map[sandbox.Fault]float64{sandbox.TempError: 0.2, sandbox.Throttle: 0.1}
+		s := sandbox.New(sandbox.Options{Seed: seed, Chance: chance})
 		var all strings.Builder
 		counts := make(map[int]int)
 		for i := range 1000 {
@@ -270,8 +289,9 @@ func TestChanceRepeatsWithItsSeed(t *testing.T) {
 	}
 }
 
-// TestChanceIsTheCallsOwn: what befalls a call does not hang on the calls between.
-func TestChanceIsTheCallsOwn(t *testing.T) {
+// TestChanceIgnoresOtherCalls: the fault of a call does not depend on the calls
+// between.
+func TestChanceIgnoresOtherCalls(t *testing.T) {
 	run := func(order []int) map[int]int {
 		s := sandbox.New(sandbox.Options{Seed: 3, Chance: map[sandbox.Fault]float64{sandbox.TempError: 0.5}})
 		got := make(map[int]int)
@@ -280,8 +300,9 @@ func TestChanceIsTheCallsOwn(t *testing.T) {
 		}
 		return got
 	}
-	if a, b := run([]int{1, 2, 3, 4, 5, 6, 7, 8}), run([]int{8, 7, 6, 5, 4, 3, 2, 1}); fmt.Sprint(a) != fmt.Sprint(b) {
-		t.Errorf("%v in another order is %v", a, b)
+	up, down := run([]int{1, 2, 3, 4, 5, 6, 7, 8}), run([]int{8, 7, 6, 5, 4, 3, 2, 1})
+	if fmt.Sprint(up) != fmt.Sprint(down) {
+		t.Errorf("%v in another order is %v", up, down)
 	}
 }
 
@@ -321,8 +342,8 @@ func TestSpread(t *testing.T) {
 	})
 }
 
-// TestGivenUp: who gives up on a slow answer does not undo what was accepted.
-func TestGivenUp(t *testing.T) {
+// TestCancelledCall: cancelling a slow call does not undo an accepted message.
+func TestCancelledCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := sandbox.New(sandbox.Options{})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -332,11 +353,16 @@ func TestGivenUp(t *testing.T) {
 			GetConn: func(string) { asked = true },
 			GotConn: func(httptrace.GotConnInfo) { got = true },
 		})
-		r, _ := http.NewRequestWithContext(ctx, "POST", "https://api.example/v1/email/send", strings.NewReader(opener("slow@example.com", "")))
+		body := strings.NewReader(opener("slow@example.com", ""))
+		r, err := http.NewRequestWithContext(ctx, "POST", "https://api.example/v1/email/send", body)
+		if err != nil {
+			t.Fatal(err)
+		}
 		r.Header.Set("Authorization", "Bearer "+sandbox.DemoAPIKey)
 		r.Header.Set("Content-Type", "application/json")
 		begun := time.Now()
-		if _, err := s.RoundTrip(r); !errors.Is(err, context.DeadlineExceeded) || time.Since(begun) != time.Second {
+		_, err = s.RoundTrip(r)
+		if !errors.Is(err, context.DeadlineExceeded) || time.Since(begun) != time.Second {
 			t.Errorf("%v after %v", err, time.Since(begun))
 		}
 		if !asked || !got || len(s.Messages()) != 1 {

@@ -8,11 +8,11 @@ import (
 )
 
 const (
-	pageSize = 30  // messages on a page where nothing is asked
-	maxPage  = 100 // messages on a page, whatever is asked
+	pageSize = 30  // messages in a page by default
+	maxPage  = 100 // messages in a page at most
 )
 
-// inboxes answers GET /v1/inboxes.
+// inboxes handles GET /v1/inboxes.
 func (s *Sandbox) inboxes(t *team) reply {
 	list := []any{}
 	for _, inbox := range t.Inboxes {
@@ -21,13 +21,18 @@ func (s *Sandbox) inboxes(t *team) reply {
 			members = objects(inbox.Members)
 		}
 		list = append(list, map[string]any{
-			"id": inbox.ID, "name": inbox.Name, "team": t.ID, "members": members, "phone": "", "phones": []any{},
+			"id":      inbox.ID,
+			"name":    inbox.Name,
+			"team":    t.ID,
+			"members": members,
+			"phone":   "",
+			"phones":  []any{},
 		})
 	}
 	return jsonReply(http.StatusOK, list)
 }
 
-// team answers GET /v1/team: everybody who is a member of an inbox.
+// team handles GET /v1/team. Its members are those of all inboxes.
 func (s *Sandbox) team(t *team) reply {
 	var members []Member
 	for _, inbox := range t.Inboxes {
@@ -56,22 +61,35 @@ func objects(members []Member) []any {
 	return list
 }
 
-// conversation answers GET /v1/conversations/{id}.
-func (s *Sandbox) conversation(t *team, id string) reply {
+// conversation handles GET /v1/conversations/{id}.
+func (s *Sandbox) conversation(t *team, id string, fault Fault) reply {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n, _ := strconv.ParseInt(id, 10, 64) // 0 is nobody's
+	n, _ := strconv.ParseInt(id, 10, 64) // 0 is never used
 	c := s.conversations[n]
 	if c == nil || c.team != t || c.gone {
-		return errorReply(http.StatusNotFound, "there is no conversation "+id)
+		return errorReply(http.StatusNotFound, "unknown conversation "+id)
 	}
-	return jsonReply(http.StatusOK, map[string]any{
-		"id": c.id, "inbox": c.inbox, "channel": "email", "status": "open", "name": c.title,
-		"target": c.participants[0], "blocked": false, "members": []any{},
-	})
+	answer := map[string]any{
+		"id":      c.id,
+		"inbox":   c.inbox,
+		"channel": "email",
+		"status":  "open",
+		"name":    c.title,
+		"target":  c.participants[0],
+		"blocked": s.o.Modes.Blocked && slices.ContainsFunc(c.participants, s.o.OptedOut),
+		"members": []any{},
+	}
+	if fault == "" {
+		fault = s.trigger(c.participants, "", ofLookUps)
+	}
+	if look := s.faults[fault].look; look != nil {
+		look(answer)
+	}
+	return jsonReply(http.StatusOK, answer)
 }
 
-// messagesAll answers POST /v1/messages/all: those created before the cursor.
+// messagesAll handles POST /v1/messages/all: the messages before the cursor.
 func (s *Sandbox) messagesAll(t *team, c call) reply {
 	f := readForm(c)
 	created, date := f.time("created_at"), f.time("date")
@@ -86,7 +104,7 @@ func (s *Sandbox) messagesAll(t *team, c call) reply {
 	if limit == 0 {
 		limit = pageSize
 	}
-	return s.carry(c.fault, func() reply {
+	return s.perform(c.fault, func() reply {
 		return jsonReply(http.StatusOK, s.history(t, before, min(int(limit), maxPage)))
 	})
 }
@@ -101,7 +119,8 @@ func (s *Sandbox) history(t *team, before time.Time, limit int) []any {
 		if len(list) == limit {
 			break
 		}
-		if m.team != t || now.Sub(m.date) < s.o.Modes.ListLag || !before.IsZero() && !m.date.Before(before) {
+		late := !before.IsZero() && !m.date.Before(before)
+		if m.team != t || late || now.Sub(m.date) < s.o.Modes.ListLag {
 			continue
 		}
 		list = append(list, map[string]any{
@@ -115,7 +134,7 @@ func (s *Sandbox) history(t *team, before time.Time, limit int) []any {
 	return list
 }
 
-// time takes an RFC 3339 time, zero where there is none.
+// time consumes an RFC 3339 time, zero if there is none.
 func (f *form) time(name string) time.Time {
 	s, ok := f.text(name)
 	if !ok {
@@ -123,7 +142,7 @@ func (f *form) time(name string) time.Time {
 	}
 	t, err := time.Parse(time.RFC3339, s)
 	if err != nil {
-		f.fail(name, "is not a time as in RFC 3339")
+		f.fail(name, "is not an RFC 3339 time")
 	}
 	return t
 }

@@ -96,7 +96,8 @@ func TestMessagesAll(t *testing.T) {
 	if got := page(t, s, `{"created_at": "2020-01-01T00:00:00Z"}`); len(got) != 0 {
 		t.Error("before everything:", got)
 	}
-	for _, body := range []string{`{"created_at": 5}`, `{"created_at": "yesterday"}`, `{"cursor": "x"}`, `{"limit": 0}`, ``} {
+	invalid := []string{`{"created_at": 5}`, `{"created_at": "yesterday"}`, `{"cursor": "x"}`, `{"limit": 0}`, ``}
+	for _, body := range invalid {
 		if status, answer := ask(s, "POST", "/v1/messages/all", body); status != 400 {
 			t.Errorf("%q: %d %s", body, status, answer)
 		}
@@ -114,10 +115,10 @@ func TestMessagesAllModes(t *testing.T) {
 	at.t = start.Add(time.Minute)
 	cursor := start.Format(time.RFC3339)
 	if got := page(t, s, `{"created_at": "`+cursor+`"}`); !slices.Equal(got, []string{"l-1"}) {
-		t.Error("created_at was heeded, or the message is not listed:", got)
+		t.Error("created_at was used, or the message is not listed:", got)
 	}
 	if got := page(t, s, `{"date": "`+cursor+`"}`); len(got) != 0 {
-		t.Error("date was not heeded:", got)
+		t.Error("date was not used:", got)
 	}
 }
 

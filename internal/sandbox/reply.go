@@ -6,38 +6,39 @@ import (
 	"net/http"
 )
 
-// reply is an answer in the making.
+// reply is a response before it is written.
 type reply struct {
 	status int
 	header http.Header
 	body   []byte
 	slow   bool    // comes after Options.Slow
-	lot    float64 // how much of Options.Spread it takes, from 0 to 1
+	spread float64 // share of Options.Spread that it takes, from 0 to 1
 	ending ending
 }
 
-// ending is what becomes of the connection.
+// ending is how the connection ends.
 type ending int
 
 const (
-	whole   ending = iota // the answer is given
-	half                  // it breaks off in the middle
-	cut                   // there is none
-	refused               // there was no connection to begin with
+	whole   ending = iota // after the response
+	half                  // in the middle of the response
+	cut                   // without a response
+	refused               // there is no connection
+	open                  // after a 101, when the client closes it
 )
 
-// jsonReply is an answer in JSON.
+// jsonReply is a response in JSON.
 func jsonReply(status int, v any) reply {
 	return reply{status: status, header: http.Header{"Content-Type": {"application/json"}}, body: encode(v)}
 }
 
-// htmlReply is an answer that the API never gives: somebody else does.
+// htmlReply is a response that does not come from the API.
 func htmlReply(status int) reply {
 	page := "<!DOCTYPE html>\n<title>" + http.StatusText(status) + "</title>\n<p>This is not the API.</p>\n"
 	return reply{status: status, header: http.Header{"Content-Type": {"text/html; charset=utf-8"}}, body: []byte(page)}
 }
 
-// errorReply is an answer in the API's names for its errors.
+// errorReply is an error response, with the names that the API uses.
 func errorReply(status int, message string) reply {
 	name := http.StatusText(status)
 	switch status {
@@ -53,8 +54,8 @@ func errorReply(status int, message string) reply {
 	return jsonReply(status, map[string]any{"error": name, "message": message})
 }
 
-// encode returns v as JSON with a line end. What the sandbox encodes can be
-// encoded: it is made of maps, strings and numbers.
+// encode returns v as JSON with a line end. It cannot fail: v is made of maps,
+// strings and numbers.
 func encode(v any) []byte {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)

@@ -8,14 +8,14 @@ import (
 // APIRate is the number of calls a minute that the API documents.
 const APIRate = 500
 
-// The demo's credentials. They open nothing but a sandbox.
+// The demo's credentials. They are public and open nothing but a sandbox.
 const (
 	DemoSecretID  = "demo"
 	DemoSecretKey = "not-a-secret"
 	DemoAPIKey    = "demo-api-key"
 )
 
-// DemoTeam is the team that a sandbox has where none is given.
+// DemoTeam is the team of a sandbox if none is given.
 func DemoTeam() Team {
 	return Team{
 		ID:      7,
@@ -29,8 +29,8 @@ func DemoTeam() Team {
 	}
 }
 
-// Team is an account: its credentials open its inboxes. Ids of inboxes and of
-// secrets, and API keys, must not repeat in a sandbox.
+// Team is an account: its credentials give access to its inboxes. Ids of inboxes
+// and of secrets, and API keys, must be unique within a sandbox.
 type Team struct {
 	ID      int64
 	Name    string
@@ -42,7 +42,7 @@ type Team struct {
 // Secret is an API secret, with which tokens are signed.
 type Secret struct{ ID, Key string }
 
-// Inbox is where messages are sent from.
+// Inbox is an inbox to send from.
 type Inbox struct {
 	ID      int64
 	Name    string
@@ -55,51 +55,57 @@ type Member struct {
 	Name string
 }
 
-// Options makes a sandbox. The zero value works.
+// Options configures a sandbox. The zero value works.
 type Options struct {
 	Teams         []Team            // nil for DemoTeam alone
+	FirstID       int64             // of messages and of conversations; 0 for 500001 and 9001
 	RatePerMinute int               // calls of one team in any 60 s, 0 for no limit; APIRate is the API's
-	RetryAfter    time.Duration     // told with a 429, in whole seconds; 0 for none, as documented
+	RetryAfter    time.Duration     // sent with a 429, in whole seconds; 0 for none, as documented
 	MaxRecipients int               // of an opener, 0 for no limit
-	Latency       time.Duration     // every answer takes that long, after the work is done
-	Spread        time.Duration     // and up to that much longer, by Seed
+	Latency       time.Duration     // of every response, after the work is done
+	Spread        time.Duration     // up to that much is added to Latency, depending on Seed
 	Slow          time.Duration     // the same for slow@; 0 for 5 s
-	Chance        map[Fault]float64 // how often a call has a fault, from 0 to 1, 1 in all
-	Seed          uint64            // of Chance and Spread: equal calls in equal order fare alike
-	Keep          int               // of so many newest messages the request is kept, 0 for all
+	Chance        map[Fault]float64 // probability of a fault in a call, 0 to 1, at most 1 in total
+	Seed          uint64            // of Chance and Spread: the same calls in the same order have the same faults
+	Keep          int               // number of messages, newest first, whose requests are kept; 0 for all
 	Modes         Modes
 	Now           func() time.Time // nil for time.Now
+
+	// OptedOut reports whether a contact has opted out, or bounced: every message to
+	// it is answered 403. nil: nobody has.
+	OptedOut func(address string) bool
 }
 
-// Modes are the ways in which the real API may differ from what one would guess.
+// Modes are behaviours of the real API that are not documented.
 type Modes struct {
 	LocalIDMemory time.Duration // how long a local_id is remembered, 0 for ever
-	Duplicate     int           // what a repeated local_id is answered: 0 for the first answer again, or 400, 409
-	ListLag       time.Duration // how long after it was accepted messages/all lists a message
-	Dead          int           // what a reply into a conversation that is gone or moved is answered: 0 for 400, or 403, 404
-	Merge         bool          // one conversation for each contact: an opener to the same participants joins the old one
+	Duplicate     int           // response to a repeated local_id: 0 for the first response again, or 400, 409
+	ListLag       time.Duration // from the acceptance of a message until messages/all lists it
+	Dead          int           // response to a reply into a conversation that is gone or moved: 0 for 400, or 403, 404
+	Merge         bool          // an opener to the participants of an open conversation joins it
 	MemberObjects bool          // members of inboxes are objects, not ids
-	DateCursor    bool          // messages/all pages by date and ignores created_at, not the other way about
+	DateCursor    bool          // messages/all pages by date and ignores created_at, not the other way round
+	Blocked       bool          // a conversation with a contact that has opted out is "blocked"
 }
 
-// Sandbox is the API. Its methods may be called from many goroutines.
+// Sandbox is the API. Its methods are safe for concurrent use.
 type Sandbox struct {
 	o      Options
 	teams  []*team
 	faults map[Fault]row
 
-	mu            sync.Mutex // guards what follows, and what is in teams; never held while waiting
-	answers       int        // given, for X-Request-Id
+	mu            sync.Mutex // guards what follows, and the content of teams; never held while waiting
+	responses     int        // given, for X-Request-Id
 	stats         Stats
 	messages      []*message // in the order accepted
-	listed        int        // the first message that /sandbox/messages lists
+	listed        int        // index of the first message that /sandbox/messages lists
 	conversations map[int64]*conversation
 	injections    []*injection
-	magic         map[string]int // calls of a fault by a recipient
+	triggered     map[string]int // faults triggered by a recipient
 	calls         map[uint64]int // equal calls seen, for chance
 }
 
-// team is a Team and what it has used.
+// team is a Team and its usage.
 type team struct {
 	Team
 	calls  window
@@ -107,14 +113,14 @@ type team struct {
 	first  *conversation
 }
 
-// message is what was accepted.
+// message is an accepted message.
 type message struct {
 	id      int64
 	team    *team
 	convo   *conversation
 	localID string
 	date    time.Time
-	body    []byte   // as it came; nil where it is no longer kept
+	body    []byte   // as received; nil if it is no longer kept
 	sum     [32]byte // of body
 }
 
@@ -139,11 +145,14 @@ func New(o Options) *Sandbox {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.OptedOut == nil {
+		o.OptedOut = func(string) bool { return false }
+	}
 	s := &Sandbox{
 		o:             o,
 		faults:        make(map[Fault]row),
 		conversations: make(map[int64]*conversation),
-		magic:         make(map[string]int),
+		triggered:     make(map[string]int),
 		calls:         make(map[uint64]int),
 	}
 	for _, r := range table() {
@@ -155,6 +164,23 @@ func New(o Options) *Sandbox {
 	return s
 }
 
+// nextMessageID is the id of the next message.
+func (s *Sandbox) nextMessageID() int64 {
+	return firstID(s.o.FirstID, 500_001) + int64(len(s.messages))
+}
+
+// nextConvoID is the id of the next conversation.
+func (s *Sandbox) nextConvoID() int64 {
+	return firstID(s.o.FirstID, 9_001) + int64(len(s.conversations))
+}
+
+func firstID(wanted, usual int64) int64 {
+	if wanted == 0 {
+		return usual
+	}
+	return wanted
+}
+
 func (t *team) inbox(id int64) (Inbox, bool) {
 	for _, inbox := range t.Inboxes {
 		if inbox.ID == id {
@@ -164,14 +190,14 @@ func (t *team) inbox(id int64) (Inbox, bool) {
 	return Inbox{}, false
 }
 
-// otherInbox is where a conversation is moved to.
+// otherInbox is the inbox that a conversation is moved to.
 func (t *team) otherInbox(id int64) int64 {
 	for _, inbox := range t.Inboxes {
 		if inbox.ID != id {
 			return inbox.ID
 		}
 	}
-	return id + 1 // of nobody that the team knows
+	return id + 1 // an inbox of another team
 }
 
 func (i Inbox) member(id int64) bool {

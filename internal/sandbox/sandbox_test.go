@@ -21,22 +21,24 @@ import (
 	"heyrelay/internal/sandbox"
 )
 
-var update = flag.Bool("update", false, "write what came out beside the golden files, as .got")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// start is when time begins in these tests.
+// start is the time at which these tests begin.
 var start = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 
-// clock is a time that tests set forward.
+// clock is a time that tests advance.
 type clock struct{ t time.Time }
 
 func (c *clock) now() time.Time { return c.t }
 
-// otherTeam has an inbox too.
+// otherTeam is a second team with one inbox.
 func otherTeam() sandbox.Team {
 	return sandbox.Team{
-		ID: 8, Name: "Other", APIKeys: []string{"other-key"},
+		ID:      8,
+		Name:    "Other",
+		APIKeys: []string{"other-key"},
 		Inboxes: []sandbox.Inbox{{ID: 301, Name: "Sales", Members: []sandbox.Member{{ID: 70, Name: "Mary"}}}},
 	}
 }
@@ -47,8 +49,8 @@ func ask(s *sandbox.Sandbox, method, path, body string) (int, string) {
 	return status, answer
 }
 
-// request makes one call. Each field is "Name: value"; without a value it removes
-// the field.
+// request makes one call. Each field is "Name: value"; without a value the field is
+// removed.
 func request(h http.Handler, method, path, body string, fields ...string) (int, http.Header, string) {
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
 	if method == http.MethodPost {
@@ -66,7 +68,8 @@ func request(h http.Handler, method, path, body string, fields ...string) (int, 
 	return w.Code, w.Header(), strings.TrimSpace(w.Body.String())
 }
 
-// opener is the body of a send to one or more addresses; no local_id where it is "".
+// opener is the body of a send to one or more addresses, without local_id if that
+// is "".
 func opener(to, localID string) string {
 	return email(localID, fmt.Sprintf(`"targets": ["to:%s"]`, to))
 }
@@ -83,7 +86,7 @@ func email(localID, rest string) string {
 	return `{"creator_id": 55, "inbox": 202, "text": "<p>Hi</p>", ` + rest + `}`
 }
 
-// sent is an answer to a send.
+// sent is a response to a send.
 type sent struct {
 	ID      int64  `json:"id"`
 	ConvoID int64  `json:"convo_id"`
@@ -203,13 +206,14 @@ func TestStats(t *testing.T) {
 		t.Errorf("%+v, not %+v", got, want)
 	}
 	_, _, body := request(s, "GET", "/sandbox/stats", "")
-	if !sameJSON(t, body, `{"calls":6,"accepted":1,"repeated":2,"conflicts":1,"invalid":1,"unauthorized":1,"throttled":1}`) {
+	counters := `{"calls":6,"accepted":1,"repeated":2,"conflicts":1,"invalid":1,"unauthorized":1,"throttled":1}`
+	if !sameJSON(t, body, counters) {
 		t.Error(body)
 	}
 }
 
-// TestDoc holds the table of faults in the package documentation to the one in
-// the code.
+// TestDoc compares the table of faults in the package documentation with the one
+// in the code.
 func TestDoc(t *testing.T) {
 	doc, err := os.ReadFile("doc.go")
 	if err != nil {

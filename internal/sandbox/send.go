@@ -16,15 +16,15 @@ type email struct {
 	creator, inbox, convo int64
 	localID, title        string
 	to, cc                []string // addresses
-	body                  []byte   // as it came
+	body                  []byte   // as received
 }
 
-// recipients are the addresses that an opener names.
+// recipients returns the addresses in the targets of an opener.
 func (e email) recipients() []string { return slices.Concat(e.to, e.cc) }
 
-// send answers POST /v1/email/send. What does not depend on what was sent before
-// is checked first; then comes the local_id, so that a repeat gets its first
-// answer even if its conversation is gone meanwhile.
+// send handles POST /v1/email/send. What can be seen in the request alone is
+// checked first; then comes the local_id, so that a repeat gets its first response
+// even if its conversation is gone meanwhile.
 func (s *Sandbox) send(t *team, c call) reply {
 	e, err := s.readEmail(c)
 	s.mu.Lock()
@@ -39,26 +39,34 @@ func (s *Sandbox) send(t *team, c call) reply {
 			s.stats.Invalid++
 			return errorReply(status, err.Error())
 		}
+		if slices.ContainsFunc(s.participants(e), s.o.OptedOut) {
+			return errorReply(http.StatusForbidden, "the contact has opted out")
+		}
 	}
 	fault := c.fault
 	if fault == "" {
-		fault = s.called(s.participants(e), e.localID)
+		fault = s.trigger(s.participants(e), e.localID, ofSends)
 	}
-	return s.carry(fault, func() reply {
+	return s.perform(fault, func() reply {
 		if first != nil {
 			return s.repeat(first, e, fault)
 		}
-		return s.tell(s.accept(t, e, fault), fault)
+		return s.accepted(s.accept(t, e, fault), fault)
 	})
 }
 
-// readEmail checks everything that can be seen in the request alone.
+// readEmail decodes a send and checks what can be seen in the request alone.
 func (s *Sandbox) readEmail(c call) (email, error) {
 	f := readForm(c)
 	for _, name := range []string{"creator_id", "inbox", "text"} {
 		f.need(name)
 	}
-	e := email{creator: f.id("creator_id"), inbox: f.id("inbox"), convo: f.id("convo_id"), body: c.Body}
+	e := email{
+		creator: f.id("creator_id"),
+		inbox:   f.id("inbox"),
+		convo:   f.id("convo_id"),
+		body:    c.Body,
+	}
 	if text, _ := f.text("text"); strings.TrimSpace(text) == "" {
 		f.fail("text", "is empty")
 	}
@@ -78,8 +86,8 @@ func (s *Sandbox) readEmail(c call) (email, error) {
 	return e, s.readTargets(&e, targets)
 }
 
-// readTargets takes the elements of targets apart, each "to:" or "cc:" and
-// addresses with commas between them.
+// readTargets parses the elements of targets, each "to:" or "cc:" and addresses
+// separated by commas.
 func (s *Sandbox) readTargets(e *email, targets []string) error {
 	if targets == nil {
 		return errors.New("field targets: is missing, and so is convo_id")
@@ -89,24 +97,24 @@ func (s *Sandbox) readTargets(e *email, targets []string) error {
 		role, addresses, _ := strings.Cut(target, ":")
 		list := map[string]*[]string{"to": &e.to, "cc": &e.cc}[role]
 		if list == nil {
-			return fmt.Errorf("field targets: %q begins with neither to: nor cc: as it must", target)
+			return fmt.Errorf("field targets: %q begins with neither to: nor cc:", target)
 		}
 		for address := range strings.SplitSeq(addresses, ",") {
 			if err := checkAddress(address); err != nil {
 				return fmt.Errorf("field targets: %q in %q: %w", address, target, err)
 			}
 			if seen[strings.ToLower(address)] {
-				return fmt.Errorf("field targets: %q comes twice", address)
+				return fmt.Errorf("field targets: %q is repeated", address)
 			}
 			seen[strings.ToLower(address)] = true
 			*list = append(*list, address)
 		}
 	}
 	if len(e.to) == 0 {
-		return errors.New("field targets: no to: names anybody")
+		return errors.New("field targets: no to: has an address")
 	}
 	if limit := s.o.MaxRecipients; limit > 0 && len(seen) > limit {
-		return fmt.Errorf("field targets: %d recipients, more than %d", len(seen), limit)
+		return fmt.Errorf("field targets: %d recipients, at most %d are allowed", len(seen), limit)
 	}
 	return nil
 }
@@ -115,7 +123,7 @@ func (s *Sandbox) readTargets(e *email, targets []string) error {
 func (s *Sandbox) permit(t *team, e email) (status int, _ error) {
 	inbox, ok := t.inbox(e.inbox)
 	if !ok {
-		return http.StatusBadRequest, errors.New("field inbox: the team has no such inbox")
+		return http.StatusBadRequest, errors.New("field inbox: unknown inbox")
 	}
 	if !inbox.member(e.creator) {
 		return http.StatusForbidden, errors.New("field creator_id: not a member of the inbox")
@@ -129,7 +137,7 @@ func (s *Sandbox) permit(t *team, e email) (status int, _ error) {
 	}
 	convo := s.conversations[e.convo]
 	if convo == nil || convo.team != t || convo.gone {
-		return dead, errors.New("field convo_id: no such conversation")
+		return dead, errors.New("field convo_id: unknown conversation")
 	}
 	if convo.inbox != e.inbox {
 		return dead, errors.New("field convo_id: the conversation is in another inbox")
@@ -137,7 +145,7 @@ func (s *Sandbox) permit(t *team, e email) (status int, _ error) {
 	return 0, nil
 }
 
-// participants are those whom e goes to.
+// participants returns the addresses that e goes to.
 func (s *Sandbox) participants(e email) []string {
 	if convo := s.conversations[e.convo]; convo != nil {
 		return convo.participants
@@ -145,7 +153,7 @@ func (s *Sandbox) participants(e email) []string {
 	return e.recipients()
 }
 
-// recall finds the message that has the local_id, if it is still remembered.
+// recall returns the message with the local_id, if that is still remembered.
 func (s *Sandbox) recall(t *team, localID string) *message {
 	m := t.locals[localID]
 	if m == nil || localID == "" {
@@ -157,21 +165,21 @@ func (s *Sandbox) recall(t *team, localID string) *message {
 	return m
 }
 
-// repeat answers a local_id that is known. Another body under it is the caller's
-// mistake: it is counted, and lost.
+// repeat responds to a known local_id. Another body under it is an error of the
+// caller: it is counted, and lost.
 func (s *Sandbox) repeat(first *message, e email, fault Fault) reply {
 	s.stats.Repeated++
 	if first.sum != sha256.Sum256(e.body) {
 		s.stats.Conflicts++
 	}
 	if status := s.o.Modes.Duplicate; status != 0 {
-		return errorReply(status, "field local_id: is known already")
+		return errorReply(status, "field local_id: is already used")
 	}
-	return s.tell(first, fault)
+	return s.accepted(first, fault)
 }
 
-// tell is the answer that says that m was accepted.
-func (s *Sandbox) tell(m *message, fault Fault) reply {
+// accepted is the response to a message that was accepted.
+func (s *Sandbox) accepted(m *message, fault Fault) reply {
 	answer := map[string]any{
 		"id":                 m.id,
 		"convo_id":           m.convo.id,
@@ -179,16 +187,16 @@ func (s *Sandbox) tell(m *message, fault Fault) reply {
 		"date":               m.date.Format(time.RFC3339Nano),
 		"compliance_results": map[string]any{},
 	}
-	if befall := s.faults[fault].befall; befall != nil {
-		befall(m, answer)
+	if after := s.faults[fault].after; after != nil {
+		after(m, answer)
 	}
 	return jsonReply(http.StatusOK, answer)
 }
 
-// accept makes e a message.
+// accept stores e as a message.
 func (s *Sandbox) accept(t *team, e email, fault Fault) *message {
 	m := &message{
-		id:      int64(500_001 + len(s.messages)),
+		id:      s.nextMessageID(),
 		team:    t,
 		convo:   s.place(t, e, fault),
 		localID: e.localID,
@@ -207,7 +215,7 @@ func (s *Sandbox) accept(t *team, e email, fault Fault) *message {
 	return m
 }
 
-// place finds or opens the conversation of e.
+// place returns the conversation of e, which it opens if necessary.
 func (s *Sandbox) place(t *team, e email, fault Fault) *conversation {
 	old := s.conversations[e.convo]
 	if old != nil && fault != Elsewhere {
@@ -215,12 +223,12 @@ func (s *Sandbox) place(t *team, e email, fault Fault) *conversation {
 	}
 	participants := s.participants(e)
 	if s.o.Modes.Merge && old == nil {
-		if same := s.meeting(t, e.inbox, participants); same != nil {
+		if same := s.existing(t, e.inbox, participants); same != nil {
 			return same
 		}
 	}
 	convo := &conversation{
-		id:           int64(9_001 + len(s.conversations)),
+		id:           s.nextConvoID(),
 		team:         t,
 		inbox:        e.inbox,
 		title:        e.title,
@@ -233,9 +241,9 @@ func (s *Sandbox) place(t *team, e email, fault Fault) *conversation {
 	return convo
 }
 
-// meeting finds the oldest conversation of an inbox with exactly the same
-// participants that still goes on.
-func (s *Sandbox) meeting(t *team, inbox int64, participants []string) *conversation {
+// existing returns the oldest conversation of an inbox with exactly the given
+// participants that is not gone; nil if there is none.
+func (s *Sandbox) existing(t *team, inbox int64, participants []string) *conversation {
 	for _, id := range slices.Sorted(maps.Keys(s.conversations)) {
 		c := s.conversations[id]
 		if c.team == t && c.inbox == inbox && !c.gone && sameSet(c.participants, participants) {

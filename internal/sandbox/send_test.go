@@ -13,8 +13,8 @@ import (
 	"heyrelay/internal/sandbox"
 )
 
-// TestSend asks each request in testdata/send of a sandbox in which conversation
-// 9001 is in inbox 202, 9002 in inbox 203, and 9003 another team's.
+// TestSend sends each request in testdata/send to a sandbox in which conversation
+// 9001 is in inbox 202, 9002 in inbox 203, and 9003 belongs to another team.
 func TestSend(t *testing.T) {
 	files, _ := filepath.Glob("testdata/send/*.txtar")
 	if len(files) < 50 {
@@ -31,10 +31,15 @@ func TestSend(t *testing.T) {
 				parts[f.Name] = strings.TrimSuffix(string(f.Data), "\n")
 			}
 			at := clock{start}
-			s := sandbox.New(sandbox.Options{Teams: []sandbox.Team{sandbox.DemoTeam(), otherTeam()}, MaxRecipients: 5, Now: at.now})
+			s := sandbox.New(sandbox.Options{
+				Teams:         []sandbox.Team{sandbox.DemoTeam(), otherTeam()},
+				MaxRecipients: 5,
+				Now:           at.now,
+			})
 			send(t, s, opener("ann@example.com", "before-1"))
 			send(t, s, strings.Replace(opener("ann@example.com", "before-2"), "202", "203", 1))
-			request(s, "POST", "/v1/email/send", `{"creator_id": 70, "inbox": 301, "text": "Hi", "targets": ["to:ann@example.com"]}`, "Authorization: Bearer other-key")
+			foreign := `{"creator_id": 70, "inbox": 301, "text": "Hi", "targets": ["to:ann@example.com"]}`
+			request(s, "POST", "/v1/email/send", foreign, "Authorization: Bearer other-key")
 
 			fields := []string{"Authorization: Bearer " + sandbox.DemoAPIKey}
 			if parts["header"] != "" {
@@ -50,7 +55,7 @@ func TestSend(t *testing.T) {
 			}
 			if *update {
 				ar.Files[len(ar.Files)-1].Data = []byte(got + "\n")
-				if err := os.WriteFile(file+".got", txtar.Format(ar), 0o666); err != nil {
+				if err := os.WriteFile(file, txtar.Format(ar), 0o666); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -72,7 +77,7 @@ func TestRepeatIsOneMessage(t *testing.T) {
 	}
 }
 
-func TestRepeatIsAnsweredThoughTheConversationIsGone(t *testing.T) {
+func TestRepeatAfterTheConversationIsGone(t *testing.T) {
 	s := sandbox.New(sandbox.Options{})
 	convo := send(t, s, opener("ann@example.com", "l-1")).ConvoID
 	first := send(t, s, answerTo(convo, "l-2"))
@@ -82,7 +87,7 @@ func TestRepeatIsAnsweredThoughTheConversationIsGone(t *testing.T) {
 	}
 }
 
-func TestLocalIDsOfTeamsAreApart(t *testing.T) {
+func TestLocalIDsBelongToTeams(t *testing.T) {
 	s := sandbox.New(sandbox.Options{Teams: []sandbox.Team{sandbox.DemoTeam(), otherTeam()}})
 	send(t, s, opener("ann@example.com", "l-1"))
 	body := strings.NewReplacer("55", "70", "202", "301").Replace(opener("ann@example.com", "l-1"))
@@ -110,7 +115,8 @@ func TestDuplicateStatus(t *testing.T) {
 	for _, want := range []int{400, 409} {
 		s := sandbox.New(sandbox.Options{Modes: sandbox.Modes{Duplicate: want}})
 		send(t, s, opener("ann@example.com", "l-1"))
-		if status, body := ask(s, "POST", "/v1/email/send", opener("ann@example.com", "l-1")); status != want || !strings.Contains(body, "local_id") {
+		status, body := ask(s, "POST", "/v1/email/send", opener("ann@example.com", "l-1"))
+		if status != want || !strings.Contains(body, "local_id") {
 			t.Errorf("%d %s, not %d", status, body, want)
 		}
 		if n := len(s.Messages()); n != 1 {
@@ -125,7 +131,7 @@ func TestDeadConversations(t *testing.T) {
 		gone := send(t, s, opener("ann@example.com", "")).ConvoID
 		moved := send(t, s, opener("bob@example.com", "")).ConvoID
 		if !s.Remove(gone) || !s.Move(moved, 203) || s.Remove(1) {
-			t.Error("Remove or Move does not know what there is")
+			t.Error("Remove or Move reports the wrong thing")
 		}
 		for _, convo := range []int64{gone, moved} {
 			if status, body := ask(s, "POST", "/v1/email/send", answerTo(convo, "")); status != test.want {
@@ -133,10 +139,10 @@ func TestDeadConversations(t *testing.T) {
 			}
 		}
 		if status, _ := ask(s, "GET", fmt.Sprintf("/v1/conversations/%d", gone), ""); status != 404 {
-			t.Errorf("the one that is gone is answered %d", status)
+			t.Errorf("the one that is gone: %d", status)
 		}
 		if _, body := ask(s, "GET", fmt.Sprintf("/v1/conversations/%d", moved), ""); !strings.Contains(body, `"inbox":203`) {
-			t.Errorf("the one that moved is %s", body)
+			t.Errorf("the one that moved: %s", body)
 		}
 	}
 }

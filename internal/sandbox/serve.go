@@ -11,28 +11,33 @@ import (
 	"net/http/httptrace"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
-// maxBody bounds a request. Nobody documents what the API takes.
+// maxBody bounds a request. The API's own limit is not documented.
 const maxBody = 16 << 20
 
-// call is a request, read whole.
+// call is a request, read completely.
 type call struct {
 	Call
 	header http.Header
 	fault  Fault // by chance or by a test, "" for none
 }
 
-// ServeHTTP answers one call. To cut a connection it panics with
-// http.ErrAbortHandler, as net/http wants it.
+// ServeHTTP handles one call. To cut a connection it panics with
+// http.ErrAbortHandler, as net/http requires.
 func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	rep := s.answer(r)
+	rep := s.handle(r)
 	if s.wait(r.Context(), rep) != nil {
 		return // the client has gone
 	}
-	if rep.ending == cut || rep.ending == refused {
+	switch rep.ending {
+	case cut, refused:
 		panic(http.ErrAbortHandler)
+	case open:
+		switchProtocols(w)
+		return
 	}
 	for key, values := range rep.header {
 		w.Header()[key] = values
@@ -44,12 +49,24 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
 	}
-	w.Write(rep.body) // a client that has gone needs no answer
+	w.Write(rep.body) // an error means that the client has gone
 }
 
-// RoundTrip answers one call without a network, so that simulated time passes. It
-// tells httptrace of a connection as a transport would, and gives the errors of
-// one where a connection is refused or cut.
+// switchProtocols answers 101 and keeps the connection open until the client
+// closes it.
+func switchProtocols(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil { // HTTP/2
+		panic(http.ErrAbortHandler)
+	}
+	defer conn.Close()
+	io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
+	io.Copy(io.Discard, conn) // ends at once if the write failed
+}
+
+// RoundTrip handles one call without a network, so that simulated time passes. It
+// calls httptrace as a transport does, and returns the errors of a transport if
+// the connection is refused or cut.
 func (s *Sandbox) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Body != nil {
 		defer r.Body.Close()
@@ -62,7 +79,7 @@ func (s *Sandbox) RoundTrip(r *http.Request) (*http.Response, error) {
 	if trace != nil && trace.GetConn != nil {
 		trace.GetConn(r.URL.Host)
 	}
-	rep := s.answer(r)
+	rep := s.handle(r)
 	if rep.ending == refused {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}
 	}
@@ -75,9 +92,19 @@ func (s *Sandbox) RoundTrip(r *http.Request) (*http.Response, error) {
 	if rep.ending == cut {
 		return nil, io.EOF
 	}
-	var body io.Reader = bytes.NewReader(rep.body)
-	if rep.ending == half {
-		body = io.MultiReader(bytes.NewReader(rep.body[:len(rep.body)/2]), broken{})
+	return rep.response(r), nil
+}
+
+// response is the reply as a transport returns it.
+func (rep reply) response(r *http.Request) *http.Response {
+	var body io.ReadCloser
+	switch rep.ending {
+	case half:
+		body = io.NopCloser(io.MultiReader(bytes.NewReader(rep.body[:len(rep.body)/2]), broken{}))
+	case open:
+		body = &silent{closed: make(chan struct{})}
+	default:
+		body = io.NopCloser(bytes.NewReader(rep.body))
 	}
 	return &http.Response{
 		Status:        fmt.Sprintf("%d %s", rep.status, http.StatusText(rep.status)),
@@ -86,22 +113,38 @@ func (s *Sandbox) RoundTrip(r *http.Request) (*http.Response, error) {
 		ProtoMajor:    1,
 		ProtoMinor:    1,
 		Header:        rep.header,
-		Body:          io.NopCloser(body),
+		Body:          body,
 		ContentLength: int64(len(rep.body)),
 		Request:       r,
-	}, nil
+	}
 }
 
-// broken is the rest of an answer that breaks off.
+// broken is the rest of a response that breaks off.
 type broken struct{}
 
 func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
-// wait lets the time pass that an answer takes.
+// silent is a connection that stays open and silent until it is closed.
+type silent struct {
+	once   sync.Once
+	closed chan struct{}
+}
+
+func (s *silent) Read([]byte) (int, error) {
+	<-s.closed
+	return 0, net.ErrClosed
+}
+
+func (s *silent) Close() error {
+	s.once.Do(func() { close(s.closed) })
+	return nil
+}
+
+// wait lets the time pass that a response takes.
 func (s *Sandbox) wait(ctx context.Context, rep reply) error {
 	d := s.o.Latency
 	if s.o.Spread > 0 {
-		d += time.Duration(rep.lot * float64(s.o.Spread))
+		d += time.Duration(rep.spread * float64(s.o.Spread))
 	}
 	if rep.slow {
 		d += s.o.Slow
@@ -119,8 +162,8 @@ func (s *Sandbox) wait(ctx context.Context, rep reply) error {
 	}
 }
 
-// answer does the work of a call. Every answer has an X-Request-Id.
-func (s *Sandbox) answer(r *http.Request) reply {
+// handle does the work of a call. Every response has an X-Request-Id.
+func (s *Sandbox) handle(r *http.Request) reply {
 	c := call{Call: Call{Method: r.Method, Path: r.URL.Path}, header: r.Header}
 	var rep reply
 	if err := c.read(r.Body); err != nil {
@@ -130,7 +173,7 @@ func (s *Sandbox) answer(r *http.Request) reply {
 	} else {
 		rep = s.api(c)
 	}
-	rep.header.Set("X-Request-Id", fmt.Sprintf("sandbox-%06d", s.count(&s.answers)))
+	rep.header.Set("X-Request-Id", fmt.Sprintf("sandbox-%06d", s.count(&s.responses)))
 	rep.header.Set("Date", s.o.Now().UTC().Format(http.TimeFormat))
 	return rep
 }
@@ -141,18 +184,18 @@ func (c *call) read(body io.Reader) (err error) {
 	}
 	c.Body, err = io.ReadAll(io.LimitReader(body, maxBody+1))
 	if err == nil && len(c.Body) > maxBody {
-		err = fmt.Errorf("the request is longer than %d octets", maxBody)
+		err = fmt.Errorf("the request is longer than %d bytes", maxBody)
 	}
 	return err
 }
 
-// api answers what stands under /v1: who is it, is there room, what is wanted.
+// api handles the paths under /v1: authentication, rate, then the call itself.
 func (s *Sandbox) api(c call) reply {
 	s.count(&s.stats.Calls)
-	fault, lot := s.destiny(c.Call)
+	fault, spread := s.draw(c.Call)
 	c.fault = fault
 	rep := s.dispatch(c)
-	rep.lot = lot
+	rep.spread = spread
 	return rep
 }
 
@@ -169,7 +212,7 @@ func (s *Sandbox) dispatch(c call) reply {
 		return s.throttled()
 	}
 	if id, ok := strings.CutPrefix(c.Path, "/v1/conversations/"); ok && c.Method == http.MethodGet {
-		return s.carry(c.fault, func() reply { return s.conversation(t, id) })
+		return s.perform(c.fault, func() reply { return s.conversation(t, id, c.fault) })
 	}
 	switch c.Method + " " + c.Path {
 	case "POST /v1/email/send":
@@ -177,9 +220,9 @@ func (s *Sandbox) dispatch(c call) reply {
 	case "POST /v1/messages/all":
 		return s.messagesAll(t, c)
 	case "GET /v1/inboxes":
-		return s.carry(c.fault, func() reply { return s.inboxes(t) })
+		return s.perform(c.fault, func() reply { return s.inboxes(t) })
 	case "GET /v1/team":
-		return s.carry(c.fault, func() reply { return s.team(t) })
+		return s.perform(c.fault, func() reply { return s.team(t) })
 	}
-	return errorReply(http.StatusNotFound, "there is no "+c.Method+" "+c.Path)
+	return errorReply(http.StatusNotFound, "unknown path: "+c.Method+" "+c.Path)
 }
