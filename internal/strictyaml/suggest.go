@@ -14,6 +14,9 @@ func (d *Document) unknown(p pair, known []field) {
 		keys = append(keys, f.key)
 	}
 	advice := "known keys here are " + strings.Join(keys, ", ")
+	if len(keys) > fewKeys {
+		advice = "see the example configuration for the keys that exist"
+	}
 	if key := Nearest(p.key, keys); key != "" {
 		advice = "did you mean " + key + "?"
 	} else if homes := homes(d.schema, "", p.key); len(homes) > 0 {
@@ -21,6 +24,9 @@ func (d *Document) unknown(p pair, known []field) {
 	}
 	d.note(p.at, fmt.Sprintf("unknown key %q", p.key), advice)
 }
+
+// fewKeys is how many keys a problem lists.
+const fewKeys = 8
 
 // homes lists the paths of all keys that are called key.
 func homes(t reflect.Type, path, key string) (paths []string) {
