@@ -72,6 +72,9 @@ type Config struct {
 	// A webhook for the operator's own programs.
 	Events Events `yaml:"events"`
 
+	// What "heyrelay health" reports.
+	Health Health `yaml:"health"`
+
 	// The log on standard error.
 	Log Log `yaml:"log"`
 
@@ -432,6 +435,13 @@ type Events struct {
 	Backlog int `yaml:"backlog" default:"10000" range:"0..1000000000"`
 
 	// The age of the oldest pending request above which an event is posted. 0: never.
+	Oldest strictyaml.Duration `yaml:"oldest" default:"1h" range:"0..30d"`
+}
+
+// Health is when the relay counts as degraded.
+type Health struct {
+	// The age of the oldest pending request above which the relay is degraded. 0: no
+	// limit.
 	Oldest strictyaml.Duration `yaml:"oldest" default:"1h" range:"0..30d"`
 }
 
