@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
+	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 
@@ -21,9 +24,12 @@ import (
 
 type serveCmd struct{ configured }
 
-// Run serves until the process is told to stop.
+// Run serves until SIGINT or SIGTERM. SIGHUP reads secrets and certificates again.
 func (c serveCmd) Run(p *program) error {
 	signal.Ignore(syscall.SIGPIPE) // the log's reader may die
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
 	cfg, err := c.load(p)
 	if err != nil {
 		return err
@@ -32,36 +38,65 @@ func (c serveCmd) Run(p *program) error {
 	for _, w := range cfg.Warnings() {
 		sink.Logger.Warn(w)
 	}
-	// Readiness goes before anything else does (sd_notify(3)).
-	stopped := context.AfterFunc(p.ctx, func() { tell(sink.Logger, daemon.SdNotifyStopping) })
+	// Readiness is withdrawn before anything else ends (sd_notify(3)).
+	stopped := context.AfterFunc(p.ctx, func() { notifySystemd(sink.Logger, daemon.SdNotifyStopping) })
 	defer stopped()
-	return serve(p.ctx, cfg, relay.Parts{Sink: sink}, func(*relay.Relay) { tell(sink.Logger, daemon.SdNotifyReady) })
+	ctx, end := context.WithCancel(p.ctx)
+	var reloading sync.WaitGroup
+	defer reloading.Wait()
+	defer end()
+	return serve(p.ctx, cfg, relay.Parts{Sink: sink}, func(r *relay.Relay) {
+		notifySystemd(sink.Logger, daemon.SdNotifyReady)
+		reloading.Go(func() {
+			c.reload(ctx, hangups, p, sink, r)
+		})
+	})
 }
 
-// tell tells systemd, where it has asked to be told.
-func tell(log *slog.Logger, state string) {
-	if _, err := daemon.SdNotify(false, state); err != nil {
-		log.Warn("systemd was not told "+state, "error", err)
+// reload reads the configuration again at each signal, until ctx ends.
+func (c serveCmd) reload(ctx context.Context, hangups <-chan os.Signal, p *program, sink events.Sink, r *relay.Relay) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangups:
+		}
+		cfg, err := c.load(p)
+		if err != nil {
+			const reason = "the configuration cannot be read again, the previous one remains in use"
+			sink.Record(events.Event{Kind: events.Error, Time: time.Now(), Reason: reason, Err: err})
+			continue
+		}
+		r.Reload(cfg)
 	}
 }
 
-// serve opens the spool and runs the relay on it until ctx ends. ready, where not
-// nil, is called once the listeners are open.
+// notifySystemd reports a state to systemd, if it runs this process.
+func notifySystemd(log *slog.Logger, state string) {
+	if _, err := daemon.SdNotify(false, state); err != nil {
+		log.Warn("cannot notify systemd: "+state, "error", err)
+	}
+}
+
+// serve opens the spool and runs the relay on it until ctx ends. ready is called
+// once the listeners are open; it may be nil.
 func serve(ctx context.Context, cfg *config.Config, parts relay.Parts, ready func(*relay.Relay)) (err error) {
 	store, err := openSpool(ctx, cfg)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	parts.Store, parts.Random, parts.UserAgent = store, rand.Reader, "heyrelay/"+version()
-	g, err := relay.New(cfg, parts)
+	parts.Store = store
+	parts.Random = rand.Reader
+	parts.UserAgent = "heyrelay/" + version()
+	r, err := relay.New(cfg, parts)
 	if err != nil {
 		return err
 	}
 	if ready != nil {
-		ready(g)
+		ready(r)
 	}
-	return g.Run(ctx)
+	return r.Run(ctx)
 }
 
 // openSpool opens the spool that the configuration names, for this process alone.

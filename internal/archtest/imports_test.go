@@ -39,6 +39,7 @@ var may = map[string][]string{
 	"internal/relay": {
 		"smtpd", "mimeconv", "threading", "internal/config", "internal/events", "internal/heymarket",
 		"internal/spool", "internal/intake", "internal/delivery", "internal/notify", "internal/smarthost",
+		"internal/strictyaml",
 	},
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"reflect"
 	"strings"
 
 	"heyrelay/internal/strictyaml"
@@ -97,3 +98,13 @@ func (c *Config) Masked() []byte { return strictyaml.Show(c) }
 // Changed returns what Masked does, except the values that are defaults. Those that
 // depend on the machine, such as the host name, stay.
 func (c *Config) Changed() []byte { return strictyaml.ShowChanged(c) }
+
+// Differences returns the paths of the values in which other differs from c, such as
+// limits.connections, in the order of the keys. Secrets count by their text.
+func (c *Config) Differences(other *Config) []string {
+	paths := strictyaml.Differences(c, other)
+	if c.UsersFile == other.UsersFile && !reflect.DeepEqual(c.fileUsers, other.fileUsers) {
+		paths = append(paths, "users_file")
+	}
+	return paths
+}

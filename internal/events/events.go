@@ -26,6 +26,7 @@ const (
 	Anomaly   Kind = "anomaly"   // something unexpected that is counted, such as another convo_id in the API's answer
 	Listening Kind = "listening" // a listener serves on Address
 	Detail    Kind = "detail"    // explains other events, such as a rewritten command line; level debug
+	Reloaded  Kind = "reloaded"  // the configuration or secrets were read again
 	Stopping  Kind = "stopping"  // the process begins to shut down
 	Stopped   Kind = "stopped"   // the process has shut down
 	Error     Kind = "error"     // an error of heyrelay itself or its host

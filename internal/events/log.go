@@ -27,6 +27,7 @@ var lines = map[Kind]struct {
 	Released:  {slog.LevelInfo, "released"},
 	Anomaly:   {slog.LevelWarn, "anomaly"},
 	Listening: {slog.LevelInfo, "listening"},
+	Reloaded:  {slog.LevelInfo, "reloaded"},
 	Stopping:  {slog.LevelInfo, "stopping"},
 	Detail:    {slog.LevelDebug, "detail"},
 	Stopped:   {slog.LevelInfo, "stopped"},

@@ -19,7 +19,7 @@ import (
 // specification (1.0.0) says.
 type Webhook struct {
 	URL       string
-	Key       []byte // what events are signed with
+	Key       func() []byte // what events are signed with now
 	UserAgent string
 	Hostname  string // makes webhook-ids those of this relay
 
@@ -41,7 +41,7 @@ func (h *Webhook) send(ctx context.Context, n spool.Notice) (reply string, err e
 	req.Header.Set("User-Agent", h.UserAgent)
 	req.Header.Set("webhook-id", event)
 	req.Header.Set("webhook-timestamp", strconv.FormatInt(now.Unix(), 10))
-	req.Header.Set("webhook-signature", signature(h.Key, event, now, n.Event))
+	req.Header.Set("webhook-signature", signature(h.Key(), event, now, n.Event))
 	resp, err := h.Transport.RoundTrip(req)
 	if err != nil {
 		return "", err

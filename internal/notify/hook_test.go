@@ -73,7 +73,7 @@ func hookTo(transport http.RoundTripper) *notify.Webhook {
 		panic(err)
 	}
 	return &notify.Webhook{
-		URL: "https://ops.example.com/hook", Key: secret, UserAgent: "heyrelay/test", Hostname: "relay.example.com", Now: time.Now, Transport: transport,
+		URL: "https://ops.example.com/hook", Key: func() []byte { return secret }, UserAgent: "heyrelay/test", Hostname: "relay.example.com", Now: time.Now, Transport: transport,
 	}
 }
 

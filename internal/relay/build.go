@@ -15,12 +15,11 @@ import (
 
 // build makes scheduler, intake and server.
 func (r *Relay) build(p Parts) error {
-	teams, err := teams(r.cfg, p)
-	if err != nil {
+	if err := r.connect(p); err != nil {
 		return err
 	}
 	newLocalID := func() string { return uuid.Must(uuid.NewRandomFromReader(p.Random)).String() }
-	r.scheduler = delivery.New(r.deliveryOptions(p, teams, newLocalID))
+	r.scheduler = delivery.New(r.deliveryOptions(p, newLocalID))
 	r.intake = intake.New(intake.Options{
 		Config:     r.cfg,
 		Store:      p.Store,
@@ -46,11 +45,11 @@ func (r *Relay) build(p Parts) error {
 	return nil
 }
 
-func (r *Relay) deliveryOptions(p Parts, teams map[string]delivery.Team, newLocalID func() string) delivery.Options {
+func (r *Relay) deliveryOptions(p Parts, newLocalID func() string) delivery.Options {
 	d := r.cfg.Delivery
 	return delivery.Options{
 		Store:         p.Store,
-		Teams:         teams,
+		Teams:         r.teams(),
 		Route:         routes(r.cfg),
 		Sink:          r.sink,
 		Now:           p.Now,
@@ -70,41 +69,51 @@ func (r *Relay) deliveryOptions(p Parts, teams map[string]delivery.Team, newLoca
 	}
 }
 
-// teams makes the API client of each team, all on one transport.
-func teams(cfg *config.Config, p Parts) (map[string]delivery.Team, error) {
-	all := map[string]delivery.Team{}
-	for name, t := range cfg.Teams {
-		c, err := Client(cfg, name, p)
+// connect makes the API client of each team, all on one transport.
+func (r *Relay) connect(p Parts) error {
+	r.clients = map[string]*heymarket.Client{}
+	for name := range r.cfg.Teams {
+		c, err := newClient(r.cfg, name, p, r.credentialSource(name))
 		if err != nil {
-			return nil, err
+			return err
 		}
+		r.clients[name] = c
+	}
+	return nil
+}
+
+func (r *Relay) teams() map[string]delivery.Team {
+	all := map[string]delivery.Team{}
+	for name, t := range r.cfg.Teams {
 		all[name] = delivery.Team{
-			Client:       c,
+			Client:       r.clients[name],
 			Rate:         int(t.Rate),
 			Concurrency:  t.Concurrency,
 			FailUnqueued: t.QueuedFalse == config.QueuedFalseFail,
 		}
 	}
-	return all, nil
+	return all
 }
 
-// Client makes the API client of one team.
+// Client makes the API client of one team, with the credentials of cfg.
 func Client(cfg *config.Config, team string, p Parts) (*heymarket.Client, error) {
 	p.setDefaults()
-	t := cfg.Teams[team]
-	o := heymarket.Options{
+	return newClient(cfg, team, p, nil)
+}
+
+func newClient(cfg *config.Config, team string, p Parts, source func() (heymarket.Credentials, error)) (*heymarket.Client, error) {
+	first := credentials(cfg.Teams[team])
+	c, err := heymarket.New(heymarket.Options{
 		BaseURL:   cfg.Heymarket.BaseURL,
 		AllowHTTP: cfg.Heymarket.AllowHTTP,
 		Timeout:   cfg.Heymarket.Timeout.Std(),
-		APIKey:    t.APIKey.Reveal(),
+		Secrets:   first.Secrets,
+		APIKey:    first.APIKey,
+		Source:    source,
 		Transport: p.Transport,
 		Now:       p.Now,
 		UserAgent: p.UserAgent,
-	}
-	for _, s := range t.Secrets {
-		o.Secrets = append(o.Secrets, heymarket.Secret{ID: s.ID, Key: s.Key.Reveal()})
-	}
-	c, err := heymarket.New(o)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("team %s: %w", team, err)
 	}

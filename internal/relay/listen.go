@@ -57,6 +57,7 @@ func (r *Relay) tlsConfig() (*tls.Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.certificate = certificate
 	return &tls.Config{
 		GetCertificate: certificate.Get,
 		MinVersion:     t.Version(),

@@ -2,17 +2,17 @@ package relay
 
 import (
 	"context"
-	"net"
 
-	"heyrelay/internal/config"
 	"heyrelay/internal/events"
 	"heyrelay/internal/notify"
 	"heyrelay/internal/smarthost"
 )
 
 // newNotifier makes the notifier of senders and of the webhook, as far as each is
-// configured. own returns the addresses at which reports would come back as mail.
-func newNotifier(cfg *config.Config, p Parts, own func() []net.Addr) *notify.Notifier {
+// configured. The server learns of our own addresses because reports would come back
+// from there as mail.
+func (r *Relay) newNotifier(p Parts) *notify.Notifier {
+	cfg := r.cfg
 	o := notify.Options{Store: p.Store, Sink: p.Sink, Now: p.Now, Jitter: p.Jitter, Grace: drainTime(cfg)}
 	if address, implicit, ok := cfg.Bounces.Server(); ok {
 		o.Mailer = &notify.Mailer{
@@ -22,16 +22,16 @@ func newNotifier(cfg *config.Config, p Parts, own func() []net.Addr) *notify.Not
 				Address:  address,
 				Implicit: implicit,
 				User:     cfg.Bounces.User,
-				Password: cfg.Bounces.Password.Reveal(),
-				Own:      own,
+				Password: r.smarthostPassword,
+				Own:      r.Addrs,
 				Dial:     p.Dial,
 			},
 		}
 	}
-	if key, ok := cfg.Events.Key(); ok && cfg.Events.URL != "" {
+	if cfg.Events.URL != "" {
 		o.Webhook = &notify.Webhook{
 			URL:       cfg.Events.URL,
-			Key:       key,
+			Key:       r.webhookKey,
 			UserAgent: p.UserAgent,
 			Hostname:  cfg.Hostname,
 			Now:       p.Now,

@@ -69,6 +69,12 @@ type Relay struct {
 	listeners []smtpd.Listener
 	stopping  atomic.Bool
 	cut       cutCounter
+
+	clients     map[string]*heymarket.Client  // by team
+	secrets     atomic.Pointer[config.Config] // the configuration that the secrets are from
+	password    cached[string]                // of the smarthost
+	signingKey  cached[[]byte]                // of the webhook
+	certificate *smtpd.Certificate            // nil without TLS
 }
 
 // New builds a Relay and opens its listeners, so that a port in use is an error
@@ -76,7 +82,10 @@ type Relay struct {
 func New(cfg *config.Config, p Parts) (*Relay, error) {
 	p.setDefaults()
 	r := &Relay{cfg: cfg, store: p.Store, now: p.Now}
-	r.notifier = newNotifier(cfg, p, r.Addrs)
+	r.secrets.Store(cfg)
+	r.password.last = cfg.Bounces.Password.Reveal()
+	r.signingKey.last, _ = cfg.Events.Key()
+	r.notifier = r.newNotifier(p)
 	r.sink = events.Sinks{p.Sink, r.notifier, &r.cut}
 	if err := r.build(p); err != nil {
 		return nil, err

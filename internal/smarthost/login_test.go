@@ -51,7 +51,7 @@ func TestEncryption(t *testing.T) {
 			host.Implicit = c.implicit
 			if c.login {
 				host.User = "heyrelay"
-				host.Password = "sesame"
+				host.Password = func() string { return "sesame" }
 			}
 			if c.trust {
 				host.Roots = trusted
@@ -87,7 +87,7 @@ func TestLogin(t *testing.T) {
 		s := smarthosttest.Serve(t, func(s *smarthosttest.Server) { s.Login = c.mechanisms })
 		host := to(s)
 		host.User = "heyrelay"
-		host.Password = c.password
+		host.Password = func() string { return c.password }
 		_, err := send(t, host, hello)
 		all := s.Taken()
 		switch {

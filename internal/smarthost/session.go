@@ -120,9 +120,9 @@ func (s *Server) login(client *smtp.Client) error {
 	var mechanism sasl.Client
 	switch {
 	case client.SupportsAuth(sasl.Plain):
-		mechanism = sasl.NewPlainClient("", s.User, s.Password)
+		mechanism = sasl.NewPlainClient("", s.User, s.Password())
 	case client.SupportsAuth(sasl.Login):
-		mechanism = &loginClient{user: s.User, password: s.Password}
+		mechanism = &loginClient{user: s.User, password: s.Password()}
 	default:
 		return fmt.Errorf("%s offers neither AUTH PLAIN nor AUTH LOGIN", s.Address)
 	}

@@ -19,11 +19,11 @@ import (
 // Server describes a mail server. It must not be changed once in use; its methods
 // may be called from many goroutines.
 type Server struct {
-	Hostname string // sent in EHLO
-	Address  string // host:port
-	Implicit bool   // TLS from the start (RFC 8314, section 3); otherwise STARTTLS where offered
-	User     string // for AUTH; empty: no login
-	Password string
+	Hostname string            // sent in EHLO
+	Address  string            // host:port
+	Implicit bool              // TLS from the start (RFC 8314, section 3); otherwise STARTTLS where offered
+	User     string            // for AUTH; empty: no login
+	Password func() string     // the current password of User
 	Own      func() []net.Addr // listener addresses of this relay; nil: none
 
 	Roots *x509.CertPool                                                       // nil: the system's

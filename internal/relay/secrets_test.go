@@ -1,0 +1,186 @@
+package relay
+
+import (
+	"crypto/rand"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"heyrelay/internal/config"
+	"heyrelay/internal/events"
+	"heyrelay/internal/sandbox"
+)
+
+const withFiles = `
+hostname: relay.example.com
+listeners: [{address: "127.0.0.1:0"}]
+teams: {shop: {secrets: [{id: demo, key_file: team}]}}
+routes: [{inbox: 202, creator_id: 55}]
+bounces: {smarthost: "smtp://127.0.0.1:25", user: heyrelay, password_file: smarthost}
+events: {url: "https://ops.example.com", secret_file: webhook}
+`
+
+// files are the files of secrets in a directory.
+type files struct {
+	t   *testing.T
+	dir string
+}
+
+func (f files) write(name, text string) {
+	f.t.Helper()
+	if err := os.WriteFile(filepath.Join(f.dir, name), []byte(text+"\n"), 0o600); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func (f files) load(text string) *config.Config {
+	f.t.Helper()
+	cfg, err := config.Parse(filepath.Join(f.dir, "heyrelay.yaml"), []byte(text), os.LookupEnv)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return cfg
+}
+
+func hook(n byte) string { return "whsec_" + strings.Repeat(string("MNOP"[n])+"DEy", 8) }
+
+func newFiles(t *testing.T) files {
+	f := files{t: t, dir: t.TempDir()}
+	f.write("team", sandbox.DemoSecretKey)
+	f.write("smarthost", "first")
+	f.write("webhook", hook(0))
+	return f
+}
+
+// recorder keeps all events.
+type recorder struct{ all []events.Event }
+
+func (r *recorder) Record(e events.Event) { r.all = append(r.all, e) }
+
+// lines returns kind and reason of the events since the last call.
+func (r *recorder) lines() string {
+	var lines []string
+	for _, e := range r.all {
+		lines = append(lines, fmt.Sprintf("%s %s", e.Kind, e.Reason))
+	}
+	r.all = nil
+	return strings.Join(lines, "\n")
+}
+
+func newSecretsRelay(t *testing.T, f files) (*Relay, *recorder) {
+	t.Helper()
+	rec := &recorder{}
+	r, err := New(f.load(withFiles), Parts{Store: open(t), Sink: rec, Random: rand.Reader, Listen: nowhere})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r, rec
+}
+
+// The password of the smarthost and the key of the webhook are those that their
+// files have when they are used. An unusable file leaves the previous one in use.
+func TestSecretsAreReadWhenUsed(t *testing.T) {
+	f := newFiles(t)
+	r, rec := newSecretsRelay(t, f)
+	f.write("smarthost", "second")
+	f.write("webhook", hook(1))
+	want, _ := f.load(withFiles).Events.Key()
+	if got := r.smarthostPassword(); got != "second" {
+		t.Errorf("password %q", got)
+	}
+	if got := r.webhookKey(); string(got) != string(want) {
+		t.Errorf("key %q, want %q", got, want)
+	}
+	f.write("webhook", "whsec_short")
+	if got := r.webhookKey(); string(got) != string(want) {
+		t.Errorf("an invalid key is used: %q", got)
+	}
+	if err := os.Remove(filepath.Join(f.dir, "smarthost")); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.smarthostPassword(); got != "second" {
+		t.Errorf("without a file the password is %q", got)
+	}
+	got := rec.lines()
+	for _, part := range []string{"events.secret cannot be read", "bounces.password cannot be read"} {
+		if !strings.Contains(got, part) {
+			t.Errorf("recorded %q, want %q", got, part)
+		}
+	}
+}
+
+// Reload uses the new configuration's secrets and names what needs a restart.
+func TestReload(t *testing.T) {
+	f := newFiles(t)
+	r, rec := newSecretsRelay(t, f)
+	f.write("other", "third")
+	changed := strings.NewReplacer(
+		"password_file: smarthost", "password_file: other",
+		"{id: demo, key_file: team}", "{id: another, key_file: other}",
+		"creator_id: 55", "creator_id: 56",
+	).Replace(withFiles) + "limits: {connections: 7}\nlog: {level: debug}\n"
+	r.Reload(f.load(changed))
+	if got := r.smarthostPassword(); got != "third" {
+		t.Errorf("password %q", got)
+	}
+	const want = "reloaded the team's credentials have changed\n" +
+		"reloaded secrets and certificate were read again; restart heyrelay to apply limits.connections, routes[0].creator_id, log.level"
+	if got := rec.lines(); got != want {
+		t.Errorf("recorded\n%s\nwant\n%s", got, want)
+	}
+	r.Reload(f.load(changed))
+	if got := rec.lines(); !strings.Contains(got, "restart heyrelay to apply limits.connections") {
+		t.Errorf("the second time %q", got)
+	}
+	r.Reload(f.load(withFiles))
+	if got := rec.lines(); !strings.Contains(got, "nothing else has changed") {
+		t.Errorf("after going back %q", got)
+	}
+}
+
+// A team that was removed keeps its credentials until the restart.
+func TestReloadWithoutTeam(t *testing.T) {
+	f := newFiles(t)
+	r, rec := newSecretsRelay(t, f)
+	r.Reload(f.load(strings.Replace(withFiles, "teams: {shop:", "teams: {office:", 1)))
+	const want = "reloaded secrets and certificate were read again; restart heyrelay to apply teams.office, teams.shop, routes[0].team"
+	if got := rec.lines(); got != want {
+		t.Errorf("recorded %q", got)
+	}
+}
+
+// Files of credentials are read again while the relay runs. An error is recorded
+// once.
+func TestWatchSecrets(t *testing.T) {
+	f := newFiles(t)
+	r, rec := newSecretsRelay(t, f)
+	synctest.Test(t, func(t *testing.T) {
+		go r.watchSecrets(t.Context())
+		pass := func() string {
+			<-time.After(10 * secretsInterval)
+			synctest.Wait()
+			return rec.lines()
+		}
+		if got := pass(); got != "" {
+			t.Errorf("without a change %q", got)
+		}
+		f.write("team", "another")
+		if got := pass(); got != "reloaded the team's credentials have changed" {
+			t.Errorf("after a change %q", got)
+		}
+		if err := os.Remove(filepath.Join(f.dir, "team")); err != nil {
+			t.Fatal(err)
+		}
+		if got := pass(); got != "error the credentials of team shop cannot be read again, the previous ones remain in use" {
+			t.Errorf("without the file %q", got)
+		}
+		f.write("team", "third")
+		if got := pass(); got != "reloaded the team's credentials have changed" {
+			t.Errorf("with a file again %q", got)
+		}
+	})
+}

@@ -1,0 +1,189 @@
+package operation
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"heyrelay/internal/sandbox"
+	"heyrelay/test/process"
+)
+
+// gate is an API that accepts the tokens of one secret at a time, in front of a
+// sandbox.
+type gate struct {
+	api *sandbox.Sandbox
+	url string
+
+	mu      sync.Mutex
+	id, key string
+}
+
+func newGate(t *testing.T, id, key string) *gate {
+	g := &gate{api: sandbox.New(sandbox.Options{}), id: id, key: key}
+	server := httptest.NewServer(g)
+	t.Cleanup(server.Close)
+	g.url = server.URL
+	return g
+}
+
+// accept makes another secret the one that is accepted.
+func (g *gate) accept(id, key string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.id, g.key = id, key
+}
+
+func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.HasPrefix(r.URL.Path, "/sandbox/") {
+		g.api.ServeHTTP(w, r)
+		return
+	}
+	if !g.authentic(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")) {
+		http.Error(w, `{"error": "unauthorized"}`, http.StatusUnauthorized)
+		return
+	}
+	r.Header.Set("Authorization", "Bearer "+sandbox.DemoAPIKey)
+	g.api.ServeHTTP(w, r)
+}
+
+func (g *gate) authentic(token string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	claims := jwt.MapClaims{}
+	_, err := jwt.ParseWithClaims(token, claims, func(*jwt.Token) (any, error) { return []byte(g.id + "||" + g.key), nil })
+	return err == nil && claims["iss"] == g.id
+}
+
+const rotating = `
+hostname: relay.example.com
+listeners: [{address: %q}]
+heymarket: {base_url: %q}
+teams: {shop: {secrets: [{id: %s, key_file: %s}], rate: 6000000/min}}
+routes: [{inbox: 202, creator_id: 55}]
+limits: {connections: %d}
+spool: {url: "sqlite:spool.db", min_free: 1MB}
+`
+
+// house is a serve and its files.
+type house struct {
+	t       *testing.T
+	dir     string
+	smtp    string
+	gate    *gate
+	process *process.Process
+}
+
+func startHouse(t *testing.T) *house {
+	h := &house{t: t, dir: t.TempDir(), smtp: process.FreeAddress(t), gate: newGate(t, "old", "old-key")}
+	h.write("old.key", "old-key")
+	h.configure("old", "old.key", 1000)
+	h.process = process.Start(t, process.Build(t), "serve", "-c", filepath.Join(h.dir, "heyrelay.yaml"))
+	h.process.Await("msg=listening")
+	return h
+}
+
+func (h *house) write(name, text string) {
+	h.t.Helper()
+	if err := os.WriteFile(filepath.Join(h.dir, name), []byte(text), 0o600); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func (h *house) configure(id, file string, connections int) {
+	h.t.Helper()
+	h.write("heyrelay.yaml", fmt.Sprintf(rotating, h.smtp, h.gate.url, id, file, connections))
+}
+
+// Under load, SIGHUP replaces a team's secret by another one with another id. No
+// session ends, no message is lost or doubled, and no call fails.
+func TestHangup(t *testing.T) {
+	h := startHouse(t)
+	const sessions, before, after = 8, 10, 10
+	var sending sync.WaitGroup
+	reloaded := make(chan struct{})
+	for n := range sessions {
+		s := dial(t, h.smtp)
+		s.do("HELO app", "250 ")
+		sending.Go(func() {
+			for i := range before + after {
+				if i == before {
+					<-reloaded
+				}
+				s.message(fmt.Sprintf("c%d.%d@example.com", n, i))
+			}
+		})
+	}
+	h.write("new.key", "new-key")
+	h.configure("new", "new.key", 500)
+	h.process.Signal(syscall.SIGHUP)
+	h.process.Await(`msg=reloaded .*restart heyrelay to apply limits.connections"`)
+	h.gate.accept("new", "new-key")
+	close(reloaded)
+	sending.Wait()
+	all := process.AwaitMessages(t, h.gate.url, sessions*(before+after))
+	if got := recipients(all); len(all) != len(got) || len(got) != sessions*(before+after) {
+		t.Errorf("%d messages to %d recipients", len(all), len(got))
+	}
+	if code := h.process.Stop(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	for _, line := range []string{"msg=deferred", "msg=held", "msg=failed"} {
+		if strings.Contains(h.process.Output(), line) {
+			t.Errorf("a call failed: %s", line)
+		}
+	}
+}
+
+// message sends a message in an open session.
+func (s *session) message(to string) {
+	s.do("MAIL FROM:<app@example.com>", "250 ")
+	s.do("RCPT TO:<"+to+">", "250 ")
+	s.do("DATA", "354 ")
+	s.do("To: "+to+"\r\nSubject: Mail\r\nMessage-ID: <"+to+">\r\n\r\nHello.\r\n.", "250 2.0.0 Ok: queued as ")
+}
+
+func recipients(all []process.Message) map[string]bool {
+	to := map[string]bool{}
+	for _, m := range all {
+		to[strings.Join(m.Request.Targets, " ")] = true
+	}
+	return to
+}
+
+// A key file that was replaced is read again when the API refuses the old key: the
+// same call succeeds, without a signal and without a hold.
+func TestKeyFileIsReplaced(t *testing.T) {
+	h := startHouse(t)
+	send(t, h.smtp, 1)
+	process.AwaitMessages(t, h.gate.url, 1)
+	h.write("old.key", "new-key\n")
+	h.gate.accept("old", "new-key")
+	send(t, h.smtp, 2)
+	process.AwaitMessages(t, h.gate.url, 2)
+	h.process.Await(`msg=reloaded .*credentials have changed.* team=shop`)
+	if out := h.process.Output(); strings.Contains(out, "msg=held") {
+		t.Error("the team was held")
+	}
+}
+
+// SIGHUP with an invalid configuration is logged and changes nothing.
+func TestHangupInvalid(t *testing.T) {
+	h := startHouse(t)
+	h.write("heyrelay.yaml", "teams: [\n")
+	h.process.Signal(syscall.SIGHUP)
+	h.process.Await(`msg=error reason="the configuration cannot be read again, the previous one remains in use"`)
+	send(t, h.smtp, 1)
+	process.AwaitMessages(t, h.gate.url, 1)
+	if code := h.process.Stop(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
