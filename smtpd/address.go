@@ -50,6 +50,9 @@ func checkLocalPart(local string, smtpUTF8 bool) error {
 	if err := checkScript(local, smtpUTF8); err != nil {
 		return fmt.Errorf("the local part %w", err)
 	}
+	if _, word, found := strings.Cut(local, "=?"); found && strings.Contains(word, "?=") { // RFC 2047
+		return errors.New("the local part contains an encoded word")
+	}
 	// Later normalization of an address must not produce a comma.
 	for atom := range strings.SplitSeq(norm.NFKC.String(local), ".") {
 		if atom == "" {

@@ -46,6 +46,10 @@ func TestCheckAddress(t *testing.T) {
 		{"bob@[192.0.2.1]", false, false},
 		{"bob@[IPv6:::1]", false, false},
 
+		{"=?utf-8?q?a=2Cb?=@example.com", false, false}, // a comma once decoded
+		{"x=?utf-8?b?YSxi?=y@example.com", false, false},
+		{"a=?b@example.com", true, true},
+		{"a?=b=?@example.com", true, true},
 		{"x,cc:v@y@z", false, false}, // R9, as go-smtp gives it
 		{"x@y,z@y", false, false},
 		{"x;z@y", false, false},

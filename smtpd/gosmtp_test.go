@@ -72,7 +72,6 @@ func TestRewrittenReplies(t *testing.T) {
 		mail + "HELO\r\nRSETT\r\nFOOO x\r\n\r\n" + "FOOO\r\n",
 		"HELO x\r\n" + rcpt + mail + "DATA\r\nNOOP\r\n" + rcpt + "DATA x\r\nDATA\r\n.\r\n",
 		"EHLO x\r\n" + mail + rcpt + "BDAT 1\r\nx" + mail + rcpt + "DATA\r\n",
-		"EHLO x\r\n" + mail + rcpt + "BDAT\r\nBDAT 1 LAST x\r\nBDAT 1 FIRST\r\nBDAT x\r\n",
 		"EHLO x\r\nMAIL\r\nMAIL FROM:<a@b.test> FOO=1\r\nMAIL FROM:<a@b.test> SIZE=x\r\nMAIL FROM:<a@b.test> A=B=C\r\n",
 		"EHLO x\r\n" + mail + "RCPT\r\nRCPT TO:<a@b.test> FOO=1\r\nRCPT TO:<a@b.test> A=B=C\r\n",
 		"EHLO x\r\nAUTH\r\nAUTH PLAIN !\r\nAUTH PLAIN\r\n*\r\nAUTH PLAIN AGEAYg==\r\n",

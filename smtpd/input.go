@@ -20,12 +20,12 @@ const maxCommand = 4 << 10
 // chunk. Every end of the connection is net.ErrClosed: go-smtp takes io.EOF inside a chunk
 // for the end of the chunk.
 func (c *conn) Read(p []byte) (int, error) {
-	if c.closed {
-		return 0, net.ErrClosed
-	}
-	if c.awaited != nil {
+	if c.awaited != nil { // also at the end: a Data that starts later finds no session
 		<-c.awaited
 		c.awaited = nil
+	}
+	if c.closed {
+		return 0, net.ErrClosed
 	}
 	if len(c.line) == 0 && (c.inData || c.chunk > 0) {
 		return c.readContent(p)
@@ -84,6 +84,9 @@ func (c *conn) readCommand() error {
 	c.verb = strings.ToUpper(string(bytes.TrimSuffix(verb, []byte("\n"))))
 	c.rewriteCommand()
 	size, ok := chunkSize(c.line)
+	if !ok && isBDAT(c.line) { // what follows could be content or commands
+		return c.end("501 5.5.4 Malformed BDAT command, closing connection")
+	}
 	c.chunk = size
 	if ok && c.dataStarted != nil {
 		c.awaited = c.dataStarted
@@ -122,8 +125,8 @@ func (c *conn) readLine() error {
 }
 
 // chunkSize returns how many bytes of content follow a command line; ok reports whether it
-// is a BDAT at all (RFC 3030, section 2). It must parse BDAT as go-smtp does: a chunk
-// follows a refused BDAT too, but none follows one with malformed parameters.
+// is a well-formed BDAT (RFC 3030, section 2). It must parse BDAT as go-smtp does: a chunk
+// follows a refused BDAT too.
 func chunkSize(line []byte) (size int64, ok bool) {
 	verb, parameters, _ := bytes.Cut(line, []byte(" "))
 	f := bytes.Fields(parameters)
@@ -138,6 +141,11 @@ func chunkSize(line []byte) (size int64, ok bool) {
 		return 0, false
 	}
 	return int64(n), true
+}
+
+// isBDAT reports whether a command line starts like a BDAT.
+func isBDAT(line []byte) bool {
+	return len(line) >= 4 && bytes.EqualFold(line[:4], []byte("BDAT"))
 }
 
 // receive waits for data from the client and adds it to unread.

@@ -153,10 +153,6 @@ var rewritten = map[string]string{
 	"501 5.5.4 Unable to parse SIZE as an integer":        "501 5.5.4 Malformed SIZE parameter value",
 	"501 5.5.4 Unable to parse MAIL ESMTP parameters":     "501 5.5.4 Malformed MAIL parameters",
 	"501 5.5.4 Unable to parse RCPT ESMTP parameters":     "501 5.5.4 Malformed RCPT parameters",
-	"501 5.5.4 Missing chunk size argument":               "501 5.5.4 Syntax: BDAT size [LAST]",
-	"501 5.5.4 Too many arguments":                        "501 5.5.4 Syntax: BDAT size [LAST]",
-	"501 5.5.4 Unknown BDAT argument":                     "501 5.5.4 Syntax: BDAT size [LAST]",
-	"501 5.5.4 Malformed size argument":                   "501 5.5.4 Malformed BDAT size",
 	"250 2.0.0 I have successfully done nothing":          "250 2.0.0 Ok",
 	"354 Go ahead. End your data with <CR><LF>.<CR><LF>":  "354 End data with <CR><LF>.<CR><LF>",
 
