@@ -81,7 +81,7 @@ func notifySystemd(log *slog.Logger, state string) {
 // serve opens the spool and runs the relay on it until ctx ends. ready is called
 // once the listeners are open; it may be nil.
 func serve(ctx context.Context, cfg *config.Config, parts relay.Parts, ready func(*relay.Relay)) (err error) {
-	store, err := openSpool(ctx, cfg)
+	store, err := openSpool(ctx, cfg, parts.Sink)
 	if err != nil {
 		return err
 	}
@@ -100,8 +100,14 @@ func serve(ctx context.Context, cfg *config.Config, parts relay.Parts, ready fun
 }
 
 // openSpool opens the spool that the configuration names, for this process alone.
-func openSpool(ctx context.Context, cfg *config.Config) (spool.Store, error) {
-	return sqlite.Open(ctx, spoolPath(cfg), sqlite.Options{MinFree: int64(cfg.Spool.MinFree), MaxSleep: cfg.Delivery.RetryMax.Std()})
+func openSpool(ctx context.Context, cfg *config.Config, sink events.Sink) (spool.Store, error) {
+	return sqlite.Open(ctx, spoolPath(cfg), sqlite.Options{
+		MinFree:  int64(cfg.Spool.MinFree),
+		MaxSleep: cfg.Delivery.RetryMax.Std(),
+		Warn: func(text string) {
+			sink.Record(events.Event{Kind: events.Anomaly, Time: time.Now(), Reason: text})
+		},
+	})
 }
 
 // spoolPath is the file of a SQLite spool; the configuration allows no other.

@@ -40,3 +40,14 @@ func ExampleSinks() {
 	all.Record(events.Event{Kind: events.Sent, QueueID: "Q1", Convo: 7})
 	// Output: level=INFO msg=sent queue_id=Q1 convo_id=7
 }
+
+// A refusal by a fault of ours is for the operator, any other for the client.
+func TestLogLevelOfRefusals(t *testing.T) {
+	for status, want := range map[int]string{451: "level=ERROR", 452: "level=WARN", 554: "level=WARN"} {
+		var b bytes.Buffer
+		events.Log{Logger: slog.New(slog.NewTextHandler(&b, nil))}.Record(events.Event{Kind: events.Refused, Status: status})
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("%d: no %s in %s", status, want, b.String())
+		}
+	}
+}

@@ -10,6 +10,11 @@ import (
 // they are confidential between sender and recipients.
 type Log struct{ Logger *slog.Logger }
 
+// localError is the SMTP reply code of a message that is refused by a fault of heyrelay
+// itself or its host (RFC 5321, section 4.2.3). An operator must act on it; other refusals
+// are the client's concern.
+const localError = 451
+
 // lines has the level and the message of each kind's log line.
 var lines = map[Kind]struct {
 	level   slog.Level
@@ -43,6 +48,9 @@ func (l Log) Record(e Event) {
 	if !known {
 		line.level = slog.LevelWarn
 		line.message = string(e.Kind)
+	}
+	if e.Kind == Refused && e.Status == localError {
+		line.level = slog.LevelError
 	}
 	var attrs []slog.Attr
 	str := func(key, value string) {

@@ -16,15 +16,16 @@ import (
 
 // Errors that a store returns, to be compared with errors.Is.
 var (
-	ErrFull     = errors.New("the spool has no room")        // out of space, or under spool.min_free
-	ErrReadOnly = errors.New("the spool cannot be written")  // read-only or failing medium
-	ErrInUse    = errors.New("the spool is in use")          // another process holds it
-	ErrNotFound = errors.New("no such message in the spool") // a queue id that it does not know
-	ErrLost     = errors.New("the claim is no longer ours")  // the attempt has ended, or another has begun since
-	ErrCorrupt  = errors.New("the spool is damaged")         // what Check finds, or the medium gives back
-	ErrClosed   = errors.New("the spool is closed")          // the verb came after Close
-	ErrKey      = errors.New("the key is of other content")  // a message's key was given to another one
-	ErrConvo    = errors.New("the convo_id is of others")    // a request names a conversation of other participants, or of another inbox
+	ErrFull     = errors.New("the spool has no room")                      // out of space, or under spool.min_free
+	ErrReadOnly = errors.New("the spool cannot be written")                // read-only or failing medium
+	ErrInUse    = errors.New("the spool is in use")                        // another process holds it
+	ErrNotFound = errors.New("no such message in the spool")               // a queue id that it does not know
+	ErrLost     = errors.New("the claim is no longer ours")                // the attempt has ended, or another has begun since
+	ErrCorrupt  = errors.New("the spool is damaged")                       // what Check finds, or the medium gives back
+	ErrReplaced = errors.New("the spool's files were removed or replaced") // while it was open
+	ErrClosed   = errors.New("the spool is closed")                        // the verb came after Close
+	ErrKey      = errors.New("the key is of other content")                // a message's key was given to another one
+	ErrConvo    = errors.New("the convo_id is of others")                  // a request names a conversation of other participants, or of another inbox
 )
 
 // Store is the spool. Its methods may be called from many goroutines. A verb that

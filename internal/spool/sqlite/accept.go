@@ -14,10 +14,10 @@ func (s *Store) Accept(ctx context.Context, m *spool.Message) (spool.Receipt, er
 	if damage := s.damage.Load(); damage != nil {
 		return spool.Receipt{}, *damage
 	}
-	if err := s.headroom.check(); err != nil {
+	size := len(m.HTML) + len(m.Text) + len(m.Raw)
+	if err := s.headroom.check(int64(size)); err != nil {
 		return spool.Receipt{}, err
 	}
-	size := len(m.HTML) + len(m.Text) + len(m.Raw)
 	return run(ctx, s, size, func(w *writer) (spool.Receipt, error) { return w.accept(m) })
 }
 

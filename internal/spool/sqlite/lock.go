@@ -26,12 +26,32 @@ func lockFile(path string) (*os.File, error) {
 		return nil, errors.Join(err, f.Close())
 	}
 	if err == nil {
+		err = unreplaced(f, name)
+	}
+	if err == nil {
 		err = writePID(f)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("lock spool %s: %w", path, err), f.Close())
 	}
 	return f, nil
+}
+
+// unreplaced makes sure that the locked file still has its name, and no other: else
+// another process could lock another file of that name.
+func unreplaced(f *os.File, name string) error {
+	locked, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	named, err := os.Lstat(name)
+	if err != nil {
+		return err
+	}
+	if !os.SameFile(locked, named) || linkCount(locked) > 1 {
+		return fmt.Errorf("%s was replaced or is a link: remove it while no heyrelay runs", name)
+	}
+	return nil
 }
 
 func writePID(f *os.File) error {

@@ -17,10 +17,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
 	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -41,6 +39,16 @@ type Options struct {
 	// MaxSleep is how far ahead a due time can be. One further ahead was set
 	// before the clock jumped back, and counts as due. 0 trusts every due time.
 	MaxSleep time.Duration
+	// Warn is told what Open has mended, in a sentence; nil is nobody.
+	Warn func(string)
+
+	checkpointAt int // frames of the log; 0 is the default
+}
+
+func (o Options) warn(text string) {
+	if o.Warn != nil {
+		o.Warn(text)
+	}
 }
 
 // Store is the spool of a process that serves. It implements spool.Store and
@@ -52,6 +60,8 @@ type Store struct {
 	headroom *headroom
 	damage   atomic.Pointer[error] // the first that was found
 	waiters  waiters
+
+	checkpoints *checkpointer
 
 	ops  chan *op
 	stop chan struct{} // closed by Close
@@ -76,7 +86,7 @@ var pragmas = []string{
 	"journal_mode = WAL",
 	"synchronous = FULL", // each commit waits for the disk: 250 means durable
 	"foreign_keys = ON",
-	"wal_autocheckpoint = 4000",
+	"wal_autocheckpoint = 0",        // the checkpointer does it
 	"journal_size_limit = 67108864", // a log that grew behind a slow reader shrinks again
 	"cache_size = -16000",           // KiB
 	"temp_store = MEMORY",           // savepoints need no writable /tmp
@@ -87,7 +97,7 @@ var pragmas = []string{
 // ended is due at once, the outcome of a send unknown. ctx is for the opening alone. The
 // error is ErrInUse where another process holds the spool.
 func Open(ctx context.Context, path string, o Options) (*Store, error) {
-	path, err := filepath.Abs(path)
+	path, err := resolve(path)
 	if err != nil {
 		return nil, fmt.Errorf("open spool: %w", err)
 	}
@@ -107,15 +117,15 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 		done:     make(chan struct{}),
 		lock:     lock,
 	}
-	if err := s.open(ctx); err != nil {
+	if err := s.open(ctx, o); err != nil {
 		return nil, errors.Join(fmt.Errorf("open spool %s: %w", path, err), s.release())
 	}
 	s.close = sync.OnceValue(s.shut)
 	return s, nil
 }
 
-func (s *Store) open(ctx context.Context) error {
-	if err := prepareFile(s.path); err != nil {
+func (s *Store) open(ctx context.Context, o Options) error {
+	if err := prepareFile(s.path, o.warn); err != nil {
 		return err
 	}
 	var err error
@@ -150,9 +160,18 @@ func (s *Store) open(ctx context.Context) error {
 	if s.Reader, err = newReader(s.path); err != nil {
 		return err
 	}
+	if s.headroom.files, err = identify(s.path); err != nil {
+		return err
+	}
+	s.headroom.reusable = s.Reader.reusable
+	if s.checkpoints, err = newCheckpointer(s.path, o.checkpointAt); err != nil {
+		return err
+	}
+	w.committed = s.checkpoints.committed
+	go s.checkpoints.run(s.stop)
 	go func() {
 		defer close(s.done)
-		w.run(s.ops, s.stop)
+		w.run(s.ops, s.checkpoints.restart, s.stop)
 	}()
 	return nil
 }
@@ -164,6 +183,7 @@ func (s *Store) Close() error { return s.close() }
 func (s *Store) shut() error {
 	close(s.stop)
 	<-s.done
+	<-s.checkpoints.done
 	return s.release()
 }
 
@@ -173,6 +193,9 @@ func (s *Store) release() error {
 	var err error
 	if s.Reader != nil {
 		err = s.Reader.Close()
+	}
+	if s.checkpoints != nil {
+		err = errors.Join(err, s.checkpoints.db.Close())
 	}
 	if s.conn != nil {
 		err = errors.Join(err, s.conn.Close())
@@ -188,55 +211,6 @@ func (s *Store) release() error {
 const sqlOrphans = `
 UPDATE request SET due = 1, unknown = unknown OR ` + callIsSend + `
  WHERE id IN (SELECT id FROM request WHERE ` + isTimed + ` AND ` + isActive + `)`
-
-// checkFolder gives the one clear line for the most common mistake.
-func checkFolder(path string) error {
-	dir := filepath.Dir(path)
-	switch info, err := os.Stat(dir); {
-	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("open spool %s: the folder %s does not exist: create it for the user that runs this, mode 0700", path, dir)
-	case err != nil:
-		return fmt.Errorf("open spool: %w", err)
-	case !info.IsDir():
-		return fmt.Errorf("open spool %s: %s is not a folder", path, dir)
-	}
-	return nil
-}
-
-// prepareFile creates an empty spool that only its owner can read, or makes
-// sure that an existing one is such a file. It never opens an existing file:
-// closing that would drop SQLite's own locks on it.
-func prepareFile(path string) error {
-	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return createFile(path)
-	}
-	if err != nil {
-		return err
-	}
-	if !info.Mode().IsRegular() {
-		return errors.New("it is not a regular file")
-	}
-	if wide := info.Mode().Perm() & 0o077; wide != 0 {
-		return fmt.Errorf("others can use it (mode %04o), and it holds mail: chmod 600 %s", info.Mode().Perm(), path)
-	}
-	return nil
-}
-
-func createFile(path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(path)) // the name is to survive a power cut, too
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
-}
 
 // dsn names the file to the driver. A database that does not exist is never
 // created by it, and "…" is never taken for a string.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -78,12 +79,135 @@ func files(t *testing.T, path string) (names []string) {
 	return names
 }
 
-func TestOpenRefusesWideFile(t *testing.T) {
+// What others can access is narrowed by its owner: Kubernetes widens the files of a
+// volume at each mount.
+func TestOpenNarrowsWideFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "spool.db")
-	if err := os.WriteFile(path, nil, 0o640); err != nil {
+	for _, mode := range []os.FileMode{0o660, 0o640, 0o604, 0o666} {
+		s, err := Open(t.Context(), path, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		var warnings []string
+		s, err = Open(t.Context(), path, Options{Warn: func(w string) { warnings = append(warnings, w) }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		info, err := os.Stat(path)
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("mode %v after %04o (%v), want 0600", info.Mode(), mode, err)
+		}
+		if len(warnings) != 1 || !strings.Contains(warnings[0], fmt.Sprintf("from %04o to 0600", mode)) {
+			t.Errorf("warnings %q", warnings)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestOpenByAnotherName has two processes name one spool in different ways.
+func TestOpenByAnotherName(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "spool.db")
+	s, err := Open(t.Context(), path, Options{})
+	if err != nil {
 		t.Fatal(err)
 	}
-	wantText(t, failOpen(t, path), "mode 0640", "chmod 600 "+path)
+	link, folder := filepath.Join(dir, "link.db"), filepath.Join(dir, "folder")
+	if err := errors.Join(os.Symlink(path, link), os.Symlink(dir, folder)); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{link, filepath.Join(folder, "spool.db")} {
+		if err := failOpen(t, name); !errors.Is(err, spool.ErrInUse) {
+			t.Errorf("%s: error %v, want ErrInUse", name, err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	hard := filepath.Join(dir, "hard.db")
+	if err := os.Link(path, hard); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{path, hard} {
+		wantText(t, failOpen(t, name), "2 hard links", "remove the other names")
+	}
+}
+
+// TestLockFileIsALink has the lock file of one spool be that of another.
+func TestLockFileIsALink(t *testing.T) {
+	for name, link := range map[string]func(string, string) error{"symbolic": os.Symlink, "hard": os.Link} {
+		dir := t.TempDir()
+		other := filepath.Join(dir, "other.lock")
+		if err := os.WriteFile(other, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(dir, "spool.db")
+		if err := link(other, path+".lock"); err != nil {
+			t.Fatal(err)
+		}
+		if err := failOpen(t, path); !strings.Contains(err.Error(), "was replaced or is a link") {
+			t.Errorf("%s link: %v", name, err)
+		}
+	}
+}
+
+// TestFilesAreWatched takes away each file of an open spool. What would be written from
+// then on would be lost at the next start, so nothing is accepted until it is back.
+func TestFilesAreWatched(t *testing.T) {
+	for _, suffix := range []string{"", "-wal", ".lock"} {
+		for name, harm := range map[string]func(path string) error{
+			"removed":  func(string) error { return nil },
+			"replaced": func(path string) error { return os.WriteFile(path, nil, 0o600) },
+		} {
+			t.Run(name+suffix, func(t *testing.T) {
+				now := epoch
+				path := filepath.Join(t.TempDir(), "spool.db")
+				s, err := Open(t.Context(), path, Options{Now: func() time.Time { return now }})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer s.Close()
+				n := int64(0)
+				accept := func() error {
+					n++
+					now = now.Add(time.Second)
+					_, err := s.Accept(t.Context(), mail(n))
+					return err
+				}
+				if err := accept(); err != nil {
+					t.Fatal(err)
+				}
+				file, away := path+suffix, path+".away"
+				if err := errors.Join(os.Rename(file, away), harm(file)); err != nil {
+					t.Fatal(err)
+				}
+				if err := accept(); !errors.Is(err, spool.ErrReplaced) || !strings.Contains(err.Error(), file) {
+					t.Errorf("error %v, want ErrReplaced of %s", err, file)
+				}
+				if err := os.Rename(away, file); err != nil {
+					t.Fatal(err)
+				}
+				if err := accept(); err != nil {
+					t.Errorf("after the file is back: %v", err)
+				}
+				if err := os.Link(file, path+".second"); err != nil {
+					t.Fatal(err)
+				}
+				if err := accept(); !errors.Is(err, spool.ErrReplaced) {
+					t.Errorf("with a second name: %v", err)
+				}
+			})
+		}
+	}
 }
 
 func TestOpenInUse(t *testing.T) {
@@ -129,7 +253,7 @@ func TestOpenNotAFile(t *testing.T) {
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	wantText(t, failOpen(t, filepath.Join(path, "spool.db")), "not a folder")
+	wantText(t, failOpen(t, filepath.Join(path, "spool.db")), "not a directory")
 }
 
 func TestOpenNoDatabase(t *testing.T) {
@@ -224,7 +348,7 @@ func TestPragmas(t *testing.T) {
 	s := openSpool(t, Options{})
 	for pragma, want := range map[string]string{
 		"synchronous": "2", "journal_mode": "wal", "foreign_keys": "1", "page_size": "8192",
-		"auto_vacuum": "2", "wal_autocheckpoint": "4000", "application_id": "1751480658", "user_version": strconv.Itoa(currentVersion()),
+		"auto_vacuum": "2", "wal_autocheckpoint": "0", "application_id": "1751480658", "user_version": strconv.Itoa(currentVersion()),
 	} {
 		got, err := run(t.Context(), s, 0, func(w *writer) (v string, err error) {
 			_, err = w.get("PRAGMA "+pragma, nil, &v)

@@ -54,6 +54,18 @@ func newReader(path string) (*Reader, error) {
 	return &Reader{db}, nil
 }
 
+// reusable returns how many bytes of the spool's file hold nothing.
+func (r *Reader) reusable() (int64, error) {
+	var pages, size int64
+	if err := r.db.QueryRow("PRAGMA freelist_count").Scan(&pages); err != nil {
+		return 0, classify(err)
+	}
+	if err := r.db.QueryRow("PRAGMA page_size").Scan(&size); err != nil {
+		return 0, classify(err)
+	}
+	return pages * size, nil
+}
+
 // known makes sure that the schema is the one that the statements here mean.
 func (r *Reader) known() error {
 	version, err := schemaVersion(context.Background(), r.db)

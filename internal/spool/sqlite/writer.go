@@ -60,6 +60,8 @@ type writer struct {
 	conn  *sql.Conn
 	stmts map[string]*sql.Stmt // by their text
 
+	committed func() // called after each commit; nil for nobody
+
 	version int64 // of the file, as Changed saw it last
 	sweep   sweep
 
@@ -72,7 +74,12 @@ func newWriter(conn *sql.Conn) *writer {
 	return &writer{conn: conn, stmts: map[string]*sql.Stmt{}, served: map[gateClass]spool.Destination{}}
 }
 
-func (w *writer) run(ops <-chan *op, stop <-chan struct{}) {
+// sqlRestartLog waits for readers for at most a moment: they hold no snapshot for long.
+const sqlRestartLog = "PRAGMA wal_checkpoint(RESTART)"
+
+// run does operations until stop is closed. A receive from restart has it move the rest
+// of the log, so that the next commit begins the log anew.
+func (w *writer) run(ops <-chan *op, restart, stop <-chan struct{}) {
 	defer w.close()
 	for {
 		select {
@@ -80,6 +87,8 @@ func (w *writer) run(ops <-chan *op, stop <-chan struct{}) {
 			return
 		case first := <-ops:
 			w.commit(gather(first, ops))
+		case <-restart:
+			_, _ = w.exec(sqlRestartLog) // what fails is asked for again
 		}
 	}
 }
@@ -114,6 +123,9 @@ func (w *writer) commit(batch []*op) {
 			o.err = err
 		}
 		o.done <- o.err
+	}
+	if w.committed != nil {
+		w.committed()
 	}
 }
 

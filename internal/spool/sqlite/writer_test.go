@@ -3,6 +3,8 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -241,7 +243,9 @@ func TestReadOnlyMedium(t *testing.T) {
 // TestMinFree asks for the free space at most once a second, refuses new mail
 // below it, and goes on with what is there.
 func TestMinFree(t *testing.T) {
-	now, free, asked := epoch, int64(1000), 0
+	now, asked := epoch, 0
+	size := messageSize(mail(1))
+	free := 1000 + size
 	s := openSpool(t, Options{
 		MinFree: 1000,
 		Free:    func() (int64, error) { asked++; return free, nil },
@@ -254,16 +258,16 @@ func TestMinFree(t *testing.T) {
 	if err := accept(1); err != nil {
 		t.Fatal(err)
 	}
-	free = 999
-	if err := accept(2); err != nil {
-		t.Errorf("within the second: %v", err)
+	if err := accept(2); !errors.Is(err, spool.ErrFull) {
+		t.Errorf("within the second, the first message has taken what was free: %v", err)
 	}
+	free--
 	now = now.Add(time.Second)
 	err := accept(3)
 	if !errors.Is(err, spool.ErrFull) {
 		t.Fatalf("error %v, want ErrFull", err)
 	}
-	wantText(t, err, "999 bytes", "spool.min_free is 1000")
+	wantText(t, err, fmt.Sprintf("%d bytes are free", free), fmt.Sprintf("needs %d", size), "spool.min_free is 1000")
 	tasks, _, err := s.Claim(t.Context(), epoch, time.Minute, spool.Capacity{Team: "shop", Rate: plenty, Free: 1})
 	if err != nil || len(tasks) != 1 {
 		t.Fatalf("claimed %d (%v), want one", len(tasks), err)
@@ -271,12 +275,81 @@ func TestMinFree(t *testing.T) {
 	if _, err := s.Finish(t.Context(), epoch, spool.Outcome{Task: tasks[0], State: spool.Sent}); err != nil {
 		t.Error(err)
 	}
-	free, now = 1000, now.Add(-time.Hour) // the clock jumps back
+	free, now = free+1, now.Add(-time.Hour) // the clock jumps back
 	if err := accept(3); err != nil {
 		t.Errorf("with room again: %v", err)
 	}
 	if asked != 3 {
 		t.Errorf("asked %d times, want 3", asked)
+	}
+}
+
+// TestMinFreeCountsReusablePages fills a spool and empties it: the disk has no more free
+// than before, but the file has. The log still needs some of the disk.
+func TestMinFreeCountsReusablePages(t *testing.T) {
+	now, free := epoch, int64(logRoom)
+	s := openSpool(t, Options{
+		MinFree: logRoom + 100<<10,
+		Free:    func() (int64, error) { return free, nil },
+		Now:     func() time.Time { return now },
+	})
+	accept := func(n int64) error {
+		now = now.Add(time.Second)
+		_, err := s.Accept(t.Context(), mail(n))
+		return err
+	}
+	if err := accept(1); !errors.Is(err, spool.ErrFull) {
+		t.Fatalf("error %v, want ErrFull", err)
+	}
+	for _, q := range []string{"CREATE TABLE x (b)", "INSERT INTO x VALUES (zeroblob(1000000))", "DROP TABLE x"} {
+		if _, err := s.conn.ExecContext(t.Context(), q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := accept(1); err != nil {
+		t.Errorf("with a megabyte free within the file: %v", err)
+	}
+	free--
+	if err := accept(2); !errors.Is(err, spool.ErrFull) {
+		t.Errorf("error %v, want ErrFull: the log has no room", err)
+	}
+}
+
+// messageSize is what a message counts against the free space.
+func messageSize(m *spool.Message) int64 { return int64(len(m.HTML) + len(m.Text) + len(m.Raw)) }
+
+// TestLogStaysBounded writes without a pause. The writer does not move the log in its
+// commits, so somebody else must, and must also have it begin anew.
+func TestLogStaysBounded(t *testing.T) {
+	const at, frame, messages = 50, 8192 + 24, 4000
+	s := openSpool(t, Options{checkpointAt: at})
+	fill(t, s, messages)
+	info, err := os.Stat(s.path + "-wal")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if most := int64(12 * at * restartFactor * frame); info.Size() > most {
+		t.Errorf("the log has %d bytes after %d messages, want at most %d", info.Size(), messages, most)
+	}
+}
+
+// TestCheckpointsFollowCommits has the checkpointer find a long log by itself.
+func TestCheckpointsFollowCommits(t *testing.T) {
+	s := openSpool(t, Options{checkpointAt: 1})
+	for n := int64(1); ; n++ {
+		if _, err := s.Accept(t.Context(), mail(n)); err != nil {
+			t.Fatal(err)
+		}
+		_, moved, err := s.checkpoints.pragma("NOOP")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if moved > 0 {
+			return
+		}
+		if n == 10000 {
+			t.Fatal("after 10,000 commits nothing was moved")
+		}
 	}
 }
 
