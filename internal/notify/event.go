@@ -8,53 +8,56 @@ import (
 	"heyrelay/internal/events"
 )
 
-// Encoder returns what makes an event for the webhook: its JSON, or nil where the
-// operator does not want events of its kind.
+// Encoder returns a function that encodes events for the webhook as JSON; nil for
+// events of kinds that the operator did not choose.
 func Encoder(kinds []string) func(events.Event) []byte {
 	return func(e events.Event) []byte {
 		if !slices.Contains(kinds, string(e.Kind)) {
 			return nil
 		}
-		text, _ := json.Marshal(e) // fails for a year that RFC 3339 cannot write, and for nothing else
+		text, _ := json.Marshal(e) // fails only for a year that RFC 3339 cannot express
 		return text
 	}
 }
 
-// Watch sees when too much is waiting, or for too long. Each is an event when it
-// begins, and again only after it was down to half.
-type Watch struct {
-	Backlog int           // requests over which they are too many; 0: they never are
-	Oldest  time.Duration // age over which the oldest is too old; 0: it never is
+// Thresholds watches the backlog. Crossing a threshold is an event once, and again
+// only after the figure was down to half of it.
+type Thresholds struct {
+	Backlog int           // pending requests; 0: no threshold
+	Oldest  time.Duration // age of the oldest pending request; 0: no threshold
 
 	many, old bool
 }
 
-// Look takes how many requests wait, and when the oldest of them was accepted: zero
-// where there is none. It returns what has begun.
-func (w *Watch) Look(now time.Time, waiting int, oldest time.Time) (begun []events.Event) {
+// Check takes the number of pending requests and when the oldest was accepted, zero
+// where there is none. It returns an event for each threshold that was crossed.
+func (t *Thresholds) Check(now time.Time, pending int, oldest time.Time) (crossed []events.Event) {
 	age := time.Duration(0)
-	if waiting > 0 && !oldest.IsZero() {
+	if pending > 0 && !oldest.IsZero() {
 		age = now.Sub(oldest)
 	}
-	if begins(&w.many, int64(waiting), int64(w.Backlog)) {
-		begun = append(begun, events.Event{Kind: events.Backlog, Time: now, Pending: waiting, Since: oldest,
-			Reason: "more requests are waiting than events.backlog allows"})
+	e := events.Event{Time: now, Pending: pending, Since: oldest}
+	if begins(&t.many, int64(pending), int64(t.Backlog)) {
+		e.Kind = events.Backlog
+		e.Reason = "more requests are pending than events.backlog allows"
+		crossed = append(crossed, e)
 	}
-	if begins(&w.old, int64(age), int64(w.Oldest)) {
-		begun = append(begun, events.Event{Kind: events.Oldest, Time: now, Pending: waiting, Since: oldest,
-			Reason: "the oldest request has been waiting for longer than events.oldest allows"})
+	if begins(&t.old, int64(age), int64(t.Oldest)) {
+		e.Kind = events.Oldest
+		e.Reason = "the oldest request has been pending for longer than events.oldest allows"
+		crossed = append(crossed, e)
 	}
-	return begun
+	return crossed
 }
 
-// begins reports whether a figure went over its threshold now; on remembers that
-// it did until the figure is down to half of it.
-func begins(on *bool, figure, threshold int64) bool {
+// begins reports whether a figure crossed its threshold now; over remembers that
+// until the figure is down to half.
+func begins(over *bool, figure, threshold int64) bool {
 	switch {
 	case threshold == 0 || figure <= threshold/2:
-		*on = false
-	case figure > threshold && !*on:
-		*on = true
+		*over = false
+	case figure > threshold && !*over:
+		*over = true
 		return true
 	}
 	return false

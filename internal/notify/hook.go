@@ -15,22 +15,22 @@ import (
 	"heyrelay/internal/spool"
 )
 
-// Webhook is the endpoint that takes events, signed as the Standard Webhooks
-// specification (1.0.0) says.
+// Webhook is the endpoint that receives events, signed according to the Standard
+// Webhooks specification (1.0.0). Its fields must not be changed once in use.
 type Webhook struct {
 	URL       string
-	Key       func() []byte // what events are signed with now
+	Key       func() []byte // the key that signs events now
 	UserAgent string
-	Hostname  string // makes webhook-ids those of this relay
+	Hostname  string // keeps the webhook-ids of relays apart
 
 	Now       func() time.Time
-	Transport http.RoundTripper // follows no redirects, as a transport does not
+	Transport http.RoundTripper // a transport follows no redirects
 }
 
-// maxAnswer is what is read of an answer, so that its connection can be used again.
-const maxAnswer = 64 << 10
+// maxBody is how many octets of a response are read, to reuse its connection.
+const maxBody = 64 << 10
 
-// send posts the event of a notice. Every answer but 2xx is a failure.
+// send posts the event of a notice. Every status but 2xx is an error.
 func (h *Webhook) send(ctx context.Context, n spool.Notice) (reply string, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, h.URL, bytes.NewReader(n.Event))
 	if err != nil {
@@ -47,14 +47,14 @@ func (h *Webhook) send(ctx context.Context, n spool.Notice) (reply string, err e
 		return "", err
 	}
 	defer resp.Body.Close()
-	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxAnswer)) // the status has said it all
+	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxBody)) // only the status counts
 	if resp.StatusCode/100 != 2 {
-		return "", notBefore{fmt.Errorf("the webhook answered %d", resp.StatusCode), retryAfter(resp.Header, now)}
+		return "", notBefore{fmt.Errorf("the webhook returned status %d", resp.StatusCode), retryAfter(resp.Header, now)}
 	}
 	return "", nil
 }
 
-// retryAfter is the pause that an answer asks for (RFC 9110, section 10.2.3), 0
+// retryAfter is the pause that a response asks for (RFC 9110, section 10.2.3), 0
 // where it asks for none.
 func retryAfter(header http.Header, now time.Time) time.Duration {
 	text := header.Get("Retry-After")
@@ -67,7 +67,7 @@ func retryAfter(header http.Header, now time.Time) time.Duration {
 	return 0
 }
 
-// signature signs an event together with its id and the time of the attempt.
+// signature signs an event with its id and the time of the attempt.
 func signature(key []byte, event string, at time.Time, body []byte) string {
 	mac := hmac.New(sha256.New, key)
 	fmt.Fprintf(mac, "%s.%d.%s", event, at.Unix(), body)

@@ -164,7 +164,7 @@ func TestEventsAreTriedAgain(t *testing.T) {
 		if fmt.Sprint(pauses) != fmt.Sprint(want) || len(store.list) != 0 {
 			t.Errorf("pauses %v, want %v; %d left", pauses, want, len(store.list))
 		}
-		if len(h.all()) != 5 || !strings.Contains(h.all()[1].Reason, "answered 302") {
+		if len(h.all()) != 5 || !strings.Contains(h.all()[1].Reason, "returned status 302") {
 			t.Errorf("%+v", h.all())
 		}
 	})
@@ -253,7 +253,7 @@ func TestEventsAreGivenUpAfterThreeDays(t *testing.T) {
 		if len(store.list) != 0 || last < 72*time.Hour || last > 73*time.Hour+time.Minute {
 			t.Errorf("%d left, the last attempt after %v", len(store.list), last)
 		}
-		if end := h.all()[len(h.all())-1]; end.Kind != events.Error || !strings.Contains(end.Reason, "given up") {
+		if end := h.all()[len(h.all())-1]; end.Kind != events.Error || !strings.Contains(end.Reason, "abandoned") {
 			t.Errorf("%+v", end)
 		}
 	})

@@ -119,8 +119,10 @@ func TestWhatComesBackIsBounded(t *testing.T) {
 		a.Return = c.asked
 		a.Raw = append(a.Raw, strings.Repeat("0123456789\r\n", c.body/12)...)
 		l, ok := reporter.Write(spool.Notice{Happened: happened, Report: &a}, smarthost.Offers{Size: int64(c.size)})
-		if whole := strings.Contains(string(l.Text), "message/rfc822") && strings.Contains(string(l.Text), string(a.Raw)); !ok || whole != c.whole {
-			t.Errorf("%+v: whole is %v", c, whole)
+		is := strings.Contains(string(l.Text), "message/rfc822")
+		whole := strings.Contains(string(l.Text), string(a.Raw))
+		if !ok || is != c.whole || whole != c.whole {
+			t.Errorf("%+v: a message is returned: %v, whole: %v", c, is, whole)
 		}
 		if !strings.Contains(string(l.Text), "<7@shop.example>\r\n") || c.size > 0 && len(l.Text) > c.size {
 			t.Errorf("%+v: %d bytes", c, len(l.Text))

@@ -1,21 +1,21 @@
-// Package notify tells those outside what became of mail: its sender by a report
-// through a mail server (RFC 3464), the operator's programs by a webhook.
+// Package notify reports what became of mail: to its sender by a delivery report
+// (RFC 3464) that leaves through a smarthost, to the operator's programs by a
+// webhook.
 //
-// What is to be told is stored as a [spool.Notice] in the transaction that made it
-// true. One loop owns all state here: it takes the notices that are due, tells
-// each in a goroutine, and writes down what came of it: told, to be tried again
-// later, or given up. It sleeps until somebody kicks it, an attempt ends, the
-// store says that something is due, or a minute is over: what is not urgent comes
-// without a kick.
+// Each report is stored as a [spool.Notice] in the transaction that gave rise to it.
+// One loop owns all state here: it takes the notices that are due, delivers each in
+// a goroutine, and records the outcome: done, deferred, or abandoned. It sleeps
+// until it is kicked, an attempt ends, the store has something due, or a minute has
+// passed: what is not urgent comes without a kick.
 //
-// A notice is told at least once. A crash between telling and writing that down has
-// it told again when its lease ends, under the same Message-ID or webhook-id: who
-// must not hear a thing twice goes by that.
+// Notices are delivered at least once. After a crash between delivery and record, a
+// notice is delivered again when its lease ends, with the same Message-ID or
+// webhook-id, by which receivers recognise repeats.
 //
-// No report answers a report. It leaves from the null reverse-path and says that it
-// is automatic; none is written about mail that came from there, that is a report,
-// or that says it is an automatic answer; and none goes to a server that is this
-// relay.
+// No report answers a report. Reports leave from the null reverse-path and are
+// marked as automatic; none is written about mail that came from the null
+// reverse-path, is a report, or is an automatic reply; and none is sent to a server
+// that is this relay.
 package notify
 
 import (
@@ -31,8 +31,8 @@ import (
 	"heyrelay/internal/spool"
 )
 
-// Options are what a Notifier works with. All are needed, but that a way that is
-// nil is not gone: its notices stay in the store.
+// Options are what a Notifier works with. All are required, except Mailer and
+// Webhook: notices of a kind without its way stay in the store.
 type Options struct {
 	Store   spool.Notices
 	Mailer  *Mailer
@@ -40,10 +40,10 @@ type Options struct {
 	Sink    events.Sink
 	Now     func() time.Time
 	Jitter  func() float64 // uniform in [0,1)
-	Grace   time.Duration  // for what is being told, once Run is told to stop
+	Grace   time.Duration  // for attempts under way when Run is to stop
 }
 
-// Notifier tells notices. Make one with New.
+// Notifier delivers notices. Make one with New.
 type Notifier struct {
 	o        Options
 	kick     chan struct{}
@@ -51,7 +51,7 @@ type Notifier struct {
 	attempts sync.WaitGroup
 
 	// The loop's own.
-	ctx  context.Context // of Run, without its end: what came of an attempt is written down in any case
+	ctx  context.Context // of Run, without its end: outcomes are always recorded
 	ways []*way
 }
 
@@ -61,52 +61,68 @@ type sender interface {
 	send(ctx context.Context, n spool.Notice) (reply string, err error)
 }
 
-// way is a way that notices go, and how stubbornly.
+// way is how notices of one kind are delivered, and how persistently.
 type way struct {
 	sender
 	kind     spool.Way
-	what     string // it tells
-	room     int    // attempts at once
+	what     string // a report, an event
+	capacity int    // concurrent attempts
 	timeout  time.Duration
 	first    time.Duration // pause after the first failure; it doubles with each
 	most     time.Duration // the longest
-	giveUp   time.Duration // age after which a failed attempt is the last
-	inFlight int           // attempts under way, or ended and not recorded
+	expire   time.Duration // age after which a failed attempt is the last
+	inFlight int           // attempts that are under way or not recorded yet
 }
 
 // result is an attempt that ended.
 type result struct {
 	way    *way
 	notice spool.Notice
-	said   string
+	reply  string
 	err    error
 }
 
 const (
-	storeTrouble = time.Second // how long the loop waits when the store fails
-	glance       = time.Minute // how long it sleeps at the most
+	storeRetry = time.Second // pause of the loop after the store failed
+	maxSleep   = time.Minute // of the loop
 )
 
 // New returns a Notifier that does nothing until Run.
 func New(o Options) *Notifier {
 	n := &Notifier{o: o, kick: make(chan struct{}, 1)}
 	if o.Mailer != nil {
-		n.ways = append(n.ways, &way{sender: o.Mailer, kind: spool.Mail, what: "a report", room: 4, timeout: 5 * time.Minute,
-			first: time.Minute, most: time.Hour, giveUp: 5 * 24 * time.Hour}) // RFC 5321, section 4.5.4.1
+		n.ways = append(n.ways, &way{
+			sender:   o.Mailer,
+			kind:     spool.Mail,
+			what:     "report",
+			capacity: 4,
+			timeout:  5 * time.Minute,
+			first:    time.Minute,
+			most:     time.Hour,
+			expire:   5 * 24 * time.Hour, // RFC 5321, section 4.5.4.1
+		})
 	}
 	if o.Webhook != nil {
-		n.ways = append(n.ways, &way{sender: o.Webhook, kind: spool.Hook, what: "an event", room: 4, timeout: 20 * time.Second,
-			first: 5 * time.Second, most: time.Hour, giveUp: 3 * 24 * time.Hour})
+		n.ways = append(n.ways, &way{
+			sender:   o.Webhook,
+			kind:     spool.Hook,
+			what:     "event",
+			capacity: 4,
+			timeout:  20 * time.Second,
+			first:    5 * time.Second,
+			most:     time.Hour,
+			expire:   3 * 24 * time.Hour,
+		})
 	}
-	room := 0
+	capacity := 0
 	for _, w := range n.ways {
-		room += w.room
+		capacity += w.capacity
 	}
-	n.results = make(chan result, room)
+	n.results = make(chan result, capacity)
 	return n
 }
 
-// Kick says that the store may have a new notice. It never blocks.
+// Kick wakes the loop, because the store may have a new notice. It never blocks.
 func (n *Notifier) Kick() {
 	select {
 	case n.kick <- struct{}{}:
@@ -114,8 +130,8 @@ func (n *Notifier) Kick() {
 	}
 }
 
-// Record implements events.Sink: it kicks where an event comes with a notice. Of
-// what is sent or deferred the sender seldom wants to hear, and it is not urgent.
+// Record implements events.Sink: it kicks where an event comes with a notice.
+// Reports of success or delay are rare and not urgent; they wait for the loop.
 func (n *Notifier) Record(e events.Event) {
 	switch e.Kind {
 	case events.Failed, events.Flagged, events.Held, events.Released, events.Backlog, events.Oldest:
@@ -123,12 +139,12 @@ func (n *Notifier) Record(e events.Event) {
 	}
 }
 
-// Run tells notices until ctx ends. Then it begins no more, lets what is being told
-// finish for Options.Grace, cuts the rest, and writes down all of it.
+// Run delivers notices until ctx ends. Then it starts no more attempts, lets those
+// under way finish for Options.Grace, cancels the rest, and records them all.
 func (n *Notifier) Run(ctx context.Context) {
 	n.ctx = context.WithoutCancel(ctx)
-	attempts, cut := context.WithCancel(n.ctx)
-	defer cut()
+	attempts, cancel := context.WithCancel(n.ctx)
+	defer cancel()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	var ended []result
@@ -143,22 +159,22 @@ func (n *Notifier) Run(ctx context.Context) {
 		}
 		ended = n.record(n.collect(ended))
 		next, ok := n.begin(ctx, attempts)
-		switch wait := next.Sub(n.o.Now()); {
+		switch {
 		case !ok || len(ended) > 0:
-			timer.Reset(storeTrouble)
+			timer.Reset(storeRetry)
 		case next.IsZero():
-			timer.Reset(glance)
+			timer.Reset(maxSleep)
 		default:
-			timer.Reset(min(max(0, wait), glance))
+			timer.Reset(min(max(0, next.Sub(n.o.Now())), maxSleep))
 		}
 	}
-	late := time.AfterFunc(n.o.Grace, cut)
+	late := time.AfterFunc(n.o.Grace, cancel)
 	defer late.Stop()
 	n.attempts.Wait()
 	n.record(n.collect(ended))
 }
 
-// collect takes the results that are there already.
+// collect adds the results that are available.
 func (n *Notifier) collect(ended []result) []result {
 	for {
 		select {
@@ -170,18 +186,18 @@ func (n *Notifier) collect(ended []result) []result {
 	}
 }
 
-// begin takes what is due, as far as there is room, and begins to tell it. next is
-// when to come again, ok is false if the store failed.
+// begin starts an attempt for each notice that is due, within the ways' capacity.
+// next is when to come again; ok is false where the store failed.
 func (n *Notifier) begin(ctx, attempts context.Context) (next time.Time, ok bool) {
 	for _, w := range n.ways {
-		free := w.room - w.inFlight
+		free := w.capacity - w.inFlight
 		if free <= 0 {
-			continue // a result will wake us
+			continue // a result wakes the loop
 		}
 		due, later, err := n.o.Store.Notices(ctx, n.o.Now(), 2*w.timeout, w.kind, free)
 		if err != nil {
 			if ctx.Err() == nil {
-				n.trouble(events.Event{Reason: "the spool could not be asked for what is to be told", Err: err})
+				n.fail(events.Event{Reason: "cannot read notices from the spool", Err: err})
 			}
 			return time.Time{}, false
 		}
@@ -196,19 +212,19 @@ func (n *Notifier) begin(ctx, attempts context.Context) (next time.Time, ok bool
 	return next, true
 }
 
-// attempt tells a notice once.
+// attempt tries to deliver a notice once.
 func (w *way) attempt(ctx context.Context, notice spool.Notice) result {
 	ctx, cancel := context.WithTimeout(ctx, w.timeout)
 	defer cancel()
-	said, err := w.guarded(ctx, notice)
+	reply, err := w.guarded(ctx, notice)
 	if err != nil && ctx.Err() != nil {
-		err = context.Cause(ctx) // and not that a connection was closed, which we did
+		err = context.Cause(ctx) // rather than a closed connection
 	}
-	return result{w, notice, said, err}
+	return result{w, notice, reply, err}
 }
 
-// guarded tells a notice; a panic over it is a failure of this attempt alone.
-func (w *way) guarded(ctx context.Context, notice spool.Notice) (said string, err error) {
+// guarded delivers a notice. A panic fails this attempt only.
+func (w *way) guarded(ctx context.Context, notice spool.Notice) (reply string, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
@@ -217,12 +233,12 @@ func (w *way) guarded(ctx context.Context, notice spool.Notice) (said string, er
 	return w.send(ctx, notice)
 }
 
-// record writes down what came of attempts, and returns those that the store did
-// not take.
+// record records the outcome of attempts and returns those that the store did not
+// take.
 func (n *Notifier) record(ended []result) (left []result) {
 	for _, r := range ended {
-		if err := n.settle(r); err != nil {
-			n.trouble(events.Event{Reason: "what was told could not be recorded, this is tried again", Err: err})
+		if err := n.recordOne(r); err != nil {
+			n.fail(events.Event{Reason: "cannot record a delivered notice, will retry", Err: err})
 			left = append(left, r)
 			continue
 		}
@@ -231,45 +247,48 @@ func (n *Notifier) record(ended []result) (left []result) {
 	return left
 }
 
-// settle writes down what came of an attempt, and says it.
-func (n *Notifier) settle(r result) error {
-	now, e := n.o.Now(), about(r)
-	switch old := now.Sub(r.notice.Happened) > r.way.giveUp; {
+// recordOne records the outcome of an attempt in the store and the log.
+func (n *Notifier) recordOne(r result) error {
+	now := n.o.Now()
+	e := about(r)
+	expired := now.Sub(r.notice.Happened) > r.way.expire
+	switch {
 	case r.err == nil:
 		if err := n.o.Store.Done(n.ctx, r.notice.ID); err != nil {
 			return err
 		}
-		if r.said != "" {
-			e.Kind, e.Time, e.Reason = events.Reported, now, "reported as "+string(r.notice.Report.Action)+": "+plain(r.said, 200)
+		if r.reply != "" {
+			e.Kind = events.Reported
+			e.Time = now
+			e.Reason = "reported as " + string(r.notice.Report.Action) + ": " + plain(r.reply, 200)
 			n.o.Sink.Record(e)
 		}
 		return nil
-	case errors.As(r.err, new(smarthost.Refused)) || old && !errors.Is(r.err, context.Canceled):
+	case errors.As(r.err, new(smarthost.Refused)) || expired && !errors.Is(r.err, context.Canceled):
 		if err := n.o.Store.Done(n.ctx, r.notice.ID); err != nil {
 			return err
 		}
-		e.Reason = r.way.what + " could not be told and is given up: " + plain(r.err.Error(), 300)
+		e.Reason = r.way.what + " abandoned: " + plain(r.err.Error(), 300)
 	default:
 		e.Due = now.Add(n.pause(r))
 		if err := n.o.Store.Defer(n.ctx, r.notice.ID, e.Due); err != nil {
 			return err
 		}
-		e.Reason = r.way.what + " could not be told yet: " + plain(r.err.Error(), 300)
+		e.Reason = r.way.what + " deferred: " + plain(r.err.Error(), 300)
 	}
-	n.trouble(e)
+	n.fail(e)
 	return nil
 }
 
-// notBefore is a failure after which the other side wants to be left alone for a
-// time.
+// notBefore is a failure with a pause that the receiver asked for.
 type notBefore struct {
 	error
 	pause time.Duration
 }
 
-// pause is how long a notice waits after a failed attempt: up to a quarter less
-// than the backoff says, so that what failed together does not come together; as
-// long as it is asked to, within reason. What we cut ourselves is due at once.
+// pause is the time from a failed attempt to the next: exponential, less up to a
+// quarter, so that what failed together is not retried together; longer where the
+// receiver asks for that, within bounds. A canceled attempt is due at once.
 func (n *Notifier) pause(r result) time.Duration {
 	if errors.Is(r.err, context.Canceled) {
 		return 0
@@ -287,16 +306,19 @@ func (n *Notifier) pause(r result) time.Duration {
 	return d
 }
 
-// about is an event about what a notice is about.
+// about is an event with the message of a notice.
 func about(r result) (e events.Event) {
 	if a := r.notice.Report; a != nil {
-		e.QueueID, e.LocalID, e.Sender = a.QueueID, a.LocalID, a.Sender
+		e.QueueID = a.QueueID
+		e.LocalID = a.LocalID
+		e.Sender = a.Sender
 	}
 	e.Attempt = r.notice.Tries + 1
 	return e
 }
 
-func (n *Notifier) trouble(e events.Event) {
-	e.Kind, e.Time = events.Error, n.o.Now()
+func (n *Notifier) fail(e events.Event) {
+	e.Kind = events.Error
+	e.Time = n.o.Now()
 	n.o.Sink.Record(e)
 }

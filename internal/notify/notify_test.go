@@ -53,7 +53,7 @@ func TestReportsAreTriedAgain(t *testing.T) {
 			t.Errorf("the last attempt after %v, %d left", last, len(store.list))
 		}
 		end := h.all()[len(h.all())-1]
-		if end.Kind != events.Error || end.QueueID != "Q7" || !strings.Contains(end.Reason, "given up: connection refused") {
+		if end.Kind != events.Error || end.QueueID != "Q7" || !strings.Contains(end.Reason, "abandoned: connection refused") {
 			t.Errorf("%+v", end)
 		}
 	})
@@ -120,7 +120,7 @@ func TestMessageIDsAreStable(t *testing.T) {
 		return string(l.Text)
 	}
 	id := func(text string) string {
-		_, rest, _ := strings.Cut(text, "\r\nMessage-ID: ")
+		_, rest, _ := strings.Cut(text, "\r\nMessage-Id: ")
 		found, _, _ := strings.Cut(rest, "\r\n")
 		return found
 	}
@@ -217,7 +217,7 @@ func TestNoWay(t *testing.T) {
 
 func TestWatch(t *testing.T) {
 	now := time.Unix(1e9, 0)
-	w := notify.Watch{Backlog: 100, Oldest: time.Hour}
+	w := notify.Thresholds{Backlog: 100, Oldest: time.Hour}
 	for i, c := range []struct {
 		waiting int
 		age     time.Duration
@@ -234,7 +234,7 @@ func TestWatch(t *testing.T) {
 		{200, 2 * time.Hour, "backlog oldest"},
 	} {
 		var got []string
-		for _, e := range w.Look(now, c.waiting, now.Add(-c.age)) {
+		for _, e := range w.Check(now, c.waiting, now.Add(-c.age)) {
 			got = append(got, string(e.Kind))
 			if e.Pending != c.waiting || !e.Since.Equal(now.Add(-c.age)) || e.Reason == "" {
 				t.Errorf("%d: %+v", i, e)
@@ -244,8 +244,8 @@ func TestWatch(t *testing.T) {
 			t.Errorf("%d: %v, want %q", i, got, c.want)
 		}
 	}
-	off := notify.Watch{}
-	if got := off.Look(now, 1e6, now.Add(-1000*time.Hour)); len(got) > 0 {
+	off := notify.Thresholds{}
+	if got := off.Check(now, 1e6, now.Add(-1000*time.Hour)); len(got) > 0 {
 		t.Errorf("%+v", got)
 	}
 }

@@ -1,10 +1,13 @@
 package notify
 
 import (
+	"bufio"
 	"bytes"
 	"slices"
-	"strings"
 	"unicode/utf8"
+
+	"github.com/emersion/go-message/mail"
+	"github.com/emersion/go-message/textproto"
 
 	"heyrelay/internal/smarthost"
 	"heyrelay/internal/spool"
@@ -14,25 +17,25 @@ const (
 	fullOnly    = "FULL" // RFC 3461, section 4.3
 	headersOnly = "HDRS"
 
-	maxAsked   = 4 << 20  // of a message that comes back whole because its sender wants it
-	maxUnasked = 64 << 10 // of one whose sender did not say, and of any header
-	maxLine    = 998      // RFC 5322, section 2.1.1
+	maxAsked   = 4 << 20  // octets of a message that is returned whole because its sender asked for it
+	maxUnasked = 64 << 10 // octets of one whose sender did not, and of any header
+	maxLine    = 998      // octets, RFC 5322, section 2.1.1
 )
 
-// original is the part that holds what the report is about (RFC 6522, section 3).
-// A failed message comes back whole where its sender wants it or did not say and
-// it is small; the rest comes back as headers, as RFC 3461, section 4.3, has it of
-// what did not fail. A message is never encoded (RFC 2045, section 6.4): one that
-// could not go to the server as it is comes back as headers too.
+// original is the part with the message that the report is about (RFC 6522, section
+// 3). A failed message is returned whole where its sender asked for that, or did
+// not ask and it is small. Otherwise only its header is returned, as RFC 3461,
+// section 4.3, wants it for what did not fail. Messages are never encoded (RFC
+// 2045, section 6.4): one that the server cannot take as it is returns as headers.
 func original(a *spool.Report, can smarthost.Offers) (p part, ok bool) {
 	if len(a.Raw) == 0 {
 		return part{}, false
 	}
-	all := head(a.Raw)
-	header := proper(public(all))
+	h, body := readHeader(a.Raw)
+	header := public(h)
 	limit := map[string]int{"": maxUnasked, fullOnly: maxAsked}[a.Return]
 	if a.Action == spool.FailedAction && len(a.Raw) <= limit {
-		if p, ok := whole(header, proper(a.Raw[len(all):]), can); ok {
+		if p, ok := whole(header, body, can); ok {
 			return p, true
 		}
 	}
@@ -46,8 +49,8 @@ func original(a *spool.Report, can smarthost.Offers) (p part, ok bool) {
 }
 
 // whole is the message itself, if it can go to the server as it is.
-func whole(header, rest []byte, can smarthost.Offers) (p part, ok bool) {
-	raw := slices.Concat(header, rest)
+func whole(header, body []byte, can smarthost.Offers) (p part, ok bool) {
+	raw := slices.Concat(header, []byte("\r\n"), body)
 	switch {
 	case !goes(raw):
 		return part{}, false
@@ -61,25 +64,51 @@ func whole(header, rest []byte, can smarthost.Offers) (p part, ok bool) {
 	return part{}, false
 }
 
-// public is a header without what never leaves the relay: hidden recipients, and
-// what the application says to the relay itself.
-func public(header []byte) (fields []byte) {
-	hidden := false
-	for line := range bytes.Lines(header) {
-		if line[0] != ' ' && line[0] != '\t' { // not a folded line
-			name, _, _ := strings.Cut(strings.ToLower(string(line)), ":")
-			name = strings.TrimSpace(name)
-			hidden = name == "bcc" || name == "resent-bcc" || strings.HasPrefix(name, "x-heymarket-")
+// readHeader reads the header of a message and returns what follows its blank line.
+// Lines that belong to no field are dropped, where go-message alone would stop. Of
+// a message over maxAsked, the body is cut; nothing returns it.
+func readHeader(raw []byte) (h mail.Header, body []byte) {
+	raw = properLines(raw[:min(len(raw), maxAsked+1)])
+	text := bytes.NewReader(raw)
+	in := bufio.NewReader(text)
+	var fields [][]byte
+	for more := true; more; {
+		read, err := textproto.ReadHeader(in)
+		for f := read.Fields(); f.Next(); {
+			field, _ := f.Raw() // as it was read
+			fields = append(fields, field)
 		}
-		if !hidden {
-			fields = append(fields, line...)
-		}
+		more = err != nil && text.Len()+in.Buffered() > 0
 	}
-	return fields
+	for _, field := range slices.Backward(fields) {
+		h.AddRaw(field)
+	}
+	return h, raw[len(raw)-text.Len()-in.Buffered():]
 }
 
-// proper makes every line end CRLF.
-func proper(raw []byte) []byte {
+// public is a header without what never leaves the relay: hidden recipients, and
+// what the application addresses to the relay itself.
+func public(h mail.Header) []byte {
+	var b bytes.Buffer
+	for f := h.Fields(); f.Next(); {
+		name := f.Key()
+		if name == "Bcc" || name == "Resent-Bcc" || isControl(name) {
+			continue
+		}
+		field, _ := f.Raw() // as it was read
+		b.Write(field)
+	}
+	return b.Bytes()
+}
+
+// isControl reports whether a canonical field name is one of the relay's own.
+func isControl(name string) bool {
+	const prefix = "X-Heymarket-"
+	return len(name) >= len(prefix) && name[:len(prefix)] == prefix
+}
+
+// properLines ends every line with CRLF.
+func properLines(raw []byte) []byte {
 	raw = bytes.ReplaceAll(raw, []byte("\r\n"), []byte("\n"))
 	raw = bytes.ReplaceAll(raw, []byte("\r"), []byte("\n"))
 	return bytes.ReplaceAll(raw, []byte("\n"), []byte("\r\n"))
@@ -93,36 +122,4 @@ func goes(text []byte) bool {
 		}
 	}
 	return true
-}
-
-// head is the header of a message, without the line that ends it.
-func head(raw []byte) []byte {
-	end := 0
-	for line := range bytes.Lines(raw) {
-		if len(bytes.TrimRight(line, "\r\n")) == 0 {
-			break
-		}
-		end += len(line)
-	}
-	return raw[:end]
-}
-
-// field is the value of a header's first field of a name, unfolded; "" where there
-// is none.
-func field(header []byte, name string) string {
-	value, found := "", false
-	for line := range bytes.Lines(header) {
-		text := strings.TrimRight(string(line), "\r\n")
-		folded := strings.HasPrefix(text, " ") || strings.HasPrefix(text, "\t")
-		key, rest, _ := strings.Cut(text, ":")
-		switch {
-		case found && !folded:
-			return value
-		case found:
-			value += " " + strings.TrimSpace(text)
-		case !folded && strings.EqualFold(strings.TrimRight(key, " \t"), name):
-			value, found = strings.TrimSpace(rest), true
-		}
-	}
-	return strings.TrimSpace(value)
 }

@@ -5,12 +5,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"mime"
-	"net/mail"
 	"strings"
-	"time"
 	"unicode"
 
+	"github.com/emersion/go-message/mail"
+	"github.com/emersion/go-message/textproto"
 	"golang.org/x/net/idna"
 
 	"heyrelay/internal/smarthost"
@@ -19,26 +18,26 @@ import (
 
 // Reporter writes delivery status notifications (RFC 3464).
 type Reporter struct {
-	Hostname string // who reports
-	From     string // the address that reports come from
+	Hostname string // the reporting MTA
+	From     string // address in the reports' From
 }
 
-// Write writes the report that a notice of spool.Mail is about. It is a function of
-// its arguments alone: a notice that is told twice gives the same message twice,
-// under one Message-ID. ok is false where nothing is to be sent: nobody asked for
-// it, there is nobody to tell, or it would answer an answer.
+// Write writes the report of a notice of kind spool.Mail, for a server with the
+// given extensions. The same arguments give the same octets, so that a report that
+// is sent twice has one Message-ID. ok is false where no report is due: nobody
+// asked for one, the sender has no address, or it would answer an automatic reply.
 func (r Reporter) Write(n spool.Notice, can smarthost.Offers) (m smarthost.Message, ok bool) {
 	about, ok := r.due(n)
 	if !ok {
 		return smarthost.Message{}, false
 	}
 	m = smarthost.Message{To: reachable(about.Sender, can), NoReports: true} // from <> (RFC 3464, section 2)
-	parts := []part{words(r, &about), status(r, &about)}
+	parts := []part{explanation(r, &about), status(r, &about)}
 	back, returned := original(&about, can)
 	if returned {
 		parts = append(parts, back)
 	}
-	assemble(&m, r.header(n, m.To), parts)
+	r.assemble(&m, n, parts)
 	if can.Size > 0 && int64(len(m.Text)) > can.Size && returned && about.Return != headersOnly {
 		smaller := *n.Report
 		smaller.Return = headersOnly
@@ -48,30 +47,36 @@ func (r Reporter) Write(n spool.Notice, can smarthost.Offers) (m smarthost.Messa
 	return m, true
 }
 
-// due is what a report says, of those recipients alone for whom it is wanted. ok is
-// false where there is to be none.
+// due reduces a notice to the recipients that a report is wanted for. ok is false
+// where there is to be no report.
 func (r Reporter) due(n spool.Notice) (about spool.Report, ok bool) {
 	about = *n.Report
 	about.Recipients = wanted(about)
-	return about, len(about.Recipients) > 0 && isPath(about.Sender) && !r.loops(head(about.Raw))
+	if len(about.Recipients) == 0 || !isPath(about.Sender) {
+		return about, false
+	}
+	header, _ := readHeader(about.Raw)
+	return about, !r.loops(header)
 }
 
-// wanted are the recipients of whom the sender wants to hear this (RFC 3461,
+// wanted returns the recipients for which the sender wants this report (RFC 3461,
 // section 4.1).
-func wanted(about spool.Report) (told []spool.ReportRecipient) {
+func wanted(about spool.Report) (list []spool.ReportRecipient) {
 	what := map[spool.Action]string{
-		spool.FailedAction: spool.NotifyFailure, spool.DelayedAction: spool.NotifyDelay, spool.RelayedAction: spool.NotifySuccess,
+		spool.FailedAction:  spool.NotifyFailure,
+		spool.DelayedAction: spool.NotifyDelay,
+		spool.RelayedAction: spool.NotifySuccess,
 	}[about.Action]
 	for _, to := range about.Recipients {
 		if to.Wants(what) {
-			told = append(told, to)
+			list = append(list, to)
 		}
 	}
-	return told
+	return list
 }
 
-// isPath reports whether an address can be told anything: the null reverse-path
-// never is (RFC 5321, section 4.5.5), nor is what could end its line.
+// isPath reports whether a report can be sent to an address: never to the null
+// reverse-path (RFC 5321, section 4.5.5), nor to what could end its line.
 func isPath(address string) bool {
 	at := strings.LastIndexByte(address, '@')
 	return at > 0 && at < len(address)-1 && len(address) <= 320 && !strings.ContainsFunc(address, func(r rune) bool {
@@ -79,22 +84,22 @@ func isPath(address string) bool {
 	})
 }
 
-// loops reports whether a report could answer an answer. A report is one (RFC
-// 3464), so is what came from the null reverse-path, and what says that it is
-// auto-replied: the sender of that answers each message, reports included, and
-// what it answered would fail again (RFC 3834, section 2). Mail that is
-// auto-generated, such as cron's, answers nothing, and its sender wants to know.
-func (r Reporter) loops(header []byte) bool {
-	kind, _, _ := strings.Cut(field(header, "Content-Type"), ";")
-	automatic, _, _ := strings.Cut(field(header, "Auto-Submitted"), ";")
+// loops reports whether a report about a message could start a mail loop: where the
+// message is a report itself (RFC 3464), came from the null reverse-path, or is an
+// automatic reply, whose sender answers every message, reports included (RFC 3834,
+// section 2). Mail that is merely auto-generated, such as cron's, answers nothing;
+// its sender gets reports.
+func (r Reporter) loops(h mail.Header) bool {
+	kind, _, _ := strings.Cut(h.Get("Content-Type"), ";") // parameters may be damaged
+	automatic, _, _ := strings.Cut(h.Get("Auto-Submitted"), ";")
 	return strings.EqualFold(strings.TrimSpace(kind), "multipart/report") ||
-		strings.ReplaceAll(field(header, "Return-Path"), " ", "") == "<>" ||
+		strings.ReplaceAll(h.Get("Return-Path"), " ", "") == "<>" ||
 		strings.EqualFold(strings.TrimSpace(automatic), "auto-replied") ||
-		strings.EqualFold(field(header, "X-Loop"), r.From)
+		strings.EqualFold(h.Get("X-Loop"), r.From)
 }
 
-// reachable is an address as the server can take it: an international domain in
-// its ASCII form (RFC 5891) where the server does not speak UTF-8.
+// reachable writes an international domain in its ASCII form (RFC 5891) where the
+// server does not support UTF-8.
 func reachable(address string, can smarthost.Offers) string {
 	at := strings.LastIndexByte(address, '@')
 	if can.UTF8 || isASCII(address) || !isASCII(address[:at]) {
@@ -107,64 +112,55 @@ func reachable(address string, can smarthost.Offers) string {
 	return address[:at+1] + domain
 }
 
-// id is the same whenever a notice is told, and no other notice's: what was told
-// twice can be known by it.
+// id identifies a notice: it is the same at every attempt, so that receivers can
+// recognise a repeat.
 func id(hostname string, n spool.Notice) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%d\n%d\n%d\n%s", hostname, n.Way, n.ID, n.Happened.UnixNano(), n.Event))
 	return hex.EncodeToString(sum[:16])
 }
 
-// header is the header of the report, without what says how its body is made.
-func (r Reporter) header(n spool.Notice, to string) []byte {
-	a := n.Report
-	var b bytes.Buffer
-	add := func(name, value string) { fmt.Fprintf(&b, "%s: %s\r\n", name, value) }
-	add("From", "Mail Delivery System <"+r.From+">")
-	add("To", (&mail.Address{Address: to}).String())
-	add("Subject", subject(a))
-	add("Date", date(n.Happened))
-	add("Message-ID", "<"+id(r.Hostname, n)+"@"+r.Hostname+">")
-	if cited := messageID(head(a.Raw)); cited != "" {
-		add("References", cited)
+// setHeader sets the fields that do not describe the body; each is put at the top.
+func (r Reporter) setHeader(h *mail.Header, n spool.Notice, to string) {
+	h.Set("MIME-Version", "1.0")
+	h.Set("X-Loop", r.From)
+	h.Set("Auto-Submitted", "auto-replied") // RFC 3834, section 5
+	original, _ := readHeader(n.Report.Raw)
+	if cited, err := original.MessageID(); err == nil && cited != "" && len(cited) < 900 && isASCII(cited) {
+		h.SetMsgIDList("References", []string{cited})
 	}
-	add("Auto-Submitted", "auto-replied") // RFC 3834, section 5
-	add("X-Loop", r.From)
-	add("MIME-Version", "1.0")
-	return b.Bytes()
+	h.SetMessageID(id(r.Hostname, n) + "@" + r.Hostname)
+	h.SetDate(n.Happened.UTC())
+	h.SetSubject(subject(n.Report))
+	h.SetAddressList("To", []*mail.Address{{Address: to}})
+	h.SetAddressList("From", []*mail.Address{{Name: "Mail Delivery System", Address: r.From}})
 }
 
-// subject says what the report is about, with the original's title.
+// subject names the kind of report and the original's title.
 func subject(a *spool.Report) string {
 	s := map[spool.Action]string{
-		spool.FailedAction: "Not delivered", spool.DelayedAction: "Not delivered yet", spool.RelayedAction: "Handed on",
+		spool.FailedAction:  "Delivery failed",
+		spool.DelayedAction: "Delivery delayed",
+		spool.RelayedAction: "Accepted for delivery",
 	}[a.Action]
 	if title := plain(a.Title, 60); title != "" {
 		s += ": " + title
 	}
-	return strings.ReplaceAll(mime.QEncoding.Encode("utf-8", s), "?= =?", "?=\r\n =?")
-}
-
-// messageID is the id that a header owns, "" where it is not a plain one.
-func messageID(header []byte) string {
-	s := field(header, "Message-ID")
-	if len(s) < 3 || len(s) > 900 || s[0] != '<' || s[len(s)-1] != '>' || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return ""
-	}
 	return s
 }
 
-// part is a part of the report.
+// part is a body part of a report.
 type part struct {
-	kind     string // Content-Type
-	encoding string // Content-Transfer-Encoding
-	about    string // Content-Description
-	body     []byte // encoded
+	kind        string // Content-Type
+	encoding    string // Content-Transfer-Encoding
+	description string // Content-Description
+	body        []byte // encoded
 }
 
-// assemble puts the parts together (RFC 6522, section 3). No part can hold the
-// boundary, for it depends on all of them.
-func assemble(m *smarthost.Message, header []byte, parts []part) {
-	sum, encoding := sha256.New(), "7bit"
+// assemble writes header and parts (RFC 6522, section 3) into m. The boundary
+// depends on all parts, so none contains it.
+func (r Reporter) assemble(m *smarthost.Message, n spool.Notice, parts []part) {
+	sum := sha256.New()
+	encoding := "7bit"
 	for _, p := range parts {
 		sum.Write(p.body)
 		if p.encoding == "8bit" {
@@ -175,16 +171,27 @@ func assemble(m *smarthost.Message, header []byte, parts []part) {
 	}
 	m.UTF8 = m.UTF8 || !isASCII(m.To)
 	boundary := "=_" + hex.EncodeToString(sum.Sum(nil)[:15])
-	b := bytes.NewBuffer(header)
-	fmt.Fprintf(b, "Content-Type: multipart/report; report-type=delivery-status;\r\n\tboundary=%q\r\nContent-Transfer-Encoding: %s\r\n", boundary, encoding)
-	fmt.Fprintf(b, "\r\nThis is a delivery status notification (RFC 3464).\r\n")
+	var header mail.Header
+	header.Set("Content-Transfer-Encoding", encoding)
+	header.SetContentType("multipart/report", map[string]string{"report-type": "delivery-status", "boundary": boundary})
+	r.setHeader(&header, n, m.To)
+
+	// message.Writer drops the Content-Transfer-Encoding of a multipart, which an
+	// 8-bit part needs (RFC 2045, section 6.4); so textproto's writers serve. They
+	// write into memory, and no value holds a line end: they cannot fail.
+	var b bytes.Buffer
+	_ = textproto.WriteHeader(&b, header.Header.Header)
+	b.WriteString("This is a delivery status notification (RFC 3464).\r\n\r\n")
+	w := textproto.NewMultipartWriter(&b)
+	_ = w.SetBoundary(boundary)
 	for _, p := range parts {
-		fmt.Fprintf(b, "\r\n--%s\r\nContent-Type: %s\r\nContent-Description: %s\r\nContent-Transfer-Encoding: %s\r\n\r\n", boundary, p.kind, p.about, p.encoding)
-		b.Write(p.body)
+		var h textproto.Header
+		h.Set("Content-Transfer-Encoding", p.encoding)
+		h.Set("Content-Description", p.description)
+		h.Set("Content-Type", p.kind)
+		body, _ := w.CreatePart(h)
+		_, _ = body.Write(p.body)
 	}
-	fmt.Fprintf(b, "\r\n--%s--\r\n", boundary)
+	_ = w.Close()
 	m.Text = b.Bytes()
 }
-
-// date writes a time as RFC 5322, section 3.3, wants it.
-func date(t time.Time) string { return t.UTC().Format(time.RFC1123Z) }

@@ -20,7 +20,7 @@ import (
 	"heyrelay/internal/spool"
 )
 
-var update = flag.Bool("update", false, "write what was got beside what was wanted, as .got files")
+var update = flag.Bool("update", false, "write the reports that were got in place of the golden ones")
 
 var reporter = notify.Reporter{Hostname: "relay.example.com", From: "mailer-daemon@relay.example.com"}
 
@@ -86,9 +86,10 @@ func TestReports(t *testing.T) {
 			return
 		}
 		if *update {
-			if err := os.WriteFile(c.name+".got", got, 0o600); err != nil {
+			if err := os.WriteFile(c.name+".eml", got, 0o600); err != nil {
 				t.Fatal(err)
 			}
+			return
 		}
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	})

@@ -4,56 +4,81 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/emersion/go-message/textproto"
 
 	"heyrelay/internal/spool"
 )
 
 // status is the part for programs (RFC 3464, section 2.1). It is ASCII, whatever
-// the addresses are (RFC 6533, section 3), so that it can go everywhere.
+// the addresses are (RFC 6533, section 3), so that every server takes it.
 func status(r Reporter, a *spool.Report) part {
 	var b bytes.Buffer
-	add := func(name, value string) { fmt.Fprintf(&b, "%s: %s\r\n", name, value) }
-	moment := func(name string, t time.Time) {
-		if !t.IsZero() {
-			add(name, date(t))
-		}
-	}
-	add("Reporting-MTA", "dns; "+r.Hostname)
+	about := fields{{"Reporting-MTA", "dns; " + r.Hostname}}
 	if a.EnvelopeID != "" {
-		add("Original-Envelope-Id", xtext(a.EnvelopeID))
+		about.add("Original-Envelope-Id", xtext(a.EnvelopeID))
 	}
-	moment("Arrival-Date", a.Accepted)
-	add("X-Heyrelay-Queue-Id", ascii(a.QueueID, 100))
+	about.addTime("Arrival-Date", a.Accepted)
+	about.add("X-Heyrelay-Queue-Id", ascii(a.QueueID, 100))
+	about.write(&b)
 	for _, to := range a.Recipients {
-		b.WriteString("\r\n")
-		if to.Original != "" {
-			add("Original-Recipient", typed(strings.Cut(to.Original, ";")))
-		}
-		add("Final-Recipient", typed("rfc822", to.Address, true))
-		add("Action", string(a.Action))
-		add("Status", code(a))
-		if a.Reason != "" {
-			add("Diagnostic-Code", diagnosis(a))
-		}
-		moment("Last-Attempt-Date", a.Tried)
-		if a.LocalID != "" {
-			add("Final-Log-ID", ascii(a.LocalID, 100))
-		}
-		if a.Action == spool.DelayedAction {
-			moment("Will-Retry-Until", a.Until)
-		}
+		recipient(a, to).write(&b)
 	}
-	return part{"message/delivery-status", "7bit", "Delivery report", b.Bytes()}
+	text := bytes.TrimSuffix(b.Bytes(), []byte("\r\n")) // the last group ends with the part
+	return part{"message/delivery-status", "7bit", "Delivery report", text}
 }
 
-// code is the status of RFC 3463. A report knows the HTTP status of the last
-// answer, if there was one, and no more.
+// recipient is the group of fields about one recipient (RFC 3464, section 2.3).
+func recipient(a *spool.Report, to spool.ReportRecipient) (f fields) {
+	if to.Original != "" {
+		f.add("Original-Recipient", typed(strings.Cut(to.Original, ";")))
+	}
+	f.add("Final-Recipient", typed("rfc822", to.Address, true))
+	f.add("Action", string(a.Action))
+	f.add("Status", code(a))
+	if a.Reason != "" {
+		f.add("Diagnostic-Code", diagnosis(a))
+	}
+	f.addTime("Last-Attempt-Date", a.Tried)
+	if a.LocalID != "" {
+		f.add("Final-Log-ID", ascii(a.LocalID, 100))
+	}
+	if a.Action == spool.DelayedAction {
+		f.addTime("Will-Retry-Until", a.Until)
+	}
+	return f
+}
+
+// fields are names and values, in order.
+type fields [][2]string
+
+func (f *fields) add(name, value string) { *f = append(*f, [2]string{name, value}) }
+
+func (f *fields) addTime(name string, t time.Time) {
+	if !t.IsZero() {
+		f.add(name, date(t))
+	}
+}
+
+// write writes the fields and a blank line. go-message adds fields at the top.
+func (f fields) write(b *bytes.Buffer) {
+	var h textproto.Header
+	for _, field := range slices.Backward(f) {
+		h.Add(field[0], field[1])
+	}
+	_ = textproto.WriteHeader(b, h) // into memory, and no value holds a line end
+}
+
+// code is the status code of RFC 3463, derived from the HTTP status of the last
+// response, if there was one.
 func code(a *spool.Report) string {
 	denied := a.Status == http.StatusUnauthorized || a.Status == http.StatusForbidden
-	again := a.Status == 0 || a.Status >= 500 || a.Status == http.StatusTooManyRequests || a.Status == http.StatusRequestTimeout
+	temporary := a.Status == 0 || a.Status >= 500 ||
+		a.Status == http.StatusTooManyRequests || a.Status == http.StatusRequestTimeout
 	switch {
 	case a.Action == spool.RelayedAction:
 		return "2.0.0"
@@ -67,13 +92,13 @@ func code(a *spool.Report) string {
 		return "5.3.4" // message too big for system
 	case denied:
 		return "5.7.1" // delivery not authorized, message refused
-	case again:
+	case temporary:
 		return "5.4.7" // delivery time expired
 	}
 	return "5.0.0"
 }
 
-// diagnosis is what the API said, behind its HTTP status (RFC 3464, section 2.3.6).
+// diagnosis is the HTTP status and the API's error text (RFC 3464, section 2.3.6).
 func diagnosis(a *spool.Report) string {
 	s := "x-heymarket; "
 	if a.Status != 0 {
@@ -81,13 +106,14 @@ func diagnosis(a *spool.Report) string {
 	}
 	s += ascii(a.Reason, 500)
 	if a.APIID != "" {
-		s += "\r\n (X-Request-Id " + ascii(a.APIID, 100) + ")"
+		s += " (X-Request-Id " + ascii(a.APIID, 100) + ")"
 	}
 	return s
 }
 
-// typed writes an address with its type: as it is where it is ASCII, otherwise as
-// RFC 6533, section 3, has it. found is false where there is no type to believe.
+// typed writes an address with its type: unchanged where it is ASCII, otherwise in
+// the form of RFC 6533, section 3. found is false where kind is an address without
+// a type.
 func typed(kind, address string, found bool) string {
 	if !found {
 		kind, address = "rfc822", kind
@@ -98,8 +124,8 @@ func typed(kind, address string, found bool) string {
 	return strings.ToLower(ascii(kind, 20)) + "; " + xtext(strings.TrimSpace(address))
 }
 
-// xtext writes what RFC 3461 hands over decoded, and can hand over no line end. What
-// is not printable all the same stays as its section 4 encodes it.
+// xtext writes a value that came decoded from RFC 3461's xtext. What is not
+// printable is encoded again (section 4), so that it cannot end the line.
 func xtext(s string) string {
 	var b strings.Builder
 	for _, c := range []byte(s) {
@@ -128,7 +154,9 @@ func embedded(s string) string {
 // plain makes one line of s, without control characters, of at most that many
 // runes.
 func plain(s string, limit int) string {
-	s = strings.Join(strings.FieldsFunc(strings.ToValidUTF8(s, "\uFFFD"), func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) }), " ")
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	separates := func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) }
+	s = strings.Join(strings.FieldsFunc(s, separates), " ")
 	if runes := []rune(s); len(runes) > limit {
 		return string(runes[:limit-1]) + "…"
 	}

@@ -13,7 +13,7 @@ const backlogInterval = time.Minute
 // monitorBacklog publishes an event when too many requests are pending, or one for
 // too long, until ctx ends.
 func (r *Relay) monitorBacklog(ctx context.Context) {
-	limits := notify.Watch{Backlog: r.cfg.Events.Backlog, Oldest: r.cfg.Events.Oldest.Std()}
+	limits := notify.Thresholds{Backlog: r.cfg.Events.Backlog, Oldest: r.cfg.Events.Oldest.Std()}
 	tick := time.NewTicker(backlogInterval)
 	defer tick.Stop()
 	for {
@@ -27,7 +27,7 @@ func (r *Relay) monitorBacklog(ctx context.Context) {
 			r.recordError("the backlog could not be read", err)
 			continue
 		}
-		for _, e := range limits.Look(r.now(), pending, oldest) {
+		for _, e := range limits.Check(r.now(), pending, oldest) {
 			r.publish(ctx, e)
 		}
 	}
