@@ -15,11 +15,11 @@ import (
 )
 
 type demoCmd struct {
-	Dir string `type:"path" placeholder:"FOLDER" help:"Keep the spool here; without it, it goes when the demo ends."`
+	Dir string `type:"path" placeholder:"FOLDER" help:"Keep the spool in this folder; without it, the spool is temporary."`
 }
 
-// demoConfig is the whole configuration of the demo: the one inbox and the one
-// secret that every sandbox has.
+// demoConfig is the configuration of the demo: one inbox, and the secret of every
+// sandbox.
 const demoConfig = `
 hostname: localhost
 listeners: [{address: %q}]
@@ -31,7 +31,7 @@ routes:
 spool: {url: %q}
 `
 
-// Run runs relay and sandbox until the process is told to stop.
+// Run runs relay and sandbox until the process is stopped.
 func (c demoCmd) Run(p *program) error {
 	dir, remove, err := c.folder()
 	if err != nil {
@@ -56,40 +56,45 @@ func (c demoCmd) Run(p *program) error {
 
 	ctx, stop := context.WithCancel(p.ctx)
 	defer stop()
-	var fake sync.WaitGroup
-	var fakeErr error
-	fake.Go(func() {
+	var running sync.WaitGroup
+	var apiErr error
+	running.Go(func() {
 		defer stop()
-		fakeErr = serveHTTP(ctx, api, sandbox.New(sandbox.Options{RatePerMinute: 500}))
+		apiErr = serveHTTP(ctx, api, newSandbox(sandbox.APIRate))
 	})
 	err = serve(ctx, cfg, relay.Parts{Sink: live{out: p.stdout}}, func(g *relay.Relay) {
 		fmt.Fprintf(p.stdout, demoText, g.Addrs()[0], api.Addr(), dir)
 	})
 	stop()
-	fake.Wait()
-	return errors.Join(err, fakeErr)
+	running.Wait()
+	return errors.Join(err, apiErr)
 }
 
 const demoText = `
   heyrelay is running.
 
-    SMTP      %[1]s       your application's mail relay
-    sandbox   http://%[2]s   plays the API; what it accepted: http://%[2]s/sandbox/messages
+    SMTP      %[1]s   the relay for your applications
+    sandbox   http://%[2]s   plays the API, sends nothing
+    accepted  http://%[2]s/sandbox/messages
     spool     %[3]s
 
-  Paste this into another terminal:
+  Send a message from another terminal:
 
-    swaks --server %[1]s --from app@example.com --to alice@example.com --header 'Message-Id: <ticket-1@example.com>' --header 'Subject: Printer on fire' --body 'It burns.'
+    swaks --server %[1]s --from app@example.com --to alice@example.com \
+      --header 'Message-Id: <ticket-1@example.com>' \
+      --header 'Subject: Printer on fire' --body 'It burns.'
 
-  and then a reply, which lands in the same conversation:
+  Then a reply, which joins the same conversation:
 
-    swaks --server %[1]s --from app@example.com --to alice@example.com --header 'In-Reply-To: <ticket-1@example.com>' --header 'Subject: Re: Printer on fire' --body 'It still burns.'
+    swaks --server %[1]s --from app@example.com --to alice@example.com \
+      --header 'In-Reply-To: <ticket-1@example.com>' \
+      --header 'Subject: Re: Printer on fire' --body 'It still burns.'
 
-  Ctrl-C ends it.
+  Press Ctrl-C to stop.
 
 `
 
-// folder is where the spool goes, and how to tidy up.
+// folder returns the folder of the spool and a function that tidies up.
 func (c demoCmd) folder() (dir string, remove func(), err error) {
 	if c.Dir != "" {
 		return c.Dir, func() {}, os.MkdirAll(c.Dir, 0o700)
@@ -98,7 +103,7 @@ func (c demoCmd) folder() (dir string, remove func(), err error) {
 	return dir, func() { os.RemoveAll(dir) }, err
 }
 
-// listenNear listens on address, or on another free port where it is taken.
+// listenNear listens on address, or on another port if that one is in use.
 func listenNear(address string) (net.Listener, error) {
 	if l, err := net.Listen("tcp", address); err == nil {
 		return l, nil
@@ -107,7 +112,7 @@ func listenNear(address string) (net.Listener, error) {
 	return net.Listen("tcp", net.JoinHostPort(host, "0"))
 }
 
-// freeAddress is address, or one with another port where it is taken.
+// freeAddress returns address, or one with another port if that one is in use.
 func freeAddress(address string) (string, error) {
 	l, err := listenNear(address)
 	if err != nil {

@@ -14,12 +14,13 @@ import (
 
 type inboxesCmd struct {
 	configured
-	SecretID      string `placeholder:"ID" help:"The secret's id, where there is no configuration yet."`
-	SecretKeyFile string `type:"path" placeholder:"FILE" help:"The file that holds the secret's key."`
-	BaseURL       string `name:"base-url" placeholder:"URL" help:"Another API than Heymarket's, such as the sandbox."`
+	SecretID      string `placeholder:"ID" help:"Id of a secret, if there is no configuration yet."`
+	SecretKeyFile string `type:"path" placeholder:"FILE" help:"File with the key of the secret."`
+	BaseURL       string `name:"base-url" placeholder:"URL" help:"URL of another API, such as the sandbox."`
+	AllowHTTP     bool   `name:"allow-http" help:"Allow a base URL with http to any host, for a sandbox."`
 }
 
-// Run lists the inboxes of every team, and what a route to each looks like.
+// Run lists the inboxes of every team and prints a route to one of them.
 func (c inboxesCmd) Run(p *program) error {
 	cfg, err := c.teams(p)
 	if err != nil {
@@ -33,13 +34,20 @@ func (c inboxesCmd) Run(p *program) error {
 	return nil
 }
 
-// teams is the configuration, or as much of one as a secret makes.
+// secretConfig is a configuration made of one secret. Its route is not used.
+const secretConfig = `
+heymarket: {base_url: %q, allow_http: %t}
+teams: {new: {secrets: [{id: %q, key_file: %q}]}}
+routes: [{inbox: 1, creator_id: 1}]
+`
+
+// teams returns the configuration, or a minimal one for the given secret.
 func (c inboxesCmd) teams(p *program) (*config.Config, error) {
 	if c.SecretID == "" {
 		return c.load(p)
 	}
 	base := cmp.Or(c.BaseURL, "https://api.heymarket.com")
-	text := fmt.Sprintf("{heymarket: {base_url: %q}, teams: {new: {secrets: [{id: %q, key_file: %q}]}}, routes: [{inbox: 1, creator_id: 1}]}", base, c.SecretID, c.SecretKeyFile)
+	text := fmt.Sprintf(secretConfig, base, c.AllowHTTP, c.SecretID, c.SecretKeyFile)
 	return config.Parse("command line", []byte(text), nothing)
 }
 
@@ -54,7 +62,7 @@ func (c inboxesCmd) list(p *program, cfg *config.Config, team string) error {
 	}
 	names, err := memberNames(p, client)
 	if err != nil {
-		fmt.Fprintf(p.stderr, "names of members that the inboxes do not tell could not be read: %v\n", err)
+		fmt.Fprintf(p.stderr, "warning: cannot read the names of the members: %v\n", err)
 	}
 	for _, b := range inboxes {
 		var members []string
@@ -72,7 +80,8 @@ func (c inboxesCmd) list(p *program, cfg *config.Config, team string) error {
 	return nil
 }
 
-// memberNames are the names of the team's members, for inboxes that tell ids only.
+// memberNames returns the names of the team's members, for inboxes that list only
+// ids.
 func memberNames(p *program, client *heymarket.Client) (map[int64]string, error) {
 	team, err := client.Team(p.ctx)
 	if err != nil {

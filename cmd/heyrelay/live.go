@@ -3,31 +3,47 @@ package main
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 
 	"heyrelay/internal/events"
 )
 
-// live is the demo's view: a line for each thing that happens to a message.
+// live is the demo's view: one line for each event of a message.
 type live struct{ out io.Writer }
 
 // Record implements events.Sink.
 func (l live) Record(e events.Event) {
 	switch e.Kind {
-	case events.Listening, events.Stopping:
-		return // the demo says that itself
+	case events.Listening, events.Stopping, events.Stopped, events.Detail:
+		return // the demo's own text covers them
 	case events.Accepted, events.Duplicate:
 		l.line(e, fmt.Sprintf("from %s %s %q", e.Sender, strings.Join(e.To, " "), e.Title))
 	case events.Sent:
-		l.line(e, fmt.Sprintf("conversation %d, message %d, after %s", e.Convo, e.Message, e.Duration.Round(time.Millisecond)))
+		took := e.Duration.Round(time.Millisecond)
+		l.line(e, fmt.Sprintf("conversation %d, message %d, after %s", e.Convo, e.Message, took))
 	case events.Deferred:
-		l.line(e, fmt.Sprintf("%s; again in %s", e.Reason, e.Due.Sub(e.Time).Round(time.Second)))
+		l.line(e, fmt.Sprintf("%s; next attempt in %s", e.Reason, e.Due.Sub(e.Time).Round(time.Second)))
 	default:
 		l.line(e, e.Reason)
 	}
 }
 
 func (l live) line(e events.Event, text string) {
-	fmt.Fprintf(l.out, "%s  %-9s  %-16s  %s\n", e.Time.Format(time.TimeOnly), e.Kind, e.QueueID, text)
+	fmt.Fprintf(l.out, "%s  %-9s  %-16s  %s\n", e.Time.Format(time.TimeOnly), e.Kind, e.QueueID, printable(text))
+}
+
+// printable escapes what is invisible or could control a terminal, and keeps the
+// rest.
+func printable(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if strconv.IsPrint(r) {
+			b.WriteRune(r)
+			continue
+		}
+		b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+	}
+	return b.String()
 }

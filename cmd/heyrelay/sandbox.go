@@ -6,25 +6,67 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
+	"strings"
 	"time"
 
 	"heyrelay/internal/sandbox"
 )
 
 type sandboxCmd struct {
-	Address string `default:"127.0.0.1:8026" placeholder:"HOST:PORT" help:"Where to serve (${default})."`
-	Rate    int    `default:"500" placeholder:"N" help:"Calls a minute before it answers 429; 0 for no limit (${default})."`
+	Address        string `default:"127.0.0.1:8026" placeholder:"HOST:PORT" help:"Address to listen on (${default})."`
+	ListenAnywhere bool   `help:"Allow an address that other hosts can reach, for containers and CI."`
+	Rate           int    `default:"500" placeholder:"N" help:"Calls a minute before 429; 0 for no limit (${default})."`
 }
 
-// Run serves the sandbox until the process is told to stop.
+// Help describes what triggers the sandbox's faults.
+func (sandboxCmd) Help() string {
+	var b strings.Builder
+	b.WriteString("The sandbox plays Heymarket's e-mail API, validates every call strictly and sends nothing. " +
+		"It lists the accepted messages at /sandbox/messages and counters at /sandbox/stats.\n\n" +
+		"A recipient whose local part is the name of a fault triggers it: always, as temperror@example.com, " +
+		"or a number of times for each message, as temperror+2@example.com.\n\n")
+	for _, f := range sandbox.Faults() {
+		fmt.Fprintf(&b, "    %-14s %s\n", f+"@", f.Does())
+	}
+	return b.String()
+}
+
+// Run serves the sandbox until the process is stopped.
 func (c sandboxCmd) Run(p *program) error {
+	if err := c.checkAddress(); err != nil {
+		return coded{exitUsage, err}
+	}
 	l, err := net.Listen("tcp", c.Address)
 	if err != nil {
-		return fmt.Errorf("%w; choose another --address or stop what uses it", err)
+		return fmt.Errorf("%w; choose another --address, or stop the program that uses this one", err)
 	}
-	fmt.Fprintf(p.stdout, "sandbox of the API on http://%s, what it accepted on http://%s/sandbox/messages\n", l.Addr(), l.Addr())
-	fmt.Fprintf(p.stdout, "secret id %s, secret key %s\n", sandbox.DemoSecretID, sandbox.DemoSecretKey)
-	return serveHTTP(p.ctx, l, sandbox.New(sandbox.Options{RatePerMinute: c.Rate}))
+	fmt.Fprintf(p.stdout, "sandbox of the API  http://%s\n", l.Addr())
+	fmt.Fprintf(p.stdout, "accepted messages   http://%s/sandbox/messages\n", l.Addr())
+	fmt.Fprintf(p.stdout, "secret              id %s, key %s\n", sandbox.DemoSecretID, sandbox.DemoSecretKey)
+	return serveHTTP(p.ctx, l, newSandbox(c.Rate))
+}
+
+// checkAddress refuses an address that other hosts can reach, unless that is
+// intended: the sandbox's credentials are public, and it lists every message.
+func (c sandboxCmd) checkAddress() error {
+	host, _, err := net.SplitHostPort(c.Address)
+	if err != nil {
+		return fmt.Errorf("invalid address %q: write host:port, such as 127.0.0.1:8026", c.Address)
+	}
+	ip, _ := netip.ParseAddr(host)
+	if c.ListenAnywhere || host == "localhost" || ip.IsLoopback() {
+		return nil
+	}
+	return fmt.Errorf("other hosts may reach %s, and the sandbox shows every message to anybody; "+
+		"use a loopback address, or add --listen-anywhere", c.Address)
+}
+
+// newSandbox returns a sandbox that handles rate calls a minute. Its ids begin at
+// a number that depends on the time: a spool that knows the ids of an earlier
+// sandbox never meets them again.
+func newSandbox(rate int) *sandbox.Sandbox {
+	return sandbox.New(sandbox.Options{RatePerMinute: rate, FirstID: time.Now().UnixMilli()})
 }
 
 // serveHTTP serves h on l until ctx ends.
@@ -37,7 +79,7 @@ func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
 		closed <- server.Shutdown(limited)
 	})
 	err := server.Serve(l)
-	if stop() { // it failed by itself
+	if stop() { // the server failed
 		return err
 	}
 	if err := <-closed; err != nil {

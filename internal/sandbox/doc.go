@@ -40,7 +40,7 @@
 //	unprocessed@   422
 //	tooearly@      425
 //	teapot@        418, a status that nobody expects
-//	throttle@      429, with Options.RetryAfter
+//	throttle@      429, as for a call over the rate
 //	throttlefor@   429 with a Retry-After of 60 s
 //	throttleuntil@ 429 with a Retry-After that is a date, 60 s ahead
 //	unavailable@   503 with an HTML page and a Retry-After of 1 s
@@ -48,12 +48,12 @@
 //	html200@       200 with an HTML page, as from a captive portal
 //	html403@       403 with an HTML page, as from a firewall
 //	switching@     101; then the connection stays open and silent
-//	refused@       the connection is refused (a Handler can only cut it)
+//	refused@       the connection is refused (a server can only cut it)
 //	dropbefore@    the connection is cut
 //	dropafter@     accepted; then the connection is cut
 //	halfanswer@    accepted; the response breaks off in the middle
 //	lateerror@     accepted; 500
-//	slow@          accepted; the response comes after Options.Slow
+//	slow@          accepted; the response is slow
 //	huge@          accepted; the response has 31 MB
 //	notqueued@     accepted; the response has "queued": false
 //	noid@          accepted; the response has no id
@@ -65,7 +65,8 @@
 //	moved@         accepted; then its conversation is in another inbox
 //	noinbox@       accepted; a look-up of its conversation returns no inbox
 //
-// Above "accepted" nothing is. On calls other than a send, a fault by chance or
+// Options.RetryAfter applies to throttle@, Options.Slow to slow@. The faults above
+// dropafter@ accept nothing. On calls other than a send, a fault by chance or
 // by a test does what it can: a slow page of a search, a huge list.
 //
 // # Unknowns

@@ -82,7 +82,7 @@ func refusals() []row {
 		{fault: Unprocessed, does: "422", instead: status(422)},
 		{fault: TooEarly, does: "425", instead: status(425)},
 		{fault: Teapot, does: "418, a status that nobody expects", instead: status(418)},
-		{fault: Throttle, does: "429, with Options.RetryAfter", instead: (*Sandbox).throttled},
+		{fault: Throttle, does: "429, as for a call over the rate", instead: (*Sandbox).throttled},
 		{fault: ThrottleFor, does: "429 with a Retry-After of 60 s", instead: throttledFor},
 		{fault: ThrottleUntil, does: "429 with a Retry-After that is a date, 60 s ahead", instead: throttledUntil},
 	}
@@ -109,7 +109,7 @@ func interferences() []row {
 			instead: page(403, "Server", "firewall"),
 		},
 		{fault: Switching, does: "101; then the connection stays open and silent", instead: switching},
-		{fault: Refused, does: "the connection is refused (a Handler can only cut it)", instead: silence(refused)},
+		{fault: Refused, does: "the connection is refused (a server can only cut it)", instead: silence(refused)},
 		{fault: DropBefore, does: "the connection is cut", instead: silence(cut)},
 	}
 }
@@ -136,7 +136,7 @@ func interruptions() []row {
 		},
 		{
 			fault: Slow,
-			does:  "accepted; the response comes after Options.Slow",
+			does:  "accepted; the response is slow",
 			bend:  reply.slowed,
 		},
 		{

@@ -31,8 +31,8 @@ func run(t *testing.T, dir, program string, args ...string) string {
 func TestDemoWithSwaks(t *testing.T) {
 	process.Need(t, "swaks")
 	demo := process.Start(t, process.Build(t), "demo")
-	api := strings.TrimSuffix(demo.Await(`what it accepted: (\S+)`), "/sandbox/messages")
-	demo.Await("Ctrl-C ends it")
+	api := strings.TrimSuffix(demo.Await(`accepted +(http://\S+)`), "/sandbox/messages")
+	demo.Await("Press Ctrl-C")
 	for _, line := range regexp.MustCompile(`(?m)^ +(swaks .*)$`).FindAllStringSubmatch(demo.Output(), -1) {
 		out := run(t, t.TempDir(), "sh", "-c", line[1])
 		if !regexp.MustCompile(`250 2\.0\.0 Ok: queued as [0-9A-Z]{16}\n`).MatchString(out) {

@@ -50,7 +50,7 @@ func TestTour(t *testing.T) {
 	demo := process.Start(t, binary, "demo")
 	smtp := demo.Await(`SMTP +(\S+)`)
 	api := demo.Await(`sandbox +http://(\S+)`)
-	demo.Await("Ctrl-C ends it")
+	demo.Await("Press Ctrl-C")
 
 	tour := blocks(readme(t), "sh")[:4]
 	var outputs []string
