@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"strings"
-	"time"
 
 	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
@@ -36,9 +35,9 @@ func (s *session) Auth(mechanism string) (sasl.Server, error) {
 		s.conn.next.note = s.conn.encryptionHint()
 		return nil, refuse(538, smtp.EnhancedCode{5, 7, 11}, "Encryption required%s", s.conn.useSTARTTLS())
 	case mechanism == sasl.Plain:
-		return &plain{session: s}, nil
+		return &plainServer{session: s}, nil
 	case mechanism == sasl.Login:
-		return &login{session: s}, nil
+		return &loginServer{session: s}, nil
 	}
 	return nil, refuse(504, smtp.EnhancedCode{5, 5, 4}, "Unsupported mechanism: use PLAIN or LOGIN")
 }
@@ -70,11 +69,11 @@ func errMalformedResponse() error {
 	return refuse(501, smtp.EnhancedCode{5, 5, 2}, "Malformed authentication response")
 }
 
-// plain is the mechanism of RFC 4616.
-type plain struct{ session *session }
+// plainServer is the mechanism PLAIN (RFC 4616).
+type plainServer struct{ session *session }
 
 // Next implements sasl.Server.
-func (p *plain) Next(response []byte) (challenge []byte, done bool, err error) {
+func (p *plainServer) Next(response []byte) (challenge []byte, done bool, err error) {
 	if response == nil {
 		return nil, false, nil
 	}
@@ -84,20 +83,20 @@ func (p *plain) Next(response []byte) (challenge []byte, done bool, err error) {
 	}
 	role, name, password := string(f[0]), string(f[1]), string(f[2])
 	if role != "" && role != name { // nobody acts for another
-		return nil, false, refuse(535, smtp.EnhancedCode{5, 7, 8}, "Authentication failed")
+		return nil, false, p.session.rejectRole(name)
 	}
 	return nil, true, p.session.login(name, password)
 }
 
-// login is a mechanism that was never standardized and is used everywhere
+// loginServer is the mechanism LOGIN, which was never standardized and is used everywhere
 // (draft-murchison-sasl-login).
-type login struct {
+type loginServer struct {
 	session *session
 	name    *string
 }
 
 // Next implements sasl.Server. The name may come as initial response.
-func (l *login) Next(response []byte) (challenge []byte, done bool, err error) {
+func (l *loginServer) Next(response []byte) (challenge []byte, done bool, err error) {
 	switch {
 	case response == nil:
 		return []byte("Username:"), false, nil
@@ -126,13 +125,20 @@ func (s *session) login(name, password string) error {
 	case errors.Is(err, errBusy): // RFC 4954, section 6
 		return refuse(454, smtp.EnhancedCode{4, 7, 0}, "Too many logins at the moment, try again later")
 	}
-	// Guessing is slowed down; waiting takes no processor time.
-	wait := time.NewTimer(s.server.users.delay(c.client))
-	defer wait.Stop()
-	select {
-	case <-wait.C:
-	case <-s.server.ctx.Done():
-	}
+	return s.authenticationFailed()
+}
+
+// rejectRole refuses to authenticate a user for another, and counts it as a failure.
+func (s *session) rejectRole(name string) error {
+	c := s.conn
+	c.next.note = "user " + strings.TrimSpace(printable(name, 64)) + ": another authorization identity"
+	s.server.users.fail(login{name, "address " + network(c.client).String()})
+	return s.authenticationFailed()
+}
+
+// authenticationFailed slows down guessing; waiting takes no processor time.
+func (s *session) authenticationFailed() error {
+	sleep(s.server.ctx, s.server.users.delay(s.conn.client))
 	return refuse(535, smtp.EnhancedCode{5, 7, 8}, "Authentication failed") // RFC 4954, section 6
 }
 

@@ -61,11 +61,89 @@ func TestBan(t *testing.T) {
 		u.try(t, stranger, "eve", "wrong", errNoUser)
 		u.try(t, stranger, "bob", "sesame", errBanned)
 		u.try(t, netip.MustParseAddr("192.0.2.2"), "bob", "sesame", nil)
-		u.try(t, stranger, "bob", "sesame", nil) // the password is cached
 		pass(cacheTime)
 		u.try(t, stranger, "bob", "sesame", errBanned)
 		pass(15*time.Minute - cacheTime)
 		u.try(t, stranger, "bob", "sesame", nil)
+	})
+}
+
+// A ban is asked before the cache: the correct password is refused too, also if it was verified a
+// moment ago.
+func TestBanBeforeCache(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := clerk(t, Limits{AuthFailures: 3})
+		u.try(t, stranger, "bob", "sesame", nil)
+		for range 3 {
+			u.try(t, stranger, "bob", "wrong", errPassword)
+		}
+		for range 100 {
+			u.try(t, stranger, "bob", "sesame", errBanned)
+			u.try(t, stranger, "bob", "wrong", errBanned)
+		}
+	})
+}
+
+// Guessing the password of a banned user bans the address too, and does not lock the user out at
+// the address where it was verified.
+func TestBannedUserIsCached(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := clerk(t, Limits{AuthFailures: 2})
+		home, client := netip.MustParseAddr("192.0.2.200"), stranger
+		u.try(t, home, "bob", "sesame", nil)
+		for range 2 * perUser {
+			u.try(t, client, "bob", "wrong", errPassword)
+			client = client.Next()
+		}
+		u.try(t, client, "bob", "sesame", errBanned)
+		u.try(t, client, "eve", "wrong", errNoUser)
+		u.try(t, client, "eve", "wrong", errBanned) // the refused guess has counted
+		u.try(t, home, "bob", "sesame", nil)
+		u.try(t, home, "bob", "wrong", errBanned)
+	})
+}
+
+// An unknown user takes as long as the slowest hash in use, wherever that stands in the list.
+func TestDecoy(t *testing.T) {
+	hashes := []string{
+		"$2y$04$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBui",
+		"$2y$12$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBui",
+		"$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+	}
+	for first := range hashes {
+		var all []User
+		for i := range hashes {
+			hash, err := passhash.Parse(hashes[(first+i)%len(hashes)])
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, User{Name: fmt.Sprint("user", i), Password: hash})
+		}
+		slowest, err := passhash.Parse(hashes[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if u := newUsers(all, Limits{}.orDefaults()); u.decoy != slowest {
+			t.Errorf("with user %d first the decoy costs %v, want %v", first, u.decoy.Cost(), slowest.Cost())
+		}
+	}
+}
+
+// A failure with a hash that is cheap takes as long as with the slowest one so far.
+func TestFailuresTakeEquallyLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := clerk(t, Limits{})
+		u.observe(300 * time.Millisecond)
+		for _, name := range []string{"bob", "eve"} {
+			start := time.Now()
+			_ = u.login(t.Context(), stranger, name, "wrong")
+			if got := time.Since(start); got != 300*time.Millisecond {
+				t.Errorf("%s: %v", name, got)
+			}
+		}
+		if got := u.observe(time.Hour); got != time.Second {
+			t.Errorf("a busy machine makes failures take %v", got)
+		}
 	})
 }
 
@@ -127,17 +205,21 @@ func TestHashesAtATime(t *testing.T) {
 func TestPasswordCache(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u := clerk(t, Limits{})
+		home := "address " + network(stranger).String()
 		u.try(t, stranger, "bob", "sesame", nil)
+		if u.cached(login{"bob", "address 192.0.2.2/32"}, "sesame") {
+			t.Error("cached for another address")
+		}
 		if got := fmt.Sprintf("%+v %x", u.verified, "sesame"); strings.Contains(got, "sesame") {
 			t.Errorf("kept: %s", got)
 		}
 		for password, want := range map[string]bool{"sesame": true, "wrong": false, "": false} {
-			if u.cached("bob", password) != want || u.cached("eve", password) {
+			if u.cached(login{"bob", home}, password) != want || u.cached(login{"eve", home}, password) {
 				t.Errorf("cached %q: %v", password, !want)
 			}
 		}
 		pass(cacheTime)
-		if u.cached("bob", "sesame") {
+		if u.cached(login{"bob", home}, "sesame") {
 			t.Error("cached for too long")
 		}
 	})

@@ -34,6 +34,7 @@ const (
 	cacheTime     = 5 * time.Minute // of a verified password
 	perUser       = 10              // times the failures that ban an address ban a user
 	maxDelay      = 5               // seconds
+	maxCached     = 10_000          // verified passwords, each of a user at an address
 )
 
 // users verifies passwords and counts failures.
@@ -43,12 +44,16 @@ type users struct {
 	failed *windowCounter // by network, and by user
 
 	hashes chan struct{}
-	decoy  passhash.Hash // is computed for an unknown user, so that it takes as long
+	decoy  passhash.Hash // is computed for an unknown user: the slowest in use, so that it takes as long
 	secret [32]byte      // key of the cached sums
 
 	mu       sync.Mutex
-	verified map[string]verification
+	verified map[login]verification
+	slowest  time.Duration // computation of a hash so far
 }
+
+// login is a user at an address.
+type login struct{ name, address string }
 
 // verification is a keyed hash of a password that was correct, and when that expires.
 type verification struct {
@@ -62,63 +67,113 @@ func newUsers(all []User, l Limits) *users {
 		limit:    l.AuthFailures,
 		failed:   newWindowCounter(l.AuthBan),
 		hashes:   make(chan struct{}, hashesAtATime),
-		verified: make(map[string]verification),
+		verified: make(map[login]verification),
 	}
 	for _, user := range all {
 		u.byName[user.Name] = user
-		u.decoy = user.Password
+		if user.Password.Cost() > u.decoy.Cost() {
+			u.decoy = user.Password
+		}
 	}
 	_, _ = rand.Read(u.secret[:]) // it never fails
 	return u
 }
 
-// login returns nil if the password is correct, else errNoUser, errPassword, errBanned or errBusy. It
-// may take seconds.
+// login returns nil if the password is correct, else errNoUser, errPassword, errBanned or
+// errBusy. It may take seconds.
+//
+// A banned address never gets as far as its password, even if that is cached. A banned user
+// still does at an address where the password was verified lately: who guesses elsewhere cannot
+// lock it out there.
 func (u *users) login(ctx context.Context, client netip.Addr, name, password string) error {
-	if u.cached(name, password) {
-		return nil
-	}
-	address := "address " + network(client).String()
-	if u.banned(address, name) {
+	l := login{name, "address " + network(client).String()}
+	if u.addressBanned(l) {
 		return errBanned
 	}
+	if u.cached(l, password) {
+		return nil
+	}
+	if u.userBanned(l) {
+		u.failed.add(l.address, 1)
+		return errBanned
+	}
+	return u.verify(ctx, l, password)
+}
+
+// verify computes the hash, when it is its turn.
+func (u *users) verify(ctx context.Context, l login, password string) error {
 	ctx, cancel := context.WithTimeout(ctx, hashPatience)
 	defer cancel()
 	select {
 	case u.hashes <- struct{}{}:
-		defer func() { <-u.hashes }()
 	case <-ctx.Done():
 		return errBusy
 	}
-	if u.banned(address, name) { // by logins that were ahead in the queue
+	if u.addressBanned(l) || u.userBanned(l) { // by logins that were ahead in the queue
+		<-u.hashes
 		return errBanned
 	}
-	user, exists := u.byName[name]
+	user, exists := u.byName[l.name]
 	if !exists {
 		user.Password = u.decoy
 	}
-	if user.Password.Matches(password) && exists {
-		u.cache(name, password)
+	start := time.Now()
+	matches := user.Password.Matches(password)
+	took := time.Since(start)
+	<-u.hashes
+	slowest := u.observe(took)
+	if matches && exists {
+		u.cache(l, password)
 		return nil
 	}
-	u.failed.add(address, 1)
-	u.failed.add("user "+name, 1)
+	u.fail(l)
+	sleep(ctx, slowest-took) // a failure takes as long for every kind of hash
 	if !exists {
 		return errNoUser
 	}
 	return errPassword
 }
 
-// banned reports whether too many logins failed. One address alone cannot ban a user at
-// other addresses.
-func (u *users) banned(address, name string) bool {
-	return u.failed.count(address) >= u.limit || u.failed.count("user "+name) >= perUser*u.limit
+// fail counts a failed login.
+func (u *users) fail(l login) {
+	u.failed.add(l.address, 1)
+	u.failed.add("user "+l.name, 1)
+}
+
+// addressBanned reports whether too many logins from the address failed.
+func (u *users) addressBanned(l login) bool {
+	return u.failed.count(l.address) >= u.limit
+}
+
+// userBanned reports whether too many logins of the user failed, from all addresses. One address
+// alone cannot ban a user.
+func (u *users) userBanned(l login) bool {
+	return u.failed.count("user "+l.name) >= perUser*u.limit
 }
 
 // delay is how long the reply to a failed login is delayed: not at all the first time.
 func (u *users) delay(client netip.Addr) time.Duration {
 	failures := u.failed.count("address " + network(client).String())
 	return time.Duration(max(0, min(failures-1, maxDelay))) * time.Second
+}
+
+// sleep waits until d has passed or ctx ends.
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// observe records how long the computation of a hash took, and returns the longest so far. A
+// time beyond a second is one of a busy machine.
+func (u *users) observe(took time.Duration) time.Duration {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.slowest = min(max(u.slowest, took), time.Second)
+	return u.slowest
 }
 
 // sum is a hash that cannot be computed without the secret of this process.
@@ -129,17 +184,21 @@ func (u *users) sum(name, password string) (sum [sha256.Size]byte) {
 	return sum
 }
 
-func (u *users) cached(name, password string) bool {
-	sum := u.sum(name, password)
+// cached reports whether the password was verified at this address lately.
+func (u *users) cached(l login, password string) bool {
+	sum := u.sum(l.name, password)
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	v, ok := u.verified[name]
+	v, ok := u.verified[l]
 	return ok && time.Now().Before(v.expires) && hmac.Equal(v.sum[:], sum[:])
 }
 
-func (u *users) cache(name, password string) {
-	sum := u.sum(name, password)
+func (u *users) cache(l login, password string) {
+	sum := u.sum(l.name, password)
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.verified[name] = verification{sum, time.Now().Add(cacheTime)}
+	if len(u.verified) >= maxCached {
+		clear(u.verified)
+	}
+	u.verified[l] = verification{sum, time.Now().Add(cacheTime)}
 }

@@ -57,3 +57,24 @@ func TestParseRefuses(t *testing.T) {
 		}
 	}
 }
+
+// Hashes of different kinds can be compared by their cost.
+func TestCost(t *testing.T) {
+	const salt, key = "AAAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+	const rest = "abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBui"
+	ordered := []string{
+		"$2y$04$" + rest, "$argon2id$v=19$m=19456,t=2,p=1$" + salt + "$" + key, "$2y$10$" + rest,
+		"$argon2id$v=19$m=65536,t=3,p=4$" + salt + "$" + key, "$2y$14$" + rest,
+	}
+	var last Hash
+	for _, text := range ordered {
+		h, err := Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if h.Cost() <= last.Cost() {
+			t.Errorf("%s costs %v, not more than %v", text, h.Cost(), last.Cost())
+		}
+		last = h
+	}
+}
