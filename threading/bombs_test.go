@@ -1,0 +1,75 @@
+package threading
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// bombs are inputs of about n bytes that a careless function handles in more than
+// linear time or memory.
+var bombs = map[string]func(n int) string{
+	"Re:":            func(n int) string { return strings.Repeat("Re: ", n/4) },
+	"Re[1]:":         func(n int) string { return strings.Repeat("Re[1]: ", n/7) },
+	"tags":           func(n int) string { return strings.Repeat("[a]", n/3) },
+	"open brackets":  func(n int) string { return strings.Repeat("[", n) },
+	"blanks":         func(n int) string { return strings.Repeat(" ", n) + "(fwd)" },
+	"open tag":       func(n int) string { return "[" + strings.Repeat("a", n) },
+	"(fwd)":          func(n int) string { return strings.Repeat(" (fwd)", n/6) },
+	"upper case":     func(n int) string { return strings.Repeat("\u0130", n/2) },
+	"invalid octets": func(n int) string { return strings.Repeat("\xff", n) },
+}
+
+// allocated returns how many bytes f allocates.
+func allocated(f func()) float64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return float64(after.TotalAlloc - before.TotalAlloc)
+}
+
+// TestBaseSubjectIsLinear counts allocated bytes: what repeats its work copies it, too.
+func TestBaseSubjectIsLinear(t *testing.T) {
+	const n, small = 1 << 9, 4096 // bytes; within the bound
+	for name, bomb := range bombs {
+		once, twice := bomb(n), bomb(2*n)
+		few := allocated(func() { BaseSubject(once) })
+		many := allocated(func() { BaseSubject(twice) })
+		if many > 2.5*few+small {
+			t.Errorf("%s: %.0f bytes allocated for %d, %.0f for twice as many", name, few, n, many)
+		}
+	}
+}
+
+// A subject is cut before it is worked on, and stays text.
+func TestBaseSubjectIsBounded(t *testing.T) {
+	for name, bomb := range bombs {
+		got := BaseSubject(bomb(1 << 20))
+		if len(got) > 3*maxSubject {
+			t.Errorf("%s: %d bytes", name, len(got))
+		}
+		if strings.ToValidUTF8(got, "?") != got {
+			t.Errorf("%s: %q is not UTF-8", name, got)
+		}
+	}
+	long := strings.Repeat("x", 2*maxSubject)
+	if BaseSubject("Re: "+long) != BaseSubject("Re: "+long+" and more") {
+		t.Error("the end of a long subject counts")
+	}
+}
+
+// Many ids cost their number.
+func TestKeysAreLinear(t *testing.T) {
+	bytes := func(n int) float64 {
+		h := ThreadHeaders{}
+		for i := range n {
+			h.References = append(h.References, fmt.Sprintf("\"%d\"@Example.Com", i))
+		}
+		return testing.AllocsPerRun(3, func() { h.Keys("shop/1", Audience{Participants: "a@x"}) })
+	}
+	if few, many := bytes(1000), bytes(2000); many > 2.5*few {
+		t.Errorf("%v allocations for 1,000 ids, %v for 2,000", few, many)
+	}
+}
