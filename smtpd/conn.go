@@ -41,6 +41,7 @@ type conn struct {
 	discarded   bool      // the client closed a unix socket without reading all replies
 
 	commandDeadline time.Time // for the next command
+	idleDeadline    time.Time // for the next command without a transaction or login
 	dataDeadline    time.Time // for the message; zero if none is arriving
 
 	// The state of the dialogue.
@@ -61,6 +62,7 @@ type conn struct {
 
 // replyInfo is what the session knows of the reply that go-smtp writes next.
 type replyInfo struct {
+	message     bool   // it is the reply to a complete message
 	fromHandler bool   // the Handler has logged a refusal itself
 	confirmed   func() // Reply.Confirmed
 	written     func() // Reply.Written
@@ -75,6 +77,7 @@ func newConn(socket net.Conn, s *Server, l *Listener) *conn {
 		listener:        l,
 		buf:             make([]byte, maxCommand),
 		commandDeadline: time.Now().Add(s.o.Limits.Greeting),
+		idleDeadline:    time.Now().Add(s.o.Limits.IdleTotal),
 	}
 	if a, ok := socket.RemoteAddr().(*net.TCPAddr); ok {
 		c.client = a.AddrPort().Addr().Unmap().WithZone("")

@@ -163,11 +163,14 @@ func (c *conn) receive() error {
 // readSocket reads from the socket until the current deadline.
 func (c *conn) readSocket(p []byte) (int, error) {
 	deadline := c.commandDeadline
-	if !c.dataDeadline.IsZero() {
+	switch {
+	case !c.dataDeadline.IsZero():
 		deadline = c.dataDeadline
 		if idle := time.Now().Add(c.server.o.Limits.DataIdle); idle.Before(deadline) {
 			deadline = idle
 		}
+	case c.queueID == "" && c.user == "" && c.idleDeadline.Before(deadline):
+		deadline = c.idleDeadline
 	}
 	c.mu.Lock()
 	err := os.ErrDeadlineExceeded

@@ -25,6 +25,7 @@ type Limits struct {
 
 	Greeting  time.Duration // from the connection to EHLO or HELO: 1 minute
 	Command   time.Duration // from a reply to the end of the next command (RFC 5321, 4.5.3.2.7): 5 minutes
+	IdleTotal time.Duration // without a transaction or login, from the connection or the last message: 5 minutes
 	DataIdle  time.Duration // between two arrivals of message data: 5 minutes
 	DataTotal time.Duration // for a whole message: 30 minutes
 	Reply     time.Duration // for the client to take a reply: 1 minute
@@ -41,6 +42,7 @@ func (l Limits) orDefaults() Limits {
 	l.InFlight = max(cmp.Or(l.InFlight, 256<<20), 2*l.MessageSize)
 	l.Greeting = cmp.Or(l.Greeting, time.Minute)
 	l.Command = cmp.Or(l.Command, 5*time.Minute)
+	l.IdleTotal = cmp.Or(l.IdleTotal, 5*time.Minute)
 	l.DataIdle = cmp.Or(l.DataIdle, 5*time.Minute)
 	l.DataTotal = cmp.Or(l.DataTotal, 30*time.Minute)
 	l.Reply = cmp.Or(l.Reply, time.Minute)

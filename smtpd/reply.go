@@ -95,13 +95,16 @@ func (c *conn) sent(code int) {
 	if c.next.written != nil {
 		c.callback("Written", c.next.written)
 	}
+	if c.next.message {
+		c.idleDeadline = now.Add(c.server.o.Limits.IdleTotal)
+	}
 	c.next = replyInfo{}
 	c.saslLine = code == 334
 	if code == 250 && (c.verb == "EHLO" || c.verb == "HELO") {
 		c.greeted = true
 		c.extended = c.verb == "EHLO"
 	}
-	if c.greeted {
+	if c.greeted && (c.queueID == "" || code < 400 && c.progress()) {
 		c.commandDeadline = now.Add(c.server.o.Limits.Command)
 	}
 	c.inData = code == 354
@@ -111,6 +114,16 @@ func (c *conn) sent(code int) {
 	if code == 421 { // RFC 5321, section 3.8: the server closes
 		c.closed = true
 	}
+}
+
+// progress reports whether the latest command brings a transaction forward. NOOP and VRFY do not:
+// they must not keep one open for ever.
+func (c *conn) progress() bool {
+	switch c.verb {
+	case "MAIL", "RCPT", "DATA", "BDAT":
+		return true
+	}
+	return false
 }
 
 // extensions returns the lines of the EHLO reply for extensions that go-smtp does not know.

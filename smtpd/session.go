@@ -163,6 +163,7 @@ func (s *session) Data(r io.Reader) error {
 	env.Received = s.server.o.Now()
 	reply, failure := s.server.handle(env, b.raw)
 	s.conn.next = replyInfo{
+		message:     true,
 		fromHandler: failure == nil,
 		confirmed:   reply.Confirmed,
 		written:     reply.Written,

@@ -130,7 +130,7 @@ func TestSlowSender(t *testing.T) {
 
 // A command must be complete in time; single bytes do not extend the time.
 func TestSlowCommand(t *testing.T) {
-	simulate(t, Limits{}, func(t *testing.T, _ *house, c *client) {
+	simulate(t, Limits{IdleTotal: time.Hour}, func(t *testing.T, _ *house, c *client) {
 		c.hello()
 		pass(4 * time.Minute)
 		c.say("NOOP", "250 ")
@@ -141,6 +141,82 @@ func TestSlowCommand(t *testing.T) {
 		}
 		c.wantWait(start, 5*time.Minute)
 	})
+}
+
+// Without a transaction or login a connection has a total, whatever the client sends.
+func TestIdleTotal(t *testing.T) {
+	for _, command := range []string{"NOOP", "RSET", "VRFY bob", "EHLO app.test", "HELP", "MAIL FROM:<app@app.test>\r\nRSET"} {
+		simulate(t, Limits{}, func(t *testing.T, _ *house, c *client) {
+			start := time.Now()
+			c.hello()
+			for range 4 {
+				pass(time.Minute)
+				c.put(command + "\r\n")
+				for line := c.line(); len(line) > 3 && line[3] == '-'; {
+					line = c.line()
+				}
+				if strings.HasPrefix(command, "MAIL") {
+					c.want("250 ")
+				}
+			}
+			c.wantWait(start, 5*time.Minute)
+		})
+	}
+}
+
+// A message restarts the total, and in a transaction it does not apply.
+func TestIdleTotalRestarts(t *testing.T) {
+	simulate(t, Limits{}, func(t *testing.T, h *house, c *client) {
+		c.hello()
+		for range 3 {
+			pass(4 * time.Minute)
+			c.say("MAIL FROM:<app@app.test>", "250 ")
+			pass(4 * time.Minute)
+			c.say("RCPT TO:<bob@example.com>", "250 ")
+			c.say("DATA", "354 ")
+			c.say(".", "250 ")
+		}
+		start := time.Now()
+		pass(4 * time.Minute)
+		c.say("NOOP", "250 ")
+		c.wantWait(start, 5*time.Minute)
+		if n := len(h.messages()); n != 3 {
+			t.Errorf("%d messages", n)
+		}
+	})
+}
+
+// A user may idle, as long as commands come.
+func TestIdleTotalUser(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &pipes{make(chan net.Conn), make(chan struct{})}
+		openOn(t, Listener{Listener: p}, Options{Users: []User{testUser(t, "bob sesame")}}, &recorder{})
+		c := p.dial(t)
+		c.hello()
+		c.say("AUTH PLAIN AGJvYgBzZXNhbWU=", "235 ")
+		for range 10 {
+			pass(4 * time.Minute)
+			c.say("NOOP", "250 ")
+		}
+		c.wantWait(time.Now(), 5*time.Minute)
+	})
+}
+
+// Commands that do not bring a transaction forward do not keep it open.
+func TestIdleTransaction(t *testing.T) {
+	for _, command := range []string{"NOOP", "VRFY bob", "HELP", "RCPT TO:<a..b@example.com>", "MAIL FROM:<app@app.test>"} {
+		simulate(t, Limits{}, func(t *testing.T, _ *house, c *client) {
+			c.hello()
+			c.mail()
+			start := time.Now()
+			for range 4 {
+				pass(time.Minute)
+				c.put(command + "\r\n")
+				c.line()
+			}
+			c.wantWait(start, 5*time.Minute)
+		})
+	}
 }
 
 // A client that does not greet is disconnected, whatever else it sends.

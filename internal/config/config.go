@@ -155,6 +155,10 @@ type Limits struct {
 	// requires at least 5m).
 	Command strictyaml.Duration `yaml:"command" default:"5m" range:"1s..1h"`
 
+	// How long a client without a login may stay connected between messages, whatever
+	// commands it sends.
+	IdleTotal strictyaml.Duration `yaml:"idle_total" default:"5m" range:"1s..1d"`
+
 	// How long a client may be idle within a message.
 	DataIdle strictyaml.Duration `yaml:"data_idle" default:"5m" range:"1s..1h"`
 

@@ -142,6 +142,7 @@ func limits(l config.Limits) smtpd.Limits {
 		ConnectionsPerAddress: l.ConnectionsPerAddress,
 		Greeting:              l.Greeting.Std(),
 		Command:               l.Command.Std(),
+		IdleTotal:             l.IdleTotal.Std(),
 		DataIdle:              l.DataIdle.Std(),
 		DataTotal:             l.DataTotal.Std(),
 		MessagesPerMinute:     l.MessagesPerMinute,
