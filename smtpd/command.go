@@ -63,13 +63,17 @@ func (c *conn) rewriteMail(line, arg string) string {
 	return strings.Join(append([]string{"MAIL FROM:" + path}, kept...), " ")
 }
 
-// rewriteRcpt removes what surrounds an address. The address itself is left to CheckAddress.
+// rewriteRcpt removes what surrounds an address, and adds a domain if there is none. The
+// address itself is left to CheckAddress.
 func (c *conn) rewriteRcpt(line, arg string) string {
 	p := splitPath(arg)
 	kept := keepParameters(p.parameters, c.server.o.DSN, "NOTIFY", "ORCPT")
 	path := p.path
 	if before, _, bracketed := strings.Cut(p.path, "<"); bracketed && p.closed && !strings.Contains(before, "@") {
 		path = "<" + p.inside + ">"
+	}
+	if c.server.o.Alias != nil && p.address != "" && !strings.ContainsAny(p.address, "@<> \t") {
+		path = "<" + p.address + "@localhost>" // go-smtp requires a domain
 	}
 	if path == p.path && len(kept) == len(strings.Fields(p.parameters)) {
 		return line

@@ -28,6 +28,7 @@ var update = flag.Bool("update", false, "rewrite testdata/*.txt with the replies
 //	O: client 10.0.0.1    the address of the client
 //	O: tls starttls    TLS on the listener; also tls implicit
 //	O: dsn             DSN is offered
+//	O: alias root a@b  mail to root goes to a@b; no other local recipient is known
 //	O: reply 554 5.6.0 no    the Handler's reply; also: reply panic
 //	C: EHLO app.test   the client sends a line; <eof> half-closes, <close> closes
 //	C: <tls>           the client makes a TLS handshake; <tls failed> if it fails
@@ -209,6 +210,15 @@ func setUp(t *testing.T, lines []string) (Options, Listener, *recorder) {
 			l.TLS, l.Implicit = tlsConfig(t), value == "implicit"
 		case "dsn":
 			o.DSN = true
+		case "alias":
+			name, to, _ := strings.Cut(value, " ")
+			o.Alias = func(recipient string) (string, bool) {
+				local, ok := strings.CutSuffix(strings.ToLower(recipient), "@localhost")
+				if ok && local == name {
+					return to, true
+				}
+				return recipient, !ok
+			}
 		case "reply":
 			handler.reply = func(context.Context, *Envelope) Reply { return scripted(value) }
 		default:

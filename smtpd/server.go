@@ -15,15 +15,21 @@ import (
 
 // Options configure a Server. Only Handler is required.
 type Options struct {
-	Hostname string           // the server's name in its replies: "localhost"
-	Handler  Handler          // processes accepted messages
-	Users    []User           // may send from anywhere; AUTH is offered where passwords cannot be intercepted
-	Limits   Limits           //
-	BareLF   BareLF           // Repair
-	DSN      bool             // offer DSN (RFC 3461): the Handler reports what the envelope requests
-	NewID    func() string    // makes the queue id of a transaction: short, printable, no white space; random letters
-	Now      func() time.Time // for Envelope.Received: time.Now (time-outs always use the sockets' own clock)
-	Log      func(Event)      // receives events, from many goroutines; must not block: none
+	Hostname string  // the server's name in its replies: "localhost"
+	Handler  Handler // processes accepted messages
+	Users    []User  // may send from anywhere; AUTH is offered where passwords cannot be intercepted
+	Limits   Limits  //
+	BareLF   BareLF  // Repair
+	DSN      bool    // offer DSN (RFC 3461): the Handler reports what the envelope requests
+
+	// Alias returns where mail to a recipient goes; ok is false for a local one that it
+	// does not know. A recipient without a domain is one of localhost. nil: each recipient
+	// is as written, and has a domain.
+	Alias func(recipient string) (to string, ok bool)
+
+	NewID func() string    // makes the queue id of a transaction: short, printable, no white space; random letters
+	Now   func() time.Time // for Envelope.Received: time.Now (time-outs always use the sockets' own clock)
+	Log   func(Event)      // receives events, from many goroutines; must not block: none
 }
 
 // Event is what an administrator should know: a refusal, a closed connection, or an

@@ -97,7 +97,10 @@ func (s *session) Rcpt(to string, o *smtp.RcptOptions) error {
 	if len(env.Rcpt) >= l.Recipients { // RFC 5321, section 4.5.3.1.10
 		return refuse(452, smtp.EnhancedCode{4, 5, 3}, "Too many recipients: the limit is %d", l.Recipients)
 	}
-	to = trimDomainDot(to)
+	to, known := s.server.alias(trimDomainDot(to))
+	if !known {
+		return refuse(550, smtp.EnhancedCode{5, 1, 1}, "%+q is a local address, and this relay has no alias for it", to)
+	}
 	if err := CheckAddress(to, env.UTF8); err != nil {
 		return refuse(553, smtp.EnhancedCode{5, 1, 3}, "Invalid recipient %+q: %v", to, err)
 	}
@@ -114,6 +117,14 @@ func (s *session) Rcpt(to string, o *smtp.RcptOptions) error {
 		s.conn.dataStarted = make(chan struct{})
 	}
 	return nil
+}
+
+// alias returns where mail to a recipient goes. A local one without an alias is not known.
+func (s *Server) alias(recipient string) (to string, known bool) {
+	if s.o.Alias == nil {
+		return recipient, true
+	}
+	return s.o.Alias(recipient)
 }
 
 func errTooFast(what, account string, limit int) error {

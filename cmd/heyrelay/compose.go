@@ -48,23 +48,19 @@ func readMessage(r io.Reader, dots bool) (string, error) {
 func (s *submission) compose(text string) (*composed, error) {
 	header, body := splitHeader(text)
 	host := domain()
-	full := func(address string) string {
-		if address == "" || strings.Contains(address, "@") {
-			return address
-		}
-		return address + "@" + host
-	}
+	local := qualify("localhost") // the relay's aliases decide where local mail goes
+	own := qualify(host)
 	parsed, err := mimeconv.ReadHeader([]byte(strings.Join(header, "") + "\n"))
 	if err != nil {
 		return nil, coded{exDataErr, err}
 	}
 	m := &composed{}
 	for _, to := range s.rcpt {
-		m.rcpt = append(m.rcpt, full(strings.Trim(to, "<>")))
+		m.rcpt = append(m.rcpt, local(strings.Trim(to, "<>")))
 	}
 	if s.fromHeader {
 		for _, a := range named(parsed) {
-			m.rcpt = append(m.rcpt, full(a.Addr))
+			m.rcpt = append(m.rcpt, local(a.Addr))
 		}
 	}
 	if len(m.rcpt) == 0 {
@@ -74,12 +70,22 @@ func (s *submission) compose(text string) (*composed, error) {
 	if s.name != "" {
 		name = s.name
 	}
-	m.sender = full(login)
+	m.sender = own(login)
 	if s.sender != nil {
-		m.sender = full(*s.sender)
+		m.sender = own(*s.sender)
 	}
-	m.text = []byte(complete(header, parsed, m.sender, name, host, full) + "\n" + body)
+	m.text = []byte(complete(header, parsed, m.sender, name, host, local) + "\n" + body)
 	return m, nil
+}
+
+// qualify returns a function that adds a domain to addresses without one.
+func qualify(domain string) func(address string) string {
+	return func(address string) string {
+		if address == "" || strings.Contains(address, "@") {
+			return address
+		}
+		return address + "@" + domain
+	}
 }
 
 // named are the recipients that a header has: those of the newest Resent block, if
@@ -184,7 +190,7 @@ func written(list []mimeconv.Address, full func(string) string) string {
 	return strings.Join(all, ",\n\t")
 }
 
-// domain is what bare names belong to: Debian's /etc/mailname, or the host.
+// domain is the domain of senders without one: Debian's /etc/mailname, or the host.
 func domain() string {
 	if text, err := os.ReadFile("/etc/mailname"); err == nil {
 		if name := strings.TrimSpace(string(text)); name != "" {

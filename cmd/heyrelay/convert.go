@@ -31,7 +31,7 @@ func (c convertCmd) Run(p *program) error {
 	if err != nil {
 		return err
 	}
-	env, err := c.envelope(raw)
+	env, err := c.envelope(raw, cfg)
 	if err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func (c convertCmd) read(p *program) ([]byte, error) {
 }
 
 // envelope is the one given, filled up from the header as sendmail -t would.
-func (c convertCmd) envelope(raw []byte) (*smtpd.Envelope, error) {
+func (c convertCmd) envelope(raw []byte, cfg *config.Config) (*smtpd.Envelope, error) {
 	env := &smtpd.Envelope{
 		QueueID: "convert", Client: netip.MustParseAddr("127.0.0.1"), Hello: "localhost",
 		From: c.From, Rcpt: c.Rcpt, UTF8: true, Received: time.Now(),
@@ -87,7 +87,11 @@ func (c convertCmd) envelope(raw []byte) (*smtpd.Envelope, error) {
 		}
 	}
 	for _, r := range env.Rcpt {
-		if err := smtpd.CheckAddress(r, true); err != nil {
+		to, known := cfg.Recipient(r)
+		if !known {
+			continue // the relay refuses it
+		}
+		if err := smtpd.CheckAddress(to, true); err != nil {
 			return nil, fmt.Errorf("%s: %w", r, err)
 		}
 	}

@@ -56,6 +56,11 @@ type Config struct {
 	// message that matches no route is rejected (550 5.7.1).
 	Routes []Route `yaml:"routes" required:"add a route with its inbox and creator_id"`
 
+	// Where mail to local recipients goes, such as cron's mail to root: a name, an
+	// address or a pattern, and the address to send to instead. Without an alias, mail to
+	// a recipient without a domain or at localhost is rejected (550 5.1.1). Default: none.
+	Aliases map[string]string `yaml:"aliases" example:"{root: ops@example.com, \"*@localhost\": ops@example.com}"`
+
 	// Retries.
 	Delivery Delivery `yaml:"delivery"`
 

@@ -31,6 +31,7 @@ func (l *loader) validate() {
 	l.validateBaseURL()
 	l.validateTeams()
 	l.validateRoutes()
+	l.validateAliases()
 	if c.Delivery.RetryInitial > c.Delivery.RetryMax {
 		l.doc.Reject("delivery.retry_initial", "delivery.retry_initial is longer than delivery.retry_max",
 			"shorten it, or lengthen delivery.retry_max")

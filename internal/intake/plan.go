@@ -49,6 +49,7 @@ type submission struct {
 	route   config.Route
 	team    config.Team
 	control controlHeaders
+	alias   func(recipient string) (to string, ok bool) // see config.Config.Recipient
 }
 
 // plan reads a message and decides everything that does not depend on the spool. Its
@@ -94,7 +95,14 @@ func (p planner) read(env *smtpd.Envelope, raw []byte) (submission, error) {
 	if err != nil {
 		return submission{}, err
 	}
-	return submission{env: env, header: h, route: route, team: p.cfg.Teams[route.Team], control: control}, nil
+	return submission{
+		env:     env,
+		header:  h,
+		route:   route,
+		team:    p.cfg.Teams[route.Team],
+		control: control,
+		alias:   p.cfg.Recipient,
+	}, nil
 }
 
 // checkLoop returns an error for a message that was here before or has made too many

@@ -42,7 +42,7 @@ func (s submission) audiences() (all []threading.Audience, rcpt []string, err er
 // header's on a route with recipients: headers.
 func (s submission) recipients() ([]string, error) {
 	if s.route.Recipients != config.RecipientsHeaders {
-		return s.env.Rcpt, nil
+		return s.known(s.env.Rcpt)
 	}
 	rcpt := slices.Concat(addrs(s.header.To), addrs(s.header.Cc), addrs(s.header.Bcc))
 	for _, r := range s.env.Rcpt {
@@ -53,6 +53,10 @@ func (s submission) recipients() ([]string, error) {
 	if len(rcpt) == 0 {
 		return nil, fmt.Errorf("%w: To, Cc and Bcc are empty, and the only envelope recipient is %s", errNobody, s.route.RelayMailbox)
 	}
+	rcpt, err := s.known(rcpt)
+	if err != nil {
+		return nil, err
+	}
 	for _, r := range rcpt {
 		if err := smtpd.CheckAddress(r, true); err != nil {
 			return nil, fmt.Errorf("%w: %q: %w", errNobody, r, err)
@@ -61,16 +65,38 @@ func (s submission) recipients() ([]string, error) {
 	return rcpt, nil
 }
 
+// known replaces recipients by their aliases. A local one without an alias is an error.
+func (s submission) known(rcpt []string) ([]string, error) {
+	var all []string
+	for _, r := range rcpt {
+		to, ok := s.alias(r)
+		if !ok {
+			return nil, fmt.Errorf("%w: %q", errLocal, r)
+		}
+		all = append(all, to)
+	}
+	return all, nil
+}
+
 // roles returns the addresses in To and Cc, or those of the newest block of Resent
 // fields that names a recipient (RFC 5322, section 3.6.6).
 func (s submission) roles(rcpt []string) (to, cc []string) {
 	for _, block := range s.header.Resent { // newest first
-		to, cc := addrs(block.To), addrs(block.Cc)
+		to, cc := s.named(block.To), s.named(block.Cc)
 		if threading.Intersects(rcpt, slices.Concat(to, cc)) {
 			return to, cc
 		}
 	}
-	return addrs(s.header.To), addrs(s.header.Cc)
+	return s.named(s.header.To), s.named(s.header.Cc)
+}
+
+// named returns the addresses of a header field, aliases replaced.
+func (s submission) named(list []mimeconv.Address) []string {
+	all := addrs(list)
+	for i := range all {
+		all[i], _ = s.alias(all[i])
+	}
+	return all
 }
 
 func (s submission) checkAudience(a threading.Audience) error {
@@ -90,7 +116,8 @@ func (s submission) checkAudience(a threading.Audience) error {
 func addDSN(requests []spool.Request, s submission) {
 	requested, some := map[string]spool.DSN{}, false
 	for i, d := range s.env.DSN {
-		requested[threading.Canonical(s.env.Rcpt[i])] = spool.DSN(d)
+		to, _ := s.alias(s.env.Rcpt[i])
+		requested[threading.Canonical(to)] = spool.DSN(d)
 		some = some || d.Notify != nil || d.Original != ""
 	}
 	if !some {

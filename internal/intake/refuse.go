@@ -14,6 +14,7 @@ import (
 var (
 	errNoRoute   = errors.New("no route for this message")
 	errNobody    = errors.New("no valid recipients")
+	errLocal     = errors.New("local recipient without an alias")
 	errRecipient = errors.New("recipient not allowed")
 	errBlind     = errors.New("blind recipients not allowed")
 	errTooMany   = errors.New("too many visible recipients")
@@ -40,6 +41,7 @@ var refusals = []struct {
 }{
 	{wraps(errNoRoute), 550, "5.7.1", ""},
 	{wraps(errNobody), 554, "5.1.3", ""},
+	{wraps(errLocal), 550, "5.1.1", ""},
 	{wraps(errRecipient), 550, "5.7.1", ""},
 	{wraps(errBlind), 550, "5.7.1", ""},
 	{wraps(errTooMany), 554, "5.5.3", ""},

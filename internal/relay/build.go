@@ -38,6 +38,7 @@ func (r *Relay) build(p Parts) error {
 		Limits:   limits(r.cfg.Limits),
 		BareLF:   bareLF[r.cfg.BareLF],
 		DSN:      r.cfg.Bounces.Smarthost != "",
+		Alias:    r.cfg.Recipient,
 		Now:      p.Now,
 		Log:      r.intake.RecordSession,
 		NewID:    func() string { return intake.QueueID(p.Now(), p.Random) },

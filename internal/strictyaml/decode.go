@@ -26,7 +26,7 @@ func (d *Document) value(path string, n *node, v reflect.Value, f field) {
 	case v.Kind() == reflect.Struct:
 		d.section(path, n, v)
 	case v.Kind() == reflect.Map:
-		d.named(path, n, v)
+		d.named(path, n, v, f)
 	case v.Kind() == reflect.Slice:
 		d.list(path, n, v, f)
 	}
@@ -118,15 +118,17 @@ func (d *Document) missing(path string, n *node, f field) {
 }
 
 // named decodes a mapping whose keys are names that the operator chooses.
-func (d *Document) named(path string, n *node, v reflect.Value) {
+func (d *Document) named(path string, n *node, v reflect.Value, f field) {
 	if !d.is(mapping, path, n) {
 		return
 	}
 	v.Set(reflect.MakeMap(v.Type()))
 	for _, p := range d.pairs(path, n, func(key string) string { return key }) {
 		item := reflect.New(v.Type().Elem()).Elem()
-		setDefaults(item)
-		d.value(Join(path, p.key), p.value, item, field{})
+		if !isText(item.Type()) {
+			setDefaults(item)
+		}
+		d.value(Join(path, p.key), p.value, item, f)
 		v.SetMapIndex(reflect.ValueOf(p.key), item)
 	}
 }

@@ -7,9 +7,9 @@
 // all problems, each with its line, column and advice.
 //
 // A key is a field with a yaml tag. Its type is string, bool, an integer,
-// [Duration], [Size], [Rate], [Secret], any [encoding.TextUnmarshaler], a struct,
-// a map of structs under names that the operator chooses, or a list of these. A
-// Secret has two keys: its own, and one with _file that names a file.
+// [Duration], [Size], [Rate], [Secret], any [encoding.TextUnmarshaler], a struct, a
+// list of these, or a map of them under names that the operator chooses. A Secret has
+// two keys: its own, and one with _file that names a file.
 //
 // The tags:
 //

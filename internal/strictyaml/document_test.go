@@ -31,6 +31,9 @@ type server struct {
 
 	// By name.
 	Users map[string]user `yaml:"users" start:"ann"`
+
+	// The ports.
+	Ports map[string]int `yaml:"ports" example:"{http: 80}" range:"1..65535"`
 }
 
 type host struct {
@@ -52,13 +55,14 @@ func parse(text string) (*server, error) {
 
 // TestProblems wants every problem of a document at once, each with its place.
 func TestProblems(t *testing.T) {
-	_, err := parse("timeout: 2h\nhosts: [{mode: fast}]\nusers: {ann: {pin: 1234}}\nuser: {}\nmode: x\n")
+	_, err := parse("timeout: 2h\nhosts: [{mode: fast}]\nusers: {ann: {pin: 1234}}\nports: {http: 0}\nuser: {}\nmode: x\n")
 	want := `web.yaml:1:1: the configuration has no name; choose a name
 web.yaml:1:10: timeout cannot be "2h"; choose 1s to 1h
 web.yaml:2:16: hosts[0].mode cannot be "fast"; choose plain or secure
 web.yaml:3:20: users.ann.pin cannot be used; choose 0000
-web.yaml:4:1: unknown key "user"; did you mean users?
-web.yaml:5:1: unknown key "mode"; it belongs to hosts[].mode`
+web.yaml:4:15: ports.http cannot be "0"; choose 1 to 65535
+web.yaml:5:1: unknown key "user"; did you mean users?
+web.yaml:6:1: unknown key "mode"; it belongs to hosts[].mode`
 	if err == nil || err.Error() != want {
 		t.Errorf("got\n%v\nwant\n%s", err, want)
 	}
@@ -66,15 +70,15 @@ web.yaml:5:1: unknown key "mode"; it belongs to hosts[].mode`
 
 // TestShow prints all values, and those that differ from their defaults.
 func TestShow(t *testing.T) {
-	s, err := parse("name: web\nhosts: [{mode: plain}, {mode: secure}]\ntags: one\n")
+	s, err := parse("name: web\nhosts: [{mode: plain}, {mode: secure}]\ntags: one\nports: {https: 443, http: 80}\n")
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := "name: web\ntimeout: 5s\nhosts:\n  - mode: plain\n  - mode: secure\ntags: [one]\n"
+	all := "name: web\ntimeout: 5s\nhosts:\n  - mode: plain\n  - mode: secure\ntags: [one]\nports:\n  http: 80\n  https: 443\n"
 	if got := string(strictyaml.Show(s)); got != all {
 		t.Errorf("got\n%s\nwant\n%s", got, all)
 	}
-	changed := "name: web\nhosts:\n  - {}\n  - mode: secure\ntags: [one]\n"
+	changed := "name: web\nhosts:\n  - {}\n  - mode: secure\ntags: [one]\nports:\n  http: 80\n  https: 443\n"
 	if got := string(strictyaml.ShowChanged(s)); got != changed {
 		t.Errorf("got\n%s\nwant\n%s", got, changed)
 	}
@@ -109,6 +113,9 @@ users:
   ann:
     # The pin.
     #pin: 
+
+# The ports.
+#ports: {http: 80}  # an example
 `
 	if got := string(strictyaml.Example(reflect.TypeFor[server](), source)); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)

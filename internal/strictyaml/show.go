@@ -88,8 +88,7 @@ func (s shower) value(key string, v reflect.Value) []string {
 		names := v.MapKeys()
 		slices.SortFunc(names, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
 		for _, name := range names {
-			lines = append(lines, quote(name.String())+":")
-			lines = append(lines, indent(s.section(v.MapIndex(name)))...)
+			lines = append(lines, s.entry(quote(name.String()), v.MapIndex(name))...)
 		}
 	default:
 		lines = s.section(v)
@@ -98,6 +97,14 @@ func (s shower) value(key string, v reflect.Value) []string {
 		}
 	}
 	return append([]string{key + ":"}, indent(lines)...)
+}
+
+// entry prints an entry of a map.
+func (s shower) entry(name string, v reflect.Value) []string {
+	if isText(v.Type()) {
+		return []string{name + ": " + showText(v)}
+	}
+	return append([]string{name + ":"}, indent(s.section(v))...)
 }
 
 // item prints an entry of a list of structs.
