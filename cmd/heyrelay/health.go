@@ -3,30 +3,108 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/smtp"
 	"time"
 
 	"heyrelay/internal/config"
+	"heyrelay/internal/relay"
 )
 
-type healthCmd struct{ configured }
+type healthCmd struct {
+	configured
+	JSON   bool `help:"Print JSON."`
+	Strict bool `help:"Fail if the relay is degraded, too, with exit code 3."`
+}
 
-// Run asks every listener for its greeting.
+// Help explains the states and the exit codes.
+func (healthCmd) Help() string {
+	return `serving: the relay accepts mail and sends it. degraded: it accepts mail, but a team or route is on hold,
+calls of the API fail, or the oldest pending request is older than health.oldest. not serving: it does not run, a
+listener does not respond, or the spool accepts no mail.
+
+Exit codes: 0 serving or degraded, 1 not serving, 2 wrong command line, 3 degraded (with --strict),
+78 invalid configuration.`
+}
+
+// Run asks the running relay for its state, and each listener for its greeting.
 func (c healthCmd) Run(p *program) error {
 	cfg, err := c.load(p)
 	if err != nil {
 		return err
 	}
+	h, err := relayHealth(p.ctx, cfg)
+	unknown := err != nil
+	if unknown {
+		h = relay.Health{Status: relay.Serving, Reasons: []string{}}
+	}
 	for i, l := range cfg.Listeners {
+		network, _ := l.Network()
+		if network == "systemd" && !unknown {
+			continue // systemd knows its address, and the relay has answered
+		}
 		if err := greets(p.ctx, l); err != nil {
-			return fmt.Errorf("listeners[%d]: %w; is heyrelay serve running?", i, err)
+			h.Status = relay.NotServing
+			h.Reasons = append(h.Reasons, fmt.Sprintf("listeners[%d]: %v; is heyrelay serve running?", i, err))
 		}
 	}
-	_, err = fmt.Fprintln(p.stdout, "serving")
-	return err
+	if unknown && h.Status == relay.Serving {
+		fmt.Fprintf(p.stderr, "heyrelay: only the listeners were checked: %v\n", err)
+	}
+	if err := c.print(p, h); err != nil {
+		return err
+	}
+	return c.verdict(h.Status)
+}
+
+func (c healthCmd) print(p *program, h relay.Health) error {
+	if c.JSON {
+		return json.NewEncoder(p.stdout).Encode(h)
+	}
+	fmt.Fprintln(p.stdout, h.Status)
+	for _, reason := range h.Reasons {
+		if _, err := fmt.Fprintln(p.stdout, "  "+reason); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// verdict returns the error that stands for the exit code.
+func (c healthCmd) verdict(s relay.Status) error {
+	switch {
+	case s == relay.NotServing:
+		return errQuiet
+	case s == relay.Degraded && c.Strict:
+		return coded{exitDegraded, errQuiet}
+	}
+	return nil
+}
+
+// relayHealth asks the relay that serves the configured spool.
+func relayHealth(ctx context.Context, cfg *config.Config) (relay.Health, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", healthSocket(cfg))
+	}}
+	defer transport.CloseIdleConnections()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://relay"+relay.HealthPath, nil)
+	if err != nil {
+		return relay.Health{}, err
+	}
+	resp, err := transport.RoundTrip(req)
+	if err != nil {
+		return relay.Health{}, err
+	}
+	defer resp.Body.Close()
+	var h relay.Health
+	err = json.NewDecoder(resp.Body).Decode(&h)
+	return h, err
 }
 
 // greets opens a session and ends it.
@@ -38,9 +116,11 @@ func greets(ctx context.Context, l config.Listener) error {
 	return c.Quit()
 }
 
+// patience is how long a relay may take to answer.
+const patience = 10 * time.Second
+
 // dialSMTP opens a session with one of our own listeners.
 func dialSMTP(ctx context.Context, l config.Listener) (*smtp.Client, error) {
-	const patience = 10 * time.Second
 	network, address := l.Network()
 	if network == "systemd" {
 		return nil, errors.New("systemd has opened it and knows where: ask systemctl")

@@ -20,10 +20,11 @@ import (
 
 // Exit codes, for scripts.
 const (
-	exitOK     = 0
-	exitFailed = 1  // it did not work, or the answer is no
-	exitUsage  = 2  // the command line is wrong
-	exitConfig = 78 // the configuration is wrong (EX_CONFIG of sysexits.h): trying again will not help
+	exitOK       = 0
+	exitFailed   = 1  // it did not work, or the answer is no
+	exitUsage    = 2  // the command line is wrong
+	exitDegraded = 3  // health --strict: mail is accepted, but some of it is delayed
+	exitConfig   = 78 // the configuration is wrong (EX_CONFIG of sysexits.h): trying again will not help
 )
 
 // program is what a subcommand works with.

@@ -45,7 +45,7 @@ func (c serveCmd) Run(p *program) error {
 	var reloading sync.WaitGroup
 	defer reloading.Wait()
 	defer end()
-	return serve(p.ctx, cfg, relay.Parts{Sink: sink}, func(r *relay.Relay) {
+	return serve(p.ctx, cfg, relay.Parts{Sink: sink, HealthSocket: healthSocket(cfg)}, func(r *relay.Relay) {
 		notifySystemd(sink.Logger, daemon.SdNotifyReady)
 		reloading.Go(func() {
 			c.reload(ctx, hangups, p, sink, r)
@@ -109,6 +109,10 @@ func openSpool(ctx context.Context, cfg *config.Config, sink events.Sink) (spool
 		},
 	})
 }
+
+// healthSocket is where a running relay answers health checks: beside its spool, so
+// that who may read the spool may ask.
+func healthSocket(cfg *config.Config) string { return spoolPath(cfg) + ".sock" }
 
 // spoolPath is the file of a SQLite spool; the configuration allows no other.
 func spoolPath(cfg *config.Config) string { return strings.TrimPrefix(cfg.Spool.URL, "sqlite:") }

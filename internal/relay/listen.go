@@ -77,7 +77,7 @@ func (o *opener) listen(network, address string) (net.Listener, error) {
 	case "systemd":
 		return o.inherit(address)
 	case "unix":
-		return o.socket(address)
+		return o.socket(address, 0o666)
 	}
 	return o.open(network, address)
 }
@@ -100,8 +100,8 @@ func (o *opener) inherit(name string) (net.Listener, error) {
 }
 
 // socket opens a unix socket, and replaces one that a killed process left behind.
-// The permissions of its directory decide who may connect.
-func (o *opener) socket(path string) (net.Listener, error) {
+// Its mode and the permissions of its directory decide who may connect.
+func (o *opener) socket(path string, mode fs.FileMode) (net.Listener, error) {
 	if c, err := net.Dial("unix", path); err == nil {
 		_ = c.Close()
 	} else if errors.Is(err, syscall.ECONNREFUSED) && isSocket(path) {
@@ -113,7 +113,7 @@ func (o *opener) socket(path string) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.Chmod(path, 0o666); err != nil {
+	if err := os.Chmod(path, mode); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
 	return l, nil

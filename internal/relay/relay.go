@@ -36,6 +36,10 @@ type Parts struct {
 	Listen    func(network, address string) (net.Listener, error)
 	Dial      func(ctx context.Context, network, address string) (net.Conn, error) // to the smarthost; default net.Dialer's
 	UserAgent string
+
+	// HealthSocket is the path of a unix socket that answers health checks; none if
+	// empty.
+	HealthSocket string
 }
 
 func (p *Parts) setDefaults() {
@@ -68,6 +72,7 @@ type Relay struct {
 	server    *smtpd.Server
 	listeners []smtpd.Listener
 	stopping  atomic.Bool
+	socket    string // Parts.HealthSocket
 	cut       cutCounter
 
 	clients     map[string]*heymarket.Client  // by team
@@ -81,7 +86,7 @@ type Relay struct {
 // here. Nothing is served before Run.
 func New(cfg *config.Config, p Parts) (*Relay, error) {
 	p.setDefaults()
-	r := &Relay{cfg: cfg, store: p.Store, now: p.Now}
+	r := &Relay{cfg: cfg, store: p.Store, now: p.Now, socket: p.HealthSocket}
 	r.secrets.Store(cfg)
 	r.password.last = cfg.Bounces.Password.Reveal()
 	r.signingKey.last, _ = cfg.Events.Key()

@@ -25,6 +25,8 @@ func (r *Relay) Run(ctx context.Context) error {
 	running.Go(func() { r.prune(ctx) })
 	running.Go(func() { r.monitorBacklog(ctx) })
 	running.Go(func() { r.watchSecrets(ctx) })
+	r.startHealth(ctx, &running)
+	r.checkSpool(ctx)
 	failures := make(chan error, len(r.listeners))
 	for _, l := range r.listeners {
 		running.Go(func() {

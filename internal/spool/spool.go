@@ -121,6 +121,10 @@ type Store interface {
 	// asked last: Claim may have more to give. It is cheap.
 	ChangedExternally(ctx context.Context) (bool, error)
 
+	// Ping returns the error with which Accept would refuse every message now: ErrFull,
+	// ErrReadOnly, ErrReplaced, ErrCorrupt or ErrClosed. It writes, and waits for the disk.
+	Ping(ctx context.Context) error
+
 	// Check looks for contradictions that the schema cannot exclude, and returns
 	// them as one error that is ErrCorrupt.
 	Check(ctx context.Context) error

@@ -76,19 +76,42 @@ spool: {url: "sqlite:spool.db", min_free: 1MB}
 // house is a serve and its files.
 type house struct {
 	t       *testing.T
+	binary  string
 	dir     string
+	config  string // file
 	smtp    string
 	gate    *gate
 	process *process.Process
 }
 
 func startHouse(t *testing.T) *house {
-	h := &house{t: t, dir: t.TempDir(), smtp: process.FreeAddress(t), gate: newGate(t, "old", "old-key")}
+	h := &house{
+		t:      t,
+		binary: process.Build(t),
+		dir:    t.TempDir(),
+		smtp:   process.FreeAddress(t),
+		gate:   newGate(t, "old", "old-key"),
+	}
+	h.config = filepath.Join(h.dir, "heyrelay.yaml")
 	h.write("old.key", "old-key")
 	h.configure("old", "old.key", 1000)
-	h.process = process.Start(t, process.Build(t), "serve", "-c", filepath.Join(h.dir, "heyrelay.yaml"))
-	h.process.Await("msg=listening")
+	h.start()
 	return h
+}
+
+func (h *house) start() {
+	h.t.Helper()
+	h.process = process.Start(h.t, h.binary, "serve", "-c", h.config)
+	h.process.Await("msg=listening")
+}
+
+func (h *house) text(name string) string {
+	h.t.Helper()
+	text, err := os.ReadFile(filepath.Join(h.dir, name))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return string(text)
 }
 
 func (h *house) write(name, text string) {

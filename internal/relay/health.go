@@ -1,0 +1,137 @@
+package relay
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"heyrelay/internal/events"
+	"heyrelay/internal/spool"
+)
+
+// Status says how well a relay works.
+type Status string
+
+// The statuses, from good to bad.
+const (
+	Serving    Status = "serving"     // accepts mail and sends it
+	Degraded   Status = "degraded"    // accepts mail, but some of it is delayed
+	NotServing Status = "not serving" // does not accept mail
+)
+
+// Health is the state of a relay, and why it is not better.
+type Health struct {
+	Status  Status    `json:"status"`
+	Reasons []string  `json:"reasons"`         // empty if Status is Serving
+	Pending int       `json:"pending"`         // requests
+	Oldest  time.Time `json:"oldest,omitzero"` // when the oldest pending request was accepted; zero if there is none
+}
+
+// worsen lowers the status and adds a reason.
+func (h *Health) worsen(to Status, reason string) {
+	h.Reasons = append(h.Reasons, reason)
+	if h.Status != NotServing {
+		h.Status = to
+	}
+}
+
+// Health examines the relay. It writes to the spool.
+func (r *Relay) Health(ctx context.Context) Health {
+	h := Health{Status: Serving, Reasons: []string{}}
+	if r.stopping.Load() {
+		h.worsen(NotServing, "it is shutting down")
+	}
+	if err := r.store.Ping(ctx); err != nil {
+		h.worsen(NotServing, "the spool accepts no mail: "+err.Error())
+	}
+	pending, oldest, err := r.store.Backlog(ctx)
+	if err != nil {
+		h.worsen(NotServing, "the backlog cannot be read: "+err.Error())
+	}
+	h.Pending = pending
+	h.Oldest = oldest
+	age, limit := r.now().Sub(oldest), r.cfg.Health.Oldest.Std()
+	if !oldest.IsZero() && limit > 0 && age > limit {
+		h.worsen(Degraded, fmt.Sprintf("the oldest pending request is %v old, health.oldest is %v", age.Round(time.Second), limit))
+	}
+	holds, err := r.store.Holds(ctx)
+	if err != nil {
+		h.worsen(NotServing, "the holds cannot be read: "+err.Error())
+	}
+	for _, reason := range r.delays(holds) {
+		h.worsen(Degraded, reason)
+	}
+	return h
+}
+
+// delays describes the holds, and the teams with an open breaker.
+func (r *Relay) delays(holds []spool.Hold) (reasons []string) {
+	held := map[string]bool{}
+	for _, h := range holds {
+		what := "team " + h.Team
+		if h.Route != "" {
+			what = "route " + h.Route
+		}
+		if h.Inbox != 0 {
+			what += fmt.Sprintf(" to inbox %d", h.Inbox)
+		}
+		held[h.Team] = held[h.Team] || h.Route == ""
+		reasons = append(reasons, fmt.Sprintf("%s is on hold since %s: %s", what, h.Since.UTC().Format(time.RFC3339), h.Reason))
+	}
+	for _, team := range slices.Sorted(maps.Keys(r.cfg.Teams)) {
+		if !held[team] && !r.scheduler.Flows(team, "") {
+			reasons = append(reasons, "team "+team+" is paused: its calls of the API fail, one at a time is tried")
+		}
+	}
+	return reasons
+}
+
+// HealthPath is where the health socket answers GET with a Health in JSON.
+const HealthPath = "/health"
+
+// startHealth answers health checks on the unix socket until ctx ends, if there is
+// one. A relay whose socket cannot be opened works without.
+func (r *Relay) startHealth(ctx context.Context, running *sync.WaitGroup) {
+	if r.socket == "" {
+		return
+	}
+	l, err := (&opener{open: net.Listen}).socket(r.socket, 0o600)
+	if err != nil {
+		r.recordError("health checks get no details", err)
+		return
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+HealthPath, r.answerHealth)
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	running.Go(func() {
+		stop := context.AfterFunc(ctx, func() { _ = server.Close() })
+		defer stop()
+		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			r.recordError("health checks get no details any more", err)
+		}
+	})
+}
+
+func (r *Relay) answerHealth(w http.ResponseWriter, req *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(r.Health(req.Context())) // the client may have gone
+}
+
+// checkSpool records if the spool accepts no mail.
+func (r *Relay) checkSpool(ctx context.Context) {
+	if err := r.store.Ping(ctx); err != nil {
+		r.sink.Record(events.Event{
+			Kind:   events.Error,
+			Time:   r.now(),
+			Reason: "the spool accepts no mail: clients are deferred until that is corrected",
+			Err:    err,
+		})
+	}
+}
