@@ -52,7 +52,7 @@ func TestAbuse(t *testing.T) {
 		Limits: Limits{Connections: 100_000, ConnectionsPerAddress: 100_000},
 	}, &recorder{forget: true})
 
-	before := memory()
+	before := memoryInUse()
 	var crowd []net.Conn
 	for range idle + slow {
 		c := h.dialRaw(t, "127.0.0.1")
@@ -61,7 +61,7 @@ func TestAbuse(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	t.Logf("%d connections, %d bytes of memory each, both ends", len(crowd), (memory()-before)/uint64(len(crowd)))
+	t.Logf("%d connections, %d bytes of memory each, both ends", len(crowd), (memoryInUse()-before)/uint64(len(crowd)))
 
 	ctx, cancel := context.WithTimeout(t.Context(), lasting)
 	defer cancel()
@@ -96,8 +96,8 @@ func countFiles(t *testing.T) int {
 	return len(all)
 }
 
-// memory returns the size of heap and stacks in bytes.
-func memory() uint64 {
+// memoryInUse returns the size of heap and stacks in bytes.
+func memoryInUse() uint64 {
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)

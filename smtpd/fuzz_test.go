@@ -66,7 +66,7 @@ func FuzzSession(f *testing.F) {
 				t.Error(e.Err)
 			}
 		}
-		if left := h.memory.left.Load(); left != h.o.Limits.InFlight {
+		if left := h.memory.left; left != h.o.Limits.InFlight {
 			t.Errorf("%d bytes of memory left", left)
 		}
 	})

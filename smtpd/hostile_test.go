@@ -1,6 +1,7 @@
 package smtpd
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -47,5 +48,78 @@ func TestMalformedBDAT(t *testing.T) {
 	h.stop(t)
 	if m := h.messages(); len(m) != 0 {
 		t.Errorf("the Handler got %+v", m)
+	}
+}
+
+// Clients that announce much and send nothing take nothing from others.
+func TestAnnouncedSizeIsNotCharged(t *testing.T) {
+	h := open(t, Options{Limits: Limits{MessageSize: 1000, InFlight: 2000}}, &recorder{})
+	var idle []*client
+	for range 50 {
+		c := h.dial(t)
+		c.hello()
+		c.say("MAIL FROM:<app@app.test> SIZE=1000", "250 ")
+		c.say("RCPT TO:<bob@example.com>", "250 ")
+		c.say("DATA", "354 ")
+		idle = append(idle, c)
+	}
+	c := h.dial(t)
+	c.hello()
+	c.say("MAIL FROM:<app@app.test> SIZE=1000", "250 ")
+	c.say("RCPT TO:<bob@example.com>", "250 ")
+	c.say("DATA", "354 ")
+	c.say(strings.Repeat("x", 998)+"\r\n.", "250 2.0.0 Ok: queued")
+	for _, c := range idle {
+		c.say(".", "250 2.0.0 Ok: queued")
+	}
+}
+
+// One address or user may hold a quarter of the memory: the others are served.
+func TestShareOfMemory(t *testing.T) {
+	const size, inFlight = 10_000, 100_000
+	entered, leave := make(chan struct{}, 100), make(chan struct{})
+	handler := &recorder{reply: func(ctx context.Context, env *Envelope) Reply {
+		entered <- struct{}{}
+		select {
+		case <-leave:
+		case <-ctx.Done():
+		}
+		return queued(env)
+	}}
+	o := Options{
+		Users:  []User{testUser(t, "bob sesame")},
+		Limits: Limits{MessageSize: size, InFlight: inFlight},
+	}
+	h := open(t, o, handler)
+	content := strings.Repeat(strings.Repeat("x", 98)+"\r\n", 90) + "."
+	busy := func(c *client) {
+		c.data()
+		c.put(content + "\r\n")
+		<-entered
+	}
+	for range 2 { // a quarter, in buffers of 10,001 bytes
+		c := h.dial(t)
+		c.hello()
+		busy(c)
+	}
+	over := h.dial(t)
+	over.hello()
+	over.say("MAIL FROM:<app@app.test> SIZE=9000", "452 4.3.1 ")
+	over.data()
+	over.say(content, "452 4.3.1 ")
+
+	user := h.dial(t)
+	user.hello()
+	user.say("AUTH PLAIN AGJvYgBzZXNhbWU=", "235 ")
+	busy(user)
+	other := h.dialFrom(t, "127.0.0.2")
+	other.hello()
+	busy(other)
+	close(leave)
+	user.want("250 ")
+	other.want("250 ")
+	h.stop(t)
+	if left := h.memory.left; left != inFlight {
+		t.Errorf("%d bytes left of %d", left, inFlight)
 	}
 }

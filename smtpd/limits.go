@@ -20,7 +20,8 @@ type Limits struct {
 	AuthBan      time.Duration // for which failures count, and an address is banned after too many: 15 minutes
 
 	// InFlight is how many bytes of messages may be in memory at a time: 256 MiB. It is
-	// at least twice MessageSize: a smaller one would refuse the largest message always.
+	// at least twice MessageSize: a smaller one would refuse the largest message always. One
+	// user or address may hold a quarter of it, or twice MessageSize if that is more.
 	InFlight int64
 
 	Greeting  time.Duration // from the connection to EHLO or HELO: 1 minute

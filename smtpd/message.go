@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"sync/atomic"
 
 	"github.com/emersion/go-smtp"
 )
@@ -28,39 +27,30 @@ func errNoMemory() error {
 	return refuse(452, smtp.EnhancedCode{4, 3, 1}, "Too many messages in progress, try again later")
 }
 
-// budget is the amount of something that is left for all.
-type budget struct{ left atomic.Int64 }
-
-func (b *budget) reserve(n int64) bool {
-	if b.left.Add(-n) < 0 {
-		b.left.Add(n)
-		return false
-	}
-	return true
-}
-
-func (b *budget) release(n int64) { b.left.Add(n) }
-
 // messageBuffer holds one message and accounts for its memory.
 type messageBuffer struct {
-	memory *budget
-	limit  int64 // bytes of the message
-	raw    []byte
+	memory  *memory
+	account string
+	limit   int64 // bytes of the message
+	raw     []byte
 }
 
-const (
-	initialSize     = 16 << 10 // of the buffer, if no size was announced
-	maxTrustedClaim = 1 << 20  // of an announced size, before any data has arrived
-)
+// initialSize is the size of the buffer when the first octets have arrived.
+const initialSize = 16 << 10
 
-// read reads all of r. It fails with an *smtp.SMTPError if r is too large.
+// read reads all of r. It fails with an *smtp.SMTPError if r is too large, or if there is no
+// memory for it. Memory is reserved as octets arrive, never more than twice as much; announced
+// serves only to allocate the last buffer in its size.
 func (b *messageBuffer) read(r io.Reader, announced int64) error {
-	if err := b.grow(max(initialSize, min(announced, maxTrustedClaim)+1)); err != nil {
-		return err
+	var first [512]byte // before anything arrives, nothing is reserved
+	n, err := r.Read(first[:])
+	if n > 0 {
+		if err := b.grow(initialSize); err != nil {
+			return err
+		}
+		b.raw = append(b.raw, first[:min(n, cap(b.raw))]...)
 	}
 	for {
-		n, err := r.Read(b.raw[len(b.raw):cap(b.raw)])
-		b.raw = b.raw[:len(b.raw)+n]
 		switch {
 		case int64(len(b.raw)) > b.limit:
 			return errTooLarge(b.limit)
@@ -69,17 +59,23 @@ func (b *messageBuffer) read(r io.Reader, announced int64) error {
 		case err != nil:
 			return err
 		case len(b.raw) == cap(b.raw):
-			if err := b.grow(2 * int64(cap(b.raw))); err != nil {
+			size := 2 * int64(cap(b.raw))
+			if announced >= int64(cap(b.raw)) {
+				size = min(size, announced+1)
+			}
+			if err := b.grow(size); err != nil {
 				return err
 			}
 		}
+		n, err = r.Read(b.raw[len(b.raw):cap(b.raw)])
+		b.raw = b.raw[:len(b.raw)+n]
 	}
 }
 
 // grow enlarges the buffer to n bytes, but never beyond what proves a message too large.
 func (b *messageBuffer) grow(n int64) error {
 	n = min(n, b.limit+1)
-	if !b.memory.reserve(n - int64(cap(b.raw))) {
+	if !b.memory.reserve(b.account, n-int64(cap(b.raw))) {
 		return errNoMemory()
 	}
 	b.raw = append(make([]byte, 0, n), b.raw...)
@@ -88,7 +84,7 @@ func (b *messageBuffer) grow(n int64) error {
 
 // free releases the memory.
 func (b *messageBuffer) free() {
-	b.memory.release(int64(cap(b.raw)))
+	b.memory.release(b.account, int64(cap(b.raw)))
 	b.raw = nil
 }
 
@@ -104,7 +100,7 @@ func (b *messageBuffer) normalizeLineEndings() error {
 	if lf == 0 && cr == 0 {
 		return nil
 	}
-	if !b.memory.reserve(int64(lf)) {
+	if !b.memory.reserve(b.account, int64(lf)) {
 		return errNoMemory()
 	}
 	b.raw = appendNormalized(make([]byte, 0, cap(b.raw)+lf), b.raw)

@@ -19,9 +19,8 @@ func TestRepair(t *testing.T) {
 		from = to
 	}
 	for _, s := range contents {
-		memory := &budget{}
-		memory.left.Store(1000)
-		in := messageBuffer{memory: memory, limit: 100}
+		memory := newMemory(Limits{MessageSize: 100, InFlight: 1000})
+		in := messageBuffer{memory: memory, account: "a", limit: 100}
 		if err := in.read(iotest.OneByteReader(strings.NewReader(s)), 0); err != nil {
 			t.Fatal(err)
 		}
@@ -38,7 +37,7 @@ func TestRepair(t *testing.T) {
 			t.Fatalf("%q refused: %v", s, got)
 		}
 		in.free()
-		if left := memory.left.Load(); left != 1000 {
+		if left := memory.left; left != 1000 {
 			t.Fatalf("%q: %d bytes left", s, left)
 		}
 	}
@@ -57,26 +56,25 @@ func TestRefusedLine(t *testing.T) {
 	}
 }
 
-// Whatever size is announced, a message of exactly the limit is accepted, and little more
-// memory is reserved than data has arrived.
+// Whatever size is announced, a message of exactly the limit is accepted, and at most twice as
+// much memory is reserved as data has arrived.
 func TestMessageBuffer(t *testing.T) {
 	const limit = 3 << 20
 	sizes := []int{
-		0, 1, initialSize - 1, initialSize, initialSize + 1, maxTrustedClaim, maxTrustedClaim + 1,
+		0, 1, 511, 512, 513, initialSize - 1, initialSize, initialSize + 1, 1 << 20, 1<<20 + 1,
 		limit - 1, limit, limit + 1,
 	}
 	for _, size := range sizes {
 		for _, announced := range []int64{0, 1, int64(size), limit} {
-			memory := &budget{}
-			memory.left.Store(2 * limit)
-			in := messageBuffer{memory: memory, limit: limit}
+			memory := newMemory(Limits{MessageSize: limit, InFlight: 2 * limit})
+			in := messageBuffer{memory: memory, account: "a", limit: limit}
 			content := bytes.Repeat([]byte("x"), size)
 			err := in.read(bytes.NewReader(content), announced)
 			if (err == nil) != (size <= limit) || err == nil && !bytes.Equal(in.raw, content) {
 				t.Errorf("%d bytes, announced %d: %v", size, announced, err)
 			}
-			taken := 2*limit - memory.left.Load()
-			tooMuch := taken > max(2*int64(size), maxTrustedClaim+1) && taken > 2*initialSize
+			taken := 2*limit - memory.left
+			tooMuch := taken > 2*int64(size) && (taken > initialSize || size == 0)
 			if taken != int64(cap(in.raw)) || tooMuch {
 				t.Errorf("%d bytes, announced %d: took %d", size, announced, taken)
 			}

@@ -64,7 +64,7 @@ type Listener struct {
 // Server serves SMTP (RFC 5321) on any number of listeners. Create it with New.
 type Server struct {
 	o             Options
-	memory        budget
+	memory        *memory
 	users         *users
 	messageRate   *windowCounter  // of a minute, by account
 	recipientRate *windowCounter  // of a minute, by account
@@ -103,6 +103,7 @@ func New(o Options) *Server {
 	o.Limits = o.Limits.orDefaults()
 	s := &Server{
 		o:             o,
+		memory:        newMemory(o.Limits),
 		users:         newUsers(o.Users, o.Limits),
 		messageRate:   newWindowCounter(time.Minute),
 		recipientRate: newWindowCounter(time.Minute),
@@ -110,7 +111,6 @@ func New(o Options) *Server {
 		conns:         make(map[*conn]struct{}),
 		perNet:        make(map[netip.Prefix]int),
 	}
-	s.memory.left.Store(o.Limits.InFlight)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }

@@ -140,7 +140,7 @@ func TestInFlight(t *testing.T) {
 	})
 	first, second := h.dial(t), h.dial(t)
 	first.begin()
-	first.put(".\r\n")
+	first.put("hello\r\n.\r\n")
 	<-entered
 
 	second.hello()
@@ -155,7 +155,7 @@ func TestInFlight(t *testing.T) {
 	<-entered
 	<-leave
 	second.want("250 ")
-	if left := h.memory.left.Load(); left != 2000 {
+	if left := h.memory.room("127.0.0.1"); left != 2000 {
 		t.Errorf("%d bytes left of 2000", left)
 	}
 }
@@ -177,7 +177,7 @@ func TestMemoryReturns(t *testing.T) {
 	c.put("half")
 	_ = c.Close()
 	h.stop(t)
-	if left := h.memory.left.Load(); left != 256<<20 {
+	if left := h.memory.left; left != 256<<20 || len(h.memory.held) != 0 {
 		t.Errorf("%d bytes left of %d", left, 256<<20)
 	}
 }

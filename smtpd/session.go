@@ -78,7 +78,7 @@ func (s *session) checkMail(o *smtp.MailOptions) error {
 	if o.Size > l.MessageSize { // RFC 1870, section 6.1
 		return errTooLarge(l.MessageSize)
 	}
-	if o.Size > s.server.memory.left.Load() {
+	if o.Size > s.server.memory.room(s.conn.account()) {
 		return errNoMemory()
 	}
 	if len(o.EnvelopeID) > maxEnvelopeID {
@@ -155,7 +155,11 @@ func (s *session) Data(r io.Reader) error {
 	defer s.busy.Done()
 	close(s.conn.dataStarted)
 
-	b := messageBuffer{memory: &s.server.memory, limit: s.server.o.Limits.MessageSize}
+	b := messageBuffer{
+		memory:  s.server.memory,
+		account: s.conn.account(),
+		limit:   s.server.o.Limits.MessageSize,
+	}
 	defer b.free()
 	err := s.read(&b, r)
 	var refusal *smtp.SMTPError

@@ -191,7 +191,8 @@ type Limits struct {
 	AuthBan strictyaml.Duration `yaml:"auth_ban" default:"15m" range:"1m..1d"`
 
 	// Memory for messages being received, all clients together; at least twice
-	// message_size. Clients that exceed it are deferred (452 4.3.1).
+	// message_size. One user or address may hold a quarter of it, or twice message_size if
+	// that is more. Clients that exceed it are deferred (452 4.3.1).
 	InFlight strictyaml.Size `yaml:"in_flight" default:"256MB" range:"1MB..1TB"`
 }
 
