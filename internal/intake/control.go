@@ -2,6 +2,7 @@ package intake
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -91,6 +92,28 @@ func parseControl(route config.Route, h mimeconv.Header) (controlHeaders, error)
 		return c, fmt.Errorf("%w: %[2]sConvo-Id and %[2]sNew-Conversation are mutually exclusive", errControl, controlPrefix)
 	}
 	return c, nil
+}
+
+// ControlUnknown is the code of the warning of a control header that does not exist.
+const ControlUnknown = "control-unknown"
+
+// unknownControl warns of control headers that do not exist.
+func unknownControl(h mimeconv.Header) []mimeconv.Warning {
+	const most = 10
+	var known []string
+	unknown := maps.Clone(h.Control)
+	for _, f := range controlFields {
+		known = append(known, f.name)
+		delete(unknown, strings.ToLower(f.name))
+	}
+	names := slices.Sorted(maps.Keys(unknown))
+	var all []mimeconv.Warning
+	for _, name := range names[:min(len(names), most)] {
+		field := fmt.Sprintf("%s%.60s", controlPrefix, name)
+		detail := field + " does not exist and has no effect; known are " + strings.Join(known, ", ")
+		all = append(all, mimeconv.Warning{Code: ControlUnknown, Part: field, Detail: detail})
+	}
+	return all
 }
 
 // priority returns the priority of a message's requests, and what decided it.

@@ -67,6 +67,9 @@ func (p planner) plan(env *smtpd.Envelope, raw []byte) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.route.TrustHeaders {
+		body.Warnings = append(body.Warnings, unknownControl(s.header)...)
+	}
 	plan := &Plan{Message: p.message(s, body, raw), Warnings: body.Warnings, control: s.control}
 	if s.route.AnswerAfter == config.AnswerSent {
 		plan.Timeout = s.route.AnswerTimeout.Std()
