@@ -15,11 +15,31 @@ import (
 func TestLogOmitsTheTitle(t *testing.T) {
 	var b bytes.Buffer
 	events.Log{Logger: slog.New(slog.NewTextHandler(&b, nil))}.Record(events.Event{
-		Kind: events.Deferred, QueueID: "Q1", Title: "salaries", To: []string{"to:ann@example.com"}, Attempt: 2,
-		Status: 500, Reason: "the API answered 500", Due: time.Unix(100, 0).UTC(), Err: errors.New("inner"),
+		Kind:     events.Deferred,
+		QueueID:  "Q1",
+		Title:    "salaries",
+		To:       []string{"to:ann@example.com"},
+		Attempt:  2,
+		Status:   500,
+		Size:     9,
+		Duration: 1500 * time.Millisecond,
+		Reason:   "the API returned 500",
+		Due:      time.Unix(100, 0).UTC(),
+		Err:      errors.New("inner"),
 	})
 	line := b.String()
-	for _, want := range []string{"level=WARN", "msg=deferred", "queue_id=Q1", "to=to:ann@example.com", "attempt=2", "status=500", "due=1970", "error=inner"} {
+	for _, want := range []string{
+		"level=WARN",
+		"msg=deferred",
+		"queue_id=Q1",
+		"to=to:ann@example.com",
+		"attempt=2",
+		"status=500",
+		"size_bytes=9",
+		"duration_ms=1500",
+		"due=1970",
+		"error=inner",
+	} {
 		if !strings.Contains(line, want) {
 			t.Errorf("no %q in %s", want, line)
 		}

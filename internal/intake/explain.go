@@ -29,7 +29,7 @@ type Decision struct {
 	Audience string   `json:"audience"`          // who sees whom
 	Convo    string   `json:"convo,omitempty"`   // effect of the control headers on its conversation
 	Repeats  string   `json:"repeats,omitempty"` // effect of the control headers on duplicates
-	Joins    []string `json:"joins,omitempty"`   // it replies if one of these is known for exactly these recipients, best first
+	Joins    []string `json:"joins,omitempty"`   // it is a reply if these recipients have one of these, best first
 }
 
 // Explain returns what a message would become, and sends and stores nothing. The
@@ -84,6 +84,6 @@ func explainKey(c controlHeaders) string {
 	if c.key == "" {
 		return ""
 	}
-	return controlPrefix + "Idempotency-Key: a message with the same key is a duplicate if recipients, title and bodies are the same, " +
-		"and refused otherwise"
+	return controlPrefix + "Idempotency-Key: a message with the same key is a duplicate if recipients, title and " +
+		"bodies are the same, and refused otherwise"
 }

@@ -32,8 +32,12 @@ teams: {shop: {api_key: "${KEY}"}}
 routes: [{inbox: 202, creator_id: 55}]
 `
 
-// Every refusal has its code, and what is not in the table is temporary and says
-// nothing.
+func testPlanner(cfg *config.Config) planner {
+	return planner{cfg: cfg, newLocalID: func() string { return "L" }}
+}
+
+// Every refusal has its code. An error that is not in the table gives a temporary
+// reply that does not show it.
 func TestRefuse(t *testing.T) {
 	for _, c := range []struct {
 		err  error
@@ -47,8 +51,10 @@ func TestRefuse(t *testing.T) {
 		{errTooLarge, "552 5.3.4 message too large for the API (Q)"},
 		{errLoop, "554 5.4.6 mail loop (Q)"},
 		{errControl, "554 5.6.0 invalid header (Q)"},
-		{spool.ErrConvo, "554 5.6.0 X-Heymarket-Convo-Id names a conversation with other participants or of another inbox (Q)"},
-		{spool.ErrKey, "554 5.6.0 X-Heymarket-Idempotency-Key was already used for a message with other recipients, title or body; use a new key for each message (Q)"},
+		{spool.ErrConvo, "554 5.6.0 X-Heymarket-Convo-Id names a conversation with other participants " +
+			"or of another inbox (Q)"},
+		{spool.ErrKey, "554 5.6.0 X-Heymarket-Idempotency-Key was already used for a message with other recipients, " +
+			"title or body; use a new key for each message (Q)"},
 		{&mimeconv.Error{Kind: mimeconv.ErrTooLarge, Detail: "too large"}, "552 5.3.4 too large (Q)"},
 		{&mimeconv.Error{Kind: mimeconv.ErrAttachment, Detail: "an attachment"}, "554 5.6.0 an attachment (Q)"},
 		{fmt.Errorf("accept: %w", spool.ErrFull), "452 4.3.1 Insufficient system storage (Q)"},
@@ -65,7 +71,7 @@ func TestRefuse(t *testing.T) {
 }
 
 func TestMailLoop(t *testing.T) {
-	p := planner{cfg: parse(t, oneRoute), newLocalID: func() string { return "L" }}
+	p := testPlanner(parse(t, oneRoute))
 	env := &smtpd.Envelope{QueueID: "Q", From: "a@example.com", Rcpt: []string{"a@example.com"}}
 	for hops, refused := range map[int]bool{50: false, 51: true} {
 		raw := strings.Repeat("Received: from a by b\r\n", hops) + "Subject: x\r\n\r\nx\r\n"
@@ -76,7 +82,7 @@ func TestMailLoop(t *testing.T) {
 }
 
 func TestMaxBody(t *testing.T) {
-	p := planner{cfg: parse(t, strings.Replace(oneRoute, `"${KEY}"`, `"${KEY}", max_body: 1KB`, 1)), newLocalID: func() string { return "L" }}
+	p := testPlanner(parse(t, strings.Replace(oneRoute, `"${KEY}"`, `"${KEY}", max_body: 1KB`, 1)))
 	env := &smtpd.Envelope{QueueID: "Q", From: "a@example.com", Rcpt: []string{"a@example.com"}}
 	_, err := p.plan(env, []byte("Subject: x\r\n\r\n"+strings.Repeat("word ", 300)+"\r\n"))
 	if !errors.Is(err, errTooLarge) || !strings.Contains(err.Error(), "teams.shop.max_body") {
@@ -114,27 +120,30 @@ func TestQueueIDsSortByTime(t *testing.T) {
 	}
 }
 
-// A key of the application stands for one message of a scope, and never for the
-// content of another.
+// A key of the application identifies one message of a scope, and never equals the
+// fingerprint of content.
 func TestKeyFingerprint(t *testing.T) {
 	key := keyFingerprint("shop/202", "17")
-	if key == keyFingerprint("shop/203", "17") || key == keyFingerprint("shop/202", "18") || key == keyFingerprint("shop/20", "217") {
-		t.Error("different keys, or scopes, stand for one message")
+	for _, other := range [][2]string{{"shop/203", "17"}, {"shop/202", "18"}, {"shop/20", "217"}} {
+		if key == keyFingerprint(other[0], other[1]) {
+			t.Errorf("%q identifies the same message", other)
+		}
 	}
 	if key == fingerprint("shop/202", "17", nil, nil) {
-		t.Error("a key is taken for content")
+		t.Error("a key equals content")
 	}
 }
 
 // The keys of a message are bounded however many recipients and ids it has, since each
 // costs a statement of the only writer. A mail with few recipients keeps all its ids.
 func TestKeysAreBounded(t *testing.T) {
-	p := planner{cfg: parse(t, oneRoute), newLocalID: func() string { return "L" }}
+	p := testPlanner(parse(t, oneRoute))
 	var references strings.Builder
 	for i := range 150 {
 		fmt.Fprintf(&references, " <%d@example.com>\r\n", i)
 	}
-	raw := "Message-ID: <me@example.com>\r\nIn-Reply-To: <149@example.com>\r\nReferences:" + references.String() + "\r\nx\r\n"
+	raw := "Message-ID: <me@example.com>\r\nIn-Reply-To: <149@example.com>\r\n" +
+		"References:" + references.String() + "\r\nx\r\n"
 	for recipients, most := range map[int]int{1: 350, 5: 1750, 100: 2200, 2000: 12 * 2000} {
 		env := &smtpd.Envelope{QueueID: "Q", From: "a@example.com"}
 		for i := range recipients {

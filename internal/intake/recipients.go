@@ -33,7 +33,8 @@ func (s submission) audiences() (all []threading.Audience, rcpt []string, err er
 		}
 	}
 	if s.control.convoID != 0 && all[0].Blind {
-		return nil, nil, fmt.Errorf("%w: %sConvo-Id applies to recipients in To and Cc, and there are none", errControl, controlPrefix)
+		return nil, nil, fmt.Errorf("%w: %sConvo-Id applies to recipients in To and Cc, and there are none",
+			errControl, controlPrefix)
 	}
 	return all, rcpt, nil
 }
@@ -51,7 +52,8 @@ func (s submission) recipients() ([]string, error) {
 		}
 	}
 	if len(rcpt) == 0 {
-		return nil, fmt.Errorf("%w: To, Cc and Bcc are empty, and the only envelope recipient is %s", errNobody, s.route.RelayMailbox)
+		return nil, fmt.Errorf("%w: To, Cc and Bcc are empty, and the only envelope recipient is %s",
+			errNobody, s.route.RelayMailbox)
 	}
 	rcpt, err := s.known(rcpt)
 	if err != nil {

@@ -25,8 +25,8 @@ var (
 
 const (
 	convoRefused = controlPrefix + "Convo-Id names a conversation with other participants or of another inbox"
-	keyRefused   = controlPrefix + "Idempotency-Key was already used for a message with other recipients, title or body; " +
-		"use a new key for each message"
+	keyRefused   = controlPrefix + "Idempotency-Key was already used for a message with other recipients, " +
+		"title or body; use a new key for each message"
 	noStorage    = "Insufficient system storage"
 	shuttingDown = "Shutting down, try again later"
 )

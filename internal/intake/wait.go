@@ -63,7 +63,8 @@ func (h *Handler) waitForOutcome(ctx context.Context, plan *Plan, queueID string
 // suppressReports keeps the store from reporting a failure that the reply stated.
 func (h *Handler) suppressReports(ctx context.Context, queueID string) {
 	if err := h.o.Store.SuppressReports(context.WithoutCancel(ctx), queueID); err != nil {
-		h.recordError(queueID, "reports were not suppressed: the sender gets a report of the failure that the reply stated", err)
+		const reason = "reports were not suppressed: the sender gets a report of the failure that the reply stated"
+		h.recordError(queueID, reason, err)
 	}
 }
 

@@ -102,7 +102,10 @@ func Client(cfg *config.Config, team string, p Parts) (*heymarket.Client, error)
 	return newClient(cfg, team, p, nil)
 }
 
-func newClient(cfg *config.Config, team string, p Parts, source func() (heymarket.Credentials, error)) (*heymarket.Client, error) {
+// source returns the credentials of a team as they are now.
+type source func() (heymarket.Credentials, error)
+
+func newClient(cfg *config.Config, team string, p Parts, current source) (*heymarket.Client, error) {
 	first := credentials(cfg.Teams[team])
 	c, err := heymarket.New(heymarket.Options{
 		BaseURL:   cfg.Heymarket.BaseURL,
@@ -110,7 +113,7 @@ func newClient(cfg *config.Config, team string, p Parts, source func() (heymarke
 		Timeout:   cfg.Heymarket.Timeout.Std(),
 		Secrets:   first.Secrets,
 		APIKey:    first.APIKey,
-		Source:    source,
+		Source:    current,
 		Transport: p.Transport,
 		Now:       p.Now,
 		UserAgent: p.UserAgent,

@@ -59,7 +59,8 @@ func (r *Relay) Health(ctx context.Context) Health {
 	h.Oldest = oldest
 	age, limit := r.now().Sub(oldest), r.cfg.Health.Oldest.Std()
 	if !oldest.IsZero() && limit > 0 && age > limit {
-		h.worsen(Degraded, fmt.Sprintf("the oldest pending request is %v old, health.oldest is %v", age.Round(time.Second), limit))
+		const reason = "the oldest pending request is %v old, health.oldest is %v"
+		h.worsen(Degraded, fmt.Sprintf(reason, age.Round(time.Second), limit))
 	}
 	holds, err := r.store.Holds(ctx)
 	if err != nil {
@@ -83,7 +84,8 @@ func (r *Relay) delays(holds []spool.Hold) (reasons []string) {
 			what += fmt.Sprintf(" to inbox %d", h.Inbox)
 		}
 		held[h.Team] = held[h.Team] || h.Route == ""
-		reasons = append(reasons, fmt.Sprintf("%s is on hold since %s: %s", what, h.Since.UTC().Format(time.RFC3339), h.Reason))
+		since := h.Since.UTC().Format(time.RFC3339)
+		reasons = append(reasons, fmt.Sprintf("%s is on hold since %s: %s", what, since, h.Reason))
 	}
 	for _, team := range slices.Sorted(maps.Keys(r.cfg.Teams)) {
 		if !held[team] && !r.scheduler.Flows(team, "") {

@@ -34,8 +34,10 @@ type Parts struct {
 	Now       func() time.Time  // default time.Now
 	Jitter    func() float64    // uniform in [0,1), safe for concurrent use; default rand.Float64
 	Listen    func(network, address string) (net.Listener, error)
-	Dial      func(ctx context.Context, network, address string) (net.Conn, error) // to the smarthost; default net.Dialer's
 	UserAgent string
+
+	// Dial connects to the smarthost; default net.Dialer's DialContext.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
 	// HealthSocket is the path of a unix socket that answers health checks; none if
 	// empty.

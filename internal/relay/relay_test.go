@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -39,16 +38,38 @@ func parse(t testing.TB, text string) *config.Config {
 
 func open(t testing.TB) spool.Store {
 	t.Helper()
-	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "spool.db"), sqlite.Options{})
+	store := openIn(t, t.TempDir())
+	t.Cleanup(func() { closeSpool(t, store) })
+	return store
+}
+
+// openIn opens a spool that the test closes, with closeSpool.
+func openIn(t testing.TB, dir string) *sqlite.Store {
+	t.Helper()
+	store, err := sqlite.Open(t.Context(), filepath.Join(dir, "spool.db"), sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := errors.Join(store.Check(context.Background()), store.Close()); err != nil {
-			t.Error(err)
-		}
-	})
 	return store
+}
+
+func closeSpool(t testing.TB, store *sqlite.Store) {
+	t.Helper()
+	if err := errors.Join(store.Check(context.Background()), store.Close()); err != nil {
+		t.Error(err)
+	}
+}
+
+func envelope(queueID, rcpt string, received time.Time) *smtpd.Envelope {
+	return &smtpd.Envelope{QueueID: queueID, From: "app@example.com", Rcpt: []string{rcpt}, Received: received}
+}
+
+// submit submits a message that is accepted.
+func submit(t testing.TB, r *Relay, queueID, rcpt, text string) {
+	t.Helper()
+	if reply := r.Handle(t.Context(), envelope(queueID, rcpt, r.now()), []byte(text)); reply.Code != 250 {
+		t.Fatalf("%d %s: %q", reply.Code, reply.Text, text)
+	}
 }
 
 const oneRoute = `
@@ -58,7 +79,7 @@ teams: {shop: {api_key: "${KEY}"}}
 routes: [{inbox: 202, creator_id: 55}]
 `
 
-// sink hands events of a kind to a test.
+// sink sends events of one kind to a test.
 type sink struct {
 	kind events.Kind
 	got  chan events.Event
@@ -70,8 +91,7 @@ func (s sink) Record(e events.Event) {
 	}
 }
 
-// A mail by real SMTP is answered with its queue id, arrives, and Run ends when
-// it is told to.
+// A mail sent by SMTP arrives at the API, and Run ends with its context.
 func TestRun(t *testing.T) {
 	api := sandbox.New(sandbox.Options{})
 	sent := sink{events.Sent, make(chan events.Event, 1)}
@@ -82,8 +102,9 @@ func TestRun(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- g.Run(ctx) }()
-	text := "To: alice@example.com\r\nSubject: Hello\r\n\r\nHi.\r\n"
-	if err := smtp.SendMail(g.Addrs()[0].String(), nil, "app@example.com", []string{"alice@example.com"}, []byte(text)); err != nil {
+	text := []byte("To: alice@example.com\r\nSubject: Hello\r\n\r\nHi.\r\n")
+	address := g.Addrs()[0].String()
+	if err := smtp.SendMail(address, nil, "app@example.com", []string{"alice@example.com"}, text); err != nil {
 		t.Fatal(err)
 	}
 	if e := <-sent.got; e.Convo == 0 || len(e.QueueID) != 16 || e.Title != "Hello" {
@@ -98,71 +119,85 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// A body goes after a day, what happened to it after a month, its ids after a
-// year: then a reply opens anew.
+// years is a relay in simulated time, whose clock can be set ahead by years.
+type years struct {
+	t     *testing.T
+	store *sqlite.Store
+	api   *sandbox.Sandbox
+	ahead time.Duration
+	relay *Relay
+	stop  func()
+}
+
+// now is the relay's clock. It is set only while the relay does not run.
+func (y *years) now() time.Time { return time.Now().Add(y.ahead) }
+
+func (y *years) run() {
+	r, err := New(parse(y.t, oneRoute), Parts{
+		Store:     y.store,
+		Sink:      testLog{y.t},
+		Transport: y.api,
+		Random:    rand.Reader,
+		Listen:    nowhere,
+		Now:       y.now,
+	})
+	if err != nil {
+		y.t.Fatal(err)
+	}
+	y.relay = r
+	ctx, cancel := context.WithCancel(y.t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { r.scheduler.Run(ctx) })
+	running.Go(func() { r.prune(ctx) })
+	y.stop = func() { cancel(); running.Wait() }
+}
+
+// pass restarts the relay later: a clock that is set while it runs is not trusted.
+func (y *years) pass(d time.Duration) {
+	synctest.Wait() // for running calls
+	y.stop()
+	y.ahead += d
+	y.run()
+	<-time.After(15 * time.Minute)
+}
+
+func (y *years) mail(id, cites string) {
+	submit(y.t, y.relay, id, "a@example.com", "To: a@example.com\r\nSubject: x\r\n"+
+		"Message-ID: <"+id+"@app>\r\nIn-Reply-To: <"+cites+"@app>\r\n\r\nx\r\n")
+}
+
+func (y *years) known(id string) bool {
+	_, err := y.store.Show(y.t.Context(), id)
+	return !errors.Is(err, spool.ErrNotFound)
+}
+
+// The history of a sent message is deleted after a month, the ids of its conversation
+// after a year: then a reply opens a conversation.
 func TestRetention(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		store, err := sqlite.Open(t.Context(), filepath.Join(dir, "spool.db"), sqlite.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		api := sandbox.New(sandbox.Options{})
-		var later atomic.Int64 // a year of seconds would take its time even here
-		now := func() time.Time { return time.Now().Add(time.Duration(later.Load())) }
-		ctx := t.Context()
-		var g *Relay
-		run := func() (stop func()) {
-			if g, err = New(parse(t, oneRoute), Parts{Store: store, Sink: testLog{t}, Transport: api, Random: rand.Reader, Listen: nowhere, Now: now}); err != nil {
-				t.Fatal(err)
-			}
-			ctx, cancel := context.WithCancel(ctx)
-			var running sync.WaitGroup
-			running.Go(func() { g.scheduler.Run(ctx) })
-			running.Go(func() { g.prune(ctx) })
-			return func() { cancel(); running.Wait() }
-		}
-		stop := run()
-		pass := func(d time.Duration) {
-			synctest.Wait() // for what is under way
-			stop()          // a clock that is set while it runs is not trusted
-			later.Add(int64(d))
-			stop = run()
-			<-time.After(15 * time.Minute)
-		}
-		mail := func(id, cites string) {
-			env := &smtpd.Envelope{QueueID: id, From: "app@example.com", Rcpt: []string{"a@example.com"}, Received: now()}
-			text := "To: a@example.com\r\nSubject: x\r\nMessage-ID: <" + id + "@app>\r\nIn-Reply-To: <" + cites + "@app>\r\n\r\nx\r\n"
-			if r := g.Handle(ctx, env, []byte(text)); r.Code != 250 {
-				t.Fatalf("%d %s", r.Code, r.Text)
-			}
-		}
-		known := func(id string) bool {
-			_, err := store.Show(ctx, id)
-			return !errors.Is(err, spool.ErrNotFound)
-		}
+		y := &years{t: t, store: openIn(t, dir), api: sandbox.New(sandbox.Options{})}
+		y.run()
 		const day = 24 * time.Hour
-		mail("Q1", "none")
-		pass(29 * day)
-		if !known("Q1") {
-			t.Error("after 29 days nobody knows what happened to it")
+		y.mail("Q1", "none")
+		y.pass(29 * day)
+		if !y.known("Q1") {
+			t.Error("after 29 days the history is gone")
 		}
-		mail("Q2", "Q1") // keeps the conversation
-		pass(3 * day)
-		if known("Q1") || !known("Q2") {
-			t.Errorf("after 32 days: the first is known: %v, the second: %v", known("Q1"), known("Q2"))
+		y.mail("Q2", "Q1") // keeps the conversation
+		y.pass(3 * day)
+		if y.known("Q1") || !y.known("Q2") {
+			t.Errorf("after 32 days: the first is known: %v, the second: %v", y.known("Q1"), y.known("Q2"))
 		}
-		pass(370 * day)
-		mail("Q3", "Q1")
-		pass(0)
-		stop()
-		all := api.Messages()
+		y.pass(370 * day)
+		y.mail("Q3", "Q1")
+		y.pass(0)
+		y.stop()
+		all := y.api.Messages()
 		if len(all) != 3 || all[0].ConvoID != all[1].ConvoID || all[2].ConvoID == all[0].ConvoID {
 			t.Errorf("conversations of %+v", all)
 		}
-		if err := errors.Join(store.Check(context.Background()), store.Close()); err != nil {
-			t.Error(err)
-		}
+		closeSpool(t, y.store)
 	})
 }
 
@@ -172,23 +207,25 @@ func TestPortInUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	two := strings.Replace(oneRoute, `[{address: "127.0.0.1:0"}]`, fmt.Sprintf(`[{address: "127.0.0.1:0"}, {address: %q}]`, taken.Addr()), 1)
+	second := fmt.Sprintf(`{address: "127.0.0.1:0"}, {address: %q}]`, taken.Addr())
+	two := strings.Replace(oneRoute, `{address: "127.0.0.1:0"}]`, second, 1)
 	_, err = New(parse(t, two), Parts{Store: open(t), Sink: events.Sinks{}, Random: rand.Reader})
-	if err == nil || !strings.Contains(err.Error(), "listeners[1]") || !strings.Contains(err.Error(), "choose another address") {
-		t.Errorf("error %v", err)
+	for _, part := range []string{"listeners[1]", "choose another address"} {
+		if err == nil || !strings.Contains(err.Error(), part) {
+			t.Errorf("error %v, want %q", err, part)
+		}
 	}
 }
 
-// A store that cannot write is told to nobody but the log.
-func TestStoreTroubleIsTemporary(t *testing.T) {
+// An error of the store is a temporary failure; only the log shows it.
+func TestStoreErrorIsTemporary(t *testing.T) {
 	store := open(t)
 	refused := sink{events.Refused, make(chan events.Event, 1)}
 	g, err := New(parse(t, oneRoute), Parts{Store: failing{store}, Sink: refused, Random: rand.Reader, Listen: nowhere})
 	if err != nil {
 		t.Fatal(err)
 	}
-	env := &smtpd.Envelope{QueueID: "Q", From: "app@example.com", Rcpt: []string{"a@example.com"}, Received: time.Now()}
-	r := g.Handle(t.Context(), env, []byte("Subject: x\r\n\r\nx\r\n"))
+	r := g.Handle(t.Context(), envelope("Q", "a@example.com", time.Now()), []byte("Subject: x\r\n\r\nx\r\n"))
 	if r.Code != 451 || strings.Contains(r.Text, "inner") {
 		t.Errorf("%d %s", r.Code, r.Text)
 	}
@@ -200,7 +237,7 @@ func TestStoreTroubleIsTemporary(t *testing.T) {
 type failing struct{ spool.Store }
 
 func (failing) Accept(context.Context, *spool.Message) (spool.Receipt, error) {
-	return spool.Receipt{}, errors.New("inner trouble")
+	return spool.Receipt{}, errors.New("inner error")
 }
 
 func ExampleExplain() {
@@ -209,8 +246,8 @@ func ExampleExplain() {
 		fmt.Fprintln(os.Stdout, err)
 		return
 	}
-	env := &smtpd.Envelope{QueueID: "Q1", From: "app@example.com", Rcpt: []string{"alice@example.com"}, Received: time.Unix(0, 0)}
-	e := Explain(cfg, env, []byte("To: alice@example.com\r\nSubject: Hello\r\nIn-Reply-To: <1@app>\r\n\r\nHi.\r\n"))
+	text := []byte("To: alice@example.com\r\nSubject: Hello\r\nIn-Reply-To: <1@app>\r\n\r\nHi.\r\n")
+	e := Explain(cfg, envelope("Q1", "alice@example.com", time.Unix(0, 0)), text)
 	fmt.Println(e.Requests[0].Targets, e.Requests[0].ConvTitle, e.Requests[0].Decision.Joins)
 	// Output: [to:alice@example.com] Hello [In-Reply-To: 1@app]
 }

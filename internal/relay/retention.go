@@ -28,8 +28,9 @@ func (r *Relay) prune(ctx context.Context) {
 		}
 		if jump := clock.Changed(); jump > 0 {
 			pause := min(jump, pruneDistrust) // for a machine that slept a night this is enough
-			r.recordError(fmt.Sprintf("the clock was set ahead by %v: nothing is deleted from the spool for %v; correct the clock by then if it is wrong",
-				jump.Round(time.Second), pause.Round(time.Second)), nil)
+			const reason = "the clock was set ahead by %v: nothing is deleted from the spool for %v; " +
+				"correct the clock by then if it is wrong"
+			r.recordError(fmt.Sprintf(reason, jump.Round(time.Second), pause.Round(time.Second)), nil)
 			wait.Reset(pause)
 			continue
 		}

@@ -105,7 +105,8 @@ func firstConfig(route, delivery, team string) string {
 	} else {
 		route += ", "
 	}
-	return fmt.Sprintf(sceneConfig, cmp.Or(team, "rate: 500/min"), route+"name: support, inbox: 202, creator_id: 55}", delivery)
+	route += "name: support, inbox: 202, creator_id: 55}"
+	return fmt.Sprintf(sceneConfig, cmp.Or(team, "rate: 500/min"), route, delivery)
 }
 
 // open starts a relay on the case's spool.
@@ -121,7 +122,13 @@ func (s *scene) open(text string) {
 	if s.api == nil {
 		s.api = sandbox.New(sandbox.Options{RatePerMinute: sandbox.APIRate, Modes: s.modes})
 	}
-	s.relay, err = New(cfg, Parts{Store: store, Sink: testLog{s.t}, Transport: s.api, Random: rand.Reader, Listen: nowhere})
+	s.relay, err = New(cfg, Parts{
+		Store:     store,
+		Sink:      testLog{s.t},
+		Transport: s.api,
+		Random:    rand.Reader,
+		Listen:    nowhere,
+	})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -145,7 +152,8 @@ func (s *scene) openElsewhere(text string) {
 	inbox, address, _ := strings.Cut(text, " ")
 	body := fmt.Sprintf(`{"creator_id": 55, "inbox": %s, "targets": ["to:%s"],`+
 		`"conv_title": "Elsewhere", "text": "elsewhere", "raw_text": "elsewhere"}`, inbox, address)
-	r, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, "https://api.example/v1/email/send", strings.NewReader(body))
+	const url = "https://api.example/v1/email/send"
+	r, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, url, strings.NewReader(body))
 	if err != nil {
 		s.t.Fatal(err)
 	}

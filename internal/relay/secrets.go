@@ -80,7 +80,7 @@ func (r *Relay) rereadCredentials(reported map[string]string) {
 
 // credentialSource returns the heymarket.Options.Source of a team. It records when
 // its credentials have changed.
-func (r *Relay) credentialSource(team string) func() (heymarket.Credentials, error) {
+func (r *Relay) credentialSource(team string) source {
 	last := credentials(r.cfg.Teams[team])
 	return func() (heymarket.Credentials, error) {
 		t, ok := r.secrets.Load().Teams[team]

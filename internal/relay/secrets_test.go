@@ -128,7 +128,8 @@ func TestReload(t *testing.T) {
 		t.Errorf("password %q", got)
 	}
 	const want = "reloaded the team's credentials have changed\n" +
-		"reloaded secrets and certificate were read again; restart heyrelay to apply limits.connections, routes[0].creator_id, log.level"
+		"reloaded secrets and certificate were read again; " +
+		"restart heyrelay to apply limits.connections, routes[0].creator_id, log.level"
 	if got := rec.lines(); got != want {
 		t.Errorf("recorded\n%s\nwant\n%s", got, want)
 	}
@@ -147,7 +148,8 @@ func TestReloadWithoutTeam(t *testing.T) {
 	f := newFiles(t)
 	r, rec := newSecretsRelay(t, f)
 	r.Reload(f.load(strings.Replace(withFiles, "teams: {shop:", "teams: {office:", 1)))
-	const want = "reloaded secrets and certificate were read again; restart heyrelay to apply teams.office, teams.shop, routes[0].team"
+	const want = "reloaded secrets and certificate were read again; " +
+		"restart heyrelay to apply teams.office, teams.shop, routes[0].team"
 	if got := rec.lines(); got != want {
 		t.Errorf("recorded %q", got)
 	}

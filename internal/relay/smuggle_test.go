@@ -25,11 +25,11 @@ import (
 )
 
 // smuggled is a second transaction within the content of a first.
-const smuggled = "MAIL FROM:<evil@example.com>\r\nRCPT TO:<victim@example.com>\r\nDATA\r\nSubject: evil\r\n\r\nevil\r\n.\r\n"
+const smuggled = "MAIL FROM:<evil@example.com>\r\nRCPT TO:<victim@example.com>\r\nDATA\r\n" +
+	"Subject: evil\r\n\r\nevil\r\n.\r\n"
 
-// TestSmuggling hands over messages that carry a transaction in their content,
-// in every way that CR and LF can stand around a dot, and looks at what the API
-// received: the victim never gets anything.
+// Messages carry a transaction in their content, with every combination of CR and LF
+// around a dot. None of it is executed: the API gets nothing for the victim.
 func TestSmuggling(t *testing.T) {
 	h := newSmugglers(t)
 	for _, secure := range []bool{false, true} {
@@ -73,13 +73,14 @@ func TestSmuggling(t *testing.T) {
 	if want := 4 * len(disguises()); sent["to:ann@example.com"] != want {
 		t.Errorf("%d honest messages arrived, want %d", sent["to:ann@example.com"], want)
 	}
-	if delete(sent, "to:ann@example.com"); len(sent) > 0 {
+	delete(sent, "to:ann@example.com")
+	if len(sent) > 0 {
 		t.Errorf("smuggled: %v", sent)
 	}
 }
 
-// disguises are contents in which a dot stands between all sequences of CR and LF
-// up to three, but for the ones that end DATA.
+// disguises returns contents with a dot between all sequences of CR and LF of up to
+// three characters, except those that end DATA.
 func disguises() (all []string) {
 	ends := []string{""}
 	for n := 0; n < len(ends) && len(ends[n]) < 3; n++ {
@@ -98,7 +99,7 @@ func disguises() (all []string) {
 // smugglers is a running relay with a listener that offers STARTTLS.
 type smugglers struct {
 	address string
-	stop    func(*testing.T) map[string]int // ends it and counts what arrived, by targets
+	stop    func(*testing.T) map[string]int // ends it and returns the number of messages by targets
 }
 
 func newSmugglers(t *testing.T) *smugglers {
@@ -149,7 +150,7 @@ routes: [{inbox: 202, creator_id: 55}]
 	}}
 }
 
-// counter hears what was sent to whom.
+// counter receives to whom something was sent.
 type counter struct{ sent chan string }
 
 func (c counter) Record(e events.Event) {
@@ -164,7 +165,11 @@ func certify(t *testing.T, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{"relay.example.com"}}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1),
+		NotAfter:     time.Now().Add(time.Hour),
+		DNSNames:     []string{"relay.example.com"},
+	}
 	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
 		t.Fatal(err)
@@ -173,7 +178,10 @@ func certify(t *testing.T, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, block := range map[string]*pem.Block{"cert.pem": {Type: "CERTIFICATE", Bytes: cert}, "key.pem": {Type: "PRIVATE KEY", Bytes: private}} {
+	for name, block := range map[string]*pem.Block{
+		"cert.pem": {Type: "CERTIFICATE", Bytes: cert},
+		"key.pem":  {Type: "PRIVATE KEY", Bytes: private},
+	} {
 		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -201,14 +209,14 @@ func (h *smugglers) dial(t *testing.T, secure bool) *smuggler {
 	if secure {
 		c.say("EHLO app\r\n", "250")
 		c.say("STARTTLS\r\n", "220")
-		c.Conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true}) // its own certificate, made a moment ago
+		c.Conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true}) // the test has just made the certificate
 		c.r = bufio.NewReader(c.Conn)
 	}
 	c.say("EHLO app\r\n", "250")
 	return c
 }
 
-// say sends text and wants a reply that begins so.
+// say sends text and expects a reply that begins with want.
 func (c *smuggler) say(text, want string) {
 	c.t.Helper()
 	if _, err := io.WriteString(c.Conn, text); err != nil {
@@ -228,18 +236,18 @@ func (c *smuggler) say(text, want string) {
 	}
 }
 
-// end says QUIT, so that nothing is left over.
+// end sends QUIT and expects the end of the connection.
 func (c *smuggler) end() {
 	c.t.Helper()
 	c.say("QUIT\r\n", "221")
 	c.closed()
 }
 
-// closed wants the end of the connection.
+// closed expects the end of the connection.
 func (c *smuggler) closed() {
 	c.t.Helper()
 	if rest, err := io.ReadAll(c.r); len(rest) > 0 {
-		c.t.Errorf("%q came behind the end (%v)", rest, err)
+		c.t.Errorf("%q came after the end (%v)", rest, err)
 	}
 	_ = c.Close() // the server has closed it
 }

@@ -42,8 +42,11 @@ func TestHealth(t *testing.T) {
 		Reasons []string
 		Pending int
 	}
-	if err := json.Unmarshal([]byte(out), &answer); err != nil || answer.Status != "degraded" || len(answer.Reasons) != 1 || answer.Pending != 1 {
-		t.Errorf("%q, %v", out, err)
+	if err := json.Unmarshal([]byte(out), &answer); err != nil {
+		t.Fatalf("%q: %v", out, err)
+	}
+	if answer.Status != "degraded" || len(answer.Reasons) != 1 || answer.Pending != 1 {
+		t.Errorf("%+v", answer)
 	}
 	h.process.Stop()
 	check("not serving\n  listeners[0]: ", 1)
@@ -58,7 +61,8 @@ func TestHealthWithoutSpace(t *testing.T) {
 	h.start()
 	h.process.Await(`msg=error reason="the spool accepts no mail`)
 	out, code := health(t, h.binary, h.config)
-	if code != 1 || !strings.HasPrefix(out, "not serving\n  the spool accepts no mail: ") || !strings.Contains(out, "spool.min_free") {
+	const want = "not serving\n  the spool accepts no mail: "
+	if code != 1 || !strings.HasPrefix(out, want) || !strings.Contains(out, "spool.min_free") {
 		t.Errorf("exit code %d, %q", code, out)
 	}
 }
