@@ -110,13 +110,15 @@ func (o *online) routes(team string, inboxes []heymarket.Inbox) {
 		}
 		i := slices.IndexFunc(inboxes, func(b heymarket.Inbox) bool { return b.ID == r.Inbox })
 		if i < 0 {
-			o.failed = append(o.failed, fmt.Errorf("route %s: team %s has no inbox %d; it has %s", r.Name, team, r.Inbox, listed(inboxes)))
+			err := fmt.Errorf("route %s: team %s has no inbox %d; it has %s", r.Name, team, r.Inbox, listed(inboxes))
+			o.failed = append(o.failed, err)
 			continue
 		}
 		inbox := inboxes[i]
 		m := slices.IndexFunc(inbox.Members, func(m heymarket.Member) bool { return m.ID == r.CreatorID })
 		if m < 0 {
-			fmt.Fprintf(o.p.stdout, "warning: route %s: creator_id %d is not listed as a member of inbox %d; the API may refuse it\n",
+			fmt.Fprintf(o.p.stdout,
+				"warning: route %s: creator_id %d is not listed as a member of inbox %d; the API may refuse it\n",
 				r.Name, r.CreatorID, r.Inbox)
 			continue
 		}

@@ -50,7 +50,8 @@ func (c *Config) isLocal(address string) bool {
 // and of these the longest.
 func (c *Config) alias(address string, local bool) (to string, ok bool) {
 	keys := slices.SortedFunc(maps.Keys(c.Aliases), func(a, b string) int {
-		return cmp.Or(cmp.Compare(strings.Count(a, "*"), strings.Count(b, "*")), cmp.Compare(len(b), len(a)), cmp.Compare(a, b))
+		wild := cmp.Compare(strings.Count(a, "*"), strings.Count(b, "*"))
+		return cmp.Or(wild, cmp.Compare(len(b), len(a)), cmp.Compare(a, b))
 	})
 	name, domain, _ := strings.Cut(address, "@")
 	full := name + "@" + cmp.Or(domain, localhost)

@@ -258,7 +258,7 @@ type Route struct {
 	Inbox int64 `yaml:"inbox" start:"202" range:"1.." required:"give the number of the inbox (see heyrelay inboxes)"`
 
 	// The number of the inbox member who is the sender.
-	CreatorID int64 `yaml:"creator_id" start:"55" range:"1.." required:"give the number of a member (see heyrelay inboxes)"`
+	CreatorID int64 `yaml:"creator_id" start:"55" range:"1.." required:"give a member of the inbox (see heyrelay inboxes)"`
 
 	// The route's name in logs, lists and metrics. Pending mail belongs to it: when a
 	// route's inbox or name changes, "heyrelay queue retry --from-route OLD --route NEW"
@@ -463,55 +463,6 @@ type Log struct {
 	// The lowest severity that is logged.
 	Level string `yaml:"level" default:"info" oneof:"debug|info|warn|error"`
 }
-
-// The choices that a key offers.
-const (
-	BareLFRepair = "repair"
-	BareLFRefuse = "refuse"
-
-	TLSNone     = "none"
-	TLSStart    = "starttls"
-	TLSImplicit = "implicit"
-
-	PriorityHigh   = "high"
-	PriorityNormal = "normal"
-	PriorityBulk   = "bulk"
-
-	AnswerQueued = "queued"
-	AnswerSent   = "sent"
-
-	QueuedFalseFlag = "flag"
-	QueuedFalseFail = "fail"
-
-	RecipientsEnvelope = "envelope"
-	RecipientsHeaders  = "headers"
-
-	BCCSeparate = "separate"
-	BCCReject   = "reject"
-
-	AttachmentsReject = "reject"
-	AttachmentsDrop   = "drop"
-
-	ImagesEmbed = "embed"
-	ImagesDrop  = "drop"
-
-	SubjectChanged = "changed"
-	SubjectAlways  = "always"
-	SubjectNever   = "never"
-
-	JoinAlways = "always"
-	JoinNever  = "never"
-
-	EventFailed   = "failed"
-	EventFlagged  = "flagged"
-	EventHeld     = "held"
-	EventReleased = "released"
-	EventBacklog  = "backlog"
-	EventOldest   = "oldest"
-
-	LogText = "text"
-	LogJSON = "json"
-)
 
 // Warnings returns what is allowed but probably not intended, one line each, as
 // "file:line:column: what; advice".

@@ -33,7 +33,10 @@ func parseExample(t *testing.T, dir, text string) *config.Config {
 // force but defaults.
 func TestExampleWorks(t *testing.T) {
 	dir := keys(t)
-	smallest := parseExample(t, dir, "teams: {shop: {secrets: [{id: 74f80a77, key_file: key}]}}\nroutes: [{inbox: 202, creator_id: 55}]\n")
+	smallest := parseExample(t, dir, `
+teams: {shop: {secrets: [{id: 74f80a77, key_file: key}]}}
+routes: [{inbox: 202, creator_id: 55}]
+`)
 	example := parseExample(t, dir, string(config.Example()))
 	if !bytes.Equal(smallest.Masked(), example.Masked()) {
 		t.Errorf("got\n%s\nwant\n%s", example.Masked(), smallest.Masked())
@@ -46,11 +49,13 @@ func TestExampleWorks(t *testing.T) {
 // TestExampleUncommented takes the # from every key, save for those that exclude
 // another.
 func TestExampleUncommented(t *testing.T) {
-	text := regexp.MustCompile(`(?m)^ *#((key|secret|password): \$|api_key|api_key_file: ).*\n`).ReplaceAllString(string(config.Example()), "")
+	text := string(config.Example())
+	text = regexp.MustCompile(`(?m)^ *#((key|secret|password): \$|api_key|api_key_file: ).*\n`).ReplaceAllString(text, "")
 	text = regexp.MustCompile(`(?m)^( *)#([a-z_]+:|  )`).ReplaceAllString(text, "$1$2")
 	text = strings.Replace(text, "recipients: envelope", "recipients: headers", 1)
 	c := parseExample(t, keys(t), text)
-	if c.Hostname != "relay.example.com" || c.Routes[0].Name != "support" || c.Routes[0].ThreadBySubject.String() != `\[#(\d+)\]` {
+	r := c.Routes[0]
+	if c.Hostname != "relay.example.com" || r.Name != "support" || r.ThreadBySubject.String() != `\[#(\d+)\]` {
 		t.Errorf("the examples are not in force:\n%s", c.Masked())
 	}
 }
@@ -79,7 +84,10 @@ func TestChoices(t *testing.T) {
 		{config.Route{}, "InlineImages", []string{config.ImagesEmbed, config.ImagesDrop}},
 		{config.Route{}, "ReplySubject", []string{config.SubjectChanged, config.SubjectAlways, config.SubjectNever}},
 		{config.Route{}, "Join", []string{config.JoinAlways, config.JoinNever}},
-		{config.Events{}, "Kinds", []string{config.EventFailed, config.EventFlagged, config.EventHeld, config.EventReleased, config.EventBacklog, config.EventOldest}},
+		{config.Events{}, "Kinds", []string{
+			config.EventFailed, config.EventFlagged, config.EventHeld,
+			config.EventReleased, config.EventBacklog, config.EventOldest,
+		}},
 		{config.Log{}, "Format", []string{config.LogText, config.LogJSON}},
 	} {
 		f, _ := reflect.TypeOf(c.of).FieldByName(c.field)

@@ -9,11 +9,11 @@ import (
 func ExampleParse() {
 	const file = `
 teams:
-  shop: {api_key: "${HEYMARKET_API_KEY}"}
+  shop: {api_key: "${KEY}"}
 routes:
   - {inbox: 202, creator_id: 55, attachments: drop}
 `
-	env := func(name string) (string, bool) { return "the-key", name == "HEYMARKET_API_KEY" }
+	env := func(name string) (string, bool) { return "the-key", name == "KEY" }
 	c, err := config.Parse("heyrelay.yaml", []byte(file), env)
 	if err != nil {
 		fmt.Println(err)
@@ -34,7 +34,7 @@ func ExampleParse_problems() {
 	const file = `
 hostnam: relay.example.com
 teams:
-  shop: {api_key: "${HEYMARKET_API_KEY}"}
+  shop: {api_key: "${KEY}"}
 routes:
   - {name: support, creator_id: 055}
 `
@@ -43,7 +43,7 @@ routes:
 	fmt.Println(err)
 	// Output:
 	// heyrelay.yaml:2:1: unknown key "hostnam"; did you mean hostname?
-	// heyrelay.yaml:4:19: the environment variable HEYMARKET_API_KEY is not set; set it, or write $${HEYMARKET_API_KEY} for that literal text
+	// heyrelay.yaml:4:19: the environment variable KEY is not set; set it, or write $${KEY} for that literal text
 	// heyrelay.yaml:6:5: routes[0] (support) has no inbox; give the number of the inbox (see heyrelay inboxes)
 	// heyrelay.yaml:6:33: routes[0].creator_id cannot be "055"; write a whole number: digits without a leading 0
 }

@@ -74,7 +74,8 @@ func keys(t *testing.T) string {
 		}
 	}
 	writeCertificate(t, filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"), time.Now().Add(100*24*time.Hour))
-	writeCertificate(t, filepath.Join(dir, "old-cert.pem"), filepath.Join(dir, "old-key.pem"), time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC))
+	past := time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC)
+	writeCertificate(t, filepath.Join(dir, "old-cert.pem"), filepath.Join(dir, "old-key.pem"), past)
 	for name, text := range map[string]string{
 		"htpasswd": "# comment\n\nann:" + hash + "\nbob:" + hash + "\n",
 		"costly":   "eve:$2y$15$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBui\n",
@@ -108,7 +109,10 @@ func writeCertificate(t *testing.T, certificate, key string, end time.Time) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for file, block := range map[string]*pem.Block{certificate: {Type: "CERTIFICATE", Bytes: public}, key: {Type: "PRIVATE KEY", Bytes: encoded}} {
+	for file, block := range map[string]*pem.Block{
+		certificate: {Type: "CERTIFICATE", Bytes: public},
+		key:         {Type: "PRIVATE KEY", Bytes: encoded},
+	} {
 		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -107,9 +107,11 @@ func (l *loader) validateRecipients(path string, r Route) {
 		l.doc.Reject(path, "route "+r.Name+" takes recipients from headers but has no relay_mailbox",
 			"write the address that the application uses as its envelope recipient")
 	case !headers && given:
-		l.doc.Reject(path, "relay_mailbox has no effect on route "+r.Name, "write recipients: headers, or remove relay_mailbox")
+		l.doc.Reject(path, "relay_mailbox has no effect on route "+r.Name,
+			"write recipients: headers, or remove relay_mailbox")
 	case headers && !isMailbox(r.RelayMailbox):
-		l.doc.Reject(path, fmt.Sprintf("relay_mailbox cannot be %q", r.RelayMailbox), "write one address, such as relay@example.com")
+		l.doc.Reject(path, fmt.Sprintf("relay_mailbox cannot be %q", r.RelayMailbox),
+			"write one address, such as relay@example.com")
 	}
 }
 

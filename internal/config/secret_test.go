@@ -19,7 +19,8 @@ const hidden = "SECRETSECRET"
 
 // withSecret is a configuration whose one secret is hidden.
 func withSecret(t *testing.T) *config.Config {
-	c, err := config.Parse("heyrelay.yaml", []byte("teams: {shop: {api_key: \"${SECRET}\"}}\nroutes: [{inbox: 202, creator_id: 55}]\n"), lookup(nil))
+	const text = "teams: {shop: {api_key: \"${SECRET}\"}}\nroutes: [{inbox: 202, creator_id: 55}]\n"
+	c, err := config.Parse("heyrelay.yaml", []byte(text), lookup(nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +46,8 @@ func TestSecretIsNeverPrinted(t *testing.T) {
 	}
 	slog.New(slog.NewTextHandler(&b, nil)).Info("text", "secret", secret, "config", c)
 	slog.New(slog.NewJSONHandler(&b, nil)).Info("json", "secret", secret, "config", c)
-	for _, marshal := range []func(any) ([]byte, error){json.Marshal, func(v any) ([]byte, error) { return yaml.Marshal(v) }} {
+	marshalYAML := func(v any) ([]byte, error) { return yaml.Marshal(v) }
+	for _, marshal := range []func(any) ([]byte, error){json.Marshal, marshalYAML} {
 		text, err := marshal(c)
 		if err != nil {
 			t.Error(err)
@@ -53,7 +55,8 @@ func TestSecretIsNeverPrinted(t *testing.T) {
 		b.Write(text)
 	}
 	b.Write(c.Masked())
-	for _, form := range []string{hidden, fmt.Sprintf("%x", hidden), fmt.Sprintf("%X", hidden), fmt.Sprint([]byte(hidden))} {
+	forms := []string{hidden, fmt.Sprintf("%x", hidden), fmt.Sprintf("%X", hidden), fmt.Sprint([]byte(hidden))}
+	for _, form := range forms {
 		if strings.Contains(b.String(), form) {
 			t.Errorf("the secret is printed as %s", form)
 		}

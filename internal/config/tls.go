@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"heyrelay/internal/strictyaml"
 )
 
 // versions are the choices of tls.min_version.
@@ -35,7 +37,9 @@ func (t TLS) CipherSuites() []uint16 {
 
 // encrypts reports whether a listener has TLS.
 func (l *loader) encrypts() bool {
-	return slices.ContainsFunc(l.config.Listeners, func(l Listener) bool { return l.TLS == TLSStart || l.TLS == TLSImplicit })
+	return slices.ContainsFunc(l.config.Listeners, func(l Listener) bool {
+		return l.TLS == TLSStart || l.TLS == TLSImplicit
+	})
 }
 
 // validateTLS checks that there is a certificate if one is needed.
@@ -68,7 +72,7 @@ func (l *loader) warnTLS() {
 			"keep 1.2, and give old clients a listener of their own on a network you trust")
 	}
 	if info, err := os.Stat(t.Key); err == nil && info.Mode().Perm()&0o004 != 0 {
-		l.doc.Warn("tls.key", "every user of this machine can read "+filepath.Base(t.Key), "remove that permission (chmod o-r)")
+		l.doc.Warn("tls.key", "every user of this machine can read "+filepath.Base(t.Key), strictyaml.RemovePermission)
 	}
 	pair, err := tls.LoadX509KeyPair(t.Certificate, t.Key)
 	if err != nil {

@@ -10,9 +10,9 @@ import (
 	"heyrelay/internal/config"
 )
 
-// A museum piece is served where min_version says so, with the ciphers of its time,
-// and nowhere else.
-func TestMuseumPieces(t *testing.T) {
+// TestMinVersion wants a client that only knows TLS 1.0 to be served if min_version
+// permits it, with its old ciphers, and not otherwise.
+func TestMinVersion(t *testing.T) {
 	dir := t.TempDir()
 	certificate, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	writeCertificate(t, certificate, key, time.Now().Add(time.Hour))
@@ -25,10 +25,18 @@ func TestMuseumPieces(t *testing.T) {
 		near, far := net.Pipe()
 		served := make(chan error, 1)
 		go func() {
-			served <- tls.Server(far, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: set.Version(), CipherSuites: set.CipherSuites()}).Handshake()
+			served <- tls.Server(far, &tls.Config{
+				Certificates: []tls.Certificate{pair},
+				MinVersion:   set.Version(),
+				CipherSuites: set.CipherSuites(),
+			}).Handshake()
 			_ = far.Close()
 		}()
-		err := tls.Client(near, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10}).Handshake()
+		err := tls.Client(near, &tls.Config{
+			InsecureSkipVerify: true,
+			MinVersion:         tls.VersionTLS10,
+			MaxVersion:         tls.VersionTLS10,
+		}).Handshake()
 		_ = near.Close()
 		<-served
 		if got := err == nil; got != want {

@@ -37,14 +37,16 @@ func (l *loader) validateUsers() {
 	}
 	text, mode, err := strictyaml.ReadSmall(l.config.UsersFile)
 	if err != nil {
-		l.doc.Reject("users_file", "cannot read "+l.doc.Key("users_file")+": "+err.Error(), "name a file in the format of htpasswd -B")
+		l.doc.Reject("users_file", "cannot read "+l.doc.Key("users_file")+": "+err.Error(),
+			"name a file in the format of htpasswd -B")
 		return
 	}
 	if mode.Perm()&0o004 != 0 {
-		l.doc.Warn("users_file", "every user of this machine can read "+l.config.UsersFile, "remove that permission (chmod o-r)")
+		l.doc.Warn("users_file", "every user of this machine can read "+l.config.UsersFile, strictyaml.RemovePermission)
 	}
 	for i, line := range strings.Split(string(text), "\n") {
-		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+		line = strings.TrimSpace(line)
+		if line != "" && !strings.HasPrefix(line, "#") {
 			l.fileUser(i+1, line, first)
 		}
 	}

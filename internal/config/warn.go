@@ -22,7 +22,8 @@ func (l *loader) warnBaseURL() {
 	h := l.config.Heymarket
 	u, err := url.Parse(h.BaseURL)
 	if err == nil && u.Scheme == "http" && !isLoopback(u.Hostname()) {
-		l.doc.Warn("heymarket.allow_http", "credentials and mail are sent unencrypted to "+u.Host, "use it for a sandbox only")
+		l.doc.Warn("heymarket.allow_http", "credentials and mail are sent unencrypted to "+u.Host,
+			"use it for a sandbox only")
 	}
 }
 
@@ -34,7 +35,8 @@ func (l *loader) warnListeners() {
 		case network == "unix":
 		case len(listener.Allow) == 0 && len(l.config.AllUsers()) > 0 && listener.private():
 		case len(listener.Allow) == 0:
-			l.doc.Warn(path, "no client may send through "+address, "add the networks of your applications to "+l.doc.Key(path+".allow"))
+			l.doc.Warn(path, "no client may send through "+address,
+				"add the networks of your applications to "+l.doc.Key(path+".allow"))
 		case listener.Allow.all():
 			l.doc.Warn(path+".allow", "anyone who reaches "+address+" can send from your inboxes",
 				"allow only the networks of your applications")
@@ -81,8 +83,10 @@ func (l *loader) warnTrust(path string, r Route) {
 	for _, listener := range l.config.Listeners {
 		for _, n := range listener.Allow {
 			if from, ok := r.Match.unauthenticated(n); ok {
-				what := fmt.Sprintf("route %s trusts the X-Heymarket-* header fields of every client in %s, without a password", r.Name, from)
-				l.doc.Warn(path+".trust_headers", what, "require a login (match.user), or remove "+l.doc.Key(path+".trust_headers"))
+				path += ".trust_headers"
+				what := fmt.Sprintf("route %s trusts the X-Heymarket-* header fields of every client in %s, without a password",
+					r.Name, from)
+				l.doc.Warn(path, what, "require a login (match.user), or remove "+l.doc.Key(path))
 				return
 			}
 		}

@@ -33,7 +33,8 @@ func (l *loader) validateEvents() {
 		}
 		return
 	case err != nil || !isWebAddress(u):
-		l.doc.Reject("events.url", "events.url is not a URL", "write https:// and the host, such as https://ops.example.com/heyrelay")
+		l.doc.Reject("events.url", "events.url is not a URL",
+			"write https:// and the host, such as https://ops.example.com/heyrelay")
 	case u.User != nil || u.Fragment != "":
 		l.doc.Reject("events.url", "events.url contains a user or a fragment", "remove them; the calls are signed")
 	case u.Scheme == "http" && !isLoopback(u.Hostname()):

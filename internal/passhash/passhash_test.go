@@ -35,7 +35,8 @@ func TestForeignHashes(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
-	if h, _ := Parse("$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc"); !h.Matches("password") {
+	h, _ := Parse("$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc")
+	if !h.Matches("password") {
 		t.Error("the reference implementation's own hash does not match")
 	}
 }
@@ -43,7 +44,8 @@ func TestForeignHashes(t *testing.T) {
 func TestParseRefuses(t *testing.T) {
 	const salt, key = "AAAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 	for _, text := range []string{
-		"", "secret", "$apr1$x$y", "{SHA}abc", "$1$salt$hash", "$6$salt$hash", "$argon2i$v=19$m=1,t=1,p=1$" + salt + "$" + key,
+		"", "secret", "$apr1$x$y", "{SHA}abc", "$1$salt$hash", "$6$salt$hash",
+		"$argon2i$v=19$m=1,t=1,p=1$" + salt + "$" + key,
 		"$argon2id$v=19$m=19456,t=2,p=1$" + salt, "$argon2id$v=16$m=19456,t=2,p=1$" + salt + "$" + key,
 		"$argon2id$v=19$m=19456,t=0,p=1$" + salt + "$" + key, "$argon2id$v=19$m=9999999,t=2,p=1$" + salt + "$" + key,
 		"$argon2id$v=19$m=19456,t=2,p=1$" + salt + "$AAAA", "$argon2id$v=19$m=19456,t=2,p=1$!$" + key,

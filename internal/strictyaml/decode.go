@@ -199,9 +199,10 @@ func (d *Document) secret(path string, n *node, v reflect.Value, f field) {
 	case err != nil:
 		d.Reject(path, err.Error(), advice)
 	case exposed:
-		d.Warn(path, "every user of this machine can read "+n.text, "remove that permission (chmod o-r)")
+		d.Warn(path, "every user of this machine can read "+n.text, RemovePermission)
 	case !f.namesFile() && n.text == n.written && !n.variable():
-		d.Warn(path, f.key+" is in the configuration itself", "keep it in a file ("+f.key+"_file) or in the environment (${NAME})")
+		d.Warn(path, f.key+" is in the configuration itself",
+			"keep it in a file ("+f.key+"_file) or in the environment (${NAME})")
 	}
 	v.Set(reflect.ValueOf(secret))
 }

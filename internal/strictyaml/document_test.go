@@ -74,7 +74,8 @@ func TestShow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := "name: web\ntimeout: 5s\nhosts:\n  - mode: plain\n  - mode: secure\ntags: [one]\nports:\n  http: 80\n  https: 443\n"
+	all := "name: web\ntimeout: 5s\nhosts:\n  - mode: plain\n  - mode: secure\ntags: [one]\n" +
+		"ports:\n  http: 80\n  https: 443\n"
 	if got := string(strictyaml.Show(s)); got != all {
 		t.Errorf("got\n%s\nwant\n%s", got, all)
 	}

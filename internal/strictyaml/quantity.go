@@ -25,12 +25,13 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	}
 	rest, sum := string(text), int64(0)
 	for first := true; first || rest != ""; first = false {
-		n, unit, tail, ok := quantity(rest)
-		size := durationUnit(unit)
-		if !ok || size == 0 || n > (math.MaxInt64-sum)/size {
+		q, ok := parseQuantity(rest)
+		size := durationUnit(q.unit)
+		if !ok || size == 0 || q.n > (math.MaxInt64-sum)/size {
 			return advice
 		}
-		rest, sum = tail, sum+n*size
+		rest = q.tail
+		sum += q.n * size
 	}
 	*d = Duration(sum)
 	return nil
@@ -80,15 +81,15 @@ type Size int64
 
 // UnmarshalText reads a Size. Its error explains how to write one.
 func (s *Size) UnmarshalText(text []byte) error {
-	n, unit, tail, ok := quantity(string(text))
-	size := sizeUnit(unit)
+	q, ok := parseQuantity(string(text))
+	size := sizeUnit(q.unit)
 	if string(text) == "0" {
 		size = 1
 	}
-	if !ok || tail != "" || size == 0 || n > math.MaxInt64/size {
+	if !ok || q.tail != "" || size == 0 || q.n > math.MaxInt64/size {
 		return errors.New("write a whole number with a unit (B, KB, MB, GB, or KiB, MiB, GiB), such as 25MB")
 	}
-	*s = Size(n * size)
+	*s = Size(q.n * size)
 	return nil
 }
 
@@ -135,33 +136,40 @@ type Rate int64
 
 // UnmarshalText reads a Rate. Its error explains how to write one.
 func (r *Rate) UnmarshalText(text []byte) error {
-	n, unit, tail, ok := quantity(string(text))
+	q, ok := parseQuantity(string(text))
 	perMinute := int64(1)
-	if unit == "/s" {
+	if q.unit == "/s" {
 		perMinute = 60
 	}
-	if !ok || tail != "" || unit != "/min" && unit != "/s" || n > math.MaxInt64/perMinute {
+	if !ok || q.tail != "" || q.unit != "/min" && q.unit != "/s" || q.n > math.MaxInt64/perMinute {
 		return errors.New("write a number per minute or second, such as 500/min or 8/s")
 	}
-	*r = Rate(n * perMinute)
+	*r = Rate(q.n * perMinute)
 	return nil
 }
 
 // String writes r per minute.
 func (r Rate) String() string { return strconv.FormatInt(int64(r), 10) + "/min" }
 
-// quantity splits the first whole number and the unit after it off s. A leading
-// zero or a missing number is not ok.
-func quantity(s string) (n int64, unit, tail string, ok bool) {
+// quantity is a whole number, its unit, and what follows.
+type quantity struct {
+	n          int64
+	unit, tail string
+}
+
+// parseQuantity splits the first quantity off s. A leading zero or a missing number is
+// not ok.
+func parseQuantity(s string) (q quantity, ok bool) {
 	isDigit := func(r rune) bool { return '0' <= r && r <= '9' }
-	tail = strings.TrimLeftFunc(s, isDigit)
-	digits := s[:len(s)-len(tail)]
-	unit = tail
-	if i := strings.IndexFunc(tail, isDigit); i >= 0 {
-		unit = tail[:i]
+	q.tail = strings.TrimLeftFunc(s, isDigit)
+	digits := s[:len(s)-len(q.tail)]
+	q.unit = q.tail
+	if i := strings.IndexFunc(q.tail, isDigit); i >= 0 {
+		q.unit = q.tail[:i]
 	}
-	n, ok = WholeNumber(digits)
-	return n, unit, tail[len(unit):], ok
+	q.tail = q.tail[len(q.unit):]
+	q.n, ok = WholeNumber(digits)
+	return q, ok
 }
 
 // WholeNumber reads decimal digits without a leading zero, the only form that no

@@ -48,13 +48,18 @@ func TestQuantities(t *testing.T) {
 
 // TestNoQuantities refuses what could be read in two ways.
 func TestNoQuantities(t *testing.T) {
-	for _, text := range []string{"", " ", "5", "05s", "-5s", "5 s", "5S", "1.5h", "s", "5m0", "5mm", "1h1", "106751d24h", "9223372036854775807y"} {
+	for _, text := range []string{
+		"", " ", "5", "05s", "-5s", "5 s", "5S", "1.5h", "s",
+		"5m0", "5mm", "1h1", "106751d24h", "9223372036854775807y",
+	} {
 		var d strictyaml.Duration
 		if d.UnmarshalText([]byte(text)) == nil {
 			t.Errorf("Duration %q is read as %v", text, d)
 		}
 	}
-	for _, text := range []string{"", "5", "05MB", "-1MB", "1.5MB", "5mb", "5M", "5MB5", "9223372036854775807KB", "99999999999999999999B"} {
+	for _, text := range []string{
+		"", "5", "05MB", "-1MB", "1.5MB", "5mb", "5M", "5MB5", "9223372036854775807KB", "99999999999999999999B",
+	} {
 		var s strictyaml.Size
 		if s.UnmarshalText([]byte(text)) == nil {
 			t.Errorf("Size %q is read as %v", text, s)

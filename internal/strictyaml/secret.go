@@ -89,6 +89,9 @@ func newSecret(what, text string) (Secret, error) {
 // invisible reports whether r has no width, such as U+200B and the byte order mark.
 func invisible(r rune) bool { return unicode.Is(unicode.Cf, r) }
 
+// RemovePermission is the advice on a file that every user of the machine can read.
+const RemovePermission = "remove that permission (chmod o-r)"
+
 // readSecret reads a secret from the file name, which is relative to dir. exposed
 // means that every user of the machine can read it. The error does not repeat a
 // relative name: it may be the secret itself, written in the wrong place.
