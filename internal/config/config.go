@@ -85,7 +85,7 @@ type Config struct {
 
 	// How long a shutdown may take. Open transactions and calls of the API may end for
 	// three quarters of it; clients that are not finished by then get 421. Docker kills
-	// a container 10s after it was told to stop.
+	// a container 10s after SIGTERM.
 	ShutdownTimeout strictyaml.Duration `yaml:"shutdown_timeout" default:"8s" range:"1s..10m"`
 
 	fileUsers []User

@@ -89,7 +89,7 @@ func TestLoad(t *testing.T) {
 	}
 }
 
-// TestLoadNothing wants one clear line where there is no file.
+// TestLoadNothing wants one clear line if there is no file.
 func TestLoadNothing(t *testing.T) {
 	dir := t.TempDir()
 	for path, want := range map[string]string{
