@@ -28,7 +28,7 @@ var bombs = []struct {
 	{"boundaries nested, 25", func() string { return nested(25) }, ErrTooComplex},
 	{"boundaries nested in forwarded messages", func() string {
 		return multipart("mixed", repeat("--b\r\nContent-Type: message/rfc822\r\n\r\n"+
-			strings.ReplaceAll(nested(12), "boundary=b", "boundary=c")+"\r\n", 100))
+			strings.NewReplacer("boundary=b", "boundary=c", "--b", "--c").Replace(nested(12))+"\r\n", 100))
 	}, ErrTooComplex},
 	{"messages nested, 8", func() string { return forwards(8) }, 0},
 	{"messages nested, 1,000", func() string { return forwards(1000) }, ErrTooComplex},
@@ -52,8 +52,25 @@ var bombs = []struct {
 	{"header, 250 KB", func() string { return head + repeat("X: y\r\n", 40000) + "\r\nx" }, 0},
 	{"header, 300 KB", func() string { return head + repeat("X: y\r\n", 50000) + "\r\nx" }, ErrTooComplex},
 	{"header of a part, 1 MB", func() string {
-		return multipart("mixed", "--b\r\n"+repeat("no colon here\r\n", 70000)+"\r\nx\r\n")
+		return multipart("mixed", "--b\r\n"+repeat("X-Y: z\r\n", 140_000)+"\r\nx\r\n")
 	}, ErrTooComplex},
+	{"header of a part without fields, 1 MB", func() string {
+		return multipart("mixed", "--b\r\n"+repeat("no colon here\r\n", 70000)+"\r\nx\r\n")
+	}, 0},
+	{"lines of white space in a header", func() string { return head + repeat("Foo: a\r\n \r\n", 20_000) + "x" }, 0},
+	{"lines of white space in the header of a part", func() string {
+		return multipart("mixed", "--b\r\n"+repeat("Foo: a\r\n \r\n", 20_000)+"x\r\n")
+	}, 0},
+	{"headers of parts that do not end", func() string {
+		return multipart("mixed", repeat("--b\r\nX: y\r\nstray\r\n", 999))
+	}, 0},
+	{"boundaries that do not occur", func() string {
+		return multipart("mixed", repeat("--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\nx\r\n", 999))
+	}, ErrTooComplex},
+	{"lines that almost delimit", func() string { return multipart("mixed", "--b\r\n\r\n"+repeat("--b1\r\n", 400_000)) }, 0},
+	{"lines that almost delimit, damaged", func() string {
+		return multipart("mixed", " --b x\r\n\r\n"+repeat(" --b1\r\n", 400_000))
+	}, 0},
 	{"stray header lines", func() string { return "Subject: x\r\n" + repeat("stray\r\n", 30000) + "To: x\r\n\r\nx" }, 0},
 	{"bad base64, 20 MB", func() string {
 		return head + "Content-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n" + repeat("!A", 10<<20)

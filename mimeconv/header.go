@@ -206,36 +206,35 @@ func readBlock(raw []byte) (b block, body []byte, err error) {
 }
 
 // read reads the fields and returns the body. The header ends at the first empty line (RFC
-// 5322, section 2.1), or before a line after which no more fields can follow.
+// 5322, section 2.1), or before text after which no more fields can follow.
 func (b *block) read(raw []byte) (body []byte, err error) {
-	pos := mboxLine(raw)
-	start := -1     // of the current field
-	lastKnown := -1 // of the last well-known field, once searched
-	flush := func(end int) {
-		if start >= 0 {
-			b.fields = append(b.fields, newField(raw[start:end]))
-		}
-		start = -1
-	}
-	for pos < len(raw) {
+	begin := prologue(raw)
+	blank, afterBlank := -1, 0 // a line of white space that may end the header
+	hasFields := false
+	var tail headerTail
+	for pos := begin; pos < len(raw); {
 		line, next := cutLine(raw, pos)
+		isField := nameLength(line) > 0
 		switch {
 		case len(line) == 0:
-			flush(pos)
+			b.addFields(raw[begin:pos])
 			return raw[next:], nil
-		case nameLength(line) > 0:
-			flush(pos)
-			start = pos
-		case start >= 0 && (line[0] == ' ' || line[0] == '\t'):
-			// A folded line of the current field.
+		case hasFields && (line[0] == ' ' || line[0] == '\t'): // folded
+			if blank < 0 && isSpace(line) {
+				blank, afterBlank = pos, next
+			}
+		case blank >= 0 && tail.isTextAfterBlank(raw, pos, isField):
+			b.repaired++
+			b.addFields(raw[begin:blank])
+			return raw[afterBlank:], nil
+		case isField:
+			blank, hasFields = -1, true
 		default:
 			// An invalid line belongs to the header only if fields follow it.
 			b.repaired++
-			if b.repaired == 1 {
-				lastKnown = lastKnownField(raw, pos)
-			}
-			if pos > lastKnown {
-				flush(pos)
+			blank = -1
+			if tail.isText(raw, pos) {
+				b.addFields(raw[begin:pos])
 				return raw[pos:], nil
 			}
 		}
@@ -244,16 +243,46 @@ func (b *block) read(raw []byte) (body []byte, err error) {
 		}
 		pos = next
 	}
-	flush(len(raw))
+	if blank >= 0 {
+		b.addFields(raw[begin:blank])
+		return raw[afterBlank:], nil
+	}
+	b.addFields(raw[begin:])
 	return nil, nil
 }
 
-// mboxLine returns the length of the "From " line of a mailbox file before the header.
-func mboxLine(raw []byte) int {
-	if !bytes.HasPrefix(bytes.TrimPrefix(raw, []byte(">")), []byte("From ")) {
-		return 0
+// addFields adds the fields of a header of which raw is all. A line that is neither a field nor
+// folded continues the field before it.
+func (b *block) addFields(raw []byte) {
+	start := -1 // of the current field
+	for pos := 0; pos < len(raw); {
+		line, next := cutLine(raw, pos)
+		if nameLength(line) > 0 {
+			if start >= 0 {
+				b.fields = append(b.fields, newField(raw[start:pos]))
+			}
+			start = pos
+		}
+		pos = next
 	}
-	_, next := cutLine(raw, 0)
+	if start >= 0 {
+		b.fields = append(b.fields, newField(raw[start:]))
+	}
+}
+
+// isSpace reports whether a line consists of white space and is not empty.
+func isSpace(line []byte) bool {
+	return len(line) > 0 && len(bytes.Trim(line, " \t")) == 0
+}
+
+// prologue returns the length of what precedes the header of a message: a byte order mark and
+// the "From " line of a mailbox file.
+func prologue(raw []byte) int {
+	bom := len(raw) - len(bytes.TrimPrefix(raw, []byte("\ufeff")))
+	if !bytes.HasPrefix(bytes.TrimPrefix(raw[bom:], []byte(">")), []byte("From ")) {
+		return bom
+	}
+	_, next := cutLine(raw, bom)
 	return next
 }
 
@@ -285,35 +314,6 @@ func nameLength(line []byte) int {
 // fieldName returns the field name at the start of a line in lower case, "" if the line does
 // not start a field.
 func fieldName(line []byte) string { return strings.ToLower(string(line[:nameLength(line)])) }
-
-// lastKnownField returns the start of the last well-known field before the next empty line,
-// -1 if there is none.
-func lastKnownField(raw []byte, pos int) int {
-	last := -1
-	for pos < min(len(raw), maxHeader) {
-		line, next := cutLine(raw, pos)
-		if len(line) == 0 {
-			break
-		}
-		if isKnownField(fieldName(line)) {
-			last = pos
-		}
-		pos = next
-	}
-	return last
-}
-
-// isKnownField reports whether a name is that of a common field rather than a word before a
-// colon. Control headers count: after an invalid line they would otherwise become part of the
-// body and be sent.
-func isKnownField(name string) bool {
-	switch name {
-	case "from", "to", "cc", "subject", "date", "message-id", "received", "reply-to", "return-path",
-		"mime-version", "content-type", "content-transfer-encoding", "in-reply-to", "references":
-		return true
-	}
-	return strings.HasPrefix(name, control)
-}
 
 // newField parses the lines of a field.
 func newField(lines []byte) field {

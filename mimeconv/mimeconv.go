@@ -6,9 +6,9 @@
 // policies of the route that the header selects. Both are pure: no clock, network or files,
 // and the same result for the same input.
 //
-// The header is read field by field, tolerating common mistakes. enmime parses the structure
-// of a multipart body, within limits (guard.go) on what it is given. The leaves are sorted
-// into body and files (choose.go). Transfer encodings and charsets are decoded (transfer.go,
+// The header is read field by field, tolerating common mistakes. The delimiters of a multipart
+// body are found within limits (outline.go, limits.go), and enmime builds the tree of parts
+// from them. The leaves are sorted into body and files (choose.go). Transfer encodings and charsets are decoded (transfer.go,
 // package charset), winmail.dat is unpacked (winmail.go, package tnef) and calendars are
 // summarized (calendar.go, package ical). A body that was sent in one form only is rendered in
 // the other (plainhtml.go, package htmltext). Images and attachments are placed according to

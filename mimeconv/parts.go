@@ -1,10 +1,6 @@
 package mimeconv
 
 import (
-	"bytes"
-	"fmt"
-	"io"
-	"net/textproto"
 	"slices"
 	"strings"
 
@@ -29,22 +25,22 @@ type part struct {
 
 // newPart reads the MIME fields of a part. kind is the default type, which applies if the
 // Content-Type is missing or invalid (RFC 2045, section 5.2).
-func newPart(id string, get func(name string) string, kind string) *part {
-	p := &part{id: id, kind: kind, encoding: get("Content-Transfer-Encoding")}
-	if field := get("Content-Type"); field != "" {
+func newPart(id string, header *block, kind string) *part {
+	p := &part{id: id, kind: kind, encoding: header.get("content-transfer-encoding")}
+	if field := header.get("content-type"); field != "" {
 		p.kind, p.params = parseMedia(field)
 	}
 	var params map[string]string
-	p.disposition, params = parseMedia(get("Content-Disposition"))
+	p.disposition, params = parseMedia(header.get("content-disposition"))
 	names := []string{params["filename"], p.params["name"], params["name"], p.params["filename"]}
 	for _, name := range names {
 		if p.name == "" {
 			p.name = oneLine(decodeWords(name, p.params["charset"]))
 		}
 	}
-	p.cid = strings.Trim(get("Content-ID"), "<> \t")
+	p.cid = strings.Trim(header.get("content-id"), "<> \t")
 	// RFC 2557, section 4.4.2: a Content-Location may be folded anywhere.
-	p.location = strings.Join(strings.Fields(get("Content-Location")), "")
+	p.location = strings.Join(strings.Fields(header.get("content-location")), "")
 	if !strings.Contains(p.kind, "/") {
 		p.kind = bareKind(p)
 	}
@@ -101,63 +97,34 @@ func (c *converter) toUTF8(id string, data []byte, declared string, isHTML bool)
 	return text
 }
 
-// tree reads the parts of a message. A structure that cannot be read leaves a
-// root without children. The ids of the parts begin with prefix.
+// tree reads the parts of a message. The root has no children if the body contains no
+// delimiter. The ids of the parts start with prefix.
 func (c *converter) tree(b *block, body []byte, prefix string) (*part, error) {
-	for _, name := range []string{"content-type", "content-disposition"} {
-		if len(b.get(name)) > maxMediaField {
-			return nil, refuse(ErrTooComplex, "field %s is longer than %d octets", name, maxMediaField)
-		}
+	if err := b.checkMedia(); err != nil {
+		return nil, err
 	}
-	root := newPart(prefix+"0", func(name string) string { return b.get(strings.ToLower(name)) }, "text/plain")
+	root := newPart(prefix+"0", b, "text/plain")
 	root.raw = body
 	if !isMultipart(root.kind) {
 		return root, nil
 	}
-	before := c.fence
-	for mends := 0; ; mends++ {
-		w := &watch{fence: &c.fence, body: body, mendable: mends < maxMultiparts}
-		bones := newSkeleton(body)
-		parsed, err := readParts(w, b.get("content-type"), bones.body)
-		switch {
-		case w.err != nil:
-			return nil, w.err
-		case w.gaps != nil:
-			c.warn(StructureRepaired, root.id, "text found in place of a part header")
-			c.fence, body = before, mend(body, w.gaps)
-			continue
-		case err == nil:
-			c.adopt(root, parsed, prefix, bones)
-		}
-		return root, nil
+	o, err := newOutline(&c.fence, body, root.params["boundary"])
+	if o == nil {
+		return root, err
 	}
+	if o.textInHeaders {
+		c.warn(StructureRepaired, root.id, "text found in place of a part header")
+	}
+	if parsed, err := o.tree(); err == nil {
+		c.adopt(root, parsed, prefix, o)
+	}
+	return root, nil
 }
 
-// readParts has enmime find the parts of a multipart message. It gets the root's
-// Content-Type alone for a header: the rest of the header is read by us. Content
-// stays as transferred; decoding and charsets are ours too.
-func readParts(w *watch, contentType string, body []byte) (root *enmime.Part, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("enmime panicked: %v", r)
-		}
-	}()
-	parser := enmime.NewParser(
-		enmime.RawContent(true),
-		enmime.MultipartWOBoundaryAsSinglePart(true),
-		enmime.MaxStoredPartErrors(10),
-		enmime.SetCustomParseMediaType(w.media),
-	)
-	header := "Content-Type: " + contentType + "\r\n\r\n"
-	return parser.ReadParts(io.MultiReader(strings.NewReader(header), bytes.NewReader(body)))
-}
-
-// adopt takes enmime's children of a part over into ours.
-func (c *converter) adopt(p *part, parsed *enmime.Part, prefix string, bones *skeleton) {
-	for _, e := range parsed.Errors {
-		if e.Name == enmime.ErrorMissingBoundary {
-			c.warn(StructureRepaired, p.id, "multipart without a closing delimiter")
-		}
+// adopt adds the children of a part.
+func (c *converter) adopt(p *part, parsed *enmime.Part, prefix string, o *outline) {
+	if damage := o.part(parsed).damage; damage != "" {
+		c.warn(StructureRepaired, p.id, "%s", damage)
 	}
 	kind := "text/plain"
 	if p.kind == "multipart/digest" { // RFC 2046, section 5.1.5
@@ -167,10 +134,10 @@ func (c *converter) adopt(p *part, parsed *enmime.Part, prefix string, bones *sk
 		c.warn(PartDropped, p.id, "multipart without parts")
 	}
 	for e := parsed.FirstChild; e != nil; e = e.NextSibling {
-		header := textproto.MIMEHeader(e.Header)
-		child := newPart(prefix+e.PartID, header.Get, kind)
-		child.raw = bones.expand(e.Content)
-		c.adopt(child, e, prefix, bones)
+		from := o.part(e)
+		child := newPart(prefix+e.PartID, &from.header, kind)
+		child.raw = from.content
+		c.adopt(child, e, prefix, o)
 		p.children = append(p.children, child)
 	}
 }

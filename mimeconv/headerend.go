@@ -1,0 +1,76 @@
+package mimeconv
+
+import "strings"
+
+// headerTail is the rest of a header that may lack the empty line at its end: the start of the
+// last field of each kind before the next empty line, -1 if there is none.
+type headerTail struct {
+	isRead bool
+	secret int // fields that must not become part of a body
+	known  int // secret and common fields
+	mime   int // these and fields that headers of parts have
+}
+
+// read reads the rest of the header at pos, once.
+func (t *headerTail) read(raw []byte, pos int) {
+	if t.isRead {
+		return
+	}
+	*t = headerTail{isRead: true, secret: -1, known: -1, mime: -1}
+	for end := min(len(raw), pos+maxHeader); pos < end; {
+		line, next := cutLine(raw, pos)
+		if len(line) == 0 {
+			return
+		}
+		name := fieldName(line)
+		if isSecretField(name) {
+			t.secret = pos
+		}
+		if isSecretField(name) || isKnownField(name) {
+			t.known = pos
+		}
+		if t.known == pos || isMIMEField(name) {
+			t.mime = pos
+		}
+		pos = next
+	}
+}
+
+// isText reports whether the line at pos, which is neither a field nor folded, is text rather
+// than an invalid line of the header.
+func (t *headerTail) isText(raw []byte, pos int) bool {
+	t.read(raw, pos)
+	return pos > t.known
+}
+
+// isTextAfterBlank reports whether the line at pos, which is not folded, is text if a line of
+// white space precedes it. Such a line can be folded white space (RFC 5322, section 4.2), but
+// some programs end a header with it.
+func (t *headerTail) isTextAfterBlank(raw []byte, pos int, isField bool) bool {
+	t.read(raw, pos)
+	if isField {
+		return pos > t.mime
+	}
+	return pos > t.secret
+}
+
+// isSecretField reports whether a field must never become part of a body.
+func isSecretField(name string) bool {
+	return name == "bcc" || name == "resent-bcc" || strings.HasPrefix(name, control)
+}
+
+// isKnownField reports whether a name is that of a common field rather than a word before a
+// colon.
+func isKnownField(name string) bool {
+	switch name {
+	case "from", "to", "cc", "subject", "date", "message-id", "received", "reply-to", "return-path",
+		"mime-version", "content-type", "content-transfer-encoding", "in-reply-to", "references":
+		return true
+	}
+	return false
+}
+
+// isMIMEField reports whether a name is that of a field that headers of parts have.
+func isMIMEField(name string) bool {
+	return strings.HasPrefix(name, "content-") || strings.HasPrefix(name, "x-")
+}
