@@ -10,7 +10,7 @@ RACE := -race \
 	-gcflags=modernc.org/libc=-race=false \
 	-gcflags=modernc.org/memory=-race=false
 
-.PHONY: check deps test soak sabotage lint bench demo
+.PHONY: check deps test soak sabotage lint cross bench demo
 
 check: deps test
 
@@ -34,6 +34,14 @@ sabotage:
 
 lint:
 	sh test/lint.sh
+
+# Builds for every system that is supported, and vets the tests of the one that differs most.
+cross:
+	for target in linux/amd64 linux/arm64 darwin/arm64 windows/amd64; do \
+		echo "build $$target"; \
+		CGO_ENABLED=0 GOOS=$${target%/*} GOARCH=$${target#*/} $(GO) build -o /dev/null ./cmd/heyrelay || exit 1; \
+	done
+	CGO_ENABLED=0 GOOS=windows GOARCH=amd64 $(GO) vet ./...
 
 bench:
 	$(GO) test -run='^$$' -bench=. -benchmem $(PACKAGES)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"mime/quotedprintable"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -142,13 +141,4 @@ func BenchmarkBombs(b *testing.B) {
 			b.ReportMetric(float64(len(raw)), "input-B")
 		})
 	}
-}
-
-// processorTime is what this process has used of the processors.
-func processorTime(b *testing.B) time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

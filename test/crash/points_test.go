@@ -101,7 +101,9 @@ type bomb struct {
 
 func (b *bomb) pass(point string) {
 	if point == b.point && b.left.Add(-1) == 0 {
-		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		if self, err := os.FindProcess(os.Getpid()); err == nil {
+			_ = self.Kill() // SIGKILL
+		}
 		<-make(chan int) // the signal is on its way
 	}
 }

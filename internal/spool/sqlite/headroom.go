@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"time"
 
 	"heyrelay/internal/spool"
@@ -81,13 +80,4 @@ func (h *headroom) look() error {
 	}
 	h.disk, h.room = disk, disk+reusable
 	return nil
-}
-
-// freeSpace is what an ordinary user can still write below dir.
-func freeSpace(dir string) (int64, error) {
-	var s syscall.Statfs_t
-	if err := syscall.Statfs(dir, &s); err != nil {
-		return 0, err
-	}
-	return int64(s.Bavail) * int64(s.Bsize), nil
 }

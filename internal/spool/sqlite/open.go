@@ -18,10 +18,11 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/gofrs/flock"
 
 	"heyrelay/internal/spool"
 )
@@ -67,7 +68,7 @@ type Store struct {
 	stop chan struct{} // closed by Close
 	done chan struct{} // closed when the writer has ended
 
-	lock  *os.File
+	lock  *flock.Flock
 	db    *sql.DB
 	conn  *sql.Conn // the writer's
 	close func() error
