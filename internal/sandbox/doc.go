@@ -54,7 +54,7 @@
 //	halfanswer@    accepted; the response breaks off in the middle
 //	lateerror@     accepted; 500
 //	slow@          accepted; the response is slow
-//	huge@          accepted; the response has 31 MB
+//	huge@          accepted; the response is huge
 //	notqueued@     accepted; the response has "queued": false
 //	noid@          accepted; the response has no id
 //	noconvo@       accepted; the response has no convo_id
@@ -65,8 +65,8 @@
 //	moved@         accepted; then its conversation is in another inbox
 //	noinbox@       accepted; a look-up of its conversation returns no inbox
 //
-// Options.RetryAfter applies to throttle@, Options.Slow to slow@. The faults above
-// dropafter@ accept nothing. On calls other than a send, a fault by chance or
+// Options.RetryAfter applies to throttle@, Options.Slow to slow@, Options.Huge to
+// huge@. The faults above dropafter@ accept nothing. On calls other than a send, a fault by chance or
 // by a test does what it can: a slow page of a search, a huge list.
 //
 // # Unknowns

@@ -49,10 +49,8 @@ const (
 	NoInbox       Fault = "noinbox"
 )
 
-const (
-	hugeSize  = 31 << 20         // bytes of a huge response
-	retryTime = 60 * time.Second // Retry-After of ThrottleFor and ThrottleUntil
-)
+// retryTime is the Retry-After of ThrottleFor and ThrottleUntil.
+const retryTime = 60 * time.Second
 
 // row is a fault in the table.
 type row struct {
@@ -141,8 +139,8 @@ func interruptions() []row {
 		},
 		{
 			fault: Huge,
-			does:  "accepted; the response has 31 MB",
-			bend:  reply.inflated,
+			does:  "accepted; the response is huge",
+			bend:  reply.enlarged,
 		},
 	}
 }
@@ -228,6 +226,9 @@ func (s *Sandbox) perform(f Fault, do func() reply) reply {
 	if row.bend != nil {
 		rep = row.bend(rep)
 	}
+	if rep.huge {
+		rep.body = inflate(rep.body, s.o.Huge)
+	}
 	return rep
 }
 
@@ -268,23 +269,23 @@ func (r reply) slowed() reply {
 	return r
 }
 
-func (r reply) inflated() reply {
-	r.body = inflate(r.body)
+func (r reply) enlarged() reply {
+	r.huge = true
 	return r
 }
 
-// inflate makes a JSON object or list 31 MB long: an object gets one long field,
-// a list is filled up with copies of its elements.
-func inflate(body []byte) []byte {
+// inflate makes a JSON object or list size bytes long: an object gets one long
+// field, a list is filled up with copies of its elements.
+func inflate(body []byte, size int) []byte {
 	body = bytes.TrimSpace(body)
 	inner := body[1 : len(body)-1]
 	if body[0] == '{' {
-		long := `"padding":"` + strings.Repeat("x", hugeSize) + `",`
+		long := `"padding":"` + strings.Repeat("x", size) + `",`
 		return slices.Concat([]byte("{"+long), inner, []byte("}\n"))
 	}
 	if len(inner) == 0 {
 		inner = []byte(`{"id":1}`)
 	}
 	more := append([]byte{','}, inner...)
-	return slices.Concat([]byte("["), inner, bytes.Repeat(more, hugeSize/len(more)), []byte("]\n"))
+	return slices.Concat([]byte("["), inner, bytes.Repeat(more, size/len(more)+1), []byte("]\n"))
 }

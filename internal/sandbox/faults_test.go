@@ -73,7 +73,7 @@ func TestFaults(t *testing.T) {
 		for _, network := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/network=%t", f, network), func(t *testing.T) {
 				at := clock{start}
-				s := sandbox.New(sandbox.Options{Now: at.now, Slow: time.Millisecond})
+				s := sandbox.New(sandbox.Options{Now: at.now, Slow: time.Millisecond, Huge: 64 << 10})
 				send(t, s, opener("ann@example.com", ""))
 				post := poster(t, s, network)
 

@@ -81,9 +81,10 @@ func TestNoInbox(t *testing.T) {
 	}
 }
 
-// TestHuge: objects and lists can be 31 MB long, and are JSON all the same.
+// TestHuge: objects and lists can be very long, and are valid JSON.
 func TestHuge(t *testing.T) {
-	s := sandbox.New(sandbox.Options{})
+	const size = 100_000
+	s := sandbox.New(sandbox.Options{Huge: size})
 	s.Inject(-1, sandbox.Huge, nil)
 	for path, body := range map[string]string{
 		"POST /v1/email/send":   opener("ann@example.com", ""),
@@ -93,7 +94,7 @@ func TestHuge(t *testing.T) {
 	} {
 		method, path, _ := strings.Cut(path, " ")
 		status, answer := ask(s, method, path, body)
-		if status != 200 || len(answer) < 31<<20 || !json.Valid([]byte(answer)) {
+		if status != 200 || len(answer) < size || !json.Valid([]byte(answer)) {
 			t.Errorf("%s: %d, %d bytes", path, status, len(answer))
 		}
 	}

@@ -12,6 +12,7 @@ type reply struct {
 	header http.Header
 	body   []byte
 	slow   bool    // comes after Options.Slow
+	huge   bool    // has Options.Huge bytes
 	spread float64 // share of Options.Spread that it takes, from 0 to 1
 	ending ending
 }

@@ -65,6 +65,7 @@ type Options struct {
 	Latency       time.Duration     // of every response, after the work is done
 	Spread        time.Duration     // up to that much is added to Latency, depending on Seed
 	Slow          time.Duration     // the same for slow@; 0 for 5 s
+	Huge          int               // bytes of the response of huge@; 0 for 31 MB
 	Chance        map[Fault]float64 // probability of a fault in a call, 0 to 1, at most 1 in total
 	Seed          uint64            // of Chance and Spread: the same calls in the same order have the same faults
 	Keep          int               // number of messages, newest first, whose requests are kept; 0 for all
@@ -141,6 +142,9 @@ func New(o Options) *Sandbox {
 	}
 	if o.Slow == 0 {
 		o.Slow = 5 * time.Second
+	}
+	if o.Huge == 0 {
+		o.Huge = 31 << 20
 	}
 	if o.Now == nil {
 		o.Now = time.Now
