@@ -218,6 +218,13 @@ func (s *Server) admit(c *conn) (refusal string) {
 	return ""
 }
 
+// Connections returns how many connections are open.
+func (s *Server) Connections() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.conns)
+}
+
 // remove ends the count of c.
 func (s *Server) remove(c *conn) {
 	s.mu.Lock()

@@ -27,6 +27,7 @@ var may = map[string][]string{
 	"internal/strictyaml":      {},
 	"internal/passhash":        {},
 	"internal/events":          {},
+	"internal/metrics":         {"internal/spool", "internal/events"},
 	"internal/heymarket":       {},
 	"internal/sandbox":         {},
 	"internal/spool":           {},
@@ -39,7 +40,7 @@ var may = map[string][]string{
 	"internal/relay": {
 		"smtpd", "mimeconv", "threading", "internal/config", "internal/events", "internal/heymarket",
 		"internal/spool", "internal/intake", "internal/delivery", "internal/notify", "internal/smarthost",
-		"internal/strictyaml",
+		"internal/strictyaml", "internal/metrics",
 	},
 }
 

@@ -80,6 +80,9 @@ type Config struct {
 	// What "heyrelay health" reports.
 	Health Health `yaml:"health"`
 
+	// Metrics for Prometheus and probes for an orchestrator, over HTTP.
+	Metrics Metrics `yaml:"metrics"`
+
 	// The log on standard error.
 	Log Log `yaml:"log"`
 
@@ -453,6 +456,14 @@ type Health struct {
 	// The age of the oldest pending request above which the relay is degraded. 0: no
 	// limit.
 	Oldest strictyaml.Duration `yaml:"oldest" default:"1h" range:"0..30d"`
+}
+
+// Metrics is where metrics and probes are served.
+type Metrics struct {
+	// host:port of a listener that serves /metrics, /livez and /readyz without a login;
+	// the pages show names of routes and teams, numbers and reasons, nothing of a message.
+	// Default: none.
+	Address string `yaml:"address" example:"127.0.0.1:9125"`
 }
 
 // Log is what is logged.

@@ -37,6 +37,7 @@ func variables() []strictyaml.Variable {
 		{Name: "BOUNCES_FROM", Path: "bounces.from"},
 		{Name: "BASE_URL", Path: "heymarket.base_url"},
 		{Name: "ALLOW_HTTP", Path: "heymarket.allow_http"},
+		{Name: "METRICS", Path: "metrics.address"},
 		{Name: "LOG_FORMAT", Path: "log.format"},
 		{Name: "LOG_LEVEL", Path: "log.level"},
 	}

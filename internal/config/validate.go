@@ -39,6 +39,17 @@ func (l *loader) validate() {
 	l.validateSpool()
 	l.validateBounces()
 	l.validateEvents()
+	l.validateMetrics()
+}
+
+func (l *loader) validateMetrics() {
+	address := l.config.Metrics.Address
+	if address == "" || l.doc.Rejected("metrics.address") {
+		return
+	}
+	if advice := hostPortMistake(address); advice != "" {
+		l.doc.Reject("metrics.address", fmt.Sprintf("cannot listen on %q", address), advice)
+	}
 }
 
 func (l *loader) validateListeners() {
@@ -81,9 +92,17 @@ func (l Listener) mistake() (advice string) {
 		}
 		return ""
 	}
+	if _, _, err := net.SplitHostPort(address); err != nil {
+		return "write host:port, such as 127.0.0.1:2525, [::1]:2525 or :2525, or unix:/path, or systemd:name"
+	}
+	return hostPortMistake(address)
+}
+
+// hostPortMistake explains how to write an address with a host and a port.
+func hostPortMistake(address string) (advice string) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
-		return "write host:port, such as 127.0.0.1:2525, [::1]:2525 or :2525, or unix:/path, or systemd:name"
+		return "write host:port, such as 127.0.0.1:9125, [::1]:9125 or :9125"
 	}
 	if n, ok := strictyaml.WholeNumber(port); !ok || n > 65535 {
 		return "write the port as a number up to 65535"

@@ -13,6 +13,7 @@ import (
 func (e Event) MarshalJSON() ([]byte, error) {
 	type data struct {
 		QueueID  string    `json:"queue_id,omitempty"`
+		Code     string    `json:"code,omitempty"`
 		Reason   string    `json:"reason,omitempty"`
 		Client   string    `json:"client,omitempty"`
 		From     string    `json:"from,omitempty"`
@@ -38,6 +39,7 @@ func (e Event) MarshalJSON() ([]byte, error) {
 		Data      data      `json:"data"`
 	}{e.Kind, e.Time.UTC(), data{
 		QueueID:  e.QueueID,
+		Code:     e.Code,
 		Reason:   e.Reason,
 		Client:   e.Client,
 		From:     e.Sender,

@@ -36,11 +36,12 @@ func TestJSONNames(t *testing.T) {
 		Due:      at,
 		Pending:  10,
 		Since:    at,
+		Code:     "c",
 		Reason:   "the API returned 400",
 		Err:      errors.New("inner"),
 	})
 	const want = `{"type":"failed","timestamp":"2026-11-25T03:17:00Z","data":{` +
-		`"queue_id":"Q1","reason":"the API returned 400","client":"redmine",` +
+		`"queue_id":"Q1","code":"c","reason":"the API returned 400","client":"redmine",` +
 		`"from":"app@example.com","to":["to:ann@example.com"],"route":"support","team":"shop",` +
 		`"address":"127.0.0.1:25","local_id":"L1","convo_id":7,"message_id":8,"attempt":2,"status":400,` +
 		`"request_id":"req-1","size_bytes":9,"pending":10,"since":"2026-11-25T03:17:00Z",` +
@@ -74,6 +75,7 @@ func TestJSONHasEverythingElse(t *testing.T) {
 		Due:      time.Unix(1, 0),
 		Pending:  1,
 		Since:    time.Unix(1, 0),
+		Code:     "1",
 		Reason:   "1",
 		Err:      errors.New("1"),
 	})

@@ -64,6 +64,7 @@ func (l Log) Record(e Event) {
 		}
 	}
 	str("queue_id", e.QueueID)
+	str("code", e.Code)
 	str("reason", e.Reason)
 	str("client", e.Client)
 	str("from", e.Sender)

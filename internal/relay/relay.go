@@ -18,6 +18,7 @@ import (
 	"heyrelay/internal/events"
 	"heyrelay/internal/heymarket"
 	"heyrelay/internal/intake"
+	"heyrelay/internal/metrics"
 	"heyrelay/internal/notify"
 	"heyrelay/internal/spool"
 	"heyrelay/smtpd"
@@ -73,6 +74,8 @@ type Relay struct {
 	notifier  *notify.Notifier
 	server    *smtpd.Server
 	listeners []smtpd.Listener
+	metrics   *metrics.Metrics // nil without metrics.address
+	pages     net.Listener     // of metrics and probes; nil without metrics.address
 	stopping  atomic.Bool
 	socket    string // Parts.HealthSocket
 	cut       cutCounter
@@ -93,14 +96,24 @@ func New(cfg *config.Config, p Parts) (*Relay, error) {
 	r.password.last = cfg.Bounces.Password.Reveal()
 	r.signingKey.last, _ = cfg.Events.Key()
 	r.notifier = r.newNotifier(p)
-	r.sink = events.Sinks{p.Sink, r.notifier, &r.cut}
+	r.metrics = r.newMetrics(p)
+	r.sink = r.sinks(p)
 	if err := r.build(p); err != nil {
 		return nil, err
 	}
-	if err := r.listen(p.Listen); err != nil {
+	if err := errors.Join(r.listen(p.Listen), r.listenPages(p)); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
 	return r, nil
+}
+
+// sinks returns who is told of events.
+func (r *Relay) sinks(p Parts) events.Sinks {
+	all := events.Sinks{p.Sink, r.notifier, &r.cut}
+	if r.metrics != nil {
+		all = append(all, r.metrics)
+	}
+	return all
 }
 
 // Close closes the listeners of a Relay that is not run; Run closes them itself.
@@ -110,7 +123,18 @@ func (r *Relay) Close() error {
 		all = errors.Join(all, l.Close())
 	}
 	r.listeners = nil
+	if r.pages != nil {
+		all = errors.Join(all, r.pages.Close())
+	}
 	return all
+}
+
+// PagesAddr returns the address of the listener of metrics and probes; nil without one.
+func (r *Relay) PagesAddr() net.Addr {
+	if r.pages == nil {
+		return nil
+	}
+	return r.pages.Addr()
 }
 
 // Addrs returns the addresses of the listeners, in the order of the configuration.

@@ -19,6 +19,7 @@ import (
 func (r *Relay) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	defer r.servePages()()
 	var running sync.WaitGroup
 	running.Go(func() { r.scheduler.Run(ctx) })
 	running.Go(func() { r.notifier.Run(ctx) })

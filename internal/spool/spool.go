@@ -112,6 +112,9 @@ type Store interface {
 	// nothing is. It costs by the places, too.
 	Backlog(ctx context.Context) (waiting int, oldest time.Time, err error)
 
+	// Stats returns the ledger, by route.
+	Stats(ctx context.Context) ([]RouteStats, error)
+
 	// Prune takes out what need not be kept any more. Each call looks at no more
 	// than limit messages, ids or conversations, and returns at how many; 0 says
 	// that a round is over, and that the next may wait.

@@ -1,0 +1,158 @@
+// Package metrics counts what the relay does and what its spool holds, and serves both
+// to Prometheus.
+//
+// [Metrics] is an event sink: counters and histograms follow the events as they happen.
+// What the spool holds is read from it when Prometheus scrapes, from the ledger, so that
+// it costs the same with a thousand and with a million pending requests.
+//
+// Label values are bounded: names of routes and teams, SMTP and HTTP status codes, and
+// words of the project's own. No address, id or text of a message becomes a label.
+package metrics
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"heyrelay/internal/events"
+)
+
+// namespace begins the name of every metric of heyrelay's own.
+const namespace = "heyrelay"
+
+// Metrics is an events.Sink whose counters Prometheus can scrape. Make one with New.
+type Metrics struct {
+	registry *prometheus.Registry
+
+	accepted, duplicates, refused, warnings *prometheus.CounterVec
+	finished, attempts, anomalies, reports  *prometheus.CounterVec
+	errors                                  prometheus.Counter
+	delivery                                *prometheus.HistogramVec
+	size                                    prometheus.Histogram
+}
+
+// Options are what New needs.
+type Options struct {
+	Spool       Spool          // read at each scrape; nil for none
+	Connections func() int     // open SMTP connections; nil for unknown
+	Rates       map[string]int // calls a minute that each team may make
+	Version     string         // of the binary
+	Now         func() time.Time
+}
+
+// New returns metrics that nothing has counted yet.
+func New(o Options) *Metrics {
+	m := &Metrics{registry: prometheus.NewRegistry()}
+	m.accepted = m.counter("messages_accepted_total",
+		"Messages stored and answered 250.", "route")
+	m.duplicates = m.counter("messages_duplicate_total",
+		"Repeated messages answered 250 with the queue id of the first.", "route")
+	m.refused = m.counter("messages_refused_total",
+		"Messages and commands answered 4xx or 5xx, by SMTP reply code.", "code")
+	m.warnings = m.counter("conversion_warnings_total",
+		"Parts of messages that were repaired, guessed or dropped, by kind.", "kind")
+	m.finished = m.counter("requests_finished_total",
+		"Requests that ended, by outcome: sent, flagged or failed.", "route", "outcome")
+	m.attempts = m.counter("attempts_total",
+		"Attempts that ended, by outcome and HTTP status (0: no answer).", "team", "outcome", "status")
+	m.anomalies = m.counter("anomalies_total",
+		"Unexpected answers of the API and other oddities; the log has the details.", "team")
+	m.reports = m.counter("reports_total",
+		"Delivery status reports sent to senders.", "route")
+	m.delivery = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Namespace: namespace,
+		Name:      "delivery_duration_seconds",
+		Help:      "Time from the 250 to the API's acceptance.",
+		Buckets:   []float64{.05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400, 86400},
+	}, []string{"team"})
+	m.size = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Namespace: namespace,
+		Name:      "message_size_bytes",
+		Help:      "Size of accepted messages as received.",
+		Buckets:   prometheus.ExponentialBuckets(1024, 4, 8),
+	})
+	m.errors = prometheus.NewCounter(prometheus.CounterOpts{
+		Namespace: namespace,
+		Name:      "errors_total",
+		Help:      "Errors of heyrelay itself or its host; the log has the details.",
+	})
+	m.registry.MustRegister(m.delivery, m.size, m.errors, buildInfo(o.Version),
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if o.Connections != nil {
+		m.registry.MustRegister(connections(o.Connections))
+	}
+	m.registry.MustRegister(&state{spool: o.Spool, rates: o.Rates, now: o.Now})
+	return m
+}
+
+// counter makes a registered counter with labels.
+func (m *Metrics) counter(name, help string, labels ...string) *prometheus.CounterVec {
+	c := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)
+	m.registry.MustRegister(c)
+	return c
+}
+
+// Record implements events.Sink.
+func (m *Metrics) Record(e events.Event) {
+	switch e.Kind {
+	case events.Accepted:
+		m.accepted.WithLabelValues(e.Route).Inc()
+		m.size.Observe(float64(e.Size))
+	case events.Duplicate:
+		m.duplicates.WithLabelValues(e.Route).Inc()
+	case events.Refused:
+		m.refused.WithLabelValues(strconv.Itoa(e.Status)).Inc()
+	case events.Warned:
+		m.warnings.WithLabelValues(e.Code).Inc()
+	case events.Sent, events.Flagged, events.Failed:
+		m.finished.WithLabelValues(e.Route, string(e.Kind)).Inc()
+		m.attempt(e)
+	case events.Deferred:
+		m.attempt(e)
+	case events.Anomaly:
+		m.anomalies.WithLabelValues(e.Team).Inc()
+	case events.Reported:
+		m.reports.WithLabelValues(e.Route).Inc()
+	case events.Error:
+		m.errors.Inc()
+	}
+}
+
+// attempt counts the end of one attempt.
+func (m *Metrics) attempt(e events.Event) {
+	m.attempts.WithLabelValues(e.Team, string(e.Kind), strconv.Itoa(e.Status)).Inc()
+	if e.Kind == events.Sent {
+		m.delivery.WithLabelValues(e.Team).Observe(e.Duration.Seconds())
+	}
+}
+
+// Handler serves the metrics in Prometheus' text format or OpenMetrics, as the scraper
+// asks.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.InstrumentMetricHandler(m.registry,
+		promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{EnableOpenMetrics: true}))
+}
+
+// Gather returns the current values, for tests and for pages that show them.
+func (m *Metrics) Gather() prometheus.Gatherer { return m.registry }
+
+func buildInfo(version string) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace:   namespace,
+		Name:        "build_info",
+		Help:        "Always 1; the label has the version of the binary.",
+		ConstLabels: prometheus.Labels{"version": version},
+	}, func() float64 { return 1 })
+}
+
+func connections(open func() int) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: namespace,
+		Name:      "smtp_connections",
+		Help:      "Open SMTP connections.",
+	}, func() float64 { return float64(open()) })
+}

@@ -1,0 +1,117 @@
+package metrics
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"heyrelay/internal/spool"
+)
+
+// Spool is what a scrape reads of the spool. Each method costs by the number of routes,
+// however much is pending.
+type Spool interface {
+	Stats(ctx context.Context) ([]spool.RouteStats, error)
+	Holds(ctx context.Context) ([]spool.Hold, error)
+	Backlog(ctx context.Context) (pending int, oldest time.Time, err error)
+}
+
+// scrapeTimeout bounds what one scrape waits for the spool.
+const scrapeTimeout = 5 * time.Second
+
+var (
+	requestsDesc = prometheus.NewDesc(namespace+"_requests",
+		"Requests in the ledger, by route and state.", []string{"route", "state"}, nil)
+	oldestDesc = prometheus.NewDesc(namespace+"_oldest_pending_seconds",
+		"Age of the oldest pending request; 0 if none is pending.", nil, nil)
+	holdDesc = prometheus.NewDesc(namespace+"_hold_since_timestamp_seconds",
+		"When the hold of a team (route empty) or a route began; absent where nothing is held.",
+		[]string{"team", "route"}, nil)
+	rateDesc = prometheus.NewDesc(namespace+"_team_rate_per_minute",
+		"Calls of the API that a team may make each minute.", []string{"team"}, nil)
+	upDesc = prometheus.NewDesc(namespace+"_spool_up",
+		"1 if the spool could be read for this scrape, else 0.", nil, nil)
+)
+
+// state is a collector that reads the spool when it is scraped.
+type state struct {
+	spool Spool
+	rates map[string]int
+	now   func() time.Time
+}
+
+// Describe implements prometheus.Collector.
+func (s *state) Describe(c chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{requestsDesc, oldestDesc, holdDesc, rateDesc, upDesc} {
+		c <- d
+	}
+}
+
+// Collect implements prometheus.Collector. What cannot be read is left out, and
+// heyrelay_spool_up is 0 then.
+func (s *state) Collect(c chan<- prometheus.Metric) {
+	for team, rate := range s.rates {
+		gauge(c, rateDesc, float64(rate), team)
+	}
+	if s.spool == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
+	defer cancel()
+	up := 1.0
+	for _, read := range []func(context.Context, chan<- prometheus.Metric) error{s.requests, s.holds, s.backlog} {
+		if err := read(ctx, c); err != nil {
+			up = 0
+		}
+	}
+	gauge(c, upDesc, up)
+}
+
+func (s *state) requests(ctx context.Context, c chan<- prometheus.Metric) error {
+	routes, err := s.spool.Stats(ctx)
+	if err != nil {
+		return err
+	}
+	for _, r := range routes {
+		for state, n := range r.States {
+			gauge(c, requestsDesc, float64(n), r.Route, state)
+		}
+	}
+	return nil
+}
+
+func (s *state) holds(ctx context.Context, c chan<- prometheus.Metric) error {
+	holds, err := s.spool.Holds(ctx)
+	if err != nil {
+		return err
+	}
+	since := map[[2]string]time.Time{} // a route may be on hold for several inboxes
+	for _, h := range holds {
+		at := [2]string{h.Team, h.Route}
+		if first, held := since[at]; !held || h.Since.Before(first) {
+			since[at] = h.Since
+		}
+	}
+	for at, t := range since {
+		gauge(c, holdDesc, float64(t.Unix()), at[0], at[1])
+	}
+	return nil
+}
+
+func (s *state) backlog(ctx context.Context, c chan<- prometheus.Metric) error {
+	_, oldest, err := s.spool.Backlog(ctx)
+	if err != nil {
+		return err
+	}
+	age := 0.0
+	if !oldest.IsZero() {
+		age = max(0, s.now().Sub(oldest).Seconds())
+	}
+	gauge(c, oldestDesc, age)
+	return nil
+}
+
+func gauge(c chan<- prometheus.Metric, d *prometheus.Desc, value float64, labels ...string) {
+	c <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
+}
