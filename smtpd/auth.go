@@ -42,7 +42,7 @@ func (s *session) Auth(mechanism string) (sasl.Server, error) {
 	return nil, refuse(504, smtp.EnhancedCode{5, 5, 4}, "Unsupported mechanism: use PLAIN or LOGIN")
 }
 
-// useSTARTTLS tells a client without encryption what to do, if it can do anything.
+// useSTARTTLS returns the advice for a client without encryption, "" if there is none.
 func (c *conn) useSTARTTLS() string {
 	if c.listener.TLS != nil {
 		return ": use STARTTLS"

@@ -9,7 +9,7 @@ import (
 
 // unacknowledged returns how many octets of output the peer has not acknowledged (TCP) or not
 // read (unix sockets). A peer that closes a unix socket discards what it has not read: discarded
-// reports that, but only once. ok is false if the system does not tell.
+// reports that, but only once. ok is false if the system does not report it.
 func unacknowledged(socket net.Conn) (n int, discarded, ok bool) {
 	s, ok := socket.(syscall.Conn)
 	if !ok {

@@ -66,7 +66,7 @@ func (s *Scheduler) announce(e events.Event) {
 func (s *Scheduler) report(o spool.Outcome) spool.Action {
 	t := o.Task
 	switch {
-	case !s.o.Reports || t.Sender == "":
+	case !s.o.Reports || !canReceive(t.Sender):
 	case o.State == spool.Failed && wants(t, spool.NotifyFailure):
 		return spool.FailedAction
 	case o.State == spool.Sent && wants(t, spool.NotifySuccess):

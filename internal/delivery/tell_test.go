@@ -26,6 +26,7 @@ func TestReport(t *testing.T) {
 		"a failure, where nobody said":          {spool.Task{Sender: "a@x"}, spool.Failed, false, spool.FailedAction},
 		"a failure, no smarthost":               {spool.Task{Sender: "a@x"}, spool.Failed, true, ""},
 		"a failure of a report":                 {spool.Task{Sender: ""}, spool.Failed, false, ""},
+		"a failure, sender is no address":       {spool.Task{Sender: "root"}, spool.Failed, false, ""},
 		"a failure, asked for by one":           {spool.Task{Sender: "a@x", DSN: ask(spool.NotifyFailure)}, spool.Failed, false, spool.FailedAction},
 		"a failure, NEVER":                      {spool.Task{Sender: "a@x", DSN: ask(spool.NotifyNever)}, spool.Failed, false, ""},
 		"sent, where nobody said":               {spool.Task{Sender: "a@x"}, spool.Sent, false, ""},
