@@ -66,10 +66,11 @@ func (c *Client) Inboxes(ctx context.Context) ([]Inbox, error) {
 
 // Team returns the team and the names of its members (GET /v1/team).
 func (c *Client) Team(ctx context.Context) (Team, error) {
-	o, id, _, err := c.get(ctx, "/v1/team")
+	o, _, err := c.get(ctx, "/v1/team")
 	if err != nil {
 		return Team{}, err
 	}
+	id, _ := o.id("id")
 	return Team{ID: id, Name: o.text("name"), Members: o.members("members")}, nil
 }
 
@@ -77,11 +78,12 @@ func (c *Client) Team(ctx context.Context) (Team, error) {
 // longer exists, the error is of class NotFound. A response that does not name
 // its inbox is an error of class Again: it must not pass for a transfer.
 func (c *Client) Conversation(ctx context.Context, id int64) (Conversation, error) {
-	o, got, resp, err := c.get(ctx, fmt.Sprintf("/v1/conversations/%d", id))
+	o, resp, err := c.get(ctx, fmt.Sprintf("/v1/conversations/%d", id))
 	if err != nil {
 		return Conversation{}, err
 	}
 	inbox := o.ref("inbox")
+	got, _ := o.id("id")
 	switch {
 	case got != id:
 		return Conversation{}, resp.odd(fmt.Sprintf("it describes conversation %d", got), nil)
@@ -100,17 +102,16 @@ func (c *Client) Conversation(ctx context.Context, id int64) (Conversation, erro
 }
 
 // get requests one object that has an id.
-func (c *Client) get(ctx context.Context, path string) (object, int64, response, error) {
+func (c *Client) get(ctx context.Context, path string) (object, response, error) {
 	resp, err := c.do(ctx, call{method: http.MethodGet, path: path})
 	if err != nil {
-		return nil, 0, resp, err
+		return nil, resp, err
 	}
 	o, _ := parseObject(resp.body)
-	id, ok := o.id("id")
-	if !ok {
-		return nil, 0, resp, resp.odd("no object with an integer id: "+resp.shown(), nil)
+	if _, ok := o.id("id"); !ok {
+		return nil, resp, resp.odd("no object with an integer id: "+resp.shown(), nil)
 	}
-	return o, id, resp, nil
+	return o, resp, nil
 }
 
 // members reads a list of ids or of objects with an id; the documentation shows

@@ -77,7 +77,7 @@ func (s stubborn) Close() error {
 	return nil
 }
 
-// TestBodiesEndWithTheCall: a body that does not heed the context is closed.
+// TestBodiesEndWithTheCall: a body that ignores the context is closed.
 func TestBodiesEndWithTheCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := client(t, carrier(func(r *http.Request) (*http.Response, error) {

@@ -205,7 +205,7 @@ func (c *Client) exchange(parent context.Context, call call, token string) (resp
 		return response{}, resp.odd("the status is not final", nil)
 	}
 
-	// Closing the body ends a read that does not heed the context.
+	// Closing the body ends a read that ignores the context.
 	stop := context.AfterFunc(ctx, func() { hr.Body.Close() })
 	defer stop()
 	err = resp.read(hr.Body, call.element)

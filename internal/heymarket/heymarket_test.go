@@ -123,10 +123,6 @@ func outcome(sent heymarket.Sent, err error) string {
 
 // TestStatuses checks the class of every status, with a JSON body and without.
 func TestStatuses(t *testing.T) {
-	type verdict struct {
-		class   heymarket.Class
-		unknown bool
-	}
 	again, unknown := verdict{heymarket.Again, false}, verdict{heymarket.Again, true}
 	redirect := verdict{heymarket.Redirect, false}
 	asJSON := map[int]verdict{

@@ -67,13 +67,9 @@ func TestSandbox(t *testing.T) {
 	}
 	convo, err := c.Conversation(ctx, opened.ConvoID)
 	convo.RequestID = ""
-	if want := (heymarket.Conversation{
-		ID:      opened.ConvoID,
-		Inbox:   202,
-		Channel: "email",
-		Status:  "open",
-		Target:  "ann@example.com",
-	}); err != nil || convo != want {
+	ann := "ann@example.com"
+	want := heymarket.Conversation{ID: opened.ConvoID, Inbox: 202, Channel: "email", Status: "open", Target: ann}
+	if err != nil || convo != want {
 		t.Errorf("%+v, %v", convo, err)
 	}
 	found, err := c.FindMessage(ctx, "l-2", before.Add(-time.Minute), time.Now().Add(time.Minute), nil)
@@ -91,48 +87,60 @@ func TestSandbox(t *testing.T) {
 	}
 }
 
+// verdict is how the client classifies a failure.
+type verdict struct {
+	class   heymarket.Class
+	unknown bool
+}
+
+// faultVerdicts are those of the sandbox's faults; the others are no errors.
+var faultVerdicts = map[sandbox.Fault]verdict{
+	sandbox.TempError:     {heymarket.Again, true},
+	sandbox.PermError:     {heymarket.Invalid, false},
+	sandbox.Unauthorized:  {heymarket.Denied, false},
+	sandbox.Denied:        {heymarket.Forbidden, false},
+	sandbox.Timeout:       {heymarket.Again, true},
+	sandbox.Conflict:      {heymarket.Conflict, false},
+	sandbox.Throttle:      {heymarket.Again, false},
+	sandbox.ThrottleFor:   {heymarket.Again, false},
+	sandbox.ThrottleUntil: {heymarket.Again, false},
+	sandbox.Unavailable:   {heymarket.Again, true},
+	sandbox.Switching:     {heymarket.Again, true},
+	sandbox.Huge:          {heymarket.Again, true},
+	sandbox.TooLarge:      {heymarket.Invalid, false},
+	sandbox.Unprocessed:   {heymarket.Invalid, false},
+	sandbox.TooEarly:      {heymarket.Again, false},
+	sandbox.Teapot:        {heymarket.Again, false},
+	sandbox.Redirect:      {heymarket.Redirect, false},
+	sandbox.HTML200:       {heymarket.Again, true},
+	sandbox.HTML403:       {heymarket.Again, false},
+	sandbox.Refused:       {heymarket.Again, false},
+	sandbox.DropBefore:    {heymarket.Again, true},
+	sandbox.DropAfter:     {heymarket.Again, true},
+	sandbox.HalfAnswer:    {heymarket.Again, true},
+	sandbox.LateError:     {heymarket.Again, true},
+	sandbox.Slow:          {heymarket.Again, true}, // the client waits 30 s
+	sandbox.NoID:          {heymarket.Again, true},
+}
+
+// faultDelays are the delays that faults ask for.
+var faultDelays = map[sandbox.Fault]time.Duration{
+	sandbox.Throttle:      9 * time.Second,
+	sandbox.ThrottleFor:   time.Minute,
+	sandbox.ThrottleUntil: time.Minute,
+	sandbox.Unavailable:   time.Second,
+}
+
 // TestSandboxFaults checks how the client classifies each fault, and that it never
 // takes a message that was sent for one that was not.
 func TestSandboxFaults(t *testing.T) {
-	type verdict struct {
-		class   heymarket.Class
-		unknown bool
-	}
-	want := map[sandbox.Fault]verdict{ // the others are no errors
-		sandbox.TempError:     {heymarket.Again, true},
-		sandbox.PermError:     {heymarket.Invalid, false},
-		sandbox.Unauthorized:  {heymarket.Denied, false},
-		sandbox.Denied:        {heymarket.Forbidden, false},
-		sandbox.Timeout:       {heymarket.Again, true},
-		sandbox.Conflict:      {heymarket.Conflict, false},
-		sandbox.Throttle:      {heymarket.Again, false},
-		sandbox.ThrottleFor:   {heymarket.Again, false},
-		sandbox.ThrottleUntil: {heymarket.Again, false},
-		sandbox.Unavailable:   {heymarket.Again, true},
-		sandbox.Switching:     {heymarket.Again, true},
-		sandbox.Huge:          {heymarket.Again, true},
-		sandbox.TooLarge:      {heymarket.Invalid, false},
-		sandbox.Unprocessed:   {heymarket.Invalid, false},
-		sandbox.TooEarly:      {heymarket.Again, false},
-		sandbox.Teapot:        {heymarket.Again, false},
-		sandbox.Redirect:      {heymarket.Redirect, false},
-		sandbox.HTML200:       {heymarket.Again, true},
-		sandbox.HTML403:       {heymarket.Again, false},
-		sandbox.Refused:       {heymarket.Again, false},
-		sandbox.DropBefore:    {heymarket.Again, true},
-		sandbox.DropAfter:     {heymarket.Again, true},
-		sandbox.HalfAnswer:    {heymarket.Again, true},
-		sandbox.LateError:     {heymarket.Again, true},
-		sandbox.Slow:          {heymarket.Again, true}, // the client waits 30 s
-		sandbox.NoID:          {heymarket.Again, true},
-	}
 	for _, f := range sandbox.Faults() {
 		synctest.Test(t, func(t *testing.T) {
 			s := sandbox.New(sandbox.Options{Slow: time.Minute, RetryAfter: 9 * time.Second})
 			c := inSandbox(t, s)
 			sent, err := c.Send(t.Context(), opener("l-1", "to:"+string(f)+"@example.com"))
 			accepted := len(s.Messages()) > 0
-			verdict, wrong := want[f]
+			want, wrong := faultVerdicts[f]
 			if !wrong {
 				if err != nil || !accepted || sent.ID != s.Messages()[0].ID {
 					t.Errorf("%s: %+v, %v", f, sent, err)
@@ -140,19 +148,13 @@ func TestSandboxFaults(t *testing.T) {
 				return
 			}
 			e := failure(t, err)
-			if e.Class != verdict.class || e.Unknown != verdict.unknown {
+			if e.Class != want.class || e.Unknown != want.unknown {
 				t.Errorf("%s: %v, unknown %t: %v", f, e.Class, e.Unknown, e)
 			}
 			if accepted && !e.Unknown {
-				t.Errorf("%s: accepted, and the client knows nothing of it", f)
+				t.Errorf("%s: accepted, and the client takes it for not sent", f)
 			}
-			after := map[sandbox.Fault]time.Duration{
-				sandbox.Throttle:      9 * time.Second,
-				sandbox.ThrottleFor:   time.Minute,
-				sandbox.ThrottleUntil: time.Minute,
-				sandbox.Unavailable:   time.Second,
-			}
-			if e.RetryAfter != after[f] {
+			if e.RetryAfter != faultDelays[f] {
 				t.Errorf("%s: retry after %v", f, e.RetryAfter)
 			}
 			if (e.Status != 0) != (e.RequestID != "") {

@@ -89,7 +89,8 @@ func TestFindMessage(t *testing.T) {
 		} else if s.Complete {
 			got = "absent"
 		}
-		if got = fmt.Sprintf("%s, %d pages", got, s.Pages); got != test.want {
+		got = fmt.Sprintf("%s, %d pages", got, s.Pages)
+		if got != test.want {
 			t.Errorf("%s: %s; not %s", test.name, got, test.want)
 		}
 		if h.asked != s.Pages {

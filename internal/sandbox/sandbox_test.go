@@ -59,7 +59,8 @@ func request(h http.Handler, method, path, body string, fields ...string) (int, 
 	for _, field := range fields {
 		name, value, _ := strings.Cut(field, ":")
 		r.Header.Del(name)
-		if value = strings.TrimSpace(value); value != "" {
+		value = strings.TrimSpace(value)
+		if value != "" {
 			r.Header.Set(name, value)
 		}
 	}
