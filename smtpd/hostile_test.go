@@ -36,7 +36,8 @@ func TestResetInBDAT(t *testing.T) {
 func TestMalformedBDAT(t *testing.T) {
 	h := open(t, Options{}, &recorder{})
 	for _, command := range []string{
-		"BDAT", "BDAT LAST", "BDAT -1", "BDAT +6", "BDAT 0x6", "BDAT 6.", "BDAT 4294967296 LAST", "BDAT 99999999999999999999",
+		"BDAT", "BDAT LAST", "BDAT -1", "BDAT +6", "BDAT 0x6", "BDAT 6.",
+		"BDAT 4294967296 LAST", "BDAT 99999999999999999999",
 		"BDAT 6 FIRST", "BDAT 6 LAST now", "BDAT 6,LAST", "bdat x", "BDAT\t6", "BDAT6", "BDATA 6",
 	} {
 		c := h.dial(t)

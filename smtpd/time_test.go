@@ -145,7 +145,8 @@ func TestSlowCommand(t *testing.T) {
 
 // Without a transaction or login a connection has a total, whatever the client sends.
 func TestIdleTotal(t *testing.T) {
-	for _, command := range []string{"NOOP", "RSET", "VRFY bob", "EHLO app.test", "HELP", "MAIL FROM:<app@app.test>\r\nRSET"} {
+	commands := []string{"NOOP", "RSET", "VRFY bob", "EHLO app.test", "HELP", "MAIL FROM:<app@app.test>\r\nRSET"}
+	for _, command := range commands {
 		simulate(t, Limits{}, func(t *testing.T, _ *house, c *client) {
 			start := time.Now()
 			c.hello()
@@ -204,7 +205,8 @@ func TestIdleTotalUser(t *testing.T) {
 
 // Commands that do not bring a transaction forward do not keep it open.
 func TestIdleTransaction(t *testing.T) {
-	for _, command := range []string{"NOOP", "VRFY bob", "HELP", "RCPT TO:<a..b@example.com>", "MAIL FROM:<app@app.test>"} {
+	commands := []string{"NOOP", "VRFY bob", "HELP", "RCPT TO:<a..b@example.com>", "MAIL FROM:<app@app.test>"}
+	for _, command := range commands {
 		simulate(t, Limits{}, func(t *testing.T, _ *house, c *client) {
 			c.hello()
 			c.mail()
