@@ -1,4 +1,3 @@
-// Package archtest holds the rules of the house: which package may import which,
-// that each one tells its story, and that the files the project shows to its
-// users are the ones that the code makes. It has tests only.
+// Package archtest has tests only, of the rules for the whole repository: which package may import which, that
+// each is documented, how code is written, and that published files match the code.
 package archtest

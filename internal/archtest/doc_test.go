@@ -27,7 +27,8 @@ func TestExported(t *testing.T) {
 				}
 			}
 			if err != nil || string(got) != string(want) {
-				t.Errorf("%s exports something else than %s says (%v); see what -update writes, and rename it\n%s", name, file, err, got)
+				t.Errorf("the exports of %s differ from %s (%v); compare what -update writes, and rename it\n%s",
+					name, file, err, got)
 			}
 		})
 	}

@@ -36,7 +36,9 @@ var may = map[string][]string{
 	"internal/spool/spooltest": {"internal/spool"},
 	"internal/delivery":        {"internal/spool", "internal/heymarket", "internal/events"},
 	"internal/notify":          {"internal/spool", "internal/smarthost", "internal/events"},
-	"internal/intake":          {"smtpd", "mimeconv", "threading", "internal/config", "internal/spool", "internal/events"},
+	"internal/intake": {
+		"smtpd", "mimeconv", "threading", "internal/config", "internal/spool", "internal/events",
+	},
 	"internal/relay": {
 		"smtpd", "mimeconv", "threading", "internal/config", "internal/events", "internal/heymarket",
 		"internal/spool", "internal/intake", "internal/delivery", "internal/notify", "internal/smarthost",
@@ -109,7 +111,8 @@ func TestOnlyTheCommandNamesADriver(t *testing.T) {
 			continue
 		}
 		for _, i := range p.Imports {
-			if strings.HasPrefix(i, "heyrelay/internal/spool/") && !strings.HasPrefix(p.ImportPath, "heyrelay/internal/spool/") {
+			const drivers = "heyrelay/internal/spool/"
+			if strings.HasPrefix(i, drivers) && !strings.HasPrefix(p.ImportPath, drivers) {
 				t.Errorf("%s names the driver %s", p.ImportPath, i)
 			}
 		}

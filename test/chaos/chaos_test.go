@@ -39,21 +39,25 @@ const (
 
 // faults are a fifth of all answers, of each kind that an answer can have.
 var faults = map[sandbox.Fault]float64{
-	sandbox.TempError: .02, sandbox.Timeout: .015, sandbox.Throttle: .02, sandbox.Unavailable: .02, sandbox.TooEarly: .005, sandbox.Teapot: .005,
+	sandbox.TempError: .02, sandbox.Timeout: .015, sandbox.Throttle: .02, sandbox.Unavailable: .02,
+	sandbox.TooEarly: .005, sandbox.Teapot: .005,
 	sandbox.HTML200: .01, sandbox.HTML403: .01, sandbox.Refused: .01, sandbox.DropBefore: .02, sandbox.DropAfter: .015,
 	sandbox.HalfAnswer: .01, sandbox.LateError: .01, sandbox.Conflict: .005, sandbox.Slow: .003, sandbox.NoID: .003,
-	sandbox.PermError: .002, sandbox.TooLarge: .001, sandbox.Unprocessed: .001, sandbox.Denied: .002, sandbox.Unauthorized: .001, sandbox.Redirect: .001,
-	sandbox.NotQueued: .003, sandbox.NoConvo: .002, sandbox.Compliance: .001, sandbox.Foreign: .001, sandbox.Elsewhere: .001, sandbox.Gone: .002, sandbox.Moved: .001,
+	sandbox.PermError: .002, sandbox.TooLarge: .001, sandbox.Unprocessed: .001, sandbox.Denied: .002,
+	sandbox.Unauthorized: .001, sandbox.Redirect: .001,
+	sandbox.NotQueued: .003, sandbox.NoConvo: .002, sandbox.Compliance: .001, sandbox.Foreign: .001,
+	sandbox.Elsewhere: .001, sandbox.Gone: .002, sandbox.Moved: .001,
 }
 
-// TestFaults sends many messages while a fifth of the answers are faulty. Each is
-// sent exactly once, or failed for good and not at all; each conversation is in
-// order, but for heads that stepped aside; the spool does not contradict itself.
+// TestFaults sends many messages while a fifth of the answers are faulty. Each arrives exactly once, or fails
+// permanently and does not arrive; each conversation is in order, except for heads that left their lane; the
+// spool is consistent.
 func TestFaults(t *testing.T) {
 	if *seed == 0 {
 		*seed = uint64(time.Now().UnixNano())
 	}
-	t.Logf("seed %d: go test ./test/chaos -run TestFaults -args -seed %d -messages %d -lanes %d", *seed, *seed, *messages, *lanes)
+	t.Logf("repeat with: go test ./test/chaos -run TestFaults -args -seed %d -messages %d -lanes %d",
+		*seed, *messages, *lanes)
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		api := sandbox.New(sandbox.Options{Chance: faults, Seed: *seed})
@@ -105,13 +109,17 @@ func build(t *testing.T, dir, configuration string, api *sandbox.Sandbox, seed u
 }
 
 // buildAt is build with a clock of the test's.
-func buildAt(t *testing.T, dir, configuration string, api *sandbox.Sandbox, seed uint64, now func() time.Time) (*relay.Relay, *sqlite.Store) {
+func buildAt(
+	t *testing.T, dir, configuration string, api *sandbox.Sandbox, seed uint64, now func() time.Time,
+) (*relay.Relay, *sqlite.Store) {
 	t.Helper()
-	cfg, err := config.Parse("chaos", []byte(configuration), func(string) (string, bool) { return sandbox.DemoAPIKey, true })
+	environment := func(string) (string, bool) { return sandbox.DemoAPIKey, true }
+	cfg, err := config.Parse("chaos", []byte(configuration), environment)
 	if err != nil {
 		t.Fatal(err)
 	}
-	store, err := sqlite.Open(t.Context(), filepath.Join(dir, "spool.db"), sqlite.Options{MaxSleep: cfg.Delivery.RetryMax.Std()})
+	options := sqlite.Options{MaxSleep: cfg.Delivery.RetryMax.Std()}
+	store, err := sqlite.Open(t.Context(), filepath.Join(dir, "spool.db"), options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +173,8 @@ func hand(t *testing.T, g *relay.Relay, i int) {
 
 func waiting(t *testing.T, r spool.Reader) int {
 	t.Helper()
-	open, err := r.List(t.Context(), spool.Filter{States: []spool.State{spool.Queued, spool.Ready, spool.Deferred, spool.Active, spool.Held}, Limit: 1})
+	states := []spool.State{spool.Queued, spool.Ready, spool.Deferred, spool.Active, spool.Held}
+	open, err := r.List(t.Context(), spool.Filter{States: states, Limit: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,7 +199,7 @@ func count(t *testing.T, r spool.Reader, api *sandbox.Sandbox, handed []time.Tim
 		i := n**lanes + lane
 		arrived[fmt.Sprintf("Q%d", i)]++
 		if m.Accepted.Sub(handed[i]) > lanePatience {
-			continue // it may have stepped aside
+			continue // it may have left its lane
 		}
 		if n < last[lane] {
 			t.Errorf("conversation %d: %d arrived after %d", lane, n, last[lane])
@@ -210,16 +219,17 @@ func count(t *testing.T, r spool.Reader, api *sandbox.Sandbox, handed []time.Tim
 			want = 0
 		}
 		if arrived[e.QueueID] != want {
-			t.Errorf("%s is %s (%s) and arrived %d times", e.QueueID, e.State, strings.Join(e.To, " "), arrived[e.QueueID])
+			to := strings.Join(e.To, " ")
+			t.Errorf("%s is %s (%s) and arrived %d times", e.QueueID, e.State, to, arrived[e.QueueID])
 		}
 	}
-	t.Logf("states %v, digest of what became of each %x", states, digest.Sum64())
+	t.Logf("states %v, digest of the state of each request %x", states, digest.Sum64())
 	if len(all) != len(handed) {
 		t.Errorf("the spool has %d requests of %d", len(all), len(handed))
 	}
 }
 
-// ledger sees whether what was accepted is the sum of what became of it.
+// ledger checks that as many messages were accepted as ended.
 func ledger(t *testing.T, path string) {
 	t.Helper()
 	o, err := sqlite.OpenOperator(path)

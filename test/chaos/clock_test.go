@@ -41,11 +41,13 @@ func TestClock(t *testing.T) {
 		"back a year":             {-year},
 		"back an hour, and ahead": {-time.Hour, time.Hour},
 	} {
-		for _, fault := range []sandbox.Fault{sandbox.Throttle, sandbox.TempError} { // a definite answer, and an unknown outcome
+		// A definite answer, and an unknown outcome.
+		for _, fault := range []sandbox.Fault{sandbox.Throttle, sandbox.TempError} {
 			t.Run(name+", "+string(fault), func(t *testing.T) {
 				dir := t.TempDir()
 				synctest.Test(t, func(t *testing.T) {
-					w := &watch{t: t, api: sandbox.New(sandbox.Options{RatePerMinute: sandbox.APIRate, Latency: 5 * time.Second})}
+					options := sandbox.Options{RatePerMinute: sandbox.APIRate, Latency: 5 * time.Second}
+					w := &watch{t: t, api: sandbox.New(options)}
 					w.run(dir, fault, sets)
 				})
 			})

@@ -33,10 +33,12 @@ with smtplib.SMTP(host, int(port)) as s:
     for n, (sender, mail, rcpt) in enumerate([
             ("never@app.example", [], ["NOTIFY=NEVER"]),
             ("", [], []),
-            ("app@app.example", ["RET=HDRS", "ENVID=QQ314159"], ["NOTIFY=FAILURE,DELAY", "ORCPT=rfc822;al@example.com"]),
+            ("app@app.example", ["RET=HDRS", "ENVID=QQ314159"],
+             ["NOTIFY=FAILURE,DELAY", "ORCPT=rfc822;al@example.com"]),
     ]):
         m = EmailMessage()
-        m["From"], m["To"], m["Subject"], m["Message-ID"] = "app@app.example", "permerror@example.com", "Grüße %d" % n, "<%d@app.example>" % n
+        m["From"], m["To"] = "app@app.example", "permerror@example.com"
+        m["Subject"], m["Message-ID"] = "Grüße %d" % n, "<%d@app.example>" % n
         m.set_content("Nobody reads this.")
         s.sendmail(sender, ["permerror@example.com"], m.as_bytes(), mail, rcpt)
 `
@@ -47,8 +49,9 @@ import email, email.policy, json, sys
 m = email.message_from_bytes(sys.stdin.buffer.read(), policy=email.policy.default)
 words, status, back = m.iter_parts()
 message, recipient = status.get_payload()
-json.dump([m.get_content_type(), m["Content-Type"].params["report-type"], m["To"], m["Auto-Submitted"], words.get_content(),
-    message["Original-Envelope-Id"], recipient["Original-Recipient"], recipient["Final-Recipient"], recipient["Action"], recipient["Status"],
+json.dump([m.get_content_type(), m["Content-Type"].params["report-type"], m["To"], m["Auto-Submitted"],
+    words.get_content(), message["Original-Envelope-Id"], recipient["Original-Recipient"],
+    recipient["Final-Recipient"], recipient["Action"], recipient["Status"],
     back.get_content_type(), [str(d) for p in m.walk() for d in p.defects]], sys.stdout)
 `
 
@@ -76,9 +79,10 @@ events: {url: %q, secret: "${HOOK}"}
 		t.Fatal(err)
 	}
 	const want = `["multipart/report", "delivery-status", "app@app.example", "auto-replied", *Grüße 2*400*Queue id: *` +
-		`"QQ314159", "rfc822; al@example.com", "rfc822; permerror@example.com", "failed", "5.0.0", "text/rfc822-headers", []]`
-	got := string(out)
-	if got, err = compact(got); err != nil {
+		`"QQ314159", "rfc822; al@example.com", "rfc822; permerror@example.com", "failed", "5.0.0", ` +
+		`"text/rfc822-headers", []]`
+	got, err := compact(string(out))
+	if err != nil {
 		t.Fatal(err)
 	}
 	for part := range strings.SplitSeq(want, "*") {
@@ -165,7 +169,7 @@ func (t taker) Data(r io.Reader) error {
 	return err
 }
 
-// event is what the webhook is told.
+// event is what the webhook receives.
 type event struct {
 	Type string `json:"type"`
 	Data struct {

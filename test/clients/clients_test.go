@@ -19,7 +19,8 @@ func run(t *testing.T, dir, program string, args ...string) string {
 	cmd := exec.Command(program, args...)
 	cmd.Dir = dir
 	cmd.Env = append(process.Environment(), "HOME="+dir, "GIT_CONFIG_NOSYSTEM=1",
-		"GIT_AUTHOR_NAME=Ada", "GIT_AUTHOR_EMAIL=ada@example.com", "GIT_COMMITTER_NAME=Ada", "GIT_COMMITTER_EMAIL=ada@example.com")
+		"GIT_AUTHOR_NAME=Ada", "GIT_AUTHOR_EMAIL=ada@example.com",
+		"GIT_COMMITTER_NAME=Ada", "GIT_COMMITTER_EMAIL=ada@example.com")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s %q: %v\n%s", program, args, err, out)
@@ -76,7 +77,8 @@ func TestGitSendEmail(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	filled := strings.NewReplacer("*** SUBJECT HERE ***", "A series", "*** BLURB HERE ***", "Six mails.").Replace(string(text))
+	places := strings.NewReplacer("*** SUBJECT HERE ***", "A series", "*** BLURB HERE ***", "Six mails.")
+	filled := places.Replace(string(text))
 	if err := os.WriteFile(cover, []byte(filled), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -124,10 +126,12 @@ func TestSmtplib(t *testing.T) {
 		t.Fatalf("%d requests, want 1", len(all))
 	}
 	m := all[0].Request
-	if want := []string{"to:juergen@example.com", "to:bob@example.com", "cc:carl@example.com"}; !slices.Equal(m.Targets, want) {
+	want := []string{"to:juergen@example.com", "to:bob@example.com", "cc:carl@example.com"}
+	if !slices.Equal(m.Targets, want) {
 		t.Errorf("targets %q, want %q", m.Targets, want)
 	}
-	if m.ConvTitle != "Grüße aus Köln" || !strings.Contains(m.Text, "<p>Schöne <b>Grüße</b>, 5 €.</p>") || strings.TrimSpace(m.RawText) != "Schöne Grüße, 5 €." {
+	if m.ConvTitle != "Grüße aus Köln" || !strings.Contains(m.Text, "<p>Schöne <b>Grüße</b>, 5 €.</p>") ||
+		strings.TrimSpace(m.RawText) != "Schöne Grüße, 5 €." {
 		t.Errorf("title %q, text %q, raw_text %q", m.ConvTitle, m.Text, m.RawText)
 	}
 }

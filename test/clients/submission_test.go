@@ -40,9 +40,15 @@ users:
 
 func startSubmission(t *testing.T) submission {
 	t.Helper()
-	s := submission{binary: process.Build(t), dir: t.TempDir(), start: process.FreeAddress(t), tls: process.FreeAddress(t)}
+	s := submission{
+		binary: process.Build(t),
+		dir:    t.TempDir(),
+		start:  process.FreeAddress(t),
+		tls:    process.FreeAddress(t),
+	}
 	s.socket = filepath.Join(s.dir, "smtp.sock")
-	s.api = process.Start(t, s.binary, "sandbox", "--address", "127.0.0.1:0", "--rate", "0").Await(`on (http://[0-9.:]+)`)
+	api := process.Start(t, s.binary, "sandbox", "--address", "127.0.0.1:0", "--rate", "0")
+	s.api = api.Await(`on (http://[0-9.:]+)`)
 	run(t, s.dir, s.binary, "cert", "127.0.0.1")
 	passwd := exec.Command(s.binary, "passwd", "--stdin", "redmine")
 	passwd.Stdin = strings.NewReader(password + "\n")
@@ -50,7 +56,8 @@ func startSubmission(t *testing.T) submission {
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := fmt.Sprintf(submissionConfig, s.start, s.tls, s.socket, s.api, filepath.Join(s.dir, "spool.db")) + string(user)
+	spool := filepath.Join(s.dir, "spool.db")
+	config := fmt.Sprintf(submissionConfig, s.start, s.tls, s.socket, s.api, spool) + string(user)
 	for name, text := range map[string]string{"key": "not-a-secret", "heyrelay.yaml": config} {
 		if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -71,22 +78,46 @@ type client struct {
 
 // clients send by STARTTLS and by TLS from the beginning, with both mechanisms.
 func clients() []client {
-	swaks := "swaks --from app@example.com --to alice@example.com --h-Subject TITLE --body Hi. -au redmine -ap 'PASSWORD' "
-	curl := "printf 'From: app@example.com\\r\\nTo: alice@example.com\\r\\nSubject: TITLE\\r\\n\\r\\nHi.\\r\\n' | curl -sS -k --mail-from app@example.com --mail-rcpt alice@example.com --user 'redmine:PASSWORD' -T - "
-	msmtp := "printf 'From: app@example.com\\nTo: alice@example.com\\nSubject: TITLE\\n\\nHi.\\n' | msmtp -C /dev/null --host=HOST --from=app@example.com --user=redmine --passwordeval=\"echo 'PASSWORD'\" --tls=on --tls-certcheck=off "
+	swaks := "swaks --from app@example.com --to alice@example.com --h-Subject TITLE --body Hi. " +
+		"-au redmine -ap 'PASSWORD' "
+	curl := "printf 'From: app@example.com\\r\\nTo: alice@example.com\\r\\nSubject: TITLE\\r\\n\\r\\nHi.\\r\\n' | " +
+		"curl -sS -k --mail-from app@example.com --mail-rcpt alice@example.com --user 'redmine:PASSWORD' -T - "
+	msmtp := "printf 'From: app@example.com\\nTo: alice@example.com\\nSubject: TITLE\\n\\nHi.\\n' | " +
+		"msmtp -C /dev/null --host=HOST --from=app@example.com --user=redmine " +
+		"--passwordeval=\"echo 'PASSWORD'\" --tls=on --tls-certcheck=off "
 	nail := "echo Hi. | s-nail -:/ -S v15-compat -S from=app@example.com -S tls-verify=ignore -S smtp-auth=plain "
 	return []client{
 		{title: "swaks-starttls-plain", needs: "swaks", command: swaks + "-s START -tls -a PLAIN"},
 		{title: "swaks-starttls-login", needs: "swaks", command: swaks + "-s START -tls -a LOGIN"},
 		{title: "swaks-implicit-plain", needs: "swaks", command: swaks + "-s IMPLICIT -tlsc -a PLAIN"},
-		{title: "swaks-implicit-login-pipelining", needs: "swaks", command: swaks + "-s IMPLICIT -tlsc -a LOGIN --pipeline"},
+		{
+			title:   "swaks-implicit-login-pipelining",
+			needs:   "swaks",
+			command: swaks + "-s IMPLICIT -tlsc -a LOGIN --pipeline",
+		},
 		{title: "swaks-loopback-plaintext", needs: "swaks", command: swaks + "-s START -a PLAIN"},
 		{title: "curl-starttls", needs: "curl", command: curl + "--ssl-reqd smtp://START/app.test"},
 		{title: "curl-implicit", needs: "curl", command: curl + "smtps://IMPLICIT/app.test"},
-		{title: "msmtp-starttls-plain", needs: "msmtp", command: msmtp + "--port=STARTPORT --tls-starttls=on --auth=plain alice@example.com"},
-		{title: "msmtp-implicit-login", needs: "msmtp", command: msmtp + "--port=TLSPORT --tls-starttls=off --auth=login alice@example.com"},
-		{title: "s-nail-starttls", needs: "s-nail", command: nail + "-S mta=smtp://redmine:open%20sesame@START -S smtp-use-starttls -s TITLE alice@example.com"},
-		{title: "s-nail-implicit", needs: "s-nail", command: nail + "-S mta=smtps://redmine:open%20sesame@IMPLICIT -s TITLE alice@example.com"},
+		{
+			title:   "msmtp-starttls-plain",
+			needs:   "msmtp",
+			command: msmtp + "--port=STARTPORT --tls-starttls=on --auth=plain alice@example.com",
+		},
+		{
+			title:   "msmtp-implicit-login",
+			needs:   "msmtp",
+			command: msmtp + "--port=TLSPORT --tls-starttls=off --auth=login alice@example.com",
+		},
+		{
+			title:   "s-nail-starttls",
+			needs:   "s-nail",
+			command: nail + "-S mta=smtp://redmine:open%20sesame@START -S smtp-use-starttls -s TITLE alice@example.com",
+		},
+		{
+			title:   "s-nail-implicit",
+			needs:   "s-nail",
+			command: nail + "-S mta=smtps://redmine:open%20sesame@IMPLICIT -s TITLE alice@example.com",
+		},
 		{title: "smtplib-starttls", needs: "python3", command: `python3 -c '
 import smtplib, ssl
 with smtplib.SMTP("HOST", STARTPORT) as s:
@@ -104,9 +135,11 @@ with smtplib.SMTP_SSL("HOST", TLSPORT, context=ssl._create_unverified_context())
 		{title: "phpmailer-implicit", needs: "php", command: phpMailer("ssl", "TLSPORT")},
 		{title: "nodemailer-starttls", needs: "node", command: nodemailer("STARTPORT", "false")},
 		{title: "nodemailer-implicit", needs: "node", command: nodemailer("TLSPORT", "true")},
-		{title: "php-mail", needs: "php", socket: true, command: `php -d sendmail_path="HEYRELAY sendmail -t -i -O relay=unix:SOCKET" -r '
+		{title: "php-mail", needs: "php", socket: true, command: `
+php -d sendmail_path="HEYRELAY sendmail -t -i -O relay=unix:SOCKET" -r '
 exit(mail("alice@example.com", "TITLE", "Hi.\n", "From: app@example.com") ? 0 : 1);'`},
-		{title: "sendmail-cron", needs: "sh", socket: true, command: `printf 'From: root (Cron Daemon)\nTo: alice@example.com\nSubject: TITLE\n\nHi.\n' |
+		{title: "sendmail-cron", needs: "sh", socket: true, command: `
+printf 'From: root (Cron Daemon)\nTo: alice@example.com\nSubject: TITLE\n\nHi.\n' |
 SENDMAIL_RELAY=unix:SOCKET HEYRELAY sendmail -FCronDaemon -i -B8BITMIME -oem alice@example.com`},
 	}
 }
@@ -145,15 +178,18 @@ func TestSubmission(t *testing.T) {
 	for _, c := range clients() {
 		t.Run(c.title, func(t *testing.T) {
 			process.Need(t, c.needs)
-			words := strings.NewReplacer("STARTPORT", startPort, "TLSPORT", tlsPort, "START", s.start, "IMPLICIT", s.tls,
-				"HOST", host, "PASSWORD", password, "TITLE", c.title, "SOCKET", s.socket, "HEYRELAY", s.binary)
+			words := strings.NewReplacer(
+				"STARTPORT", startPort, "TLSPORT", tlsPort, "START", s.start, "IMPLICIT", s.tls, "HOST", host,
+				"PASSWORD", password, "TITLE", c.title, "SOCKET", s.socket, "HEYRELAY", s.binary,
+			)
 			run(t, t.TempDir(), "sh", "-c", words.Replace(c.command))
 			m := awaitTitle(t, s.api, c.title)
 			inbox := int64(202)
 			if c.socket {
 				inbox = 203
 			}
-			if m.Inbox != inbox || !slices.Equal(m.Targets, []string{"to:alice@example.com"}) || strings.TrimSpace(m.RawText) != "Hi." {
+			if m.Inbox != inbox || !slices.Equal(m.Targets, []string{"to:alice@example.com"}) ||
+				strings.TrimSpace(m.RawText) != "Hi." {
 				t.Errorf("%+v", m)
 			}
 		})
@@ -170,16 +206,24 @@ func TestGitSendEmailSubmission(t *testing.T) {
 	host, port, _ := strings.Cut(s.start, ":")
 	for title, args := range map[string][]string{
 		"git-sendmail-cmd": {"--sendmail-cmd=" + s.binary + " sendmail -O relay=unix:" + s.socket},
-		"git-starttls": {"--smtp-server=" + host, "--smtp-server-port=" + port, "--smtp-encryption=tls",
-			"--smtp-user=redmine", "--smtp-pass=" + password, "--smtp-auth=PLAIN"},
+		"git-starttls": {
+			"--smtp-server=" + host, "--smtp-server-port=" + port, "--smtp-encryption=tls",
+			"--smtp-user=redmine", "--smtp-pass=" + password, "--smtp-auth=PLAIN",
+		},
 	} {
 		dir := t.TempDir()
-		patch := "From 0000000000000000000000000000000000000000 Mon Sep 17 00:00:00 2001\nFrom: Ada <ada@example.com>\nDate: Mon, 2 Nov 2026 10:00:00 +0000\nSubject: " + title + "\n\nA change.\n"
+		patch := "From 0000000000000000000000000000000000000000 Mon Sep 17 00:00:00 2001\n" +
+			"From: Ada <ada@example.com>\nDate: Mon, 2 Nov 2026 10:00:00 +0000\n" +
+			"Subject: " + title + "\n\nA change.\n"
 		if err := os.WriteFile(filepath.Join(dir, "0001.patch"), []byte(patch), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		run(t, dir, "git", "init", "-q")
-		run(t, dir, "git", append([]string{"-c", "sendemail.smtpSSLCertPath=", "send-email", "--from=ada@example.com", "--to=alice@example.com", "--suppress-cc=all", "--confirm=never"}, append(args, "./0001.patch")...)...)
+		send := []string{
+			"-c", "sendemail.smtpSSLCertPath=", "send-email", "--from=ada@example.com", "--to=alice@example.com",
+			"--suppress-cc=all", "--confirm=never",
+		}
+		run(t, dir, "git", slices.Concat(send, args, []string{"./0001.patch"})...)
 		if m := awaitTitle(t, s.api, title); !slices.Equal(m.Targets, []string{"to:alice@example.com"}) {
 			t.Errorf("%+v", m)
 		}

@@ -22,12 +22,13 @@ spool: {url: "sqlite:DIR/spool.db", min_free: 1MB}
 heymarket: {base_url: "http://127.0.0.1:9"}
 `
 
-// A socket that was opened before heyrelay ran is served, and whoever opened it is
-// told when heyrelay is ready, and when it begins to stop.
+// heyrelay serves a socket that was opened before it ran, and notifies the service manager when it is ready and
+// when it begins to stop.
 func TestSystemd(t *testing.T) {
 	process.Need(t, "sh")
 	dir, binary := t.TempDir(), process.Build(t)
-	for name, text := range map[string]string{"key": "not-a-secret", "heyrelay.yaml": strings.ReplaceAll(systemdConfig, "DIR", dir)} {
+	config := strings.ReplaceAll(systemdConfig, "DIR", dir)
+	for name, text := range map[string]string{"key": "not-a-secret", "heyrelay.yaml": config} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -40,7 +41,8 @@ func TestSystemd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	notify, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(dir, "notify"), Net: "unixgram"})
+	manager := filepath.Join(dir, "notify")
+	notify, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: manager, Net: "unixgram"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +50,7 @@ func TestSystemd(t *testing.T) {
 
 	serve := exec.Command("sh", "-c", `LISTEN_PID=$$ exec "$0" serve -c heyrelay.yaml`, binary)
 	serve.Dir, serve.ExtraFiles = dir, []*os.File{socket}
-	serve.Env = append(process.Environment(), "LISTEN_FDS=1", "LISTEN_FDNAMES=submission", "NOTIFY_SOCKET="+filepath.Join(dir, "notify"))
+	serve.Env = append(process.Environment(), "LISTEN_FDS=1", "LISTEN_FDNAMES=submission", "NOTIFY_SOCKET="+manager)
 	serve.Stderr = os.Stderr
 	if err := serve.Start(); err != nil {
 		t.Fatal(err)
@@ -57,7 +59,7 @@ func TestSystemd(t *testing.T) {
 	_ = socket.Close()
 	_ = listener.Close()
 
-	told := func(want string) {
+	notified := func(want string) {
 		t.Helper()
 		buf := make([]byte, 100)
 		if err := notify.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
@@ -65,18 +67,19 @@ func TestSystemd(t *testing.T) {
 		}
 		n, err := notify.Read(buf)
 		if err != nil || string(buf[:n]) != want {
-			t.Fatalf("told %q, %v, want %q", buf[:n], err, want)
+			t.Fatalf("notified of %q, %v, want %q", buf[:n], err, want)
 		}
 	}
-	told("READY=1")
-	err = smtp.SendMail(listener.Addr().String(), nil, "app@example.com", []string{"alice@example.com"}, []byte("Subject: Hello\r\n\r\nHi.\r\n"))
+	notified("READY=1")
+	address, mail := listener.Addr().String(), []byte("Subject: Hello\r\n\r\nHi.\r\n")
+	err = smtp.SendMail(address, nil, "app@example.com", []string{"alice@example.com"}, mail)
 	if err != nil {
 		t.Error(err)
 	}
 	if err := serve.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
-	told("STOPPING=1")
+	notified("STOPPING=1")
 	if err := serve.Wait(); err != nil {
 		t.Error(err)
 	}

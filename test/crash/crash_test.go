@@ -113,7 +113,8 @@ func (k *killer) start(ctx context.Context, point string, after int) *exec.Cmd {
 		k.t.Fatal(err)
 	}
 	cmd := exec.CommandContext(ctx, self)
-	cmd.Env = append(os.Environ(), "CRASH_SMTP="+k.smtp, "CRASH_API="+k.api, "CRASH_DIR="+k.dir, "CRASH_POINT="+point, fmt.Sprintf("CRASH_AFTER=%d", after))
+	cmd.Env = append(os.Environ(), "CRASH_SMTP="+k.smtp, "CRASH_API="+k.api, "CRASH_DIR="+k.dir,
+		"CRASH_POINT="+point, fmt.Sprintf("CRASH_AFTER=%d", after))
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
 		k.t.Fatal(err)
@@ -121,8 +122,8 @@ func (k *killer) start(ctx context.Context, point string, after int) *exec.Cmd {
 	return cmd
 }
 
-// run starts a relay that is to die at point, and waits for its death. Where no
-// mail is left that could bring it there, it is told to stop.
+// run starts a relay that is to die at point, and waits until it does. Where no mail is left that could bring it
+// there, it gets a SIGTERM.
 func (k *killer) run(ctx context.Context, point string) {
 	passes := 12
 	if many[point] {
@@ -136,7 +137,8 @@ func (k *killer) run(ctx context.Context, point string) {
 		k.count[point]++
 		return
 	}
-	k.t.Logf("not killed %s: %v, with %d of %d messages acknowledged", point, cmd.ProcessState, k.acknowledged.Load(), k.messages)
+	k.t.Logf("not killed %s: %v, with %d of %d messages acknowledged",
+		point, cmd.ProcessState, k.acknowledged.Load(), k.messages)
 }
 
 // last runs a relay that lives until everything was sent, or until nothing more is.
@@ -178,7 +180,9 @@ func (k *killer) serves() bool {
 // deliver hands over message i as an application would: again and again, until
 // it is acknowledged. Half of the messages are replies to the one before.
 func (k *killer) deliver(ctx context.Context, i int) {
-	text := fmt.Sprintf("To: <c%d@example.com>\r\nSubject: Mail\r\nMessage-ID: <%d@crash>\r\nDate: %s\r\n", i%clients, i, time.Now().Format(time.RFC1123Z))
+	to := fmt.Sprintf("c%d@example.com", i%clients)
+	text := fmt.Sprintf("To: <%s>\r\nSubject: Mail\r\nMessage-ID: <%d@crash>\r\nDate: %s\r\n",
+		to, i, time.Now().Format(time.RFC1123Z))
 	if i/clients%2 == 1 {
 		text += fmt.Sprintf("In-Reply-To: <%d@crash>\r\n", i-clients)
 	}
@@ -186,7 +190,7 @@ func (k *killer) deliver(ctx context.Context, i int) {
 	again := time.NewTicker(20 * time.Millisecond)
 	defer again.Stop()
 	for ctx.Err() == nil {
-		if smtp.SendMail(k.smtp, nil, "app@example.com", []string{fmt.Sprintf("c%d@example.com", i%clients)}, []byte(text)) == nil {
+		if smtp.SendMail(k.smtp, nil, "app@example.com", []string{to}, []byte(text)) == nil {
 			return
 		}
 		<-again.C

@@ -31,7 +31,8 @@ import (
 // passes them.
 var points = []string{
 	"before the accept commit", "after the accept commit", "after the 250",
-	"after the claim", "after the request was written", "after the answer, before it is recorded", "after it is recorded",
+	"after the claim", "after the request was written",
+	"after the answer, before it is recorded", "after it is recorded",
 }
 
 // many are the points that many messages pass together, and so seldom.
@@ -57,7 +58,7 @@ routes: [{inbox: 202, creator_id: 55}]
 delivery: {retry_initial: 100ms}
 `
 
-// serve runs the relay until it is told to stop, or kills itself.
+// serve runs the relay until SIGTERM, or until it kills itself.
 func serve() error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
@@ -76,9 +77,12 @@ func serve() error {
 	if err != nil {
 		return err
 	}
+	errorsOnly := &slog.HandlerOptions{Level: slog.LevelError}
 	g, err := relay.New(cfg, relay.Parts{
-		Store: bombStore{store, b}, Transport: bombTransport{heymarket.NewTransport(), b}, Random: rand.Reader,
-		Sink: events.Log{Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))},
+		Store:     bombStore{store, b},
+		Transport: bombTransport{heymarket.NewTransport(), b},
+		Random:    rand.Reader,
+		Sink:      events.Log{Logger: slog.New(slog.NewTextHandler(os.Stderr, errorsOnly))},
 		Listen: func(network, address string) (net.Listener, error) {
 			l, err := net.Listen(network, address)
 			return bombListener{l, b}, err
@@ -120,7 +124,9 @@ func (s bombStore) Accept(ctx context.Context, m *spool.Message) (spool.Receipt,
 	return r, err
 }
 
-func (s bombStore) Claim(ctx context.Context, now time.Time, lease time.Duration, rooms ...spool.Capacity) ([]spool.Task, time.Time, error) {
+func (s bombStore) Claim(
+	ctx context.Context, now time.Time, lease time.Duration, rooms ...spool.Capacity,
+) ([]spool.Task, time.Time, error) {
 	tasks, next, err := s.Store.Claim(ctx, now, lease, rooms...)
 	if len(tasks) > 0 {
 		s.b.pass(points[3])

@@ -142,7 +142,8 @@ func TestReadOnly(t *testing.T) {
 		}
 	}
 	remount(syscall.MS_RDONLY)
-	if line := r.refuses(t); !strings.Contains(line, "must be writable") || !strings.Contains(line, "read-only file system") {
+	line := r.refuses(t)
+	if !strings.Contains(line, "must be writable") || !strings.Contains(line, "read-only file system") {
 		t.Errorf("it says %s", line)
 	}
 	remount(0)

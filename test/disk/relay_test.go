@@ -94,9 +94,11 @@ func (r *relay) serveAPI(t *testing.T, o sandbox.Options) *sandbox.Sandbox {
 // send hands over message i and returns the code of the answer.
 func (r *relay) send(t *testing.T, i int) int {
 	t.Helper()
-	text := fmt.Sprintf("To: <u%d@example.com>\r\nSubject: Mail\r\nMessage-ID: <%d@disk>\r\nDate: %s\r\n\r\nmail-%d.\r\n%s",
-		i, i, time.Now().Format(time.RFC1123Z), i, strings.Repeat("All work and no play makes Jack a dull boy.\r\n", 50))
-	err := smtp.SendMail(r.smtp, nil, "app@example.com", []string{fmt.Sprintf("u%d@example.com", i)}, []byte(text))
+	to := fmt.Sprintf("u%d@example.com", i)
+	padding := strings.Repeat("All work and no play makes Jack a dull boy.\r\n", 50)
+	text := fmt.Sprintf("To: <%s>\r\nSubject: Mail\r\nMessage-ID: <%d@disk>\r\nDate: %s\r\n\r\nmail-%d.\r\n%s",
+		to, i, time.Now().Format(time.RFC1123Z), i, padding)
+	err := smtp.SendMail(r.smtp, nil, "app@example.com", []string{to}, []byte(text))
 	var refused *textproto.Error
 	switch {
 	case err == nil:
@@ -163,7 +165,8 @@ func (r *relay) ends(t *testing.T) {
 }
 
 const spoilt = `
-SELECT rootpage, page_size FROM (SELECT name, rootpage FROM sqlite_schema UNION SELECT 'sqlite_schema', 1), pragma_page_size
+SELECT rootpage, page_size
+  FROM (SELECT name, rootpage FROM sqlite_schema UNION SELECT 'sqlite_schema', 1), pragma_page_size
  WHERE name = ?`
 
 // spoil has the first page of a table hold something else than was written.
@@ -189,14 +192,15 @@ func (r *relay) spoil(t *testing.T, table string) {
 	}
 }
 
-// Where the damage stands at the door, nothing starts, in one clear line.
+// Damage that is found at the start: heyrelay does not start, and one line explains why.
 func TestDamagedAtStart(t *testing.T) {
 	r := newRelay(t, t.TempDir(), "1MB")
 	r.start(t)
 	r.sends(t, 0, 250)
 	r.ends(t)
 	r.spoil(t, "sqlite_schema")
-	if line := r.refuses(t); !strings.Contains(line, "the spool is damaged: ") || !strings.Contains(line, "what to do: stop heyrelay") {
+	line := r.refuses(t)
+	if !strings.Contains(line, "the spool is damaged: ") || !strings.Contains(line, "what to do: stop heyrelay") {
 		t.Errorf("it says %s", line)
 	}
 }

@@ -41,10 +41,12 @@ func startHeyrelay() (_ *heyrelay, err error) {
 			h.Close()
 		}
 	}()
-	if h.address, err = freeAddress(); err != nil {
+	h.address, err = freeAddress()
+	if err != nil {
 		return nil, err
 	}
-	if h.api, err = freeAddress(); err != nil {
+	h.api, err = freeAddress()
+	if err != nil {
 		return nil, err
 	}
 	binary := filepath.Join(dir, "heyrelay")

@@ -60,8 +60,9 @@ func measure(messages, clients, rounds int) error {
 		for _, t := range targets {
 			all := rates[t.Name()]
 			slices.Sort(all)
-			fmt.Printf("%-22s %-10s %6.0f messages/s to the last delivery (min %.0f, max %.0f, %d clients, %d messages, %d rounds)\n",
-				k.name, t.Name(), all[len(all)/2], all[0], all[len(all)-1], clients, messages, rounds)
+			const line = "%-22s %-10s %6.0f messages/s to the last delivery " +
+				"(min %.0f, max %.0f, %d clients, %d messages, %d rounds)\n"
+			fmt.Printf(line, k.name, t.Name(), all[len(all)/2], all[0], all[len(all)-1], clients, messages, rounds)
 		}
 	}
 	return nil

@@ -84,7 +84,8 @@ func startPostfix() (_ *postfix, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.address, err = freeAddress(); err != nil {
+	p.address, err = freeAddress()
+	if err != nil {
 		return nil, err
 	}
 	if err := p.configure(sink); err != nil {

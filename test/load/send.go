@@ -20,7 +20,8 @@ type kind struct {
 
 var kinds = []kind{{"4 KB plain", plain}, {"30 KB alternative", alternative}}
 
-const words = "the printer on the third floor says that it is on fire and would like somebody to come and have a look at it soon "
+const words = "the printer on the third floor says that it is on fire and would like somebody to come and " +
+	"extinguish it very soon "
 
 func plain() string {
 	return "Content-Type: text/plain; charset=utf-8\r\n\r\n" + strings.Repeat(words[:70]+"\r\n", 56)
@@ -32,13 +33,15 @@ func alternative() string {
 	t, h := quotedprintable.NewWriter(&text), quotedprintable.NewWriter(&html)
 	for i := range 100 {
 		fmt.Fprintf(t, "Zeile %d: Grüße, %s\r\n", i, words[:55])
-		fmt.Fprintf(h, "<tr><td style=\"padding:4px\">%d</td><td style=\"padding:4px;color:#333\">Grüße, %s</td></tr>\r\n", i, words)
+		const row = `<tr><td style="padding:4px">%d</td><td style="padding:4px;color:#333">Grüße, %s</td></tr>` + "\r\n"
+		fmt.Fprintf(h, row, i, words)
 	}
 	_, _ = t.Close(), h.Close() // buffers take everything
 	return "MIME-Version: 1.0\r\nContent-Type: multipart/alternative; boundary=\"b1\"\r\n\r\n" +
-		"--b1\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n" + text.String() +
-		"\r\n--b1\r\nContent-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n<html><body><table>" +
-		html.String() + "</table></body></html>\r\n--b1--\r\n"
+		"--b1\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n" +
+		text.String() +
+		"\r\n--b1\r\nContent-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n" +
+		"<html><body><table>" + html.String() + "</table></body></html>\r\n--b1--\r\n"
 }
 
 // sendAll sends messages from clients at the same time, each on one connection,
@@ -62,8 +65,8 @@ func send(address, body string, c, n int) error {
 	defer client.Close()
 	for i := range n {
 		to := fmt.Sprintf("c%d-%d@example.com", c, i)
-		head := fmt.Sprintf("From: app@example.com\r\nTo: %s\r\nSubject: Load %d\r\nMessage-ID: <%d.%d@load>\r\nDate: %s\r\n",
-			to, i, rand.Int64(), c, time.Now().Format(time.RFC1123Z))
+		const fields = "From: app@example.com\r\nTo: %s\r\nSubject: Load %d\r\nMessage-ID: <%d.%d@load>\r\nDate: %s\r\n"
+		head := fmt.Sprintf(fields, to, i, rand.Int64(), c, time.Now().Format(time.RFC1123Z))
 		if err := transaction(client, to, head+body); err != nil {
 			return err
 		}

@@ -93,7 +93,8 @@ func TestRulesAndDashboardNameMetricsThatExist(t *testing.T) {
 		}
 	}
 	tests := read(t, packaging+"prometheus/alerts_test.yml")
-	for _, alert := range regexp.MustCompile(`alert: (\w+)`).FindAllStringSubmatch(read(t, packaging+"prometheus/alerts.yml"), -1) {
+	rules := read(t, packaging+"prometheus/alerts.yml")
+	for _, alert := range regexp.MustCompile(`alert: (\w+)`).FindAllStringSubmatch(rules, -1) {
 		if !strings.Contains(tests, "alertname: "+alert[1]+"\n") {
 			t.Errorf("alert %s has no test", alert[1])
 		}

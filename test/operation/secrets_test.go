@@ -59,7 +59,8 @@ func (g *gate) authentic(token string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	claims := jwt.MapClaims{}
-	_, err := jwt.ParseWithClaims(token, claims, func(*jwt.Token) (any, error) { return []byte(g.id + "||" + g.key), nil })
+	key := func(*jwt.Token) (any, error) { return []byte(g.id + "||" + g.key), nil }
+	_, err := jwt.ParseWithClaims(token, claims, key)
 	return err == nil && claims["iss"] == g.id
 }
 

@@ -62,7 +62,7 @@ func Start(t testing.TB, binary string, args ...string) *Process {
 	}
 	go p.read(r)
 	go func() {
-		_ = p.cmd.Wait() // the test looks at ProcessState
+		_ = p.cmd.Wait() // tests check ProcessState
 		w.Close()
 	}()
 	t.Cleanup(func() {

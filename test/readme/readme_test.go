@@ -61,7 +61,8 @@ func TestTour(t *testing.T) {
 		line = strings.NewReplacer("127.0.0.1:2525", smtp, "127.0.0.1:8026", api).Replace(line)
 		outputs = append(outputs, shell(t, binary, t.TempDir(), line))
 	}
-	for i, want := range []string{`250 2\.0\.0 Ok: queued as`, `250 2\.0\.0 Ok: queued as`, `"targets":.*"convo_id":[1-9]`, `"conv_title": "Hello"`} {
+	queued := `250 2\.0\.0 Ok: queued as`
+	for i, want := range []string{queued, queued, `"targets":.*"convo_id":[1-9]`, `"conv_title": "Hello"`} {
 		if !regexp.MustCompile(`(?s)` + want).MatchString(outputs[i]) {
 			t.Errorf("%s\ngave no %q:\n%s", tour[i], want, outputs[i])
 		}
@@ -74,14 +75,19 @@ func TestTour(t *testing.T) {
 // The smallest configuration, and the one by environment alone, are valid.
 func TestConfigurations(t *testing.T) {
 	binary, dir := process.Build(t), t.TempDir()
-	for name, text := range map[string]string{"heymarket_key": "secret", "heyrelay.yaml": blocks(readme(t), "yaml")[0]} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(strings.ReplaceAll(text, "\n   ", "\n")), 0o600); err != nil {
+	key, config := filepath.Join(dir, "heymarket_key"), blocks(readme(t), "yaml")[0]
+	for file, text := range map[string]string{
+		key:                                 "secret",
+		filepath.Join(dir, "heyrelay.yaml"): strings.ReplaceAll(config, "\n   ", "\n"),
+	} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	shell(t, binary, dir, "heyrelay check -c heyrelay.yaml")
 	sidecar := blocks(readme(t), "sh")[4]
-	line := strings.NewReplacer("/run/secrets/heymarket_key", filepath.Join(dir, "heymarket_key"), "heyrelay serve", "heyrelay check").Replace(sidecar)
+	places := strings.NewReplacer("/run/secrets/heymarket_key", key, "heyrelay serve", "heyrelay check")
+	line := places.Replace(sidecar)
 	if !strings.HasSuffix(line, "heyrelay check") {
 		t.Fatalf("no serve in %q", sidecar)
 	}

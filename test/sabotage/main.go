@@ -106,8 +106,9 @@ func try(s sabotage) string {
 	if err != nil {
 		return err.Error()
 	}
-	cmd := exec.Command("go", "test", "-count=1", "-timeout=120s", "-vet=off", "-ldflags=-s -w", "-run", pattern(s.tests), s.pkg)
-	cmd.Env = append(os.Environ(), "GOFLAGS=-overlay="+overlay, "CGO_ENABLED=0") // as released, so that the cache is shared
+	flags := []string{"test", "-count=1", "-timeout=120s", "-vet=off", "-ldflags=-s -w"}
+	cmd := exec.Command("go", append(flags, "-run", pattern(s.tests), s.pkg)...)
+	cmd.Env = append(os.Environ(), "GOFLAGS=-overlay="+overlay, "CGO_ENABLED=0") // cgo as released, to share the cache
 	out, err := cmd.CombinedOutput()
 	if err == nil {
 		return fmt.Sprintf("%s %s passes: %s", s.pkg, strings.Join(s.tests, " "), s.why)
