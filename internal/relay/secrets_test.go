@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -57,12 +58,21 @@ func newFiles(t *testing.T) files {
 }
 
 // recorder keeps all events.
-type recorder struct{ all []events.Event }
+type recorder struct {
+	mu  sync.Mutex
+	all []events.Event
+}
 
-func (r *recorder) Record(e events.Event) { r.all = append(r.all, e) }
+func (r *recorder) Record(e events.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all = append(r.all, e)
+}
 
 // lines returns kind and reason of the events since the last call.
 func (r *recorder) lines() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	var lines []string
 	for _, e := range r.all {
 		lines = append(lines, fmt.Sprintf("%s %s", e.Kind, e.Reason))
