@@ -37,20 +37,20 @@ type program struct {
 }
 
 type commands struct {
-	Serve   serveCmd   `cmd:"" help:"Run the relay."`
-	Demo    demoCmd    `cmd:"" help:"Run the relay and a sandbox of the API, with no configuration, and show each message as it goes through."`
-	Sandbox sandboxCmd `cmd:"" help:"Run the sandbox of the API alone."`
-	Check   checkCmd   `cmd:"" help:"Validate the configuration."`
-	Config  configCmd  `cmd:"" help:"Show the configuration that is in force, or an example."`
-	Inboxes inboxesCmd `cmd:"" help:"List the inboxes of your account, and print a route to paste."`
-	Try     tryCmd     `cmd:"" help:"Send a mail and a reply through your own running relay."`
-	Convert convertCmd `cmd:"" help:"Print the requests that a message would become; send nothing."`
-	Queue   queueCmd   `cmd:"" help:"Look at what waits and at what became of it."`
-	Cert    certCmd    `cmd:"" help:"Make a self-signed certificate for TLS, to begin with."`
-	Passwd  passwdCmd  `cmd:"" help:"Make the hash of a password, for a user."`
-	Mail    mailerCmd  `cmd:"" name:"sendmail" passthrough:"" help:"Take mail from programs that call sendmail, and hand it to the relay; also when called as sendmail, mailq or newaliases."`
-	Health  healthCmd  `cmd:"" help:"Ask a running relay whether it serves."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Serve    serveCmd    `cmd:"" help:"Run the relay."`
+	Demo     demoCmd     `cmd:"" help:"Run the relay and a sandbox of the API, with no configuration, and show each message as it goes through."`
+	Sandbox  sandboxCmd  `cmd:"" help:"Run the sandbox of the API alone."`
+	Check    checkCmd    `cmd:"" help:"Validate the configuration."`
+	Config   configCmd   `cmd:"" help:"Show the configuration that is in force, or an example."`
+	Inboxes  inboxesCmd  `cmd:"" help:"List the inboxes of your account, and print a route to paste."`
+	Try      tryCmd      `cmd:"" help:"Send a mail and a reply through your own running relay."`
+	Convert  convertCmd  `cmd:"" help:"Print the requests that a message would become; send nothing."`
+	Queue    queueCmd    `cmd:"" help:"Look at what waits and at what became of it."`
+	Cert     certCmd     `cmd:"" help:"Make a self-signed certificate for TLS, to begin with."`
+	Passwd   passwdCmd   `cmd:"" help:"Make the hash of a password, for a user."`
+	Sendmail sendmailCmd `cmd:"" passthrough:"" help:"Submit mail from programs that call sendmail. Links named sendmail, mailq and newaliases run it, too."`
+	Health   healthCmd   `cmd:"" help:"Ask a running relay whether it serves."`
+	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 
 func main() {
@@ -118,7 +118,16 @@ func (p *program) failed(err error) int {
 	return code
 }
 
-// errQuiet is a failure that has been told of already.
+// coded is an error with an exit code of its own.
+type coded struct {
+	code int
+	error
+}
+
+// Unwrap returns the cause.
+func (c coded) Unwrap() error { return c.error }
+
+// errQuiet is a failure that has been reported already.
 var errQuiet = errors.New("")
 
 type versionCmd struct{}

@@ -1,4 +1,4 @@
-package main
+package sendmail
 
 import (
 	"regexp"
@@ -8,9 +8,9 @@ import (
 )
 
 // composeFor parses a command line and composes text.
-func composeFor(t *testing.T, text string, args ...string) *composed {
+func composeFor(t *testing.T, text string, args ...string) *message {
 	t.Helper()
-	s, err := parseSendmail(args)
+	s, err := parse(args)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -22,12 +22,13 @@ func composeFor(t *testing.T, text string, args ...string) *composed {
 	if err != nil {
 		t.Fatal(err)
 	}
+	m.text = []byte(strings.ReplaceAll(string(m.text), "\r\n", "\n"))
 	return m
 }
 
 func TestComposeAdds(t *testing.T) {
 	m := composeFor(t, "Hello,\n\nno header here.\n", "-f", "app@example.com", "-F", "The App", "alice@example.com", "root")
-	want := regexp.MustCompile(`^From: "The App" <app@example.com>\nDate: .* [+-]\d{4}\nMessage-ID: <[0-9a-f-]{36}@` + regexp.QuoteMeta(domain()) + `>\n\nHello,\n\nno header here.\n$`)
+	want := regexp.MustCompile(`^From: "The App" <app@example.com>\nDate: .* [+-]\d{4}\nMessage-Id: <[0-9A-Z]+\.[0-9A-Z]+@` + regexp.QuoteMeta(domain()) + `>\n\nHello,\n\nno header here.\n$`)
 	if !want.Match(m.text) || m.sender != "app@example.com" || !slices.Equal(m.rcpt, []string{"alice@example.com", "root@localhost"}) {
 		t.Errorf("%+v\n%s", m, m.text)
 	}
@@ -53,7 +54,7 @@ func TestComposeQualifies(t *testing.T) {
 	if want := []string{"root" + at, "juergen" + at, "b@example.com"}; !slices.Equal(m.rcpt, want) {
 		t.Errorf("recipients %q", m.rcpt)
 	}
-	if !strings.HasPrefix(string(m.text), "To: <root"+at+">\nCc: =?utf-8?q?J=C3=BCrgen?= <juergen"+at+">,\n\t<b@example.com>\nSubject: x\n") {
+	if !strings.Contains(string(m.text), "\nTo: <root"+at+">\nCc: =?utf-8?q?J=C3=BCrgen?= <juergen"+at+">, <b@example.com>\nSubject: x\n") {
 		t.Errorf("%s", m.text)
 	}
 	if !strings.Contains(m.sender, "@"+domain()) {

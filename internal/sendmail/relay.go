@@ -1,0 +1,124 @@
+package sendmail
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/emersion/go-smtp"
+)
+
+// relay is the way to the relay.
+type relay struct {
+	dial    func(ctx context.Context, network, address string) (net.Conn, error) // nil: net.Dialer's
+	address string                                                               // host:port or unix:/path
+}
+
+// connect opens a connection to the relay.
+func (r relay) connect(ctx context.Context) (net.Conn, error) {
+	network, address := "tcp", r.address
+	if path, ok := strings.CutPrefix(r.address, "unix:"); ok {
+		network, address = "unix", path
+	}
+	dial := r.dial
+	if dial == nil {
+		dial = (&net.Dialer{Timeout: time.Minute}).DialContext
+	}
+	conn, err := dial(ctx, network, address)
+	if err != nil {
+		return nil, failure{exTempFail, fmt.Errorf("cannot reach the relay, try again later: %w; is heyrelay serve running?", err)}
+	}
+	return conn, nil
+}
+
+// submit sends a message in one transaction: all recipients are accepted, or nobody
+// gets it.
+func (r relay) submit(ctx context.Context, m *message) error {
+	conn, err := r.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	client := smtp.NewClient(conn)
+	if err := client.Hello("localhost"); err != nil {
+		return failure{exTempFail, fmt.Errorf("the relay at %s does not greet: %w", r.address, err)}
+	}
+	err = transaction(client, m)
+	var reply *smtp.SMTPError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &reply) && reply.Code >= 500:
+		return failure{exUnavailable, fmt.Errorf("the relay at %s refuses the message, nothing was sent: %w", r.address, err)}
+	}
+	return failure{exTempFail, fmt.Errorf("the relay at %s cannot take the message now, nothing was sent: %w", r.address, err)}
+}
+
+func transaction(client *smtp.Client, m *message) error {
+	utf8, _ := client.Extension("SMTPUTF8")
+	o := &smtp.MailOptions{Size: int64(len(m.text)), UTF8: utf8, Return: m.ret, EnvelopeID: m.envelopeID}
+	if err := client.Mail(m.sender, o); err != nil {
+		return err
+	}
+	for _, to := range m.rcpt {
+		if err := client.Rcpt(to, &smtp.RcptOptions{Notify: m.notify}); err != nil {
+			return fmt.Errorf("%s: %w", to, err)
+		}
+	}
+	w, err := client.Data()
+	if err != nil {
+		return err
+	}
+	if _, err := w.Write(m.text); err != nil {
+		return err
+	}
+	if err := w.Close(); err != nil {
+		return err
+	}
+	_ = client.Quit() // the message is accepted
+	return nil
+}
+
+// converse copies SMTP between in, out and the relay, with the line ends that SMTP
+// needs towards it.
+func (r relay) converse(ctx context.Context, in io.Reader, out io.Writer) error {
+	conn, err := r.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	var sending sync.WaitGroup
+	defer sending.Wait()
+	sending.Go(func() { copyLines(conn, in) })
+	if _, err := io.Copy(out, conn); err != nil {
+		return failure{exTempFail, err}
+	}
+	if in, ok := in.(io.Closer); ok { // ends the other direction
+		_ = in.Close()
+	}
+	return nil
+}
+
+// copyLines sends lines until one side ends.
+func copyLines(conn net.Conn, in io.Reader) {
+	lines := bufio.NewReader(in)
+	for {
+		line, err := lines.ReadString('\n')
+		if text, whole := strings.CutSuffix(line, "\n"); whole {
+			line = strings.TrimSuffix(text, "\r") + "\r\n"
+		}
+		_, failed := io.WriteString(conn, line)
+		if err != nil || failed != nil {
+			break
+		}
+	}
+	if half, ok := conn.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite()
+	}
+}
