@@ -84,6 +84,13 @@ var bombs = []struct {
 	{"base64 that is text, 20 MB", func() string {
 		return head + "Content-Transfer-Encoding: base64\r\n\r\n" + repeat("text, and more of it\r\n", 950_000)
 	}, ErrTooLarge},
+	{"tabs on one line, 900 KB", func() string { return head + "\r\nx" + repeat("\t", 900_000) + "x" }, ErrTooLarge},
+	{"tabs on one line, 8 MB", func() string { return head + "\r\nx" + repeat("\t", 8_300_000) + "x" }, ErrTooLarge},
+	{"tabs at the start of a line, 8 MB", func() string { return head + "\r\n" + repeat("\t", 8_300_000) + "x" }, ErrTooLarge},
+	{"blanks on one line, 8 MB", func() string { return head + "\r\nx" + repeat(" ", 8_300_000) + "x" }, ErrTooLarge},
+	{"tabs in lines, 8 MB", func() string { return head + "\r\n" + repeat("\tx\r\n", 2_000_000) }, ErrTooLarge},
+	{"ampersands, 8 MB", func() string { return head + "\r\n" + repeat("&", 8_300_000) }, ErrTooLarge},
+	{"addresses, 8 MB", func() string { return head + "\r\n" + repeat("http://a.example ", 480_000) }, ErrTooLarge},
 	{"message, 65 MB", func() string { return head + "\r\n" + repeat("x", 65<<20) }, ErrTooLarge},
 
 	{"encoded words that never end", func() string { return "Subject: " + repeat("=?x", 60000) + "?=\r\n\r\nx" }, 0},
@@ -184,6 +191,33 @@ func TestBombMemory(t *testing.T) {
 		if n := after.TotalAlloc - before.TotalAlloc; n > bombMemory {
 			t.Errorf("%s: %d octets allocated %d KiB", b.name, len(raw), n>>10)
 		}
+	}
+}
+
+// TestMaxBody has conversion stop at the bound of its caller: what it makes of a bomb is
+// bounded by what can be sent.
+func TestMaxBody(t *testing.T) {
+	const limit, most = 1 << 20, 32 << 20
+	for _, b := range bombs {
+		raw := []byte(b.make())
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		m, err := Convert(raw, Options{Attachments: Drop, MaxBody: limit})
+		runtime.ReadMemStats(&after)
+		if n := after.TotalAlloc - before.TotalAlloc; b.kind == ErrTooLarge && n > most {
+			t.Errorf("%s: allocated %d KiB", b.name, n>>10)
+		}
+		if b.kind == ErrTooLarge && err == nil || len(m.HTML) > limit || len(m.Text) > limit {
+			t.Errorf("%s: %d octets of HTML, %d of text, %v", b.name, len(m.HTML), len(m.Text), err)
+		}
+	}
+	_, err := Convert([]byte("Subject: x\r\n\r\n"+repeat("x", 1500)), Options{MaxBody: 1000})
+	checkKind(t, err, ErrTooLarge)
+	if err == nil || !strings.Contains(err.Error(), "larger than 1 KB") {
+		t.Errorf("%v does not name the bound", err)
+	}
+	if _, err := Convert([]byte("Subject: x\r\n\r\n"+repeat("x", 900)), Options{MaxBody: 1000}); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -19,8 +19,8 @@ func (c *converter) calendarPart(p *part) (content, error) {
 		return content{files: []file{{part: p}}}, nil
 	}
 	c.size += len(summary)
-	if c.size > maxBody {
-		return content{}, errTooLarge()
+	if c.size > c.maxBody {
+		return content{}, c.errTooLarge()
 	}
 	var all content
 	if c.options.Attachments == Link {

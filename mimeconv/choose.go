@@ -100,7 +100,7 @@ func (c *converter) alternative(p *part) (content, error) {
 			rest.add(more)
 		}
 	}
-	chosen, err := choose(html, text)
+	chosen, err := c.choose(html, text)
 	if err != nil {
 		return content{}, err
 	}
@@ -121,7 +121,7 @@ func (c *converter) alternative(p *part) (content, error) {
 }
 
 // choose combines the HTML and the plain form of the same body.
-func choose(html, text content) (content, error) {
+func (c *converter) choose(html, text content) (content, error) {
 	files := append(text.files, html.files...)
 	switch {
 	case len(html.sections) == 0:
@@ -129,11 +129,11 @@ func choose(html, text content) (content, error) {
 	case len(text.sections) == 0 || html.isWhole():
 		return content{html.sections, files}, nil
 	}
-	doc, err := joinHTML(html.sections)
+	doc, err := c.joinHTML(html.sections)
 	if err != nil {
 		return content{}, err
 	}
-	plain, err := joinText(text.sections)
+	plain, err := c.joinText(text.sections)
 	if err != nil {
 		return content{}, err
 	}
@@ -319,16 +319,16 @@ func (c *converter) textPart(p *part) (content, error) {
 // readText decodes the text of a part, within the limits for all parts together.
 func (c *converter) readText(p *part, isHTML bool) (string, error) {
 	data := c.decodeText(p)
-	if len(data) > 2*maxBody { // no charset takes more than two octets for each octet of UTF-8
-		return "", errTooLarge()
+	if len(data) > 2*c.maxBody { // no charset takes more than two octets for each octet of UTF-8
+		return "", c.errTooLarge()
 	}
 	text, dropped := cleanText(c.toUTF8(p.id, data, p.params["charset"], isHTML))
 	if dropped > 0 {
 		c.warn(ControlDropped, p.id, "control characters removed: %d", dropped)
 	}
 	c.size += len(text)
-	if c.size > maxBody {
-		return "", errTooLarge()
+	if c.size > c.maxBody {
+		return "", c.errTooLarge()
 	}
 	if isHTML {
 		c.tags += strings.Count(text, "<")
@@ -340,6 +340,6 @@ func (c *converter) readText(p *part, isHTML bool) (string, error) {
 }
 
 // errTooLarge rejects a message whose text is too large.
-func errTooLarge() *Error {
-	return refuse(ErrTooLarge, "the text of the message is larger than %d MiB", maxBody>>20)
+func (c *converter) errTooLarge() *Error {
+	return refuse(ErrTooLarge, "the text of the message is larger than %s", size(c.maxBody))
 }

@@ -20,7 +20,10 @@ func Convert(raw []byte, o Options) (Message, error) {
 	if err != nil {
 		return Message{}, err
 	}
-	c := &converter{options: o}
+	c := &converter{options: o, maxBody: maxBody}
+	if o.MaxBody > 0 {
+		c.maxBody = min(o.MaxBody, maxBody)
+	}
 	c.warnHeader(&b)
 	all, err := c.read(&b, body, "")
 	if err != nil {
@@ -37,6 +40,7 @@ func Convert(raw []byte, o Options) (Message, error) {
 // converter is the state of one conversion.
 type converter struct {
 	options  Options
+	maxBody  int // octets
 	fence    fence
 	warnings []Warning
 	size     int             // of all text decoded, in octets
@@ -108,11 +112,11 @@ func hasProse(body []byte) bool {
 
 // assemble builds the message from its content.
 func (c *converter) assemble(all content, subject string) (Message, error) {
-	html, err := joinHTML(all.sections)
+	html, err := c.joinHTML(all.sections)
 	if err != nil {
 		return Message{}, err
 	}
-	text, err := joinText(all.sections)
+	text, err := c.joinText(all.sections)
 	if err != nil {
 		return Message{}, err
 	}
@@ -147,9 +151,9 @@ func (c *converter) finish(html, text, subject string) (Message, error) {
 		return Message{}, refuse(ErrEmpty, "the message has neither a body nor a Subject")
 	case noHTML && noText:
 		c.warn(BodyFromSubject, "", "no body: the Subject is sent as the body")
-		m.HTML, m.Text = writeHTML(subject), subject
+		m.HTML, m.Text = writeHTML(subject, c.maxBody), subject
 	case noHTML:
-		m.HTML = writeHTML(text)
+		m.HTML = writeHTML(text, c.maxBody)
 	case noText && subject == "":
 		c.warn(TextEmpty, "", "the HTML contains no text")
 		m.Text = "(no text)"
@@ -157,8 +161,8 @@ func (c *converter) finish(html, text, subject string) (Message, error) {
 		c.warn(TextEmpty, "", "the HTML contains no text: the Subject is sent as the plain text body")
 		m.Text = subject
 	}
-	if len(m.HTML) > maxBody || len(m.Text) > maxBody {
-		return Message{}, errTooLarge()
+	if len(m.HTML) > c.maxBody || len(m.Text) > c.maxBody {
+		return Message{}, c.errTooLarge()
 	}
 	var cut bool
 	m.Title, cut = title(cmp.Or(c.options.Title, subject))

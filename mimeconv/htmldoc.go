@@ -83,9 +83,9 @@ func declareUTF8(doc string) string {
 
 // joinHTML joins the sections to one document. The first section that was sent as HTML is
 // kept as written; the others are inserted before and after it, within its body.
-func joinHTML(sections []section) (string, error) {
+func (c *converter) joinHTML(sections []section) (string, error) {
 	if len(sections) == 1 && sections[0].html == "" {
-		return writeHTML(sections[0].text), nil
+		return writeHTML(sections[0].text, c.maxBody), nil
 	}
 	var doc string
 	var before, after strings.Builder
@@ -97,10 +97,10 @@ func joinHTML(sections []section) (string, error) {
 		case s.html != "":
 			around.WriteString("<div>" + bodyOnly(s.html) + "</div>\n")
 		default:
-			around.WriteString(writeHTML(s.text))
+			around.WriteString(writeHTML(s.text, c.maxBody))
 		}
-		if before.Len()+len(doc)+after.Len() > maxBody {
-			return "", errTooLarge()
+		if before.Len()+len(doc)+after.Len() > c.maxBody {
+			return "", c.errTooLarge()
 		}
 	}
 	if before.Len() > 0 {
@@ -111,7 +111,7 @@ func joinHTML(sections []section) (string, error) {
 }
 
 // joinText joins the sections to one plain text.
-func joinText(sections []section) (string, error) {
+func (c *converter) joinText(sections []section) (string, error) {
 	var texts []string
 	size := 0
 	for _, s := range sections {
@@ -123,8 +123,8 @@ func joinText(sections []section) (string, error) {
 			texts = append(texts, text)
 		}
 		size += len(text)
-		if size > maxBody {
-			return "", errTooLarge()
+		if size > c.maxBody {
+			return "", c.errTooLarge()
 		}
 	}
 	return strings.Join(texts, "\n\n"), nil

@@ -59,6 +59,10 @@ type Options struct {
 
 	Title string // replaces the Subject as Message.Title, one line; "" for the Subject
 
+	// MaxBody bounds the decoded text, and each of the two bodies, in octets. Conversion
+	// stops as soon as it is exceeded, with ErrTooLarge. 0 or more than 8 MiB: 8 MiB.
+	MaxBody int
+
 	// Link stores an attachment and returns the URL from which the recipient can
 	// download it. Required if a policy is Link. Its error ends the conversion and is
 	// returned unchanged.

@@ -10,6 +10,9 @@ const (
 	// nesting would let 64 KB of ">" crash a browser.
 	maxQuotes = 10
 
+	// maxPiece bounds the part of a line that is searched for links at a time, in octets.
+	maxPiece = 64 << 10
+
 	// tabWidth is the width of a tab, in columns.
 	tabWidth = 8
 
@@ -23,18 +26,18 @@ const (
 )
 
 // writeHTML converts plain text to HTML. It keeps paragraphs, line breaks, indentation and
-// quotation, sets a signature apart, links addresses and escapes all markup. It stops soon
-// after maxBody octets, since larger results are rejected.
-func writeHTML(text string) string {
-	w := htmlWriter{}
-	w.Grow(len(text) + len(text)/2) // links and line breaks
+// quotation, sets a signature apart, links addresses and escapes all markup. It writes little
+// more than limit octets: larger results are rejected.
+func writeHTML(text string, limit int) string {
+	w := htmlWriter{limit: limit}
+	w.Grow(min(limit, len(text)+len(text)/2)) // links and line breaks
 	for line := range strings.SplitSeq(text, "\n") {
 		depth, rest := quoteDepth(line)
 		if rest == signatureMark {
 			w.beginSignature(depth)
 		}
 		w.line(depth, strings.TrimRight(rest, " \t"))
-		if w.Len() > maxBody {
+		if w.Len() > limit {
 			break
 		}
 	}
@@ -46,10 +49,18 @@ func writeHTML(text string) string {
 // htmlWriter is the state of writeHTML.
 type htmlWriter struct {
 	strings.Builder
+	limit     int    // octets
 	depth     int    // number of open quotations
 	signature bool   // a signature is open within the quotations
 	paragraph bool   // a paragraph is open within the signature
 	links     []link // of the current line
+}
+
+// WriteString appends text unless the limit is exceeded. One line of tabs grows 48 times.
+func (w *htmlWriter) WriteString(text string) {
+	if w.Len() <= w.limit {
+		w.Builder.WriteString(text)
+	}
 }
 
 func (w *htmlWriter) line(depth int, text string) {
@@ -111,8 +122,21 @@ func columns(space string) int {
 	return n
 }
 
-// linked writes text and turns addresses into links.
+// linked writes a line and turns addresses into links. It takes a long line in pieces, so
+// that the links of only one are in memory.
 func (w *htmlWriter) linked(text string) {
+	for len(text) > maxPiece {
+		end := strings.LastIndexByte(text[:maxPiece], ' ') + 1
+		if end == 0 {
+			end = maxPiece
+		}
+		w.piece(text[:end])
+		text = text[end:]
+	}
+	w.piece(text)
+}
+
+func (w *htmlWriter) piece(text string) {
 	pos := 0
 	w.links = findLinks(w.links[:0], text)
 	for _, l := range w.links {

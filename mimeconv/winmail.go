@@ -81,7 +81,7 @@ func (c *converter) tnefBody(id string, t *tnef.Message) (content, error) {
 	if err != nil {
 		return content{}, err
 	}
-	return choose(html, text)
+	return c.choose(html, text)
 }
 
 // tnefFile returns a file as a part.

@@ -34,6 +34,7 @@ func (c serveCmd) Run(p *program) error {
 	if err != nil {
 		return err
 	}
+	limitMemory(cfg)
 	sink := events.Log{Logger: slog.New(logHandler(p, cfg))}
 	for _, w := range cfg.Warnings() {
 		sink.Logger.Warn(w)

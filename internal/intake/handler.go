@@ -14,6 +14,7 @@ import (
 	"encoding/base32"
 	"encoding/binary"
 	"io"
+	"runtime"
 	"time"
 
 	"heyrelay/internal/config"
@@ -54,17 +55,34 @@ type Options struct {
 type Handler struct {
 	o       Options
 	planner planner
+	busy    chan struct{} // one element for each conversion that runs
 }
 
 // New returns a Handler.
 func New(o Options) *Handler {
-	return &Handler{o: o, planner: planner{cfg: o.Config, newLocalID: o.NewLocalID}}
+	return &Handler{
+		o:       o,
+		planner: planner{cfg: o.Config, newLocalID: o.NewLocalID},
+		busy:    make(chan struct{}, max(2, runtime.GOMAXPROCS(0))),
+	}
+}
+
+// plan plans a message when its turn comes. Planning is pure computation: more at a time
+// than there are processors would be no faster, but hold the memory of all of them.
+func (h *Handler) plan(ctx context.Context, env *smtpd.Envelope, raw []byte) (*Plan, error) {
+	select {
+	case h.busy <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	defer func() { <-h.busy }()
+	return h.planner.plan(env, raw)
 }
 
 // Handle implements smtpd.Handler. It answers 250 only after the message was stored
 // durably.
 func (h *Handler) Handle(ctx context.Context, env *smtpd.Envelope, raw []byte) smtpd.Reply {
-	plan, err := h.planner.plan(env, raw)
+	plan, err := h.plan(ctx, env, raw)
 	if err != nil {
 		return h.refuse(env, raw, err)
 	}

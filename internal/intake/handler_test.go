@@ -7,8 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"heyrelay/internal/config"
@@ -167,4 +171,41 @@ func TestKeysAreBounded(t *testing.T) {
 			t.Errorf("%d recipients: %d ids looked up, want all", recipients, len(plan.Message.Requests[0].Lookup))
 		}
 	}
+}
+
+// A burst of messages is planned a few at a time, so that memory is bounded by them.
+func TestPlansAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const messages = 100
+		var planning atomic.Int32
+		free := make(chan struct{})
+		h := New(Options{
+			Config: parse(t, oneRoute),
+			NewLocalID: func() string {
+				planning.Add(1)
+				<-free
+				return "L"
+			},
+		})
+		var all sync.WaitGroup
+		for range messages {
+			all.Go(func() {
+				env := &smtpd.Envelope{QueueID: "Q", From: "a@example.com", Rcpt: []string{"a@example.com"}}
+				if _, err := h.plan(t.Context(), env, []byte("Subject: x\r\n\r\nx\r\n")); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		synctest.Wait()
+		if n, most := int(planning.Load()), max(2, runtime.GOMAXPROCS(0)); n != most {
+			t.Errorf("%d messages are planned at a time, want %d", n, most)
+		}
+		ended, end := context.WithCancel(t.Context())
+		end()
+		if _, err := h.plan(ended, nil, nil); !errors.Is(err, context.Canceled) {
+			t.Errorf("a client that is gone waits: %v", err)
+		}
+		close(free)
+		all.Wait()
+	})
 }

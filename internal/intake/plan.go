@@ -3,6 +3,7 @@ package intake
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -128,7 +129,12 @@ func (s submission) convert(raw []byte) (mimeconv.Message, error) {
 		Attachments:  mimeconv.Policy(s.route.Attachments),
 		InlineImages: mimeconv.Policy(s.route.InlineImages),
 		Title:        s.control.title,
+		MaxBody:      int(s.team.MaxBody),
 	})
+	var failed *mimeconv.Error
+	if errors.As(err, &failed) && failed.Kind == mimeconv.ErrTooLarge {
+		return body, fmt.Errorf("%w: %w (teams.%s.max_body)", errTooLarge, err, s.route.Team)
+	}
 	if err != nil {
 		return body, err
 	}

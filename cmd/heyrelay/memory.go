@@ -1,0 +1,35 @@
+package main
+
+import (
+	"math"
+	"os"
+	"runtime/debug"
+
+	"github.com/KimMachineGun/automemlimit/memlimit"
+
+	"heyrelay/internal/config"
+)
+
+// limitMemory has the garbage collector keep the process within limits.in_flight, and
+// within the memory that its container may use. GOMEMLIMIT overrides both.
+func limitMemory(cfg *config.Config) {
+	if os.Getenv("GOMEMLIMIT") != "" {
+		return
+	}
+	container, err := memlimit.FromCgroup()
+	if err != nil {
+		container = 0 // no container, or none with a limit
+	}
+	debug.SetMemoryLimit(memoryLimit(int64(cfg.Limits.InFlight), container))
+}
+
+// memoryLimit returns the soft limit of memory, in bytes. A message is in memory about
+// three times: as received, as stored, and on its way to the disk. container is the hard
+// limit, 0 for none: what is over the soft limit for a moment must fit, too.
+func memoryLimit(inFlight int64, container uint64) int64 {
+	limit := inFlight / 2 * 7
+	if container > 0 && container < math.MaxInt64 {
+		limit = min(limit, int64(container/10*9))
+	}
+	return limit
+}
