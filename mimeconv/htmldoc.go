@@ -33,11 +33,14 @@ func bodyStart(doc string) int {
 // can be inserted into another document.
 func bodyOnly(doc string) string {
 	z := html.NewTokenizer(strings.NewReader(doc))
-	var b strings.Builder
+	var b, title strings.Builder
 	skip := false // in the title
 	for {
 		switch z.Next() {
 		case html.ErrorToken:
+			if skip { // it is never closed and contains the whole document
+				b.WriteString(title.String())
+			}
 			return b.String()
 		case html.DoctypeToken:
 			continue
@@ -51,7 +54,9 @@ func bodyOnly(doc string) string {
 			}
 			continue
 		}
-		if !skip {
+		if skip {
+			title.Write(z.Raw())
+		} else {
 			b.Write(z.Raw())
 		}
 	}
@@ -61,6 +66,9 @@ func bodyOnly(doc string) string {
 func insertAtEnd(doc, fragment string) string {
 	if fragment == "" {
 		return doc
+	}
+	if unclosed := htmltext.Unclosed(doc); unclosed != "" {
+		return doc + unclosed + fragment
 	}
 	end := lastIndexFold(doc, "</body")
 	if end < 0 {
@@ -95,7 +103,8 @@ func (c *converter) joinHTML(sections []section) (string, error) {
 		case s.html != "" && doc == "":
 			doc, around = s.html, &after
 		case s.html != "":
-			around.WriteString("<div>" + bodyOnly(s.html) + "</div>\n")
+			fragment := bodyOnly(s.html)
+			around.WriteString("<div>" + fragment + htmltext.Unclosed(fragment) + "</div>\n")
 		default:
 			around.WriteString(writeHTML(s.text, c.maxBody))
 		}

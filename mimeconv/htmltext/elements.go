@@ -1,34 +1,66 @@
 package htmltext
 
+import "strings"
+
 // closeImplied closes the elements that the start tag of name implicitly ends: HTML allows
-// </li>, </p>, </td> and others to be omitted.
+// </li>, </p>, </td>, </option> and others to be omitted.
 func (r *renderer) closeImplied(name string) {
-	var names, scope []string
+	if r.top().hidden {
+		r.closeSilent(name)
+	}
+	names, scope := impliedEnds(name)
+	if i := r.find(names, scope); i >= 0 {
+		r.closeTo(i)
+	}
+}
+
+// impliedEnds returns the elements that the start tag of name ends, unless an element in scope
+// is open within them.
+func impliedEnds(name string) (names, scope []string) {
 	switch name {
 	case "li":
-		names, scope = []string{"li"}, []string{"ul", "ol", "td", "table"}
+		return []string{"li"}, []string{"ul", "ol", "td", "table"}
 	case "dt", "dd":
-		names, scope = []string{"dt", "dd"}, []string{"dl", "td", "table"}
+		return []string{"dt", "dd"}, []string{"dl", "td", "table"}
 	case "td", "th":
-		names, scope = []string{"td", "th"}, []string{"tr", "table"}
-	case "tr", "thead", "tbody", "tfoot":
-		names, scope = []string{"tr"}, []string{"table"}
+		return []string{"td", "th"}, []string{"tr", "table"}
+	case "tr":
+		return []string{"tr"}, []string{"table"}
+	case "thead", "tbody", "tfoot":
+		return []string{"tr", "thead", "tbody", "tfoot"}, []string{"table"}
+	case "option":
+		return []string{"option"}, []string{"select", "datalist", "optgroup", "table"}
+	case "optgroup":
+		return []string{"option", "optgroup"}, []string{"select", "table"}
+	case "rb", "rt", "rtc", "rp":
+		return []string{"rb", "rt", "rtc", "rp"}, []string{"ruby", "table"}
 	case "a":
-		names, scope = []string{"a"}, []string{"td", "th", "table"}
-	default:
-		if spaceBehind(name) == 0 {
-			return
-		}
-		names, scope = []string{"p"}, []string{"td", "th", "table", "caption", "button"}
+		return []string{"a"}, []string{"td", "th", "table"}
+	case "button":
+		return []string{"button"}, []string{"td", "th", "table"}
+	case "h1", "h2", "h3", "h4", "h5", "h6":
+		return []string{"p", "h1", "h2", "h3", "h4", "h5", "h6"}, []string{"td", "th", "table", "caption", "button"}
 	}
-	for _, n := range names {
-		if r.open[n] == 0 {
-			continue
-		}
-		if i := r.find(names, scope); i >= 0 {
-			r.closeTo(i)
-		}
+	if spaceBehind(name) > 0 {
+		return []string{"p"}, []string{"td", "th", "table", "caption", "button"}
+	}
+	return nil, nil
+}
+
+// closeSilent closes an element whose text is hidden at a start tag that it cannot contain, so
+// that an unclosed one does not hide the rest of the document.
+func (r *renderer) closeSilent(name string) {
+	silent := []string{"svg", "xml"}
+	switch {
+	case spaceBehind(name) > 0 || name == "td" || name == "th" || name == "img" || name == "span":
+		silent = []string{"select", "datalist", "svg", "xml"}
+	case name == "a" || name == "input" || name == "textarea" || name == "select":
+		silent = []string{"select", "datalist"}
+	case name != "b" && name != "br" && name != "i" && name != "em" && name != "strong":
 		return
+	}
+	if i := r.innermost(silent); i >= 0 {
+		r.closeTo(i)
 	}
 }
 
@@ -48,8 +80,8 @@ func endScope(name string) []string {
 func (r *renderer) spaceAround(name string) int {
 	n := spaceBehind(name)
 	switch {
-	case (name == "ul" || name == "ol") && r.open["ul"]+r.open["ol"] > 0,
-		name == "table" && r.open["td"]+r.open["th"] > 0:
+	case (name == "ul" || name == "ol") && len(r.open["ul"])+len(r.open["ol"]) > 0,
+		name == "table" && len(r.open["td"])+len(r.open["th"]) > 0:
 		return 1
 	}
 	return n
@@ -85,6 +117,36 @@ func isRaw(name string) bool {
 		return true
 	}
 	return false
+}
+
+// isUnclosed reports whether the end tag of a raw element with text is missing in the rest of
+// the document.
+func (r *renderer) isUnclosed(name string) bool {
+	if name == "script" || name == "style" {
+		return false
+	}
+	isUnclosed, isKnown := r.unclosed[name]
+	if !isKnown {
+		isUnclosed = !hasEndTag(r.doc[r.pos:], name)
+		if isUnclosed {
+			r.unclosed = map[string]bool{name: true} // and so are all that follow
+		}
+	}
+	return isUnclosed
+}
+
+// hasEndTag reports whether the end tag of name is in doc.
+func hasEndTag(doc, name string) bool {
+	for {
+		_, after, found := strings.Cut(doc, "</")
+		if !found {
+			return false
+		}
+		if len(after) >= len(name) && strings.EqualFold(after[:len(name)], name) {
+			return true
+		}
+		doc = after
+	}
 }
 
 // isSilent reports whether an element hides its text although a browser shows the element.

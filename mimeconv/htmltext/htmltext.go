@@ -15,10 +15,6 @@ import (
 	"golang.org/x/net/html"
 )
 
-// maxLookBack is how many open elements are searched for the start tag of an end tag.
-// Browsers search all of them, which takes quadratic time for tag soup.
-const maxLookBack = 100
-
 // maxOpen bounds the open elements. Of elements nested more deeply, only the text and the
 // line breaks are rendered.
 const maxOpen = 10_000
@@ -27,6 +23,7 @@ const maxOpen = 10_000
 // are kept, quotations are marked with ">", links keep their address, and content that a
 // browser would not show is omitted. Lines end with "\n" and have no trailing spaces.
 func Render(doc string) string {
+	doc = closeComments(doc)
 	if text := renderVisible(doc, false); !IsBlank(text) {
 		return text
 	}
@@ -37,11 +34,13 @@ func Render(doc string) string {
 
 // renderVisible renders doc. With showAll it also renders what styles hide.
 func renderVisible(doc string, showAll bool) string {
-	r := renderer{showAll: showAll, open: make(map[string]int)}
+	r := renderer{doc: doc, showAll: showAll, open: make(map[string][]int32)}
 	r.layout.ops = make([]op, 0, 2*strings.Count(doc, "<")) // about two steps a tag
 	z := html.NewTokenizer(strings.NewReader(doc))
 	for {
-		switch z.Next() {
+		token := z.Next()
+		r.pos += len(z.Raw())
+		switch token {
 		case html.ErrorToken:
 			r.closeTo(0)
 			return r.layout.String()
@@ -63,14 +62,17 @@ func renderVisible(doc string, showAll bool) string {
 
 // renderer builds a layout from tokens.
 type renderer struct {
+	doc      string
+	pos      int // in doc, after the current token
+	showAll  bool
 	layout   layout
 	stack    []element
-	open     map[string]int // number of open elements by name
-	lastURL  string         // of the last link written
-	urlEnd   int            // where in the text that link ends
-	deeper   int            // number of elements open beyond maxOpen
-	afterPre bool           // a line end that follows belongs to the <pre> tag
-	showAll  bool
+	open     map[string][]int32 // indexes in stack of the open elements of a name
+	lastURL  string             // of the last link written
+	urlEnd   int                // where in the text that link ends
+	deeper   int                // number of elements open beyond maxOpen
+	unclosed map[string]bool    // raw elements that have no end tag
+	afterPre bool               // a line end that follows belongs to the <pre> tag
 }
 
 // element is an open element.
@@ -98,8 +100,11 @@ func (r *renderer) top() element {
 func (r *renderer) start(z *html.Tokenizer) bool {
 	name := TagName(z.Raw())
 	a := ReadAttributes(z)
-	if name == "noscript" { // mail programs do not run scripts
+	raw := isRaw(name)
+	// Mail programs do not run scripts. An unclosed title hides the whole document.
+	if name == "noscript" || raw && r.isUnclosed(name) {
 		z.NextIsNotRawText()
+		raw = false
 	}
 	if r.deeper == 0 {
 		r.closeImplied(name)
@@ -107,7 +112,7 @@ func (r *renderer) start(z *html.Tokenizer) bool {
 	parent := r.top()
 	e := element{
 		name:   name,
-		hidden: parent.hidden || isRaw(name) || !r.showAll && (isSilent(name) || a.isHidden()),
+		hidden: parent.hidden || raw || !r.showAll && (isSilent(name) || a.isHidden()),
 		pre:    parent.pre || name == "pre" || strings.Contains(a.style, "white-space:pre"),
 	}
 	if isVoid(name) {
@@ -116,7 +121,7 @@ func (r *renderer) start(z *html.Tokenizer) bool {
 		}
 		return false
 	}
-	if len(r.stack) >= maxOpen && !isRaw(name) {
+	if len(r.stack) >= maxOpen && !raw {
 		r.deeper++
 		if !e.hidden {
 			r.layout.breakLine(r.spaceAround(name))
@@ -128,8 +133,8 @@ func (r *renderer) start(z *html.Tokenizer) bool {
 		r.layout.breakLine(e.space)
 		r.enter(&e, a)
 	}
+	r.open[name] = append(r.open[name], int32(len(r.stack)))
 	r.stack = append(r.stack, e)
-	r.open[name]++
 	return true
 }
 
@@ -193,7 +198,8 @@ func (r *renderer) listMark() string {
 
 // leave updates the layout at the end of an element.
 func (r *renderer) leave(e element) {
-	r.open[e.name]--
+	indexes := r.open[e.name]
+	r.open[e.name] = indexes[:len(indexes)-1]
 	if e.hidden {
 		return
 	}
@@ -276,7 +282,7 @@ func (r *renderer) end(name string) {
 	switch {
 	case r.deeper > 0 && !isRaw(name):
 		r.deeper--
-	case r.open[name] > 0:
+	case len(r.open[name]) > 0:
 		if i := r.find([]string{name}, endScope(name)); i >= 0 {
 			r.closeTo(i)
 		}
@@ -300,17 +306,21 @@ func (r *renderer) closeTo(depth int) {
 // find returns the index of the innermost open element with one of the names. It returns
 // -1 if there is none, or if an element in scope is nested within it.
 func (r *renderer) find(names, scope []string) int {
-	for i := len(r.stack) - 1; i >= max(0, len(r.stack)-maxLookBack); i-- {
-		for _, name := range names {
-			if r.stack[i].name == name {
-				return i
-			}
-		}
-		for _, name := range scope {
-			if r.stack[i].name == name {
-				return -1
-			}
+	i := r.innermost(names)
+	if i < r.innermost(scope) {
+		return -1
+	}
+	return i
+}
+
+// innermost returns the index of the innermost open element with one of the names, -1 if there
+// is none.
+func (r *renderer) innermost(names []string) int {
+	last := int32(-1)
+	for _, name := range names {
+		if indexes := r.open[name]; len(indexes) > 0 {
+			last = max(last, indexes[len(indexes)-1])
 		}
 	}
-	return -1
+	return int(last)
 }
