@@ -17,10 +17,7 @@ import (
 	"github.com/gogs/chardet"
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/charmap"
-	"golang.org/x/text/encoding/htmlindex"
-	"golang.org/x/text/encoding/ianaindex"
 	"golang.org/x/text/encoding/japanese"
-	"golang.org/x/text/encoding/korean"
 	"golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/transform"
 )
@@ -112,55 +109,6 @@ func decodeGuess(b []byte, declared encoding.Encoding, isHTML bool) (text, name 
 	}
 	windows, _ := charmap.Windows1252.NewDecoder().Bytes(b) // defines every octet
 	return string(windows), "windows-1252"
-}
-
-// Name normalizes a charset label such as `"UTF8"` or "charset=utf-8".
-func Name(s string) string {
-	s = strings.ToLower(strings.Trim(s, " \t\r\n\"'"))
-	s = strings.TrimPrefix(s, "charset=")
-	switch s {
-	case "utf8", "utf-8-strict", "utf8mb4", "x-utf-8":
-		return "utf-8"
-	}
-	return s
-}
-
-// Lookup returns the encoding of a charset name that [Name] has normalized. Names mean
-// what they mean to browsers: iso-8859-1 is windows-1252, gb2312 is GBK. For ASCII, which
-// defines no octets over 127, the encoding is nil and known is true.
-func Lookup(name string) (enc encoding.Encoding, known bool) {
-	switch name {
-	case "":
-		return nil, false
-	case "us-ascii", "ascii", "ansi_x3.4-1968", "7bit", "646":
-		return nil, true
-	case "utf-16", "ucs-2", "iso-10646-ucs-2":
-		return unicode.UTF16(unicode.BigEndian, unicode.UseBOM), true // RFC 2781, section 4.3
-	case "utf-16be":
-		return unicode.UTF16(unicode.BigEndian, unicode.UseBOM), true
-	case "utf-16le":
-		return unicode.UTF16(unicode.LittleEndian, unicode.UseBOM), true
-	case "utf-7", "unicode-1-1-utf-7":
-		return utf7.UTF7, true
-	case "iso-2022-kr", "csiso2022kr":
-		return iso2022KR{korean.EUCKR}, true
-	case "cp932", "ms932":
-		name = "shift_jis"
-	case "cp936", "ms936":
-		name = "gbk"
-	case "cp949", "ms949", "uhc":
-		name = "euc-kr"
-	case "cp950":
-		name = "big5"
-	}
-	// Browsers map charsets they refuse to the replacement encoding.
-	if enc, err := htmlindex.Get(name); err == nil && enc != encoding.Replacement {
-		return enc, true
-	}
-	if enc, err := ianaindex.MIME.Encoding(name); err == nil && enc != nil {
-		return enc, true
-	}
-	return nil, false
 }
 
 // decodeShifted decodes text in a charset that can pass for ASCII, or for UTF-8 with
