@@ -65,7 +65,8 @@ func ExampleSinks() {
 func TestLogLevelOfRefusals(t *testing.T) {
 	for status, want := range map[int]string{451: "level=ERROR", 452: "level=WARN", 554: "level=WARN"} {
 		var b bytes.Buffer
-		events.Log{Logger: slog.New(slog.NewTextHandler(&b, nil))}.Record(events.Event{Kind: events.Refused, Status: status})
+		log := events.Log{Logger: slog.New(slog.NewTextHandler(&b, nil))}
+		log.Record(events.Event{Kind: events.Refused, Status: status})
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("%d: no %s in %s", status, want, b.String())
 		}

@@ -89,8 +89,8 @@ func TestJSONHasEverythingElse(t *testing.T) {
 }
 
 func ExampleEvent_MarshalJSON() {
-	e := events.Event{Kind: events.Held, Time: time.Unix(0, 0), Team: "shop", Reason: "the API returned 401"}
+	e := events.Event{Kind: events.Held, Time: time.Unix(0, 0), Team: "shop", Reason: "the API: 401"}
 	text, err := json.Marshal(e)
 	fmt.Println(string(text), err)
-	// Output: {"type":"held","timestamp":"1970-01-01T00:00:00Z","data":{"reason":"the API returned 401","team":"shop"}} <nil>
+	// Output: {"type":"held","timestamp":"1970-01-01T00:00:00Z","data":{"reason":"the API: 401","team":"shop"}} <nil>
 }

@@ -85,11 +85,13 @@ func parseControl(route config.Route, h mimeconv.Header) (controlHeaders, error)
 			return c, fmt.Errorf("%w: %s%s is repeated with different values", errControl, controlPrefix, f.name)
 		}
 		if !f.parse(&c, values[0]) {
-			return c, fmt.Errorf("%w: %s%s is %.60q, it must be %s", errControl, controlPrefix, f.name, values[0], f.want)
+			return c, fmt.Errorf("%w: %s%s is %.60q, it must be %s",
+				errControl, controlPrefix, f.name, values[0], f.want)
 		}
 	}
 	if c.newConversation && c.convoID != 0 {
-		return c, fmt.Errorf("%w: %[2]sConvo-Id and %[2]sNew-Conversation are mutually exclusive", errControl, controlPrefix)
+		return c, fmt.Errorf("%w: %[2]sConvo-Id and %[2]sNew-Conversation are mutually exclusive",
+			errControl, controlPrefix)
 	}
 	return c, nil
 }

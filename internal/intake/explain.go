@@ -72,8 +72,8 @@ func (p *Plan) decision(i int) Decision {
 func explainConversation(c controlHeaders, convoID int64) string {
 	switch {
 	case convoID != 0:
-		return fmt.Sprintf("%sConvo-Id: replies to %d; refused if it is known with other participants or of another inbox, "+
-			"checked first if it is unknown", controlPrefix, convoID)
+		return fmt.Sprintf("%sConvo-Id: replies to %d; refused if it is known with other participants or of another "+
+			"inbox, checked first if it is unknown", controlPrefix, convoID)
 	case c.newConversation:
 		return controlPrefix + "New-Conversation: opens a conversation, whatever the message cites"
 	}

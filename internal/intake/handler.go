@@ -123,7 +123,13 @@ func (h *Handler) recordAccepted(ctx context.Context, plan *Plan, r spool.Receip
 		if w.Code == mimeconv.FromReplaced {
 			continue // applies to every message; stored with it, but not worth a log line
 		}
-		h.o.Sink.Record(events.Event{Kind: events.Warned, Time: e.Time, QueueID: r.QueueID, Code: w.Code, Reason: w.Detail})
+		h.o.Sink.Record(events.Event{
+			Kind:    events.Warned,
+			Time:    e.Time,
+			QueueID: r.QueueID,
+			Code:    w.Code,
+			Reason:  w.Detail,
+		})
 	}
 }
 

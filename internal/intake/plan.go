@@ -235,7 +235,8 @@ func (s submission) threadHeaders() threading.ThreadHeaders {
 // application's key if it gave one, else the content.
 func (p planner) identify(m *spool.Message, s submission, rcpt []string, raw []byte) {
 	key, in := s.control.key, scope(s.route)
-	m.DuplicateSince, m.WeakFingerprint = duplicateWindow(s.env.Received, s.header, key != "", p.cfg.Delivery.Dedupe.Std())
+	longest := p.cfg.Delivery.Dedupe.Std()
+	m.DuplicateSince, m.WeakFingerprint = duplicateWindow(s.env.Received, s.header, key != "", longest)
 	if key == "" {
 		m.Fingerprint = fingerprint(in, s.env.From, rcpt, raw)
 		return

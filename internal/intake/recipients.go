@@ -23,7 +23,8 @@ func (s submission) audiences() (all []threading.Audience, rcpt []string, err er
 	rcpt = threading.Without(rcpt, s.route.OwnAddresses.Match)
 	for _, r := range rcpt {
 		if len(s.route.OnlyRecipients) > 0 && !s.route.OnlyRecipients.Match(r) {
-			return nil, nil, fmt.Errorf("%w: %s does not match only_recipients of route %s", errRecipient, r, s.route.Name)
+			return nil, nil, fmt.Errorf("%w: %s does not match only_recipients of route %s",
+				errRecipient, r, s.route.Name)
 		}
 	}
 	all = threading.Split(rcpt, to, cc)
@@ -103,7 +104,8 @@ func (s submission) named(list []mimeconv.Address) []string {
 
 func (s submission) checkAudience(a threading.Audience) error {
 	if a.Blind && s.route.BCC == config.BCCReject {
-		return fmt.Errorf("%w: %s is in neither To nor Cc, and route %s has bcc: reject", errBlind, a.To[0], s.route.Name)
+		return fmt.Errorf("%w: %s is in neither To nor Cc, and route %s has bcc: reject",
+			errBlind, a.To[0], s.route.Name)
 	}
 	if n := len(a.To) + len(a.Cc); n > s.team.MaxTargets {
 		return fmt.Errorf("%w: %d in To and Cc, the limit is %d (teams.%s.max_targets)",

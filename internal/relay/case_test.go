@@ -160,7 +160,8 @@ func (s *scene) step(f *txtar.File) {
 		}
 	case "always":
 		name, text, _ := strings.Cut(rest, " ")
-		s.api.Inject(-1, sandbox.Fault(name), func(c sandbox.Call) bool { return strings.Contains(string(c.Body), text) })
+		matches := func(c sandbox.Call) bool { return strings.Contains(string(c.Body), text) }
+		s.api.Inject(-1, sandbox.Fault(name), matches)
 	case "heal":
 		s.api.Clear()
 	case "restart":
@@ -180,7 +181,7 @@ func (s *scene) step(f *txtar.File) {
 	case "held":
 		s.expectName(f, s.held())
 	case "holds":
-		s.pass(settle)
+		s.pass(moment)
 		s.expect(f, s.holds())
 	case "pause", "sandbox", "config", "delivery", "team", "replies", "sent", "states", "took", "reports", "any":
 	default:

@@ -40,7 +40,7 @@ func (s ill) Backlog(context.Context) (int, time.Time, error) {
 
 func (s ill) Holds(context.Context) ([]spool.Hold, error) { return s.holds, s.broken }
 
-// Health tells the truth about the spool, the holds and the backlog.
+// Health reports the state of the spool, the holds and the backlog.
 func TestHealth(t *testing.T) {
 	now := time.Now()
 	team := []spool.Hold{{Team: "shop", Reason: "401", Since: time.Unix(0, 0)}}

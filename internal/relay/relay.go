@@ -107,7 +107,7 @@ func New(cfg *config.Config, p Parts) (*Relay, error) {
 	return r, nil
 }
 
-// sinks returns who is told of events.
+// sinks returns the receivers of events.
 func (r *Relay) sinks(p Parts) events.Sinks {
 	all := events.Sinks{p.Sink, r.notifier, &r.cut}
 	if r.metrics != nil {

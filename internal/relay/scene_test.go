@@ -32,7 +32,7 @@ import (
 
 const (
 	final  = 10 * time.Minute // passes behind the last section
-	settle = time.Second      // passes before holds are read
+	moment = time.Second      // passes before holds are read
 )
 
 // scene is one running case.
@@ -252,7 +252,8 @@ func (s *scene) retry(route string) {
 	}
 	to, _ := routes(s.relay.cfg)(route)
 	pending := spool.Filter{States: []spool.State{spool.Queued, spool.Ready, spool.Deferred}}
-	_, err = op.Retry(s.t.Context(), time.Now(), pending, spool.RetryOptions{Route: route, Team: to.Team, Inbox: to.Inbox})
+	options := spool.RetryOptions{Route: route, Team: to.Team, Inbox: to.Inbox}
+	_, err = op.Retry(s.t.Context(), time.Now(), pending, options)
 	if err := errors.Join(err, op.Close()); err != nil {
 		s.t.Error(err)
 	}

@@ -187,7 +187,8 @@ func TestWatchSecrets(t *testing.T) {
 		if err := os.Remove(filepath.Join(f.dir, "team")); err != nil {
 			t.Fatal(err)
 		}
-		if got := pass(); got != "error the credentials of team shop cannot be read again, the previous ones remain in use" {
+		const want = "error the credentials of team shop cannot be read again, the previous ones remain in use"
+		if got := pass(); got != want {
 			t.Errorf("without the file %q", got)
 		}
 		f.write("team", "third")

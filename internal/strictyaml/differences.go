@@ -22,7 +22,8 @@ func differences(path string, a, b reflect.Value) (paths []string) {
 	case a.Kind() == reflect.Struct:
 		for _, f := range fields(a.Type()) {
 			if !f.namesFile() { // a secret has two keys
-				paths = append(paths, differences(Join(path, f.name), a.FieldByIndex(f.Index), b.FieldByIndex(f.Index))...)
+				inA, inB := a.FieldByIndex(f.Index), b.FieldByIndex(f.Index)
+				paths = append(paths, differences(Join(path, f.name), inA, inB)...)
 			}
 		}
 		return paths
