@@ -21,8 +21,8 @@ import (
 	"heyrelay/test/process"
 )
 
-// bouncing sends a mail that the API refuses for each way to ask about it: each to
-// an address of its own, so that the reports can be told apart.
+// bouncing sends mail that the API refuses, with each kind of DSN request and from an address of its own each,
+// so that the reports can be distinguished.
 const bouncing = `
 import smtplib, sys
 from email.message import EmailMessage

@@ -43,7 +43,8 @@ func TestDemoWithSwaks(t *testing.T) {
 	all := process.AwaitMessages(t, api, 2)
 	mail, reply := all[0].Request, all[1].Request
 	if !slices.Equal(mail.Targets, []string{"to:alice@example.com"}) || mail.ConvTitle != "Printer on fire" ||
-		!strings.Contains(mail.Text, "It burns.") || !strings.Contains(mail.RawText, "It burns.") || mail.LocalID == "" {
+		!strings.Contains(mail.Text, "It burns.") || !strings.Contains(mail.RawText, "It burns.") ||
+		mail.LocalID == "" {
 		t.Errorf("the mail: %+v", mail)
 	}
 	if reply.ConvoID != all[0].ConvoID || reply.Targets != nil || reply.LocalID == mail.LocalID {

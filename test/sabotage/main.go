@@ -56,7 +56,7 @@ func main() {
 	}
 }
 
-// result is what became of one sabotage; problem is empty where its test noticed.
+// result is the outcome of one sabotage; problem is empty where its test noticed.
 type result struct {
 	name, problem string
 	took          time.Duration
