@@ -34,8 +34,9 @@ func TestDemoWithSwaks(t *testing.T) {
 	demo := process.Start(t, process.Build(t), "demo")
 	api := strings.TrimSuffix(demo.Await(`accepted +(http://\S+)`), "/sandbox/messages")
 	demo.Await("Press Ctrl-C")
-	for _, line := range regexp.MustCompile(`(?m)^ +(swaks .*)$`).FindAllStringSubmatch(demo.Output(), -1) {
-		out := run(t, t.TempDir(), "sh", "-c", line[1])
+	commands := regexp.MustCompile(`(?m)^ +(swaks (?:.*\\\n)*.*)$`).FindAllStringSubmatch(demo.Output(), -1)
+	for _, command := range commands {
+		out := run(t, t.TempDir(), "sh", "-c", command[1])
 		if !regexp.MustCompile(`250 2\.0\.0 Ok: queued as [0-9A-Z]{16}\n`).MatchString(out) {
 			t.Errorf("no queue id in\n%s", out)
 		}

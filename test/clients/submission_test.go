@@ -47,8 +47,7 @@ func startSubmission(t *testing.T) submission {
 		tls:    process.FreeAddress(t),
 	}
 	s.socket = filepath.Join(s.dir, "smtp.sock")
-	api := process.Start(t, s.binary, "sandbox", "--address", "127.0.0.1:0", "--rate", "0")
-	s.api = api.Await(`on (http://[0-9.:]+)`)
+	s.api = process.StartSandbox(t, s.binary)
 	run(t, s.dir, s.binary, "cert", "127.0.0.1")
 	passwd := exec.Command(s.binary, "passwd", "--stdin", "redmine")
 	passwd.Stdin = strings.NewReader(password + "\n")

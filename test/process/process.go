@@ -175,13 +175,12 @@ func FreeAddress(t testing.TB) string {
 
 // Relay is a running serve with a sandbox behind it.
 type Relay struct {
-	Serve       *Process
-	Binary      string
-	Config      string // file
-	SMTP        string // address
-	API         string // base URL
-	Dir         string
-	sandboxProc *Process
+	Serve  *Process
+	Binary string
+	Config string // file
+	SMTP   string // address
+	API    string // base URL
+	Dir    string
 }
 
 // relayConfig is filled with the listener, the API and the spool.
@@ -199,13 +198,18 @@ routes:
 spool: {url: "sqlite:%s", min_free: 1MB}
 `
 
+// StartSandbox runs a sandbox without a rate limit and returns its base URL.
+func StartSandbox(t testing.TB, binary string) string {
+	t.Helper()
+	return Start(t, binary, "sandbox", "--address", "127.0.0.1:0", "--rate", "0").Await(`sandbox .* (http://\S+)`)
+}
+
 // StartRelay runs a sandbox without a rate limit and a serve in front of it, with
 // more configuration where given.
 func StartRelay(t testing.TB, binary string, more ...string) *Relay {
 	t.Helper()
 	r := &Relay{Binary: binary, Dir: t.TempDir(), SMTP: FreeAddress(t)}
-	r.sandboxProc = Start(t, binary, "sandbox", "--address", "127.0.0.1:0", "--rate", "0")
-	r.API = r.sandboxProc.Await(`on (http://[0-9.:]+)`)
+	r.API = StartSandbox(t, binary)
 	r.Config = filepath.Join(r.Dir, "heyrelay.yaml")
 	write(t, filepath.Join(r.Dir, "key"), "not-a-secret")
 	write(t, r.Config, fmt.Sprintf(relayConfig, r.SMTP, r.API, filepath.Join(r.Dir, "spool.db"))+strings.Join(more, ""))
