@@ -21,13 +21,13 @@ import (
 )
 
 type certCmd struct {
-	Names []string `arg:"" optional:"" name:"name" help:"Host names and addresses that clients connect to (this machine's name and localhost)."`
-	Dir   string   `type:"path" default:"." placeholder:"FOLDER" help:"Where to write cert.pem and key.pem."`
-	Days  int      `default:"825" help:"How long it is valid (${default})."`
-	RSA   bool     `help:"Make an RSA key, for clients that know no elliptic curves."`
+	Names []string `arg:"" optional:"" name:"name" help:"Host names and addresses that clients connect to. Default: this machine's name and localhost."`
+	Dir   string   `type:"path" default:"." placeholder:"DIRECTORY" help:"Where to write cert.pem and key.pem (${default})."`
+	Days  int      `default:"825" help:"Days of validity (${default})."`
+	RSA   bool     `help:"Create an RSA key, for clients without elliptic curves."`
 }
 
-// Run writes cert.pem and key.pem, neither of which may be there yet.
+// Run writes cert.pem and key.pem. Existing files are kept.
 func (c certCmd) Run(p *program) error {
 	if len(c.Names) == 0 {
 		c.Names = []string{"localhost"}
@@ -47,7 +47,8 @@ func (c certCmd) Run(p *program) error {
 	if err != nil {
 		return err
 	}
-	keyFile, certFile := filepath.Join(c.Dir, "key.pem"), filepath.Join(c.Dir, "cert.pem")
+	keyFile := filepath.Join(c.Dir, "key.pem")
+	certFile := filepath.Join(c.Dir, "cert.pem")
 	if err := writeNew(keyFile, 0o600, &pem.Block{Type: "PRIVATE KEY", Bytes: encoded}); err != nil {
 		return err
 	}
@@ -60,7 +61,7 @@ func (c certCmd) Run(p *program) error {
 
 const certText = `tls: {certificate: %q, key: %q}
 
-# Clients must be told to trust this certificate, or not to look at it.
+# Configure clients to trust this certificate, or not to verify it.
 # SHA-256: %x
 `
 
@@ -71,7 +72,7 @@ func (c certCmd) key() (crypto.Signer, error) {
 	return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 }
 
-// sign makes the certificate, signed by its own key (RFC 5280, section 3.2).
+// sign returns the certificate, signed with its own key (RFC 5280, section 3.2).
 func (c certCmd) sign(key crypto.Signer, now time.Time) ([]byte, error) {
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
 	if err != nil {
@@ -94,16 +95,16 @@ func (c certCmd) sign(key crypto.Signer, now time.Time) ([]byte, error) {
 		}
 	}
 	if c.RSA {
-		template.KeyUsage |= x509.KeyUsageKeyEncipherment // RSA key exchange of TLS 1.2 and before
+		template.KeyUsage |= x509.KeyUsageKeyEncipherment // RSA key exchange, up to TLS 1.2
 	}
 	return x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 }
 
-// writeNew writes a PEM file that must not be there yet.
+// writeNew writes a PEM file that must not exist.
 func writeNew(path string, mode fs.FileMode, block *pem.Block) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%s is there already; move it away, or name another folder with --dir", path)
+		return fmt.Errorf("%s exists; move it away, or name another directory with --dir", path)
 	}
 	if err != nil {
 		return err

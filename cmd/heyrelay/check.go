@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"heyrelay/internal/config"
-	"heyrelay/internal/spool/sqlite"
 )
 
 type checkCmd struct {
@@ -19,7 +18,7 @@ func (c checkCmd) Run(p *program) error {
 	if err != nil {
 		return err
 	}
-	if err := sqlite.CheckPath(spoolPath(cfg)); err != nil {
+	if err := checkStore(cfg); err != nil {
 		return coded{exitConfig, err}
 	}
 	for _, w := range append(cfg.Warnings(), unreported(cfg)...) {

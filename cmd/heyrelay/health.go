@@ -8,8 +8,9 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/smtp"
 	"time"
+
+	"github.com/emersion/go-smtp"
 
 	"heyrelay/internal/config"
 	"heyrelay/internal/relay"
@@ -109,32 +110,40 @@ func relayHealth(ctx context.Context, cfg *config.Config) (relay.Health, error) 
 
 // greets opens a session and ends it.
 func greets(ctx context.Context, l config.Listener) error {
-	c, err := dialSMTP(ctx, l)
+	client, err := dialSMTP(ctx, l, false)
 	if err != nil {
 		return err
 	}
-	return c.Quit()
+	defer client.Close()
+	return client.Quit()
 }
 
 // patience is how long a relay may take to answer.
 const patience = 10 * time.Second
 
-// dialSMTP opens a session with one of our own listeners.
-func dialSMTP(ctx context.Context, l config.Listener) (*smtp.Client, error) {
+// dialSMTP opens a session with one of our own listeners, encrypted where a login
+// needs that. Its certificate is not verified: it usually names another host.
+func dialSMTP(ctx context.Context, l config.Listener, login bool) (*smtp.Client, error) {
 	network, address := l.Network()
 	if network == "systemd" {
-		return nil, errors.New("systemd has opened it and knows where: ask systemctl")
+		return nil, errors.New("systemd opened this socket and knows its address; see systemctl list-sockets")
 	}
 	conn, err := (&net.Dialer{Timeout: patience}).DialContext(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
-	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
-		return nil, err
+	unverified := &tls.Config{InsecureSkipVerify: true}
+	if l.TLS == config.TLSStart && login {
+		return smtp.NewClientStartTLS(conn, unverified)
 	}
 	if l.TLS == config.TLSImplicit {
-		// It is our own listener, and its certificate may well name another host.
-		conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true})
+		conn = tls.Client(conn, unverified)
 	}
-	return smtp.NewClient(conn, "localhost")
+	client := smtp.NewClient(conn)
+	client.CommandTimeout = patience
+	client.SubmissionTimeout = patience
+	if err := client.Hello("localhost"); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return client, nil
 }

@@ -21,10 +21,10 @@ import (
 // Exit codes, for scripts.
 const (
 	exitOK       = 0
-	exitFailed   = 1  // it did not work, or the answer is no
-	exitUsage    = 2  // the command line is wrong
+	exitFailed   = 1  // failure
+	exitUsage    = 2  // wrong command line
 	exitDegraded = 3  // health --strict: mail is accepted, but some of it is delayed
-	exitConfig   = 78 // the configuration is wrong (EX_CONFIG of sysexits.h): trying again will not help
+	exitConfig   = 78 // invalid configuration (EX_CONFIG of sysexits.h): trying again will not help
 )
 
 // program is what a subcommand works with.
@@ -38,18 +38,18 @@ type program struct {
 
 type commands struct {
 	Serve    serveCmd    `cmd:"" help:"Run the relay."`
-	Demo     demoCmd     `cmd:"" help:"Run the relay and a sandbox of the API, with no configuration, and show each message as it goes through."`
+	Demo     demoCmd     `cmd:"" help:"Run the relay and a sandbox of the API without configuration, and show each message."`
 	Sandbox  sandboxCmd  `cmd:"" help:"Run the sandbox of the API alone."`
 	Check    checkCmd    `cmd:"" help:"Validate the configuration."`
-	Config   configCmd   `cmd:"" help:"Show the configuration that is in force, or an example."`
-	Inboxes  inboxesCmd  `cmd:"" help:"List the inboxes of your account, and print a route to paste."`
+	Config   configCmd   `cmd:"" help:"Show the effective configuration, or an example."`
+	Inboxes  inboxesCmd  `cmd:"" help:"List the inboxes of your account, with a route to paste."`
 	Try      tryCmd      `cmd:"" help:"Send a mail and a reply through your own running relay."`
-	Convert  convertCmd  `cmd:"" help:"Print the requests that a message would become; send nothing."`
-	Queue    queueCmd    `cmd:"" help:"Look at what waits and at what became of it."`
-	Cert     certCmd     `cmd:"" help:"Make a self-signed certificate for TLS, to begin with."`
-	Passwd   passwdCmd   `cmd:"" help:"Make the hash of a password, for a user."`
+	Convert  convertCmd  `cmd:"" help:"Print the requests that a message would become, without sending it."`
+	Queue    queueCmd    `cmd:"" help:"Inspect and manage the queue."`
+	Cert     certCmd     `cmd:"" help:"Create a self-signed certificate for TLS."`
+	Passwd   passwdCmd   `cmd:"" help:"Hash a password for a user."`
 	Sendmail sendmailCmd `cmd:"" passthrough:"" help:"Submit mail from programs that call sendmail. Links named sendmail, mailq and newaliases run it, too."`
-	Health   healthCmd   `cmd:"" help:"Ask a running relay whether it serves."`
+	Health   healthCmd   `cmd:"" help:"Report whether a running relay accepts and sends mail."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 

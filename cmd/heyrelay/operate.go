@@ -11,7 +11,6 @@ import (
 
 	"heyrelay/internal/config"
 	"heyrelay/internal/spool"
-	"heyrelay/internal/spool/sqlite"
 )
 
 // selection is which requests an operator means: messages by queue id, or a filter.
@@ -60,16 +59,6 @@ func (c selection) operate(p *program, route, done string, do func(*config.Confi
 		return err
 	}
 	return tellMoved(p, done, m)
-}
-
-// operator opens the spool that the configuration names.
-func (c configured) operator(p *program) (spool.Operator, *config.Config, error) {
-	cfg, err := c.load(p)
-	if err != nil {
-		return nil, nil, err
-	}
-	op, err := sqlite.OpenOperator(spoolPath(cfg))
-	return op, cfg, err
 }
 
 func tellMoved(p *program, done string, m spool.Moved) error {

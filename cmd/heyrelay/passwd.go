@@ -7,15 +7,16 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"strings"
+
+	"golang.org/x/term"
 
 	"heyrelay/internal/passhash"
 )
 
 type passwdCmd struct {
-	Name  string `arg:"" optional:"" help:"Print an entry for users, with this name; without it, the hash alone."`
-	Stdin bool   `help:"Read the password from standard input, one line, without asking."`
+	Name  string `arg:"" optional:"" help:"Print an entry for users, with this name. Default: print the hash alone."`
+	Stdin bool   `help:"Read the password from standard input, one line, without a prompt."`
 }
 
 // Run prints the hash of a password.
@@ -35,48 +36,46 @@ func (c passwdCmd) Run(p *program) error {
 	return err
 }
 
-// password reads a password: one line of standard input, or, at a terminal, twice
-// and unseen.
+// password reads a password: a line of standard input, or twice from a terminal
+// without echo.
 func (c passwdCmd) password(p *program) (string, error) {
-	in := bufio.NewReader(p.stdin)
 	if c.Stdin {
-		return oneLine(in)
+		line, err := bufio.NewReader(p.stdin).ReadString('\n')
+		if err != nil && err != io.EOF {
+			return "", err
+		}
+		return usable(strings.TrimRight(line, "\r\n"))
 	}
-	tty, ok := p.stdin.(*os.File)
-	if !ok || echo(tty, "-echo") != nil {
-		return "", errors.New("standard input is no terminal; add --stdin to read the password from it")
+	terminal, ok := p.stdin.(*os.File)
+	if !ok || !term.IsTerminal(int(terminal.Fd())) {
+		return "", errors.New("standard input is not a terminal; add --stdin to read the password from it")
 	}
-	defer echo(tty, "echo")
-	fmt.Fprint(p.stderr, "Password: ")
-	first, err := oneLine(in)
+	first, err := ask(p, terminal, "Password: ")
 	if err != nil {
 		return "", err
 	}
-	fmt.Fprint(p.stderr, "\nOnce more: ")
-	second, err := oneLine(in)
-	fmt.Fprintln(p.stderr)
-	if err == nil && first != second {
-		err = errors.New("that was not the same twice")
-	}
-	return first, err
-}
-
-// oneLine reads a password, which is not empty.
-func oneLine(in *bufio.Reader) (string, error) {
-	line, err := in.ReadString('\n')
-	if err != nil && err != io.EOF {
+	second, err := ask(p, terminal, "Repeat password: ")
+	if err != nil {
 		return "", err
 	}
-	line = strings.TrimRight(line, "\r\n")
-	if line == "" || strings.ContainsRune(line, 0) {
-		return "", errors.New("there is no password: give one line that is not empty")
+	if first != second {
+		return "", errors.New("passwords do not match")
 	}
-	return line, nil
+	return usable(first)
 }
 
-// echo says whether a terminal shows what is typed.
-func echo(tty *os.File, mode string) error {
-	stty := exec.Command("stty", mode)
-	stty.Stdin = tty
-	return stty.Run()
+// ask reads a line from a terminal without echo.
+func ask(p *program, terminal *os.File, prompt string) (string, error) {
+	fmt.Fprint(p.stderr, prompt)
+	line, err := term.ReadPassword(int(terminal.Fd()))
+	fmt.Fprintln(p.stderr)
+	return string(line), err
+}
+
+// usable refuses what cannot be sent as a password.
+func usable(password string) (string, error) {
+	if password == "" || strings.ContainsRune(password, 0) {
+		return "", errors.New("the password is empty, or has a NUL character")
+	}
+	return password, nil
 }

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"heyrelay/internal/spool"
-	"heyrelay/internal/spool/sqlite"
 )
 
 type queueCmd struct {
@@ -128,18 +127,4 @@ func (c queueShowCmd) Run(p *program) error {
 			Warnings json.RawMessage `json:"warnings,omitempty"`
 		}{story, story.Warnings})
 	})
-}
-
-// read opens the spool beside a serving process and lets use read it.
-func (c configured) read(p *program, use func(spool.Reader) error) (err error) {
-	cfg, err := c.load(p)
-	if err != nil {
-		return err
-	}
-	r, err := sqlite.OpenReader(spoolPath(cfg))
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, r.Close()) }()
-	return use(r)
 }

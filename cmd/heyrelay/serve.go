@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -18,8 +17,6 @@ import (
 	"heyrelay/internal/config"
 	"heyrelay/internal/events"
 	"heyrelay/internal/relay"
-	"heyrelay/internal/spool"
-	"heyrelay/internal/spool/sqlite"
 )
 
 type serveCmd struct{ configured }
@@ -82,7 +79,7 @@ func notifySystemd(log *slog.Logger, state string) {
 // serve opens the spool and runs the relay on it until ctx ends. ready is called
 // once the listeners are open; it may be nil.
 func serve(ctx context.Context, cfg *config.Config, parts relay.Parts, ready func(*relay.Relay)) (err error) {
-	store, err := openSpool(ctx, cfg, parts.Sink)
+	store, err := openStore(ctx, cfg, parts.Sink)
 	if err != nil {
 		return err
 	}
@@ -99,24 +96,6 @@ func serve(ctx context.Context, cfg *config.Config, parts relay.Parts, ready fun
 	}
 	return r.Run(ctx)
 }
-
-// openSpool opens the spool that the configuration names, for this process alone.
-func openSpool(ctx context.Context, cfg *config.Config, sink events.Sink) (spool.Store, error) {
-	return sqlite.Open(ctx, spoolPath(cfg), sqlite.Options{
-		MinFree:  int64(cfg.Spool.MinFree),
-		MaxSleep: cfg.Delivery.RetryMax.Std(),
-		Warn: func(text string) {
-			sink.Record(events.Event{Kind: events.Anomaly, Time: time.Now(), Reason: text})
-		},
-	})
-}
-
-// healthSocket is where a running relay answers health checks: beside its spool, so
-// that who may read the spool may ask.
-func healthSocket(cfg *config.Config) string { return spoolPath(cfg) + ".sock" }
-
-// spoolPath is the file of a SQLite spool; the configuration allows no other.
-func spoolPath(cfg *config.Config) string { return strings.TrimPrefix(cfg.Spool.URL, "sqlite:") }
 
 func logHandler(p *program, cfg *config.Config) slog.Handler {
 	var level slog.Level

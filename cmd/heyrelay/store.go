@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"heyrelay/internal/config"
+	"heyrelay/internal/events"
+	"heyrelay/internal/spool"
+	"heyrelay/internal/spool/sqlite"
+)
+
+// This file is the only one that knows which store a spool's URL names.
+
+// openStore opens the configured spool for this process alone.
+func openStore(ctx context.Context, cfg *config.Config, sink events.Sink) (spool.Store, error) {
+	file, err := spoolFile(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return sqlite.Open(ctx, file, sqlite.Options{
+		MinFree:  int64(cfg.Spool.MinFree),
+		MaxSleep: cfg.Delivery.RetryMax.Std(),
+		Warn: func(text string) {
+			sink.Record(events.Event{Kind: events.Anomaly, Time: time.Now(), Reason: text})
+		},
+	})
+}
+
+// checkStore reports what would keep openStore from opening the spool, as far as
+// that can be told without opening it.
+func checkStore(cfg *config.Config) error {
+	file, err := spoolFile(cfg)
+	if err != nil {
+		return err
+	}
+	return sqlite.CheckPath(file)
+}
+
+// read runs use on the configured spool, also while a relay serves it.
+func (c configured) read(p *program, use func(spool.Reader) error) (err error) {
+	cfg, err := c.load(p)
+	if err != nil {
+		return err
+	}
+	file, err := spoolFile(cfg)
+	if err != nil {
+		return err
+	}
+	r, err := sqlite.OpenReader(file)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	return use(r)
+}
+
+// operator opens the configured spool for changes, also while a relay serves it.
+func (c configured) operator(p *program) (spool.Operator, *config.Config, error) {
+	cfg, err := c.load(p)
+	if err != nil {
+		return nil, nil, err
+	}
+	file, err := spoolFile(cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	op, err := sqlite.OpenOperator(file)
+	return op, cfg, err
+}
+
+// spoolFile returns the file of a SQLite spool.
+func spoolFile(cfg *config.Config) (string, error) {
+	file, ok := strings.CutPrefix(cfg.Spool.URL, "sqlite:")
+	if !ok {
+		return "", fmt.Errorf("spool.url: %q is not supported; use sqlite:FILE", cfg.Spool.URL)
+	}
+	return file, nil
+}
+
+// healthSocket is where a running relay answers health checks: beside its spool, so
+// that who may read the spool may ask.
+func healthSocket(cfg *config.Config) string {
+	return strings.TrimPrefix(cfg.Spool.URL, "sqlite:") + ".sock"
+}
