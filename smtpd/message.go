@@ -13,7 +13,7 @@ import (
 type BareLF int
 
 const (
-	Repair BareLF = iota // an LF, with any run of CRs before it, becomes CRLF; any other CR a space
+	Repair BareLF = iota // see RepairLineEndings
 	Refuse               // 554 5.6.0
 )
 
@@ -94,39 +94,60 @@ func bareLineEndings(raw []byte) (lf, cr int) {
 	return bytes.Count(raw, []byte{'\n'}) - pairs, bytes.Count(raw, []byte{'\r'}) - pairs
 }
 
-// normalizeLineEndings makes every CR and LF part of a CRLF.
+// normalizeLineEndings repairs the line endings of the message.
 func (b *messageBuffer) normalizeLineEndings() error {
 	lf, cr := bareLineEndings(b.raw)
 	if lf == 0 && cr == 0 {
 		return nil
 	}
-	if !b.memory.reserve(b.account, int64(lf)) {
+	if !b.memory.reserve(b.account, int64(lf+cr)) {
 		return errNoMemory()
 	}
-	b.raw = appendNormalized(make([]byte, 0, cap(b.raw)+lf), b.raw)
+	b.raw = appendRepaired(make([]byte, 0, cap(b.raw)+lf+cr), b.raw)
 	return nil
 }
 
-// appendNormalized appends raw to dst with its line endings repaired: at most one byte
-// more for each bare LF.
-func appendNormalized(dst, raw []byte) []byte {
-	for len(raw) > 0 {
+// RepairLineEndings makes every CR and LF of a message part of a CRLF, as the server does with
+// Options.BareLF Repair. An LF with any run of CRs before it becomes a CRLF. Any other CR becomes
+// a space in the header, where it must not start a field, and a CRLF in the body. If the message
+// contains no LF except at its end, every CR is a line ending. The result is raw itself if there
+// is nothing to repair, else it does not alias raw.
+func RepairLineEndings(raw []byte) []byte {
+	lf, cr := bareLineEndings(raw)
+	if lf == 0 && cr == 0 {
+		return raw
+	}
+	return appendRepaired(make([]byte, 0, len(raw)+lf+cr), raw)
+}
+
+// appendRepaired appends raw to dst with its line endings repaired: at most one byte more for
+// each bare CR or LF.
+func appendRepaired(dst, raw []byte) []byte {
+	lines := bytes.TrimRight(raw, "\r\n")
+	inHeader := bytes.IndexByte(lines, '\n') >= 0 || bytes.IndexByte(lines, '\r') < 0
+	for {
 		i := bytes.IndexAny(raw, "\r\n")
 		if i < 0 {
-			break
+			return append(dst, raw...)
 		}
 		dst = append(dst, raw[:i]...)
 		raw = raw[i:]
-		after := bytes.TrimLeft(raw, "\r")
-		if len(after) > 0 && after[0] == '\n' {
+		rest := bytes.TrimLeft(raw, "\r")
+		crs := len(raw) - len(rest)
+		raw = rest
+		if len(raw) > 0 && raw[0] == '\n' {
+			raw, crs = raw[1:], 0
+			inHeader = inHeader && len(dst) > 0 && !bytes.HasSuffix(dst, crlf)
 			dst = append(dst, crlf...)
-			raw = after[1:]
-		} else {
-			dst = append(dst, ' ')
-			raw = raw[1:]
+		}
+		for range crs {
+			if inHeader {
+				dst = append(dst, ' ')
+			} else {
+				dst = append(dst, crlf...)
+			}
 		}
 	}
-	return append(dst, raw...)
 }
 
 // findBareLineEnding describes the first CR or LF that is not part of a CRLF, "" if there

@@ -30,6 +30,9 @@ func TestRepair(t *testing.T) {
 		if got, want := string(in.raw), repaired(s); got != want {
 			t.Fatalf("%q: %q, want %q", s, got, want)
 		}
+		if got := RepairLineEndings([]byte(s)); !bytes.Equal(got, in.raw) {
+			t.Fatalf("%q: %q, and the server makes %q", s, got, in.raw)
+		}
 		if where := findBareLineEnding(in.raw); where != "" {
 			t.Fatalf("%q repaired: %s", s, where)
 		}

@@ -25,8 +25,17 @@ const smuggled = "MAIL FROM:<evil@app.test>\r\nRCPT TO:<victim@example.com>\r\nD
 
 // repaired is an independent implementation of the repair of line endings.
 func repaired(s string) string {
+	hasCR := regexp.MustCompile(`^[^\n]*\r[^\n]*[^\r\n][\r\n]*$`).MatchString(s)
 	s = regexp.MustCompile(`\r*\n`).ReplaceAllString(s, "\n")
-	return strings.NewReplacer("\r", " ", "\n", "\r\n").Replace(s)
+	header, body := s, ""
+	if end := regexp.MustCompile(`(^|\n)\n`).FindStringIndex(s); end != nil {
+		header, body = s[:end[1]], s[end[1]:]
+	}
+	if hasCR { // and no LF but at its end
+		header, body = "", s
+	}
+	s = strings.ReplaceAll(header, "\r", " ") + strings.ReplaceAll(body, "\r", "\n")
+	return strings.ReplaceAll(s, "\n", "\r\n")
 }
 
 // Only CRLF.CRLF ends DATA: after any other sequence around a dot, the rest is content and

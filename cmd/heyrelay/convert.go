@@ -61,11 +61,16 @@ teams: {default: {api_key: "${KEY}"}}
 routes: [{name: default, inbox: 1, creator_id: 1}]
 `
 
+// read reads the message and repairs its line endings as the SMTP server does.
 func (c convertCmd) read(p *program) ([]byte, error) {
+	var raw []byte
+	var err error
 	if c.Message == "-" {
-		return io.ReadAll(p.stdin)
+		raw, err = io.ReadAll(p.stdin)
+	} else {
+		raw, err = os.ReadFile(c.Message)
 	}
-	return os.ReadFile(c.Message)
+	return smtpd.RepairLineEndings(raw), err
 }
 
 // envelope is the one given, filled up from the header as sendmail -t would.
