@@ -8,10 +8,10 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write what is exported beside what was, as .got files")
+var update = flag.Bool("update", false, "write what is exported into testdata")
 
-// The packages at the top level are what other programs could use: what they
-// export changes on purpose, or not at all.
+// Other programs could use the packages at the top level: their exports change on
+// purpose only. With -update they are written into testdata.
 func TestExported(t *testing.T) {
 	for _, name := range []string{"smtpd", "mimeconv", "threading"} {
 		t.Run(name, func(t *testing.T) {
@@ -20,15 +20,14 @@ func TestExported(t *testing.T) {
 				t.Fatal(err)
 			}
 			file := filepath.Join("testdata", name+".txt")
-			want, err := os.ReadFile(file)
 			if *update {
-				if err := os.WriteFile(file+".got", got, 0o600); err != nil {
+				if err := os.WriteFile(file, got, 0o600); err != nil {
 					t.Fatal(err)
 				}
 			}
+			want, err := os.ReadFile(file)
 			if err != nil || string(got) != string(want) {
-				t.Errorf("the exports of %s differ from %s (%v); compare what -update writes, and rename it\n%s",
-					name, file, err, got)
+				t.Errorf("the exports of %s differ from %s (%v): compare, and run with -update\n%s", name, file, err, got)
 			}
 		})
 	}
