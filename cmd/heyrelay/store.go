@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"heyrelay/internal/config"
+	"heyrelay/internal/delivery"
 	"heyrelay/internal/events"
 	"heyrelay/internal/spool"
 	"heyrelay/internal/spool/sqlite"
@@ -22,8 +23,8 @@ func openStore(ctx context.Context, cfg *config.Config, sink events.Sink) (spool
 		return nil, err
 	}
 	return sqlite.Open(ctx, file, sqlite.Options{
-		MinFree:  int64(cfg.Spool.MinFree),
-		MaxSleep: cfg.Delivery.RetryMax.Std(),
+		MinFree: int64(cfg.Spool.MinFree),
+		MaxWait: delivery.MaxWait(cfg.Delivery.RetryMax.Std()),
 		Warn: func(text string) {
 			sink.Record(events.Event{Kind: events.Anomaly, Time: time.Now(), Reason: text})
 		},

@@ -5,71 +5,65 @@ import (
 	"errors"
 	"fmt"
 	"html"
+	"runtime/debug"
+	"strings"
 	"time"
 
 	"heyrelay/internal/heymarket"
 	"heyrelay/internal/spool"
 )
 
-// result is what one call came to. It is made by the call's goroutine and judged
-// by the loop.
+// result is what one call came to. It is made by the call's goroutine and judged by
+// the loop.
 type result struct {
-	task    spool.Task
-	call    spool.Call // what was asked in the end
-	sent    heymarket.Sent
-	convo   heymarket.Conversation
-	search  heymarket.Search
-	problem *heymarket.Error // nil where the API answered as wished
-	local   string           // why no call may be made: the request fails; "" where one was
+	task     spool.Task
+	began    time.Time
+	sent     heymarket.Sent
+	convo    heymarket.Conversation
+	search   heymarket.Search
+	problem  *heymarket.Error // nil where the API answered as documented
+	noCall   string           // why no call may be made: the request fails; "" where one was made
+	panicked string           // what the call panicked with, and its stack; "" where it did not
 }
 
-// searchMargin is how far a search looks beyond the attempts, for clocks that
-// differ, and how long after the last one it is believed: nobody documents how
-// soon a message is listed.
-const searchMargin = time.Minute
+const (
+	// searchMargin is how far a search looks beyond a send, for clocks that differ,
+	// and how long after the last one it is believed: nobody documents how soon a
+	// message is listed.
+	searchMargin = time.Minute
 
-// searchable reports whether a search for a task's sends looks at the time in which
-// they were made. After the clock was set back it does not.
-func searchable(t spool.Task, now time.Time) bool {
-	return !t.FirstSend.After(now) && !t.LastSend.After(now)
-}
+	maxPages = 20 // calls of one search
+)
 
-// forgotten reports whether the API may have forgotten a task's local_id, so that
-// the same call could make a second message.
-func (s *Scheduler) forgotten(t spool.Task) bool {
-	now := s.o.Now()
-	return !t.FirstSend.IsZero() && searchable(t, now) && now.Sub(t.FirstSend) > s.o.LocalIDMemory
-}
-
-// later is the later of two times.
-func later(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
-}
-
-// call makes the one call that a task is.
-func (s *Scheduler) call(ctx context.Context, t spool.Task) result {
-	r := result{task: t, call: t.Call}
-	if t.Call == spool.Send && t.Unknown && s.forgotten(t) {
-		r.call = spool.FindMessage
-	}
-	if t.ConvoConflict {
-		r.local = fmt.Sprintf("X-Heymarket-Convo-Id: conversation %d is known by now for other participants", t.ConvoID)
+// call makes the one call of a task. It ends within callLimit. A panic fails its
+// request alone.
+func (s *Scheduler) call(ctx context.Context, t spool.Task) (r result) {
+	ctx, cancel := context.WithTimeout(ctx, s.callLimit())
+	defer cancel()
+	r = result{task: t, began: s.o.Now()}
+	defer func() {
+		if v := recover(); v != nil {
+			r.panicked = fmt.Sprintf("%v\n%s", v, debug.Stack())
+		}
+	}()
+	switch {
+	case t.Unreadable != "":
+		r.noCall = "it could not be read from the spool: " + firstLine(t.Unreadable)
+		r.panicked = t.Unreadable
+		return r
+	case t.ConvoConflict:
+		r.noCall = fmt.Sprintf("X-Heymarket-Convo-Id: conversation %d has other participants by now", t.ConvoID)
 		return r
 	}
-	client := s.o.Teams[t.Team].Client
 	var err error
-	switch r.call {
+	switch t.Call {
 	case spool.CheckConversation:
-		r.convo, err = client.Conversation(ctx, t.ConvoID)
+		r.convo, err = s.o.Teams[t.Team].Client.Conversation(ctx, t.ConvoID)
 	case spool.FindMessage:
-		from, until := earlier(t.FirstSend, t.LastSend), later(t.FirstSend, t.LastSend)
-		r.search, err = client.FindMessage(ctx, t.LocalID, from.Add(-searchMargin), until.Add(s.o.Timeout+searchMargin), nil)
+		r.search, err = s.find(ctx, t)
 	default:
-		route, _ := s.o.Route(t.Route) // see ours
-		r.sent, err = client.Send(ctx, Email(t, route.Creator))
+		route, _ := s.o.Route(t.Route) // see sendable
+		r.sent, err = s.o.Teams[t.Team].Client.Send(ctx, Email(t, route.Creator))
 	}
 	if err != nil && !errors.As(err, &r.problem) {
 		r.problem = &heymarket.Error{Class: heymarket.Again, Unknown: true, Reason: err.Error(), Err: err}
@@ -77,9 +71,85 @@ func (s *Scheduler) call(ctx context.Context, t spool.Task) result {
 	return r
 }
 
-// Email is the call that a task stands for, made in the name of creator.
+// window is a span of time in which a message may have been sent.
+type window struct{ from, to time.Time }
+
+// windows are the spans around sends, newest first. Those that overlap are one.
+func (s *Scheduler) windows(sends []time.Time) (all []window) {
+	for i := len(sends) - 1; i >= 0; i-- {
+		w := window{sends[i].Add(-searchMargin), sends[i].Add(s.o.Timeout + searchMargin)}
+		if n := len(all); n > 0 && !w.to.Before(all[n-1].from) {
+			all[n-1].from = earlier(all[n-1].from, w.from)
+			all[n-1].to = later(all[n-1].to, w.to)
+			continue
+		}
+		all = append(all, w)
+	}
+	return all
+}
+
+var errPages = errors.New("no more pages")
+
+// find searches for a task's message around its sends of unknown outcome. The claim
+// paid for the first page; each other one is taken from the budget before it is
+// requested.
+func (s *Scheduler) find(ctx context.Context, t spool.Task) (found heymarket.Search, err error) {
+	pages := 0
+	before := func(ctx context.Context, _ int) error {
+		pages++
+		switch {
+		case pages == 1:
+			return nil
+		case pages > maxPages:
+			return errPages
+		}
+		return s.reserve(ctx, t.Team)
+	}
+	for _, w := range s.windows(t.Sends) {
+		found, err = s.o.Teams[t.Team].Client.FindMessage(ctx, t.LocalID, w.from, w.to, before)
+		if err != nil || found.Found || !found.Complete {
+			return found, err
+		}
+	}
+	return found, nil
+}
+
+// reserve takes one call from a team's budget and waits until it may begin, or
+// returns an error where that is after the end of ctx.
+func (s *Scheduler) reserve(ctx context.Context, team string) error {
+	now := s.o.Now()
+	begin, err := s.o.Store.Reserve(ctx, now, team, s.o.Teams[team].Rate)
+	if err != nil {
+		return err
+	}
+	wait := begin.Sub(now)
+	if end, ok := ctx.Deadline(); ok && wait > time.Until(end) {
+		return context.DeadlineExceeded
+	}
+	if wait <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-s.stopping:
+		return context.Canceled
+	}
+}
+
+// Email is the API call for a task, made in the name of creator.
 func Email(t spool.Task, creator int64) heymarket.Email {
-	m := heymarket.Email{CreatorID: creator, Inbox: t.Inbox, Text: t.HTML, RawText: t.Text, LocalID: t.LocalID}
+	m := heymarket.Email{
+		CreatorID: creator,
+		Inbox:     t.Inbox,
+		Text:      t.HTML,
+		RawText:   t.Text,
+		LocalID:   t.LocalID,
+	}
 	if t.Subject != "" {
 		m.Text = t.HTML[:t.SubjectOffset] + "<p>Subject: " + html.EscapeString(t.Subject) + "</p>\n" + t.HTML[t.SubjectOffset:]
 		m.RawText = "Subject: " + t.Subject + "\n\n" + t.Text
@@ -88,6 +158,12 @@ func Email(t spool.Task, creator int64) heymarket.Email {
 		m.ConvoID = t.ConvoID
 		return m
 	}
-	m.ConvTitle, m.Targets = t.Title, heymarket.Targets(t.To, t.Cc)
+	m.ConvTitle = t.Title
+	m.Targets = heymarket.Targets(t.To, t.Cc)
 	return m
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(s, "\n")
+	return line
 }

@@ -1,11 +1,12 @@
-// Package delivery takes what waits in the spool to the API, within each team's
-// budget, and writes down what became of it.
+// Package delivery sends the pending requests of the spool to the API, within each
+// team's budget, and records their outcomes.
 //
 // One loop owns all state. It claims tasks, hands each to a goroutine that makes
-// the one call, collects the answers and finishes them in the store, and then
-// claims again. It sleeps until somebody kicks it, an answer comes, or the store
-// says that something is due. What to claim, in which order, and what that costs
-// is the store's to say; what an answer means is said here, in outcome.go.
+// one call, collects the results, finishes them in the store, and claims again. It
+// sleeps until it is kicked, a result comes, or the store has something due. The
+// store decides what to claim, in which order, and what that costs; outcome.go
+// decides what an answer means for its request, route.go and team.go what it means
+// for others, and holds.go keeps what must not be sent.
 package delivery
 
 import (
@@ -22,12 +23,15 @@ import (
 
 // Store is what delivery needs of the spool.
 type Store interface {
-	Claim(ctx context.Context, now time.Time, lease time.Duration, rooms ...spool.Capacity) ([]spool.Task, time.Time, error)
+	Claim(ctx context.Context, now time.Time, lease time.Duration, teams ...spool.Capacity) ([]spool.Task, time.Time, error)
 	Finish(ctx context.Context, now time.Time, outcomes ...spool.Outcome) ([]spool.Finished, error)
 	Unclaim(ctx context.Context, tasks ...spool.Task) error
-	Spend(ctx context.Context, now time.Time, team string, rate, calls int) error
-	Hold(ctx context.Context, now time.Time, g spool.Hold, event []byte) error
+	Reserve(ctx context.Context, now time.Time, team string, rate int) (begin time.Time, err error)
+	Throttle(ctx context.Context, now time.Time, team string, answer spool.TooMany) (spool.Throttle, error)
+	Throttled(ctx context.Context, team string) (spool.Throttle, error)
+	Hold(ctx context.Context, now time.Time, h spool.Hold, event []byte) error
 	Release(ctx context.Context, now time.Time, at spool.Destination, event []byte) (woken int, err error)
+	StepAside(ctx context.Context, at spool.Destination) error
 	AddEvent(ctx context.Context, now time.Time, event []byte) error
 	MakeDue(ctx context.Context, now time.Time, team string) (woken int, err error)
 	ClockChanged(ctx context.Context, now time.Time, team string) (woken int, err error)
@@ -36,13 +40,13 @@ type Store interface {
 	ChangedExternally(ctx context.Context) (bool, error)
 }
 
-// Team is a Heymarket team: who calls, and how much it may.
+// Team is a Heymarket team: its client and its limits.
 type Team struct {
 	Client      *heymarket.Client
 	Rate        int // calls a minute
-	Concurrency int // calls under way at once
+	Concurrency int // calls at once
 
-	FailUnqueued bool // what the API took but did not queue has failed, and is not flagged
+	FailUnqueued bool // what the API accepted but did not queue fails, and is not flagged
 }
 
 // Route is where the mail of a route goes, and in whose name.
@@ -51,7 +55,7 @@ type Route struct {
 	Inbox, Creator int64
 }
 
-// Options are what a Scheduler works with. All are needed.
+// Options configure a Scheduler. All are required.
 type Options struct {
 	Store  Store
 	Teams  map[string]Team
@@ -62,63 +66,67 @@ type Options struct {
 
 	NewLocalID func() string // for a request that goes out anew
 
-	Reports    bool                      // the sender is told of what fails, and of more where the client asked for it
+	Reports    bool                      // failures are reported to senders, and more where the client asked for it
 	DelayAfter time.Duration             // age of a message whose delay is reported, where the client asked for it
-	Event      func(events.Event) []byte // the notice that a happening is worth, nil for none
+	Event      func(events.Event) []byte // the notice of an event, nil for none
 
-	Timeout       time.Duration // of one call
+	Timeout       time.Duration // of one HTTP exchange
 	RetryInitial  time.Duration
 	RetryMax      time.Duration
 	Expire        time.Duration // time under trial after which a failed attempt is the last
-	LanePatience  time.Duration // time under trial after which a head lets its lane go on
-	LocalIDMemory time.Duration // age of an unknown outcome from which it is looked up before it is tried again
-	HoldMax       time.Duration // a hold ends at the latest
-	Grace         time.Duration // for calls under way, once Run is told to stop
+	LanePatience  time.Duration // time under trial after which a head leaves its lane
+	LocalIDMemory time.Duration // age of an unknown outcome from which the message is searched for before it is sent again
+	HoldMax       time.Duration // the longest hold
+	Grace         time.Duration // for active calls once Run is to stop
 }
+
+// longestWait is the longest deliberate pause that does not depend on the
+// configuration: between two probes, and of a refused request.
+const longestWait = heldProbe
+
+// MaxWait returns the longest time for which a request is ever deferred. A due time
+// further ahead was set before the clock was set back.
+func MaxWait(retryMax time.Duration) time.Duration { return max(retryMax, longestWait) }
 
 // Scheduler delivers. Make one with New.
 type Scheduler struct {
 	o       Options
 	kick    chan struct{}
 	results chan result
-	probes  chan probed
+	probes  chan probeResult
 	calls   sync.WaitGroup
+	holds   holds
 
 	// The loop's own.
-	ctx      context.Context // of Run, without its end: what came of a call is written down in any case
-	inFlight map[string]int  // calls under way, by team
-	guards   map[string]*guard
+	ctx      context.Context // of Run, without its end: outcomes are recorded in any case
+	stopping <-chan struct{} // closed when Run is to stop
+	teams    map[string]*team
 	clock    *spool.Clock
-	jumped   time.Time // when the clock was set last; zero if never
-	holds    map[spool.Destination]*hold
-	settled  bool // see settle
-
-	shut shutters
+	clockSet time.Time // when the clock was set last; zero if never
+	synced   bool      // see syncHolds
 }
 
 const (
-	storeTrouble = time.Second // how long the loop waits when the store fails
-	glance       = time.Second // how often it looks whether an operator changed something
+	storePause   = time.Second // before the store is asked again after an error
+	pollInterval = time.Second // between two looks for changes by an operator
 )
 
 // New returns a Scheduler that does nothing until Run.
 func New(o Options) *Scheduler {
-	room := 0
+	concurrency := 0
 	for _, t := range o.Teams {
-		room += t.Concurrency
+		concurrency += t.Concurrency
 	}
 	return &Scheduler{
-		o:        o,
-		kick:     make(chan struct{}, 1),
-		results:  make(chan result, room),
-		probes:   make(chan probed, len(o.Teams)),
-		inFlight: map[string]int{},
-		guards:   map[string]*guard{},
-		holds:    map[spool.Destination]*hold{},
+		o:       o,
+		kick:    make(chan struct{}, 1),
+		results: make(chan result, concurrency),
+		probes:  make(chan probeResult, len(o.Teams)),
+		teams:   map[string]*team{},
 	}
 }
 
-// Kick says that the spool has something new. It never blocks.
+// Kick reports that the spool has something new. It never blocks.
 func (s *Scheduler) Kick() {
 	select {
 	case s.kick <- struct{}{}:
@@ -126,47 +134,68 @@ func (s *Scheduler) Kick() {
 	}
 }
 
-// Run delivers until ctx ends. Then it begins no more calls, lets those under
-// way finish for Options.Grace, cuts the rest, whose outcome is then unknown,
-// and records all of them before it returns.
+// CanSend reports whether pending requests of a route are being sent: neither it nor
+// its team is held, and the team's breaker is closed. It may be called by many
+// goroutines.
+func (s *Scheduler) CanSend(team, route string) bool { return s.holds.canSend(team, route) }
+
+// Run delivers until ctx ends. Then it begins no more calls, lets active ones finish
+// for Options.Grace, cuts the rest, whose outcome is then unknown, and records all
+// of them before it returns.
 func (s *Scheduler) Run(ctx context.Context) {
 	s.ctx = context.WithoutCancel(ctx)
+	s.stopping = ctx.Done()
 	calls, cut := context.WithCancel(s.ctx)
 	defer cut()
 	s.clock = spool.NewClock(s.o.Now)
-	timer, look := time.NewTimer(0), time.NewTicker(glance)
+	timer := time.NewTimer(0)
 	defer timer.Stop()
-	defer look.Stop()
+	poll := time.NewTicker(pollInterval)
+	defer poll.Stop()
 	var ended []spool.Outcome
 	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
 			continue
 		case r := <-s.results:
-			ended = append(ended, s.learn(r))
+			ended = append(ended, s.conclude(r))
 		case p := <-s.probes:
 			s.probed(p)
 		case <-s.kick:
 		case <-timer.C:
-		case <-look.C:
-			changed, err := s.o.Store.ChangedExternally(ctx)
-			if jumped := s.watchClock(); !jumped && !changed && err == nil {
+		case <-poll.C:
+			if !s.changed(ctx) {
 				continue
 			}
-			s.settled = false
+			s.synced = false
 		}
-		ended = s.finish(s.collect(ended))
-		s.settled = s.settled || s.settle()
-		soon := s.tend()
-		next, ok := s.begin(ctx, calls)
-		if next = earlier(next, soon); !ok || !s.settled || len(ended) > 0 {
-			next = s.o.Now().Add(storeTrouble)
-		}
-		if timer.Stop(); !next.IsZero() {
+		var next time.Time
+		ended, next = s.round(ctx, calls, ended)
+		timer.Stop()
+		if !next.IsZero() {
 			timer.Reset(max(0, next.Sub(s.o.Now())))
 		}
 	}
 	s.drain(ended, cut)
+}
+
+// changed reports whether an operator changed the spool, or the clock was set.
+func (s *Scheduler) changed(ctx context.Context) bool {
+	changed, err := s.o.Store.ChangedExternally(ctx)
+	return s.checkClock() || changed || err != nil
+}
+
+// round records results and begins new calls. It returns the results that could not
+// be recorded, and when to come again; zero for not by itself.
+func (s *Scheduler) round(ctx, calls context.Context, ended []spool.Outcome) ([]spool.Outcome, time.Time) {
+	ended = s.finish(s.collect(ended))
+	s.synced = s.synced || s.syncHolds()
+	soon := s.maintain()
+	next, ok := s.begin(ctx, calls)
+	if !ok || !s.synced || len(ended) > 0 {
+		return ended, s.o.Now().Add(storePause)
+	}
+	return ended, earlier(next, soon)
 }
 
 // collect takes the results that are there already.
@@ -174,118 +203,33 @@ func (s *Scheduler) collect(ended []spool.Outcome) []spool.Outcome {
 	for {
 		select {
 		case r := <-s.results:
-			ended = append(ended, s.learn(r))
+			ended = append(ended, s.conclude(r))
 		default:
 			return ended
 		}
 	}
 }
 
-// watchClock reports whether the clock was set, and has nothing end or wait because
-// of that.
-func (s *Scheduler) watchClock() bool {
+// checkClock reports whether the clock was set, and makes due what is deferred, so
+// that nothing expires or waits because of that.
+func (s *Scheduler) checkClock() bool {
 	jump := s.clock.Changed()
 	if jump == 0 {
 		return false
 	}
-	s.jumped = s.o.Now().Round(0)
-	s.o.Sink.Record(events.Event{Kind: events.Error, Time: s.jumped, Reason: fmt.Sprintf(
-		"the clock was set by %v: what sleeps is tried at once, and the time until it expires begins anew", jump.Round(time.Second))})
+	s.clockSet = s.o.Now().Round(0)
+	s.o.Sink.Record(events.Event{Kind: events.Error, Time: s.clockSet, Reason: fmt.Sprintf(
+		"the clock was set by %v: deferred requests are tried now, and the time until they expire begins anew", jump.Round(time.Second))})
+	s.holds.makeDue(s.clockSet)
 	for team := range s.o.Teams {
-		g := s.guard(team)
-		g.breaker.until, g.hold.until = s.jumped, s.jumped
-		if _, err := s.o.Store.ClockChanged(s.ctx, s.jumped, team); err != nil {
-			s.trouble("what sleeps until a time of the old clock could not be woken", err)
+		if _, err := s.o.Store.ClockChanged(s.ctx, s.clockSet, team); err != nil {
+			s.logError("requests deferred by the old clock could not be made due", err)
 		}
 	}
 	return true
 }
 
-// learn judges a result and lets the guards see it.
-func (s *Scheduler) learn(r result) spool.Outcome {
-	s.watchClock()
-	s.outage(r)
-	o := s.judge(r)
-	s.watch(r, o)
-	o.Report, o.Event = s.report(o), s.o.Event(s.event(o))
-	if o.Report == spool.DelayedAction {
-		o.Until = o.Task.TrialSince.Add(s.o.Expire)
-	}
-	if more := r.search.Pages - 1; more > 0 { // the claim paid for one
-		if err := s.o.Store.Spend(s.ctx, s.o.Now(), r.task.Team, s.o.Teams[r.task.Team].Rate, more); err != nil {
-			s.trouble("the pages of a search could not be charged", err)
-		}
-	}
-	return o
-}
-
-// begin claims what may begin now and begins it. next is when to come again, ok
-// is false if the store failed.
-func (s *Scheduler) begin(ctx, calls context.Context) (next time.Time, ok bool) {
-	rooms, next := s.rooms(calls)
-	if len(rooms) == 0 {
-		return next, true
-	}
-	tasks, due, err := s.o.Store.Claim(ctx, s.o.Now(), s.lease(), rooms...)
-	if err != nil {
-		if ctx.Err() == nil {
-			s.trouble("the spool could not be asked for work", err)
-		}
-		return time.Time{}, false
-	}
-	if ctx.Err() != nil { // told to stop while the store was asked
-		s.release(tasks)
-		return time.Time{}, true
-	}
-	for _, t := range s.ours(tasks) {
-		s.inFlight[t.Team]++
-		s.calls.Go(func() { s.results <- s.call(calls, t) })
-	}
-	return earlier(next, due), true
-}
-
-// earlier is the earlier of two times, of which zero is none.
-func earlier(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
-	}
-	return a
-}
-
-// rooms says what each team may begin, and when to ask again on its own account.
-// An eighth of a team's calls is kept for high. A team that is held begins
-// nothing but probes of its own; one whose breaker is open begins one call at a
-// time.
-func (s *Scheduler) rooms(calls context.Context) (rooms []spool.Capacity, next time.Time) {
-	now := s.o.Now()
-	for name, t := range s.o.Teams {
-		g, free := s.guard(name), t.Concurrency-s.inFlight[name]
-		if g.hold.on() {
-			next = earlier(next, s.probe(calls, name, g))
-			continue
-		}
-		if g.breaker.on() {
-			if free = 1 - s.inFlight[name]; g.breaker.until.After(now) {
-				next = earlier(next, g.breaker.until)
-				continue
-			}
-		}
-		if free <= 0 {
-			continue // a result will wake us
-		}
-		high := min(free, t.Concurrency/8)
-		if g.breaker.on() {
-			high = 0
-		}
-		rooms = append(rooms, spool.Capacity{Team: name, Rate: t.Rate, Free: free - high, High: high, Probe: heldProbe})
-	}
-	return rooms, next
-}
-
-// lease outlasts a call with its repeats after a 401.
-func (s *Scheduler) lease() time.Duration { return 4*s.o.Timeout + time.Minute }
-
-// finish records what ended and returns what could not be recorded, to be tried
+// finish records outcomes and returns those that could not be recorded, to be tried
 // again: an answer must not get lost because the disk is full.
 func (s *Scheduler) finish(ended []spool.Outcome) []spool.Outcome {
 	if len(ended) == 0 {
@@ -299,15 +243,28 @@ func (s *Scheduler) finish(ended []spool.Outcome) []spool.Outcome {
 			left = append(left, s.finish(ended[i:i+1:i+1])...)
 		}
 		return left
+	case errors.Is(err, spool.ErrPanic):
+		s.logError("an outcome could not be recorded: the request fails", err)
+		return []spool.Outcome{plainFailure(ended[0], err)}
 	case err != nil:
-		s.trouble("answers of the API could not be recorded, this is tried again", err)
+		s.logError("answers of the API could not be recorded, this is tried again", err)
 		return ended
 	}
 	for i, o := range ended {
-		s.inFlight[o.Task.Team]--
-		s.tell(o, found[i])
+		s.team(o.Task.Team).ended(o.Task.Call)
+		s.record(o, found[i])
 	}
 	return ended[:0]
+}
+
+// plainFailure is what is recorded where an outcome panics in the store.
+func plainFailure(o spool.Outcome, err error) spool.Outcome {
+	return spool.Outcome{
+		Task:    o.Task,
+		State:   spool.Failed,
+		Unknown: o.Task.Call == spool.Send,
+		Reason:  "its outcome could not be recorded: " + firstLine(err.Error()),
+	}
 }
 
 // unwritable reports whether no outcome at all can be recorded.
@@ -315,18 +272,7 @@ func unwritable(err error) bool {
 	return errors.Is(err, spool.ErrFull) || errors.Is(err, spool.ErrReadOnly) || errors.Is(err, spool.ErrClosed)
 }
 
-// release gives tasks back that never reached the network. What cannot be given
-// back comes back when its lease ends.
-func (s *Scheduler) release(tasks []spool.Task) {
-	if len(tasks) == 0 {
-		return
-	}
-	if err := s.o.Store.Unclaim(s.ctx, tasks...); err != nil {
-		s.trouble("claimed requests could not be given back", err)
-	}
-}
-
-// drain waits for the calls under way and records them.
+// drain waits for active calls and records them.
 func (s *Scheduler) drain(ended []spool.Outcome, cut context.CancelFunc) {
 	late := time.AfterFunc(s.o.Grace, cut)
 	defer late.Stop()
@@ -334,6 +280,22 @@ func (s *Scheduler) drain(ended []spool.Outcome, cut context.CancelFunc) {
 	s.finish(s.collect(ended))
 }
 
-func (s *Scheduler) trouble(reason string, err error) {
+func (s *Scheduler) logError(reason string, err error) {
 	s.o.Sink.Record(events.Event{Kind: events.Error, Time: s.o.Now(), Reason: reason, Err: err})
+}
+
+// earlier is the earlier of two times, of which zero is none.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// later is the later of two times.
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -64,16 +65,20 @@ type lane struct {
 	mu       sync.Mutex
 	task     spool.Task
 	due      time.Time
+	begun    time.Time
 	open     bool
 	claimed  bool
 	outcomes []spool.Outcome
 	released int
 	failing  int    // Finish fails so many times
+	panics   int    // Finish panics so many times
 	refuses  string // Finish fails for this queue id
 	onClaim  func()
-	spent    int
-	gates    []string // holds and lifts, in order
-	told     []string // notices for the webhook
+	reserved int // calls beyond the claims
+	throttle spool.Throttle
+	gates    []string            // holds and lifts, in order
+	asides   []spool.Destination // where heads step aside
+	told     []string            // notices for the webhook
 	standing []spool.Hold
 	places   []spool.Destination
 	changed  bool // by another process
@@ -86,16 +91,39 @@ func (l *lane) note(format string, args ...any) {
 	l.gates = append(l.gates, fmt.Sprintf(format, args...))
 }
 
-func (l *lane) Spend(_ context.Context, _ time.Time, _ string, _, calls int) error {
+func (l *lane) Reserve(_ context.Context, now time.Time, _ string, _ int) (time.Time, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.spent += calls
+	l.reserved++
+	return now, nil
+}
+
+func (l *lane) Throttle(_ context.Context, now time.Time, _ string, answer spool.TooMany) (spool.Throttle, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.throttle = l.throttle.After(answer, now)
+	return l.throttle, nil
+}
+
+func (l *lane) Throttled(context.Context, string) (spool.Throttle, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.throttle, nil
+}
+
+func (l *lane) StepAside(_ context.Context, at spool.Destination) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.asides = append(l.asides, at)
 	return nil
 }
 
 func (l *lane) Hold(ctx context.Context, now time.Time, g spool.Hold, event []byte) error {
 	_ = l.AddEvent(ctx, now, event)
 	l.note("hold %v", g.Destination())
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.standing = append(l.standing, g)
 	return nil
 }
 
@@ -106,6 +134,9 @@ func (l *lane) Release(ctx context.Context, now time.Time, at spool.Destination,
 	}
 	_ = l.AddEvent(ctx, now, event)
 	l.note("lift %v", at)
+	l.mu.Lock()
+	l.standing = slices.DeleteFunc(l.standing, func(h spool.Hold) bool { return h.Destination() == at })
+	l.mu.Unlock()
 	return l.MakeDue(ctx, now, at.Team)
 }
 
@@ -150,7 +181,11 @@ func (l *lane) Destinations(context.Context) ([]spool.Destination, error) {
 	return l.places, nil
 }
 
-func (l *lane) Holds(context.Context) ([]spool.Hold, error) { return l.standing, nil }
+func (l *lane) Holds(context.Context) ([]spool.Hold, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.standing), nil
+}
 
 func (l *lane) Claim(_ context.Context, now time.Time, _ time.Duration, rooms ...spool.Capacity) ([]spool.Task, time.Time, error) {
 	l.mu.Lock()
@@ -167,20 +202,22 @@ func (l *lane) Claim(_ context.Context, now time.Time, _ time.Duration, rooms ..
 	l.claimed = true
 	l.task.Attempt++
 	if l.task.Attempt == 1 {
-		l.task.TrialSince, l.task.FirstSend = now, now
+		l.task.TrialSince = now
 	}
-	if l.task.Call == spool.Send {
-		l.task.LastSend = now
-	}
+	l.begun = now
 	return []spool.Task{l.task}, time.Time{}, nil
 }
 
-func (l *lane) Finish(_ context.Context, _ time.Time, outcomes ...spool.Outcome) ([]spool.Finished, error) {
+func (l *lane) Finish(_ context.Context, now time.Time, outcomes ...spool.Outcome) ([]spool.Finished, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.failing > 0 {
 		l.failing--
 		return nil, errors.New("disk full")
+	}
+	if l.panics > 0 {
+		l.panics--
+		return nil, fmt.Errorf("%w: oops", spool.ErrPanic)
 	}
 	for _, o := range outcomes {
 		if l.refuses != "" && o.Task.QueueID == l.refuses {
@@ -194,6 +231,15 @@ func (l *lane) Finish(_ context.Context, _ time.Time, outcomes ...spool.Outcome)
 		}
 		l.claimed, l.open, l.due = false, o.State.Open(), o.Due
 		l.task.Unknown, l.task.Call = (l.task.Unknown || o.Unknown) && !o.ProvenAbsent, o.NextCall
+		if o.ProvenAbsent {
+			l.task.Sends = nil
+		}
+		if o.Unknown {
+			l.task.Sends = append(l.task.Sends, l.begun)
+		}
+		if o.RouteRefused {
+			l.task.RouteRefusedAt = now
+		}
 	}
 	return make([]spool.Finished, len(outcomes)), nil
 }
@@ -388,8 +434,8 @@ func TestDeniedHoldsTheTeam(t *testing.T) {
 		if got := fmt.Sprint(l.gates); got != `[hold {shop  0} lift {shop  0}]` {
 			t.Errorf("gates %s", got)
 		}
-		if len(a.calls) != 4 || a.calls[1] != "" || a.calls[2] != "" || l.spent != 2 {
-			t.Errorf("calls %q, %d spent on probes", a.calls, l.spent)
+		if len(a.calls) != 4 || a.calls[1] != "" || a.calls[2] != "" || l.reserved != 2 {
+			t.Errorf("calls %q, %d spent on probes", a.calls, l.reserved)
 		}
 		if got := fmt.Sprint(rec.kind); got != "[held deferred released sent]" {
 			t.Errorf("events %s", got)
@@ -415,7 +461,7 @@ func TestExpire(t *testing.T) {
 		l := newLane()
 		run(t, l, &answers{list: []func(*http.Request) (*http.Response, error){answer(429, `{}`)}}, 48*time.Hour)
 		last := l.outcomes[len(l.outcomes)-1]
-		if last.State != spool.Failed || !strings.Contains(last.Reason, "given up after") {
+		if last.State != spool.Failed || !strings.Contains(last.Reason, "expired after") {
 			t.Errorf("after two days: %v %s", last.State, last.Reason)
 		}
 		if d := time.Since(l.task.TrialSince); d < 24*time.Hour {
@@ -502,18 +548,18 @@ func TestRelease(t *testing.T) {
 
 func TestHighHasCallsOfItsOwn(t *testing.T) {
 	s := New(Options{Event: silent, Now: time.Now, Teams: map[string]Team{"shop": {Rate: 500, Concurrency: 16}}})
-	s.inFlight["shop"] = 10
+	s.team("shop").active = 10
 	if r := rooms(s)[0]; r.Free != 4 || r.High != 2 {
 		t.Errorf("room %+v, want 4 for all and 2 for high", r)
 	}
-	s.inFlight["shop"] = 16
+	s.team("shop").active = 16
 	if r := rooms(s); r != nil {
 		t.Errorf("room %+v where there is none", r)
 	}
 }
 
 func rooms(s *Scheduler) []spool.Capacity {
-	r, _ := s.rooms(context.Background())
+	r, _ := s.capacities(context.Background())
 	return r
 }
 
@@ -532,8 +578,8 @@ func TestEmailSaysTheSubjectOfAReply(t *testing.T) {
 func TestSearchOfAnotherTime(t *testing.T) {
 	now := time.Now()
 	s := New(Options{Now: func() time.Time { return now }, RetryInitial: time.Second, RetryMax: time.Hour, Expire: time.Hour, LocalIDMemory: time.Hour, Jitter: func() float64 { return 0 }})
-	task := spool.Task{Call: spool.FindMessage, Attempt: 2, Unknown: true, TrialSince: now, FirstSend: now.Add(-2 * time.Hour), LastSend: now.Add(time.Hour)}
-	o := s.judge(result{task: task, call: spool.FindMessage, search: heymarket.Search{Complete: true}})
+	task := spool.Task{Call: spool.FindMessage, Attempt: 2, Unknown: true, TrialSince: now, Sends: []time.Time{now.Add(-2 * time.Hour), now.Add(time.Hour)}}
+	o := s.judge(result{task: task, search: heymarket.Search{Complete: true}})
 	if o.ProvenAbsent || o.State != spool.Deferred || o.NextCall != spool.Send || o.Due.Sub(now) != 2*time.Second {
 		t.Errorf("outcome %+v, want the same call once more", o)
 	}
@@ -552,7 +598,7 @@ func TestClockSetUnderWay(t *testing.T) {
 		rec := runWith(t, l, a, time.Minute, func(o *Options) {
 			o.Now = func() time.Time { return time.Now().Round(0).Add(time.Duration(set.Load())) }
 		})
-		if got := fmt.Sprint(rec.kind); got != "[error deferred sent]" {
+		if got := fmt.Sprint(rec.kind); got != "[error held deferred sent]" {
 			t.Errorf("events %s", got)
 		}
 	})

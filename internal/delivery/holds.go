@@ -3,174 +3,316 @@ package delivery
 import (
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"heyrelay/internal/events"
 	"heyrelay/internal/spool"
 )
 
-// holdAgain is how long a hold stands before it is told again.
-const holdAgain = time.Hour
+// announceAgain is the age at which a hold is announced again.
+const announceAgain = time.Hour
 
-// hold is what the loop remembers of a hold: of a team or a route, which a guard
-// made and a probe ends, or of what a route has for one inbox, which the
-// configuration made and ends.
+// hold is a reason not to send: of a team or a route, which an answer of the API
+// began and a probe ends; of what a route has for one inbox, which the configuration
+// began and ends; or a team's breaker, which is not stored.
 type hold struct {
 	since  time.Time
 	reason string
-	again  time.Time // when it is told again; zero: it was
+	pause  pause     // of a team: between two probes
+	again  time.Time // when it is announced again; zero: it was
+	aside  bool      // requests of other destinations do not wait behind its heads
 }
 
-// settle takes over the holds that are written down, holds what waits where the
-// configuration has no place for it any more, and ends such holds where it has
-// one again. It reports whether it could.
-func (s *Scheduler) settle() bool {
-	gates, err := s.o.Store.Holds(s.ctx)
+// pause is a time to wait for, which grows.
+type pause struct {
+	length time.Duration
+	until  time.Time
+}
+
+// grow waits twice as long as before, from now on.
+func (p *pause) grow(now time.Time, longest time.Duration) {
+	p.length = min(max(firstProbe, 2*p.length), longest)
+	p.until = now.Add(p.length)
+}
+
+// holdKey names a hold.
+type holdKey struct {
+	spool.Destination
+	breaker bool // of a team
+}
+
+func breakerOf(team string) holdKey {
+	return holdKey{Destination: spool.Destination{Team: team}, breaker: true}
+}
+
+// holds are all there are. The loop changes them, anybody may ask canSend. The zero
+// value has none.
+type holds struct {
+	mu  sync.RWMutex
+	all map[holdKey]*hold
+}
+
+func (h *holds) set(key holdKey, one *hold) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.all == nil {
+		h.all = map[holdKey]*hold{}
+	}
+	h.all[key] = one
+}
+
+func (h *holds) remove(key holdKey) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.all, key)
+}
+
+// held is the stored hold of a destination, nil if there is none.
+func (h *holds) held(at spool.Destination) *hold { return h.all[holdKey{Destination: at}] }
+
+// team is the stored hold of a whole team, nil if there is none.
+func (h *holds) team(name string) *hold { return h.held(spool.Destination{Team: name}) }
+
+// breaker is a team's open breaker, nil if it is closed.
+func (h *holds) breaker(team string) *hold { return h.all[breakerOf(team)] }
+
+// stored are the destinations of the stored holds.
+func (h *holds) stored() (all []spool.Destination) {
+	for key := range h.all {
+		if !key.breaker {
+			all = append(all, key.Destination)
+		}
+	}
+	return all
+}
+
+// makeDue has all probes be due.
+func (h *holds) makeDue(now time.Time) {
+	for _, one := range h.all {
+		one.pause.until = now
+	}
+}
+
+// canSend reports whether nothing holds what a route has for its own inbox. What is
+// pending for a former inbox is not in the way.
+func (h *holds) canSend(team, route string) bool {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	for _, key := range []holdKey{
+		{Destination: spool.Destination{Team: team}},
+		{Destination: spool.Destination{Team: team, Route: route}},
+		breakerOf(team),
+	} {
+		if h.all[key] != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// syncHolds adopts the holds of the store, holds what is pending for destinations
+// that the configuration does not have any more, and ends such holds where it has
+// them again. It reports whether it could.
+func (s *Scheduler) syncHolds() bool {
+	stored, err := s.o.Store.Holds(s.ctx)
 	if err != nil {
-		s.trouble("holds could not be read, this is tried again", err)
+		s.logError("holds could not be read, this is tried again", err)
 		return false
 	}
-	for _, g := range gates {
-		s.takeOver(g)
-	}
-	places, err := s.o.Store.Destinations(s.ctx)
+	pending, err := s.o.Store.Destinations(s.ctx)
 	if err != nil {
-		s.trouble("where mail waits could not be read, this is tried again", err)
+		s.logError("pending requests could not be listed, this is tried again", err)
 		return false
 	}
-	for _, at := range places {
-		if reason := s.stray(at); reason != "" {
+	s.adopt(stored)
+	for _, at := range pending {
+		if reason := s.noDestination(at); reason != "" {
 			s.hold(spool.Hold{Team: at.Team, Route: at.Route, Inbox: at.Inbox, Reason: reason})
 		}
 	}
-	for at := range s.holds {
+	for _, at := range s.holds.stored() {
 		switch {
-		case at.Inbox == 0: // a guard's
-		case s.stray(at) == "":
-			s.lift(at, "the configuration has it again")
-		case !slices.Contains(places, at):
-			s.lift(at, "nothing waits there any more")
+		case at.Inbox == 0: // a probe ends it
+		case s.noDestination(at) == "":
+			s.release(at, "the configuration has it again")
+		case !slices.Contains(pending, at):
+			s.release(at, "nothing is pending there any more")
 		}
+	}
+	return s.adoptThrottles()
+}
+
+// adopt remembers the holds of an earlier process, or of an operator, and forgets
+// those that an operator has released.
+func (s *Scheduler) adopt(stored []spool.Hold) {
+	var all []spool.Destination
+	for _, h := range stored {
+		at := h.Destination()
+		all = append(all, at)
+		if s.holds.held(at) == nil {
+			s.remember(h)
+		}
+	}
+	for _, at := range s.holds.stored() {
+		if !slices.Contains(all, at) {
+			s.forget(at)
+		}
+	}
+}
+
+// adoptThrottles reads how far teams were slowed down before.
+func (s *Scheduler) adoptThrottles() bool {
+	for name, options := range s.o.Teams {
+		throttle, err := s.o.Store.Throttled(s.ctx, name)
+		if err != nil {
+			s.logError("the pace of a team could not be read, this is tried again", err)
+			return false
+		}
+		t := s.team(name)
+		t.throttle = throttle
+		t.throttled = t.throttled || throttle.Recovered(options.Rate).After(s.o.Now())
 	}
 	return true
 }
 
-// takeOver remembers a hold of an earlier process. One that stands for long is
-// told again at once: whether it was, nobody knows.
-func (s *Scheduler) takeOver(g spool.Hold) {
-	if s.holds[g.Destination()] != nil {
-		return
-	}
-	s.remember(g)
-	if g.Route == "" {
-		s.guard(g.Team).hold.grow(s.o.Now(), firstProbe, heldProbe)
+// remember has one more hold. One that was there before is announced again at its
+// hour: whether it was, nobody knows.
+func (s *Scheduler) remember(h spool.Hold) {
+	one := &hold{since: h.Since, reason: h.Reason, again: h.Since.Add(announceAgain)}
+	one.pause.grow(s.o.Now(), heldProbe)
+	s.holds.set(holdKey{Destination: h.Destination()}, one)
+}
+
+func (s *Scheduler) forget(at spool.Destination) {
+	s.holds.remove(holdKey{Destination: at})
+	if at.Route == "" {
+		s.team(at.Team).trying = false
 	}
 }
 
-func (s *Scheduler) remember(g spool.Hold) {
-	s.holds[g.Destination()] = &hold{since: g.Since, reason: g.Reason, again: g.Since.Add(holdAgain)}
-	if g.Inbox == 0 { // what waits for an old inbox is in no newcomer's way
-		s.shut.set(shutter{g.Team, g.Route}, true)
-	}
-}
-
-// stray says why what waits at a place cannot be sent from there, and what to do;
-// "" where it can.
-func (s *Scheduler) stray(at spool.Destination) string {
-	what := ""
+// noDestination explains why what is pending for a destination cannot be sent there,
+// and what to do; "" where it can.
+func (s *Scheduler) noDestination(at spool.Destination) string {
 	_, team := s.o.Teams[at.Team]
 	r, route := s.o.Route(at.Route)
+	problem := ""
 	switch {
 	case !team:
-		what = "team " + at.Team + " is not in the configuration any more"
+		problem = "team " + at.Team + " is not in the configuration any more"
 	case !route:
-		what = "route " + at.Route + " is not in the configuration any more"
+		problem = "route " + at.Route + " is not in the configuration any more"
 	case r.Team != at.Team:
-		what = fmt.Sprintf("route %s is of team %s now, and no more of %s", at.Route, r.Team, at.Team)
+		problem = fmt.Sprintf("route %s belongs to team %s now, not to %s any more", at.Route, r.Team, at.Team)
 	case r.Inbox != at.Inbox:
-		what = fmt.Sprintf("route %s goes to inbox %d now, and no more to %d", at.Route, r.Inbox, at.Inbox)
+		problem = fmt.Sprintf("route %s sends from inbox %d now, not from %d any more", at.Route, r.Inbox, at.Inbox)
 	default:
 		return ""
 	}
-	return fmt.Sprintf("%s: have it as it was, or move its mail (heyrelay queue retry --state waiting --from-route %s --route NEW)", what, at.Route)
+	return fmt.Sprintf("%s: restore it, or move its mail (heyrelay queue retry --state waiting --from-route %s --route NEW)", problem, at.Route)
 }
 
-// ours are those of tasks that can be sent from where they are. The others came
-// there since settle looked: an operator moved them. They go back, and are held.
-func (s *Scheduler) ours(tasks []spool.Task) (ours []spool.Task) {
-	var strays []spool.Task
-	for _, t := range tasks {
-		reason := s.stray(spool.Destination{Team: t.Team, Route: t.Route, Inbox: t.Inbox})
-		if reason == "" {
-			ours = append(ours, t)
-			continue
-		}
-		strays = append(strays, t)
-		s.hold(spool.Hold{Team: t.Team, Route: t.Route, Inbox: t.Inbox, Reason: reason})
-	}
-	s.release(strays)
-	return ours
-}
-
-// hold shuts a gate, if it is open.
-func (s *Scheduler) hold(g spool.Hold) {
-	if s.holds[g.Destination()] != nil {
+// hold holds a destination, unless it is held.
+func (s *Scheduler) hold(h spool.Hold) {
+	if s.holds.held(h.Destination()) != nil {
 		return
 	}
-	g.Since = s.o.Now()
-	e := events.Event{Kind: events.Held, Time: g.Since, Team: g.Team, Route: g.Route, Reason: g.Reason}
-	if err := s.o.Store.Hold(s.ctx, g.Since, g, s.o.Event(e)); err != nil {
-		s.trouble("a hold could not be written down", err)
+	h.Since = s.o.Now()
+	e := events.Event{Kind: events.Held, Time: h.Since, Team: h.Team, Route: h.Route, Reason: h.Reason}
+	if err := s.o.Store.Hold(s.ctx, h.Since, h, s.o.Event(e)); err != nil {
+		s.logError("a hold could not be stored", err)
 		return
 	}
-	s.remember(g)
+	s.remember(h)
 	s.o.Sink.Record(e)
 }
 
-// lift opens a gate, and reports whether it could.
-func (s *Scheduler) lift(at spool.Destination, why string) bool {
+// release ends the hold of a destination, and reports whether it could.
+func (s *Scheduler) release(at spool.Destination, why string) bool {
 	e := events.Event{Kind: events.Released, Time: s.o.Now(), Team: at.Team, Route: at.Route, Reason: why}
 	n, err := s.o.Store.Release(s.ctx, e.Time, at, s.o.Event(e))
 	if err != nil {
-		s.trouble("a hold could not be ended, this is tried again", err)
+		s.logError("a hold could not be released, this is tried again", err)
 		return false
 	}
-	if delete(s.holds, at); at.Inbox == 0 {
-		s.shut.set(shutter{at.Team, at.Route}, false)
-	}
-	if at.Route == "" {
-		s.guard(at.Team).hold = pause{}
-	}
-	e.Reason = fmt.Sprintf("%s, %d requests are due at once", why, n)
+	s.forget(at)
+	e.Reason = fmt.Sprintf("%s, %d deferred requests are due now", why, n)
 	s.o.Sink.Record(e)
 	return true
 }
 
-// tend ends a guard's hold that stands for HoldMax, and tells again of one that
-// stands for an hour. It returns when to come again.
-func (s *Scheduler) tend() (next time.Time) {
-	now := s.o.Now()
-	for at, h := range s.holds {
-		if at.Inbox == 0 {
-			end := h.since.Add(s.o.HoldMax)
-			switch {
-			case end.After(now):
-				next = earlier(next, end)
-			case at.Route == "" && s.guard(at.Team).hold.busy: // its probe will wake us
-			case s.lift(at, "held for longer than hold_max"):
-				continue
-			default:
-				next = earlier(next, now.Add(storeTrouble))
-			}
+// maintain ends holds that have lasted for HoldMax, announces those that have lasted
+// for an hour, and lets other destinations pass. It returns when to come again.
+func (s *Scheduler) maintain() (next time.Time) {
+	for _, at := range s.holds.stored() {
+		h := s.holds.held(at)
+		end, ended := s.endHold(at, h)
+		next = earlier(next, end)
+		if ended {
+			continue
 		}
-		if !h.again.IsZero() && !h.again.After(now) {
-			h.again = time.Time{}
-			s.announce(events.Event{
-				Kind: events.Held, Time: now, Team: at.Team, Route: at.Route,
-				Reason: fmt.Sprintf("still held, since %s: %s", h.since.UTC().Format(time.DateTime+" UTC"), h.reason),
-			})
-		}
-		next = earlier(next, h.again)
+		next = earlier(next, s.letOthersPass(at, h))
+		next = earlier(next, s.remind(at, h))
+	}
+	for name := range s.o.Teams {
+		next = earlier(next, s.speedUp(name))
 	}
 	return next
+}
+
+// endHold ends a hold at HoldMax, unless the configuration ends it. It returns when
+// to come again.
+func (s *Scheduler) endHold(at spool.Destination, h *hold) (next time.Time, ended bool) {
+	end := h.since.Add(s.o.HoldMax)
+	switch {
+	case at.Inbox != 0:
+		return time.Time{}, false
+	case end.After(s.o.Now()):
+		return end, false
+	case at.Route == "" && s.team(at.Team).probing: // its result will wake us
+		return time.Time{}, false
+	case s.release(at, "held for longer than hold_max"):
+		return time.Time{}, true
+	}
+	return s.o.Now().Add(storePause), false
+}
+
+// letOthersPass has the heads of a held destination leave the lanes in which others
+// are queued: after LanePatience, or at once where only the configuration ends the
+// hold. It returns when to come again.
+func (s *Scheduler) letOthersPass(at spool.Destination, h *hold) time.Time {
+	when := h.since
+	if at.Inbox == 0 {
+		when = when.Add(s.o.LanePatience)
+	}
+	switch {
+	case at.Route == "" || h.aside:
+		return time.Time{}
+	case when.After(s.o.Now()):
+		return when
+	}
+	if err := s.o.Store.StepAside(s.ctx, at); err != nil {
+		s.logError("requests behind a held one could not pass, this is tried again", err)
+		return s.o.Now().Add(storePause)
+	}
+	h.aside = true
+	return time.Time{}
+}
+
+// remind announces a hold again that has lasted for an hour. It returns when to come
+// again.
+func (s *Scheduler) remind(at spool.Destination, h *hold) time.Time {
+	now := s.o.Now()
+	if h.again.IsZero() || h.again.After(now) {
+		return h.again
+	}
+	h.again = time.Time{}
+	s.announce(events.Event{
+		Kind:   events.Held,
+		Time:   now,
+		Team:   at.Team,
+		Route:  at.Route,
+		Reason: fmt.Sprintf("still held, since %s: %s", h.since.UTC().Format(time.DateTime+" UTC"), h.reason),
+	})
+	return time.Time{}
 }

@@ -32,8 +32,8 @@ func TestStraysAreHeld(t *testing.T) {
 		{spool.Destination{Team: "shop", Route: "support", Inbox: 202}, ""},
 		{spool.Destination{Team: "bank", Route: "support", Inbox: 202}, "team bank is not in the configuration any more"},
 		{spool.Destination{Team: "shop", Route: "gone", Inbox: 202}, "route gone is not in the configuration any more"},
-		{spool.Destination{Team: "shop", Route: "sales", Inbox: 203}, "route sales is of team other now, and no more of shop"},
-		{spool.Destination{Team: "shop", Route: "support", Inbox: 201}, "route support goes to inbox 202 now, and no more to 201"},
+		{spool.Destination{Team: "shop", Route: "sales", Inbox: 203}, "route sales belongs to team other now, not to shop any more"},
+		{spool.Destination{Team: "shop", Route: "support", Inbox: 201}, "route support sends from inbox 202 now, not from 201 any more"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			l := &lane{places: []spool.Destination{c.at}}

@@ -88,7 +88,7 @@ func (r *Relay) delays(holds []spool.Hold) (reasons []string) {
 		reasons = append(reasons, fmt.Sprintf("%s is on hold since %s: %s", what, since, h.Reason))
 	}
 	for _, team := range slices.Sorted(maps.Keys(r.cfg.Teams)) {
-		if !held[team] && !r.scheduler.Flows(team, "") {
+		if !held[team] && !r.scheduler.CanSend(team, "") {
 			reasons = append(reasons, "team "+team+" is paused: its calls of the API fail, one at a time is tried")
 		}
 	}

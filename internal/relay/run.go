@@ -74,7 +74,7 @@ func drainTime(cfg *config.Config) time.Duration { return cfg.ShutdownTimeout.St
 
 // canSend reports whether requests of a route can be sent now.
 func (r *Relay) canSend(team, route string) bool {
-	return !r.stopping.Load() && r.scheduler.Flows(team, route)
+	return !r.stopping.Load() && r.scheduler.CanSend(team, route)
 }
 
 // cutCounter is a sink that counts transactions that ended with 421.

@@ -23,6 +23,7 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"heyrelay/internal/config"
+	"heyrelay/internal/delivery"
 	"heyrelay/internal/events"
 	"heyrelay/internal/sandbox"
 	"heyrelay/internal/spool"
@@ -115,7 +116,9 @@ func (s *scene) open(text string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	store, err := sqlite.Open(s.t.Context(), filepath.Join(s.dir, "spool.db"), sqlite.Options{})
+	store, err := sqlite.Open(s.t.Context(), filepath.Join(s.dir, "spool.db"), sqlite.Options{
+		MaxWait: delivery.MaxWait(cfg.Delivery.RetryMax.Std()),
+	})
 	if err != nil {
 		s.t.Fatal(err)
 	}

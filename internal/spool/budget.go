@@ -34,21 +34,25 @@ func Spend(rate int, now, next time.Time) (time.Time, bool) {
 	return next.Add(share), true
 }
 
-// Debit takes calls that were made without asking from a budget of rate calls a
-// minute, and returns what next has become. A debt of more than a minute is
-// forgiven.
-func Debit(rate, calls int, now, next time.Time) time.Time {
+// Reserve takes one call in advance from a budget of rate calls a minute, and
+// returns from when it may begin and what next has become. Calls are reserved one
+// behind the other, and Spend has none to give before the last of them.
+func Reserve(rate int, now, next time.Time) (begin, after time.Time) {
 	if rate <= 0 {
-		return next
+		return now.Add(minute), next
+	}
+	share := minute / time.Duration(rate)
+	if next.After(now.Add(slack + 2*minute)) { // the clock jumped back, see Spend
+		next = now.Add(slack + share)
 	}
 	if next.Before(now) {
 		next = now
 	}
-	next = next.Add(time.Duration(calls) * (minute / time.Duration(rate)))
-	if most := now.Add(minute); next.After(most) {
-		return most
+	begin = Opens(next)
+	if begin.Before(now) {
+		begin = now
 	}
-	return next
+	return begin, next.Add(share)
 }
 
 // Opens is the time from which a call may begin.

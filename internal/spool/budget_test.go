@@ -118,21 +118,24 @@ func TestBudgetClockJumpsBack(t *testing.T) {
 	}
 }
 
-// TestDebit has calls made beyond those that were asked for: as many fewer begin.
-func TestDebit(t *testing.T) {
+// TestReserve has calls taken in advance: each may begin a share after the one
+// before, and Spend has nothing to give until then.
+func TestReserve(t *testing.T) {
 	next, _ := Spend(60, epoch, time.Time{})
-	next = Debit(60, 20, epoch, next)
+	last := epoch
+	for i := range 20 {
+		var begin time.Time
+		begin, next = Reserve(60, epoch, next)
+		if gap := begin.Sub(last); i > 0 && gap != minute/60 {
+			t.Errorf("call %d may begin %s after the one before, want %s", i, gap, minute/60)
+		}
+		last = begin
+	}
+	if wait := last.Sub(epoch); wait < 19*time.Second || wait > 21*time.Second {
+		t.Errorf("after 20 calls at 60 a minute the last may begin after %s, want about 20 s", wait)
+	}
 	if wait := Opens(next).Sub(epoch); wait < 20*time.Second || wait > 22*time.Second {
 		t.Errorf("after 21 calls at 60 a minute the budget opens after %s, want about 21 s", wait)
-	}
-	if now := epoch.Add(19 * time.Second); !Opens(Debit(60, 1, now, next)).After(now) {
-		t.Error("a debt was forgotten")
-	}
-	if wait := Debit(60, 1_000_000, epoch, next).Sub(epoch); wait > minute {
-		t.Errorf("a debt of a million calls lasts %s, want a minute", wait)
-	}
-	if got := Debit(0, 5, epoch, next); !got.Equal(next) {
-		t.Errorf("a budget of nothing became %s", got)
 	}
 	var now time.Time
 	for now = epoch.Add(time.Second); Opens(next).After(now); now = now.Add(time.Second) {
@@ -140,6 +143,12 @@ func TestDebit(t *testing.T) {
 	}
 	if wait := now.Sub(epoch); wait < 20*time.Second {
 		t.Errorf("asked again and again, the budget opened after %s, want about 21 s", wait)
+	}
+	if begin, _ := Reserve(0, epoch, epoch); !begin.After(epoch) {
+		t.Error("a call of a budget of nothing may begin at once")
+	}
+	if begin, _ := Reserve(60, epoch, epoch.Add(time.Hour)); begin.Sub(epoch) > 2*time.Second {
+		t.Errorf("after the clock jumped back an hour a call may begin after %s", begin.Sub(epoch))
 	}
 }
 

@@ -23,6 +23,7 @@ var (
 	ErrLost     = errors.New("the claim is no longer ours")                // the attempt has ended, or another has begun since
 	ErrCorrupt  = errors.New("the spool is damaged")                       // what Check finds, or the medium gives back
 	ErrReplaced = errors.New("the spool's files were removed or replaced") // while it was open
+	ErrPanic    = errors.New("a defect of heyrelay: panic")                // in the verb, which changed nothing
 	ErrClosed   = errors.New("the spool is closed")                        // the verb came after Close
 	ErrKey      = errors.New("the key is of other content")                // a message's key was given to another one
 	ErrConvo    = errors.New("the convo_id is of others")                  // a request names a conversation of other participants, or of another inbox
@@ -65,10 +66,10 @@ type Store interface {
 	// not been claimed. Spent budget stays spent.
 	Unclaim(ctx context.Context, tasks ...Task) error
 
-	// Spend takes calls that were made beyond a claim, such as the pages of a
-	// search or a probe, from a team's budget of rate calls a minute: Claim has
-	// the less to give.
-	Spend(ctx context.Context, now time.Time, team string, rate, calls int) error
+	// Reserve takes one call beyond those of a claim, such as a page of a search or
+	// a probe, from a team's budget of rate calls a minute. It may be made from begin
+	// on; Claim has one call less to give.
+	Reserve(ctx context.Context, now time.Time, team string, rate int) (begin time.Time, err error)
 
 	// Wait returns when all requests of a message have ended, or else when ctx
 	// ends, and says where each stands then. ErrNotFound.
@@ -87,6 +88,17 @@ type Store interface {
 	// says how much, which is 0 where nothing was held. What waited there is under
 	// trial only from now on. event, if not nil, becomes a notice, where there was a hold.
 	Release(ctx context.Context, now time.Time, at Destination, event []byte) (woken int, err error)
+
+	// StepAside has the heads of a held destination leave lanes in which requests of
+	// another destination are queued, now and until the hold ends: they go on alone.
+	StepAside(ctx context.Context, at Destination) error
+
+	// Throttle takes into account that a call of a team was answered 429: nothing is
+	// claimed of it for a while, and then at a slower pace. It returns what holds now.
+	Throttle(ctx context.Context, now time.Time, team string, answer TooMany) (Throttle, error)
+
+	// Throttled returns what earlier answers 429 say about a team's pace.
+	Throttled(ctx context.Context, team string) (Throttle, error)
 
 	// AddEvent makes an event a notice.
 	AddEvent(ctx context.Context, now time.Time, event []byte) error
@@ -282,6 +294,10 @@ type Capacity struct {
 	Free int // calls that may begin, of any class
 	High int // calls that may begin beyond Free, of class High only
 
+	TryHeld  bool          // these calls may begin though the team is held
+	Searches int           // how many of these calls may be a FindMessage
+	Memory   time.Duration // age of the first of a task's Sends from which it is a FindMessage before it is a Send again; 0: never
+
 	Probe time.Duration // between two probes of a held route; 0: none
 }
 
@@ -319,30 +335,32 @@ func (g Hold) Destination() Destination { return Destination{g.Team, g.Route, g.
 type Task struct {
 	Request int64 // the request, and with Attempt the claim
 	Attempt int   // counted from 1
-	Call    Call  // what is asked; each is a call of the budget and an attempt
+	Call    Call  // what to call; each call costs one of the budget and is an attempt
 
 	QueueID, LocalID    string
 	Route, Team, Sender string
 	Inbox               int64
 	To, Cc              []string
 	Title               string
-	ConvoID             int64  // replies to this conversation, the one of a CheckConversation; 0: opens one
+	ConvoID             int64  // the conversation to reply to, or to check; 0: the request opens one
 	Subject             string // a line "Subject: …" with this goes before both bodies; "" for none
 	HTML, Text          string
-	SubjectOffset       int
+	SubjectOffset       int // in HTML, of that line
 
-	Accepted      time.Time
-	TrialSince    time.Time // since when it is under trial: its first attempt, or the end of the last hold; a probe: now
-	FirstSend     time.Time // begin of the first Send under LocalID before this attempt; zero if none
-	LastSend      time.Time // begin of the newest such Send: a FindMessage looks from FirstSend until after it
-	Unknown       bool      // an earlier Send has no definite answer
-	ConvoConflict bool      // its application named the conversation, which by now is known for other participants: not to be sent
+	Accepted   time.Time
+	TrialSince time.Time   // its first attempt, or the end of the last hold; of a probe: now
+	Unknown    bool        // an earlier Send has no definite answer
+	Sends      []time.Time // when each of these began, under LocalID and not proven absent, oldest first
 
-	Refused           string // reason of the newest definite refusal of a Send in this trial, "" for none
-	RefusedStatus     int    // its HTTP status
-	ConversationAlive bool   // a CheckConversation since then said that the conversation stands
-	Probe             bool   // its route is held, and this call finds out whether it still must be
-	Detached          bool   // it has stepped out of its conversation's lane into one of its own
+	Refused           string    // reason of the newest definite refusal of a Send in this trial, "" for none
+	RefusedStatus     int       // its HTTP status
+	RouteRefusedAt    time.Time // newest refusal in this trial that the route may be to blame for; zero for none
+	ConversationAlive bool      // a CheckConversation found the conversation since then
+	ConvoConflict     bool      // its application named ConvoID, which is of other participants: not to be sent
+
+	Probe      bool   // its route is held, and this call finds out whether it still must be
+	Detached   bool   // it has left its conversation's lane for one of its own
+	Unreadable string // why it could not be read, "" where it could: make no call; only its ids are set
 
 	DSN     []DSN // what the client asked for about each of To, then Cc; nil: nothing
 	Delayed bool  // its delay was reported
@@ -353,23 +371,23 @@ type Outcome struct {
 	Task     Task
 	State    State     // Sent, Flagged, Failed, or Deferred to try again
 	Due      time.Time // of the next attempt, for Deferred
-	NextCall Call      // what that attempt asks, for Deferred
+	NextCall Call      // what that attempt calls, for Deferred
 
 	Unknown           bool // this Send may have been carried out
-	ProvenAbsent      bool // a completed search found none of the earlier Sends: none of their outcomes is unknown any more
-	Refused           bool // Status and Reason are a definite refusal, to be kept with the request
-	ConversationAlive bool // the conversation stands, to be kept with the request
+	ProvenAbsent      bool // a complete search found none of Task.Sends: none of their outcomes is unknown any more
+	Refused           bool // Status and Reason are a definite refusal, kept with the request
+	RouteRefused      bool // the route may be to blame for it: other requests probe the route first
+	ConversationAlive bool // the conversation was found, kept with the request
 
-	// Reopen, for Deferred, says that the conversation is gone. It forgets its
-	// convo_id, if that still is the one replied to, and the request goes out once
-	// more under the new LocalID; what was refused is forgotten. Whether it then
-	// opens or replies is decided anew by the claim, since somebody else may
-	// have opened by then. Not while an outcome is unknown.
+	// Reopen, for Deferred, reports that the conversation is gone. It forgets its
+	// convo_id, if that is still the one replied to, and the request goes out once
+	// more under the new LocalID; refusals are forgotten. Whether it then opens or
+	// replies is decided anew by the claim, since another request may have opened by
+	// then. Not while an outcome is unknown.
 	Reopen  bool
 	LocalID string
 
-	// Detach, for Deferred, has the request step out of its lane, which goes on
-	// without it. One that already has stays where it is.
+	// Detach, for Deferred, has the request leave its lane, which goes on without it.
 	Detach bool
 
 	ConvoID, MessageID int64  // as answered; 0 for none
@@ -377,9 +395,9 @@ type Outcome struct {
 	APIID              string // X-Request-Id
 	Reason             string // for people
 
-	Report Action    // what the sender is to be told, "" for nothing; a delay only once
-	Until  time.Time // of a delay: when the request will be given up
-	Event  []byte    // what the operator's webhook is to be told, nil for nothing
+	Report Action    // report to the sender, "" for none; a delay only once
+	Until  time.Time // of a delay: when the request expires
+	Event  []byte    // for the operator's webhook, nil for none
 }
 
 // RequestStatus is where a request stands.
@@ -456,11 +474,12 @@ type RequestDetail struct {
 // AttemptDetail is one attempt; Ended is zero while it runs or if nobody recorded
 // its end.
 type AttemptDetail struct {
-	N      int       `json:"n"`
-	Call   string    `json:"call"`
-	Began  time.Time `json:"began"`
-	Ended  time.Time `json:"ended,omitzero"`
-	Status int       `json:"status,omitempty"`
-	APIID  string    `json:"request_id,omitempty"`
-	Reason string    `json:"reason,omitempty"`
+	N       int       `json:"n"`
+	Call    string    `json:"call"`
+	Began   time.Time `json:"began"`
+	Ended   time.Time `json:"ended,omitzero"`
+	Unknown bool      `json:"outcome_unknown,omitempty"` // the message may have been sent
+	Status  int       `json:"status,omitempty"`
+	APIID   string    `json:"request_id,omitempty"`
+	Reason  string    `json:"reason,omitempty"`
 }

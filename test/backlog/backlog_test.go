@@ -146,7 +146,7 @@ type measured struct {
 func open(b *testing.B, path string) *measured {
 	b.Helper()
 	began := time.Now()
-	s, err := sqlite.Open(b.Context(), path, sqlite.Options{MaxSleep: time.Hour})
+	s, err := sqlite.Open(b.Context(), path, sqlite.Options{MaxWait: time.Hour})
 	if err != nil {
 		b.Fatal(err)
 	}

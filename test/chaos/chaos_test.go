@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"heyrelay/internal/config"
+	"heyrelay/internal/delivery"
 	"heyrelay/internal/events"
 	"heyrelay/internal/relay"
 	"heyrelay/internal/sandbox"
@@ -118,7 +119,7 @@ func buildAt(
 	if err != nil {
 		t.Fatal(err)
 	}
-	options := sqlite.Options{MaxSleep: cfg.Delivery.RetryMax.Std()}
+	options := sqlite.Options{MaxWait: delivery.MaxWait(cfg.Delivery.RetryMax.Std())}
 	store, err := sqlite.Open(t.Context(), filepath.Join(dir, "spool.db"), options)
 	if err != nil {
 		t.Fatal(err)

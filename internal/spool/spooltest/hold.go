@@ -263,6 +263,135 @@ var holdCases = []testCase{
 		f.moved(spool.Moved{Requests: 3})(f.operator.Drop(f.Context(), f.now, spool.Filter{}))
 		f.backlog(0, time.Time{})
 	}},
+	{"TryHeld", func(f *fixture) { // one message of a held team, to find out whether it works again
+		f.many(3, letter{})
+		f.hold(spool.Hold{Reason: "401"})
+		task := f.claim(spool.Capacity{Team: "shop", Rate: plenty, Free: 1, TryHeld: true})
+		if len(task) != 1 || task[0].Probe {
+			f.Fatalf("claimed %v, want one message that may fail as any other", task)
+		}
+		f.sleep(task[0], time.Hour)
+		if tasks := f.claim(); len(tasks) != 0 {
+			f.Errorf("claimed %s of a team that is held still", queueIDs(tasks))
+		}
+		f.lift("", 1)
+	}},
+	{"ProbeUnrefused", func(f *fixture) { // a probe is a request that was not refused yet
+		f.many(3, letter{priority: spool.High})
+		f.many(1, letter{priority: spool.Bulk})
+		r := room("shop")
+		r.Probe = time.Minute
+		for _, task := range f.claim() {
+			if task.QueueID == "Q4" {
+				f.sleep(task, 0)
+				continue
+			}
+			f.done(spool.Outcome{Task: task, State: spool.Deferred, Due: f.now, Status: 403, RouteRefused: true})
+		}
+		f.hold(spool.Hold{Route: "support", Probe: f.now})
+		probe := func() spool.Task {
+			f.now = f.now.Add(r.Probe)
+			tasks := f.claim(r)
+			if len(tasks) != 1 || !tasks[0].Probe {
+				f.Fatalf("claimed %v, want one probe", tasks)
+			}
+			return tasks[0]
+		}
+		refused := f.now
+		first := probe()
+		if first.QueueID != "Q4" || !first.RouteRefusedAt.IsZero() {
+			f.Errorf("the probe is %s, want the one that was not refused, whatever its class", first.QueueID)
+		}
+		f.done(spool.Outcome{Task: first, State: spool.Deferred, Due: f.now, Status: 403, RouteRefused: true})
+		second := probe()
+		if second.QueueID != "Q1" || !second.RouteRefusedAt.Equal(refused) {
+			f.Errorf("the probe is %s, refused at %v; want the oldest where all were refused", second.QueueID, second.RouteRefusedAt)
+		}
+		f.sleep(second, time.Hour)
+		f.send(letter{priority: spool.Bulk})
+		if third := probe(); third.QueueID != "Q5" {
+			f.Errorf("the probe is %s, want the newcomer", third.QueueID)
+		}
+	}},
+	{"RefusalsEndWithTheTrial", func(f *fixture) {
+		f.send(letter{})
+		f.done(spool.Outcome{Task: f.claimOne(), State: spool.Failed, Status: 403, RouteRefused: true})
+		f.moved(spool.Moved{Requests: 1})(f.operator.Retry(f.Context(), f.now, only("Q1"), spool.RetryOptions{}))
+		if task := f.claimOne(); !task.RouteRefusedAt.IsZero() {
+			f.Errorf("what was queued again was refused at %v", task.RouteRefusedAt)
+		}
+	}},
+	{"StepAside", func(f *fixture) { // of a held destination: replies of others do not wait for its heads
+		held := spool.Hold{Route: "gone", Inbox: 202}
+		f.send(letter{id: "a", route: "gone"})
+		f.send(letter{id: "b", cites: []string{"a"}, route: "gone"})
+		f.send(letter{id: "c", cites: []string{"a"}})
+		f.sleep(f.claimOne(), time.Hour)
+		f.hold(held)
+		if tasks := f.claim(); len(tasks) != 0 {
+			f.Fatalf("claimed %s behind the head", queueIDs(tasks))
+		}
+		if err := f.StepAside(f.Context(), spool.Destination{Team: "shop", Route: "gone", Inbox: 202}); err != nil {
+			f.Fatal(err)
+		}
+		task := f.claimOne()
+		if task.QueueID != "Q3" {
+			f.Fatalf("claimed %s, want the reply of the other route", task.QueueID)
+		}
+		f.send(letter{id: "d", cites: []string{"a"}, route: "gone"})
+		f.send(letter{id: "e", cites: []string{"a"}})
+		f.sent(task, 7) // Q4 becomes the head, and steps aside at once
+		if task = f.claimOne(); task.QueueID != "Q5" || task.ConvoID != 7 {
+			f.Errorf("claimed %s to %d, want the next of the other route", task.QueueID, task.ConvoID)
+		}
+		f.sent(task, 7)
+		f.liftPlace(spool.Destination{Team: "shop", Route: "gone", Inbox: 202}, 1)
+		if got := len(f.claim()); got != 3 {
+			f.Errorf("after the hold claimed %d, want the 3 that had stepped aside", got)
+		}
+	}},
+	{"StepAsideBehindNobody", func(f *fixture) { // the lane of a held route alone keeps its order
+		f.send(letter{id: "a"})
+		f.send(letter{id: "b", cites: []string{"a"}})
+		f.hold(spool.Hold{Route: "support"})
+		if err := f.StepAside(f.Context(), spool.Destination{Team: "shop", Route: "support"}); err != nil {
+			f.Fatal(err)
+		}
+		f.lift("support", 0)
+		if task := f.claimOne(); task.QueueID != "Q1" {
+			f.Errorf("claimed %s, want the parent", task.QueueID)
+		}
+	}},
+	{"Throttle", func(f *fixture) { // a 429 shuts the team, then halves its pace; kept over a restart
+		f.many(20, letter{})
+		r := spool.Capacity{Team: "shop", Rate: 60, Free: 100}
+		began := f.now
+		f.claim(r)
+		f.now = f.now.Add(time.Second)
+		got, err := f.Throttle(f.Context(), f.now, "shop", spool.TooMany{Rate: 60, Began: began, RetryAfter: time.Minute})
+		until := f.now.Add(time.Minute)
+		if err != nil || got.Rate != 30 || !got.Until.Equal(until) {
+			f.Errorf("%+v (%v), want 30 a minute after a minute", got, err)
+		}
+		f.reopen()
+		if same, err := f.Throttled(f.Context(), "shop"); err != nil || same.Rate != 30 || !same.Until.Equal(until) || !same.Began.Equal(f.now) {
+			f.Errorf("after the restart: %+v (%v)", same, err)
+		}
+		if tasks, next := f.claimNext(r); len(tasks) != 0 || next.After(until) {
+			f.Errorf("claimed %s of a team that is shut, next %s", queueIDs(tasks), next)
+		}
+		if begin, err := f.Reserve(f.Context(), f.now, "shop", 60); err != nil || !begin.Equal(until) {
+			f.Errorf("a reserved call may begin at %s (%v), want not before %s", begin, err, until)
+		}
+		f.now = until.Add(3 * time.Second)
+		f.claim(r)
+		if tasks, next := f.claimNext(r); len(tasks) != 0 || next.Sub(f.now) < 1500*time.Millisecond {
+			f.Errorf("claimed %d, next in %s; want a call each two seconds", len(tasks), next.Sub(f.now))
+		}
+		if other, err := f.Throttled(f.Context(), "bank"); err != nil || other != (spool.Throttle{}) {
+			f.Errorf("another team: %+v (%v)", other, err)
+		}
+	}},
 	{"Gates", func(f *fixture) { // what, why, since when; kept over a restart
 		f.hold(spool.Hold{Route: "support", Reason: "403"})
 		f.hold(spool.Hold{Team: "bank", Reason: "401", Since: epoch.Add(-time.Hour)})

@@ -2,6 +2,7 @@ package spooltest
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"heyrelay/internal/spool"
@@ -56,11 +57,12 @@ type modelRequest struct {
 	rank    int         // when it became ready
 	due     time.Time
 	trial   int // the attempt that began the present trial
-	named   int // the first attempt under its local id
+	since   int // the first attempt under its local id, or after a proof that it sent nothing
 	call    spool.Call
 	refused *spool.AttemptDetail // nil for none
 	alive   bool
-	decided bool // whether it opens or replies
+	blamed  time.Time // the newest refusal that its route may be to blame for
+	decided bool      // whether it opens or replies
 	replyTo int64
 	wanted  int64 // convo_id that was named and not known
 	unknown bool
@@ -133,7 +135,9 @@ func (m *model) revive(msg *modelMessage) (n int) {
 func (r *modelRequest) newTrial() {
 	r.trial, r.hold = len(r.tries)+1, false
 	r.decided = r.decided && r.unknown
-	if r.call, r.refused, r.alive = spool.Send, nil, false; r.wanted != 0 && !r.unknown {
+	r.call, r.refused, r.alive = spool.Send, nil, false
+	r.blamed = time.Time{}
+	if r.wanted != 0 && !r.unknown {
 		r.call = spool.CheckConversation
 	}
 }
@@ -151,15 +155,42 @@ func (m *model) queue(r *modelRequest) {
 	if len(r.lane.open) == 1 {
 		m.ready(r)
 	}
+	m.clearLane(r.lane)
 }
 
 // advance takes the head out of a lane, which goes on.
 func (m *model) advance(l *modelLane) {
-	if l.open = l.open[1:]; len(l.open) > 0 {
-		if m.ready(l.open[0]); l.open[0].hold {
-			l.open[0].state = spool.Held
-		}
+	m.next(l)
+	m.clearLane(l)
+}
+
+func (m *model) next(l *modelLane) {
+	l.open = l.open[1:]
+	if len(l.open) == 0 {
+		return
 	}
+	m.ready(l.open[0])
+	if l.open[0].hold {
+		l.open[0].state = spool.Held
+	}
+}
+
+// clearLane has heads of a held destination leave a lane in which others are queued.
+func (m *model) clearLane(l *modelLane) {
+	for len(l.open) > 0 && l.open[0].conv.lane == l && l.open[0].state != spool.Active && m.blocks(l) {
+		head := l.open[0]
+		m.next(l)
+		head.lane = m.newLane()
+		head.lane.open = append(head.lane.open, head)
+	}
+}
+
+// blocks reports whether the head of a lane blocks others, and is to step aside.
+func (m *model) blocks(l *modelLane) bool {
+	at := l.open[0].place()
+	over := m.over(at)
+	aside := over[1].held && over[1].aside || over[2].held && over[2].aside
+	return aside && slices.ContainsFunc(l.open[1:], func(r *modelRequest) bool { return r.place() != at })
 }
 
 func (m *model) ready(r *modelRequest) {
@@ -221,7 +252,7 @@ func (m *model) room(now time.Time, room spool.Capacity, tasks []spool.Task, wan
 		g = &modelGate{}
 		m.gates[room.Team] = g
 	}
-	if m.hold(spool.Destination{Team: room.Team}).held {
+	if m.hold(spool.Destination{Team: room.Team}).held && !room.TryHeld {
 		return 0, nil
 	}
 	for room.Rate > 0 && room.Free+room.High > 0 {
@@ -244,6 +275,9 @@ func (m *model) room(now time.Time, room spool.Capacity, tasks []spool.Task, wan
 		if err := m.begin(now, room, heads, tasks[n]); err != nil {
 			return n, err
 		}
+		if tasks[n].Call == spool.FindMessage {
+			room.Searches--
+		}
 		n++
 		if room.Free > 0 {
 			room.Free--
@@ -255,53 +289,86 @@ func (m *model) room(now time.Time, room spool.Capacity, tasks []spool.Task, wan
 	return n, nil
 }
 
-// ofClass are the heads of the class whose turn it is. later learns of the
-// probes that are still to come.
+// ofClass are the heads of the class whose turn it is, its searches first. later
+// learns of the probes that are still to come.
 func (m *model) ofClass(now time.Time, room spool.Capacity, tick int64, later *waits) (heads []*modelRequest) {
 	for _, class := range spool.ClassOrder(tick) {
 		if room.Free <= 0 && class != spool.High {
 			continue
 		}
-		for _, r := range m.heads() {
-			if r.conv.team != room.Team || r.state != spool.Ready || r.class() != class {
+		for _, search := range []bool{true, false} {
+			if search && room.Searches <= 0 {
 				continue
 			}
-			over := m.over(r.place())
-			switch h := over[1]; {
-			case over[2].held:
-			case !h.held || room.Probe > 0 && !h.Probe.IsZero() && !h.Probe.After(now):
-				heads = append(heads, r)
-			case room.Probe > 0 && !h.Probe.IsZero():
-				later.until(h.Probe)
+			if heads = m.ofStream(now, room, class, search, later); heads != nil {
+				return heads
 			}
-		}
-		if heads != nil {
-			return heads
 		}
 	}
 	return nil
 }
 
-// begin follows the claim of one of heads, which are all of one class.
+func (m *model) ofStream(now time.Time, room spool.Capacity, class spool.Priority, search bool, later *waits) (heads []*modelRequest) {
+	for _, r := range m.heads() {
+		if r.conv.team != room.Team || r.state != spool.Ready || r.class() != class || (r.call == spool.FindMessage) != search {
+			continue
+		}
+		over := m.over(r.place())
+		switch h := over[1]; {
+		case over[2].held:
+		case !h.held:
+			heads = append(heads, r)
+		case search || room.Probe <= 0 || h.Probe.IsZero():
+		case !h.Probe.After(now):
+			heads = append(heads, r)
+		default:
+			later.until(h.Probe)
+		}
+	}
+	return heads
+}
+
+// unrefused are the heads that a probe of a destination takes first: those of the
+// most urgent class in which one was not refused yet.
+func (m *model) unrefused(at spool.Destination) (heads []*modelRequest) {
+	for class := spool.High; class <= spool.Bulk && heads == nil; class++ {
+		for _, r := range m.heads() {
+			if r.place() == at && r.state == spool.Ready && r.class() == class && r.call != spool.FindMessage && r.blamed.IsZero() {
+				heads = append(heads, r)
+			}
+		}
+	}
+	return heads
+}
+
+// begin follows the claim of one of heads, which are all of one stream.
 func (m *model) begin(now time.Time, room spool.Capacity, heads []*modelRequest, t spool.Task) error {
-	var r *modelRequest
 	places := map[spool.Destination]bool{}
 	for _, h := range heads {
 		places[h.place()] = true
+	}
+	at := spool.Destination{Team: t.Team, Route: t.Route, Inbox: t.Inbox}
+	of := fmt.Sprint(heads[0].conv.team, heads[0].class(), heads[0].call == spool.FindMessage)
+	if last, ok := m.served[of]; ok {
+		if want := after(last, places); at != want {
+			return fmt.Errorf("%s of %v was claimed where the turn is %v's", t.LocalID, at, want)
+		}
+	}
+	m.served[of] = at
+	if m.over(at)[1].held {
+		if first := m.unrefused(at); first != nil {
+			heads = first
+		}
+	}
+	var r *modelRequest
+	for _, h := range heads {
 		if h.LocalID == t.LocalID {
 			r = h
 		}
 	}
 	if r == nil {
-		return fmt.Errorf("%s was claimed, which is no ready head of the class whose turn it is", t.LocalID)
+		return fmt.Errorf("%s was claimed, which is no ready head whose turn it is", t.LocalID)
 	}
-	of := fmt.Sprint(r.conv.team, r.class())
-	if last, ok := m.served[of]; ok {
-		if want := after(last, places); r.place() != want {
-			return fmt.Errorf("%s of %v was claimed where the turn is %v's", t.LocalID, r.place(), want)
-		}
-	}
-	m.served[of] = r.place()
 	for _, h := range heads {
 		if h.place() == r.place() && h.rank < r.rank {
 			return fmt.Errorf("%s was claimed before %s, which waits longer", t.LocalID, h.LocalID)
@@ -330,7 +397,7 @@ func (r *modelRequest) begin(now, lifted time.Time, foreign bool, t spool.Task) 
 			r.replyTo = r.wanted
 		}
 	}
-	first, last := r.sends()
+	sends := r.sends()
 	r.tries = append(r.tries, spool.AttemptDetail{N: len(r.tries) + 1, Call: r.call.String(), Began: now})
 	r.state, r.due = spool.Active, now.Add(lease)
 	subject := ""
@@ -352,25 +419,31 @@ func (r *modelRequest) begin(now, lifted time.Time, foreign bool, t spool.Task) 
 		refused = *r.refused
 	}
 	want := fmt.Sprint(r.LocalID, len(r.tries), r.replyTo, r.unknown, subject, tried, r.message.HTML, r.To, r.Cc,
-		r.call, first, last, refused.Reason, refused.Status, r.alive, r.aside(), foreign)
+		r.call, sends, refused.Reason, refused.Status, past(r.blamed, now), r.alive, r.aside(), foreign)
 	got := fmt.Sprint(t.LocalID, t.Attempt, t.ConvoID, t.Unknown, t.Subject, t.TrialSince, t.HTML, t.To, t.Cc,
-		t.Call, t.FirstSend, t.LastSend, t.Refused, t.RefusedStatus, t.ConversationAlive, t.Detached, t.ConvoConflict)
+		t.Call, t.Sends, t.Refused, t.RefusedStatus, t.RouteRefusedAt, t.ConversationAlive, t.Detached, t.ConvoConflict)
 	if got != want {
 		return fmt.Errorf("the task is %s, want %s", got, want)
 	}
 	return nil
 }
 
-// sends are the begins of the first and the last Send under its local id.
-func (r *modelRequest) sends() (first, last time.Time) {
-	for _, a := range r.tries[r.named-1:] {
-		if a.Call == "send" {
-			if last = a.Began; first.IsZero() {
-				first = last
-			}
+// past is a time, or zero where it is still to come.
+func past(t, now time.Time) time.Time {
+	if t.After(now) {
+		return time.Time{}
+	}
+	return t
+}
+
+// sends are the begins of the sends under its local id without a definite answer.
+func (r *modelRequest) sends() (all []time.Time) {
+	for _, a := range r.tries[r.since-1:] {
+		if a.Call == "send" && (a.Ended.IsZero() || a.Unknown) {
+			all = append(all, a.Began)
 		}
 	}
-	return first, last
+	return all
 }
 
 // finish is Finish, of one outcome.
@@ -379,8 +452,15 @@ func (m *model) finish(now time.Time, r *modelRequest, o spool.Outcome) (f spool
 		return spool.Finished{Err: spool.ErrLost}
 	}
 	try := &r.tries[len(r.tries)-1]
-	try.Ended, try.Status, try.APIID, try.Reason = now, o.Status, o.APIID, o.Reason
+	try.Ended, try.Unknown, try.Status = now, o.Unknown, o.Status
+	try.APIID, try.Reason = o.APIID, o.Reason
 	r.state, r.due, r.answer = o.State, o.Due, o
+	if o.ProvenAbsent {
+		r.since = len(r.tries) + 1
+	}
+	if o.RouteRefused {
+		r.blamed = now
+	}
 	r.unknown = r.unknown && !o.ProvenAbsent || o.Unknown
 	r.alive = r.alive && !o.Refused || o.ConversationAlive
 	r.call = o.NextCall
@@ -405,13 +485,19 @@ func (m *model) goOn(r *modelRequest, o spool.Outcome) {
 		if r.conv.convo == r.replyTo {
 			r.conv.convo = 0
 		}
-		r.Request.LocalID, r.named = o.LocalID, len(r.tries)+1
-		r.decided, r.wanted, r.refused, r.alive = false, 0, nil, false
+		r.Request.LocalID, r.since = o.LocalID, len(r.tries)+1
+		r.decided, r.wanted = false, 0
+		r.refused, r.alive = nil, false
+		r.blamed = time.Time{}
 	}
-	if o.Detach && !r.aside() {
+	switch {
+	case r.aside():
+	case o.Detach:
 		m.advance(r.lane)
 		r.lane = m.newLane()
 		r.lane.open = append(r.lane.open, r)
+	default:
+		m.clearLane(r.lane)
 	}
 }
 

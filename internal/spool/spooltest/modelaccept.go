@@ -17,7 +17,7 @@ func (m *model) accept(msg *spool.Message) (spool.Receipt, error) {
 	mm := &modelMessage{Message: msg}
 	receipt := spool.Receipt{QueueID: msg.QueueID}
 	for i := range msg.Requests {
-		r := &modelRequest{Request: &msg.Requests[i], message: mm, route: msg.Route, joined: -1, trial: 1, named: 1}
+		r := &modelRequest{Request: &msg.Requests[i], message: mm, route: msg.Route, joined: -1, trial: 1, since: 1}
 		if err := m.find(msg, r); err != nil {
 			return spool.Receipt{}, err
 		}

@@ -13,6 +13,7 @@ import (
 type modelHold struct {
 	spool.Hold
 	held   bool
+	aside  bool // heads step aside
 	lifted time.Time
 }
 
@@ -46,8 +47,38 @@ func (m *model) lift(now time.Time, at spool.Destination) (woken int) {
 	if !h.held {
 		return 0
 	}
-	h.held, h.lifted = false, now
+	h.held, h.aside = false, false
+	h.lifted = now
 	return m.rouse(at)
+}
+
+// stepAside is StepAside.
+func (m *model) stepAside(at spool.Destination) {
+	h := m.hold(at)
+	if !h.held {
+		return
+	}
+	h.aside = true
+	for _, d := range m.waiting() {
+		if d.Team != at.Team || d.Route != at.Route || at.Inbox != 0 && d.Inbox != at.Inbox {
+			continue
+		}
+		for _, r := range m.headsAt(d) {
+			m.clearLane(r.lane)
+		}
+	}
+}
+
+// headsAt are the heads of a destination, in the order accepted.
+func (m *model) headsAt(d spool.Destination) (all []*modelRequest) {
+	for _, msg := range m.messages {
+		for _, r := range msg.requests {
+			if r.state.Open() && r.lane.open[0] == r && r.place() == d {
+				all = append(all, r)
+			}
+		}
+	}
+	return all
 }
 
 // rouse makes ready what sleeps at a place, in the order accepted.
@@ -221,7 +252,7 @@ func (m *model) retry(r *modelRequest, o spool.RetryOptions) bool {
 		r.joined, r.line, r.decided, r.wanted = -1, false, false, 0
 	}
 	if o.Anew {
-		r.Request.LocalID, r.named = o.NewLocalID(), len(r.tries)+1
+		r.Request.LocalID, r.since = o.NewLocalID(), len(r.tries)+1
 		r.unknown, r.decided = false, false
 	}
 	r.newTrial()

@@ -50,7 +50,7 @@ var operatorCases = []testCase{
 		o := spool.RetryOptions{Anew: true, NewLocalID: serial()}
 		f.moved(spool.Moved{Requests: 1})(f.operator.Retry(f.Context(), f.now, only("Q1"), o))
 		for _, task := range f.claim() {
-			if task.QueueID == "Q1" && (task.LocalID != "new-1" || task.Unknown || !task.FirstSend.IsZero()) {
+			if task.QueueID == "Q1" && (task.LocalID != "new-1" || task.Unknown || task.Sends != nil) {
 				f.Errorf("claimed %+v, want a new local_id that was never sent", task)
 			}
 		}

@@ -1,6 +1,7 @@
 package spooltest
 
 import (
+	"slices"
 	"time"
 
 	"heyrelay/internal/spool"
@@ -18,7 +19,7 @@ var outcomeCases = []testCase{
 		}
 		f.again(look, spool.Outcome{Status: 404, Reopen: true, LocalID: "new"})
 		task := f.claimOne()
-		if task.QueueID != "Q2" || task.Call != spool.Send || task.ConvoID != 0 || task.LocalID != "new" || task.Refused != "" || !task.FirstSend.IsZero() {
+		if task.QueueID != "Q2" || task.Call != spool.Send || task.ConvoID != 0 || task.LocalID != "new" || task.Refused != "" || task.Sends != nil {
 			f.Errorf("claimed %+v, want the same content as an opener under a new local_id", task)
 		}
 		f.sent(task, 9)
@@ -101,8 +102,8 @@ var outcomeCases = []testCase{
 		f.again(f.claimOne(), spool.Outcome{Status: 400, Reason: "bad", Refused: true, NextCall: spool.FindMessage})
 		f.now = f.now.Add(time.Minute)
 		search := f.claimOne()
-		if search.Call != spool.FindMessage || !search.FirstSend.Equal(epoch) || !search.LastSend.Equal(epoch.Add(time.Minute)) || !search.Unknown {
-			f.Errorf("claimed %+v, want a search from the first send to the second", search)
+		if search.Call != spool.FindMessage || !slices.Equal(search.Sends, []time.Time{epoch}) || !search.Unknown {
+			f.Errorf("claimed %+v, want a search for the first send alone: the second was refused", search)
 		}
 		f.sent(search, 7)
 		f.state("Q1", spool.Sent)
@@ -180,12 +181,20 @@ var outcomeCases = []testCase{
 			f.Errorf("claimed %+v, want Q1 in its lane", task)
 		}
 	}},
-	{"Spend", func(f *fixture) { // calls beyond the claim come out of the budget
+	{"Reserve", func(f *fixture) { // calls beyond the claim come out of the budget, and begin one after the other
 		f.many(3, letter{})
 		r := spool.Capacity{Team: "shop", Rate: 60, Free: 1}
 		f.claim(r)
-		if err := f.Spend(f.Context(), f.now, "shop", 60, 20); err != nil {
-			f.Fatal(err)
+		last := f.now
+		for range 20 {
+			begin, err := f.Reserve(f.Context(), f.now, "shop", 60)
+			if err != nil {
+				f.Fatal(err)
+			}
+			if gap := begin.Sub(last); gap < 700*time.Millisecond || gap > 1100*time.Millisecond {
+				f.Errorf("a reserved call may begin %s after the one before, want about a second", gap)
+			}
+			last = begin
 		}
 		tasks, next := f.claimNext(r)
 		if wait := next.Sub(f.now); len(tasks) != 0 || wait < 20*time.Second || wait > 22*time.Second {
@@ -194,6 +203,72 @@ var outcomeCases = []testCase{
 		f.now = next
 		if len(f.claim(r)) != 1 {
 			f.Error("nothing was claimed when the budget opened")
+		}
+	}},
+	{"Searches", func(f *fixture) { // no more than asked for, and they keep nothing else from being claimed
+		f.many(5, letter{})
+		for _, task := range f.claim() {
+			f.again(task, spool.Outcome{Unknown: true, NextCall: spool.FindMessage})
+		}
+		f.many(2, letter{})
+		room := spool.Capacity{Team: "shop", Rate: plenty, Free: 100, Searches: 2}
+		calls := map[spool.Call]int{}
+		for _, task := range f.claim(room) {
+			calls[task.Call]++
+		}
+		if calls[spool.FindMessage] != 2 || calls[spool.Send] != 2 {
+			f.Errorf("claimed %v, want two searches and both sends", calls)
+		}
+		if tasks := f.claim(spool.Capacity{Team: "shop", Rate: plenty, Free: 100}); len(tasks) != 0 {
+			f.Errorf("claimed %d searches where none may begin", len(tasks))
+		}
+	}},
+	{"Memory", func(f *fixture) { // what the API may have forgotten is searched for before it is sent again
+		f.many(2, letter{})
+		tasks := f.claim()
+		f.again(tasks[0], spool.Outcome{Unknown: true})
+		f.now = f.now.Add(30 * time.Minute)
+		f.again(tasks[1], spool.Outcome{Unknown: true})
+		f.now = f.now.Add(31 * time.Minute)
+		room := spool.Capacity{Team: "shop", Rate: plenty, Free: 100, Memory: time.Hour}
+		if tasks := f.claim(room); len(tasks) != 0 {
+			f.Errorf("claimed %v where no search may begin", tasks)
+		}
+		room.Searches = 1
+		if task := f.claim(room); len(task) != 1 || task[0].Call != spool.FindMessage || task[0].QueueID != "Q1" {
+			f.Errorf("claimed %v, want a search for Q1", task)
+		}
+	}},
+	{"ProvenAbsent", func(f *fixture) { // what a search proved is not searched for again
+		f.send(letter{})
+		f.again(f.claimOne(), spool.Outcome{Unknown: true, NextCall: spool.FindMessage})
+		f.now = f.now.Add(3 * time.Hour)
+		f.again(f.claimOne(), spool.Outcome{ProvenAbsent: true})
+		task := f.claimOne()
+		if task.Unknown || task.Sends != nil {
+			f.Errorf("claimed %+v, want a send of which nothing is unknown", task)
+		}
+		second := f.now
+		f.again(task, spool.Outcome{Unknown: true})
+		f.now = f.now.Add(time.Second)
+		if task := f.claimOne(); task.Call != spool.Send || !slices.Equal(task.Sends, []time.Time{second}) {
+			f.Errorf("claimed %+v, want a send with the second one unknown alone", task)
+		}
+	}},
+	{"SendsOfUnknownOutcomeOnly", func(f *fixture) {
+		f.send(letter{})
+		f.again(f.claimOne(), spool.Outcome{Status: 429})
+		f.now = f.now.Add(time.Minute)
+		second := f.now
+		f.again(f.claimOne(), spool.Outcome{Unknown: true})
+		f.now = f.now.Add(time.Minute)
+		f.again(f.claimOne(), spool.Outcome{Status: 425})
+		f.now = f.now.Add(time.Minute)
+		lost := f.now
+		f.claimOne()
+		f.now = f.now.Add(2 * lease)
+		if task := f.claimOne(); !slices.Equal(task.Sends, []time.Time{second, lost}) {
+			f.Errorf("the sends of unknown outcome are %v, want %v and %v", task.Sends, second, lost)
 		}
 	}},
 	{"NonsenseOutcomes", func(f *fixture) {

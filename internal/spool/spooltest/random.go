@@ -59,7 +59,7 @@ func (r *run) missing() string {
 var rarities = []string{
 	"joined", "second key joined", "duplicate", "revived", "same id", "refused key", "refused convo", "named", "named again", "named foreign", "lost", "foreign", "replaced", "released",
 	"unknown", "budget shut", "restart", "lifted class", "three in a lane", "reopened", "aside", "known", "looked", "searched", "refused",
-	"probed", "lifted", "inbox lifted", "looping", "dropped", "retried", "held", "let go", "moved", "anew",
+	"probed", "probed unrefused", "stepped aside", "lifted", "inbox lifted", "looping", "dropped", "retried", "held", "let go", "moved", "anew",
 }
 
 // see counts what was met.
@@ -175,7 +175,15 @@ func (r *run) claim() {
 			rate = plenty
 		}
 		probe := time.Duration(r.rand.IntN(3)) * time.Second
-		rooms = append(rooms, spool.Capacity{Team: team, Rate: rate, Free: r.rand.IntN(4), High: r.rand.IntN(3), Probe: probe})
+		rooms = append(rooms, spool.Capacity{
+			Team:     team,
+			Rate:     rate,
+			Free:     r.rand.IntN(4),
+			High:     r.rand.IntN(3),
+			Probe:    probe,
+			TryHeld:  r.rand.IntN(4) == 0,
+			Searches: r.rand.IntN(3),
+		})
 	}
 	tasks, next := r.claimNext(rooms...)
 	if err := r.model.claim(r.now, rooms, tasks, next); err != nil {
@@ -185,6 +193,7 @@ func (r *run) claim() {
 	for _, t := range tasks {
 		r.see("unknown", t.Unknown)
 		r.see("probed", t.Probe)
+		r.see("probed unrefused", t.Probe && t.RouteRefusedAt.IsZero())
 		r.see("looked", t.Call == spool.CheckConversation)
 		r.see("searched", t.Call == spool.FindMessage)
 		r.see("refused", t.Refused != "")
@@ -266,6 +275,7 @@ func (r *run) again(o *spool.Outcome) {
 	o.Detach = maybe(8)
 	o.ProvenAbsent = maybe(3)
 	o.Refused = !o.Unknown && maybe(2)
+	o.RouteRefused = maybe(3)
 	o.ConversationAlive = maybe(3)
 	if o.NextCall = spool.Call(r.rand.IntN(3)); maybe(2) {
 		o.NextCall = spool.Send
@@ -311,6 +321,16 @@ func (r *run) gate() {
 			r.Fatalf("Hold: %v", err)
 		}
 		r.model.shut(r.now, g)
+	case n < 5:
+		if shut, err := r.Holds(r.Context()); err == nil && len(shut) > 0 {
+			at := shut[r.rand.IntN(len(shut))].Destination()
+			if err := r.StepAside(r.Context(), at); err != nil {
+				r.Fatalf("StepAside: %v", err)
+			}
+			lanes := len(r.model.lanes)
+			r.model.stepAside(at)
+			r.see("stepped aside", len(r.model.lanes) > lanes)
+		}
 	case n < 9:
 		if shut, err := r.Holds(r.Context()); err == nil && len(shut) > 0 {
 			g = shut[r.rand.IntN(len(shut))]

@@ -235,7 +235,9 @@ func (f *fixture) send(l letter) spool.Receipt {
 }
 
 // room is one without limits.
-func room(team string) spool.Capacity { return spool.Capacity{Team: team, Rate: plenty, Free: 100} }
+func room(team string) spool.Capacity {
+	return spool.Capacity{Team: team, Rate: plenty, Free: 100, Searches: 100}
+}
 
 // claim claims what is ready, in the team "shop" where none is named.
 func (f *fixture) claim(rooms ...spool.Capacity) []spool.Task {

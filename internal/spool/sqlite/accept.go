@@ -221,7 +221,10 @@ func (w *writer) insertRequest(m *spool.Message, r *spool.Request, message int64
 	id, err := w.insert(sqlRequest, message, c.id, joined >= 0, clue(r, joined), lane, r.LocalID, recipients{r.To, r.Cc}.encode(), r.Participants, m.Team, m.Inbox, m.Route,
 		r.Priority, r.Priority, replies && changed, replied, askedFor(r), state, seq, c.wanted, first)
 	w.entered(m.Route, state)
-	return id, err
+	if state == spool.Ready || err != nil {
+		return id, err
+	}
+	return id, w.clearLane(lane)
 }
 
 // clue is what found the conversation of a request, for people.
@@ -296,7 +299,7 @@ const (
 	sqlRevive = `
 UPDATE request
    SET state = ?, seq = ?, due = 0, ended = 0, lane = conversation, effective_priority = priority, hold = '', trial_attempt = attempts + 1,
-       call = requested_convo_id <> 0 AND NOT unknown, refused_attempt = 0, conversation_alive = 0, reply_to = CASE WHEN unknown THEN reply_to END
+       call = requested_convo_id <> 0 AND NOT unknown, refused_attempt = 0, refused_at = 0, conversation_alive = 0, reply_to = CASE WHEN unknown THEN reply_to END
  WHERE id = ?`
 )
 
@@ -335,8 +338,10 @@ func (w *writer) requeue(r *chosen) error {
 	if _, err = w.exec(sqlRevive, state, seq, r.id); err != nil {
 		return err
 	}
-	_, err = w.exec(sqlUnreport, r.id)
-	return err
+	if _, err = w.exec(sqlUnreport, r.id); err != nil {
+		return err
+	}
+	return w.clearLane(r.conversation)
 }
 
 const (

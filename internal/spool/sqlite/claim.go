@@ -10,10 +10,10 @@ import (
 )
 
 // Claim implements spool.Store.
-func (s *Store) Claim(ctx context.Context, now time.Time, lease time.Duration, rooms ...spool.Capacity) ([]spool.Task, time.Time, error) {
+func (s *Store) Claim(ctx context.Context, now time.Time, lease time.Duration, teams ...spool.Capacity) ([]spool.Task, time.Time, error) {
 	c, err := run(ctx, s, 0, func(w *writer) (*claim, error) {
-		c := &claim{writer: w, now: now, lease: lease, maxSleep: s.maxSleep}
-		return c, c.claim(rooms)
+		c := &claim{writer: w, now: now, lease: lease, maxWait: s.maxWait, beforeLoad: s.beforeLoad}
+		return c, c.claim(teams)
 	})
 	if err != nil {
 		return nil, time.Time{}, err
@@ -21,32 +21,37 @@ func (s *Store) Claim(ctx context.Context, now time.Time, lease time.Duration, r
 	return c.tasks, c.next, nil
 }
 
-// claim is one turn of Claim.
+// claim is one run of Claim.
 type claim struct {
 	*writer
-	now      time.Time
-	lease    time.Duration
-	maxSleep time.Duration
-	held     map[spool.Destination]int64 // of the present team, see heldRoutes
-	tasks    []spool.Task
-	next     time.Time // when there may be more
+	now   time.Time
+	lease time.Duration
+
+	maxWait time.Duration
+	held    map[spool.Destination]int64 // of the present team, see heldRoutes
+	tasks   []spool.Task
+	next    time.Time // when there may be more
+
+	beforeLoad func(request int64)
 }
 
-// gateClass is what takes turns among its routes.
-type gateClass struct {
-	team  string
-	class spool.Priority
+// stream is a set of ready heads of one team that routes take turns in: those of
+// one effective priority, with searches apart.
+type stream struct {
+	team   string
+	class  spool.Priority
+	search bool
 }
 
 const sqlNextDue = `SELECT due FROM request WHERE ` + isTimed + ` ORDER BY due LIMIT 1`
 
-func (c *claim) claim(rooms []spool.Capacity) error {
+func (c *claim) claim(teams []spool.Capacity) error {
 	if err := c.wake(); err != nil {
 		return err
 	}
-	for _, room := range rooms {
-		if err := c.room(room); err != nil {
-			return fmt.Errorf("claim for team %s: %w", room.Team, err)
+	for _, team := range teams {
+		if err := c.team(team); err != nil {
+			return fmt.Errorf("claim for team %s: %w", team.Team, err)
 		}
 	}
 	var due int64
@@ -67,19 +72,22 @@ func (c *claim) wait(t time.Time) {
 const (
 	sqlDue = `SELECT id, route, state FROM request WHERE ` + isTimed + ` AND due <= ? ORDER BY due LIMIT 500`
 
-	// A lease is never too long, and too long a sleep is seldom.
-	sqlOverslept = `SELECT id, route, state FROM request WHERE ` + isTimed + ` AND due > ? AND ` + isDeferred + ` LIMIT 500`
+	// A lease is never too long, and too long a deferral is rare.
+	sqlOverdue = `SELECT id, route, state FROM request WHERE ` + isTimed + ` AND due > ? AND ` + isDeferred + ` LIMIT 500`
 
-	sqlWake = `UPDATE request SET state = ` + ready + `, due = 0, unknown = unknown OR ` + isActive + ` AND ` + callIsSend + `, seq = ? WHERE id = ?`
+	sqlWake = `
+UPDATE request
+   SET state = ` + ready + `, due = 0, unknown = unknown OR ` + isActive + ` AND ` + callIsSend + `, seq = ?
+ WHERE id = ?`
 )
 
-// wake makes ready what slept and is due, and what was claimed and is lost: a
+// wake makes ready what was deferred and is due, and what is active and was lost: a
 // send may have been carried out.
 func (c *claim) wake() error {
-	if _, err := c.wakeAll(sqlDue, stamp(c.now)); err != nil || c.maxSleep <= 0 {
+	if _, err := c.wakeAll(sqlDue, stamp(c.now)); err != nil || c.maxWait <= 0 {
 		return err
 	}
-	_, err := c.wakeAll(sqlOverslept, stamp(c.now.Add(c.maxSleep)))
+	_, err := c.wakeAll(sqlOverdue, stamp(c.now.Add(c.maxWait)))
 	return err
 }
 
@@ -115,118 +123,164 @@ func (w *writer) wakeAll(query string, args ...any) ([]due, error) {
 	return all, nil
 }
 
-// room begins what one team may begin.
-func (c *claim) room(room spool.Capacity) error {
-	var stored, tick, held int64
-	_, err := c.get(sqlGate, []any{room.Team}, &stored, &tick, &held)
-	if held != 0 || err != nil {
+// conversions is how many requests of a team one claim turns into searches.
+const conversions = 100
+
+// team begins what one team may begin.
+func (c *claim) team(room spool.Capacity) error {
+	b, err := c.budget(room.Team)
+	if err != nil || b.held && !room.TryHeld {
 		return err
+	}
+	if until := b.throttle.Shut(c.now); !until.IsZero() {
+		c.wait(until)
+		return nil
 	}
 	if c.held, err = c.heldRoutes(room.Team); err != nil {
 		return err
 	}
-	next := moment(stored)
-	for room.Rate > 0 && room.Free+room.High > 0 {
-		h, ok, err := c.pick(room, tick)
+	stored, converted := b.next, 0
+	rate := b.throttle.Pace(room.Rate, c.now)
+	for rate > 0 && room.Free+room.High > 0 {
+		h, ok, err := c.pick(room, b.tick)
 		if err != nil {
 			return err
 		}
 		if !ok {
 			break
 		}
-		if next, ok = spool.Spend(room.Rate, c.now, next); !ok {
-			c.wait(spool.Opens(next))
+		after, ok := spool.Spend(rate, c.now, b.next)
+		if !ok {
+			b.next = after
+			c.wait(spool.Opens(after))
 			break
 		}
-		if err := c.begin(h, room.Probe); err != nil {
+		t, begun, err := c.begin(h, room)
+		if err != nil {
 			return err
 		}
-		if room.Free > 0 {
-			room.Free--
-			tick++ // a call that only High could have had takes no other class's turn
-		} else {
-			room.High--
+		if !begun {
+			if converted++; converted == conversions {
+				c.wait(c.now)
+				break
+			}
+			continue
 		}
+		b.next = after
+		take(&room, &b, t)
 	}
-	if stamp(next) == stored {
+	if b.next.Equal(stored) {
 		return nil
 	}
-	_, err = c.exec(sqlSaveGate, room.Team, stamp(next), tick)
+	_, err = c.exec(sqlSaveBudget, room.Team, stamp(b.next), b.tick)
 	return err
 }
 
-// head is a request that may be claimed, and whose turn it then was.
-type head struct {
-	id    int64
-	of    gateClass
-	at    spool.Destination
-	probe bool // of a held route
+// take reduces what a team may begin by one task. A call that only High could have
+// had takes no other class's turn.
+func take(room *spool.Capacity, b *budget, t spool.Task) {
+	if t.Call == spool.FindMessage {
+		room.Searches--
+	}
+	if room.Free > 0 {
+		room.Free--
+		b.tick++
+		return
+	}
+	room.High--
 }
 
-// pick chooses the next head of a team: the class by slot, then the routes in
-// turn, then the oldest turn.
+// head is a request that may be claimed.
+type head struct {
+	id    int64
+	of    stream
+	at    spool.Destination // whose turn it then was
+	probe bool              // of a held route
+}
+
+// pick chooses the next head of a team: the class by tick, then the routes in
+// turn, then the oldest. In a class, searches come first.
 func (c *claim) pick(room spool.Capacity, tick int64) (h head, ok bool, err error) {
 	order := spool.ClassOrder(tick)
 	classes := order[:]
 	if room.Free <= 0 {
 		classes = []spool.Priority{spool.High}
 	}
-	var later time.Time // the first probe of a route that was jumped over
+	var probe time.Time // the first probe of a route that was jumped over
 	for _, class := range classes {
-		if h, ok, err = c.turnOf(gateClass{room.Team, class}, room.Probe > 0, &later); ok || err != nil {
+		if room.Searches > 0 {
+			h, ok, err = c.nextOf(stream{room.Team, class, true}, room.Probe > 0, &probe)
+			if ok || err != nil {
+				return h, ok, err
+			}
+		}
+		h, ok, err = c.nextOf(stream{room.Team, class, false}, room.Probe > 0, &probe)
+		if ok || err != nil {
 			return h, ok, err
 		}
 	}
-	if !later.IsZero() {
-		c.wait(later)
+	if !probe.IsZero() {
+		c.wait(probe)
 	}
 	return head{}, false, nil
 }
 
-// sqlReady jumps from one place to the next, over all that waits between. SQLite
-// begins a comparison of rows at their equals even where they are excluded, and
-// would step through all that waits in the place: so it begins at the next inbox.
-const sqlReady = `
+// These statements jump from one destination to the next, over all that is pending
+// between. SQLite begins a comparison of rows at their equals even where they are
+// excluded, and would step through all of the destination: so it begins at the next
+// inbox.
+const (
+	sqlReady = `
 SELECT id, route, inbox FROM request
- WHERE ` + isReady + ` AND team = ? AND effective_priority = ? AND (route, inbox) >= (?, ? + 1) ORDER BY route, inbox, seq LIMIT 1`
+ WHERE ` + isReady + ` AND ` + callNotFind + ` AND team = ? AND effective_priority = ? AND (route, inbox) >= (?, ? + 1)
+ ORDER BY route, inbox, seq LIMIT 1`
 
-// turnOf is the oldest head of the place after the one served last.
-func (c *claim) turnOf(g gateClass, probe bool, later *time.Time) (h head, ok bool, err error) {
+	sqlSearch = `
+SELECT id, route, inbox FROM request
+ WHERE ` + isReady + ` AND ` + callIsFind + ` AND team = ? AND effective_priority = ? AND (route, inbox) >= (?, ? + 1)
+ ORDER BY route, inbox, seq LIMIT 1`
+)
+
+// nextOf is the oldest head of the destination after the one served last.
+func (c *claim) nextOf(g stream, probes bool, probe *time.Time) (h head, ok bool, err error) {
 	if last, served := c.served[g]; served {
-		h, ok, err = c.after(last, g, probe, later)
+		h, ok, err = c.after(last, g, probes, probe)
 	}
 	if !ok && err == nil {
-		h, ok, err = c.after(spool.Destination{Team: g.team}, g, probe, later)
+		h, ok, err = c.after(spool.Destination{Team: g.team}, g, probes, probe)
 	}
 	return h, ok, err
 }
 
-// after is the oldest head of the first place after another that is not held, or
-// is to be probed. later becomes the time of the first probe that it jumps over.
-func (c *claim) after(last spool.Destination, g gateClass, probe bool, later *time.Time) (h head, ok bool, err error) {
+// after is the oldest head of the first destination after another that is not
+// held, or is to be probed. probe becomes the time of the first probe that it jumps
+// over.
+func (c *claim) after(last spool.Destination, g stream, probes bool, probe *time.Time) (h head, ok bool, err error) {
+	query := sqlReady
+	if g.search {
+		query = sqlSearch
+	}
 	for h.of, h.at = g, last; ; {
-		ok, err = c.get(sqlReady, []any{g.team, g.class, h.at.Route, h.at.Inbox}, &h.id, &h.at.Route, &h.at.Inbox)
+		ok, err = c.get(query, []any{g.team, g.class, h.at.Route, h.at.Inbox}, &h.id, &h.at.Route, &h.at.Inbox)
 		if !ok || err != nil {
 			return h, ok, err
 		}
 		next, held := c.shut(h.at)
-		if !held {
+		switch {
+		case !held:
 			return h, true, nil
-		}
-		if !probe || next == 0 {
-			continue
-		}
-		if c.come(moment(next)) {
+		case !probes || g.search || next == 0:
+		case c.come(moment(next)):
 			h.probe = true
-			return h, true, nil
-		}
-		if later.IsZero() || moment(next).Before(*later) {
-			*later = moment(next)
+			h.id, err = c.unrefused(h)
+			return h, err == nil, err
+		case probe.IsZero() || moment(next).Before(*probe):
+			*probe = moment(next)
 		}
 	}
 }
 
-// shut reports whether a place is held, and when its route gives a probe.
+// shut reports whether a destination is held, and when its route gives a probe.
 func (c *claim) shut(at spool.Destination) (probe int64, held bool) {
 	if _, held = c.held[at]; held {
 		return 0, true
@@ -239,60 +293,80 @@ func (c *claim) shut(at spool.Destination) (probe int64, held bool) {
 // come reports whether a time has come. One too far ahead was set before the
 // clock jumped back.
 func (c *claim) come(t time.Time) bool {
-	return !t.After(c.now) || c.maxSleep > 0 && t.After(c.now.Add(c.maxSleep))
+	return !t.After(c.now) || c.maxWait > 0 && t.After(c.now.Add(c.maxWait))
+}
+
+// sqlUnrefused looks at the first of a destination alone: few requests of a held
+// route were refused.
+const sqlUnrefused = `
+SELECT id FROM (
+SELECT id, refused_at, seq FROM request
+ WHERE ` + isReady + ` AND ` + callNotFind + ` AND team = ? AND effective_priority = ? AND route = ? AND inbox = ?
+ ORDER BY seq LIMIT 500)
+ WHERE refused_at = 0 ORDER BY seq LIMIT 1`
+
+// unrefused is the head that a probe of a held route takes: the oldest that was not
+// refused yet, of any class; where all were, the one that was to be next.
+func (c *claim) unrefused(h head) (id int64, err error) {
+	for class := spool.High; class <= spool.Bulk; class++ {
+		ok, err := c.get(sqlUnrefused, []any{h.at.Team, class, h.at.Route, h.at.Inbox}, &id)
+		if ok || err != nil {
+			return id, err
+		}
+	}
+	return h.id, nil
 }
 
 const (
-	sqlTask = `
-SELECT r.attempts + 1, r.local_id, r.recipients, r.route, r.team, r.subject_line, r.unknown,
-       COALESCE(r.reply_to, NULLIF(r.requested_convo_id, 0), c.convo_id), r.call, r.conversation_alive, r.lane < 0,
-       r.requested_convo_id <> 0 AND EXISTS (SELECT 1 FROM conversation
-                                  WHERE team = r.team AND convo_id = r.requested_convo_id AND convo_id <> 0 AND participants <> r.participants),
-       COALESCE((SELECT reason FROM attempt WHERE request = r.id AND n = r.refused_attempt), ''),
-       COALESCE((SELECT status FROM attempt WHERE request = r.id AND n = r.refused_attempt), 0),
-       COALESCE((SELECT began FROM attempt WHERE request = r.id AND n = r.trial_attempt), 0),
-       COALESCE((SELECT max(released) FROM gate WHERE team = r.team AND route IN ('', r.route) AND inbox IN (0, r.inbox)), 0),
-       COALESCE((SELECT began FROM attempt WHERE request = r.id AND n >= r.local_id_since AND ` + callIsSend + ` ORDER BY n LIMIT 1), 0),
-       COALESCE((SELECT began FROM attempt WHERE request = r.id AND n >= r.local_id_since AND ` + callIsSend + ` ORDER BY n DESC LIMIT 1), 0),
-       r.dsn, r.delayed,
-       m.queue_id, m.sender, r.inbox, m.title, m.accepted, x.html, x.subject_offset, x.text
-  FROM request r
-  JOIN message m ON m.id = r.message
-  JOIN conversation c ON c.id = r.conversation
-  JOIN content x ON x.message = r.message
- WHERE r.id = ?`
-
-	sqlClaim   = `UPDATE request SET state = ` + active + `, due = ?, attempts = ?, reply_to = ? WHERE id = ?`
-	sqlAttempt = `INSERT INTO attempt (request, n, began, call) VALUES (?, ?, ?, ?)`
+	sqlClaim    = `UPDATE request SET state = ` + active + `, due = ?, attempts = ?, reply_to = ? WHERE id = ?`
+	sqlAttempt  = `INSERT INTO attempt (request, n, began, call) VALUES (?, ?, ?, ?)`
+	sqlToSearch = `UPDATE request SET call = 2 WHERE id = ?`
 )
 
 // begin claims a head and writes down the attempt. Whether it opens or replies
-// is fixed with the first one. The route of a probe gives the next after every.
-func (c *claim) begin(h head, every time.Duration) error {
-	t, err := c.load(h.id)
-	if err != nil {
-		return err
+// is fixed with the first one. The route of a probe gives the next after a while.
+// What the API may have forgotten becomes a search instead, and is not begun.
+func (c *claim) begin(h head, room spool.Capacity) (t spool.Task, begun bool, err error) {
+	if t, err = c.loadSafely(h.id); err != nil {
+		return t, false, err
+	}
+	if t.Call == spool.Send && c.forgotten(t.Sends, room.Memory) {
+		_, err := c.exec(sqlToSearch, h.id)
+		return t, false, err
 	}
 	if t.Probe = h.probe; h.probe {
 		route := spool.Destination{Team: h.at.Team, Route: h.at.Route}
-		c.held[route] = stamp(c.now.Add(every))
+		c.held[route] = stamp(c.now.Add(room.Probe))
 		if _, err := c.exec(sqlProbed, c.held[route], route.Team, route.Route); err != nil {
-			return err
+			return t, false, err
 		}
 	}
 	if t.TrialSince.IsZero() || t.Probe {
 		t.TrialSince = moment(stamp(c.now))
 	}
 	if _, err := c.exec(sqlClaim, stamp(c.now.Add(c.lease)), t.Attempt, t.ConvoID, h.id); err != nil {
-		return err
+		return t, false, err
 	}
 	if _, err := c.exec(sqlAttempt, h.id, t.Attempt, stamp(c.now), t.Call); err != nil {
-		return err
+		return t, false, err
 	}
 	c.moved(t.Route, spool.Ready, spool.Active)
 	c.served[h.of] = h.at
 	c.tasks = append(c.tasks, t)
-	return nil
+	return t, true, nil
+}
+
+// forgotten reports whether the API may have forgotten the local_id of earlier
+// sends, so that another could make a second message. Times that are still to come
+// were written by another clock: a search would look at the wrong time.
+func (c *claim) forgotten(sends []time.Time, memory time.Duration) bool {
+	if memory <= 0 || len(sends) == 0 {
+		return false
+	}
+	if sends[0].After(c.now) || sends[len(sends)-1].After(c.now) {
+		return false
+	}
+	return c.now.Sub(sends[0]) > memory
 }
 
 // past is a stored time, or 0 where it is still to come: another clock wrote it.
@@ -301,38 +375,4 @@ func (c *claim) past(at int64) int64 {
 		return 0
 	}
 	return at
-}
-
-// load reads all that a call needs.
-func (c *claim) load(id int64) (spool.Task, error) {
-	t := spool.Task{Request: id}
-	var addresses, asked string
-	var line bool
-	var tried, lifted, first, last, accepted int64
-	ok, err := c.get(sqlTask, []any{id},
-		&t.Attempt, &t.LocalID, &addresses, &t.Route, &t.Team, &line, &t.Unknown,
-		&t.ConvoID, &t.Call, &t.ConversationAlive, &t.Detached, &t.ConvoConflict,
-		&t.Refused, &t.RefusedStatus, &tried, &lifted, &first, &last,
-		&asked, &t.Delayed,
-		&t.QueueID, &t.Sender, &t.Inbox, &t.Title, &accepted, &t.HTML, &t.SubjectOffset, &t.Text)
-	if err != nil {
-		return t, err
-	}
-	if !ok {
-		return t, fmt.Errorf("%w: request %d has no message, conversation or content", spool.ErrCorrupt, id)
-	}
-	if t.Accepted = moment(accepted); tried != 0 {
-		t.TrialSince = moment(max(c.past(tried), c.past(lifted)))
-	}
-	t.FirstSend, t.LastSend = moment(first), moment(last)
-	if line {
-		t.Subject = t.Title
-	}
-	r, err := decodeRecipients(addresses)
-	if err != nil {
-		return t, err
-	}
-	t.To, t.Cc = r.To, r.Cc
-	t.DSN, err = askedOf(asked)
-	return t, err
 }

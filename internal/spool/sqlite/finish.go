@@ -33,12 +33,14 @@ const (
 	sqlFinish = `
 UPDATE request
    SET state = ?, due = ?, ended = ?, call = ?, unknown = unknown AND NOT ? OR ?,
+       sends_since = CASE WHEN ? THEN attempts + 1 ELSE sends_since END,
+       refused_at = CASE WHEN ? THEN ? ELSE refused_at END,
        conversation_alive = conversation_alive AND NOT ? OR ?, refused_attempt = CASE WHEN ? THEN attempts ELSE refused_attempt END,
        convo_id = ?, message_id = ?
  WHERE id = ? AND attempts = ? AND ` + isActive + `
 RETURNING lane, route, conversation, reply_to, unknown`
 
-	sqlEnd = `UPDATE attempt SET ended = ?, status = ?, api_id = ?, reason = ? WHERE request = ? AND n = ?`
+	sqlEnd = `UPDATE attempt SET ended = ?, unknown = ?, status = ?, api_id = ?, reason = ? WHERE request = ? AND n = ?`
 )
 
 // ended is what Finish needs to know of the request that it ends.
@@ -58,7 +60,7 @@ func (w *writer) finish(now time.Time, o *spool.Outcome) (f spool.Finished, err 
 	}
 	var r ended
 	ok, err := w.get(sqlFinish,
-		[]any{o.State, due, end, o.NextCall, o.ProvenAbsent, o.Unknown, o.Refused, o.ConversationAlive, o.Refused, o.ConvoID, o.MessageID, o.Task.Request, o.Task.Attempt},
+		[]any{o.State, due, end, o.NextCall, o.ProvenAbsent, o.Unknown, o.ProvenAbsent, o.RouteRefused, stamp(now), o.Refused, o.ConversationAlive, o.Refused, o.ConvoID, o.MessageID, o.Task.Request, o.Task.Attempt},
 		&r.lane, &r.route, &r.conversation, &r.replyTo, &r.unknown)
 	if err != nil {
 		return f, err
@@ -68,7 +70,7 @@ func (w *writer) finish(now time.Time, o *spool.Outcome) (f spool.Finished, err 
 		return f, nil
 	}
 	w.moved(r.route, spool.Active, o.State)
-	if _, err := w.exec(sqlEnd, stamp(now), o.Status, o.APIID, o.Reason, o.Task.Request, o.Task.Attempt); err != nil {
+	if _, err := w.exec(sqlEnd, stamp(now), o.Unknown, o.Status, o.APIID, o.Reason, o.Task.Request, o.Task.Attempt); err != nil {
 		return f, err
 	}
 	if err := w.notify(now, o); err != nil {
@@ -109,9 +111,9 @@ const (
 	sqlForget = `UPDATE conversation SET convo_id = 0 WHERE id = ? AND convo_id = ?`
 
 	sqlReopen = `
-UPDATE request SET local_id = ?, local_id_since = attempts + 1, reply_to = NULL, requested_convo_id = 0, conversation_alive = 0, refused_attempt = 0 WHERE id = ?`
-
-	sqlAside = `UPDATE request SET lane = -id, effective_priority = priority WHERE id = ?`
+UPDATE request SET local_id = ?, sends_since = attempts + 1, reply_to = NULL, requested_convo_id = 0, conversation_alive = 0, 
+       refused_attempt = 0, refused_at = 0
+ WHERE id = ?`
 )
 
 // goOn prepares the next attempt of what fell asleep. Its lane waits with it, or
@@ -128,10 +130,13 @@ func (w *writer) goOn(o *spool.Outcome, r *ended) error {
 			return err
 		}
 	}
-	if !o.Detach || r.lane < 0 {
+	if r.lane < 0 {
 		return nil
 	}
-	if _, err := w.exec(sqlAside, o.Task.Request); err != nil {
+	if !o.Detach {
+		return w.clearLane(r.lane)
+	}
+	if _, err := w.exec(sqlDetach, o.Task.Request); err != nil {
 		return err
 	}
 	return w.advance(r.lane)
@@ -176,9 +181,17 @@ UPDATE request
  WHERE id = ?`
 )
 
-// advance makes the next in a lane its head, as urgent as the most urgent that
-// waits there, itself included. It is ready, or held where an operator said so.
+// advance makes the next in a lane its head.
 func (w *writer) advance(lane int64) error {
+	if err := w.next(lane); err != nil {
+		return err
+	}
+	return w.clearLane(lane)
+}
+
+// next makes the next in a lane its head, as urgent as the most urgent of the
+// lane, itself included. It is ready, or held where an operator holds it.
+func (w *writer) next(lane int64) error {
 	var id int64
 	var route string
 	var held bool

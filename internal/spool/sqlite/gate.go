@@ -9,23 +9,70 @@ import (
 	"heyrelay/internal/spool"
 )
 
+// budget is what a team's row of gate says of its calls.
+type budget struct {
+	next     time.Time // see spool.Spend
+	tick     int64     // see spool.ClassOrder
+	held     bool      // the whole team
+	throttle spool.Throttle
+}
+
 const (
-	sqlGate     = `SELECT next, tick, held FROM gate WHERE team = ? AND route = '' AND inbox = 0`
-	sqlSaveGate = `
+	sqlBudget = `
+SELECT next, tick, held <> 0, shut_began, shut_until, shut_rate FROM gate WHERE team = ? AND route = '' AND inbox = 0`
+
+	sqlThrottle = `
+INSERT INTO gate (team, route, shut_began, shut_until, shut_rate) VALUES (?, '', ?, ?, ?)
+    ON CONFLICT (team, route, inbox) DO UPDATE
+   SET shut_began = excluded.shut_began, shut_until = excluded.shut_until, shut_rate = excluded.shut_rate`
+
+	sqlSaveBudget = `
 INSERT INTO gate (team, route, next, tick) VALUES (?, '', ?, ?)
     ON CONFLICT (team, route, inbox) DO UPDATE SET next = excluded.next, tick = excluded.tick`
 )
 
-// Spend implements spool.Store.
-func (s *Store) Spend(ctx context.Context, now time.Time, team string, rate, calls int) error {
-	_, err := run(ctx, s, 0, func(w *writer) (int64, error) {
-		var next, tick, held int64
-		if _, err := w.get(sqlGate, []any{team}, &next, &tick, &held); err != nil {
-			return 0, err
+// Reserve implements spool.Store.
+func (s *Store) Reserve(ctx context.Context, now time.Time, team string, rate int) (time.Time, error) {
+	return run(ctx, s, 0, func(w *writer) (time.Time, error) {
+		b, err := w.budget(team)
+		if err != nil {
+			return time.Time{}, err
 		}
-		return w.exec(sqlSaveGate, team, stamp(spool.Debit(rate, calls, now, moment(next))), tick)
+		begin, after := spool.Reserve(b.throttle.Pace(rate, now), now, b.next)
+		if until := b.throttle.Shut(now); until.After(begin) {
+			begin = until
+		}
+		_, err = w.exec(sqlSaveBudget, team, stamp(after), b.tick)
+		return begin, err
 	})
-	return err
+}
+
+// Throttle implements spool.Store.
+func (s *Store) Throttle(ctx context.Context, now time.Time, team string, answer spool.TooMany) (spool.Throttle, error) {
+	return run(ctx, s, 0, func(w *writer) (spool.Throttle, error) {
+		b, err := w.budget(team)
+		if err != nil {
+			return spool.Throttle{}, err
+		}
+		t := b.throttle.After(answer, now)
+		_, err = w.exec(sqlThrottle, team, stamp(t.Began), stamp(t.Until), t.Rate)
+		return t, err
+	})
+}
+
+// Throttled implements spool.Store.
+func (s *Store) Throttled(ctx context.Context, team string) (spool.Throttle, error) {
+	return run(ctx, s, 0, func(w *writer) (spool.Throttle, error) {
+		b, err := w.budget(team)
+		return b.throttle, err
+	})
+}
+
+func (w *writer) budget(team string) (b budget, err error) {
+	var next, began, until int64
+	_, err = w.get(sqlBudget, []any{team}, &next, &b.tick, &b.held, &began, &until, &b.throttle.Rate)
+	b.next, b.throttle.Began, b.throttle.Until = moment(next), moment(began), moment(until)
+	return b, err
 }
 
 // ChangedExternally implements spool.Store.
@@ -46,7 +93,7 @@ INSERT INTO gate (team, route, inbox, held, reason, probe) VALUES (?, ?, ?, ?, ?
     ON CONFLICT (team, route, inbox) DO UPDATE
    SET held = CASE WHEN held = 0 THEN excluded.held ELSE held END, reason = excluded.reason, probe = excluded.probe`
 
-	sqlLift = `UPDATE gate SET held = 0, reason = '', probe = 0, released = ? WHERE team = ? AND route = ? AND inbox = ? AND held <> 0`
+	sqlLift = `UPDATE gate SET held = 0, reason = '', probe = 0, aside = 0, released = ? WHERE team = ? AND route = ? AND inbox = ? AND held <> 0`
 
 	sqlDeferred = `
 SELECT id, route, state FROM request
@@ -109,7 +156,7 @@ INSERT INTO gate (team, route, released) VALUES (?, '', ?)
     ON CONFLICT (team, route, inbox) DO UPDATE SET released = excluded.released`
 
 	// A time that is still to come was written by another clock.
-	sqlSetBack = `UPDATE gate SET released = min(released, ?), probe = min(probe, ?) WHERE team = ?`
+	sqlSetBack = `UPDATE gate SET released = min(released, ?), probe = min(probe, ?), shut_until = min(shut_until, ?) WHERE team = ?`
 )
 
 // ClockChanged implements spool.Store.
@@ -118,7 +165,7 @@ func (s *Store) ClockChanged(ctx context.Context, now time.Time, team string) (w
 		if _, err := w.exec(sqlRestart, team, stamp(now)); err != nil {
 			return 0, err
 		}
-		return w.exec(sqlSetBack, stamp(now), stamp(now), team)
+		return w.exec(sqlSetBack, stamp(now), stamp(now), stamp(now), team)
 	})
 	if err != nil {
 		return 0, err

@@ -37,9 +37,9 @@ type Options struct {
 	Free func() (int64, error)
 	// Now is the clock for that second; nil is time.Now.
 	Now func() time.Time
-	// MaxSleep is how far ahead a due time can be. One further ahead was set
+	// MaxWait is how far ahead a due time can be. One further ahead was set
 	// before the clock jumped back, and counts as due. 0 trusts every due time.
-	MaxSleep time.Duration
+	MaxWait time.Duration
 	// Warn is told what Open has mended, in a sentence; nil is nobody.
 	Warn func(string)
 
@@ -57,7 +57,7 @@ func (o Options) warn(text string) {
 type Store struct {
 	*Reader
 	path     string
-	maxSleep time.Duration
+	maxWait  time.Duration
 	headroom *headroom
 	damage   atomic.Pointer[error] // the first that was found
 	waiters  waiters
@@ -67,6 +67,8 @@ type Store struct {
 	ops  chan *op
 	stop chan struct{} // closed by Close
 	done chan struct{} // closed when the writer has ended
+
+	beforeLoad func(request int64) // of tests; nil
 
 	lock  *flock.Flock
 	db    *sql.DB
@@ -111,7 +113,7 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	}
 	s := &Store{
 		path:     path,
-		maxSleep: o.MaxSleep,
+		maxWait:  o.MaxWait,
 		headroom: newHeadroom(path, o),
 		ops:      make(chan *op),
 		stop:     make(chan struct{}),

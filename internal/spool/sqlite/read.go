@@ -243,7 +243,7 @@ SELECT ` + entryColumns + `, r.priority, r.conversation, r.joined, r.lookup_name
   FROM request r JOIN message m ON m.id = r.message JOIN conversation c ON c.id = r.conversation
  WHERE r.message = ? ORDER BY r.id`
 
-	sqlTries = `SELECT n, call, began, ended, status, api_id, reason FROM attempt WHERE request = ? ORDER BY n`
+	sqlTries = `SELECT n, call, began, ended, unknown, status, api_id, reason FROM attempt WHERE request = ? ORDER BY n`
 )
 
 // Show implements spool.Reader.
@@ -314,7 +314,7 @@ func triesOf(ctx context.Context, tx *sql.Tx, request int64) (tries []spool.Atte
 		var a spool.AttemptDetail
 		var call spool.Call
 		var began, ended int64
-		if err := rows.Scan(&a.N, &call, &began, &ended, &a.Status, &a.APIID, &a.Reason); err != nil {
+		if err := rows.Scan(&a.N, &call, &began, &ended, &a.Unknown, &a.Status, &a.APIID, &a.Reason); err != nil {
 			return nil, classify(err)
 		}
 		a.Call, a.Began, a.Ended = call.String(), moment(began), moment(ended)

@@ -22,7 +22,7 @@ func (o *Operator) Retry(ctx context.Context, now time.Time, f spool.Filter, how
 
 const (
 	sqlRename = `
-UPDATE request SET local_id = ?, local_id_since = attempts + 1, unknown = 0, reply_to = NULL WHERE id = ?`
+UPDATE request SET local_id = ?, sends_since = attempts + 1, unknown = 0, reply_to = NULL WHERE id = ?`
 
 	sqlReroute = `UPDATE request SET route = ? WHERE id = ?`
 

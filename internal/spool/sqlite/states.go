@@ -26,16 +26,19 @@ const (
 	isDeferred = "state = " + deferred
 	isActive   = "state = " + active
 
-	isHead      = "state BETWEEN 1 AND 4" // of its lane
-	isAnyHead   = "state IN (1, 2, 3, 4)" // the same, without the index request_head
-	isOpen      = "state <= 4"            // not ended
-	isTimed     = "state IN (2, 3)"       // deferred or active: due has a time
-	isPending   = "state IN (1, 2)"       // ready or deferred
-	isTaken     = "state IN (5, 6)"       // sent or flagged
-	isNotTaken  = "state NOT IN (5, 6)"   // open, failed or dropped
-	isUnsent    = "state IN (7, 8)"       // failed or dropped
-	callIsSend  = "call = 0"              // spool.Send
-	callIsCheck = "call = 1"              // spool.CheckConversation
+	isHead     = "state BETWEEN 1 AND 4" // of its lane
+	isAnyHead  = "state IN (1, 2, 3, 4)" // the same, without the index request_head
+	isOpen     = "state <= 4"            // not ended
+	isTimed    = "state IN (2, 3)"       // deferred or active: due has a time
+	isPending  = "state IN (1, 2)"       // ready or deferred
+	isTaken    = "state IN (5, 6)"       // sent or flagged
+	isNotTaken = "state NOT IN (5, 6)"   // open, failed or dropped
+	isUnsent   = "state IN (7, 8)"       // failed or dropped
+
+	callIsSend  = "call = 0" // spool.Send
+	callIsCheck = "call = 1" // spool.CheckConversation
+	callIsFind  = "call = 2" // spool.FindMessage
+	callNotFind = "call <> 2"
 )
 
 // recipients are the addresses of a request with their roles, as the schema stores

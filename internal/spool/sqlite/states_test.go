@@ -16,8 +16,8 @@ func TestStates(t *testing.T) {
 			t.Errorf("%v has number %d, SQL has %s", state, state, number)
 		}
 	}
-	if spool.Send != 0 || spool.CheckConversation != 1 {
-		t.Errorf("the calls have numbers %d and %d", spool.Send, spool.CheckConversation)
+	if spool.Send != 0 || spool.CheckConversation != 1 || spool.FindMessage != 2 {
+		t.Errorf("the calls have numbers %d, %d and %d", spool.Send, spool.CheckConversation, spool.FindMessage)
 	}
 	s := openSpool(t, Options{})
 	for predicate, holds := range map[string]func(spool.State) bool{

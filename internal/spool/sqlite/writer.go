@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
+	"runtime/debug"
 
 	"heyrelay/internal/spool"
 )
@@ -62,16 +64,16 @@ type writer struct {
 
 	committed func() // called after each commit; nil for nobody
 
-	version int64 // of the file, as Changed saw it last
+	version int64 // of the file, as ChangedExternally saw it last
 	sweep   sweep
 
 	seq    int64  // the last one given in this transaction, 0 before the first
 	moves  []move // what the ledger owes
-	served map[gateClass]spool.Destination
+	served map[stream]spool.Destination
 }
 
 func newWriter(conn *sql.Conn) *writer {
-	return &writer{conn: conn, stmts: map[string]*sql.Stmt{}, served: map[gateClass]spool.Destination{}}
+	return &writer{conn: conn, stmts: map[string]*sql.Stmt{}, served: map[stream]spool.Destination{}}
 }
 
 // sqlRestartLog waits for readers for at most a moment: they hold no snapshot for long.
@@ -163,7 +165,7 @@ func (w *writer) try(o *op) error {
 		return err
 	}
 	moves := len(w.moves)
-	if o.err = o.do(w); o.err != nil {
+	if o.err = o.safely(w); o.err != nil {
 		w.moves = w.moves[:moves]
 		if _, err := w.exec("ROLLBACK TO op"); err != nil {
 			return errors.Join(o.err, err)
@@ -171,6 +173,16 @@ func (w *writer) try(o *op) error {
 	}
 	_, err := w.exec("RELEASE op")
 	return err
+}
+
+// safely does an operation; a panic over it is its own error.
+func (o *op) safely(w *writer) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("%w: %v\n%s", spool.ErrPanic, v, debug.Stack())
+		}
+	}()
+	return o.do(w)
 }
 
 // The writer's statements are not interrupted by a caller's context: half an

@@ -360,10 +360,57 @@ func TestMinFreeOfThisDisk(t *testing.T) {
 	}
 }
 
-// TestMaxSleep has the clock jump back a year: what was to sleep until after the
+// TestPanicInAnOperation has an operation panic: it fails alone, and leaves nothing.
+func TestPanicInAnOperation(t *testing.T) {
+	s := openSpool(t, Options{})
+	_, err := run(t.Context(), s, 0, func(w *writer) (int64, error) {
+		if _, err := w.exec("UPDATE sequence SET seq = 99"); err != nil {
+			return 0, err
+		}
+		panic("oops")
+	})
+	if !errors.Is(err, spool.ErrPanic) || !strings.Contains(err.Error(), "oops") {
+		t.Errorf("error %v, want ErrPanic with what it panicked with", err)
+	}
+	if _, err := s.Accept(t.Context(), mail(1)); err != nil {
+		t.Errorf("the next operation: %v", err)
+	}
+	wantCount(t, s, "sequence WHERE seq < 99", 1)
+}
+
+// TestPanicOverOneRequest has a request that cannot be read: it is claimed as such,
+// and the others are claimed as ever.
+func TestPanicOverOneRequest(t *testing.T) {
+	s := openSpool(t, Options{})
+	fill(t, s, 3)
+	s.beforeLoad = func(request int64) {
+		if request == 2 {
+			panic("oops")
+		}
+	}
+	tasks, _, err := s.Claim(t.Context(), epoch, time.Minute, spool.Capacity{Team: "shop", Rate: plenty, Free: 10})
+	if err != nil || len(tasks) != 3 {
+		t.Fatalf("claimed %d (%v), want 3", len(tasks), err)
+	}
+	for _, task := range tasks {
+		bad := strings.Contains(task.Unreadable, "oops")
+		if bad != (task.Request == 2) || task.QueueID == "" || task.LocalID == "" || task.Attempt != 1 || task.Route == "" {
+			t.Errorf("claimed %+v", task)
+		}
+		if bad {
+			o := spool.Outcome{Task: task, State: spool.Failed, Reason: "it could not be read"}
+			if all, err := s.Finish(t.Context(), epoch, o); err != nil || all[0].Err != nil {
+				t.Errorf("it cannot be ended: %v %v", all, err)
+			}
+		}
+	}
+	wantSound(t, s)
+}
+
+// TestMaxWait has the clock jump back a year: what was to sleep until after the
 // jump is due.
-func TestMaxSleep(t *testing.T) {
-	s := openSpool(t, Options{MaxSleep: time.Hour})
+func TestMaxWait(t *testing.T) {
+	s := openSpool(t, Options{MaxWait: time.Hour})
 	room := spool.Capacity{Team: "shop", Rate: plenty, Free: 10}
 	fill(t, s, 2)
 	tasks, _, err := s.Claim(t.Context(), epoch, 2*time.Hour, room)

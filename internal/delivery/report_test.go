@@ -67,20 +67,28 @@ func TestEventsBecomeNotices(t *testing.T) {
 	})
 }
 
-// What is held, or behind an open breaker, does not flow.
-func TestFlows(t *testing.T) {
+// What is held, or behind an open breaker, cannot be sent.
+func TestCanSend(t *testing.T) {
 	s := New(Options{Event: silent})
-	for _, down := range []shutter{{"shop", "support"}, {"shop", ""}, {"shop", breaker}} {
-		s.shut.set(down, true)
-		if s.Flows("shop", "support") {
-			t.Errorf("%q is down, and the route flows", down)
+	for _, key := range []holdKey{
+		{Destination: spool.Destination{Team: "shop", Route: "support"}},
+		{Destination: spool.Destination{Team: "shop"}},
+		breakerOf("shop"),
+	} {
+		s.holds.set(key, &hold{})
+		if s.CanSend("shop", "support") {
+			t.Errorf("%v is held, and the route can send", key)
 		}
-		if !s.Flows("bank", "support") || s.Flows("shop", "other") != (down.route == "support") {
-			t.Errorf("%q is down, and others do not flow as they should", down)
+		if !s.CanSend("bank", "support") || s.CanSend("shop", "other") != (key.Route == "support") {
+			t.Errorf("%v is held, and others cannot send as they should", key)
 		}
-		s.shut.set(down, false)
-		if !s.Flows("shop", "support") {
-			t.Errorf("%q is up again, and the route does not flow", down)
+		s.holds.remove(key)
+		if !s.CanSend("shop", "support") {
+			t.Errorf("%v was released, and the route cannot send", key)
 		}
+	}
+	s.holds.set(holdKey{Destination: spool.Destination{Team: "shop", Route: "support", Inbox: 7}}, &hold{})
+	if !s.CanSend("shop", "support") {
+		t.Error("what is pending for a former inbox is in the way")
 	}
 }

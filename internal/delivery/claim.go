@@ -1,0 +1,115 @@
+package delivery
+
+import (
+	"context"
+	"time"
+
+	"heyrelay/internal/spool"
+)
+
+const (
+	exchanges   = 5           // HTTP exchanges of one call at most: a token and its repeat for each of two secrets, and a key
+	leaseMargin = time.Minute // for recording the outcome of a call that took as long as it may
+	maxSearches = 2           // searches of a team at once
+)
+
+// callLimit is how long one call may take, with its repeats after a 401 and the
+// pages of a search.
+func (s *Scheduler) callLimit() time.Duration { return exchanges * s.o.Timeout }
+
+// lease outlasts a call.
+func (s *Scheduler) lease() time.Duration { return s.callLimit() + leaseMargin }
+
+// begin claims what may begin now and begins it. next is when to come again, ok
+// is false if the store failed.
+func (s *Scheduler) begin(ctx, calls context.Context) (next time.Time, ok bool) {
+	capacities, next := s.capacities(calls)
+	if len(capacities) == 0 {
+		return next, true
+	}
+	tasks, due, err := s.o.Store.Claim(ctx, s.o.Now(), s.lease(), capacities...)
+	if err != nil {
+		if ctx.Err() == nil {
+			s.logError("pending requests could not be claimed", err)
+		}
+		return time.Time{}, false
+	}
+	if ctx.Err() != nil { // Run was to stop meanwhile
+		s.unclaim(tasks)
+		return time.Time{}, true
+	}
+	for _, t := range s.sendable(tasks) {
+		s.team(t.Team).began(t.Call)
+		s.calls.Go(func() { s.results <- s.call(calls, t) })
+	}
+	s.endTries()
+	return earlier(next, due), true
+}
+
+// capacities are what each team may begin, and when to ask again on its account. An
+// eighth of a team's calls is kept for high. A team that is held begins only probes,
+// and one message once these pass; one whose breaker is open begins one call at a
+// time.
+func (s *Scheduler) capacities(calls context.Context) (all []spool.Capacity, next time.Time) {
+	now := s.o.Now()
+	for name, options := range s.o.Teams {
+		t := s.team(name)
+		free := options.Concurrency - t.active
+		high := min(max(free, 0), options.Concurrency/8)
+		held, breaker := s.holds.team(name), s.holds.breaker(name)
+		switch {
+		case held != nil && !t.trying:
+			next = earlier(next, s.probe(calls, name, held))
+			continue
+		case breaker != nil && breaker.pause.until.After(now):
+			next = earlier(next, breaker.pause.until)
+			continue
+		case held != nil || breaker != nil:
+			free = 1 - t.active
+			high = 0
+		}
+		if free <= 0 {
+			continue // a result will wake us
+		}
+		all = append(all, spool.Capacity{
+			Team:     name,
+			Rate:     options.Rate,
+			Free:     free - high,
+			High:     high,
+			Probe:    heldProbe,
+			TryHeld:  held != nil,
+			Searches: maxSearches - t.searches,
+			Memory:   s.o.LocalIDMemory,
+		})
+	}
+	return all, next
+}
+
+// sendable are those of tasks that can be sent to their destination. The others have
+// none in the configuration since an operator moved them: they go back, and are held.
+func (s *Scheduler) sendable(tasks []spool.Task) (good []spool.Task) {
+	var lost []spool.Task
+	for _, t := range tasks {
+		at := spool.Destination{Team: t.Team, Route: t.Route, Inbox: t.Inbox}
+		reason := s.noDestination(at)
+		if reason == "" {
+			good = append(good, t)
+			continue
+		}
+		lost = append(lost, t)
+		s.hold(spool.Hold{Team: at.Team, Route: at.Route, Inbox: at.Inbox, Reason: reason})
+	}
+	s.unclaim(lost)
+	return good
+}
+
+// unclaim gives back tasks that never reached the network. What cannot be given
+// back comes back when its lease ends.
+func (s *Scheduler) unclaim(tasks []spool.Task) {
+	if len(tasks) == 0 {
+		return
+	}
+	if err := s.o.Store.Unclaim(s.ctx, tasks...); err != nil {
+		s.logError("claimed requests could not be given back", err)
+	}
+}

@@ -1,0 +1,130 @@
+package delivery
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	"heyrelay/internal/heymarket"
+	"heyrelay/internal/spool"
+)
+
+// checked judges the state of a refused reply's conversation: if it is gone or
+// moved, the content goes out once more as an opener; if not, the refusal is taken
+// for what it was.
+func (s *Scheduler) checked(r result, o spool.Outcome) spool.Outcome {
+	t := o.Task
+	switch {
+	case t.Unknown: // a new local_id could double it
+		return s.callNext(o, spool.FindMessage)
+	case t.RefusedStatus == 0:
+		return s.requested(r, o)
+	case r.problem != nil && r.problem.Class == heymarket.NotFound, r.problem == nil && r.convo.Inbox != t.Inbox:
+		return s.reopen(o)
+	case r.problem != nil:
+		return s.checkAgain(o, r.problem.RetryAfter)
+	}
+	o.ConversationAlive = true
+	o.APIID = r.convo.RequestID
+	o.Status = t.RefusedStatus
+	o.Reason = t.Refused
+	switch {
+	case t.RefusedStatus == http.StatusForbidden && r.convo.Blocked:
+		o.Reason += " (the contact is blocked)"
+		return s.failed(o)
+	case t.RefusedStatus == http.StatusForbidden:
+		return s.forbidden(o)
+	case t.RefusedStatus == http.StatusBadRequest:
+		return s.failed(o)
+	}
+	return s.retry(o, 0)
+}
+
+// reopen sends the content of a reply once more, as an opener.
+func (s *Scheduler) reopen(o spool.Outcome) spool.Outcome {
+	o.Reopen = true
+	o.LocalID = s.o.NewLocalID()
+	o.Reason = "its conversation is gone or in another inbox: sent once more as an opener"
+	return s.callNext(o, spool.Send)
+}
+
+// checkAgain is retry for a conversation check.
+func (s *Scheduler) checkAgain(o spool.Outcome, retryAfter time.Duration) spool.Outcome {
+	o = s.retry(o, retryAfter)
+	if o.State == spool.Deferred {
+		o.NextCall = spool.CheckConversation
+	}
+	return o
+}
+
+// requested judges the state of a conversation that the application named, before
+// anything is sent there.
+func (s *Scheduler) requested(r result, o spool.Outcome) spool.Outcome {
+	t := o.Task
+	wrong := ""
+	switch {
+	case r.problem != nil && r.problem.Class != heymarket.NotFound:
+		return s.checkAgain(o, r.problem.RetryAfter)
+	case r.problem != nil:
+		wrong = "does not exist"
+	case r.convo.Inbox != t.Inbox:
+		wrong = fmt.Sprintf("is in another inbox than %d", t.Inbox)
+	case r.convo.Channel == "":
+		o.Reason = "the API's answer does not name the channel of the conversation"
+		return s.checkAgain(o, 0)
+	case r.convo.Channel != "email":
+		wrong = fmt.Sprintf("is no e-mail conversation: its channel is %q", r.convo.Channel)
+	}
+	if wrong == "" {
+		o.APIID = r.convo.RequestID
+		o.Status = http.StatusOK
+		o.Reason = "the conversation that its application named is there"
+		return s.callNext(o, spool.Send)
+	}
+	o.Reason = fmt.Sprintf("X-Heymarket-Convo-Id: conversation %d %s", t.ConvoID, wrong)
+	o = s.failed(o)
+	if o.State == spool.Deferred {
+		o.NextCall = spool.CheckConversation
+	}
+	return o
+}
+
+// searched judges a search for the message in the team's history. Absence is
+// believed only of a complete search, and not too soon.
+func (s *Scheduler) searched(r result, o spool.Outcome) spool.Outcome {
+	now := s.o.Now()
+	sends := o.Task.Sends
+	switch {
+	case r.search.Found:
+		o.State = spool.Sent
+		o.ConvoID = r.search.Message.ConvoID
+		o.MessageID = r.search.Message.ID
+		o.Reason = "found by its local_id"
+		return o
+	case r.problem != nil:
+		return s.retry(o, r.problem.RetryAfter)
+	case !r.search.Complete:
+		o.Reason = "the team's history could not be searched to the end"
+		return s.retry(o, 0)
+	case !searchable(sends, now):
+		o.Reason = "the clock was set back since it was sent: the search covered another time, and proves nothing"
+		return s.retry(o, 0)
+	}
+	if listed := later(sends[len(sends)-1], s.clockSet).Add(searchMargin); listed.After(now) {
+		o.Reason = "not found by its local_id yet"
+		o = s.deferTo(o, listed)
+		if o.State == spool.Deferred {
+			o.NextCall = spool.FindMessage
+		}
+		return o
+	}
+	o.ProvenAbsent = true
+	o.Reason = "not found by its local_id: it was not sent"
+	return s.deferTo(o, now) // it has waited long enough
+}
+
+// searchable reports whether a search for sends covers the time in which they were
+// made. After the clock was set back it does not.
+func searchable(sends []time.Time, now time.Time) bool {
+	return len(sends) > 0 && !sends[0].After(now) && !sends[len(sends)-1].After(now)
+}

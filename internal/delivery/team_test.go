@@ -1,0 +1,160 @@
+package delivery
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"heyrelay/internal/events"
+	"heyrelay/internal/heymarket"
+	"heyrelay/internal/spool"
+)
+
+// A breaker stays open while only look-ups are answered: it closes with an answer to
+// a send.
+func TestBreakerClosesWithASend(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLane()
+		s := New(Options{Event: silent, Store: l, Now: time.Now, Sink: &recorder{}, RetryMax: time.Hour})
+		s.ctx = t.Context()
+		down := &heymarket.Error{Class: heymarket.Again, Status: 500, Unknown: true, Reason: "down"}
+		for i := range outageInARow {
+			s.noteAnswer(result{task: spool.Task{Team: "shop", QueueID: fmt.Sprint(i)}, problem: down})
+		}
+		if s.CanSend("shop", "support") {
+			t.Fatal("the breaker is closed after five failures in a row")
+		}
+		s.noteAnswer(result{task: spool.Task{Team: "shop", Call: spool.CheckConversation}})
+		if s.CanSend("shop", "support") {
+			t.Error("an answer to a look-up closed the breaker")
+		}
+		if until := s.holds.breaker("shop").pause.until; until.After(time.Now()) {
+			t.Errorf("after an answer the next call waits for %v", time.Until(until))
+		}
+		s.noteAnswer(result{task: spool.Task{Team: "shop"}})
+		if !s.CanSend("shop", "support") {
+			t.Error("an answer to a send did not close the breaker")
+		}
+	})
+}
+
+// A search covers the time around each send of unknown outcome, and no more.
+func TestWindows(t *testing.T) {
+	s := New(Options{Timeout: 30 * time.Second})
+	start := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+	at := func(minutes float64) time.Time { return start.Add(time.Duration(minutes * float64(time.Minute))) }
+	for _, c := range []struct {
+		sends []time.Time
+		want  []window
+	}{
+		{nil, nil},
+		{[]time.Time{at(0)}, []window{{at(-1), at(1.5)}}},
+		{[]time.Time{at(0), at(1), at(3)}, []window{{at(-1), at(4.5)}}},
+		{[]time.Time{at(0), at(180)}, []window{{at(179), at(181.5)}, {at(-1), at(1.5)}}},
+	} {
+		if got := s.windows(c.sends); !slices.Equal(got, c.want) {
+			t.Errorf("%v: %v, want %v", c.sends, got, c.want)
+		}
+	}
+}
+
+// A panic in a call fails its request, loudly, and no other.
+func TestAPanicFailsOneRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLane()
+		a := &answers{list: []func(*http.Request) (*http.Response, error){func(*http.Request) (*http.Response, error) { panic("oops") }}}
+		rec := run(t, l, a, time.Hour)
+		if len(l.outcomes) != 1 || len(a.calls) != 1 {
+			t.Fatalf("%d outcomes of %d calls, want one", len(l.outcomes), len(a.calls))
+		}
+		if o := l.outcomes[0]; o.State != spool.Failed || !o.Unknown || !strings.Contains(o.Reason, "panicked in the call: oops") {
+			t.Errorf("%v, unknown %v: %s", o.State, o.Unknown, o.Reason)
+		}
+		if rec.all[0].Kind != events.Error || !strings.Contains(fmt.Sprint(rec.all[0].Err), "team_test.go") {
+			t.Errorf("the first event is %+v, want an error with the stack", rec.all[0])
+		}
+	})
+}
+
+// What could not be read from the spool is not sent, and fails.
+func TestUnreadable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLane()
+		l.task.Unreadable = "panic: index out of range\nstack"
+		a := &answers{list: []func(*http.Request) (*http.Response, error){answer(200, sentBody)}}
+		run(t, l, a, time.Hour)
+		if len(a.calls) != 0 || len(l.outcomes) != 1 {
+			t.Fatalf("%d calls, %d outcomes", len(a.calls), len(l.outcomes))
+		}
+		if o := l.outcomes[0]; o.State != spool.Failed || o.Unknown || !strings.Contains(o.Reason, "index out of range") {
+			t.Errorf("%v, unknown %v: %s", o.State, o.Unknown, o.Reason)
+		}
+	})
+}
+
+// An outcome that panics in the store is recorded as a plain failure.
+func TestAnOutcomeThatPanics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLane()
+		l.panics = 1
+		a := &answers{list: []func(*http.Request) (*http.Response, error){answer(200, sentBody)}}
+		run(t, l, a, time.Minute)
+		if len(l.outcomes) != 1 || l.outcomes[0].State != spool.Failed || !l.outcomes[0].Unknown {
+			t.Errorf("outcomes %+v, want one failure that may have been delivered", l.outcomes)
+		}
+	})
+}
+
+// No pause is shorter than retry_initial, and none is longer than retry_max.
+func TestBackOffNeverOverflows(t *testing.T) {
+	for _, first := range []time.Duration{time.Second, 5 * time.Second, time.Minute, time.Hour, 100 * time.Hour} {
+		longest := max(first, time.Hour)
+		s := New(Options{RetryInitial: first, RetryMax: longest, Jitter: func() float64 { return 0 }})
+		for attempt := 1; attempt < 200; attempt++ {
+			if d := s.backOff(attempt); d < first || d > longest {
+				t.Fatalf("retry_initial %v: after attempt %d a pause of %v", first, attempt, d)
+			}
+		}
+	}
+}
+
+// A held destination lets others pass: at once where only the configuration ends the
+// hold, and after lane_patience where a probe does.
+func TestHeldHeadsStepAside(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		route := spool.Hold{Team: "shop", Route: "support", Since: time.Now()}
+		gone := spool.Hold{Team: "shop", Route: "gone", Inbox: 202, Since: time.Now()}
+		l := &lane{standing: []spool.Hold{route, gone}, places: []spool.Destination{gone.Destination()}}
+		idle(t, l, time.Minute)
+		if want := []spool.Destination{gone.Destination()}; !slices.Equal(l.asides, want) {
+			t.Errorf("after a minute heads of %v step aside, want %v", l.asides, want)
+		}
+		l.asides = nil
+		idle(t, l, time.Hour)
+		if !slices.Contains(l.asides, route.Destination()) || len(l.asides) != 2 {
+			t.Errorf("after an hour heads of %v step aside, want both", l.asides)
+		}
+	})
+}
+
+// What an operator releases beside the process is not held any more.
+func TestReleasedByAnOperator(t *testing.T) {
+	l := &lane{standing: []spool.Hold{{Team: "shop", Route: "support"}, {Team: "shop"}}}
+	s := New(Options{Event: silent, Store: l, Now: time.Now, Sink: &recorder{}, HoldMax: time.Hour})
+	s.ctx = t.Context()
+	if !s.syncHolds() || s.CanSend("shop", "support") {
+		t.Fatal("the stored holds are not adopted")
+	}
+	l.standing = l.standing[:1]
+	if !s.syncHolds() || s.CanSend("shop", "support") || !s.CanSend("shop", "other") {
+		t.Error("the hold of the team stands, or that of the route does not")
+	}
+	l.standing = nil
+	if !s.syncHolds() || !s.CanSend("shop", "support") {
+		t.Error("the hold of the route stands")
+	}
+}

@@ -1,0 +1,125 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+
+	"heyrelay/internal/spool"
+)
+
+const (
+	sqlSetAside = `UPDATE gate SET aside = 1 WHERE team = ? AND route = ? AND inbox = ? AND held <> 0`
+
+	// Lanes whose head is of a destination, and in which something of another is queued.
+	sqlBlocked = `
+SELECT h.id, h.lane FROM request h
+ WHERE h.` + isOpen + ` AND h.team = ? AND h.route = ? AND h.inbox = ? AND h.id > ?
+   AND h.` + isAnyHead + ` AND h.lane > 0
+   AND EXISTS (SELECT 1 FROM request q WHERE q.lane = h.lane AND q.` + isQueued + ` AND (q.route <> h.route OR q.inbox <> h.inbox))
+ ORDER BY h.id LIMIT 500`
+
+	sqlAsideHead = `SELECT id, team, route, inbox, state FROM request WHERE lane = ? AND ` + isHead
+
+	sqlIsAside = `
+SELECT 1 FROM gate WHERE team = ? AND route = ? AND inbox IN (0, ?) AND aside = 1 AND held <> 0 LIMIT 1`
+
+	sqlOthersQueued = `SELECT 1 FROM request WHERE lane = ? AND ` + isQueued + ` AND (route <> ? OR inbox <> ?) LIMIT 1`
+
+	sqlDetach = `UPDATE request SET lane = -id, effective_priority = priority WHERE id = ?`
+)
+
+// StepAside implements spool.Store. It looks for blocked lanes beside the writer.
+func (s *Store) StepAside(ctx context.Context, at spool.Destination) error {
+	n, err := run(ctx, s, 0, func(w *writer) (int64, error) {
+		return w.exec(sqlSetAside, at.Team, at.Route, at.Inbox)
+	})
+	if n == 0 || err != nil {
+		return err
+	}
+	all, err := s.Destinations(ctx)
+	if err != nil {
+		return err
+	}
+	for _, d := range all {
+		if d.Team == at.Team && d.Route == at.Route && (at.Inbox == 0 || d.Inbox == at.Inbox) {
+			if err := s.clearLanes(ctx, d); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// clearLanes has the heads of a destination leave the lanes that they block.
+func (s *Store) clearLanes(ctx context.Context, at spool.Destination) error {
+	for last := int64(0); ; {
+		lanes, err := s.blocked(ctx, at, &last)
+		if len(lanes) == 0 || err != nil {
+			return err
+		}
+		_, err = run(ctx, s, 0, func(w *writer) (struct{}, error) {
+			for _, lane := range lanes {
+				if err := w.clearLane(lane); err != nil {
+					return struct{}{}, err
+				}
+			}
+			return struct{}{}, nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// blocked are the next lanes that heads of a destination block. last becomes the
+// last of these heads.
+func (r *Reader) blocked(ctx context.Context, at spool.Destination, last *int64) (lanes []int64, err error) {
+	rows, err := r.db.QueryContext(ctx, sqlBlocked, at.Team, at.Route, at.Inbox, *last)
+	if err != nil {
+		return nil, classify(err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var lane int64
+		if err := rows.Scan(last, &lane); err != nil {
+			return nil, classify(err)
+		}
+		lanes = append(lanes, lane)
+	}
+	return lanes, classify(rows.Err())
+}
+
+// clearLane has a head leave its lane where its destination is held and requests of
+// another are queued behind it, and so the next one, if it is such a head, too.
+func (w *writer) clearLane(lane int64) error {
+	for lane > 0 {
+		var id int64
+		var state spool.State
+		var at spool.Destination
+		ok, err := w.get(sqlAsideHead, []any{lane}, &id, &at.Team, &at.Route, &at.Inbox, &state)
+		if !ok || state == spool.Active || err != nil {
+			return err
+		}
+		if ok, err := w.blocks(lane, at); !ok || err != nil {
+			return err
+		}
+		if _, err := w.exec(sqlDetach, id); err != nil {
+			return err
+		}
+		if err := w.next(lane); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// blocks reports whether a head of a destination blocks requests of others in its
+// lane, and is to step aside.
+func (w *writer) blocks(lane int64, at spool.Destination) (bool, error) {
+	var one int
+	aside, err := w.get(sqlIsAside, []any{at.Team, at.Route, at.Inbox}, &one)
+	if !aside || err != nil {
+		return false, err
+	}
+	return w.get(sqlOthersQueued, []any{lane, at.Route, at.Inbox}, &one)
+}

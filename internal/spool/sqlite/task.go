@@ -1,0 +1,108 @@
+package sqlite
+
+import (
+	"database/sql"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"heyrelay/internal/spool"
+)
+
+const (
+	sqlTask = `
+SELECT r.attempts + 1, r.local_id, r.recipients, r.route, r.team, r.subject_line, r.unknown, r.sends_since, r.refused_at,
+       COALESCE(r.reply_to, NULLIF(r.requested_convo_id, 0), c.convo_id), r.call, r.conversation_alive, r.lane < 0,
+       r.requested_convo_id <> 0 AND EXISTS (
+           SELECT 1 FROM conversation
+            WHERE team = r.team AND convo_id = r.requested_convo_id AND convo_id <> 0 AND participants <> r.participants),
+       COALESCE((SELECT reason FROM attempt WHERE request = r.id AND n = r.refused_attempt), ''),
+       COALESCE((SELECT status FROM attempt WHERE request = r.id AND n = r.refused_attempt), 0),
+       COALESCE((SELECT began FROM attempt WHERE request = r.id AND n = r.trial_attempt), 0),
+       COALESCE((SELECT max(released) FROM gate WHERE team = r.team AND route IN ('', r.route) AND inbox IN (0, r.inbox)), 0),
+       r.dsn, r.delayed,
+       m.queue_id, m.sender, r.inbox, m.title, m.accepted, x.html, x.subject_offset, x.text
+  FROM request r
+  JOIN message m ON m.id = r.message
+  JOIN conversation c ON c.id = r.conversation
+  JOIN content x ON x.message = r.message
+ WHERE r.id = ?`
+
+	// Those without a definite answer.
+	sqlSends = `
+SELECT began FROM attempt
+ WHERE request = ? AND n >= ? AND ` + callIsSend + ` AND (ended = 0 OR unknown) ORDER BY n`
+
+	sqlPlainTask = `
+SELECT r.attempts + 1, r.local_id, r.route, r.team, r.inbox, r.call, COALESCE(r.reply_to, 0), m.queue_id, m.sender
+  FROM request r JOIN message m ON m.id = r.message WHERE r.id = ?`
+)
+
+// load reads all that a call needs.
+func (c *claim) load(id int64) (spool.Task, error) {
+	t := spool.Task{Request: id}
+	var addresses, asked string
+	var subjectLine bool
+	var sendsSince int
+	var refused, tried, released, accepted int64
+	ok, err := c.get(sqlTask, []any{id},
+		&t.Attempt, &t.LocalID, &addresses, &t.Route, &t.Team, &subjectLine, &t.Unknown, &sendsSince, &refused,
+		&t.ConvoID, &t.Call, &t.ConversationAlive, &t.Detached, &t.ConvoConflict,
+		&t.Refused, &t.RefusedStatus, &tried, &released,
+		&asked, &t.Delayed,
+		&t.QueueID, &t.Sender, &t.Inbox, &t.Title, &accepted, &t.HTML, &t.SubjectOffset, &t.Text)
+	if err != nil {
+		return t, err
+	}
+	if !ok {
+		return t, fmt.Errorf("%w: request %d has no message, conversation or content", spool.ErrCorrupt, id)
+	}
+	t.Accepted, t.RouteRefusedAt = moment(accepted), moment(c.past(refused))
+	if tried != 0 {
+		t.TrialSince = moment(max(c.past(tried), c.past(released)))
+	}
+	if subjectLine {
+		t.Subject = t.Title
+	}
+	r, err := decodeRecipients(addresses)
+	if err != nil {
+		return t, err
+	}
+	t.To, t.Cc = r.To, r.Cc
+	if t.Unknown {
+		if t.Sends, err = c.sends(id, sendsSince); err != nil {
+			return t, err
+		}
+	}
+	t.DSN, err = askedOf(asked)
+	return t, err
+}
+
+// sends are the beginnings of the sends of a request that have no definite answer,
+// from an attempt on.
+func (w *writer) sends(id int64, since int) (all []time.Time, err error) {
+	err = w.each(sqlSends, []any{id, since}, func(rows *sql.Rows) error {
+		var began int64
+		err := rows.Scan(&began)
+		all = append(all, moment(began))
+		return err
+	})
+	return all, err
+}
+
+// loadSafely is load, but a panic over one request stops no other: its task says
+// so, and no call is made.
+func (c *claim) loadSafely(id int64) (t spool.Task, err error) {
+	defer func() {
+		v := recover()
+		if v == nil {
+			return
+		}
+		t = spool.Task{Request: id, Unreadable: fmt.Sprintf("panic: %v\n%s", v, debug.Stack())}
+		_, err = c.get(sqlPlainTask, []any{id}, &t.Attempt, &t.LocalID, &t.Route, &t.Team, &t.Inbox, &t.Call, &t.ConvoID, &t.QueueID, &t.Sender)
+	}()
+	if c.beforeLoad != nil {
+		c.beforeLoad(id)
+	}
+	return c.load(id)
+}
