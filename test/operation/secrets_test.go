@@ -2,6 +2,7 @@ package operation
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -25,6 +26,7 @@ type gate struct {
 
 	mu      sync.Mutex
 	id, key string
+	hanging chan string // receives the bodies of calls, which are then never answered; nil: calls are answered
 }
 
 func newGate(t *testing.T, id, key string) *gate {
@@ -33,6 +35,19 @@ func newGate(t *testing.T, id, key string) *gate {
 	t.Cleanup(server.Close)
 	g.url = server.URL
 	return g
+}
+
+// hang has calls wait for ever, or be answered again if calls is nil.
+func (g *gate) hang(calls chan string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.hanging = calls
+}
+
+func (g *gate) calls() chan string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.hanging
 }
 
 // accept makes another secret the one that is accepted.
@@ -51,6 +66,12 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, `{"error": "unauthorized"}`, http.StatusUnauthorized)
 		return
 	}
+	if calls := g.calls(); calls != nil {
+		body, _ := io.ReadAll(r.Body)
+		calls <- string(body)
+		<-r.Context().Done()
+		return
+	}
 	r.Header.Set("Authorization", "Bearer "+sandbox.DemoAPIKey)
 	g.api.ServeHTTP(w, r)
 }
@@ -67,7 +88,8 @@ func (g *gate) authentic(token string) bool {
 const rotating = `
 hostname: relay.example.com
 listeners: [{address: %q}]
-heymarket: {base_url: %q}
+heymarket: {base_url: %q, timeout: 20s}
+shutdown_timeout: 1s
 teams: {shop: {secrets: [{id: %s, key_file: %s}], rate: 6000000/min}}
 routes: [{inbox: 202, creator_id: 55}]
 limits: {connections: %d}

@@ -89,6 +89,28 @@ func TestTerminate(t *testing.T) {
 	}
 }
 
+// SIGTERM does not wait for the time limit of API calls. The call that is cut is
+// repeated after a restart, with the same local_id.
+func TestTerminateCutsCalls(t *testing.T) {
+	h := startHouse(t)
+	calls := make(chan string)
+	h.gate.hang(calls)
+	send(t, h.smtp, 1)
+	cut := <-calls
+	if code := h.process.Stop(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	if out := h.process.Output(); !strings.Contains(out, "the call was cancelled") {
+		t.Error("the call was not cut")
+	}
+	h.gate.hang(nil)
+	h.start()
+	all := process.AwaitMessages(t, h.gate.url, 1)
+	if len(all) != 1 || !strings.Contains(cut, all[0].Request.LocalID) {
+		t.Errorf("%+v, want one message with the local_id of %s", all, cut)
+	}
+}
+
 // SIGTERM while nothing is open ends at once, and the log says that nothing was cut.
 func TestTerminateIdle(t *testing.T) {
 	r := process.StartRelay(t, process.Build(t))
