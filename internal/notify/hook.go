@@ -47,7 +47,9 @@ func (h *Webhook) send(ctx context.Context, n spool.Notice) (reply string, err e
 		return "", err
 	}
 	defer resp.Body.Close()
-	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxBody)) // only the status counts
+	if resp.StatusCode >= 200 { // the body of 101 is the connection, which no context ends
+		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxBody)) // only the status counts
+	}
 	if resp.StatusCode/100 != 2 {
 		return "", notBefore{fmt.Errorf("the webhook returned status %d", resp.StatusCode), retryAfter(resp.Header, now)}
 	}

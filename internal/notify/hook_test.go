@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -219,6 +220,70 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	<-done
 	if paths["/hook"] != 1 || len(paths) != 1 {
 		t.Errorf("%v", paths)
+	}
+}
+
+// switching answers its first request with 101 and keeps the connection open until
+// it is told to hang up.
+func switching(t *testing.T) (url string, hangUp func()) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done, over := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
+		<-over
+	}()
+	hangUp = sync.OnceFunc(func() {
+		close(over)
+		_ = l.Close()
+		<-done
+	})
+	t.Cleanup(hangUp)
+	return "http://" + l.Addr().String(), hangUp
+}
+
+// After 101 the body is the connection, which does not end with the call. It is an
+// error at once, and nothing of it outlives the shutdown.
+func TestSwitchingProtocolsIsAnError(t *testing.T) {
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	hook := hookTo(transport)
+	url, hangUp := switching(t)
+	hook.URL = url
+	store, h := newNotices(event(1)), &heard{}
+	n := notify.New(notify.Options{
+		Store:   store,
+		Webhook: hook,
+		Sink:    h,
+		Now:     time.Now,
+		Jitter:  func() float64 { return 0 },
+	})
+	ctx, stop := context.WithTimeout(t.Context(), 5*time.Second)
+	defer stop()
+	done := make(chan struct{})
+	go func() { defer close(done); n.Run(ctx) }()
+	select {
+	case said := <-store.said:
+		if said != "postponed 1" {
+			t.Error(said)
+		}
+	case <-ctx.Done():
+		t.Error("the attempt does not end")
+		hangUp()
+	}
+	stop()
+	<-done
+	if all := h.all(); len(all) != 1 || !strings.Contains(all[0].Reason, "returned status 101") {
+		t.Errorf("%+v", all)
 	}
 }
 

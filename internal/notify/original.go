@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/emersion/go-message/mail"
@@ -86,25 +87,28 @@ func readHeader(raw []byte) (h mail.Header, body []byte) {
 	return h, raw[len(raw)-text.Len()-in.Buffered():]
 }
 
-// public is a header without what never leaves the relay: hidden recipients, and
-// what the application addresses to the relay itself.
+// returned are the fields that a report returns, by their canonical names. It is a
+// list of what is known to be harmless: others can name recipients that the sender
+// hid (Bcc, Delivered-To, X-Envelope-To, Received's "for"), or hold what the
+// application says to the relay alone.
+var returned = []string{
+	"From", "Sender", "Reply-To", "To", "Cc", "Subject", "Date", "Message-Id", "In-Reply-To", "References",
+	"Comments", "Keywords", "Mime-Version", "Auto-Submitted", "Precedence", "List-Id", "User-Agent", "X-Mailer",
+	"Resent-From", "Resent-Sender", "Resent-To", "Resent-Cc", "Resent-Date", "Resent-Message-Id",
+}
+
+// public is the part of a header that a report may return.
 func public(h mail.Header) []byte {
 	var b bytes.Buffer
 	for f := h.Fields(); f.Next(); {
 		name := f.Key()
-		if name == "Bcc" || name == "Resent-Bcc" || isControl(name) {
+		if !slices.Contains(returned, name) && !strings.HasPrefix(name, "Content-") {
 			continue
 		}
 		field, _ := f.Raw() // as it was read
 		b.Write(field)
 	}
 	return b.Bytes()
-}
-
-// isControl reports whether a canonical field name is one of the relay's own.
-func isControl(name string) bool {
-	const prefix = "X-Heymarket-"
-	return len(name) >= len(prefix) && name[:len(prefix)] == prefix
 }
 
 // properLines ends every line with CRLF.

@@ -33,12 +33,12 @@ func (r Reporter) Write(n spool.Notice, can smarthost.Offers) (m smarthost.Messa
 	}
 	m = smarthost.Message{To: reachable(about.Sender, can), NoReports: true} // from <> (RFC 3464, section 2)
 	parts := []part{explanation(r, &about), status(r, &about)}
-	back, returned := original(&about, can)
-	if returned {
+	back, whole := original(&about, can)
+	if whole {
 		parts = append(parts, back)
 	}
 	r.assemble(&m, n, parts)
-	if can.Size > 0 && int64(len(m.Text)) > can.Size && returned && about.Return != headersOnly {
+	if can.Size > 0 && int64(len(m.Text)) > can.Size && whole && about.Return != headersOnly {
 		smaller := *n.Report
 		smaller.Return = headersOnly
 		n.Report = &smaller
