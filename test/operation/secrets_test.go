@@ -88,7 +88,7 @@ func (g *gate) authentic(token string) bool {
 const rotating = `
 hostname: relay.example.com
 listeners: [{address: %q}]
-heymarket: {base_url: %q, timeout: 20s}
+heymarket: {base_url: %q, timeout: 5s}
 shutdown_timeout: 1s
 teams: {shop: {secrets: [{id: %s, key_file: %s}], rate: 6000000/min}}
 routes: [{inbox: 202, creator_id: 55}]
