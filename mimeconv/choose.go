@@ -10,8 +10,9 @@ import (
 
 // section is a section of the body. It has at least one form, from which the other is made.
 type section struct {
-	html string // as sent: a document or a fragment, in UTF-8
-	text string // plain, lines ended by "\n"
+	html   string // as sent: a document or a fragment, in UTF-8
+	text   string // plain, lines ended by "\n"
+	isNote bool   // it stands for an encrypted part
 }
 
 // content is what a part of the tree contributes to the message.
@@ -45,6 +46,11 @@ func (c *content) hasHTML() bool {
 	return slices.ContainsFunc(c.sections, func(s section) bool { return s.html != "" })
 }
 
+// isNote reports whether nothing of it can be read.
+func (c *content) isNote() bool {
+	return !slices.ContainsFunc(c.sections, func(s section) bool { return !s.isNote })
+}
+
 // isWhole reports whether every section has a plain form.
 func (c *content) isWhole() bool {
 	return !slices.ContainsFunc(c.sections, func(s section) bool { return s.text == "" })
@@ -53,8 +59,8 @@ func (c *content) isWhole() bool {
 // walk sorts the leaves of a part into body and files (RFC 2046, section 5.1).
 func (c *converter) walk(p *part) (content, error) {
 	switch {
-	case p.kind == "multipart/encrypted": // RFC 1847, section 2.2
-		return content{}, errEncrypted()
+	case p.kind == "multipart/encrypted":
+		return c.encryptedPart(p, encryption(p)), nil
 	case p.kind == "message/rfc822" || p.kind == "message/global":
 		return c.forwarded(p)
 	case len(p.children) == 0:
@@ -65,7 +71,10 @@ func (c *converter) walk(p *part) (content, error) {
 		return c.related(p)
 	}
 	var all content
-	for _, child := range p.children { // mixed, signed, digest, report and unknown types (section 5.1.3)
+	for i, child := range p.children { // mixed, signed, digest, report and unknown types (section 5.1.3)
+		if i > 0 && isCiphertext(p.children[i-1], child) {
+			continue
+		}
 		more, err := c.walk(child)
 		if err != nil {
 			return content{}, err
@@ -90,14 +99,14 @@ func (c *converter) alternative(p *part) (content, error) {
 			return content{}, err
 		}
 		switch {
+		case more.isNote(): // it replaces no alternative that can be read
+			rest.add(more)
 		case more.hasHTML():
 			rest.files = append(rest.files, html.files...)
 			html = more
-		case len(more.sections) > 0:
+		default:
 			rest.files = append(rest.files, text.files...)
 			text = more
-		default:
-			rest.add(more)
 		}
 	}
 	chosen, err := c.choose(html, text)
@@ -231,9 +240,9 @@ func forwardHead(b *block) string {
 
 // leaf converts a leaf to a section of the body or a file.
 func (c *converter) leaf(p *part) (content, error) {
-	switch {
-	case isEncrypted(p):
-		return content{}, errEncrypted()
+	switch method := encryption(p); {
+	case method != "":
+		return c.encryptedPart(p, method), nil
 	case isSignature(p.kind):
 		c.warn(SignatureDropped, p.id, "signature %s dropped: it covers the original message", p.kind)
 		return content{}, nil
@@ -308,11 +317,15 @@ func (c *converter) textPart(p *part) (content, error) {
 	default:
 		s.text = trimBlankLines(text)
 	}
-	if isArmored(s.text) {
-		return content{}, errEncrypted()
+	if rest, ok := cutArmor(s.text); ok {
+		all.add(c.encryptedPart(p, pgp))
+		s.text = rest
+	}
+	if s.html == "" && s.text == "" {
+		return all, nil
 	}
 	c.hasBody = true
-	all.sections = []section{s}
+	all.sections = append(all.sections, s)
 	return all, nil
 }
 

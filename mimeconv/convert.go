@@ -29,6 +29,9 @@ func Convert(raw []byte, o Options) (Message, error) {
 	if err != nil {
 		return Message{}, err
 	}
+	if c.isUnreadable(all) {
+		return Message{}, errEncrypted()
+	}
 	m, err := c.assemble(all, b.subject())
 	if err != nil {
 		return Message{}, err
@@ -39,14 +42,15 @@ func Convert(raw []byte, o Options) (Message, error) {
 
 // converter is the state of one conversion.
 type converter struct {
-	options  Options
-	maxBody  int // octets
-	fence    fence
-	warnings []Warning
-	size     int             // of all text decoded, in octets
-	tags     int             // number of tags in all HTML
-	hasBody  bool            // a text part was converted
-	invited  map[string]bool // calendars shown, by their summaries
+	options      Options
+	maxBody      int // octets
+	fence        fence
+	warnings     []Warning
+	size         int             // of all text decoded, in octets
+	tags         int             // number of tags in all HTML
+	hasBody      bool            // a text part was converted
+	hasEncrypted bool            // a part is encrypted
+	invited      map[string]bool // calendars shown, by their summaries
 }
 
 // warnHeader warns about header fields that the API does not support.

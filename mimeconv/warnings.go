@@ -22,6 +22,7 @@ const (
 	TextEmpty          = "text-empty"          // HTML without text
 	AlternativeDropped = "alternative-dropped" // an alternative of an unsupported type
 	SignatureDropped   = "signature-dropped"   // S/MIME or PGP
+	EncryptedDropped   = "encrypted-dropped"   // a part encrypted with S/MIME or PGP
 	PartDropped        = "part-dropped"        // an empty part
 	UUDecoded          = "uuencode-decoded"    // uuencoded files in a text
 	TNEFUnpacked       = "tnef-unpacked"       // body and files extracted from winmail.dat
