@@ -309,11 +309,13 @@ func (c *converter) textPart(p *part) (content, error) {
 	all := content{files: uuFiles(p, cut)}
 	switch {
 	case isHTML && htmltext.HasContent(text):
-		s.html = declareUTF8(text)
+		s.html = joinSurrogates(declareUTF8(text))
 	case isHTML || htmltext.IsBlank(text):
 		return all, nil
 	case strings.EqualFold(p.params["format"], "flowed"):
 		s.text = trimBlankLines(unflow(text, strings.EqualFold(p.params["delsp"], "yes")))
+	case p.kind == "text/enriched" || p.kind == "text/richtext":
+		s.text = trimBlankLines(readEnriched(text, p.kind == "text/richtext"))
 	default:
 		s.text = trimBlankLines(text)
 	}

@@ -3,7 +3,6 @@ package mimeconv
 import (
 	"bytes"
 	"cmp"
-	"strings"
 
 	"heyrelay/mimeconv/htmltext"
 )
@@ -79,10 +78,14 @@ func (c *converter) read(b *block, body []byte, prefix string) (content, error) 
 	if err != nil {
 		return content{}, err
 	}
-	if len(all.sections)+len(all.files) == 0 && root.isHollow() && hasProse(body) {
-		return c.textPart(root)
+	if len(all.sections)+len(all.files) > 0 || !root.isHollow() {
+		return all, nil
 	}
-	return all, nil
+	root.raw = prose(body)
+	if len(bytes.TrimSpace(root.raw)) == 0 {
+		return all, nil
+	}
+	return c.textPart(root)
 }
 
 // isHollow reports whether a multipart consists of empty parts.
@@ -98,21 +101,27 @@ func (p *part) isHollow() bool {
 	return true
 }
 
-// hasProse reports whether the body of a multipart has lines that are neither delimiters nor
-// MIME fields: text outside of any part.
-func hasProse(body []byte) bool {
+// prose returns the lines of the body of a multipart that are neither delimiters nor MIME fields:
+// text outside of any part. The usual note for old mail programs is none.
+func prose(body []byte) []byte {
+	var text []byte
 	for len(body) > 0 {
 		var line []byte
 		line, body = cutAfterLine(body)
-		switch {
-		case len(bytes.TrimSpace(line)) == 0, bytes.HasPrefix(line, []byte("--")):
-		case line[0] == ' ', line[0] == '\t', strings.HasPrefix(fieldName(line), "content-"):
-		default:
-			return true
+		isBlank := len(bytes.TrimSpace(line)) == 0
+		isSyntax := !isBlank && (bytes.HasPrefix(line, []byte("--")) || line[0] == ' ' || line[0] == '\t')
+		if !isSyntax && !isContentField(line) {
+			text = append(text, line...)
 		}
 	}
-	return false
+	if lower := bytes.ToLower(text); bytes.Contains(lower, []byte("mime")) && len(text) < maxNote {
+		return nil
+	}
+	return text
 }
+
+// maxNote bounds a note such as "This is a multi-part message in MIME format.", in octets.
+const maxNote = 300
 
 // assemble builds the message from its content.
 func (c *converter) assemble(all content, subject string) (Message, error) {

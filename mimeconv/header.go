@@ -9,7 +9,7 @@ import (
 	"heyrelay/mimeconv/htmltext"
 )
 
-// ReadHeader reads the header of a raw message and nothing after it. raw is only read and the
+// ReadHeader reads the header of a raw message. Of the body, it inspects at most the charset. raw is only read and the
 // result does not alias it. Invalid input is read as a person would read it. The only error is
 // an [*Error] of kind [ErrTooComplex], for a header larger than 256 KiB.
 func ReadHeader(raw []byte) (Header, error) {
@@ -200,8 +200,12 @@ func (b *block) subject() string {
 // readBlock splits a message into its header and its body, which aliases raw.
 func readBlock(raw []byte) (b block, body []byte, err error) {
 	body, err = b.read(raw)
+	b.chooseType(body)
 	_, params := parseMedia(b.get("content-type"))
 	b.charset = params["charset"]
+	if b.hasRaw() {
+		b.charset = b.bodyCharset(body)
+	}
 	return b, body, err
 }
 

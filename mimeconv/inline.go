@@ -147,12 +147,29 @@ func (c *converter) placeImages(doc string, images []image) (string, notes, erro
 		if with == "" && i.tagTo > 0 {
 			from, to, with = i.tagFrom, i.tagTo, i.altText()
 		}
+		if from == i.from && isUnquoted(doc[i.tagFrom:from]) { // or the next attribute would be the value
+			with = `"` + with + `"`
+		}
 		out.WriteString(doc[pos:from])
 		out.WriteString(with)
 		pos = to
 	}
 	out.WriteString(doc[pos:])
 	return out.String(), p.notes, nil
+}
+
+// isUnquoted reports whether an attribute value that is not in quotes follows the start of a tag.
+func isUnquoted(tag string) bool {
+	quote := byte(0)
+	for i := 0; i < len(tag); i++ {
+		switch c := tag[i]; {
+		case quote == 0 && (c == '"' || c == '\''):
+			quote = c
+		case c == quote:
+			quote = 0
+		}
+	}
+	return quote == 0 && strings.HasSuffix(tag, "=")
 }
 
 // placer is the state of placeImages.

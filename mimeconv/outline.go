@@ -56,7 +56,7 @@ type openMultipart struct {
 // if the body contains no delimiter of it.
 func newOutline(f *fence, body []byte, boundary string) (*outline, error) {
 	o := &outliner{fence: f, body: body, leaf: -1, outline: outline{parts: make([]outlinePart, 1)}}
-	isMultipart, err := o.push(0, boundary, 0)
+	isMultipart, err := o.pushFound(0, boundary, 0)
 	if err != nil || !isMultipart {
 		return nil, err
 	}
@@ -232,8 +232,8 @@ func (o *outliner) beginPart(pos int) (int, error) {
 	}
 	o.parts = append(o.parts, outlinePart{header: header})
 	isOpen := false
-	if boundary := header.boundary(); boundary != "" {
-		isOpen, err = o.push(number, boundary, content)
+	if header.isMultipart() {
+		isOpen, err = o.pushFound(number, header.boundary(), content)
 	}
 	o.leaf, o.start = number, content
 	if isOpen {
@@ -250,13 +250,15 @@ func (o *outliner) begin(m *openMultipart) {
 	}
 }
 
+// isMultipart reports whether a header is that of a multipart.
+func (b *block) isMultipart() bool { return hasPrefixFold(b.get("content-type"), "multipart") }
+
 // boundary returns the boundary of a multipart, "" for any other part.
 func (b *block) boundary() string {
-	field := b.get("content-type")
-	if !hasPrefixFold(field, "multipart") {
+	if !b.isMultipart() {
 		return ""
 	}
-	_, params := parseMedia(field)
+	_, params := parseMedia(b.get("content-type"))
 	return params["boundary"]
 }
 

@@ -16,6 +16,7 @@ func (o *outliner) readPartHeader(pos int) (header block, content int, err error
 	}
 	o.fence.headers += end - pos
 	header.addFields(o.body[pos:end])
+	header.chooseType(o.body[content:])
 	return header, content, header.checkMedia()
 }
 

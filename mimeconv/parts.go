@@ -30,6 +30,7 @@ func newPart(id string, header *block, kind string) *part {
 	if field := header.get("content-type"); field != "" {
 		p.kind, p.params = parseMedia(field)
 	}
+	p.kind = usualKind(p.kind)
 	var params map[string]string
 	p.disposition, params = parseMedia(header.get("content-disposition"))
 	names := []string{params["filename"], p.params["name"], params["name"], p.params["filename"]}
@@ -45,6 +46,19 @@ func newPart(id string, header *block, kind string) *part {
 		p.kind = bareKind(p)
 	}
 	return p
+}
+
+// usualKind returns the media type that is meant by other names of it.
+func usualKind(kind string) string {
+	switch kind {
+	case "text/htm", "text/x-html", "text/xhtml", "html/text", "html":
+		return "text/html"
+	case "text/text", "text/txt", "text/ascii", "text/x-plain", "plain/text", "plain":
+		return "text/plain"
+	case "text/x-enriched", "application/enriched":
+		return "text/enriched"
+	}
+	return kind
 }
 
 // bareKind returns the media type for a type without a subtype.
@@ -65,10 +79,21 @@ func (c *converter) decode(p *part) []byte {
 	return data
 }
 
-// decodeText is decode for text, whose base64 may be followed by a footer.
+// decodeText is decode for text: its base64 may be followed by a footer, or be plain words, and
+// its quoted-printable may contain the line ends twice.
 func (c *converter) decodeText(p *part) []byte {
-	if encodingName(p.encoding) != "base64" {
+	switch encodingName(p.encoding) {
+	case "quotedprintable":
+		data, w := decodeTransfer(dropEncodedEnds(p.raw), p.encoding)
+		c.note(w, p.id)
+		return data
+	case "base64":
+	default:
 		return c.decode(p)
+	}
+	if isFalseBase64(p.raw, p.params["charset"]) {
+		c.warn(EncodingRepaired, p.id, notBase64)
+		return p.raw
 	}
 	raw, footer := cutFooter(p.raw)
 	if len(footer) == 0 {

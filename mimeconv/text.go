@@ -18,7 +18,7 @@ func cleanText(s string) (_ string, dropped int) {
 		b.WriteString(s[:i])
 		n := 1
 		switch c := s[i]; {
-		case c == '\r' && strings.HasPrefix(s[i+1:], "\n"):
+		case c == '\r' && (strings.HasPrefix(s[i+1:], "\n") || strings.HasPrefix(s[i+1:], "\r\n")):
 		case c == '\r' || c == '\f' || c == '\v':
 			b.WriteByte('\n')
 		case c == 0x1b && strings.HasPrefix(s[i+1:], "["):

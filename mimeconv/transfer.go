@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/base64"
 	"strings"
+
+	"heyrelay/mimeconv/charset"
 )
 
 // decodeTransfer decodes the Content-Transfer-Encoding of a part, with the tolerance that RFC
@@ -43,7 +45,73 @@ func decodeLabelled64(raw []byte) ([]byte, Warning) {
 	case looksBase64(raw):
 		return data, Warning{Code: EncodingRepaired, Detail: "damaged base64: decoded as far as possible"}
 	}
-	return raw, Warning{Code: EncodingRepaired, Detail: "not base64 despite its label: used as is"}
+	return raw, Warning{Code: EncodingRepaired, Detail: notBase64}
+}
+
+const notBase64 = "not base64 despite its label: used as is"
+
+// isFalseBase64 reports whether text labeled base64 is plain words, which decode to something that
+// is no text.
+func isFalseBase64(raw []byte, declared string) bool {
+	if len(raw) > maxFalse || !isWords(raw) {
+		return false
+	}
+	data, _ := decodeBase64(raw)
+	text, _, how := charset.Decode(data, declared, false)
+	_, dropped := cleanText(text)
+	return how != charset.Declared || dropped > 0
+}
+
+// maxFalse bounds the text that is checked for a false label, in octets. Longer text has spaces
+// and punctuation enough to be noticed.
+const maxFalse = 4 << 10
+
+// isWords reports whether most octets of b are in words: letters of one case, but for the first,
+// or digits, and punctuation around them.
+func isWords(b []byte) bool {
+	all, inWords := 0, 0
+	for token := range bytes.FieldsSeq(b) {
+		all += len(token)
+		word := bytes.Trim(token, ".,:;!?()'\"-")
+		tail := word[min(1, len(word)):]
+		isUpper := bytes.Equal(word, bytes.ToUpper(word))
+		if len(word) <= 20 && (isUpper || bytes.Equal(tail, bytes.ToLower(tail))) {
+			inWords += len(token)
+		}
+	}
+	return 2*inWords > all
+}
+
+// dropEncodedEnds removes "=0D", "=0A" and "=0D=0A" before line ends of quoted-printable text:
+// programs that encode line ends and also write them would double every line.
+func dropEncodedEnds(raw []byte) []byte {
+	if !bytes.Contains(raw, []byte("=0")) {
+		return raw
+	}
+	var out []byte
+	done := 0
+	for pos := 0; pos < len(raw); {
+		line, next := cutLine(raw, pos)
+		text := bytes.TrimRight(line, " \t")
+		text = trimSuffixFold(trimSuffixFold(text, "=0a"), "=0d")
+		if next > pos+len(line) && len(text) < len(bytes.TrimRight(line, " \t")) {
+			out = append(out, raw[done:pos+len(text)]...)
+			done = pos + len(line)
+		}
+		pos = next
+	}
+	if done == 0 {
+		return raw
+	}
+	return append(out, raw[done:]...)
+}
+
+// trimSuffixFold is like bytes.TrimSuffix but ignores case.
+func trimSuffixFold(b []byte, suffix string) []byte {
+	if n := len(b) - len(suffix); n >= 0 && strings.EqualFold(string(b[n:]), suffix) {
+		return b[:n]
+	}
+	return b
 }
 
 // uuEncoded returns the files in a part whose Content-Transfer-Encoding is a variant of

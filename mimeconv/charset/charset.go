@@ -92,8 +92,8 @@ func decodeGuess(b []byte, declared encoding.Encoding, isHTML bool) (text, name 
 			return text, name
 		}
 	}
-	if text, ok := repairUTF8(b); ok {
-		return text, "utf-8 with some windows-1252"
+	if isMostlyUTF8(b, declared == unicode.UTF8) {
+		return mixUTF8(b), "utf-8 with some windows-1252"
 	}
 	for _, name := range detectCharsets(b, isHTML) {
 		enc, _ := Lookup(name)
@@ -101,7 +101,7 @@ func decodeGuess(b []byte, declared encoding.Encoding, isHTML bool) (text, name 
 			return text, name
 		}
 	}
-	if declared != nil {
+	if declared != nil && declared != unicode.UTF8 {
 		text, err := declared.NewDecoder().Bytes(b)
 		if err == nil && bytes.Count(text, []byte("\ufffd"))*20 < utf8.RuneCount(text) {
 			return string(text), "the declared charset without invalid octets"
@@ -254,28 +254,34 @@ func MetaCharset(html string) (from, to int, ok bool) {
 	}
 }
 
-// repairUTF8 decodes text that is UTF-8 except for a few octets, such as a footer that a
-// mailing list appended in another charset.
-func repairUTF8(b []byte) (string, bool) {
+// isMostlyUTF8 reports whether b is UTF-8 except for a few octets, such as a footer that a mailing
+// list appended in another charset. If it is declared to be UTF-8, less is enough.
+func isMostlyUTF8(b []byte, isDeclared bool) bool {
+	atLeast, times := 3, 3
+	if isDeclared {
+		atLeast, times = 1, 1
+	}
 	runes, bad := 0, 0
-	for rest := b; len(rest) > 0; {
-		r, n := utf8.DecodeRune(rest)
+	for len(b) > 0 {
+		r, n := utf8.DecodeRune(b)
 		switch {
 		case r == utf8.RuneError && n == 1:
 			bad++
 		case n > 1:
 			runes++
 		}
-		rest = rest[n:]
-		if 3*bad > runes+len(rest)/2 { // regardless of what follows
-			return "", false
+		b = b[n:]
+		if times*bad > runes+len(b)/2 { // regardless of what follows
+			return false
 		}
 	}
-	if runes < 3 {
-		return "", false
-	}
+	return runes >= atLeast
+}
+
+// mixUTF8 decodes b as UTF-8, and octets that are invalid in it as windows-1252.
+func mixUTF8(b []byte) string {
 	var out strings.Builder
-	out.Grow(len(b) + 2*bad)
+	out.Grow(len(b) + len(b)/8)
 	for len(b) > 0 {
 		r, n := utf8.DecodeRune(b)
 		if r == utf8.RuneError && n == 1 {
@@ -284,7 +290,7 @@ func repairUTF8(b []byte) (string, bool) {
 		out.WriteRune(r)
 		b = b[n:]
 	}
-	return out.String(), true
+	return out.String()
 }
 
 // detectCharsets returns the likely charsets of b, most likely first. The detector runs
