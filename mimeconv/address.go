@@ -151,9 +151,17 @@ func (p *addressParser) angleAddress(s string) int {
 		start++
 	}
 	end := start
+	var comments []int // their starts and ends
 	for end < len(s) && s[end] != '>' && s[end] != '<' {
 		if s[end] == '"' {
 			if n := p.quotedString(s[end:]); n > 0 {
+				end += n
+				continue
+			}
+		}
+		if s[end] == '(' {
+			if n := p.commentEnd(s[end:]); n > 0 {
+				comments = append(comments, end, end+n)
 				end += n
 				continue
 			}
@@ -164,11 +172,24 @@ func (p *addressParser) angleAddress(s string) int {
 		}
 		end++
 	}
-	p.cur.angle, p.cur.angled = s[start:end], true
+	p.cur.angle, p.cur.angled = without(s[:end], start, comments), true
 	for end < len(s) && s[end] == '>' {
 		end++
 	}
 	return end
+}
+
+// without returns s[start:] without the ranges of s that are given by their starts and ends.
+func without(s string, start int, ranges []int) string {
+	if len(ranges) == 0 {
+		return s[start:]
+	}
+	var b strings.Builder
+	for i := 0; i < len(ranges); i += 2 {
+		b.WriteString(s[start:ranges[i]])
+		start = ranges[i+1]
+	}
+	return b.String() + s[start:]
 }
 
 // endMember ends a member. If a comma ended it and it has no address, it may be the first
@@ -208,7 +229,7 @@ func (p *addressParser) endHeld() {
 
 // mailbox adds `Name <addr>`.
 func (p *addressParser) mailbox(name string, m member) {
-	addr := cleanAddress(m.angle)
+	addr := cleanAddress(joinAtoms(m.angle, false))
 	if addr == "" { // "a@b <>"
 		if raw := string(m.raw); strings.Contains(raw, "@") {
 			p.bare(raw, m.comment)
@@ -225,7 +246,7 @@ func (p *addressParser) mailbox(name string, m member) {
 // words are their name.
 func (p *addressParser) bare(raw, comment string) {
 	var words, addrs []string
-	for _, token := range quotedFields(raw) {
+	for _, token := range quotedFields(joinAtoms(raw, true)) {
 		if addr := cleanAddress(token); strings.Contains(addr, "@") {
 			addrs = append(addrs, addr)
 		} else {
@@ -289,7 +310,56 @@ func cleanAddress(s string) string {
 	if inner := unquote(s); strings.HasSuffix(s, `"`) && strings.Contains(inner, "@") {
 		s = inner
 	}
-	return strings.TrimSpace(s)
+	return trimRoot(strings.TrimSpace(s))
+}
+
+// trimRoot removes the dot that ends an absolute domain (RFC 1034, section 3.1).
+func trimRoot(addr string) string {
+	rest, ok := strings.CutSuffix(addr, ".")
+	if at := strings.LastIndexByte(rest, '@'); ok && at >= 0 && at+1 < len(rest) && !strings.HasSuffix(rest, ".") {
+		return rest
+	}
+	return addr
+}
+
+// joinAtoms removes white space around the at sign and the dots of an address (RFC 5322, section
+// 4.4), but not in quotes. If words of a name may be in s, only white space before a dot shows
+// that the dot is not the end of one.
+func joinAtoms(s string, mayHaveName bool) string {
+	if !strings.Contains(s, "@") || !strings.ContainsAny(s, " \t") {
+		return s
+	}
+	b := make([]byte, 0, len(s))
+	last, quoted, joined := byte(0), false, false
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		isSpace := c == ' ' || c == '\t'
+		if quoted || !isSpace {
+			if c == '"' && (last != '\\' || !quoted) {
+				quoted = !quoted
+			}
+			joined = joined && c == '.'
+			b = append(b, c)
+			last = c
+			continue
+		}
+		for i+1 < len(s) && (s[i+1] == ' ' || s[i+1] == '\t') {
+			i++
+		}
+		next := byte(0)
+		if i+1 < len(s) {
+			next = s[i+1]
+		}
+		switch {
+		case next == '@' || next == '.' || last == '@':
+			joined = next == '.'
+		case last == '.' && (joined || !mayHaveName):
+		default:
+			b = append(b, c)
+			last = c
+		}
+	}
+	return string(b)
 }
 
 // quotedFields splits s at white space outside quotes.

@@ -286,7 +286,10 @@ func prologue(raw []byte) int {
 	if !bytes.HasPrefix(bytes.TrimPrefix(raw[bom:], []byte(">")), []byte("From ")) {
 		return bom
 	}
-	_, next := cutLine(raw, bom)
+	line, next := cutLine(raw, bom)
+	if nameLength(line) > 0 { // "From : Bob <bob@example.com>" (section 4.5)
+		return bom
+	}
 	return next
 }
 

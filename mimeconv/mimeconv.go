@@ -45,8 +45,8 @@ type Header struct {
 	Control map[string]string
 }
 
-// Address is a mailbox in a header field, "Name <Addr>". Addr is as written and has not been
-// validated.
+// Address is a mailbox in a header field, "Name <Addr>". Addr is as written, but for comments, white
+// space and the dot of the root domain, and has not been validated.
 type Address struct{ Name, Addr string }
 
 // Resent is one block of Resent-To and Resent-Cc (RFC 5322, section 3.6.6).

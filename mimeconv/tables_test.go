@@ -30,7 +30,7 @@ func TestAddressMembers(t *testing.T) {
 		`Undisclosed recipients`:      nil,
 		`"Undisclosed"`:               nil,
 		`=?utf-8?q?Bob_=3Ca=40b=3E?=`: {"Bob <a@b>"},
-		`Bob < a@b >, <c @d>`:         {"Bob <a@b>", "c @d"},
+		`Bob < a@b >, <c @d>`:         {"Bob <a@b>", "c@d"},
 		`Bob <"x y"@z>`:               {`Bob <"x y"@z>`},
 		`A: a@b; B: c@d;, e@f`:        {"a@b", "c@d", "e@f"},
 		`John @ Work <a@b>`:           {"John @ Work <a@b>"},
