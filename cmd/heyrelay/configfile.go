@@ -30,7 +30,7 @@ func (c configured) load(p *program) (*config.Config, error) {
 
 // file returns the configuration file, "" if there is none.
 func (c configured) file(p *program) string {
-	if named := cmp.Or(c.File, p.variable("HEYRELAY_CONFIG")); named != "" {
+	if named := cmp.Or(c.File, p.configFile, p.variable("HEYRELAY_CONFIG")); named != "" {
 		return named
 	}
 	if _, err := os.Stat(p.systemConfig); err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -16,8 +17,10 @@ import (
 
 type convertCmd struct {
 	configured
-	From    string   `placeholder:"ADDRESS" help:"The envelope sender. Without it, the header's From."`
-	Rcpt    []string `sep:"none" placeholder:"ADDRESS" help:"An envelope recipient; may be repeated. Without any, all of To and Cc."`
+	From    string   `placeholder:"ADDRESS" help:"The envelope sender. Default: the header's From."`
+	Rcpt    []string `sep:"none" placeholder:"ADDRESS" help:"An envelope recipient, repeatable. Default: To and Cc."`
+	User    string   `placeholder:"NAME" help:"The user that submits the message. Default: none."`
+	Client  string   `default:"127.0.0.1" placeholder:"IP" help:"The client's IP address (${default})."`
 	Message string   `arg:"" optional:"" default:"-" help:"The message: a file, or - for standard input."`
 }
 
@@ -73,11 +76,21 @@ func (c convertCmd) read(p *program) ([]byte, error) {
 	return smtpd.RepairLineEndings(raw), err
 }
 
-// envelope is the one given, filled up from the header as sendmail -t would.
+// envelope is the given one, completed from the header as sendmail -t does.
 func (c convertCmd) envelope(raw []byte, cfg *config.Config) (*smtpd.Envelope, error) {
+	client, err := netip.ParseAddr(c.Client)
+	if err != nil {
+		return nil, coded{exitUsage, fmt.Errorf("--client %q is not an IP address", c.Client)}
+	}
 	env := &smtpd.Envelope{
-		QueueID: "convert", Client: netip.MustParseAddr("127.0.0.1"), Hello: "localhost",
-		From: c.From, Rcpt: c.Rcpt, UTF8: true, Received: time.Now(),
+		QueueID:  "convert",
+		Client:   client,
+		User:     c.User,
+		Hello:    "localhost",
+		From:     c.From,
+		Rcpt:     c.Rcpt,
+		UTF8:     true,
+		Received: time.Now(),
 	}
 	h, err := mimeconv.ReadHeader(raw)
 	if err != nil {
@@ -101,7 +114,7 @@ func (c convertCmd) envelope(raw []byte, cfg *config.Config) (*smtpd.Envelope, e
 		}
 	}
 	if len(env.Rcpt) == 0 {
-		return nil, fmt.Errorf("the header names nobody: give --rcpt ADDRESS")
+		return nil, errors.New("the header names no recipient; add --rcpt ADDRESS")
 	}
 	return env, nil
 }

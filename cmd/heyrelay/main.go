@@ -33,24 +33,32 @@ type program struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	environ        []string
+	configFile     string // from -c before the command
 	systemConfig   string // the configuration file if none is named
 }
 
 type commands struct {
-	Serve    serveCmd    `cmd:"" help:"Run the relay."`
-	Demo     demoCmd     `cmd:"" help:"Run the relay and a sandbox of the API without configuration, and show each message."`
-	Sandbox  sandboxCmd  `cmd:"" help:"Run the sandbox of the API alone."`
-	Check    checkCmd    `cmd:"" help:"Validate the configuration."`
-	Config   configCmd   `cmd:"" help:"Show the effective configuration, or an example."`
-	Inboxes  inboxesCmd  `cmd:"" help:"List the inboxes of your account, with a route to paste."`
-	Try      tryCmd      `cmd:"" help:"Send a mail and a reply through your own running relay."`
-	Convert  convertCmd  `cmd:"" help:"Print the requests that a message would become, without sending it."`
-	Queue    queueCmd    `cmd:"" help:"Inspect and manage the queue."`
-	Cert     certCmd     `cmd:"" help:"Create a self-signed certificate for TLS."`
-	Passwd   passwdCmd   `cmd:"" help:"Hash a password for a user."`
-	Sendmail sendmailCmd `cmd:"" passthrough:"" help:"Submit mail from programs that call sendmail. Links named sendmail, mailq and newaliases run it, too."`
-	Health   healthCmd   `cmd:"" help:"Report whether a running relay accepts and sends mail."`
-	Version  versionCmd  `cmd:"" help:"Print the version."`
+	Serve      serveCmd      `cmd:"" help:"Run the relay."`
+	Demo       demoCmd       `cmd:"" help:"Run the relay and a sandbox of the API without configuration, and show each message."`
+	Sandbox    sandboxCmd    `cmd:"" help:"Run the sandbox of the API alone."`
+	Check      checkCmd      `cmd:"" help:"Validate the configuration."`
+	Config     configCmd     `cmd:"" help:"Show the effective configuration, or an example."`
+	Inboxes    inboxesCmd    `cmd:"" help:"List the inboxes of your account, with a route to paste."`
+	Try        tryCmd        `cmd:"" help:"Send a mail and a reply through your own running relay."`
+	Convert    convertCmd    `cmd:"" help:"Print the requests that a message would become, without sending it."`
+	Queue      queueCmd      `cmd:"" help:"Inspect and manage the queue."`
+	Cert       certCmd       `cmd:"" help:"Create a self-signed certificate for TLS."`
+	Passwd     passwdCmd     `cmd:"" help:"Hash a password for a user."`
+	Sendmail   sendmailCmd   `cmd:"" passthrough:"" help:"Submit mail from programs that call sendmail. Links named sendmail, mailq and newaliases run it, too."`
+	Health     healthCmd     `cmd:"" help:"Report whether a running relay accepts and sends mail."`
+	Help       helpCmd       `cmd:"" help:"Describe a command."`
+	Completion completionCmd `cmd:"" help:"Print a completion script for bash, zsh or fish."`
+	Version    versionCmd    `cmd:"" help:"Print the version."`
+
+	PrintVersion kong.VersionFlag `name:"version" help:"Print the version."`
+	// The commands have this flag too: it may stand before and after their names. Kong
+	// allows that only in this order.
+	File string `name:"config" short:"c" type:"path" placeholder:"FILE" hidden:"" help:"${config_help}"`
 }
 
 func main() {
@@ -76,7 +84,7 @@ func (p *program) run(args []string) int {
 		kong.Name("heyrelay"),
 		kong.Description("An SMTP relay for applications that cannot speak Heymarket's e-mail API.\n\nTo see it work: heyrelay demo"),
 		kong.Writers(p.stdout, p.stderr),
-		kong.Vars{"config_help": configHelp},
+		kong.Vars{"config_help": configHelp, "version": "heyrelay " + version()},
 		kong.Exit(func(code int) { exited = code }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 	)
@@ -94,28 +102,40 @@ func (p *program) run(args []string) int {
 		fmt.Fprintf(p.stderr, "heyrelay: %v; see heyrelay --help\n", err)
 		return exitUsage
 	}
+	if cmds.File != "" {
+		if _, ok := command.Selected().Target.Interface().(configurable); !ok {
+			fmt.Fprintf(p.stderr, "heyrelay: %s reads no configuration; omit -c\n", command.Selected().Path())
+			return exitUsage
+		}
+		p.configFile = cmds.File
+	}
 	return p.failed(command.Run(p))
 }
 
-// failed prints an error and says which exit code it stands for.
+// failed prints an error and returns its exit code.
 func (p *program) failed(err error) int {
-	var invalid strictyaml.Errors
-	var own coded
-	code := exitFailed
-	if errors.As(err, &own) {
-		code = own.code
+	switch {
+	case err == nil || errors.Is(err, errQuiet):
+	case errors.As(err, new(strictyaml.Errors)):
+		fmt.Fprintln(p.stderr, err) // each line has a position
+	default:
+		fmt.Fprintln(p.stderr, "heyrelay: "+err.Error())
 	}
+	return exitCode(err)
+}
+
+// exitCode is the exit code for an error.
+func exitCode(err error) int {
+	var own coded
 	switch {
 	case err == nil:
 		return exitOK
-	case errors.Is(err, errQuiet):
-		return code
-	case errors.As(err, &invalid):
-		fmt.Fprintln(p.stderr, err)
+	case errors.As(err, new(strictyaml.Errors)):
 		return exitConfig
+	case errors.As(err, &own):
+		return own.code
 	}
-	fmt.Fprintln(p.stderr, "heyrelay: "+err.Error())
-	return code
+	return exitFailed
 }
 
 // coded is an error with an exit code of its own.

@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"heyrelay/internal/config"
 	"heyrelay/internal/sendmail"
 )
 
@@ -19,6 +20,9 @@ func (c sendmailCmd) Run(p *program) error {
 	}
 	return nil
 }
+
+// load implements configurable: -bp lists the configured queue.
+func (sendmailCmd) load(p *program) (*config.Config, error) { return configured{}.load(p) }
 
 // listQueue prints the queue of a configuration; an empty name is the default one.
 func (p *program) listQueue(config string) (code int) {

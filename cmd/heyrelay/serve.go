@@ -29,7 +29,7 @@ func (c serveCmd) Run(p *program) error {
 	defer signal.Stop(hangups)
 	cfg, err := c.load(p)
 	if err != nil {
-		return err
+		return p.fatal(p.variable("HEYRELAY_LOG_FORMAT"), err)
 	}
 	limitMemory(cfg)
 	sink := events.Log{Logger: slog.New(logHandler(p, cfg))}
@@ -43,12 +43,23 @@ func (c serveCmd) Run(p *program) error {
 	var reloading sync.WaitGroup
 	defer reloading.Wait()
 	defer end()
-	return serve(p.ctx, cfg, relay.Parts{Sink: sink, HealthSocket: healthSocket(cfg)}, func(r *relay.Relay) {
+	err = serve(p.ctx, cfg, relay.Parts{Sink: sink, HealthSocket: healthSocket(cfg)}, func(r *relay.Relay) {
 		notifySystemd(sink.Logger, daemon.SdNotifyReady)
 		reloading.Go(func() {
 			c.reload(ctx, hangups, p, sink, r)
 		})
 	})
+	return p.fatal(cfg.Log.Format, err)
+}
+
+// fatal writes an error that ends serve to the log if that is JSON, so that whatever
+// reads the log finds only JSON. The exit code stays the same.
+func (p *program) fatal(logFormat string, err error) error {
+	if err == nil || logFormat != "json" {
+		return err
+	}
+	slog.New(slog.NewJSONHandler(p.stderr, nil)).Error("fatal", "error", err.Error())
+	return coded{exitCode(err), errQuiet}
 }
 
 // reload reads the configuration again at each signal, until ctx ends.
