@@ -10,7 +10,7 @@ RACE := -race \
 	-gcflags=modernc.org/libc=-race=false \
 	-gcflags=modernc.org/memory=-race=false
 
-.PHONY: check deps test soak sabotage lint cross bench demo
+.PHONY: check deps test soak sabotage lint cross bench demo dist
 
 check: deps test
 
@@ -48,3 +48,7 @@ bench:
 
 demo:
 	$(GO) run ./cmd/heyrelay demo
+
+# Binaries, checksums and the context of the container image, in dist/.
+dist:
+	sh packaging/dist.sh

@@ -20,6 +20,7 @@ need "libnet-ssleay-perl libio-socket-ssl-perl libauthen-sasl-perl" perl -e 'use
 need msmtp msmtp --version
 need s-nail s-nail -V
 need "php-cli libphp-phpmailer" php -r 'exit(is_file("/usr/share/php/libphp-phpmailer/src/PHPMailer.php") ? 0 : 1);'
+need systemd systemd-analyze --version
 need prometheus promtool --version
 need "nodejs node-nodemailer" env NODE_PATH=/usr/share/nodejs node -e 'require("nodemailer")'
 [ -z "$missing" ] && exit 0

@@ -10,7 +10,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -149,22 +148,6 @@ func (c coded) Unwrap() error { return c.error }
 
 // errQuiet is a failure that has been reported already.
 var errQuiet = errors.New("")
-
-type versionCmd struct{}
-
-// Run prints the version that the build knows.
-func (versionCmd) Run(p *program) error {
-	_, err := fmt.Fprintln(p.stdout, "heyrelay "+version())
-	return err
-}
-
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" {
-		return "(devel)"
-	}
-	return info.Main.Version
-}
 
 // nothing is an environment without variables.
 func nothing(string) (string, bool) { return "", false }

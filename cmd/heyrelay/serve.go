@@ -40,14 +40,13 @@ func (c serveCmd) Run(p *program) error {
 	stopped := context.AfterFunc(p.ctx, func() { notifySystemd(sink.Logger, daemon.SdNotifyStopping) })
 	defer stopped()
 	ctx, end := context.WithCancel(p.ctx)
-	var reloading sync.WaitGroup
-	defer reloading.Wait()
+	var running sync.WaitGroup
+	defer running.Wait()
 	defer end()
 	err = serve(p.ctx, cfg, relay.Parts{Sink: sink, HealthSocket: healthSocket(cfg)}, func(r *relay.Relay) {
 		notifySystemd(sink.Logger, daemon.SdNotifyReady)
-		reloading.Go(func() {
-			c.reload(ctx, hangups, p, sink, r)
-		})
+		running.Go(func() { c.reload(ctx, hangups, p, sink, r) })
+		running.Go(func() { feedWatchdog(ctx, sink.Logger, r.Health) })
 	})
 	return p.fatal(cfg.Log.Format, err)
 }
@@ -77,13 +76,6 @@ func (c serveCmd) reload(ctx context.Context, hangups <-chan os.Signal, p *progr
 			continue
 		}
 		r.Reload(cfg)
-	}
-}
-
-// notifySystemd reports a state to systemd, if it runs this process.
-func notifySystemd(log *slog.Logger, state string) {
-	if _, err := daemon.SdNotify(false, state); err != nil {
-		log.Warn("cannot notify systemd: "+state, "error", err)
 	}
 }
 

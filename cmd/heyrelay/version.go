@@ -1,0 +1,51 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+)
+
+type versionCmd struct{}
+
+// Run prints the version, and what it was built from.
+func (versionCmd) Run(p *program) error {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		info = &debug.BuildInfo{}
+	}
+	_, err := fmt.Fprintln(p.stdout, "heyrelay "+describe(info))
+	return err
+}
+
+// version returns the version alone.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "(devel)"
+	}
+	return info.Main.Version
+}
+
+// describe returns the version, the commit with its date as far as the build knows them,
+// and the platform.
+func describe(info *debug.BuildInfo) string {
+	text := info.Main.Version
+	if text == "" {
+		text = "(devel)"
+	}
+	settings := map[string]string{}
+	for _, s := range info.Settings {
+		settings[s.Key] = s.Value
+	}
+	if commit := settings["vcs.revision"]; commit != "" {
+		text += " commit " + commit[:min(12, len(commit))]
+	}
+	if settings["vcs.modified"] == "true" {
+		text += " with changes"
+	}
+	if date := settings["vcs.time"]; date != "" {
+		text += " of " + date
+	}
+	return text + " " + runtime.GOOS + "/" + runtime.GOARCH + " " + runtime.Version()
+}
