@@ -282,13 +282,13 @@ func isSpace(line []byte) bool {
 // prologue returns the length of what precedes the header of a message: a byte order mark and
 // the "From " line of a mailbox file.
 func prologue(raw []byte) int {
-	bom := len(raw) - len(bytes.TrimPrefix(raw, []byte("\ufeff")))
-	if !bytes.HasPrefix(bytes.TrimPrefix(raw[bom:], []byte(">")), []byte("From ")) {
-		return bom
+	begin := len(raw) - len(bytes.TrimPrefix(raw, bom))
+	if !bytes.HasPrefix(bytes.TrimPrefix(raw[begin:], []byte(">")), []byte("From ")) {
+		return begin
 	}
-	line, next := cutLine(raw, bom)
+	line, next := cutLine(raw, begin)
 	if nameLength(line) > 0 { // "From : Bob <bob@example.com>" (section 4.5)
-		return bom
+		return begin
 	}
 	return next
 }
@@ -302,9 +302,14 @@ func cutLine(raw []byte, pos int) (line []byte, next int) {
 	return bytes.TrimSuffix(raw[pos:pos+end], []byte("\r")), pos + end + 1
 }
 
+// bom is the byte order mark. Some programs write it before a message, to which servers prepend
+// trace fields.
+var bom = []byte("\ufeff")
+
 // nameLength returns the length of the field name at the start of a line, 0 if the line does
-// not start a field (RFC 5322, section 2.2).
+// not start a field (RFC 5322, section 2.2). A byte order mark before it does not count.
 func nameLength(line []byte) int {
+	line = bytes.TrimPrefix(line, bom)
 	colon := bytes.IndexByte(line, ':')
 	if colon < 0 {
 		return 0
@@ -320,11 +325,13 @@ func nameLength(line []byte) int {
 
 // fieldName returns the field name at the start of a line in lower case, "" if the line does
 // not start a field.
-func fieldName(line []byte) string { return strings.ToLower(string(line[:nameLength(line)])) }
+func fieldName(line []byte) string {
+	return strings.ToLower(string(bytes.TrimPrefix(line, bom)[:nameLength(line)]))
+}
 
 // newField parses the lines of a field.
 func newField(lines []byte) field {
-	name, value, _ := bytes.Cut(lines, []byte(":"))
+	name, value, _ := bytes.Cut(bytes.TrimPrefix(lines, bom), []byte(":"))
 	return field{
 		name:  strings.ToLower(string(bytes.TrimRight(name, " \t"))),
 		value: unfold(value),
