@@ -63,7 +63,7 @@ func (c *converter) warnHeader(b *block) {
 	if replyTo := b.text(b.get("reply-to")); replyTo != "" {
 		c.warn(ReplyToReplaced, "Reply-To", "replies go to the inbox instead of %s", shorten(replyTo))
 	}
-	if b.get("bcc") != "" {
+	if b.get("bcc") != "" || b.hidden > 0 {
 		c.warn(BccDropped, "Bcc", "Bcc field removed")
 	}
 }

@@ -154,6 +154,7 @@ type block struct {
 	fields   []field
 	charset  string // declared for the body of the message
 	repaired int    // number of lines that are not header lines
+	hidden   int    // number of lines that name hidden recipients and are not fields
 }
 
 // get returns the value of the first field of that name, "" if there is none.
@@ -210,34 +211,38 @@ func readBlock(raw []byte) (b block, body []byte, err error) {
 }
 
 // read reads the fields and returns the body. The header ends at the first empty line (RFC
-// 5322, section 2.1), or before text after which no more fields can follow.
+// 5322, section 2.1). Text ends it only where fields or an empty line can no longer follow.
 func (b *block) read(raw []byte) (body []byte, err error) {
 	begin := prologue(raw)
 	blank, afterBlank := -1, 0 // a line of white space that may end the header
 	hasFields := false
 	var tail headerTail
 	for pos := begin; pos < len(raw); {
-		line, next := cutLine(raw, pos)
+		line, next := cutHeaderLine(raw, pos)
 		isField := nameLength(line) > 0
+		next, isHidden := cutHidden(raw, pos, line, next)
 		switch {
 		case len(line) == 0:
 			b.addFields(raw[begin:pos])
 			return raw[next:], nil
-		case hasFields && (line[0] == ' ' || line[0] == '\t'): // folded
+		case isHidden:
+			blank, hasFields = -1, true
+			tail.afterHidden = true
+		case hasFields && isFolded(line):
 			if blank < 0 && isSpace(line) {
 				blank, afterBlank = pos, next
 			}
-		case blank >= 0 && tail.isTextAfterBlank(raw, pos, isField):
+		case blank >= 0 && tail.isTextAfterBlank(raw, afterBlank, pos, isField):
 			b.repaired++
 			b.addFields(raw[begin:blank])
 			return raw[afterBlank:], nil
 		case isField:
 			blank, hasFields = -1, true
+			tail.afterHidden = false
 		default:
-			// An invalid line belongs to the header only if fields follow it.
 			b.repaired++
 			blank = -1
-			if tail.isText(raw, pos) {
+			if tail.isText(raw, pos) && !(hasFields && tail.hasEnd) {
 				b.addFields(raw[begin:pos])
 				return raw[pos:], nil
 			}
@@ -256,23 +261,51 @@ func (b *block) read(raw []byte) (body []byte, err error) {
 }
 
 // addFields adds the fields of a header of which raw is all. A line that is neither a field nor
-// folded continues the field before it.
+// folded belongs to the field before it if nobody sees that field. Otherwise it is dropped with
+// the lines folded behind it.
 func (b *block) addFields(raw []byte) {
-	start := -1 // of the current field
+	start, end := -1, -1 // of the current field
 	for pos := 0; pos < len(raw); {
-		line, next := cutLine(raw, pos)
-		if nameLength(line) > 0 {
-			if start >= 0 {
-				b.fields = append(b.fields, newField(raw[start:pos]))
-			}
-			start = pos
+		line, next := cutHeaderLine(raw, pos)
+		next, isHidden := cutHidden(raw, pos, line, next)
+		name := fieldName(line)
+		switch {
+		case isHidden && (isFolded(line) || !isSecretField(name)):
+			b.hidden++
+			b.addField(raw, start, end)
+			start = -1
+		case name != "":
+			b.addField(raw, start, end)
+			start, end = pos, next
+		case isFolded(line) || start >= 0 && isUnseen(fieldName(raw[start:end])):
+			end = next
+		default:
+			b.addField(raw, start, end)
+			start = -1
 		}
 		pos = next
 	}
+	b.addField(raw, start, end)
+}
+
+// addField adds the field in raw[start:end] unless start is -1.
+func (b *block) addField(raw []byte, start, end int) {
 	if start >= 0 {
-		b.fields = append(b.fields, newField(raw[start:]))
+		b.fields = append(b.fields, newField(raw[start:end]))
 	}
 }
+
+// isUnseen reports whether nobody sees the value of a field.
+func isUnseen(name string) bool {
+	switch name {
+	case "message-id", "in-reply-to", "references", "received", "bcc", "resent-bcc":
+		return true
+	}
+	return strings.HasPrefix(name, "content-")
+}
+
+// isFolded reports whether a line continues the line before it (RFC 5322, section 2.2.3).
+func isFolded(line []byte) bool { return len(line) > 0 && (line[0] == ' ' || line[0] == '\t') }
 
 // isSpace reports whether a line consists of white space and is not empty.
 func isSpace(line []byte) bool {
@@ -286,7 +319,7 @@ func prologue(raw []byte) int {
 	if !bytes.HasPrefix(bytes.TrimPrefix(raw[begin:], []byte(">")), []byte("From ")) {
 		return begin
 	}
-	line, next := cutLine(raw, begin)
+	line, next := cutHeaderLine(raw, begin)
 	if nameLength(line) > 0 { // "From : Bob <bob@example.com>" (section 4.5)
 		return begin
 	}
@@ -300,6 +333,28 @@ func cutLine(raw []byte, pos int) (line []byte, next int) {
 		return bytes.TrimSuffix(raw[pos:], []byte("\r")), len(raw)
 	}
 	return bytes.TrimSuffix(raw[pos:pos+end], []byte("\r")), pos + end + 1
+}
+
+// cutHeaderLine is cutLine for a header, in which CRs without an LF end a line, too. They never
+// make an empty line, which would end the header.
+func cutHeaderLine(raw []byte, pos int) (line []byte, next int) {
+	for {
+		n := bytes.IndexAny(raw[pos:], "\r\n")
+		if n < 0 {
+			return raw[pos:], len(raw)
+		}
+		line, next = raw[pos:pos+n], pos+n
+		for next < len(raw) && raw[next] == '\r' {
+			next++
+		}
+		if next < len(raw) && raw[next] == '\n' {
+			return line, next + 1
+		}
+		if n > 0 {
+			return line, next
+		}
+		pos = next
+	}
 }
 
 // bom is the byte order mark. Some programs write it before a message, to which servers prepend
@@ -341,14 +396,14 @@ func newField(lines []byte) field {
 // unfold joins the lines of a value by removing the line ends (RFC 5322, section 2.2.3). A
 // continuation line without leading white space gets a space.
 func unfold(value []byte) string {
-	line, next := cutLine(value, 0)
+	line, next := cutHeaderLine(value, 0)
 	if next == len(value) {
 		return string(bytes.Trim(line, " \t\r"))
 	}
 	v := make([]byte, 0, len(value))
 	for v = append(v, line...); next < len(value); v = append(v, line...) {
 		value = value[next:]
-		line, next = cutLine(value, 0)
+		line, next = cutHeaderLine(value, 0)
 		if len(line) > 0 && line[0] != ' ' && line[0] != '\t' {
 			v = append(v, ' ')
 		}

@@ -1,14 +1,20 @@
 package mimeconv
 
-import "strings"
+import (
+	"bytes"
+	"strings"
+)
 
 // headerTail is the rest of a header that may lack the empty line at its end: the start of the
 // last field of each kind before the next empty line, -1 if there is none.
 type headerTail struct {
 	isRead bool
+	hasEnd bool // there is an empty line
 	secret int // fields that must not become part of a body
 	known  int // secret and common fields
 	mime   int // these and fields that headers of parts have
+
+	afterHidden bool // the last field before it has hidden recipients
 }
 
 // read reads the rest of the header at pos, once.
@@ -16,17 +22,20 @@ func (t *headerTail) read(raw []byte, pos int) {
 	if t.isRead {
 		return
 	}
-	*t = headerTail{isRead: true, secret: -1, known: -1, mime: -1}
+	t.isRead = true
+	t.secret, t.known, t.mime = -1, -1, -1
 	for end := min(len(raw), pos+maxHeader); pos < end; {
-		line, next := cutLine(raw, pos)
+		line, next := cutHeaderLine(raw, pos)
+		next, isHidden := cutHidden(raw, pos, line, next)
 		if len(line) == 0 {
+			t.hasEnd = true
 			return
 		}
 		name := fieldName(line)
-		if isSecretField(name) {
+		if isSecretField(name) || isHidden {
 			t.secret = pos
 		}
-		if isSecretField(name) || isKnownField(name) {
+		if t.secret == pos || isKnownField(name) {
 			t.known = pos
 		}
 		if t.known == pos || isMIMEField(name) {
@@ -40,18 +49,20 @@ func (t *headerTail) read(raw []byte, pos int) {
 // than an invalid line of the header.
 func (t *headerTail) isText(raw []byte, pos int) bool {
 	t.read(raw, pos)
-	return pos > t.known
+	return pos > t.known && !t.afterHidden
 }
 
 // isTextAfterBlank reports whether the line at pos, which is not folded, is text if a line of
-// white space precedes it. Such a line can be folded white space (RFC 5322, section 4.2), but
-// some programs end a header with it.
-func (t *headerTail) isTextAfterBlank(raw []byte, pos int, isField bool) bool {
+// white space precedes it, after which afterBlank starts. Such a line can be folded white space
+// (RFC 5322, section 4.2), but some programs end a header with it.
+func (t *headerTail) isTextAfterBlank(raw []byte, afterBlank, pos int, isField bool) bool {
 	t.read(raw, pos)
 	if isField {
 		return pos > t.mime
 	}
-	return pos > t.secret
+	_, next := cutHeaderLine(raw, pos)
+	hidden := t.afterHidden && bytes.IndexByte(raw[afterBlank:next], '@') >= 0
+	return pos > t.secret && !hidden
 }
 
 // isSecretField reports whether a field must never become part of a body.

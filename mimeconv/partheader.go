@@ -40,7 +40,7 @@ func (o *outliner) headerEnd(pos int) (end, content int) {
 			if !h.hasFields {
 				return o.textAt(pos)
 			}
-		case h.blank >= 0 && h.tail.isTextAfterBlank(o.body, pos, name != ""):
+		case h.blank >= 0 && h.tail.isTextAfterBlank(o.body, h.afterBlank, pos, name != ""):
 			return o.endHeader(&h, h.blank, h.afterBlank)
 		case name != "":
 			h.blank, h.hasFields = -1, true
