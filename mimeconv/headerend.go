@@ -10,9 +10,9 @@ import (
 type headerTail struct {
 	isRead bool
 	hasEnd bool // there is an empty line
-	secret int // fields that must not become part of a body
-	known  int // secret and common fields
-	mime   int // these and fields that headers of parts have
+	secret int  // fields that must not become part of a body
+	known  int  // secret and common fields
+	mime   int  // these and fields that headers of parts have
 
 	afterHidden bool // the last field before it has hidden recipients
 }

@@ -109,9 +109,10 @@ func (b *messageBuffer) normalizeLineEndings() error {
 
 // RepairLineEndings makes every CR and LF of a message part of a CRLF, as the server does with
 // Options.BareLF Repair. An LF with any run of CRs before it becomes a CRLF. Any other CR becomes
-// a space in the header, where it must not start a field, and a CRLF in the body. If the message
-// contains no LF except at its end, every CR is a line ending. The result is raw itself if there
-// is nothing to repair, else it does not alias raw.
+// a CRLF in the body. In the header, a run of other CRs becomes one CRLF, or nothing at the start
+// of a line: it ends a line, so that what it hides stays hidden, but not the header. If the
+// message contains no LF except at its end, every CR is a line ending. The result is raw itself
+// if there is nothing to repair, else it does not alias raw.
 func RepairLineEndings(raw []byte) []byte {
 	lf, cr := bareLineEndings(raw)
 	if lf == 0 && cr == 0 {
@@ -140,12 +141,14 @@ func appendRepaired(dst, raw []byte) []byte {
 			inHeader = inHeader && len(dst) > 0 && !bytes.HasSuffix(dst, crlf)
 			dst = append(dst, crlf...)
 		}
-		for range crs {
-			if inHeader {
-				dst = append(dst, ' ')
-			} else {
-				dst = append(dst, crlf...)
+		if inHeader {
+			crs = min(crs, 1)
+			if len(dst) == 0 || bytes.HasSuffix(dst, crlf) {
+				crs = 0
 			}
+		}
+		for range crs {
+			dst = append(dst, crlf...)
 		}
 	}
 }

@@ -34,7 +34,9 @@ func repaired(s string) string {
 	if hasCR { // and no LF but at its end
 		header, body = "", s
 	}
-	s = strings.ReplaceAll(header, "\r", " ") + strings.ReplaceAll(body, "\r", "\n")
+	header = regexp.MustCompile(`(^|\n)\r+`).ReplaceAllString(header, "$1")
+	header = regexp.MustCompile(`\r+`).ReplaceAllString(header, "\n")
+	s = header + strings.ReplaceAll(body, "\r", "\n")
 	return strings.ReplaceAll(s, "\n", "\r\n")
 }
 

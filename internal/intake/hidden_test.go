@@ -2,7 +2,6 @@ package intake
 
 import (
 	"encoding/json"
-	"fmt"
 	"math/rand/v2"
 	"regexp"
 	"slices"
@@ -70,7 +69,7 @@ var otherName = regexp.MustCompile(`(?i)bccqz`)
 // damaged returns a damaged field, which does not end the header.
 func damaged(field string, kind, at int) string {
 	text := damages[kind](field, at)
-	if emptyLine.MatchString("\n" + text + "\r\n") || otherName.MatchString(text) {
+	if emptyLine.MatchString("\n"+text+"\r\n") || otherName.MatchString(text) {
 		return field
 	}
 	return text
@@ -95,8 +94,12 @@ func damagedMessage(choices []byte) string {
 		i := next(len(fields))
 		fields[i] = damaged(fields[i], next(len(damages)), next(len(fields[i])+1))
 	}
-	end := []string{"\r\n", "\r\r\n", "\n", "\r\n"}[next(4)]
-	return strings.Join(fields, end) + end + "\r\n" + "The text.\r\n"
+	ends := []string{"\r\n", "\r\r\n", "\n", "\r", "\r\r"}
+	var header strings.Builder
+	for _, f := range fields {
+		header.WriteString(f + ends[next(len(ends))])
+	}
+	return header.String() + "X-Last: x\r\n\r\nThe text.\r\n"
 }
 
 // checkHidden checks that nobody sees the address of a hidden recipient but itself.
@@ -152,7 +155,7 @@ func TestDamagedHeaders(t *testing.T) {
 	const seed = 11
 	random := rand.New(rand.NewPCG(seed, 0))
 	for range 5_000 {
-		choices := make([]byte, 24)
+		choices := make([]byte, 40)
 		for i := range choices {
 			choices[i] = byte(random.Uint32())
 		}
@@ -168,7 +171,8 @@ func TestDamagedBcc(t *testing.T) {
 			for kind := range damages {
 				for at := range len(hidden) {
 					field := damaged(hidden, kind, at)
-					raw := fmt.Sprintf("%s\r\n%s\r\n%s\r\n\r\nThe text.\r\n", otherFields[0], before, field)
+					end := []string{"\r\n", "\r"}[at%2]
+					raw := otherFields[0] + "\r\n" + before + end + field + "\r\n\r\nThe text.\r\n"
 					checkDamaged(t, byEnvelope, byHeader, raw)
 				}
 			}
