@@ -12,13 +12,35 @@ func isCalendar(kind string) bool { return kind == "text/calendar" || kind == "a
 // calendarPart converts a calendar to a summary. If attachments are linked, the calendar is
 // also a file, so that the recipient can import it.
 func (c *converter) calendarPart(p *part) (content, error) {
-	declared := cmp.Or(p.params["charset"], "utf-8") // RFC 5545, section 3.1.4
-	text, _ := cleanText(c.toUTF8(p.id, c.decode(p), declared, false))
-	summary := ical.Summarize(text)
-	if summary == "" {
+	summary := c.summarize(p)
+	if summary.Text == "" {
 		return content{files: []file{{part: p}}}, nil
 	}
-	c.size += len(summary)
+	return c.calendar(p, summary, summary.Text)
+}
+
+// calendarAlternative adds a calendar to the other alternatives, which are the body, if they lack
+// its date or place.
+func (c *converter) calendarAlternative(p *part, body content) (content, error) {
+	summary := c.summarize(p)
+	text, err := c.joinText(body.sections)
+	if err != nil || summary.Text == "" || !summary.IsMissingFrom(text) {
+		return content{}, err
+	}
+	return c.calendar(p, summary, summary.Beside(text))
+}
+
+// summarize reads a calendar.
+func (c *converter) summarize(p *part) ical.Summary {
+	declared := cmp.Or(p.params["charset"], "utf-8") // RFC 5545, section 3.1.4
+	text, _ := cleanText(c.toUTF8(p.id, c.decode(p), declared, false))
+	return ical.Summarize(text)
+}
+
+// calendar shows a summary as text. Many programs send an invitation twice, as an alternative and
+// as a file.
+func (c *converter) calendar(p *part, summary ical.Summary, text string) (content, error) {
+	c.size += len(text)
 	if c.size > c.maxBody {
 		return content{}, c.errTooLarge()
 	}
@@ -28,18 +50,12 @@ func (c *converter) calendarPart(p *part) (content, error) {
 	} else {
 		c.warn(CalendarSummarized, p.id, "calendar %s shown as text", quote(p.name))
 	}
-	if !c.invited[summary] {
-		all.sections = append(all.sections, section{text: summary})
+	if !c.invited[summary.Brief] {
+		all.sections = append(all.sections, section{text: text})
 	}
-	c.invite(summary)
-	return all, nil
-}
-
-// invite records that the message shows this summary. Many programs send an invitation
-// twice, as an alternative and as a file.
-func (c *converter) invite(summary string) {
 	if c.invited == nil {
 		c.invited = make(map[string]bool)
 	}
-	c.invited[summary] = true
+	c.invited[summary.Brief] = true
+	return all, nil
 }

@@ -2,6 +2,7 @@ package mimeconv
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 	"strings"
 
@@ -61,7 +62,7 @@ func (c *converter) walk(p *part) (content, error) {
 	switch {
 	case p.kind == "multipart/encrypted":
 		return c.encryptedPart(p, encryption(p)), nil
-	case p.kind == "message/rfc822" || p.kind == "message/global":
+	case isMessage(p.kind):
 		return c.forwarded(p)
 	case len(p.children) == 0:
 		return c.leaf(p)
@@ -82,6 +83,11 @@ func (c *converter) walk(p *part) (content, error) {
 		all.add(more)
 	}
 	return all, nil
+}
+
+// isMessage reports whether a part is a message (RFC 2046, RFC 5537, RFC 6532).
+func isMessage(kind string) bool {
+	return kind == "message/rfc822" || kind == "message/global" || kind == "message/news"
 }
 
 // alternative chooses the last HTML and the last plain text alternative, since the last is
@@ -116,17 +122,31 @@ func (c *converter) alternative(p *part) (content, error) {
 	chosen.add(rest)
 	for _, other := range others {
 		// A misplaced attachment is kept as a file.
+		read := c.walk
 		if len(chosen.sections) > 0 && !isFile(other) {
-			c.warn(AlternativeDropped, other.id, "alternative %s dropped: unsupported type", quote(other.kind))
-			continue
+			read = func(p *part) (content, error) { return c.unsupported(p, chosen) }
 		}
-		more, err := c.walk(other)
+		more, err := read(other)
 		if err != nil {
 			return content{}, err
 		}
 		chosen.add(more)
 	}
 	return chosen, nil
+}
+
+// unsupported drops an alternative of an unsupported type, except for what a calendar adds to the
+// body.
+func (c *converter) unsupported(p *part, body content) (content, error) {
+	var more content
+	var err error
+	if isCalendar(p.kind) {
+		more, err = c.calendarAlternative(p, body)
+	}
+	if err == nil && len(more.sections)+len(more.files) == 0 {
+		c.warn(AlternativeDropped, p.id, "alternative %s dropped: unsupported type", quote(p.kind))
+	}
+	return more, err
 }
 
 // choose combines the HTML and the plain form of the same body.
@@ -269,10 +289,12 @@ func (c *converter) isBody(p *part) bool {
 	switch p.kind {
 	case "text/rtf", "text/vcard", "text/x-vcard":
 		return false
-	case "message/delivery-status", "message/disposition-notification": // RFC 3464, RFC 8098: readable fields
+	case "text/rfc822-headers":
 		return true
 	}
 	switch {
+	case isFields(p.kind):
+		return true
 	case isMultipart(p.kind):
 		return true // its boundary is unusable
 	case !strings.HasPrefix(p.kind, "text/"):
@@ -283,6 +305,13 @@ func (c *converter) isBody(p *part) bool {
 		return p.name == "" && strings.HasSuffix("/"+p.id, "/0")
 	}
 	return p.name == "" || !c.hasBody
+}
+
+// isFields reports whether a part consists of fields to read, as the parts of reports do (RFC 3464,
+// RFC 3886, RFC 5965, RFC 6533, RFC 8098).
+func isFields(kind string) bool {
+	subtype, ok := strings.CutPrefix(kind, "message/")
+	return ok && subtype != "partial" && subtype != "external-body"
 }
 
 // textPart converts a leaf that is text.
@@ -337,7 +366,11 @@ func (c *converter) readText(p *part, isHTML bool) (string, error) {
 	if len(data) > 2*c.maxBody { // no charset takes more than two octets for each octet of UTF-8
 		return "", c.errTooLarge()
 	}
-	text, dropped := cleanText(c.toUTF8(p.id, data, p.params["charset"], isHTML))
+	declared := p.params["charset"]
+	if strings.HasPrefix(p.kind, "message/global") { // RFC 6533, section 3
+		declared = cmp.Or(declared, "utf-8")
+	}
+	text, dropped := cleanText(c.toUTF8(p.id, data, declared, isHTML))
 	if dropped > 0 {
 		c.warn(ControlDropped, p.id, "control characters removed: %d", dropped)
 	}

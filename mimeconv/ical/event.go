@@ -8,7 +8,8 @@ import (
 
 // event is an event or a task with the properties that its summary shows.
 type event struct {
-	depth int // nesting depth of its component
+	depth  int  // nesting depth of its component
+	isTask bool // a VTODO
 
 	title, location, status, description, url string
 	organizer, rule, length                   string
@@ -25,7 +26,7 @@ func (e *event) read(p property) {
 	case "LOCATION":
 		e.location = oneLine(p.text())
 	case "STATUS":
-		e.status = strings.ToLower(oneLine(p.text()))
+		e.status = statusWords(oneLine(p.text()))
 	case "DESCRIPTION":
 		e.description = cut(strings.TrimSpace(p.text()), maxDescription)
 	case "URL":
@@ -55,13 +56,22 @@ func (e *event) attend(p property) {
 	}
 	who := p.person()
 	if answer := strings.ToLower(p.params["PARTSTAT"]); answer != "" && answer != "needs-action" {
-		who += " (" + oneLine(strings.ReplaceAll(answer, "-", " ")) + ")"
+		who += " (" + statusWords(oneLine(answer)) + ")"
 	}
 	e.attendees = append(e.attendees, who)
 }
 
-// summary formats the event, one line for each known property.
-func (e *event) summary(method string) string {
+// statusWords returns a status (RFC 5545, section 3.8.1.11) in words.
+func statusWords(status string) string {
+	status = strings.ToLower(status)
+	if status == "in-process" {
+		return "in progress"
+	}
+	return strings.ReplaceAll(status, "-", " ")
+}
+
+// summary formats the event, one line for each known property, and then its description.
+func (e *event) summary(method string, hasDescription bool) string {
 	var b strings.Builder
 	line := func(name, value string) {
 		if value != "" {
@@ -76,7 +86,7 @@ func (e *event) summary(method string) string {
 	if e.more > 0 {
 		who += fmt.Sprintf(" and %d more", e.more)
 	}
-	line(methodName(method, e.status), title)
+	line(e.heading(method), title)
 	line("When", e.when())
 	line("Due", e.due.withZone())
 	line("Repeats", e.rule)
@@ -85,23 +95,25 @@ func (e *event) summary(method string) string {
 	line("Who", who)
 	line("Status", e.status)
 	line("Link", e.url)
-	if e.description != "" {
+	if e.description != "" && hasDescription {
 		b.WriteString("\n" + e.description)
 	}
 	return strings.TrimRight(b.String(), " \t\n")
 }
 
-// methodName names the purpose of a calendar message (RFC 5546, section 1.4).
-func methodName(method, status string) string {
+// heading names the purpose of a calendar message (RFC 5546, section 1.4) or the kind of entry.
+func (e *event) heading(method string) string {
 	switch {
-	case method == "CANCEL" || status == "cancelled":
+	case method == "CANCEL" || e.status == "cancelled":
 		return "Cancelled"
-	case method == "REQUEST":
-		return "Invitation"
 	case method == "REPLY":
 		return "Reply"
 	case method == "COUNTER":
 		return "Proposal"
+	case e.isTask:
+		return "Task"
+	case method == "REQUEST":
+		return "Invitation"
 	}
 	return "Event"
 }
@@ -160,37 +172,4 @@ func readDuration(s string) (time.Duration, bool) {
 		}
 	}
 	return all, true
-}
-
-// repeats describes a recurrence rule (RFC 5545, section 3.3.10).
-func repeats(rule string) string {
-	parts := make(map[string]string)
-	for part := range strings.SplitSeq(strings.ToUpper(oneLine(rule)), ";") {
-		name, value, _ := strings.Cut(part, "=")
-		parts[name] = value
-	}
-	unit := map[string]string{
-		"HOURLY":  "hour",
-		"DAILY":   "day",
-		"WEEKLY":  "week",
-		"MONTHLY": "month",
-		"YEARLY":  "year",
-	}[parts["FREQ"]]
-	if unit == "" {
-		return oneLine(rule)
-	}
-	s := "every " + unit
-	if n := parts["INTERVAL"]; n != "" && n != "1" {
-		s = "every " + n + " " + unit + "s"
-	}
-	if days := parts["BYDAY"]; days != "" {
-		s += " on " + strings.ReplaceAll(days, ",", ", ")
-	}
-	if n := parts["COUNT"]; n != "" {
-		s += ", " + n + " times"
-	}
-	if until := parts["UNTIL"]; until != "" {
-		s += ", until " + readMoment(property{value: until}).withZone()
-	}
-	return s
 }

@@ -21,30 +21,64 @@ const (
 	maxDescription = 20_000
 )
 
-// Summarize returns the title, time, place, people and status of each event and task in a
-// calendar, one to a line, with a blank line between events. text is UTF-8 with lines that
-// end with "\n". The result is "" if there is neither an event nor a task.
-func Summarize(text string) string {
-	var events []string
-	method, more := "", 0
+// Summary is what a calendar says.
+type Summary struct {
+	Text  string // the title, time, place, people, status and description of each event and task
+	Brief string // Text without the descriptions
+
+	start              moment // of the first event, or when the first task is due
+	place, description string // of the first event
+}
+
+// Summarize summarizes the events and tasks of a calendar: one line for each detail, with a blank
+// line between events. text is UTF-8 with lines that end with "\n". Summary.Text is "" if there is
+// neither an event nor a task.
+func Summarize(text string) Summary {
+	events, method, more := read(text)
+	if len(events) == 0 {
+		return Summary{}
+	}
+	var full, brief []string
+	for _, e := range events {
+		full = append(full, e.summary(method, true))
+		brief = append(brief, e.summary(method, false))
+	}
+	if more > 0 {
+		note := fmt.Sprintf("(%d more)", more)
+		full, brief = append(full, note), append(brief, note)
+	}
+	s := Summary{Text: strings.Join(full, "\n\n"), Brief: strings.Join(brief, "\n\n")}
+	s.start = events[0].start
+	s.place, s.description = events[0].location, events[0].description
+	if !s.start.known() {
+		s.start = events[0].due
+	}
+	return s
+}
+
+// read reads the first maxEvents events and tasks of a calendar and counts the others.
+func read(text string) (events []*event, method string, more int) {
 	var open []string // open components, outermost first
 	var e *event
+	end := func() {
+		if len(events) < maxEvents {
+			events = append(events, e)
+		} else {
+			more++
+		}
+		e = nil
+	}
 	for line := range unfolded(text) {
 		p := readProperty(line)
 		switch p.name {
 		case "BEGIN":
 			open = append(open, strings.ToUpper(p.value))
 			if e == nil && isEvent(p.value) {
-				e = &event{depth: len(open)}
+				e = &event{depth: len(open), isTask: strings.EqualFold(p.value, "VTODO")}
 			}
 		case "END":
 			if e != nil && len(open) == e.depth {
-				if len(events) < maxEvents {
-					events = append(events, e.summary(method))
-				} else {
-					more++
-				}
-				e = nil
+				end()
 			}
 			open = open[:max(0, len(open)-1)]
 		case "METHOD":
@@ -56,12 +90,9 @@ func Summarize(text string) string {
 		}
 	}
 	if e != nil { // the calendar is truncated
-		events = append(events, e.summary(method))
+		end()
 	}
-	if more > 0 {
-		events = append(events, fmt.Sprintf("(%d more)", more))
-	}
-	return strings.Join(events, "\n\n")
+	return events, method, more
 }
 
 // isEvent reports whether a component is summarized.
