@@ -312,16 +312,13 @@ func isSpace(line []byte) bool {
 	return len(line) > 0 && len(bytes.Trim(line, " \t")) == 0
 }
 
-// prologue returns the length of what precedes the header of a message: a byte order mark and
-// the "From " line of a mailbox file.
+// prologue returns the length of what precedes the header of a message: the "From " line of a
+// mailbox file.
 func prologue(raw []byte) int {
-	begin := len(raw) - len(bytes.TrimPrefix(raw, bom))
-	if !bytes.HasPrefix(bytes.TrimPrefix(raw[begin:], []byte(">")), []byte("From ")) {
-		return begin
-	}
-	line, next := cutHeaderLine(raw, begin)
-	if nameLength(line) > 0 { // "From : Bob <bob@example.com>" (section 4.5)
-		return begin
+	line, next := cutHeaderLine(raw, 0)
+	start := bytes.TrimPrefix(bytes.TrimPrefix(line, bom), []byte(">"))
+	if !bytes.HasPrefix(start, []byte("From ")) || nameLength(line) > 0 { // "From : Bob" (section 4.5)
+		return 0
 	}
 	return next
 }
