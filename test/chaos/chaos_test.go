@@ -127,7 +127,7 @@ func buildAt(
 	g, err := relay.New(cfg, relay.Parts{
 		Now: now, Store: store, Sink: events.Sinks{}, Transport: api, Random: newChance(seed),
 		Jitter: func() float64 { return 0.5 }, // so that a run can be repeated
-		Listen: func(string, string) (net.Listener, error) { return &deaf{closed: make(chan struct{})}, nil },
+		Listen: nowhere,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -255,6 +255,12 @@ func ledger(t *testing.T, path string) {
 		t.Errorf("%d accepted of %d, %d have ended", accepted, *messages, ended)
 	}
 }
+
+// nowhere opens listeners that nobody reaches.
+func nowhere(string, string) (net.Listener, error) { return &deaf{closed: make(chan struct{})}, nil }
+
+// unreachable is a smarthost that cannot be reached: reports stay pending.
+func unreachable(context.Context, string, string) (net.Conn, error) { return nil, net.ErrClosed }
 
 // deaf is a listener that nobody reaches.
 type deaf struct {
