@@ -103,7 +103,7 @@ var acceptCases = []testCase{
 		if !last.Looping || f.send(reply).Looping {
 			f.Errorf("the 21st: %+v, want its lane held, and told once", last)
 		}
-		if s := f.story("Q3"); s.State != "held" || s.Reason != spool.LoopReason {
+		if s := f.detail("Q3"); s.State != "held" || s.Reason != spool.LoopReason {
 			f.Errorf("the head is %s, %q", s.State, s.Reason)
 		}
 		for _, task := range f.claim(one("shop"), spool.Capacity{Team: "shop", Rate: plenty, Free: 100}) {

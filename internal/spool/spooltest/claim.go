@@ -134,7 +134,7 @@ var claimCases = []testCase{
 	{"O2", func(f *fixture) { // a parent in back-off: its replies wait, other lanes flow
 		f.send(letter{id: "p"})
 		f.send(letter{id: "r", cites: []string{"p"}})
-		f.sleep(f.claimOne(), time.Minute)
+		f.deferTask(f.claimOne(), time.Minute)
 		f.send(letter{id: "x", to: []string{"bob"}})
 		tasks, next := f.claimNext()
 		if queueIDs(tasks) != "Q3" || !next.Equal(f.now.Add(time.Minute)) {
@@ -153,7 +153,7 @@ var claimCases = []testCase{
 			if !task.TrialSince.Equal(epoch) || task.Attempt != i+1 || task.Unknown {
 				f.Errorf("attempt %d: Tried %s, Attempt %d, Unknown %v", i+1, task.TrialSince, task.Attempt, task.Unknown)
 			}
-			f.sleep(task, time.Second)
+			f.deferTask(task, time.Second)
 			f.now = f.now.Add(time.Second)
 		}
 	}},

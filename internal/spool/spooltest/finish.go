@@ -14,7 +14,7 @@ var finishCases = []testCase{
 		task := f.claimOne()
 		f.now = f.now.Add(time.Second)
 		f.done(spool.Outcome{Task: task, State: spool.Sent, ConvoID: 7, MessageID: 70, Status: 200, APIID: "req-1"})
-		s := f.story("Q1")
+		s := f.detail("Q1")
 		if s.State != "sent" || s.ConvoID != 7 || s.MessageID != 70 || len(s.Tries) != 1 {
 			f.Fatalf("the story is %+v", s)
 		}
@@ -125,10 +125,10 @@ var finishCases = []testCase{
 	{"Unknown", func(f *fixture) { // it stays, until the end
 		f.send(letter{})
 		f.done(spool.Outcome{Task: f.claimOne(), State: spool.Deferred, Due: f.now, Unknown: true})
-		if s := f.story("Q1"); !s.Unknown {
+		if s := f.detail("Q1"); !s.Unknown {
 			f.Error("the outcome is known")
 		}
-		f.sleep(f.claimOne(), 0) // a definite one does not clear it
+		f.deferTask(f.claimOne(), 0) // a definite one does not clear it
 		task := f.claimOne()
 		if !task.Unknown || task.Attempt != 3 {
 			f.Errorf("attempt %d, Unknown %v; want 3 and true", task.Attempt, task.Unknown)
@@ -151,7 +151,7 @@ var finishCases = []testCase{
 	{"TwiceAsleep", func(f *fixture) {
 		f.send(letter{})
 		task := f.claimOne()
-		f.sleep(task, time.Second)
+		f.deferTask(task, time.Second)
 		if r := f.finish(spool.Outcome{Task: task, State: spool.Sent}); !errors.Is(r.Err, spool.ErrLost) {
 			f.Errorf("an attempt that ended asleep was finished again: %v", r.Err)
 		}
@@ -190,7 +190,7 @@ var finishCases = []testCase{
 		if err := f.Unclaim(f.Context(), task); err != nil {
 			f.Fatal(err)
 		}
-		if s := f.story("Q1"); s.State != "ready" || s.Attempts != 0 || len(s.Tries) != 0 || s.Unknown {
+		if s := f.detail("Q1"); s.State != "ready" || s.Attempts != 0 || len(s.Tries) != 0 || s.Unknown {
 			f.Errorf("the story is %+v, want one that was never claimed", s)
 		}
 		f.now = f.now.Add(time.Second)
@@ -200,7 +200,7 @@ var finishCases = []testCase{
 	}},
 	{"ReleaseSecondAttempt", func(f *fixture) {
 		f.send(letter{})
-		f.sleep(f.claimOne(), 0)
+		f.deferTask(f.claimOne(), 0)
 		f.now = f.now.Add(time.Second)
 		if err := f.Unclaim(f.Context(), f.claimOne()); err != nil {
 			f.Fatal(err)
@@ -209,7 +209,7 @@ var finishCases = []testCase{
 		if task.Attempt != 2 || !task.TrialSince.Equal(epoch) {
 			f.Errorf("attempt %d, tried %s; want 2 and %s", task.Attempt, task.TrialSince, epoch)
 		}
-		if tries := f.story("Q1").Tries; len(tries) != 2 || tries[0].Status != 500 {
+		if tries := f.detail("Q1").Tries; len(tries) != 2 || tries[0].Status != 500 {
 			f.Errorf("the attempts are %+v", tries)
 		}
 	}},

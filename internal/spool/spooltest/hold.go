@@ -23,7 +23,7 @@ var holdCases = []testCase{
 		if !next.Equal(f.now.Add(lease)) {
 			f.Errorf("next is %s, want the end of the lease", next)
 		}
-		f.lift("b", 0)
+		f.release("b", 0)
 		if got := queueIDs(f.claim()); got != "Q1 Q2 Q3" {
 			f.Errorf("after the lift claimed %s, want all of route b", got)
 		}
@@ -40,7 +40,7 @@ var holdCases = []testCase{
 		if len(f.claim(room("bank"))) != 1 {
 			f.Error("another team is held, too")
 		}
-		f.lift("", 0)
+		f.release("", 0)
 		if n := len(f.claim()); n != 2 {
 			f.Errorf("after the lift claimed %d, want 2", n)
 		}
@@ -59,9 +59,9 @@ var holdCases = []testCase{
 			if queueIDs(tasks) != want || !tasks[0].Probe || next.After(f.now.Add(r.Probe)) {
 				f.Fatalf("probe %d: claimed %s, next %s; want %s alone", i, queueIDs(tasks), next, want)
 			}
-			f.sleep(tasks[0], time.Hour)
+			f.deferTask(tasks[0], time.Hour)
 		}
-		f.lift("support", 2)
+		f.release("support", 2)
 		if tasks := f.claim(r); len(tasks) != 5 || tasks[0].Probe {
 			f.Errorf("after the lift claimed %s, want all", queueIDs(tasks))
 		}
@@ -93,11 +93,11 @@ var holdCases = []testCase{
 		f.many(3, letter{})
 		f.send(letter{route: "other"})
 		for _, t := range f.claim() {
-			f.sleep(t, time.Hour)
+			f.deferTask(t, time.Hour)
 		}
 		f.hold(spool.Hold{Route: "support"})
-		f.lift("other", 0) // is not held
-		f.lift("support", 3)
+		f.release("other", 0) // is not held
+		f.release("support", 3)
 		if got := queueIDs(f.claim()); got != "Q1 Q2 Q3" {
 			f.Errorf("claimed %s, want what slept of the route", got)
 		}
@@ -125,8 +125,8 @@ var holdCases = []testCase{
 	{"Expiry", func(f *fixture) { // time behind a hold is no trial
 		f.many(2, letter{})
 		tasks := f.claim()
-		f.sleep(tasks[0], time.Hour)
-		f.sleep(tasks[1], time.Hour)
+		f.deferTask(tasks[0], time.Hour)
+		f.deferTask(tasks[1], time.Hour)
 		f.hold(spool.Hold{Route: "support", Probe: f.now})
 		f.now = f.now.Add(10 * 24 * time.Hour)
 		r := room("shop")
@@ -135,8 +135,8 @@ var holdCases = []testCase{
 		if !probe.TrialSince.Equal(f.now) {
 			f.Errorf("a probe is under trial since %s, want now", probe.TrialSince)
 		}
-		f.sleep(probe, time.Hour)
-		f.lift("support", 1)
+		f.deferTask(probe, time.Hour)
+		f.release("support", 1)
 		lifted := f.now
 		f.now = f.now.Add(time.Minute)
 		for _, task := range f.claim() {
@@ -152,7 +152,7 @@ var holdCases = []testCase{
 	{"Jumped", func(f *fixture) { // the clock is set ahead and back again: nothing waits for another clock's time
 		asleep := func() {
 			for _, task := range f.claim() {
-				f.sleep(task, time.Hour)
+				f.deferTask(task, time.Hour)
 			}
 		}
 		f.send(letter{})
@@ -161,7 +161,7 @@ var holdCases = []testCase{
 		f.send(letter{})
 		asleep()
 		f.hold(spool.Hold{Route: "support", Probe: f.now.Add(time.Minute)})
-		f.lift("support", 2)
+		f.release("support", 2)
 		asleep()
 		f.now = epoch.Add(time.Minute)
 		if woken, err := f.ClockChanged(f.Context(), f.now, "shop"); woken != 2 || err != nil {
@@ -194,10 +194,10 @@ var holdCases = []testCase{
 	}},
 	{"ExpiryTeam", func(f *fixture) {
 		f.send(letter{})
-		f.sleep(f.claimOne(), 0)
+		f.deferTask(f.claimOne(), 0)
 		f.hold(spool.Hold{})
 		f.now = f.now.Add(time.Hour)
-		f.lift("", 1)
+		f.release("", 1)
 		if task := f.claimOne(); !task.TrialSince.Equal(f.now) {
 			f.Errorf("under trial since %s, want the lift", task.TrialSince)
 		}
@@ -205,8 +205,8 @@ var holdCases = []testCase{
 	{"Inbox", func(f *fixture) { // what a route has for one inbox, and not what it has for another
 		f.many(3, letter{inbox: 1})
 		f.many(3, letter{inbox: 2})
-		f.sleep(f.claim(one("shop"))[0], time.Hour)
-		f.sleep(f.claim(one("shop"))[0], time.Hour)
+		f.deferTask(f.claim(one("shop"))[0], time.Hour)
+		f.deferTask(f.claim(one("shop"))[0], time.Hour)
 		f.hold(spool.Hold{Route: "support", Inbox: 1, Reason: "not in the configuration", Probe: f.now})
 		r := room("shop")
 		r.Probe = time.Minute
@@ -214,13 +214,13 @@ var holdCases = []testCase{
 			f.Errorf("claimed %s, want what goes to inbox 2", got)
 		}
 		for _, id := range []string{"Q1", "Q2"} { // one sleeps, one is ready
-			if s := f.story(id); !strings.Contains(s.Reason, "not in the configuration") {
+			if s := f.detail(id); !strings.Contains(s.Reason, "not in the configuration") {
 				f.Errorf("%s waits behind the hold and says %q, which does not tell why", id, s.Reason)
 			}
 		}
-		f.lift("support", 0) // is not held
+		f.release("support", 0) // is not held
 		f.now = f.now.Add(lease / 2)
-		f.liftPlace(spool.Destination{Team: "shop", Route: "support", Inbox: 1}, 1)
+		f.releaseAt(spool.Destination{Team: "shop", Route: "support", Inbox: 1}, 1)
 		tasks := f.claim()
 		if got := queueIDs(tasks); got != "Q2 Q3 Q1" {
 			f.Errorf("after the lift claimed %s, want what goes to inbox 1", got)
@@ -235,15 +235,15 @@ var holdCases = []testCase{
 		f.send(letter{inbox: 1})
 		f.send(letter{team: "bank", id: "p"})
 		f.send(letter{team: "bank", route: "behind", cites: []string{"p"}}) // in the same lane
-		f.waiting(spool.Destination{Team: "bank", Route: "behind", Inbox: 202}, spool.Destination{Team: "bank", Route: "support", Inbox: 202},
+		f.destinations(spool.Destination{Team: "bank", Route: "behind", Inbox: 202}, spool.Destination{Team: "bank", Route: "support", Inbox: 202},
 			spool.Destination{Team: "shop", Route: "news", Inbox: 9}, spool.Destination{Team: "shop", Route: "support", Inbox: 1}, spool.Destination{Team: "shop", Route: "support", Inbox: 202})
 		tasks := f.claim() // the routes in turn
 		f.sent(tasks[0], 7)
-		f.sleep(tasks[1], time.Hour)
+		f.deferTask(tasks[1], time.Hour)
 		f.done(spool.Outcome{Task: tasks[2], State: spool.Failed})
 		f.moved(spool.Moved{Requests: 1})(f.operator.Hold(f.Context(), f.now, only("Q6"), "why"))
 		f.moved(spool.Moved{Requests: 1})(f.operator.Drop(f.Context(), f.now, only("Q5")))
-		f.waiting(spool.Destination{Team: "bank", Route: "behind", Inbox: 202}, spool.Destination{Team: "bank", Route: "support", Inbox: 202},
+		f.destinations(spool.Destination{Team: "bank", Route: "behind", Inbox: 202}, spool.Destination{Team: "bank", Route: "support", Inbox: 202},
 			spool.Destination{Team: "shop", Route: "support", Inbox: 202})
 	}},
 	{"Backlog", func(f *fixture) { // how much is open, and since when
@@ -256,7 +256,7 @@ var holdCases = []testCase{
 			if t.Route == "news" {
 				f.sent(t, 7)
 			} else {
-				f.sleep(t, time.Hour)
+				f.deferTask(t, time.Hour)
 			}
 		}
 		f.backlog(3, f.now)
@@ -270,11 +270,11 @@ var holdCases = []testCase{
 		if len(task) != 1 || task[0].Probe {
 			f.Fatalf("claimed %v, want one message that may fail as any other", task)
 		}
-		f.sleep(task[0], time.Hour)
+		f.deferTask(task[0], time.Hour)
 		if tasks := f.claim(); len(tasks) != 0 {
 			f.Errorf("claimed %s of a team that is held still", queueIDs(tasks))
 		}
-		f.lift("", 1)
+		f.release("", 1)
 	}},
 	{"ProbeUnrefused", func(f *fixture) { // a probe is a request that was not refused yet
 		f.many(3, letter{priority: spool.High})
@@ -283,7 +283,7 @@ var holdCases = []testCase{
 		r.Probe = time.Minute
 		for _, task := range f.claim() {
 			if task.QueueID == "Q4" {
-				f.sleep(task, 0)
+				f.deferTask(task, 0)
 				continue
 			}
 			f.done(spool.Outcome{Task: task, State: spool.Deferred, Due: f.now, Status: 403, RouteRefused: true})
@@ -307,7 +307,7 @@ var holdCases = []testCase{
 		if second.QueueID != "Q1" || !second.RouteRefusedAt.Equal(refused) {
 			f.Errorf("the probe is %s, refused at %v; want the oldest where all were refused", second.QueueID, second.RouteRefusedAt)
 		}
-		f.sleep(second, time.Hour)
+		f.deferTask(second, time.Hour)
 		f.send(letter{priority: spool.Bulk})
 		if third := probe(); third.QueueID != "Q5" {
 			f.Errorf("the probe is %s, want the newcomer", third.QueueID)
@@ -326,7 +326,7 @@ var holdCases = []testCase{
 		f.send(letter{id: "a", route: "gone"})
 		f.send(letter{id: "b", cites: []string{"a"}, route: "gone"})
 		f.send(letter{id: "c", cites: []string{"a"}})
-		f.sleep(f.claimOne(), time.Hour)
+		f.deferTask(f.claimOne(), time.Hour)
 		f.hold(held)
 		if tasks := f.claim(); len(tasks) != 0 {
 			f.Fatalf("claimed %s behind the head", queueIDs(tasks))
@@ -345,7 +345,7 @@ var holdCases = []testCase{
 			f.Errorf("claimed %s to %d, want the next of the other route", task.QueueID, task.ConvoID)
 		}
 		f.sent(task, 7)
-		f.liftPlace(spool.Destination{Team: "shop", Route: "gone", Inbox: 202}, 1)
+		f.releaseAt(spool.Destination{Team: "shop", Route: "gone", Inbox: 202}, 1)
 		if got := len(f.claim()); got != 3 {
 			f.Errorf("after the hold claimed %d, want the 3 that had stepped aside", got)
 		}
@@ -357,7 +357,7 @@ var holdCases = []testCase{
 		if err := f.StepAside(f.Context(), spool.Destination{Team: "shop", Route: "support"}); err != nil {
 			f.Fatal(err)
 		}
-		f.lift("support", 0)
+		f.release("support", 0)
 		if task := f.claimOne(); task.QueueID != "Q1" {
 			f.Errorf("claimed %s, want the parent", task.QueueID)
 		}
@@ -410,7 +410,7 @@ var holdCases = []testCase{
 		if len(f.claim()) != 0 {
 			f.Error("the hold did not outlive the restart")
 		}
-		if s := f.story("Q1"); !strings.Contains(s.Reason, "403 still") {
+		if s := f.detail("Q1"); !strings.Contains(s.Reason, "403 still") {
 			f.Errorf("what waits behind the hold says %q, which does not tell why", s.Reason)
 		}
 	}},
@@ -436,12 +436,12 @@ func (f *fixture) hold(g spool.Hold) {
 }
 
 // lift opens a gate of the team "shop" and wants so many to wake up.
-func (f *fixture) lift(route string, want int) {
+func (f *fixture) release(route string, want int) {
 	f.Helper()
-	f.liftPlace(spool.Destination{Team: "shop", Route: route}, want)
+	f.releaseAt(spool.Destination{Team: "shop", Route: route}, want)
 }
 
-func (f *fixture) liftPlace(at spool.Destination, want int) {
+func (f *fixture) releaseAt(at spool.Destination, want int) {
 	f.Helper()
 	woken, err := f.Release(f.Context(), f.now, at, nil)
 	if woken != want || err != nil {
@@ -450,7 +450,7 @@ func (f *fixture) liftPlace(at spool.Destination, want int) {
 }
 
 // waiting fails the test unless something is open at just these places.
-func (f *fixture) waiting(want ...spool.Destination) {
+func (f *fixture) destinations(want ...spool.Destination) {
 	f.Helper()
 	if got, err := f.Destinations(f.Context()); !slices.Equal(got, want) || err != nil {
 		f.Errorf("something waits at %v (%v), want %v", got, err, want)

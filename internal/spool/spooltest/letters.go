@@ -63,12 +63,12 @@ func (r *run) name(l *letter) {
 		l.convo = c.convo
 	}
 	for _, q := range c.lane.open {
-		if q.wanted != 0 {
-			l.convo = q.wanted
+		if q.requested != 0 {
+			l.convo = q.requested
 		}
 	}
 	if r.rand.IntN(3) > 0 {
-		who, _, _ := strings.Cut(c.members, "@")
+		who, _, _ := strings.Cut(c.participants, "@")
 		l.team, l.inbox, l.to = c.team, c.inbox, []string{who}
 	}
 }

@@ -24,7 +24,7 @@ var lifeCases = []testCase{
 		f.send(letter{id: "s", to: []string{"bob"}})
 		tasks := f.claim()
 		f.sent(tasks[0], 7)
-		f.sleep(tasks[1], lease)
+		f.deferTask(tasks[1], lease)
 		f.reopen()
 		f.state("Q1", spool.Sent)
 		f.state("Q2", spool.Ready)

@@ -23,8 +23,8 @@ type model struct {
 
 type modelMessage struct {
 	*spool.Message
-	requests []*modelRequest
-	heard    bool
+	requests  []*modelRequest
+	confirmed bool
 }
 
 type modelLink struct {
@@ -33,12 +33,12 @@ type modelLink struct {
 }
 
 type modelConv struct {
-	team    string
-	inbox   int64
-	members string
-	base    string
-	convo   int64
-	lane    *modelLane
+	team         string
+	inbox        int64
+	participants string
+	baseSubject  string
+	convo        int64
+	lane         *modelLane
 }
 
 // modelLane holds open requests; the first is the head.
@@ -46,28 +46,28 @@ type modelLane struct{ open []*modelRequest }
 
 type modelRequest struct {
 	*spool.Request
-	message *modelMessage
-	route   string
-	hold    bool // an operator keeps it back
-	conv    *modelConv
-	lane    *modelLane // its conversation's, or its own where it stepped aside
-	joined  int
-	line    bool        // its bodies begin with its subject
-	state   spool.State // of a head, or final; behind a head it is Queued
-	rank    int         // when it became ready
-	due     time.Time
-	trial   int // the attempt that began the present trial
-	since   int // the first attempt under its local id, or after a proof that it sent nothing
-	call    spool.Call
-	refused *spool.AttemptDetail // nil for none
-	alive   bool
-	blamed  time.Time // the newest refusal that its route may be to blame for
-	decided bool      // whether it opens or replies
-	replyTo int64
-	wanted  int64 // convo_id that was named and not known
-	unknown bool
-	answer  spool.Outcome // the last one
-	tries   []spool.AttemptDetail
+	message   *modelMessage
+	route     string
+	hold      bool // an operator keeps it back
+	conv      *modelConv
+	lane      *modelLane // its conversation's, or its own where it stepped aside
+	joined    int
+	line      bool        // its bodies begin with its subject
+	state     spool.State // of a head, or final; behind a head it is Queued
+	rank      int         // when it became ready
+	due       time.Time
+	trial     int // the attempt that began the present trial
+	since     int // the first attempt under its local id, or after a proof that it sent nothing
+	call      spool.Call
+	refused   *spool.AttemptDetail // nil for none
+	alive     bool
+	blamed    time.Time // the newest refusal that its route may be to blame for
+	decided   bool      // whether it opens or replies
+	replyTo   int64
+	requested int64 // convo_id that was named and not known
+	unknown   bool
+	answer    spool.Outcome // the last one
+	tries     []spool.AttemptDetail
 }
 
 type modelGate struct {
@@ -137,7 +137,7 @@ func (r *modelRequest) newTrial() {
 	r.decided = r.decided && r.unknown
 	r.call, r.refused, r.alive = spool.Send, nil, false
 	r.blamed = time.Time{}
-	if r.wanted != 0 && !r.unknown {
+	if r.requested != 0 && !r.unknown {
 		r.call = spool.CheckConversation
 	}
 }
@@ -201,7 +201,7 @@ func (m *model) ready(r *modelRequest) {
 // claim follows what the store claimed, step by step, and says where it departs
 // from what it may do.
 func (m *model) claim(now time.Time, rooms []spool.Capacity, tasks []spool.Task, next time.Time) error {
-	m.wake(now)
+	m.makeDueReady(now)
 	want := waits{}
 	for _, room := range rooms {
 		n, err := m.room(now, room, tasks, &want)
@@ -234,7 +234,7 @@ func (w *waits) until(t time.Time) {
 }
 
 // wake makes due heads ready. Those of one turn are equals.
-func (m *model) wake(now time.Time) {
+func (m *model) makeDueReady(now time.Time) {
 	m.clock++
 	for _, r := range m.heads() {
 		if r.state != spool.Deferred && r.state != spool.Active || r.due.After(now) {
@@ -252,7 +252,7 @@ func (m *model) room(now time.Time, room spool.Capacity, tasks []spool.Task, wan
 		g = &modelGate{}
 		m.gates[room.Team] = g
 	}
-	if m.hold(spool.Destination{Team: room.Team}).held && !room.TryHeld {
+	if m.holdOf(spool.Destination{Team: room.Team}).held && !room.TryHeld {
 		return 0, nil
 	}
 	for room.Rate > 0 && room.Free+room.High > 0 {
@@ -377,8 +377,8 @@ func (m *model) begin(now time.Time, room spool.Capacity, heads []*modelRequest,
 	over := m.over(r.place())
 	var lifted time.Time
 	for _, h := range over {
-		if h.lifted.After(lifted) {
-			lifted = h.lifted
+		if h.released.After(lifted) {
+			lifted = h.released
 		}
 	}
 	route := over[1]
@@ -393,8 +393,8 @@ func (m *model) begin(now time.Time, room spool.Capacity, heads []*modelRequest,
 
 func (r *modelRequest) begin(now, lifted time.Time, foreign bool, t spool.Task) error {
 	if !r.decided {
-		if r.decided, r.replyTo = true, r.conv.convo; r.wanted != 0 {
-			r.replyTo = r.wanted
+		if r.decided, r.replyTo = true, r.conv.convo; r.requested != 0 {
+			r.replyTo = r.requested
 		}
 	}
 	sends := r.sends()
@@ -469,24 +469,24 @@ func (m *model) finish(now time.Time, r *modelRequest, o spool.Outcome) (f spool
 		r.refused = &refusal
 	}
 	if o.State == spool.Deferred {
-		m.goOn(r, o)
+		m.prepareRetry(r, o)
 		return f
 	}
 	if o.State != spool.Failed {
-		f = m.learn(r, o.ConvoID)
+		f = m.adoptConvoID(r, o.ConvoID)
 	}
 	m.advance(r.lane)
 	return f
 }
 
 // goOn prepares the next attempt.
-func (m *model) goOn(r *modelRequest, o spool.Outcome) {
+func (m *model) prepareRetry(r *modelRequest, o spool.Outcome) {
 	if o.Reopen {
 		if r.conv.convo == r.replyTo {
 			r.conv.convo = 0
 		}
 		r.Request.LocalID, r.since = o.LocalID, len(r.tries)+1
-		r.decided, r.wanted = false, 0
+		r.decided, r.requested = false, 0
 		r.refused, r.alive = nil, false
 		r.blamed = time.Time{}
 	}
@@ -501,12 +501,12 @@ func (m *model) goOn(r *modelRequest, o spool.Outcome) {
 	}
 }
 
-func (m *model) learn(r *modelRequest, convo int64) (f spool.Finished) {
+func (m *model) adoptConvoID(r *modelRequest, convo int64) (f spool.Finished) {
 	if convo == 0 || convo == r.conv.convo {
 		return f
 	}
 	for _, c := range m.convs {
-		if c.team == r.conv.team && c.convo == convo && c.members != r.conv.members {
+		if c.team == r.conv.team && c.convo == convo && c.participants != r.conv.participants {
 			return spool.Finished{ConvoConflict: true}
 		}
 	}
@@ -518,7 +518,7 @@ func (m *model) learn(r *modelRequest, convo int64) (f spool.Finished) {
 }
 
 // release is Release, of one task.
-func (m *model) release(r *modelRequest, t spool.Task) {
+func (m *model) unclaim(r *modelRequest, t spool.Task) {
 	if r.state != spool.Active || len(r.tries) != t.Attempt {
 		return
 	}

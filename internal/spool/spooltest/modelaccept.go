@@ -22,11 +22,11 @@ func (m *model) accept(msg *spool.Message) (spool.Receipt, error) {
 			return spool.Receipt{}, err
 		}
 		if r.conv == nil {
-			r.conv = &modelConv{team: msg.Team, inbox: msg.Inbox, members: r.Participants, base: msg.BaseSubject, lane: m.newLane()}
+			r.conv = &modelConv{team: msg.Team, inbox: msg.Inbox, participants: r.Participants, baseSubject: msg.BaseSubject, lane: m.newLane()}
 			m.convs = append(m.convs, r.conv)
 		}
-		changed := r.Subject == spool.SubjectChanged && (r.joined < 0 || msg.BaseSubject != r.conv.base)
-		r.line = (r.joined >= 0 || r.wanted != 0) && (changed || r.Subject == spool.SubjectAlways)
+		changed := r.Subject == spool.SubjectChanged && (r.joined < 0 || msg.BaseSubject != r.conv.baseSubject)
+		r.line = (r.joined >= 0 || r.requested != 0) && (changed || r.Subject == spool.SubjectAlways)
 		m.queue(r)
 		if msg.AutoReplied && m.stopLoop(r) {
 			receipt.Looping = true
@@ -55,7 +55,7 @@ func (m *model) repeated(msg *spool.Message) (newest *modelMessage) {
 		return nil
 	}
 	for _, o := range m.messages {
-		counts := o.Fingerprint == msg.Fingerprint && !(o.WeakFingerprint && o.heard) && !o.Accepted.Before(msg.DuplicateSince)
+		counts := o.Fingerprint == msg.Fingerprint && !(o.WeakFingerprint && o.confirmed) && !o.Accepted.Before(msg.DuplicateSince)
 		if counts && (newest == nil || !o.Accepted.Before(newest.Accepted)) {
 			newest = o
 		}
@@ -66,7 +66,7 @@ func (m *model) repeated(msg *spool.Message) (newest *modelMessage) {
 // find finds the conversation of a request of msg, if there is one.
 func (m *model) find(msg *spool.Message, r *modelRequest) error {
 	same := func(c *modelConv) bool {
-		return c.team == msg.Team && c.inbox == msg.Inbox && c.members == r.Participants
+		return c.team == msg.Team && c.inbox == msg.Inbox && c.participants == r.Participants
 	}
 	if r.ConvoID != 0 {
 		c, known := m.named(msg.Team, r.ConvoID)
@@ -77,7 +77,7 @@ func (m *model) find(msg *spool.Message, r *modelRequest) error {
 			r.joined = 0
 		}
 		if !known {
-			r.wanted, r.call = r.ConvoID, spool.CheckConversation
+			r.requested, r.call = r.ConvoID, spool.CheckConversation
 		}
 		return nil
 	}
@@ -100,7 +100,7 @@ func (m *model) named(team string, convo int64) (c *modelConv, known bool) {
 	}
 	for _, msg := range m.messages {
 		for _, r := range msg.requests {
-			if r.conv.team == team && r.wanted == convo && r.state.Open() {
+			if r.conv.team == team && r.requested == convo && r.state.Open() {
 				return r.conv, false
 			}
 		}
@@ -110,7 +110,7 @@ func (m *model) named(team string, convo int64) (c *modelConv, known bool) {
 
 // foreign reports whether the conversation that was named is known for others.
 func (m *model) foreign(r *modelRequest) bool {
-	return r.wanted != 0 && slices.ContainsFunc(m.convs, func(c *modelConv) bool {
-		return c.team == r.conv.team && c.convo == r.wanted && c.members != r.conv.members
+	return r.requested != 0 && slices.ContainsFunc(m.convs, func(c *modelConv) bool {
+		return c.team == r.conv.team && c.convo == r.requested && c.participants != r.conv.participants
 	})
 }

@@ -12,13 +12,13 @@ import (
 // modelHold is a hold, or what is left of it.
 type modelHold struct {
 	spool.Hold
-	held   bool
-	aside  bool // heads step aside
-	lifted time.Time
+	held     bool
+	aside    bool // heads step aside
+	released time.Time
 }
 
 // hold is what stands or stood of a gate.
-func (m *model) hold(at spool.Destination) *modelHold {
+func (m *model) holdOf(at spool.Destination) *modelHold {
 	h := m.holds[at]
 	if h == nil {
 		h = &modelHold{Hold: spool.Hold{Team: at.Team, Route: at.Route, Inbox: at.Inbox}}
@@ -29,12 +29,12 @@ func (m *model) hold(at spool.Destination) *modelHold {
 
 // over are the holds that concern a place, of the team, the route and the inbox.
 func (m *model) over(at spool.Destination) [3]*modelHold {
-	return [3]*modelHold{m.hold(spool.Destination{Team: at.Team}), m.hold(spool.Destination{Team: at.Team, Route: at.Route}), m.hold(at)}
+	return [3]*modelHold{m.holdOf(spool.Destination{Team: at.Team}), m.holdOf(spool.Destination{Team: at.Team, Route: at.Route}), m.holdOf(at)}
 }
 
 // shut is Hold.
-func (m *model) shut(now time.Time, g spool.Hold) {
-	h := m.hold(g.Destination())
+func (m *model) beginHold(now time.Time, g spool.Hold) {
+	h := m.holdOf(g.Destination())
 	if g.Since = now; h.held {
 		g.Since = h.Since
 	}
@@ -42,24 +42,24 @@ func (m *model) shut(now time.Time, g spool.Hold) {
 }
 
 // lift is Lift.
-func (m *model) lift(now time.Time, at spool.Destination) (woken int) {
-	h := m.hold(at)
+func (m *model) endHold(now time.Time, at spool.Destination) (woken int) {
+	h := m.holdOf(at)
 	if !h.held {
 		return 0
 	}
 	h.held, h.aside = false, false
-	h.lifted = now
-	return m.rouse(at)
+	h.released = now
+	return m.makeDue(at)
 }
 
 // stepAside is StepAside.
 func (m *model) stepAside(at spool.Destination) {
-	h := m.hold(at)
+	h := m.holdOf(at)
 	if !h.held {
 		return
 	}
 	h.aside = true
-	for _, d := range m.waiting() {
+	for _, d := range m.destinations() {
 		if d.Team != at.Team || d.Route != at.Route || at.Inbox != 0 && d.Inbox != at.Inbox {
 			continue
 		}
@@ -82,7 +82,7 @@ func (m *model) headsAt(d spool.Destination) (all []*modelRequest) {
 }
 
 // rouse makes ready what sleeps at a place, in the order accepted.
-func (m *model) rouse(at spool.Destination) (woken int) {
+func (m *model) makeDue(at spool.Destination) (woken int) {
 	for _, msg := range m.messages {
 		for _, r := range msg.requests {
 			p := r.place()
@@ -96,7 +96,7 @@ func (m *model) rouse(at spool.Destination) (woken int) {
 }
 
 // waiting is Waiting.
-func (m *model) waiting() (places []spool.Destination) {
+func (m *model) destinations() (places []spool.Destination) {
 	for _, msg := range m.messages {
 		for _, r := range msg.requests {
 			if r.state.Open() {
@@ -175,7 +175,7 @@ func (m *model) drop(r *modelRequest) bool {
 }
 
 // keep is Hold, of one request.
-func (m *model) keep(r *modelRequest) bool {
+func (m *model) holdRequest(r *modelRequest) bool {
 	if !r.state.Open() {
 		return false
 	}
@@ -206,19 +206,19 @@ func (m *model) stopLoop(r *modelRequest) bool {
 		return false
 	}
 	if r.lane.open[0].state == spool.Held {
-		m.keep(r)
+		m.holdRequest(r)
 		return false
 	}
 	for _, o := range r.lane.open {
 		if o.state != spool.Active {
-			m.keep(o)
+			m.holdRequest(o)
 		}
 	}
 	return true
 }
 
 // letGo is Release, of one request.
-func (m *model) letGo(r *modelRequest) bool {
+func (m *model) releaseRequest(r *modelRequest) bool {
 	if !r.hold {
 		return false
 	}
@@ -247,9 +247,9 @@ func (m *model) retry(r *modelRequest, o spool.RetryOptions) bool {
 		r.route = o.Route
 	}
 	if move && (r.conv.team != o.Team || r.conv.inbox != o.Inbox) {
-		r.conv = &modelConv{team: o.Team, inbox: o.Inbox, members: r.conv.members, base: r.conv.base, lane: m.newLane()}
+		r.conv = &modelConv{team: o.Team, inbox: o.Inbox, participants: r.conv.participants, baseSubject: r.conv.baseSubject, lane: m.newLane()}
 		m.convs = append(m.convs, r.conv)
-		r.joined, r.line, r.decided, r.wanted = -1, false, false, 0
+		r.joined, r.line, r.decided, r.requested = -1, false, false, 0
 	}
 	if o.Anew {
 		r.Request.LocalID, r.since = o.NewLocalID(), len(r.tries)+1

@@ -26,7 +26,7 @@ var operatorCases = []testCase{
 	{"RetryAsleep", func(f *fixture) { // due at once
 		f.many(2, letter{})
 		for _, t := range f.claim() {
-			f.sleep(t, time.Hour)
+			f.deferTask(t, time.Hour)
 		}
 		f.moved(spool.Moved{Requests: 1})(f.operator.Retry(f.Context(), f.now, only("Q2"), spool.RetryOptions{}))
 		if got := queueIDs(f.claim()); got != "Q2" {
@@ -110,7 +110,7 @@ var operatorCases = []testCase{
 		if tasks, next := f.claimNext(); len(tasks) != 0 || !next.IsZero() {
 			f.Errorf("claimed %s of what is held", queueIDs(tasks))
 		}
-		if s := f.story("Q2"); s.State != "queued" || s.Reason != "look at it first" {
+		if s := f.detail("Q2"); s.State != "queued" || s.Reason != "look at it first" {
 			f.Errorf("what is held behind a head is %s, %q", s.State, s.Reason)
 		}
 		f.moved(spool.Moved{Requests: 1})(f.operator.Release(f.Context(), f.now, only("Q1")))
@@ -157,7 +157,7 @@ var operatorCases = []testCase{
 		l := letter{id: "p", window: day, blind: []string{"bob"}}
 		f.send(l)
 		for _, task := range f.claim() {
-			f.sleep(task, time.Hour)
+			f.deferTask(task, time.Hour)
 		}
 		f.moved(spool.Moved{Requests: 1})(f.operator.Forget(f.Context(), f.now, "bob@example.com"))
 		if r := f.send(l); !r.Duplicate || r.Revived != 0 {

@@ -119,7 +119,7 @@ var outcomeCases = []testCase{
 		if task := f.claimOne(); task.Unknown || task.Call != spool.Send {
 			f.Errorf("claimed %+v, want a send whose outcome is known", task)
 		}
-		if s := f.story("Q1"); s.Unknown || len(s.Tries) != 3 || s.Tries[1].Call != "find-message" {
+		if s := f.detail("Q1"); s.Unknown || len(s.Tries) != 3 || s.Tries[1].Call != "find-message" {
 			f.Errorf("the story is %+v", s)
 		}
 	}},

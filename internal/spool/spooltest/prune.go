@@ -18,7 +18,7 @@ var pruneCases = []testCase{
 		tasks := f.claim()
 		f.sent(tasks[0], 7)
 		f.done(spool.Outcome{Task: tasks[1], State: spool.Failed})
-		f.sleep(tasks[2], 0)
+		f.deferTask(tasks[2], 0)
 		f.now = f.now.Add(day - time.Second)
 		f.prune()
 		f.now = f.now.Add(2 * time.Second)
@@ -47,7 +47,7 @@ var pruneCases = []testCase{
 	}},
 	{"EndedLate", func(f *fixture) { // it is kept from its end on, however long it was pending
 		f.many(3, letter{})
-		f.sleep(f.claim(one("shop"))[0], 0)
+		f.deferTask(f.claim(one("shop"))[0], 0)
 		f.now = f.now.Add(90 * day)
 		f.moved(spool.Moved{Requests: 1})(f.operator.Drop(f.Context(), f.now, only("Q1")))
 		f.done(spool.Outcome{Task: f.claim(one("shop"))[0], State: spool.Failed})

@@ -108,13 +108,13 @@ func (r *run) step() {
 	case n < 885:
 		r.finish()
 	case n < 910:
-		r.release()
+		r.unclaim()
 	case n < 920:
-		r.heard()
+		r.confirm()
 	case n < 958:
 		r.intervene()
 	case n < 980:
-		r.gate()
+		r.holdOrRelease()
 	case n < 985:
 		r.now = r.now.Add(-time.Duration(r.rand.IntN(120)) * time.Second)
 	case n < 995:
@@ -159,8 +159,8 @@ func (r *run) accept() {
 		for _, q := range r.model.messages[len(r.model.messages)-1].requests {
 			r.byLocal[q.LocalID] = q
 			head := q.lane.open[0]
-			r.see("named", q.ConvoID != 0 && q.wanted == 0)
-			r.see("named again", q.wanted != 0 && q.joined == 0)
+			r.see("named", q.ConvoID != 0 && q.requested == 0)
+			r.see("named again", q.requested != 0 && q.joined == 0)
 			r.see("three in a lane", len(q.lane.open) > 2)
 			r.see("lifted class", head.class() < head.Priority)
 		}
@@ -291,7 +291,7 @@ func (r *run) again(o *spool.Outcome) {
 	r.see("known", o.ProvenAbsent && q.unknown)
 }
 
-func (r *run) release() {
+func (r *run) unclaim() {
 	if len(r.tasks) == 0 {
 		return
 	}
@@ -303,11 +303,11 @@ func (r *run) release() {
 	r.tasks = slices.DeleteFunc(r.tasks, func(o spool.Task) bool { return o.Request == t.Request && o.Attempt == t.Attempt })
 	q := r.byLocal[t.LocalID]
 	r.see("released", q.state == spool.Active && len(q.tries) == t.Attempt)
-	r.model.release(q, t)
+	r.model.unclaim(q, t)
 }
 
 // gate holds, lifts or wakes.
-func (r *run) gate() {
+func (r *run) holdOrRelease() {
 	g := spool.Hold{Team: []string{"shop", "bank"}[r.rand.IntN(2)], Route: []string{"", "a", "b"}[r.rand.IntN(3)], Reason: fmt.Sprint(r.n)}
 	if g.Route != "" && r.rand.IntN(3) == 0 {
 		g.Inbox = int64(r.rand.IntN(2) + 1)
@@ -320,7 +320,7 @@ func (r *run) gate() {
 		if err := r.Hold(r.Context(), r.now, g, nil); err != nil {
 			r.Fatalf("Hold: %v", err)
 		}
-		r.model.shut(r.now, g)
+		r.model.beginHold(r.now, g)
 	case n < 5:
 		if shut, err := r.Holds(r.Context()); err == nil && len(shut) > 0 {
 			at := shut[r.rand.IntN(len(shut))].Destination()
@@ -335,16 +335,16 @@ func (r *run) gate() {
 		if shut, err := r.Holds(r.Context()); err == nil && len(shut) > 0 {
 			g = shut[r.rand.IntN(len(shut))]
 		}
-		held := r.model.hold(g.Destination()).held
+		held := r.model.holdOf(g.Destination()).held
 		n, err := r.Release(r.Context(), r.now, g.Destination(), nil)
-		if want := r.model.lift(r.now, g.Destination()); n != want || err != nil {
+		if want := r.model.endHold(r.now, g.Destination()); n != want || err != nil {
 			r.Errorf("Lift of %v woke %d (%v), want %d", g.Destination(), n, err, want)
 		}
 		r.see("lifted", held)
 		r.see("inbox lifted", held && g.Inbox != 0)
 	default:
 		n, err := r.MakeDue(r.Context(), r.now, g.Team)
-		if want := r.model.rouse(spool.Destination{Team: g.Team}); n != want || err != nil {
+		if want := r.model.makeDue(spool.Destination{Team: g.Team}); n != want || err != nil {
 			r.Errorf("Wake of %s woke %d (%v), want %d", g.Team, n, err, want)
 		}
 	}
@@ -366,7 +366,7 @@ func (r *run) intervene() {
 		r.see("dropped", want.Requests > 0)
 	case 1, 2:
 		got, err = r.operator.Hold(r.Context(), r.now, f, "why")
-		want = r.model.each(m, r.model.keep)
+		want = r.model.each(m, r.model.holdRequest)
 		r.see("held", want.Requests > 0)
 	case 3, 4:
 		if held := r.model.held(); held != nil {
@@ -374,7 +374,7 @@ func (r *run) intervene() {
 			f.QueueIDs[0] = m.QueueID
 		}
 		got, err = r.operator.Release(r.Context(), r.now, f)
-		want = r.model.each(m, r.model.letGo)
+		want = r.model.each(m, r.model.releaseRequest)
 		r.see("let go", want.Requests > 0)
 	default:
 		o := spool.RetryOptions{Anew: r.rand.IntN(3) == 0}
@@ -401,12 +401,12 @@ func (r *run) intervene() {
 	}
 }
 
-func (r *run) heard() {
+func (r *run) confirm() {
 	if len(r.model.messages) == 0 {
 		return
 	}
 	m := r.model.messages[r.rand.IntN(len(r.model.messages))]
-	m.heard = true
+	m.confirmed = true
 	if err := r.ConfirmReply(r.Context(), m.QueueID); err != nil {
 		r.Fatalf("Heard: %v", err)
 	}
@@ -431,8 +431,8 @@ func (r *run) compare() {
 	if err := r.Check(r.Context()); err != nil {
 		r.Errorf("Check: %v", err)
 	}
-	r.compareGates()
-	r.fixture.waiting(r.model.waiting()...)
+	r.compareHolds()
+	r.fixture.destinations(r.model.destinations()...)
 	for _, m := range r.model.messages {
 		s, err := r.Show(r.Context(), m.QueueID)
 		if err != nil {
@@ -448,7 +448,7 @@ func (r *run) compare() {
 	}
 }
 
-func (r *run) compareGates() {
+func (r *run) compareHolds() {
 	var want []spool.Hold
 	for _, h := range r.model.holds {
 		if h.held {

@@ -38,7 +38,7 @@ var readCases = []testCase{
 	{"Entry", func(f *fixture) {
 		f.send(letter{id: "p", subject: "One"})
 		f.send(letter{id: "r", cites: []string{"p"}, subject: "Two"})
-		f.sleep(f.claimOne(), time.Minute)
+		f.deferTask(f.claimOne(), time.Minute)
 		list := f.entries(spool.Filter{})
 		if list[0].State != "queued" || list[0].Reason == "" {
 			f.Errorf("what waits behind a head says %q, %q", list[0].State, list[0].Reason)
@@ -71,7 +71,7 @@ var readCases = []testCase{
 		if !reflect.DeepEqual(s, want) {
 			f.Errorf("the story is\n%+v, want\n%+v", s, want)
 		}
-		if r := f.story("Q2"); !r.Joined || r.By != "cites m" || r.Priority != "high" {
+		if r := f.detail("Q2"); !r.Joined || r.By != "cites m" || r.Priority != "high" {
 			f.Errorf("the reply's story is %+v", r)
 		}
 	}},

@@ -298,13 +298,13 @@ func (f *fixture) sent(t spool.Task, convo int64) spool.Finished {
 }
 
 // sleep ends a task to be tried again after d.
-func (f *fixture) sleep(t spool.Task, d time.Duration) {
+func (f *fixture) deferTask(t spool.Task, d time.Duration) {
 	f.Helper()
 	f.done(spool.Outcome{Task: t, State: spool.Deferred, Due: f.now.Add(d), Status: 500, Reason: "server error"})
 }
 
 // story is what is known of the one request of a message.
-func (f *fixture) story(queueID string) spool.RequestDetail {
+func (f *fixture) detail(queueID string) spool.RequestDetail {
 	f.Helper()
 	s, err := f.Show(f.Context(), queueID)
 	if err != nil {
@@ -319,7 +319,7 @@ func (f *fixture) story(queueID string) spool.RequestDetail {
 // conversation is our number of a message's conversation.
 func (f *fixture) conversation(queueID string) int64 {
 	f.Helper()
-	return f.story(queueID).Conversation
+	return f.detail(queueID).Conversation
 }
 
 // together fails the test unless the messages share one conversation.
@@ -343,7 +343,7 @@ func (f *fixture) apart(a, b string) {
 // state fails the test unless the one request of a message is in a state.
 func (f *fixture) state(queueID string, want spool.State) {
 	f.Helper()
-	if got := f.story(queueID).State; got != want.String() {
+	if got := f.detail(queueID).State; got != want.String() {
 		f.Errorf("%s is %s, want %s", queueID, got, want)
 	}
 }

@@ -55,7 +55,7 @@ func together(f *fixture) {
 			if _, err := f.Accept(f.Context(), m); err != nil {
 				f.Error(err)
 			}
-			w.wake()
+			w.makeDue()
 		}
 	})
 	wg.Wait()
@@ -82,7 +82,7 @@ type world struct {
 }
 
 // wake lets a claimer look again.
-func (w *world) wake() {
+func (w *world) makeDue() {
 	select {
 	case w.kick <- struct{}{}:
 	default: // all of them will look
@@ -134,7 +134,7 @@ func (w *world) call(tasks []spool.Task) {
 			w.Errorf("Finish: %+v", r)
 		}
 	}
-	w.wake()
+	w.makeDue()
 }
 
 // begin notes that a call is under way.

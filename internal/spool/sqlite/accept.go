@@ -48,7 +48,7 @@ func (w *writer) accept(m *spool.Message) (spool.Receipt, error) {
 			return spool.Receipt{}, err
 		}
 		receipt.Looping = receipt.Looping || looping
-		same, err := w.record(&m.Requests[i], id, c.id)
+		same, err := w.recordKeys(&m.Requests[i], id, c.id)
 		if err != nil {
 			return spool.Receipt{}, err
 		}
@@ -62,8 +62,8 @@ const (
 SELECT id, queue_id, content_digest FROM message
  WHERE fingerprint = ? AND accepted >= ? ORDER BY accepted DESC, id DESC LIMIT 1`
 
-	sqlReports = `UPDATE message SET reports_after = max(reports_after, ?) WHERE id = ?` // this client may be told in its reply, too
-	sqlMessage = `
+	sqlReportsAfter = `UPDATE message SET reports_after = max(reports_after, ?) WHERE id = ?` // this client may be told in its reply, too
+	sqlMessage      = `
 INSERT INTO message (queue_id, accepted, client, sender, route, team, inbox, title, warnings, fingerprint, weak_fingerprint,
                      envelope_id, return, reports_after, content_digest)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
@@ -86,7 +86,7 @@ func (w *writer) repeated(m *spool.Message) (_ spool.Receipt, ok bool, err error
 	if !bytes.Equal(content, digest(m)) {
 		return spool.Receipt{}, false, spool.ErrKey
 	}
-	if _, err := w.exec(sqlReports, stamp(m.ReportsAfter), id); err != nil {
+	if _, err := w.exec(sqlReportsAfter, stamp(m.ReportsAfter), id); err != nil {
 		return spool.Receipt{}, false, err
 	}
 	first.Revived, err = w.revive(id)
@@ -113,10 +113,10 @@ func digest(m *spool.Message) []byte {
 
 // conversation is what Accept needs to know of one.
 type conversation struct {
-	id     int64
-	base   string
-	used   int64
-	wanted int64 // see request.wanted
+	id               int64
+	baseSubject      string
+	lastUsed         int64
+	requestedConvoID int64 // see request.wanted
 }
 
 const (
@@ -126,7 +126,7 @@ const (
 SELECT c.id, c.base_subject, c.last_used FROM link l JOIN conversation c ON c.id = l.conversation
  WHERE l.key = ? AND c.team = ? AND c.inbox = ? AND c.participants = ?`
 
-	sqlUsed = `UPDATE conversation SET last_used = ? WHERE id = ?`
+	sqlLastUsed = `UPDATE conversation SET last_used = ? WHERE id = ?`
 
 	sqlConversation = `INSERT INTO conversation (team, inbox, participants, title, base_subject, last_used) VALUES (?, ?, ?, ?, ?, ?)`
 )
@@ -135,15 +135,15 @@ SELECT c.id, c.base_subject, c.last_used FROM link l JOIN conversation c ON c.id
 // new conversation and -1.
 func (w *writer) find(m *spool.Message, r *spool.Request) (c conversation, joined int, err error) {
 	accepted := stamp(m.Accepted)
-	if joined, err = w.look(m, r, &c); err != nil {
+	if joined, err = w.lookUp(m, r, &c); err != nil {
 		return c, joined, err
 	}
 	if joined >= 0 {
-		_, err = w.exec(sqlUsed, max(c.used, accepted), c.id)
+		_, err = w.exec(sqlLastUsed, max(c.lastUsed, accepted), c.id)
 		return c, joined, err
 	}
-	if c.wanted == 0 { // else nobody knows its title
-		c.base = m.BaseSubject
+	if c.requestedConvoID == 0 { // else nobody knows its title
+		c.baseSubject = m.BaseSubject
 	}
 	c.id, err = w.insert(sqlConversation, m.Team, m.Inbox, r.Participants, m.Title, m.BaseSubject, accepted)
 	return c, -1, err
@@ -151,12 +151,12 @@ func (w *writer) find(m *spool.Message, r *spool.Request) (c conversation, joine
 
 // look finds the conversation that the first of the request's keys stands for,
 // and returns that key's index, or -1.
-func (w *writer) look(m *spool.Message, r *spool.Request, c *conversation) (int, error) {
+func (w *writer) lookUp(m *spool.Message, r *spool.Request, c *conversation) (int, error) {
 	if r.ConvoID != 0 {
-		return w.named(m, r, c)
+		return w.requested(m, r, c)
 	}
 	for i, key := range r.Lookup {
-		ok, err := w.get(sqlFind, []any{key[:], m.Team, m.Inbox, r.Participants}, &c.id, &c.base, &c.used)
+		ok, err := w.get(sqlFind, []any{key[:], m.Team, m.Inbox, r.Participants}, &c.id, &c.baseSubject, &c.lastUsed)
 		if ok || err != nil {
 			return i, err
 		}
@@ -165,11 +165,11 @@ func (w *writer) look(m *spool.Message, r *spool.Request, c *conversation) (int,
 }
 
 const (
-	sqlKnown = `
+	sqlConvoKnown = `
 SELECT id, base_subject, last_used, inbox = ? AND participants = ? FROM conversation
  WHERE team = ? AND convo_id = ? AND convo_id <> 0 LIMIT 1`
 
-	sqlWanted = `
+	sqlRequestedConvo = `
 SELECT c.id, c.base_subject, c.last_used, r.inbox = ? AND r.participants = ? FROM request r JOIN conversation c ON c.id = r.conversation
  WHERE r.team = ? AND r.requested_convo_id = ? AND r.requested_convo_id <> 0 AND r.` + isOpen + ` LIMIT 1`
 )
@@ -177,13 +177,13 @@ SELECT c.id, c.base_subject, c.last_used, r.inbox = ? AND r.participants = ? FRO
 // named finds the conversation that has the convo_id that the application named,
 // or else that of a request which waits to look at it. Either is of the request's
 // inbox and participants, or the request must not be sent.
-func (w *writer) named(m *spool.Message, r *spool.Request, c *conversation) (int, error) {
+func (w *writer) requested(m *spool.Message, r *spool.Request, c *conversation) (int, error) {
 	args := []any{m.Inbox, r.Participants, m.Team, r.ConvoID}
 	var same bool
-	found, err := w.get(sqlKnown, args, &c.id, &c.base, &c.used, &same)
+	found, err := w.get(sqlConvoKnown, args, &c.id, &c.baseSubject, &c.lastUsed, &same)
 	if !found && err == nil {
-		c.wanted = r.ConvoID
-		found, err = w.get(sqlWanted, args, &c.id, &c.base, &c.used, &same)
+		c.requestedConvoID = r.ConvoID
+		found, err = w.get(sqlRequestedConvo, args, &c.id, &c.baseSubject, &c.lastUsed, &same)
 	}
 	switch {
 	case err != nil || !found:
@@ -201,7 +201,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?)`
 
 func (w *writer) insertRequest(m *spool.Message, r *spool.Request, message int64, c conversation, joined int) (int64, error) {
 	lane := c.id
-	state, err := w.line(lane, r.Priority)
+	state, err := w.joinLane(lane, r.Priority)
 	if err != nil {
 		return 0, err
 	}
@@ -213,13 +213,13 @@ func (w *writer) insertRequest(m *spool.Message, r *spool.Request, message int64
 	if m.AutoReplied {
 		replied = stamp(m.Accepted)
 	}
-	changed := r.Subject == spool.SubjectAlways || r.Subject == spool.SubjectChanged && m.BaseSubject != c.base
+	changed := r.Subject == spool.SubjectAlways || r.Subject == spool.SubjectChanged && m.BaseSubject != c.baseSubject
 	replies, first := joined >= 0, spool.Send
-	if c.wanted != 0 {
+	if c.requestedConvoID != 0 {
 		replies, first = true, spool.CheckConversation
 	}
-	id, err := w.insert(sqlRequest, message, c.id, joined >= 0, clue(r, joined), lane, r.LocalID, recipients{r.To, r.Cc}.encode(), r.Participants, m.Team, m.Inbox, m.Route,
-		r.Priority, r.Priority, replies && changed, replied, askedFor(r), state, seq, c.wanted, first)
+	id, err := w.insert(sqlRequest, message, c.id, joined >= 0, lookupName(r, joined), lane, r.LocalID, recipients{r.To, r.Cc}.encode(), r.Participants, m.Team, m.Inbox, m.Route,
+		r.Priority, r.Priority, replies && changed, replied, encodeDSN(r), state, seq, c.requestedConvoID, first)
 	w.entered(m.Route, state)
 	if state == spool.Ready || err != nil {
 		return id, err
@@ -228,7 +228,7 @@ func (w *writer) insertRequest(m *spool.Message, r *spool.Request, message int64
 }
 
 // clue is what found the conversation of a request, for people.
-func clue(r *spool.Request, joined int) string {
+func lookupName(r *spool.Request, joined int) string {
 	if joined < 0 || joined >= len(r.LookupNames) {
 		return ""
 	}
@@ -242,7 +242,7 @@ const (
 
 // line puts a newcomer of some class at the end of a lane: it waits behind the
 // head, which becomes as urgent as what waits for it, or it is the head.
-func (w *writer) line(lane int64, class spool.Priority) (spool.State, error) {
+func (w *writer) joinLane(lane int64, class spool.Priority) (spool.State, error) {
 	var head int64
 	var of spool.Priority
 	ok, err := w.get(sqlHead, []any{lane}, &head, &of)
@@ -264,7 +264,7 @@ const (
 // record lets the request's keys stand for its conversation: its own ids always,
 // those that it cites where nobody has them. It reports whether an earlier
 // message owns one of its own ids.
-func (w *writer) record(r *spool.Request, message, conversation int64) (same bool, err error) {
+func (w *writer) recordKeys(r *spool.Request, message, conversation int64) (same bool, err error) {
 	for _, key := range r.Own {
 		n, err := w.exec(sqlLink, key[:], conversation, message)
 		if err != nil {
@@ -291,7 +291,7 @@ func (w *writer) record(r *spool.Request, message, conversation int64) (same boo
 }
 
 const (
-	sqlGone = `SELECT id, conversation, route, state, priority FROM request WHERE message = ? AND ` + isUnsent + ` AND NOT forgotten ORDER BY id`
+	sqlUnsent = `SELECT id, conversation, route, state, priority FROM request WHERE message = ? AND ` + isUnsent + ` AND NOT forgotten ORDER BY id`
 
 	// A new trial. Where every answer was definite, whether it opens or replies
 	// is decided anew: its conversation may have begun without it. One that its
@@ -307,7 +307,7 @@ UPDATE request
 // failed or were dropped. They keep their local_id.
 func (w *writer) revive(message int64) (int, error) {
 	var gone []chosen
-	err := w.each(sqlGone, []any{message}, func(rows *sql.Rows) error {
+	err := w.each(sqlUnsent, []any{message}, func(rows *sql.Rows) error {
 		var r chosen
 		err := rows.Scan(&r.id, &r.conversation, &r.route, &r.state, &r.priority)
 		gone = append(gone, r)
@@ -326,7 +326,7 @@ func (w *writer) revive(message int64) (int, error) {
 
 // requeue puts a request that is in no lane at the end of its conversation's.
 func (w *writer) requeue(r *chosen) error {
-	state, err := w.line(r.conversation, r.priority)
+	state, err := w.joinLane(r.conversation, r.priority)
 	if err != nil {
 		return err
 	}
@@ -345,8 +345,8 @@ func (w *writer) requeue(r *chosen) error {
 }
 
 const (
-	sqlByQueueID = `SELECT id FROM message WHERE queue_id = ?`
-	sqlHeard     = `UPDATE message SET fingerprint = NULL WHERE id = ? AND weak_fingerprint = 1 AND fingerprint IS NOT NULL`
+	sqlByQueueID    = `SELECT id FROM message WHERE queue_id = ?`
+	sqlConfirmReply = `UPDATE message SET fingerprint = NULL WHERE id = ? AND weak_fingerprint = 1 AND fingerprint IS NOT NULL`
 )
 
 // ConfirmReply implements spool.Store.
@@ -360,7 +360,7 @@ func (s *Store) ConfirmReply(ctx context.Context, queueID string) error {
 		if !ok {
 			return 0, spool.ErrNotFound
 		}
-		return w.exec(sqlHeard, id)
+		return w.exec(sqlConfirmReply, id)
 	})
 	return err
 }

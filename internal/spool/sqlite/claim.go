@@ -46,7 +46,7 @@ type stream struct {
 const sqlNextDue = `SELECT due FROM request WHERE ` + isTimed + ` ORDER BY due LIMIT 1`
 
 func (c *claim) claim(teams []spool.Capacity) error {
-	if err := c.wake(); err != nil {
+	if err := c.makeDueReady(); err != nil {
 		return err
 	}
 	for _, team := range teams {
@@ -75,7 +75,7 @@ const (
 	// A lease is never too long, and too long a deferral is rare.
 	sqlOverdue = `SELECT id, route, state FROM request WHERE ` + isTimed + ` AND due > ? AND ` + isDeferred + ` LIMIT 500`
 
-	sqlWake = `
+	sqlMakeReady = `
 UPDATE request
    SET state = ` + ready + `, due = 0, unknown = unknown OR ` + isActive + ` AND ` + callIsSend + `, seq = ?
  WHERE id = ?`
@@ -83,11 +83,11 @@ UPDATE request
 
 // wake makes ready what was deferred and is due, and what is active and was lost: a
 // send may have been carried out.
-func (c *claim) wake() error {
-	if _, err := c.wakeAll(sqlDue, stamp(c.now)); err != nil || c.maxWait <= 0 {
+func (c *claim) makeDueReady() error {
+	if _, err := c.makeReady(sqlDue, stamp(c.now)); err != nil || c.maxWait <= 0 {
 		return err
 	}
-	_, err := c.wakeAll(sqlOverdue, stamp(c.now.Add(c.maxWait)))
+	_, err := c.makeReady(sqlOverdue, stamp(c.now.Add(c.maxWait)))
 	return err
 }
 
@@ -99,7 +99,7 @@ type due struct {
 }
 
 // wakeAll makes ready what a query finds, in its order, and returns it.
-func (w *writer) wakeAll(query string, args ...any) ([]due, error) {
+func (w *writer) makeReady(query string, args ...any) ([]due, error) {
 	var all []due
 	err := w.each(query, args, func(rows *sql.Rows) error {
 		var r due
@@ -115,7 +115,7 @@ func (w *writer) wakeAll(query string, args ...any) ([]due, error) {
 		if err != nil {
 			return nil, err
 		}
-		if _, err := w.exec(sqlWake, seq, r.id); err != nil {
+		if _, err := w.exec(sqlMakeReady, seq, r.id); err != nil {
 			return nil, err
 		}
 		w.moved(r.route, r.state, spool.Ready)
@@ -167,7 +167,7 @@ func (c *claim) team(room spool.Capacity) error {
 			continue
 		}
 		b.next = after
-		take(&room, &b, t)
+		spend(&room, &b, t)
 	}
 	if b.next.Equal(stored) {
 		return nil
@@ -178,7 +178,7 @@ func (c *claim) team(room spool.Capacity) error {
 
 // take reduces what a team may begin by one task. A call that only High could have
 // had takes no other class's turn.
-func take(room *spool.Capacity, b *budget, t spool.Task) {
+func spend(room *spool.Capacity, b *budget, t spool.Task) {
 	if t.Call == spool.FindMessage {
 		room.Searches--
 	}
@@ -265,12 +265,12 @@ func (c *claim) after(last spool.Destination, g stream, probes bool, probe *time
 		if !ok || err != nil {
 			return h, ok, err
 		}
-		next, held := c.shut(h.at)
+		next, held := c.isHeld(h.at)
 		switch {
 		case !held:
 			return h, true, nil
 		case !probes || g.search || next == 0:
-		case c.come(moment(next)):
+		case c.reached(moment(next)):
 			h.probe = true
 			h.id, err = c.unrefused(h)
 			return h, err == nil, err
@@ -281,7 +281,7 @@ func (c *claim) after(last spool.Destination, g stream, probes bool, probe *time
 }
 
 // shut reports whether a destination is held, and when its route gives a probe.
-func (c *claim) shut(at spool.Destination) (probe int64, held bool) {
+func (c *claim) isHeld(at spool.Destination) (probe int64, held bool) {
 	if _, held = c.held[at]; held {
 		return 0, true
 	}
@@ -292,7 +292,7 @@ func (c *claim) shut(at spool.Destination) (probe int64, held bool) {
 
 // come reports whether a time has come. One too far ahead was set before the
 // clock jumped back.
-func (c *claim) come(t time.Time) bool {
+func (c *claim) reached(t time.Time) bool {
 	return !t.After(c.now) || c.maxWait > 0 && t.After(c.now.Add(c.maxWait))
 }
 

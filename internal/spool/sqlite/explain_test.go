@@ -18,31 +18,31 @@ func TestPlans(t *testing.T) {
 	}{
 		"repeated": {sqlRepeated, []string{"message USING INDEX message_fingerprint (fingerprint=? AND accepted>?)"}},
 		"find":     {sqlFind, []string{"l USING PRIMARY KEY (key=?)", "c USING INTEGER PRIMARY KEY (rowid=?)"}},
-		"known":    {sqlKnown, []string{"conversation USING INDEX conversation_convo (team=? AND convo_id=?)"}},
-		"wanted": {sqlWanted, []string{
+		"known":    {sqlConvoKnown, []string{"conversation USING INDEX conversation_convo (team=? AND convo_id=?)"}},
+		"wanted": {sqlRequestedConvo, []string{
 			"r USING INDEX request_requested_convo (team=? AND requested_convo_id=?)", "c USING INTEGER PRIMARY KEY (rowid=?)"}},
-		"used":        {sqlUsed, []string{"conversation USING INTEGER PRIMARY KEY (rowid=?)"}},
+		"used":        {sqlLastUsed, []string{"conversation USING INTEGER PRIMARY KEY (rowid=?)"}},
 		"head":        {sqlHead, []string{"request USING INDEX request_head (lane=?)"}},
 		"class":       {sqlEffectivePriority, []string{byID}},
 		"owner":       {sqlOwner, []string{"link USING PRIMARY KEY (key=?)"}},
 		"relink":      {sqlRelink, []string{"link USING PRIMARY KEY (key=?)"}},
-		"gone":        {sqlGone, []string{"request USING INDEX request_message (message=?)"}},
+		"gone":        {sqlUnsent, []string{"request USING INDEX request_message (message=?)"}},
 		"revive":      {sqlRevive, []string{byID}},
 		"by queue id": {sqlByQueueID, []string{"message USING COVERING INDEX sqlite_autoindex_message_1 (queue_id=?)"}},
-		"heard":       {sqlHeard, []string{"message USING INTEGER PRIMARY KEY (rowid=?)"}},
+		"heard":       {sqlConfirmReply, []string{"message USING INTEGER PRIMARY KEY (rowid=?)"}},
 		"due":         {sqlDue, []string{"request USING INDEX request_due (due<?)"}},
 		"overdue":     {sqlOverdue, []string{"request USING INDEX request_due (due>?)"}},
 		"next due":    {sqlNextDue, []string{"request USING COVERING INDEX request_due"}},
-		"wake":        {sqlWake, []string{byID}},
+		"wake":        {sqlMakeReady, []string{byID}},
 		"gate":        {sqlBudget, []string{"gate USING PRIMARY KEY (team=? AND route=? AND inbox=?)"}},
-		"lift":        {sqlLift, []string{"gate USING PRIMARY KEY (team=? AND route=? AND inbox=?)"}},
+		"lift":        {sqlRelease, []string{"gate USING PRIMARY KEY (team=? AND route=? AND inbox=?)"}},
 		"probed":      {sqlProbed, []string{"gate USING PRIMARY KEY (team=? AND route=? AND inbox=?)"}},
-		"set back":    {sqlSetBack, []string{"gate USING PRIMARY KEY (team=?)"}},
+		"set back":    {sqlClockSetBack, []string{"gate USING PRIMARY KEY (team=?)"}},
 		"held":        {sqlHeld, []string{"gate USING INDEX gate_held (team=? AND route>?)"}},
-		"gates":       {sqlGates, []string{"gate USING INDEX gate_held"}},
+		"gates":       {sqlHolds, []string{"gate USING INDEX gate_held"}},
 		"oldest": {sqlOldest, []string{
 			"r USING INDEX request_open (team=? AND route=? AND inbox=?)", "m USING INTEGER PRIMARY KEY (rowid=?)"}},
-		"waiting":  {sqlWaiting, []string{"request USING INDEX request_open ((team,route,inbox)>(?,?,?))"}},
+		"waiting":  {sqlDestinations, []string{"request USING INDEX request_open ((team,route,inbox)>(?,?,?))"}},
 		"deferred": {sqlDeferred, []string{"request USING INDEX request_deferred (team=? AND id>?)"}},
 		"ready":    {sqlReady, []string{"request USING COVERING INDEX request_ready (team=? AND effective_priority=? AND (route,inbox)>(?,?))"}},
 		"search": {sqlSearch, []string{
@@ -65,12 +65,12 @@ func TestPlans(t *testing.T) {
 		"aside":        {sqlDetach, []string{byID}},
 		"end":          {sqlEnd, []string{"attempt USING PRIMARY KEY (request=? AND n=?)"}},
 		"convo":        {sqlConvo, []string{"conversation USING INTEGER PRIMARY KEY (rowid=?)"}},
-		"held by":      {sqlHeldBy, []string{"conversation USING INDEX conversation_convo (team=? AND convo_id=?)"}},
+		"held by":      {sqlConvoOfOthers, []string{"conversation USING INDEX conversation_convo (team=? AND convo_id=?)"}},
 		"save convo":   {sqlSaveConvo, []string{"conversation USING INTEGER PRIMARY KEY (rowid=?)"}},
 		"next in lane": {sqlNextInLane, []string{"request USING INDEX request_queued (lane=?)"}},
 		"advance":      {sqlAdvance, []string{byID, "request USING COVERING INDEX request_queued_priority (lane=?)"}},
-		"release":      {sqlRelease, []string{byID}},
-		"unwrite":      {sqlUnwrite, []string{"attempt USING PRIMARY KEY (request=? AND n=?)"}},
+		"release":      {sqlUnclaim, []string{byID}},
+		"unwrite":      {sqlDeleteAttempt, []string{"attempt USING PRIMARY KEY (request=? AND n=?)"}},
 		"seq":          {sqlSeq, []string{"sequence USING INTEGER PRIMARY KEY (rowid=?)"}},
 		"save seq":     {sqlSaveSeq, []string{"sequence USING INTEGER PRIMARY KEY (rowid=?)"}},
 		"orphans":      {sqlOrphans, []string{byID, "request USING COVERING INDEX request_due"}},
@@ -88,37 +88,37 @@ func TestPlans(t *testing.T) {
 			"content USING INTEGER PRIMARY KEY (rowid=?)"}},
 		"span": {sqlSpan, []string{
 			"m USING COVERING INDEX sqlite_autoindex_message_1 (queue_id=?)", "r USING COVERING INDEX request_message (message=?)"}},
-		"leave": {sqlLeave, []string{byID}},
-		"calm": {sqlCalm, []string{
+		"leave": {sqlDrop, []string{byID}},
+		"calm": {sqlLowerPriority, []string{
 			"request USING INDEX request_head (lane=?)", "request USING COVERING INDEX request_queued_priority (lane=?)"}},
 		"replied":     {sqlReplied, []string{"request USING COVERING INDEX request_auto_replied (team=? AND inbox=? AND participants=? AND auto_replied>? AND auto_replied<?)"}},
 		"lane head":   {sqlLaneHead, []string{"request USING INDEX request_head (lane=?)"}},
-		"keep one":    {sqlKeepOne, []string{byID}},
-		"keep queued": {sqlKeepQueued, []string{"request USING INDEX request_queued_priority (lane=?)"}},
-		"keep":        {sqlKeep, []string{byID}},
-		"let go":      {sqlLetGo, []string{byID}},
+		"keep one":    {sqlHoldOne, []string{byID}},
+		"keep queued": {sqlHoldQueued, []string{"request USING INDEX request_queued_priority (lane=?)"}},
+		"keep":        {sqlHoldRequest, []string{byID}},
+		"let go":      {sqlReleaseHead, []string{byID}},
 		"rename":      {sqlRename, []string{byID}},
 		"rescope":     {sqlRescope, []string{byID}},
 		"forget message": {sqlForgetMessage, []string{
 			"message USING INTEGER PRIMARY KEY (rowid=?)", "request USING INDEX request_message (message=?)"}},
 		"forget content": {sqlForgetContent, []string{
 			"content USING INTEGER PRIMARY KEY (rowid=?)", "request USING INDEX request_message (message=?)"}},
-		"story": {sqlStory, []string{"message USING INDEX sqlite_autoindex_message_1 (queue_id=?)"}},
+		"story": {sqlMessageDetail, []string{"message USING INDEX sqlite_autoindex_message_1 (queue_id=?)"}},
 		"requests": {sqlRequests, []string{
 			"r USING INDEX request_message (message=?)", "m USING INTEGER PRIMARY KEY (rowid=?)",
 			"c USING INTEGER PRIMARY KEY (rowid=?)", "attempt USING PRIMARY KEY (request=?)",
 			"gate USING PRIMARY KEY (team=? AND route=? AND inbox=?)"}},
-		"report":   {sqlReport, []string{byR, "m USING INTEGER PRIMARY KEY (rowid=?)"}},
+		"report":   {sqlAddReport, []string{byR, "m USING INTEGER PRIMARY KEY (rowid=?)"}},
 		"unreport": {sqlUnreport, []string{"notice USING INDEX notice_request (request=?)"}},
-		"answered": {sqlAnswered, []string{
+		"answered": {sqlSuppressReports, []string{
 			"notice USING INDEX notice_request (request=?)",
 			"m USING COVERING INDEX sqlite_autoindex_message_1 (queue_id=?)", "r USING COVERING INDEX request_message (message=?)"}},
 		"notices":         {sqlNotices, []string{"notice USING INDEX notice_due (way=? AND due<?)"}},
-		"put off too far": {sqlPutOffTooFar, []string{"notice USING INDEX notice_due (way=? AND due>?)"}},
+		"put off too far": {sqlDeferredTooFar, []string{"notice USING INDEX notice_due (way=? AND due>?)"}},
 		"next notice":     {sqlNextNotice, []string{"notice USING COVERING INDEX notice_due (way=?)"}},
-		"about": {sqlAbout, []string{
+		"about": {sqlReportDetail, []string{
 			byR, "m USING INTEGER PRIMARY KEY (rowid=?)", "a USING PRIMARY KEY (request=? AND n=?)", "x USING INTEGER PRIMARY KEY (rowid=?) LEFT-JOIN"}},
-		"standings": {sqlStandings, []string{
+		"standings": {sqlStatuses, []string{
 			"m USING COVERING INDEX sqlite_autoindex_message_1 (queue_id=?)", "r USING INDEX request_message (message=?)",
 			"a USING PRIMARY KEY (request=? AND n=?) LEFT-JOIN"}},
 		"next messages": {sqlNextMessages, []string{"message USING INTEGER PRIMARY KEY (rowid>?)"}},
@@ -130,7 +130,7 @@ func TestPlans(t *testing.T) {
 			"n USING INDEX notice_request (request=?)", "request USING INDEX request_message (message=?)"}},
 		"gone requests": {sqlGoneRequests, []string{"request USING INDEX request_message (message=?)"}},
 		"gone count":    {sqlGoneCount, []string{"counter USING PRIMARY KEY (route=? AND state=?)"}},
-		"prune tries": {sqlPruneTries, []string{
+		"prune tries": {sqlPruneAttempts, []string{
 			"attempt USING PRIMARY KEY (request=?)", "request USING COVERING INDEX request_message (message=?)"}},
 		"prune notices": {sqlPruneNotices, []string{
 			"notice USING COVERING INDEX notice_request (request=?)", "request USING COVERING INDEX request_message (message=?)"}},
@@ -144,13 +144,13 @@ func TestPlans(t *testing.T) {
 		"prune conversations": {sqlPruneConversations, []string{
 			"conversation USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)", "request USING COVERING INDEX request_conversation (conversation=?)"}},
 		"delayed": {sqlDelayed, []string{byID}},
-		"reports": {sqlReports, []string{"message USING INTEGER PRIMARY KEY (rowid=?)"}},
-		"put off": {sqlPutOff, []string{"notice USING INTEGER PRIMARY KEY (rowid=?)"}},
-		"told":    {sqlTold, []string{"notice USING INTEGER PRIMARY KEY (rowid=?)"}},
+		"reports": {sqlReportsAfter, []string{"message USING INTEGER PRIMARY KEY (rowid=?)"}},
+		"put off": {sqlDefer, []string{"notice USING INTEGER PRIMARY KEY (rowid=?)"}},
+		"told":    {sqlDone, []string{"notice USING INTEGER PRIMARY KEY (rowid=?)"}},
 		"state":   {sqlState, []string{byID}},
-		"unqueue": {sqlUnqueue, []string{byID}},
+		"unqueue": {sqlReleaseQueued, []string{byID}},
 		"reroute": {sqlReroute, []string{byID}},
-		"tries":   {sqlTries, []string{"attempt USING PRIMARY KEY (request=?)"}},
+		"tries":   {sqlAttempts, []string{"attempt USING PRIMARY KEY (request=?)"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := plan(t, s, c.query)

@@ -23,7 +23,7 @@ func (s *Store) Finish(ctx context.Context, now time.Time, outcomes ...spool.Out
 		return all, nil
 	})
 	if err == nil {
-		s.waiters.wake(outcomes)
+		s.waiters.notify(outcomes)
 	}
 	return all, err
 }
@@ -51,7 +51,7 @@ type ended struct {
 }
 
 func (w *writer) finish(now time.Time, o *spool.Outcome) (f spool.Finished, err error) {
-	if err := sane(o); err != nil {
+	if err := validate(o); err != nil {
 		return f, fmt.Errorf("end attempt %d of request %d: %w", o.Task.Attempt, o.Task.Request, err)
 	}
 	due, end := int64(0), stamp(now)
@@ -73,14 +73,14 @@ func (w *writer) finish(now time.Time, o *spool.Outcome) (f spool.Finished, err 
 	if _, err := w.exec(sqlEnd, stamp(now), o.Unknown, o.Status, o.APIID, o.Reason, o.Task.Request, o.Task.Attempt); err != nil {
 		return f, err
 	}
-	if err := w.notify(now, o); err != nil {
+	if err := w.addNotices(now, o); err != nil {
 		return f, err
 	}
 	switch o.State {
 	case spool.Deferred:
-		return f, w.goOn(o, &r)
+		return f, w.prepareRetry(o, &r)
 	case spool.Sent, spool.Flagged:
-		if f, err = w.learn(r.conversation, r.replyTo, o.ConvoID); err != nil {
+		if f, err = w.adoptConvoID(r.conversation, r.replyTo, o.ConvoID); err != nil {
 			return f, err
 		}
 	}
@@ -93,7 +93,7 @@ var reportOf = map[spool.State]spool.Action{
 }
 
 // sane says whether the fields of an outcome fit each other.
-func sane(o *spool.Outcome) error {
+func validate(o *spool.Outcome) error {
 	switch {
 	case o.State != spool.Deferred && o.State != spool.Sent && o.State != spool.Flagged && o.State != spool.Failed:
 		return fmt.Errorf("it cannot end as %s", o.State)
@@ -118,7 +118,7 @@ UPDATE request SET local_id = ?, sends_since = attempts + 1, reply_to = NULL, re
 
 // goOn prepares the next attempt of what fell asleep. Its lane waits with it, or
 // goes on without it.
-func (w *writer) goOn(o *spool.Outcome, r *ended) error {
+func (w *writer) prepareRetry(o *spool.Outcome, r *ended) error {
 	if o.Reopen {
 		if r.unknown {
 			return fmt.Errorf("reopen request %d: the outcome of a send is unknown, and a new local_id could double it", o.Task.Request)
@@ -143,14 +143,14 @@ func (w *writer) goOn(o *spool.Outcome, r *ended) error {
 }
 
 const (
-	sqlConvo     = `SELECT team, participants, convo_id FROM conversation WHERE id = ?`
-	sqlHeldBy    = `SELECT 1 FROM conversation WHERE team = ? AND convo_id = ? AND convo_id <> 0 AND participants <> ? LIMIT 1`
-	sqlSaveConvo = `UPDATE conversation SET convo_id = ? WHERE id = ?`
+	sqlConvo         = `SELECT team, participants, convo_id FROM conversation WHERE id = ?`
+	sqlConvoOfOthers = `SELECT 1 FROM conversation WHERE team = ? AND convo_id = ? AND convo_id <> 0 AND participants <> ? LIMIT 1`
+	sqlSaveConvo     = `UPDATE conversation SET convo_id = ? WHERE id = ?`
 )
 
 // learn takes over the convo_id of an answer. One that stands for other people
 // is never stored: a reply to it would reach them.
-func (w *writer) learn(conversation, replyTo, answered int64) (f spool.Finished, err error) {
+func (w *writer) adoptConvoID(conversation, replyTo, answered int64) (f spool.Finished, err error) {
 	if answered == 0 {
 		return f, nil // the next in the lane opens anew
 	}
@@ -160,7 +160,7 @@ func (w *writer) learn(conversation, replyTo, answered int64) (f spool.Finished,
 		return f, err
 	}
 	var one int
-	if f.ConvoConflict, err = w.get(sqlHeldBy, []any{team, answered, members}, &one); f.ConvoConflict || err != nil {
+	if f.ConvoConflict, err = w.get(sqlConvoOfOthers, []any{team, answered, members}, &one); f.ConvoConflict || err != nil {
 		return f, err
 	}
 	if opened := replyTo == 0; opened && known != 0 {
@@ -216,7 +216,7 @@ func (w *writer) next(lane int64) error {
 func (s *Store) Unclaim(ctx context.Context, tasks ...spool.Task) error {
 	_, err := run(ctx, s, 0, func(w *writer) (struct{}, error) {
 		for i := range tasks {
-			if err := w.giveBack(&tasks[i]); err != nil {
+			if err := w.unclaim(&tasks[i]); err != nil {
 				return struct{}{}, err
 			}
 		}
@@ -228,24 +228,24 @@ func (s *Store) Unclaim(ctx context.Context, tasks ...spool.Task) error {
 const (
 	// The turn is still that of before the claim, and so is the place. What the
 	// first attempt of a trial decided, it decides again.
-	sqlRelease = `
+	sqlUnclaim = `
 UPDATE request
    SET state = ` + ready + `, due = 0, attempts = attempts - 1,
        reply_to = CASE WHEN attempts = trial_attempt AND NOT unknown THEN NULL ELSE reply_to END
  WHERE ` + isActive + ` AND id = ? AND attempts = ?
 RETURNING route`
 
-	sqlUnwrite = `DELETE FROM attempt WHERE request = ? AND n = ?`
+	sqlDeleteAttempt = `DELETE FROM attempt WHERE request = ? AND n = ?`
 )
 
 // giveBack undoes a claim. One that was lost is somebody else's by now.
-func (w *writer) giveBack(t *spool.Task) error {
+func (w *writer) unclaim(t *spool.Task) error {
 	var route string
-	ok, err := w.get(sqlRelease, []any{t.Request, t.Attempt}, &route)
+	ok, err := w.get(sqlUnclaim, []any{t.Request, t.Attempt}, &route)
 	if err != nil || !ok {
 		return err
 	}
 	w.moved(route, spool.Active, spool.Ready)
-	_, err = w.exec(sqlUnwrite, t.Request, t.Attempt)
+	_, err = w.exec(sqlDeleteAttempt, t.Request, t.Attempt)
 	return err
 }

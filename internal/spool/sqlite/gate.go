@@ -93,7 +93,7 @@ INSERT INTO gate (team, route, inbox, held, reason, probe) VALUES (?, ?, ?, ?, ?
     ON CONFLICT (team, route, inbox) DO UPDATE
    SET held = CASE WHEN held = 0 THEN excluded.held ELSE held END, reason = excluded.reason, probe = excluded.probe`
 
-	sqlLift = `UPDATE gate SET held = 0, reason = '', probe = 0, aside = 0, released = ? WHERE team = ? AND route = ? AND inbox = ? AND held <> 0`
+	sqlRelease = `UPDATE gate SET held = 0, reason = '', probe = 0, aside = 0, released = ? WHERE team = ? AND route = ? AND inbox = ? AND held <> 0`
 
 	sqlDeferred = `
 SELECT id, route, state FROM request
@@ -110,7 +110,7 @@ func (s *Store) Hold(ctx context.Context, now time.Time, g spool.Hold, event []b
 		if _, err := w.exec(sqlHold, g.Team, g.Route, g.Inbox, stamp(since), g.Reason, stamp(g.Probe)); err != nil {
 			return struct{}{}, err
 		}
-		return struct{}{}, w.tell(now, nil, event)
+		return struct{}{}, w.addEvent(now, nil, event)
 	})
 	return err
 }
@@ -118,29 +118,29 @@ func (s *Store) Hold(ctx context.Context, now time.Time, g spool.Hold, event []b
 // Release implements spool.Store.
 func (s *Store) Release(ctx context.Context, now time.Time, at spool.Destination, event []byte) (woken int, err error) {
 	n, err := run(ctx, s, 0, func(w *writer) (int64, error) {
-		n, err := w.exec(sqlLift, stamp(now), at.Team, at.Route, at.Inbox)
+		n, err := w.exec(sqlRelease, stamp(now), at.Team, at.Route, at.Inbox)
 		if n == 0 || err != nil {
 			return n, err
 		}
-		return n, w.tell(now, nil, event)
+		return n, w.addEvent(now, nil, event)
 	})
 	if n == 0 || err != nil {
 		return 0, err
 	}
-	return s.wake(ctx, at)
+	return s.makeDue(ctx, at)
 }
 
 // MakeDue implements spool.Store.
 func (s *Store) MakeDue(ctx context.Context, _ time.Time, team string) (woken int, err error) {
-	return s.wake(ctx, spool.Destination{Team: team})
+	return s.makeDue(ctx, spool.Destination{Team: team})
 }
 
 // wake makes ready what sleeps at a place, in steps between which others have
 // their turn.
-func (s *Store) wake(ctx context.Context, at spool.Destination) (woken int, err error) {
+func (s *Store) makeDue(ctx context.Context, at spool.Destination) (woken int, err error) {
 	for last := int64(0); ; {
 		step, err := run(ctx, s, 0, func(w *writer) ([]due, error) {
-			return w.wakeAll(sqlDeferred, at.Team, last, at.Route, at.Route, at.Inbox, at.Inbox)
+			return w.makeReady(sqlDeferred, at.Team, last, at.Route, at.Route, at.Inbox, at.Inbox)
 		})
 		woken += len(step)
 		if len(step) == 0 || err != nil {
@@ -151,26 +151,26 @@ func (s *Store) wake(ctx context.Context, at spool.Destination) (woken int, err 
 }
 
 const (
-	sqlRestart = `
+	sqlRestartTrial = `
 INSERT INTO gate (team, route, released) VALUES (?, '', ?)
     ON CONFLICT (team, route, inbox) DO UPDATE SET released = excluded.released`
 
 	// A time that is still to come was written by another clock.
-	sqlSetBack = `UPDATE gate SET released = min(released, ?), probe = min(probe, ?), shut_until = min(shut_until, ?) WHERE team = ?`
+	sqlClockSetBack = `UPDATE gate SET released = min(released, ?), probe = min(probe, ?), shut_until = min(shut_until, ?) WHERE team = ?`
 )
 
 // ClockChanged implements spool.Store.
 func (s *Store) ClockChanged(ctx context.Context, now time.Time, team string) (woken int, err error) {
 	_, err = run(ctx, s, 0, func(w *writer) (int64, error) {
-		if _, err := w.exec(sqlRestart, team, stamp(now)); err != nil {
+		if _, err := w.exec(sqlRestartTrial, team, stamp(now)); err != nil {
 			return 0, err
 		}
-		return w.exec(sqlSetBack, stamp(now), stamp(now), stamp(now), team)
+		return w.exec(sqlClockSetBack, stamp(now), stamp(now), stamp(now), team)
 	})
 	if err != nil {
 		return 0, err
 	}
-	return s.wake(ctx, spool.Destination{Team: team})
+	return s.makeDue(ctx, spool.Destination{Team: team})
 }
 
 const (
@@ -193,11 +193,11 @@ func (w *writer) heldRoutes(team string) (map[spool.Destination]int64, error) {
 	return held, err
 }
 
-const sqlGates = `SELECT team, route, inbox, reason, held, probe FROM gate WHERE held <> 0 ORDER BY team, route, inbox`
+const sqlHolds = `SELECT team, route, inbox, reason, held, probe FROM gate WHERE held <> 0 ORDER BY team, route, inbox`
 
 // Holds implements spool.Reader.
 func (r *Reader) Holds(ctx context.Context) (gates []spool.Hold, err error) {
-	rows, err := r.db.QueryContext(ctx, sqlGates)
+	rows, err := r.db.QueryContext(ctx, sqlHolds)
 	if err != nil {
 		return nil, classify(err)
 	}
@@ -214,7 +214,7 @@ func (r *Reader) Holds(ctx context.Context) (gates []spool.Hold, err error) {
 	return gates, classify(rows.Err())
 }
 
-const sqlWaiting = `
+const sqlDestinations = `
 SELECT team, route, inbox FROM request
  WHERE ` + isOpen + ` AND (team, route, inbox) >= (?, ?, ? + 1) ORDER BY team, route, inbox LIMIT 1`
 
@@ -222,7 +222,7 @@ SELECT team, route, inbox FROM request
 // that waits between, as sqlReady does.
 func (r *Reader) Destinations(ctx context.Context) (places []spool.Destination, err error) {
 	for at := (spool.Destination{}); ; places = append(places, at) {
-		err := r.db.QueryRowContext(ctx, sqlWaiting, at.Team, at.Route, at.Inbox).Scan(&at.Team, &at.Route, &at.Inbox)
+		err := r.db.QueryRowContext(ctx, sqlDestinations, at.Team, at.Route, at.Inbox).Scan(&at.Team, &at.Route, &at.Inbox)
 		if errors.Is(err, sql.ErrNoRows) {
 			return places, nil
 		}

@@ -31,7 +31,7 @@ INSERT INTO counter (route, state, n) VALUES (?, ?, ?)
 
 // settle writes down what a transaction's operations have in common: one line
 // of the ledger for each figure that changed, and the last turn.
-func (w *writer) settle() error {
+func (w *writer) saveLedger() error {
 	type figure struct {
 		route string
 		state spool.State

@@ -9,8 +9,8 @@ SELECT 1 FROM request
  WHERE auto_replied <> 0 AND team = ? AND inbox = ? AND participants = ? AND auto_replied BETWEEN ? AND ? LIMIT 1 OFFSET ?`
 
 	sqlLaneHead   = `SELECT id, route, state FROM request WHERE lane = ? AND ` + isHead
-	sqlKeepOne    = `UPDATE request SET hold = ? WHERE id = ?`
-	sqlKeepQueued = `UPDATE request SET hold = ? WHERE lane = ? AND ` + isQueued + ` AND hold = ''`
+	sqlHoldOne    = `UPDATE request SET hold = ? WHERE id = ?`
+	sqlHoldQueued = `UPDATE request SET hold = ? WHERE lane = ? AND ` + isQueued + ` AND hold = ''`
 )
 
 // stopLoop holds the lane of a request that is one automatic reply too many to
@@ -30,14 +30,14 @@ func (w *writer) stopLoop(m *spool.Message, r *spool.Request, request, lane int6
 	}
 	switch head.state {
 	case spool.Held: // with all that waited then
-		_, err := w.exec(sqlKeepOne, spool.LoopReason, request)
+		_, err := w.exec(sqlHoldOne, spool.LoopReason, request)
 		return false, err
 	case spool.Ready, spool.Deferred:
 		w.moved(head.route, head.state, spool.Held)
-		if _, err := w.exec(sqlKeep, spool.LoopReason, head.id); err != nil {
+		if _, err := w.exec(sqlHoldRequest, spool.LoopReason, head.id); err != nil {
 			return false, err
 		}
 	}
-	_, err := w.exec(sqlKeepQueued, spool.LoopReason, lane)
+	_, err := w.exec(sqlHoldQueued, spool.LoopReason, lane)
 	return true, err
 }

@@ -11,21 +11,21 @@ import (
 )
 
 const (
-	sqlReport = `
+	sqlAddReport = `
 INSERT INTO notice (way, happened, due, request, attempt, action, until)
 SELECT 0, ?, max(?, m.reports_after), r.id, ?, ?, ? FROM request r JOIN message m ON m.id = r.message WHERE r.id = ?`
-	sqlDelayed = `UPDATE request SET delayed = 1 WHERE id = ?`
-	sqlEvent   = `INSERT INTO notice (way, happened, due, request, event) VALUES (1, ?, ?, ?, ?)`
+	sqlDelayed  = `UPDATE request SET delayed = 1 WHERE id = ?`
+	sqlAddEvent = `INSERT INTO notice (way, happened, due, request, event) VALUES (1, ?, ?, ?, ?)`
 	// What is tried again has not failed.
-	sqlUnreport = `DELETE FROM notice WHERE request = ? AND action = 'failed'`
-	sqlAnswered = `
+	sqlUnreport        = `DELETE FROM notice WHERE request = ? AND action = 'failed'`
+	sqlSuppressReports = `
 DELETE FROM notice
  WHERE request IN (SELECT r.id FROM message m JOIN request r ON r.message = m.id WHERE m.queue_id = ?) AND action IS NOT NULL`
 )
 
 // notify stores the notices of an outcome.
-func (w *writer) notify(now time.Time, o *spool.Outcome) error {
-	if err := w.tell(now, o.Task.Request, o.Event); err != nil || o.Report == "" {
+func (w *writer) addNotices(now time.Time, o *spool.Outcome) error {
+	if err := w.addEvent(now, o.Task.Request, o.Event); err != nil || o.Report == "" {
 		return err
 	}
 	if o.Report == spool.DelayedAction {
@@ -33,54 +33,54 @@ func (w *writer) notify(now time.Time, o *spool.Outcome) error {
 			return err
 		}
 	}
-	_, err := w.exec(sqlReport, stamp(now), stamp(now), o.Task.Attempt, o.Report, stamp(o.Until), o.Task.Request)
+	_, err := w.exec(sqlAddReport, stamp(now), stamp(now), o.Task.Attempt, o.Report, stamp(o.Until), o.Task.Request)
 	return err
 }
 
 // tell stores an event, if it is one, about a request or about nil.
-func (w *writer) tell(now time.Time, request any, event []byte) error {
+func (w *writer) addEvent(now time.Time, request any, event []byte) error {
 	if event == nil {
 		return nil
 	}
-	_, err := w.exec(sqlEvent, stamp(now), stamp(now), request, event)
+	_, err := w.exec(sqlAddEvent, stamp(now), stamp(now), request, event)
 	return err
 }
 
 // AddEvent implements spool.Store.
 func (s *Store) AddEvent(ctx context.Context, now time.Time, event []byte) error {
-	_, err := run(ctx, s, len(event), func(w *writer) (struct{}, error) { return struct{}{}, w.tell(now, nil, event) })
+	_, err := run(ctx, s, len(event), func(w *writer) (struct{}, error) { return struct{}{}, w.addEvent(now, nil, event) })
 	return err
 }
 
 // SuppressReports implements spool.Store.
 func (s *Store) SuppressReports(ctx context.Context, queueID string) error {
-	_, err := run(ctx, s, 0, func(w *writer) (int64, error) { return w.exec(sqlAnswered, queueID) })
+	_, err := run(ctx, s, 0, func(w *writer) (int64, error) { return w.exec(sqlSuppressReports, queueID) })
 	return err
 }
 
 const (
 	// Nothing is put off for longer than this; what is was put off before the clock jumped back.
-	maxPutOff = 2 * time.Hour
+	maxDeferral = 2 * time.Hour
 
-	sqlPutOffTooFar = `UPDATE notice SET due = ? WHERE way = ? AND due > ?`
-	sqlNotices      = `
+	sqlDeferredTooFar = `UPDATE notice SET due = ? WHERE way = ? AND due > ?`
+	sqlNotices        = `
 SELECT id, happened, tries, request, attempt, action, until, event FROM notice WHERE way = ? AND due <= ? ORDER BY due LIMIT ?`
-	sqlPutOff     = `UPDATE notice SET due = ?, tries = tries + ? WHERE id = ?`
+	sqlDefer      = `UPDATE notice SET due = ?, tries = tries + ? WHERE id = ?`
 	sqlNextNotice = `SELECT due FROM notice WHERE way = ? ORDER BY due LIMIT 1`
-	sqlTold       = `DELETE FROM notice WHERE id = ?`
+	sqlDone       = `DELETE FROM notice WHERE id = ?`
 )
 
 // Notices implements spool.Notices.
 func (s *Store) Notices(ctx context.Context, now time.Time, lease time.Duration, way spool.Way, limit int) (due []spool.Notice, next time.Time, err error) {
 	due, err = run(ctx, s, 0, func(w *writer) (due []spool.Notice, err error) {
-		if _, err := w.exec(sqlPutOffTooFar, stamp(now), way, stamp(now.Add(maxPutOff))); err != nil {
+		if _, err := w.exec(sqlDeferredTooFar, stamp(now), way, stamp(now.Add(maxDeferral))); err != nil {
 			return nil, err
 		}
 		if due, err = w.notices(now, way, limit); err != nil {
 			return nil, err
 		}
 		for _, n := range due {
-			if _, err := w.exec(sqlPutOff, stamp(now.Add(lease)), 0, n.ID); err != nil {
+			if _, err := w.exec(sqlDefer, stamp(now.Add(lease)), 0, n.ID); err != nil {
 				return nil, err
 			}
 		}
@@ -121,7 +121,7 @@ func (w *writer) notices(now time.Time, way spool.Way, limit int) (due []spool.N
 	return due, nil
 }
 
-const sqlAbout = `
+const sqlReportDetail = `
 SELECT m.queue_id, r.local_id, m.accepted, m.sender, m.envelope_id, m.return, m.title, x.raw, r.recipients, r.dsn,
        a.reason, a.status, a.api_id, a.began, r.unknown
   FROM request r
@@ -134,7 +134,7 @@ SELECT m.queue_id, r.local_id, m.accepted, m.sender, m.envelope_id, m.return, m.
 func (w *writer) report(p *spool.Report, request, attempt int64) error {
 	var accepted, tried int64
 	var addresses, asked string
-	ok, err := w.get(sqlAbout, []any{attempt, request},
+	ok, err := w.get(sqlReportDetail, []any{attempt, request},
 		&p.QueueID, &p.LocalID, &accepted, &p.Sender, &p.EnvelopeID, &p.Return, &p.Title, &p.Raw, &addresses, &asked,
 		&p.Reason, &p.Status, &p.APIID, &tried, &p.Unknown)
 	if err != nil {
@@ -148,7 +148,7 @@ func (w *writer) report(p *spool.Report, request, attempt int64) error {
 	if err != nil {
 		return err
 	}
-	dsn, err := askedOf(asked)
+	dsn, err := decodeDSN(asked)
 	for i, a := range to.all() {
 		r := spool.ReportRecipient{Address: a}
 		if i < len(dsn) {
@@ -161,18 +161,18 @@ func (w *writer) report(p *spool.Report, request, attempt int64) error {
 
 // Done implements spool.Notices.
 func (s *Store) Done(ctx context.Context, id int64) error {
-	_, err := run(ctx, s, 0, func(w *writer) (int64, error) { return w.exec(sqlTold, id) })
+	_, err := run(ctx, s, 0, func(w *writer) (int64, error) { return w.exec(sqlDone, id) })
 	return err
 }
 
 // Defer implements spool.Notices.
 func (s *Store) Defer(ctx context.Context, id int64, due time.Time) error {
-	_, err := run(ctx, s, 0, func(w *writer) (int64, error) { return w.exec(sqlPutOff, stamp(due), 1, id) })
+	_, err := run(ctx, s, 0, func(w *writer) (int64, error) { return w.exec(sqlDefer, stamp(due), 1, id) })
 	return err
 }
 
 // askedFor is what was asked for about the recipients, as JSON; "" for nothing.
-func askedFor(r *spool.Request) string {
+func encodeDSN(r *spool.Request) string {
 	if r.DSN == nil {
 		return ""
 	}
@@ -181,7 +181,7 @@ func askedFor(r *spool.Request) string {
 }
 
 // askedOf reads what askedFor wrote.
-func askedOf(s string) (asked []spool.DSN, err error) {
+func decodeDSN(s string) (asked []spool.DSN, err error) {
 	if s == "" {
 		return nil, nil
 	}

@@ -192,10 +192,10 @@ func (o *Operator) Drop(ctx context.Context, now time.Time, f spool.Filter) (spo
 }
 
 const (
-	sqlLeave = `UPDATE request SET state = ?, due = 0, ended = ?, hold = '' WHERE id = ?`
+	sqlDrop = `UPDATE request SET state = ?, due = 0, ended = ?, hold = '' WHERE id = ?`
 
 	// A head is no more urgent than what still waits for it.
-	sqlCalm = `
+	sqlLowerPriority = `
 UPDATE request
    SET effective_priority = min(priority, COALESCE((SELECT effective_priority FROM request WHERE lane = ? AND ` + isQueued + ` ORDER BY effective_priority LIMIT 1), 2))
  WHERE lane = ? AND ` + isHead
@@ -203,7 +203,7 @@ UPDATE request
 
 // drop ends an open request. Its lane goes on.
 func (w *writer) drop(now time.Time, r *chosen) error {
-	if _, err := w.exec(sqlLeave, spool.Dropped, stamp(now), r.id); err != nil {
+	if _, err := w.exec(sqlDrop, spool.Dropped, stamp(now), r.id); err != nil {
 		return err
 	}
 	w.moved(r.route, r.state, spool.Dropped)
@@ -212,14 +212,14 @@ func (w *writer) drop(now time.Time, r *chosen) error {
 	if head {
 		return w.advance(r.lane)
 	}
-	_, err := w.exec(sqlCalm, r.lane, r.lane)
+	_, err := w.exec(sqlLowerPriority, r.lane, r.lane)
 	return err
 }
 
 const (
-	sqlKeep    = `UPDATE request SET hold = ?, state = CASE WHEN ` + isQueued + ` THEN ` + queued + ` ELSE ` + held + ` END, due = 0 WHERE id = ?`
-	sqlUnqueue = `UPDATE request SET hold = '' WHERE id = ?`
-	sqlLetGo   = `
+	sqlHoldRequest   = `UPDATE request SET hold = ?, state = CASE WHEN ` + isQueued + ` THEN ` + queued + ` ELSE ` + held + ` END, due = 0 WHERE id = ?`
+	sqlReleaseQueued = `UPDATE request SET hold = '' WHERE id = ?`
+	sqlReleaseHead   = `
 UPDATE request
    SET state = ` + ready + `, seq = ?, hold = '', trial_attempt = attempts + 1, call = requested_convo_id <> 0 AND NOT unknown, refused_attempt = 0, refused_at = 0, conversation_alive = 0,
        reply_to = CASE WHEN unknown THEN reply_to END
@@ -238,7 +238,7 @@ func (o *Operator) Hold(ctx context.Context, _ time.Time, f spool.Filter, reason
 		if r.state != spool.Queued {
 			w.moved(r.route, r.state, spool.Held)
 		}
-		_, err := w.exec(sqlKeep, reason, r.id)
+		_, err := w.exec(sqlHoldRequest, reason, r.id)
 		return true, err
 	})
 }
@@ -250,7 +250,7 @@ func (o *Operator) Release(ctx context.Context, _ time.Time, f spool.Filter) (sp
 			return false, nil
 		}
 		if r.state == spool.Queued {
-			_, err := w.exec(sqlUnqueue, r.id)
+			_, err := w.exec(sqlReleaseQueued, r.id)
 			return true, err
 		}
 		seq, err := w.nextSeq()
@@ -258,7 +258,7 @@ func (o *Operator) Release(ctx context.Context, _ time.Time, f spool.Filter) (sp
 			return false, err
 		}
 		w.moved(r.route, r.state, spool.Ready)
-		_, err = w.exec(sqlLetGo, seq, r.id)
+		_, err = w.exec(sqlReleaseHead, seq, r.id)
 		return true, err
 	})
 }

@@ -10,7 +10,7 @@ import (
 
 // sweep is how far Prune has come: it goes through messages, then links, then
 // conversations, and begins anew.
-type sweep struct {
+type pruneState struct {
 	stage   int
 	last    int64  // the message or conversation looked at last
 	key     []byte // the link looked at last
@@ -20,23 +20,23 @@ type sweep struct {
 // Prune implements spool.Store.
 func (s *Store) Prune(ctx context.Context, now time.Time, keep spool.Retention, limit int) (int, error) {
 	return run(ctx, s, 0, func(w *writer) (int, error) {
-		at := w.sweep // what a failed commit leaves out, the next round finds
+		at := w.pruning // what a failed commit leaves out, the next round finds
 		if at.stage == 0 && at.last == 0 {
 			at.threads = stamp(now.Add(-keep.Threads))
 		}
-		stages := []func(*sweep) (int, error){
-			func(at *sweep) (int, error) { return w.pruneMessages(at, now, keep, limit) },
-			func(at *sweep) (int, error) { return w.pruneLinks(at, limit) },
-			func(at *sweep) (int, error) { return w.pruneConversations(at, limit) },
+		stages := []func(*pruneState) (int, error){
+			func(at *pruneState) (int, error) { return w.pruneMessages(at, now, keep, limit) },
+			func(at *pruneState) (int, error) { return w.pruneLinks(at, limit) },
+			func(at *pruneState) (int, error) { return w.pruneConversations(at, limit) },
 		}
 		for ; at.stage < len(stages); at.stage, at.last, at.key = at.stage+1, 0, nil {
 			n, err := stages[at.stage](&at)
 			if n > 0 || err != nil {
-				w.sweep = at
+				w.pruning = at
 				return n, err
 			}
 		}
-		w.sweep = sweep{}
+		w.pruning = pruneState{}
 		_, err := w.exec(sqlVacuum)
 		return 0, err
 	})
@@ -69,17 +69,17 @@ SELECT id FROM message
    AND EXISTS (SELECT 1 FROM request WHERE message = message.id AND ` + isUnsent + `) = ?
    AND NOT ` + unreported
 
-	sqlGoneRequests = `SELECT route, state FROM request WHERE message = ?`
-	sqlGoneCount    = `UPDATE counter SET gone = gone + 1 WHERE route = ? AND state = ?`
-	sqlPruneNotices = `DELETE FROM notice WHERE request IN (SELECT id FROM request WHERE message = ?)`
-	sqlPruneTries   = `DELETE FROM attempt WHERE request IN (SELECT id FROM request WHERE message = ?)`
-	sqlPruneRequest = `DELETE FROM request WHERE message = ?`
-	sqlPruneBody    = `DELETE FROM content WHERE message = ?`
-	sqlPruneMessage = `DELETE FROM message WHERE id = ?`
+	sqlGoneRequests  = `SELECT route, state FROM request WHERE message = ?`
+	sqlGoneCount     = `UPDATE counter SET gone = gone + 1 WHERE route = ? AND state = ?`
+	sqlPruneNotices  = `DELETE FROM notice WHERE request IN (SELECT id FROM request WHERE message = ?)`
+	sqlPruneAttempts = `DELETE FROM attempt WHERE request IN (SELECT id FROM request WHERE message = ?)`
+	sqlPruneRequest  = `DELETE FROM request WHERE message = ?`
+	sqlPruneBody     = `DELETE FROM content WHERE message = ?`
+	sqlPruneMessage  = `DELETE FROM message WHERE id = ?`
 )
 
 // pruneMessages looks at the next messages.
-func (w *writer) pruneMessages(at *sweep, now time.Time, keep spool.Retention, limit int) (n int, err error) {
+func (w *writer) pruneMessages(at *pruneState, now time.Time, keep spool.Retention, limit int) (n int, err error) {
 	from := at.last
 	if _, err := w.get(sqlNextMessages, []any{from, limit}, &at.last, &n); err != nil || n == 0 {
 		return 0, err
@@ -128,7 +128,7 @@ func (w *writer) pruneMessage(id int64) error {
 			return err
 		}
 	}
-	for _, query := range []string{sqlPruneNotices, sqlPruneTries, sqlPruneRequest, sqlPruneBody, sqlPruneMessage} {
+	for _, query := range []string{sqlPruneNotices, sqlPruneAttempts, sqlPruneRequest, sqlPruneBody, sqlPruneMessage} {
 		if _, err := w.exec(query, id); err != nil {
 			return err
 		}
@@ -153,7 +153,7 @@ DELETE FROM conversation
 )
 
 // pruneLinks looks at the next links.
-func (w *writer) pruneLinks(at *sweep, limit int) (n int, err error) {
+func (w *writer) pruneLinks(at *pruneState, limit int) (n int, err error) {
 	from := at.key
 	if from == nil {
 		from = []byte{}
@@ -167,7 +167,7 @@ func (w *writer) pruneLinks(at *sweep, limit int) (n int, err error) {
 
 // pruneConversations looks at the next conversations. One of which a message is
 // still kept stays with it.
-func (w *writer) pruneConversations(at *sweep, limit int) (n int, err error) {
+func (w *writer) pruneConversations(at *pruneState, limit int) (n int, err error) {
 	from := at.last
 	if _, err := w.get(sqlNextConversations, []any{from, limit}, &at.last, &n); err != nil || n == 0 {
 		return 0, err

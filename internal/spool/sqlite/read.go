@@ -235,7 +235,7 @@ func (e *entry) complete() error {
 }
 
 const (
-	sqlStory = `
+	sqlMessageDetail = `
 SELECT id, accepted, client, sender, route, team, inbox, title, warnings FROM message WHERE queue_id = ?`
 
 	sqlRequests = `
@@ -243,7 +243,7 @@ SELECT ` + entryColumns + `, r.priority, r.conversation, r.joined, r.lookup_name
   FROM request r JOIN message m ON m.id = r.message JOIN conversation c ON c.id = r.conversation
  WHERE r.message = ? ORDER BY r.id`
 
-	sqlTries = `SELECT n, call, began, ended, unknown, status, api_id, reason FROM attempt WHERE request = ? ORDER BY n`
+	sqlAttempts = `SELECT n, call, began, ended, unknown, status, api_id, reason FROM attempt WHERE request = ? ORDER BY n`
 )
 
 // Show implements spool.Reader.
@@ -255,7 +255,7 @@ func (r *Reader) Show(ctx context.Context, queueID string) (story spool.MessageD
 	defer func() { err = errors.Join(err, tx.Rollback()) }()
 	story.QueueID = queueID
 	var message, accepted int64
-	err = tx.QueryRowContext(ctx, sqlStory, queueID).Scan(&message, &accepted, &story.Client, &story.Sender,
+	err = tx.QueryRowContext(ctx, sqlMessageDetail, queueID).Scan(&message, &accepted, &story.Client, &story.Sender,
 		&story.Route, &story.Team, &story.Inbox, &story.Title, &story.Warnings)
 	if errors.Is(err, sql.ErrNoRows) {
 		return story, fmt.Errorf("%w: %s", spool.ErrNotFound, queueID)
@@ -269,7 +269,7 @@ func (r *Reader) Show(ctx context.Context, queueID string) (story spool.MessageD
 		return story, err
 	}
 	for i := range requests {
-		if requests[i].story.Tries, err = triesOf(ctx, tx, requests[i].id); err != nil {
+		if requests[i].story.Tries, err = attemptsOf(ctx, tx, requests[i].id); err != nil {
 			return story, err
 		}
 		story.Requests = append(story.Requests, requests[i].story)
@@ -304,8 +304,8 @@ func requestsOf(ctx context.Context, tx *sql.Tx, message int64) (all []requestRo
 	return all, classify(rows.Err())
 }
 
-func triesOf(ctx context.Context, tx *sql.Tx, request int64) (tries []spool.AttemptDetail, err error) {
-	rows, err := tx.QueryContext(ctx, sqlTries, request)
+func attemptsOf(ctx context.Context, tx *sql.Tx, request int64) (tries []spool.AttemptDetail, err error) {
+	rows, err := tx.QueryContext(ctx, sqlAttempts, request)
 	if err != nil {
 		return nil, classify(err)
 	}

@@ -50,7 +50,7 @@ func (w *writer) retry(now time.Time, r *chosen, how *spool.RetryOptions) (bool,
 		}
 	case spool.Deferred:
 		if !move && !how.Anew {
-			return true, w.rouse(r)
+			return true, w.makeOneReady(r)
 		}
 	case spool.Queued, spool.Ready:
 		if !move {
@@ -78,13 +78,13 @@ func (w *writer) retry(now time.Time, r *chosen, how *spool.RetryOptions) (bool,
 }
 
 // rouse makes ready what sleeps.
-func (w *writer) rouse(r *chosen) error {
+func (w *writer) makeOneReady(r *chosen) error {
 	seq, err := w.nextSeq()
 	if err != nil {
 		return err
 	}
 	w.moved(r.route, r.state, spool.Ready)
-	_, err = w.exec(sqlWake, seq, r.id)
+	_, err = w.exec(sqlMakeReady, seq, r.id)
 	return err
 }
 

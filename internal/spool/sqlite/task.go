@@ -74,7 +74,7 @@ func (c *claim) load(id int64) (spool.Task, error) {
 			return t, err
 		}
 	}
-	t.DSN, err = askedOf(asked)
+	t.DSN, err = decodeDSN(asked)
 	return t, err
 }
 

@@ -38,7 +38,7 @@ func (w *waiters) add(queueID string) (ended <-chan struct{}, remove func()) {
 }
 
 // wake tells those who wait for one of the messages.
-func (w *waiters) wake(outcomes []spool.Outcome) {
+func (w *waiters) notify(outcomes []spool.Outcome) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for i := range outcomes {
@@ -52,16 +52,16 @@ func (w *waiters) wake(outcomes []spool.Outcome) {
 }
 
 // glance is how often Wait looks what an operator did beside this process.
-const glance = time.Second
+const pollInterval = time.Second
 
 // Wait implements spool.Store.
 func (s *Store) Wait(ctx context.Context, queueID string) ([]spool.RequestStatus, error) {
 	ended, remove := s.waiters.add(queueID)
 	defer remove()
-	look := time.NewTicker(glance)
+	look := time.NewTicker(pollInterval)
 	defer look.Stop()
 	for {
-		all, err := s.standings(context.WithoutCancel(ctx), queueID)
+		all, err := s.statuses(context.WithoutCancel(ctx), queueID)
 		open := slices.ContainsFunc(all, func(r spool.RequestStatus) bool { return r.State.Open() })
 		if !open || err != nil {
 			return all, err
@@ -75,7 +75,7 @@ func (s *Store) Wait(ctx context.Context, queueID string) ([]spool.RequestStatus
 	}
 }
 
-const sqlStandings = `
+const sqlStatuses = `
 SELECT r.state, r.unknown, r.convo_id, r.message_id, COALESCE(a.status, 0), COALESCE(a.api_id, ''), COALESCE(a.reason, '')
   FROM message m
   JOIN request r ON r.message = m.id
@@ -83,8 +83,8 @@ SELECT r.state, r.unknown, r.convo_id, r.message_id, COALESCE(a.status, 0), COAL
  WHERE m.queue_id = ? ORDER BY r.id`
 
 // standings are where the requests of a message stand.
-func (r *Reader) standings(ctx context.Context, queueID string) (all []spool.RequestStatus, err error) {
-	rows, err := r.db.QueryContext(ctx, sqlStandings, queueID)
+func (r *Reader) statuses(ctx context.Context, queueID string) (all []spool.RequestStatus, err error) {
+	rows, err := r.db.QueryContext(ctx, sqlStatuses, queueID)
 	if err != nil {
 		return nil, classify(err)
 	}

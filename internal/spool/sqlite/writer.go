@@ -65,7 +65,7 @@ type writer struct {
 	committed func() // called after each commit; nil for nobody
 
 	version int64 // of the file, as ChangedExternally saw it last
-	sweep   sweep
+	pruning pruneState
 
 	seq    int64  // the last one given in this transaction, 0 before the first
 	moves  []move // what the ledger owes
@@ -151,7 +151,7 @@ func (w *writer) transact(batch []*op) (err error) {
 			return err
 		}
 	}
-	if err := w.settle(); err != nil {
+	if err := w.saveLedger(); err != nil {
 		return err
 	}
 	_, err = w.exec("COMMIT")
