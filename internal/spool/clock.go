@@ -2,29 +2,29 @@ package spool
 
 import "time"
 
-// jumpFrom is how far a wall clock parts from the time that passes before it
-// counts as set. What is less hurts nobody.
-const jumpFrom = time.Minute
+// minJump is the smallest difference between the wall clock and the time that passed
+// for which the clock counts as set. A smaller one does no harm.
+const minJump = time.Minute
 
-// Clock tells a wall clock that was set from time that passed. A machine that
-// slept has its clock set ahead.
+// Clock notices when the wall clock was set. The clock of a machine that was
+// suspended counts as set ahead.
 type Clock struct {
 	now          func() time.Time
-	wall, passed time.Time // when it was asked last, by the wall clock and by the one that only runs
+	wall, passed time.Time // of the last call, by the wall clock and by the monotonic one
 }
 
-// NewClock returns a Clock that watches now from now on.
+// NewClock returns a Clock that observes now from now on.
 func NewClock(now func() time.Time) *Clock {
 	return &Clock{now: now, wall: now().Round(0), passed: time.Now()}
 }
 
-// Changed returns how far the wall clock was set ahead since it was asked last, or
-// back where negative; 0 where it was not.
+// Changed returns how far the wall clock was set ahead since the last call, or back
+// if negative; 0 if it was not.
 func (c *Clock) Changed() time.Duration {
 	wall, passed := c.now().Round(0), time.Now()
 	jump := wall.Sub(c.wall) - passed.Sub(c.passed)
 	c.wall, c.passed = wall, passed
-	if jump.Abs() < jumpFrom {
+	if jump.Abs() < minJump {
 		return 0
 	}
 	return jump

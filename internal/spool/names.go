@@ -19,7 +19,7 @@ func (s State) String() string { return nameOf(int(s), "State", stateNames) }
 // String is the priority's name in lists, headers and the configuration.
 func (p Priority) String() string { return nameOf(int(p), "Priority", priorityNames) }
 
-// String is the call's name in the story of a message.
+// String is the call's name in the details of a message.
 func (c Call) String() string { return nameOf(int(c), "Call", callNames) }
 
 // ParseState reads what State.String writes, letter case aside.

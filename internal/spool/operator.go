@@ -5,50 +5,49 @@ import (
 	"time"
 )
 
-// Operator is what a person can do with the spool, also while a process serves
-// it. Each verb goes through all that match in short steps, oldest first, each
-// of them durable and sound: an error leaves the steps before it done. A request
-// whose call is under way is never touched, and counted as Busy. A queue id that
-// does not exist is ErrNotFound.
+// Operator is what a person can do with the spool, also while a process serves it.
+// Each verb handles all matching requests in short steps, oldest first, each of them
+// durable and consistent: an error leaves the steps before it done. An active request
+// is never changed, and counted as Busy. An unknown queue id is ErrNotFound.
 type Operator interface {
 	Reader
 
-	// Retry queues again, at the end of its lane and under its local_id, what
-	// failed, was dropped or is held. What sleeps is due at once. What waits is
-	// moved, where o says so, and otherwise left alone.
+	// Retry queues failed, dropped and held requests again, at the end of their lanes
+	// and under their local_id. Deferred ones become due. What is pending is moved if o
+	// names a route, and otherwise left alone.
 	Retry(ctx context.Context, now time.Time, f Filter, o RetryOptions) (Moved, error)
 
-	// Drop ends what is open. Its lane goes on.
+	// Drop ends open requests. Their lanes go on.
 	Drop(ctx context.Context, now time.Time, f Filter) (Moved, error)
 
-	// Hold keeps back what is open, for a reason, until Release. A lane waits for
-	// a held head.
+	// Hold holds open requests, for a reason, until Release. A lane waits for a held
+	// head.
 	Hold(ctx context.Context, now time.Time, f Filter, reason string) (Moved, error)
 
-	// Release lets go what Hold kept back. Its trial begins anew.
+	// Release releases requests that Hold holds. Their trial begins anew.
 	Release(ctx context.Context, now time.Time, f Filter) (Moved, error)
 
-	// Forget drops what is open for a recipient, and takes addresses, titles and
-	// bodies out of all messages to it that have ended. The ledger keeps counting
-	// them. A request of theirs is never sent again, whoever retries its message.
+	// Forget drops open requests to a recipient, and deletes addresses, titles and
+	// bodies of all messages to it that have ended. The ledger keeps counting them. Such
+	// a request is never sent again, not even when its message is retried.
 	Forget(ctx context.Context, now time.Time, recipient string) (Moved, error)
 
-	// Stats is the ledger, by route.
+	// Stats returns the ledger, by route.
 	Stats(ctx context.Context) ([]RouteStats, error)
 
 	Close() error
 }
 
-// RetryOptions say how to retry. The zero value changes nothing.
+// RetryOptions change how requests are retried. The zero value changes nothing.
 type RetryOptions struct {
-	// Anew has each request sent under a new local_id, of NewLocalID. What may
-	// have been sent can then arrive twice. It takes flagged requests along.
+	// Anew sends each request under a new local_id, of NewLocalID. What may have been
+	// sent can then arrive twice. Flagged requests are retried as well.
 	Anew       bool
 	NewLocalID func() string
 
-	// Route moves requests to a route, of this Team and Inbox, those of the route
-	// itself that are for another inbox included. One that comes into another scope
-	// opens a new conversation. "" moves nothing.
+	// Route moves requests to a route, of this Team and Inbox, including those of the
+	// route itself that are for another inbox. One that moves to another scope opens a
+	// new conversation. "" moves nothing.
 	Route string
 	Team  string
 	Inbox int64
@@ -61,8 +60,7 @@ type Moved struct {
 	Busy      int `json:"busy"`       // left out, for their call is under way
 }
 
-// RouteStats is the ledger of one route: everything ever accepted, by where it
-// stands now.
+// RouteStats is the ledger of one route: everything ever accepted, by its state.
 type RouteStats struct {
 	Route    string         `json:"route"`
 	Accepted int            `json:"accepted"` // the sum

@@ -8,7 +8,7 @@ const (
 	recoveries = 10              // minutes in which a budget comes back from nothing to all of it
 )
 
-// Throttle is what a team's answers 429 say about its pace. The zero value is a
+// Throttle is the pace of a team after answers 429. The zero value is a
 // team that was never throttled.
 type Throttle struct {
 	Began time.Time // when the newest 429 was taken into account

@@ -62,8 +62,10 @@ const (
 SELECT id, queue_id, content_digest FROM message
  WHERE fingerprint = ? AND accepted >= ? ORDER BY accepted DESC, id DESC LIMIT 1`
 
-	sqlReportsAfter = `UPDATE message SET reports_after = max(reports_after, ?) WHERE id = ?` // this client may be told in its reply, too
-	sqlMessage      = `
+	// The reply to this client may contain the outcome, too.
+	sqlReportsAfter = `UPDATE message SET reports_after = max(reports_after, ?) WHERE id = ?`
+
+	sqlMessage = `
 INSERT INTO message (queue_id, accepted, client, sender, route, team, inbox, title, warnings, fingerprint, weak_fingerprint,
                      envelope_id, return, reports_after, content_digest)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
@@ -71,7 +73,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	sqlContent = `INSERT INTO content (message, html, subject_offset, text, raw) VALUES (?, ?, ?, ?, ?)`
 )
 
-// repeated finds the message that m repeats, and queues again what of it failed.
+// repeated finds the message that m repeats, and queues its failed requests again.
 func (w *writer) repeated(m *spool.Message) (_ spool.Receipt, ok bool, err error) {
 	if m.DuplicateSince.IsZero() {
 		return spool.Receipt{}, false, nil
@@ -103,7 +105,7 @@ func (w *writer) insertMessage(m *spool.Message) (int64, error) {
 	return id, err
 }
 
-// digest is that of m, nil where it has no key.
+// digest is the content digest of m, nil if it has no key.
 func digest(m *spool.Message) []byte {
 	if m.ContentDigest == (spool.Fingerprint{}) {
 		return nil
@@ -120,8 +122,8 @@ type conversation struct {
 }
 
 const (
-	// The key holds scope and members already. That they are compared all the
-	// same is what stands between a wrong key and a message to the wrong people.
+	// The key covers scope and participants already. They are compared all the same,
+	// so that a wrong key sends no message to the wrong people.
 	sqlFind = `
 SELECT c.id, c.base_subject, c.last_used FROM link l JOIN conversation c ON c.id = l.conversation
  WHERE l.key = ? AND c.team = ? AND c.inbox = ? AND c.participants = ?`
@@ -142,15 +144,15 @@ func (w *writer) find(m *spool.Message, r *spool.Request) (c conversation, joine
 		_, err = w.exec(sqlLastUsed, max(c.lastUsed, accepted), c.id)
 		return c, joined, err
 	}
-	if c.requestedConvoID == 0 { // else nobody knows its title
+	if c.requestedConvoID == 0 { // else its title is unknown
 		c.baseSubject = m.BaseSubject
 	}
 	c.id, err = w.insert(sqlConversation, m.Team, m.Inbox, r.Participants, m.Title, m.BaseSubject, accepted)
 	return c, -1, err
 }
 
-// look finds the conversation that the first of the request's keys stands for,
-// and returns that key's index, or -1.
+// lookUp finds the conversation that the first known key of the request stands for,
+// and returns the index of that key, or -1.
 func (w *writer) lookUp(m *spool.Message, r *spool.Request, c *conversation) (int, error) {
 	if r.ConvoID != 0 {
 		return w.requested(m, r, c)
@@ -174,9 +176,9 @@ SELECT c.id, c.base_subject, c.last_used, r.inbox = ? AND r.participants = ? FRO
  WHERE r.team = ? AND r.requested_convo_id = ? AND r.requested_convo_id <> 0 AND r.` + isOpen + ` LIMIT 1`
 )
 
-// named finds the conversation that has the convo_id that the application named,
-// or else that of a request which waits to look at it. Either is of the request's
-// inbox and participants, or the request must not be sent.
+// requested finds the conversation with the convo_id that the application named, or
+// else that of a pending request that named it, too. Either must have the inbox and
+// the participants of the request, or the request must not be sent.
 func (w *writer) requested(m *spool.Message, r *spool.Request, c *conversation) (int, error) {
 	args := []any{m.Inbox, r.Participants, m.Team, r.ConvoID}
 	var same bool
@@ -227,7 +229,7 @@ func (w *writer) insertRequest(m *spool.Message, r *spool.Request, message int64
 	return id, w.clearLane(lane)
 }
 
-// clue is what found the conversation of a request, for people.
+// lookupName is what found the conversation of a request, for people.
 func lookupName(r *spool.Request, joined int) string {
 	if joined < 0 || joined >= len(r.LookupNames) {
 		return ""
@@ -240,8 +242,8 @@ const (
 	sqlEffectivePriority = `UPDATE request SET effective_priority = ? WHERE id = ?`
 )
 
-// line puts a newcomer of some class at the end of a lane: it waits behind the
-// head, which becomes as urgent as what waits for it, or it is the head.
+// joinLane puts a new request at the end of a lane: it is queued behind the head,
+// which becomes as urgent as the most urgent in the lane, or it is the head.
 func (w *writer) joinLane(lane int64, class spool.Priority) (spool.State, error) {
 	var head int64
 	var of spool.Priority
@@ -261,8 +263,8 @@ const (
 	sqlRelink = `UPDATE link SET conversation = ?, owner = ? WHERE key = ?`
 )
 
-// record lets the request's keys stand for its conversation: its own ids always,
-// those that it cites where nobody has them. It reports whether an earlier
+// recordKeys has the keys of the request stand for its conversation: its own ids
+// always, those that it cites if they are unknown. It reports whether an earlier
 // message owns one of its own ids.
 func (w *writer) recordKeys(r *spool.Request, message, conversation int64) (same bool, err error) {
 	for _, key := range r.Own {
@@ -293,9 +295,9 @@ func (w *writer) recordKeys(r *spool.Request, message, conversation int64) (same
 const (
 	sqlUnsent = `SELECT id, conversation, route, state, priority FROM request WHERE message = ? AND ` + isUnsent + ` AND NOT forgotten ORDER BY id`
 
-	// A new trial. Where every answer was definite, whether it opens or replies
-	// is decided anew: its conversation may have begun without it. One that its
-	// application named is looked at again.
+	// A new trial. If every answer was definite, whether it opens or replies is
+	// decided anew: another request may have opened its conversation. One that its
+	// application named is checked again.
 	sqlRevive = `
 UPDATE request
    SET state = ?, seq = ?, due = 0, ended = 0, lane = conversation, effective_priority = priority, hold = '', trial_attempt = attempts + 1,
@@ -303,8 +305,8 @@ UPDATE request
  WHERE id = ?`
 )
 
-// revive queues again, at the end of their lanes, the requests of a message that
-// failed or were dropped. They keep their local_id.
+// revive queues the failed and dropped requests of a message again, at the end of
+// their lanes. They keep their local_id.
 func (w *writer) revive(message int64) (int, error) {
 	var gone []chosen
 	err := w.each(sqlUnsent, []any{message}, func(rows *sql.Rows) error {
@@ -324,7 +326,8 @@ func (w *writer) revive(message int64) (int, error) {
 	return len(gone), nil
 }
 
-// requeue puts a request that is in no lane at the end of its conversation's.
+// requeue puts a request that is in no lane at the end of the lane of its
+// conversation.
 func (w *writer) requeue(r *chosen) error {
 	state, err := w.joinLane(r.conversation, r.priority)
 	if err != nil {

@@ -11,9 +11,9 @@ import (
 )
 
 // contradictions are statements that find nothing in a sound spool: their rows
-// say where something is wrong. Each reads its tables once, however much waits.
-// Heads are looked for with IN, which makes SQLite read the rows and not
-// request_head, of which it is asked whether it is true.
+// name what is wrong. Each reads its tables once, however much is pending. Heads are
+// found with IN, which makes SQLite read the rows and not request_head, which is
+// being checked.
 var contradictions = []struct{ wrong, query string }{
 	{"the file is damaged", `
 SELECT quick_check FROM pragma_quick_check WHERE quick_check <> 'ok'`},
@@ -21,10 +21,10 @@ SELECT quick_check FROM pragma_quick_check WHERE quick_check <> 'ok'`},
 SELECT format('%s %s -> %s', "table", rowid, parent) FROM pragma_foreign_key_check`},
 	{"a lane has more than one head", `
 SELECT format('lane %d', lane) FROM request WHERE ` + isAnyHead + ` GROUP BY lane HAVING count(*) > 1`},
-	{"a lane waits without a head", `
+	{"a lane has queued requests and no head", `
 SELECT format('lane %d', lane)
   FROM (SELECT lane FROM request WHERE ` + isQueued + ` EXCEPT SELECT lane FROM request WHERE ` + isAnyHead + `)`},
-	{"a head is less urgent than what waits behind it", `
+	{"a head is less urgent than what is queued behind it", `
 SELECT format('request %d', h.id) FROM request h
  WHERE h.` + isAnyHead + ` AND h.effective_priority > (SELECT min(q.effective_priority) FROM request q WHERE q.lane = h.lane AND q.` + isQueued + `)`},
 	{"a request and its conversation differ in team, inbox or participants", `
@@ -37,7 +37,7 @@ SELECT format('convo_id %d of team %s', convo_id, team) FROM conversation
 	{"a key stands for no conversation", `
 SELECT format('key %s', hex(key)) FROM link l
  WHERE NOT EXISTS (SELECT 1 FROM conversation c WHERE c.id = l.conversation)`},
-	{"a request that waits has no content", `
+	{"an open request has no content", `
 SELECT format('request %d', id) FROM request
  WHERE ` + isOpen + ` AND NOT EXISTS (SELECT 1 FROM content WHERE content.message = request.message)`},
 	{"a message has no request", `
@@ -55,7 +55,7 @@ SELECT format('request %d', r.id) FROM request r JOIN attempt a ON a.request = r
 	{"an attempt under way asks for something else than its request", `
 SELECT format('request %d', r.id) FROM request r JOIN attempt a ON a.request = r.id AND a.n = r.attempts
  WHERE r.` + isActive + ` AND a.call <> r.call`},
-	{"a request is sent into a conversation that its application named and nobody looked at", `
+	{"a request is sent into a conversation that its application named and that was not checked", `
 SELECT format('request %d', id) FROM request r
  WHERE requested_convo_id <> 0 AND ` + isOpen + ` AND ` + callIsSend + `
    AND NOT EXISTS (SELECT 1 FROM attempt a WHERE a.request = r.id AND a.` + callIsCheck + ` AND a.ended <> 0)`},
@@ -71,7 +71,7 @@ SELECT format('route %s, state %d: %d counted, %d there', route, state, sum(coun
 SELECT format('seq %d, sequence %d', max(r.seq), s.seq) FROM request r, sequence s HAVING max(r.seq) > s.seq`},
 }
 
-// examples is how many places of one contradiction are named.
+// examples is how many rows of one contradiction are reported.
 const examples = 5
 
 // Check implements spool.Store. It reads everything at one moment: the log grows

@@ -62,7 +62,7 @@ func (c *claim) claim(teams []spool.Capacity) error {
 	return err
 }
 
-// wait has the caller come again at t, if not before.
+// wait makes t the time to claim again, if it is the earliest.
 func (c *claim) wait(t time.Time) {
 	if c.next.IsZero() || t.Before(c.next) {
 		c.next = t
@@ -81,7 +81,7 @@ UPDATE request
  WHERE id = ?`
 )
 
-// wake makes ready what was deferred and is due, and what is active and was lost: a
+// makeDueReady makes ready what was deferred and is due, and what is active and was lost: a
 // send may have been carried out.
 func (c *claim) makeDueReady() error {
 	if _, err := c.makeReady(sqlDue, stamp(c.now)); err != nil || c.maxWait <= 0 {
@@ -98,7 +98,7 @@ type due struct {
 	state spool.State
 }
 
-// wakeAll makes ready what a query finds, in its order, and returns it.
+// makeReady makes ready what a query finds, in its order, and returns it.
 func (w *writer) makeReady(query string, args ...any) ([]due, error) {
 	var all []due
 	err := w.each(query, args, func(rows *sql.Rows) error {
@@ -176,8 +176,8 @@ func (c *claim) team(room spool.Capacity) error {
 	return err
 }
 
-// take reduces what a team may begin by one task. A call that only High could have
-// had takes no other class's turn.
+// spend reduces what a team may begin by one task. A call that only High could have
+// had does not count as a turn of the other classes.
 func spend(room *spool.Capacity, b *budget, t spool.Task) {
 	if t.Call == spool.FindMessage {
 		room.Searches--
@@ -194,7 +194,7 @@ func spend(room *spool.Capacity, b *budget, t spool.Task) {
 type head struct {
 	id    int64
 	of    stream
-	at    spool.Destination // whose turn it then was
+	at    spool.Destination // the destination that took its turn
 	probe bool              // of a held route
 }
 
@@ -280,7 +280,7 @@ func (c *claim) after(last spool.Destination, g stream, probes bool, probe *time
 	}
 }
 
-// shut reports whether a destination is held, and when its route gives a probe.
+// isHeld reports whether a destination is held, and when its route gives a probe.
 func (c *claim) isHeld(at spool.Destination) (probe int64, held bool) {
 	if _, held = c.held[at]; held {
 		return 0, true
@@ -290,13 +290,13 @@ func (c *claim) isHeld(at spool.Destination) (probe int64, held bool) {
 	return probe, held
 }
 
-// come reports whether a time has come. One too far ahead was set before the
+// reached reports whether a time has come. One too far ahead was set before the
 // clock jumped back.
 func (c *claim) reached(t time.Time) bool {
 	return !t.After(c.now) || c.maxWait > 0 && t.After(c.now.Add(c.maxWait))
 }
 
-// sqlUnrefused looks at the first of a destination alone: few requests of a held
+// sqlUnrefused examines only the first ready requests of a destination: few of a held
 // route were refused.
 const sqlUnrefused = `
 SELECT id FROM (
@@ -358,7 +358,7 @@ func (c *claim) begin(h head, room spool.Capacity) (t spool.Task, begun bool, er
 
 // forgotten reports whether the API may have forgotten the local_id of earlier
 // sends, so that another could make a second message. Times that are still to come
-// were written by another clock: a search would look at the wrong time.
+// were written by another clock: a search would cover the wrong time.
 func (c *claim) forgotten(sends []time.Time, memory time.Duration) bool {
 	if memory <= 0 || len(sends) == 0 {
 		return false

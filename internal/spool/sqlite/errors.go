@@ -11,7 +11,7 @@ import (
 	"heyrelay/internal/spool"
 )
 
-// classify gives what SQLite says of the medium one of the spool's errors.
+// classify turns SQLite's errors about the medium into those of package spool.
 func classify(err error) error {
 	var e *driver.Error
 	if !errors.As(err, &e) {

@@ -43,7 +43,7 @@ RETURNING lane, route, conversation, reply_to, unknown`
 	sqlEnd = `UPDATE attempt SET ended = ?, unknown = ?, status = ?, api_id = ?, reason = ? WHERE request = ? AND n = ?`
 )
 
-// ended is what Finish needs to know of the request that it ends.
+// ended is what Finish needs to know of a request.
 type ended struct {
 	lane, conversation, replyTo int64
 	route                       string
@@ -87,22 +87,22 @@ func (w *writer) finish(now time.Time, o *spool.Outcome) (f spool.Finished, err 
 	return f, w.advance(r.lane)
 }
 
-// reportOf is what the sender can be told of a request that is in a state.
+// reportOf is the report that fits a state.
 var reportOf = map[spool.State]spool.Action{
 	spool.Deferred: spool.DelayedAction, spool.Sent: spool.RelayedAction, spool.Failed: spool.FailedAction,
 }
 
-// sane says whether the fields of an outcome fit each other.
+// validate returns an error if the fields of an outcome contradict each other.
 func validate(o *spool.Outcome) error {
 	switch {
 	case o.State != spool.Deferred && o.State != spool.Sent && o.State != spool.Flagged && o.State != spool.Failed:
-		return fmt.Errorf("it cannot end as %s", o.State)
+		return fmt.Errorf("an attempt cannot end as %s", o.State)
 	case o.State != spool.Deferred && (o.NextCall != spool.Send || o.Reopen || o.Detach):
 		return fmt.Errorf("nothing comes after %s", o.State)
 	case o.Report != "" && o.Report != reportOf[o.State]:
 		return fmt.Errorf("%s is not reported as %s", o.State, o.Report)
 	case o.Reopen && (o.LocalID == "" || o.NextCall != spool.Send):
-		return errors.New("what is reopened is sent, under a new local_id")
+		return errors.New("a reopened request needs a new local_id, and is sent")
 	}
 	return nil
 }
@@ -116,8 +116,8 @@ UPDATE request SET local_id = ?, sends_since = attempts + 1, reply_to = NULL, re
  WHERE id = ?`
 )
 
-// goOn prepares the next attempt of what fell asleep. Its lane waits with it, or
-// goes on without it.
+// prepareRetry prepares the next attempt of a deferred request. Its lane waits with
+// it, or goes on without it.
 func (w *writer) prepareRetry(o *spool.Outcome, r *ended) error {
 	if o.Reopen {
 		if r.unknown {
@@ -148,7 +148,7 @@ const (
 	sqlSaveConvo     = `UPDATE conversation SET convo_id = ? WHERE id = ?`
 )
 
-// learn takes over the convo_id of an answer. One that stands for other people
+// adoptConvoID stores the convo_id of an answer. One that belongs to other participants
 // is never stored: a reply to it would reach them.
 func (w *writer) adoptConvoID(conversation, replyTo, answered int64) (f spool.Finished, err error) {
 	if answered == 0 {
@@ -226,8 +226,8 @@ func (s *Store) Unclaim(ctx context.Context, tasks ...spool.Task) error {
 }
 
 const (
-	// The turn is still that of before the claim, and so is the place. What the
-	// first attempt of a trial decided, it decides again.
+	// Its seq is still that of before the claim. What the first attempt of a trial
+	// decided, it decides again.
 	sqlUnclaim = `
 UPDATE request
    SET state = ` + ready + `, due = 0, attempts = attempts - 1,
@@ -238,7 +238,7 @@ RETURNING route`
 	sqlDeleteAttempt = `DELETE FROM attempt WHERE request = ? AND n = ?`
 )
 
-// giveBack undoes a claim. One that was lost is somebody else's by now.
+// unclaim undoes a claim, unless it was lost.
 func (w *writer) unclaim(t *spool.Task) error {
 	var route string
 	ok, err := w.get(sqlUnclaim, []any{t.Request, t.Attempt}, &route)

@@ -20,7 +20,7 @@ func (o *Operator) Forget(ctx context.Context, now time.Time, recipient string) 
 }
 
 const (
-	// Nobody joins a conversation of such members, which no recipients have.
+	// No request joins a conversation of these participants.
 	sqlForgetConversation = `UPDATE conversation SET participants = 'forgotten', title = '', base_subject = '', convo_id = 0 WHERE id = ?`
 
 	sqlForgetRequest = `
@@ -40,7 +40,7 @@ DELETE FROM content
  WHERE message = ? AND NOT EXISTS (SELECT 1 FROM request WHERE message = content.message AND ` + isOpen + `)`
 )
 
-// forget takes out what a request that has ended says of its recipients. What
+// forget deletes the traces of a recipient from a request that has ended. What
 // another request of its message still needs stays until that one has ended.
 func (w *writer) forget(r *chosen, recipient string) error {
 	for _, s := range []struct {

@@ -9,7 +9,7 @@ import (
 	"heyrelay/internal/spool"
 )
 
-// budget is what a team's row of gate says of its calls.
+// budget is the row of a team in gate, as far as it concerns calls.
 type budget struct {
 	next     time.Time // see spool.Spend
 	tick     int64     // see spool.ClassOrder
@@ -135,8 +135,8 @@ func (s *Store) MakeDue(ctx context.Context, _ time.Time, team string) (woken in
 	return s.makeDue(ctx, spool.Destination{Team: team})
 }
 
-// wake makes ready what sleeps at a place, in steps between which others have
-// their turn.
+// makeDue makes the deferred requests of a destination ready, in steps between which
+// other operations run.
 func (s *Store) makeDue(ctx context.Context, at spool.Destination) (woken int, err error) {
 	for last := int64(0); ; {
 		step, err := run(ctx, s, 0, func(w *writer) ([]due, error) {
@@ -218,8 +218,8 @@ const sqlDestinations = `
 SELECT team, route, inbox FROM request
  WHERE ` + isOpen + ` AND (team, route, inbox) >= (?, ?, ? + 1) ORDER BY team, route, inbox LIMIT 1`
 
-// Destinations implements spool.Store. It jumps from one place to the next, over all
-// that waits between, as sqlReady does.
+// Destinations implements spool.Store. It jumps from one destination to the next, as
+// sqlReady does.
 func (r *Reader) Destinations(ctx context.Context) (places []spool.Destination, err error) {
 	for at := (spool.Destination{}); ; places = append(places, at) {
 		err := r.db.QueryRowContext(ctx, sqlDestinations, at.Team, at.Route, at.Inbox).Scan(&at.Team, &at.Route, &at.Inbox)

@@ -29,8 +29,8 @@ INSERT INTO counter (route, state, n) VALUES (?, ?, ?)
 	sqlSaveSeq = `UPDATE sequence SET seq = ? WHERE one = 1`
 )
 
-// settle writes down what a transaction's operations have in common: one line
-// of the ledger for each figure that changed, and the last turn.
+// saveLedger stores what the operations of a transaction have in common: one row of
+// the ledger for each figure that changed, and the last seq.
 func (w *writer) saveLedger() error {
 	type figure struct {
 		route string
@@ -55,8 +55,8 @@ func (w *writer) saveLedger() error {
 	return err
 }
 
-// nextTurn gives a turn. It reads the last one anew in each transaction,
-// since another process may have given turns in between.
+// nextSeq returns a new seq. It reads the last one in each transaction, since another
+// process may have used some in between.
 func (w *writer) nextSeq() (int64, error) {
 	if w.seq == 0 {
 		if _, err := w.get(sqlSeq, nil, &w.seq); err != nil {

@@ -16,14 +16,14 @@ INSERT INTO notice (way, happened, due, request, attempt, action, until)
 SELECT 0, ?, max(?, m.reports_after), r.id, ?, ?, ? FROM request r JOIN message m ON m.id = r.message WHERE r.id = ?`
 	sqlDelayed  = `UPDATE request SET delayed = 1 WHERE id = ?`
 	sqlAddEvent = `INSERT INTO notice (way, happened, due, request, event) VALUES (1, ?, ?, ?, ?)`
-	// What is tried again has not failed.
+	// A request that is tried again has not failed.
 	sqlUnreport        = `DELETE FROM notice WHERE request = ? AND action = 'failed'`
 	sqlSuppressReports = `
 DELETE FROM notice
  WHERE request IN (SELECT r.id FROM message m JOIN request r ON r.message = m.id WHERE m.queue_id = ?) AND action IS NOT NULL`
 )
 
-// notify stores the notices of an outcome.
+// addNotices stores the notices of an outcome.
 func (w *writer) addNotices(now time.Time, o *spool.Outcome) error {
 	if err := w.addEvent(now, o.Task.Request, o.Event); err != nil || o.Report == "" {
 		return err
@@ -37,7 +37,7 @@ func (w *writer) addNotices(now time.Time, o *spool.Outcome) error {
 	return err
 }
 
-// tell stores an event, if it is one, about a request or about nil.
+// addEvent stores an event, unless it is nil, about a request or about nil.
 func (w *writer) addEvent(now time.Time, request any, event []byte) error {
 	if event == nil {
 		return nil
@@ -59,7 +59,7 @@ func (s *Store) SuppressReports(ctx context.Context, queueID string) error {
 }
 
 const (
-	// Nothing is put off for longer than this; what is was put off before the clock jumped back.
+	// No notice is deferred for longer than this, unless the clock jumped back since.
 	maxDeferral = 2 * time.Hour
 
 	sqlDeferredTooFar = `UPDATE notice SET due = ? WHERE way = ? AND due > ?`
@@ -130,7 +130,7 @@ SELECT m.queue_id, r.local_id, m.accepted, m.sender, m.envelope_id, m.return, m.
   LEFT JOIN content x ON x.message = r.message
  WHERE r.id = ?`
 
-// report reads what a report about an attempt of a request says.
+// report reads the content of a report about an attempt of a request.
 func (w *writer) report(p *spool.Report, request, attempt int64) error {
 	var accepted, tried int64
 	var addresses, asked string
@@ -171,7 +171,7 @@ func (s *Store) Defer(ctx context.Context, id int64, due time.Time) error {
 	return err
 }
 
-// askedFor is what was asked for about the recipients, as JSON; "" for nothing.
+// encodeDSN is what the client requested about the recipients, as JSON; "" for nothing.
 func encodeDSN(r *spool.Request) string {
 	if r.DSN == nil {
 		return ""
@@ -180,7 +180,7 @@ func encodeDSN(r *spool.Request) string {
 	return string(b)
 }
 
-// askedOf reads what askedFor wrote.
+// decodeDSN reads what encodeDSN wrote.
 func decodeDSN(s string) (asked []spool.DSN, err error) {
 	if s == "" {
 		return nil, nil

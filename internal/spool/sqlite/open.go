@@ -1,15 +1,15 @@
 // Package sqlite keeps the spool in one SQLite file.
 //
-// One goroutine writes, on one connection. It takes what callers are waiting
-// for, does all of it in one transaction, each operation in a savepoint of its
-// own, and answers after the commit: a hundred clients cost one fsync, and one
-// bad operation hurts nobody else. The statements stand beside the verbs that
+// One goroutine writes, on one connection. It gathers the operations of all callers,
+// does them in one transaction, each in a savepoint of its own, and returns after
+// the commit: a hundred clients cost one fsync, and a failed operation affects no
+// other. The statements stand beside the verbs that
 // use them, in accept.go, claim.go and finish.go. Reading goes through a pool of
 // its own and never waits for the writer.
 //
 // A lock file beside the spool holds other processes off for as long as a
 // [Store] is open. A [Reader] takes no lock, nor does an [Operator], whose short
-// transactions take turns with the writer's.
+// transactions alternate with the writer's.
 package sqlite
 
 import (
@@ -32,7 +32,7 @@ type Options struct {
 	// MinFree is how many bytes Accept leaves free in the file system, 0 for
 	// none. Claim and Finish go on below it: they make room.
 	MinFree int64
-	// Free tells how many bytes are free; nil asks the spool's file system. It is
+	// Free returns how many bytes are free; nil asks the spool's file system. It is
 	// called at most once a second.
 	Free func() (int64, error)
 	// Now is the clock for that second; nil is time.Now.
@@ -179,8 +179,8 @@ func (s *Store) open(ctx context.Context, o Options) error {
 	return nil
 }
 
-// Close ends the writer after what it has begun, and lets the spool go. Who
-// waits for his turn gets ErrClosed, as does everybody later.
+// Close ends the writer after what it has begun, and releases the spool. Operations
+// that have not begun return ErrClosed, as do later ones.
 func (s *Store) Close() error { return s.close() }
 
 func (s *Store) shut() error {
@@ -210,7 +210,7 @@ func (s *Store) release() error {
 }
 
 // sqlOrphans makes due what was claimed when the last process ended: the lock
-// proves that nobody works on it.
+// proves that no process works on it.
 const sqlOrphans = `
 UPDATE request SET due = 1, unknown = unknown OR ` + callIsSend + `
  WHERE id IN (SELECT id FROM request WHERE ` + isTimed + ` AND ` + isActive + `)`

@@ -26,7 +26,7 @@ type Operator struct {
 
 var _ spool.Operator = (*Operator)(nil)
 
-// step is how many requests one transaction of an operator looks at.
+// step is how many requests one transaction of an operator examines.
 const step = 500
 
 // OpenOperator opens the spool at path. It takes no lock and creates no spool:
@@ -100,8 +100,8 @@ SELECT r.id, r.lane, r.conversation, r.team, r.route, r.inbox, r.state, r.priori
  WHERE ` + matches + `
  ORDER BY r.id`
 
-// all does a verb to all that match and reports what it did. do says whether it
-// did anything.
+// all applies a verb to all requests that match. do reports whether it changed
+// anything.
 func (o *Operator) all(ctx context.Context, f spool.Filter, do func(*writer, *chosen) (bool, error)) (total spool.Moved, err error) {
 	spans, err := o.spans(ctx, f, step)
 	if err != nil {
@@ -194,7 +194,7 @@ func (o *Operator) Drop(ctx context.Context, now time.Time, f spool.Filter) (spo
 const (
 	sqlDrop = `UPDATE request SET state = ?, due = 0, ended = ?, hold = '' WHERE id = ?`
 
-	// A head is no more urgent than what still waits for it.
+	// A head is no more urgent than what is still in its lane.
 	sqlLowerPriority = `
 UPDATE request
    SET effective_priority = min(priority, COALESCE((SELECT effective_priority FROM request WHERE lane = ? AND ` + isQueued + ` ORDER BY effective_priority LIMIT 1), 2))

@@ -8,12 +8,12 @@ import (
 	"heyrelay/internal/spool"
 )
 
-// sweep is how far Prune has come: it goes through messages, then links, then
+// pruneState is how far Prune has come: it goes through messages, then links, then
 // conversations, and begins anew.
 type pruneState struct {
 	stage   int
-	last    int64  // the message or conversation looked at last
-	key     []byte // the link looked at last
+	last    int64  // the message or conversation examined last
+	key     []byte // the link examined last
 	threads int64  // conversations used before this go; fixed for a round, so that no link outlives its conversation
 }
 
@@ -43,7 +43,7 @@ func (s *Store) Prune(ctx context.Context, now time.Time, keep spool.Retention, 
 }
 
 const (
-	// A little each time: the file shrinks slowly, and nobody waits for it.
+	// A little each time: the file shrinks slowly, and no operation waits for it.
 	sqlVacuum = `PRAGMA incremental_vacuum(200)`
 
 	sqlNextMessages = `SELECT COALESCE(max(id), 0), count(*) FROM (SELECT id FROM message WHERE id > ? ORDER BY id LIMIT ?)`
@@ -78,7 +78,7 @@ SELECT id FROM message
 	sqlPruneMessage  = `DELETE FROM message WHERE id = ?`
 )
 
-// pruneMessages looks at the next messages.
+// pruneMessages examines the next messages.
 func (w *writer) pruneMessages(at *pruneState, now time.Time, keep spool.Retention, limit int) (n int, err error) {
 	from := at.last
 	if _, err := w.get(sqlNextMessages, []any{from, limit}, &at.last, &n); err != nil || n == 0 {
@@ -111,7 +111,7 @@ func waysOf(keep spool.Retention) (bits int64) {
 	return bits
 }
 
-// pruneMessage takes a message out. The ledger goes on counting its requests.
+// pruneMessage deletes a message. The ledger goes on counting its requests.
 func (w *writer) pruneMessage(id int64) error {
 	var gone []move
 	err := w.each(sqlGoneRequests, []any{id}, func(rows *sql.Rows) error {
@@ -152,7 +152,7 @@ DELETE FROM conversation
  WHERE id > ? AND id <= ? AND last_used < ? AND NOT EXISTS (SELECT 1 FROM request WHERE conversation = conversation.id)`
 )
 
-// pruneLinks looks at the next links.
+// pruneLinks examines the next links.
 func (w *writer) pruneLinks(at *pruneState, limit int) (n int, err error) {
 	from := at.key
 	if from == nil {
@@ -165,8 +165,8 @@ func (w *writer) pruneLinks(at *pruneState, limit int) (n int, err error) {
 	return n, err
 }
 
-// pruneConversations looks at the next conversations. One of which a message is
-// still kept stays with it.
+// pruneConversations examines the next conversations. One that still has a message is
+// kept.
 func (w *writer) pruneConversations(at *pruneState, limit int) (n int, err error) {
 	from := at.last
 	if _, err := w.get(sqlNextConversations, []any{from, limit}, &at.last, &n); err != nil || n == 0 {

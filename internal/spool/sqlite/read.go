@@ -44,7 +44,7 @@ func OpenReader(path string) (*Reader, error) {
 }
 
 // newReader makes a pool of connections that cannot write. They are not opened
-// read-only: the last to leave a spool that nobody serves puts its log away.
+// read-only: the last to close a spool that no process serves removes its log.
 func newReader(path string) (*Reader, error) {
 	db, err := sql.Open("sqlite", dsn(path, url.Values{"_query_only": {"1"}}))
 	if err != nil {
@@ -66,7 +66,7 @@ func (r *Reader) reusable() (int64, error) {
 	return pages * size, nil
 }
 
-// known makes sure that the schema is the one that the statements here mean.
+// known returns an error unless the schema is the current one.
 func (r *Reader) known() error {
 	version, err := schemaVersion(context.Background(), r.db)
 	if err == nil && version < currentVersion() {
@@ -78,8 +78,8 @@ func (r *Reader) known() error {
 // Close closes the pool.
 func (r *Reader) Close() error { return r.db.Close() }
 
-// window is how many requests one read looks at. A read must be short: while it
-// lasts, the log cannot be put away.
+// window is how many requests one read examines. A read must be short: while it
+// lasts, the log cannot be truncated.
 const window = 2000
 
 const (
@@ -224,7 +224,7 @@ func (e *entry) complete() error {
 		if e.Reason != "" { // an operator's hold
 			break
 		}
-		e.Reason = "waits behind another message of its conversation"
+		e.Reason = "queued behind another message of its conversation"
 	}
 	var err error
 	if e.recipients, err = decodeRecipients(e.addresses); err != nil {

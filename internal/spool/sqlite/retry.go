@@ -36,7 +36,7 @@ UPDATE request
  WHERE id = ?`
 )
 
-// retry queues a request again, wakes it, or moves it.
+// retry queues a request again, makes it due, or moves it.
 func (w *writer) retry(now time.Time, r *chosen, how *spool.RetryOptions) (bool, error) {
 	if !r.whole {
 		return false, nil // there is nothing left that could be sent
@@ -77,7 +77,7 @@ func (w *writer) retry(now time.Time, r *chosen, how *spool.RetryOptions) (bool,
 	return true, w.requeue(r)
 }
 
-// rouse makes ready what sleeps.
+// makeOneReady makes a deferred request ready.
 func (w *writer) makeOneReady(r *chosen) error {
 	seq, err := w.nextSeq()
 	if err != nil {

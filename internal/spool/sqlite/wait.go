@@ -10,15 +10,14 @@ import (
 	"heyrelay/internal/spool"
 )
 
-// waiters are those who wait for the end of a message, by its queue id. The zero
-// value is nobody.
+// waiters are the callers of Wait, by queue id. The zero value has none.
 type waiters struct {
 	mu  sync.Mutex
 	all map[string][]chan struct{}
 }
 
-// add returns a channel that gets a value when something of a message has ended,
-// and what takes it away again.
+// add returns a channel that receives a value when a request of a message has ended,
+// and a function that removes it.
 func (w *waiters) add(queueID string) (ended <-chan struct{}, remove func()) {
 	c := make(chan struct{}, 1)
 	w.mu.Lock()
@@ -37,7 +36,7 @@ func (w *waiters) add(queueID string) (ended <-chan struct{}, remove func()) {
 	}
 }
 
-// wake tells those who wait for one of the messages.
+// notify wakes the callers that wait for one of the messages.
 func (w *waiters) notify(outcomes []spool.Outcome) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -45,13 +44,13 @@ func (w *waiters) notify(outcomes []spool.Outcome) {
 		for _, c := range w.all[outcomes[i].Task.QueueID] {
 			select {
 			case c <- struct{}{}:
-			default: // it has not looked yet
+			default: // it has not read the last one yet
 			}
 		}
 	}
 }
 
-// glance is how often Wait looks what an operator did beside this process.
+// pollInterval is how often Wait checks what an operator did beside this process.
 const pollInterval = time.Second
 
 // Wait implements spool.Store.
@@ -82,7 +81,7 @@ SELECT r.state, r.unknown, r.convo_id, r.message_id, COALESCE(a.status, 0), COAL
   LEFT JOIN attempt a ON a.request = r.id AND a.n = r.attempts
  WHERE m.queue_id = ? ORDER BY r.id`
 
-// standings are where the requests of a message stand.
+// statuses are those of the requests of a message.
 func (r *Reader) statuses(ctx context.Context, queueID string) (all []spool.RequestStatus, err error) {
 	rows, err := r.db.QueryContext(ctx, sqlStatuses, queueID)
 	if err != nil {

@@ -10,14 +10,14 @@ import (
 	"heyrelay/internal/spool"
 )
 
-// What one transaction takes at most, so that nobody waits long for the others.
+// What one transaction does at most, so that no operation waits long for others.
 const (
 	batchOps   = 1000
 	batchBytes = 4 << 20
 )
 
-// op is an operation that somebody waits for. do runs on the writer's goroutine,
-// may be rolled back, and must give up at its first error.
+// op is an operation. do runs on the writer's goroutine, may be rolled back, and must
+// return at its first error.
 type op struct {
 	ctx  context.Context
 	size int // bytes to be written, roughly
@@ -57,7 +57,7 @@ func run[T any](ctx context.Context, s *Store, size int, f func(*writer) (T, err
 	return result, nil
 }
 
-// writer is the one hand that writes. Nothing of it is shared.
+// writer is the one writer. Its fields belong to its goroutine.
 type writer struct {
 	conn  *sql.Conn
 	stmts map[string]*sql.Stmt // by their text
@@ -103,7 +103,7 @@ func (w *writer) close() {
 	}
 }
 
-// gather adds to first what is waiting already, and waits for nobody.
+// gather adds to first the operations that are there already.
 func gather(first *op, ops <-chan *op) []*op {
 	batch, size := []*op{first}, first.size
 	for len(batch) < batchOps && size < batchBytes {
@@ -117,7 +117,7 @@ func gather(first *op, ops <-chan *op) []*op {
 	return batch
 }
 
-// commit does a batch and answers everybody, after it is durable.
+// commit does a batch and returns all results, once it is durable.
 func (w *writer) commit(batch []*op) {
 	err := w.transact(batch)
 	for _, o := range batch {
@@ -131,7 +131,7 @@ func (w *writer) commit(batch []*op) {
 	}
 }
 
-// transact does a batch in one transaction. Its error is everybody's.
+// transact does a batch in one transaction. Its error applies to all of them.
 func (w *writer) transact(batch []*op) (err error) {
 	w.seq, w.moves = 0, w.moves[:0]
 	if _, err := w.exec("BEGIN IMMEDIATE"); err != nil {
@@ -186,7 +186,7 @@ func (o *op) safely(w *writer) (err error) {
 }
 
 // The writer's statements are not interrupted by a caller's context: half an
-// operation helps nobody, and they are short.
+// operation is of no use, and they are short.
 
 func (w *writer) prepare(query string) (*sql.Stmt, error) {
 	if s := w.stmts[query]; s != nil {

@@ -1,0 +1,122 @@
+package spool
+
+import "time"
+
+// Capacity is what a team may begin now.
+type Capacity struct {
+	Team string
+	Rate int // calls a minute
+	Free int // calls that may begin, of any class
+	High int // calls that may begin beyond Free, of class High only
+
+	TryHeld  bool          // they may begin though the team is held
+	Searches int           // how many of them may be a FindMessage
+	Memory   time.Duration // age of the first of a task's Sends from which a FindMessage comes before the next Send; 0: never
+	Probe    time.Duration // between two probes of a held route; 0: none
+}
+
+// Destination is what a route sends to one inbox of a team.
+type Destination struct {
+	Team, Route string
+	Inbox       int64
+}
+
+// Hold is a hold of a destination.
+type Hold struct {
+	Team   string    `json:"team"`
+	Route  string    `json:"route,omitempty"` // "" for the whole team
+	Inbox  int64     `json:"inbox,omitempty"` // only what the route sends to it; 0 for all
+	Reason string    `json:"reason"`          // for people
+	Since  time.Time `json:"since"`           // zero: now
+	Probe  time.Time `json:"probe,omitzero"`  // when a held route gives one request as a probe; zero: never
+}
+
+// Destination is what h holds.
+func (h Hold) Destination() Destination { return Destination{h.Team, h.Route, h.Inbox} }
+
+// Task is one call of the API, claimed and to be made.
+type Task struct {
+	Request int64 // the request, and with Attempt the claim
+	Attempt int   // counted from 1
+	Call    Call  // what to call; each call costs one of the budget and is an attempt
+
+	QueueID, LocalID    string
+	Route, Team, Sender string
+	Inbox               int64
+	To, Cc              []string
+	Title               string
+	ConvoID             int64  // the conversation to reply to, or to check; 0: the request opens one
+	Subject             string // a line "Subject: …" with this goes before both bodies; "" for none
+	HTML, Text          string
+	SubjectOffset       int // in HTML, of that line
+
+	Accepted   time.Time
+	TrialSince time.Time   // its first attempt, or the end of the last hold; of a probe: now
+	Unknown    bool        // an earlier Send has no definite answer
+	Sends      []time.Time // when each of these began, under LocalID and not proven absent, oldest first
+
+	Refused           string    // reason of the newest definite refusal of a Send in this trial, "" for none
+	RefusedStatus     int       // its HTTP status
+	RouteRefusedAt    time.Time // newest refusal in this trial that the route may be to blame for; zero for none
+	ConversationAlive bool      // a CheckConversation found the conversation since then
+	ConvoConflict     bool      // its application named ConvoID, which is of other participants: not to be sent
+
+	Probe      bool   // its route is held, and this call finds out whether it still must be
+	Detached   bool   // it has left its conversation's lane for one of its own
+	Unreadable string // why it could not be read, "" where it could: make no call; only its ids are set
+
+	DSN     []DSN // what the client asked for about each of To, then Cc; nil: nothing
+	Delayed bool  // its delay was reported
+}
+
+// Outcome is the end of a task.
+type Outcome struct {
+	Task     Task
+	State    State     // Sent, Flagged, Failed, or Deferred to try again
+	Due      time.Time // of the next attempt, for Deferred
+	NextCall Call      // what that attempt calls, for Deferred
+
+	Unknown           bool // this Send may have been carried out
+	ProvenAbsent      bool // a complete search found none of Task.Sends: none of their outcomes is unknown any more
+	Refused           bool // Status and Reason are a definite refusal, kept with the request
+	RouteRefused      bool // the route may be to blame for it: other requests probe the route first
+	ConversationAlive bool // the conversation was found, kept with the request
+
+	// Reopen, for Deferred, reports that the conversation is gone. It forgets its
+	// convo_id, if that is still the one replied to, and the request goes out once
+	// more under the new LocalID; refusals are forgotten. Whether it then opens or
+	// replies is decided anew by the claim, since another request may have opened by
+	// then. Not while an outcome is unknown.
+	Reopen  bool
+	LocalID string
+
+	// Detach, for Deferred, has the request leave its lane, which goes on without it.
+	Detach bool
+
+	ConvoID, MessageID int64  // as answered; 0 for none
+	Status             int    // HTTP
+	APIID              string // X-Request-Id
+	Reason             string // for people
+
+	Report Action    // report to the sender, "" for none; a delay only once
+	Until  time.Time // of a delay: when the request expires
+	Event  []byte    // for the operator's webhook, nil for none
+}
+
+// RequestStatus is the status of a request.
+type RequestStatus struct {
+	State              State
+	Unknown            bool  // it may have been sent
+	ConvoID, MessageID int64 // as answered; 0 for none
+
+	Status int // of the last attempt, with its X-Request-Id and reason
+	APIID  string
+	Reason string
+}
+
+// Finished is the result of Finish for one outcome.
+type Finished struct {
+	Err           error // ErrLost
+	ConvoConflict bool  // the answered convo_id belongs to other participants, and was not stored
+	Replaced      int64 // the convo_id that a reply's answer replaced, 0 for none
+}
