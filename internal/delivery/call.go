@@ -151,7 +151,9 @@ func Email(t spool.Task, creator int64) heymarket.Email {
 		LocalID:   t.LocalID,
 	}
 	if t.Subject != "" {
-		m.Text = t.HTML[:t.SubjectOffset] + "<p>Subject: " + html.EscapeString(t.Subject) + "</p>\n" + t.HTML[t.SubjectOffset:]
+		m.Text = t.HTML[:t.SubjectOffset] + "<p>Subject: " + html.EscapeString(
+			t.Subject,
+		) + "</p>\n" + t.HTML[t.SubjectOffset:]
 		m.RawText = "Subject: " + t.Subject + "\n\n" + t.Text
 	}
 	if t.ConvoID != 0 {

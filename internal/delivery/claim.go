@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	exchanges   = 5           // HTTP exchanges of one call at most: a token and its repeat for each of two secrets, and a key
+	exchanges   = 5           // HTTP exchanges of one call at most: two for each of two secrets, and one for a key
 	leaseMargin = time.Minute // for recording the outcome of a call that took as long as it may
 	maxSearches = 2           // searches of a team at once
 )

@@ -23,7 +23,12 @@ import (
 
 // Store is what delivery needs of the spool.
 type Store interface {
-	Claim(ctx context.Context, now time.Time, lease time.Duration, teams ...spool.Capacity) ([]spool.Task, time.Time, error)
+	Claim(
+		ctx context.Context,
+		now time.Time,
+		lease time.Duration,
+		teams ...spool.Capacity,
+	) ([]spool.Task, time.Time, error)
 	Finish(ctx context.Context, now time.Time, outcomes ...spool.Outcome) ([]spool.Finished, error)
 	Unclaim(ctx context.Context, tasks ...spool.Task) error
 	Reserve(ctx context.Context, now time.Time, team string, rate int) (begin time.Time, err error)
@@ -75,7 +80,7 @@ type Options struct {
 	RetryMax      time.Duration
 	Expire        time.Duration // time under trial after which a failed attempt is the last
 	LanePatience  time.Duration // time under trial after which a head leaves its lane
-	LocalIDMemory time.Duration // age of an unknown outcome from which the message is searched for before it is sent again
+	LocalIDMemory time.Duration // age of an unknown outcome from which a search comes before the next send
 	HoldMax       time.Duration // the longest hold
 	Grace         time.Duration // for active calls once Run is to stop
 }
@@ -218,8 +223,14 @@ func (s *Scheduler) checkClock() bool {
 		return false
 	}
 	s.clockSet = s.o.Now().Round(0)
-	s.o.Sink.Record(events.Event{Kind: events.Error, Time: s.clockSet, Reason: fmt.Sprintf(
-		"the clock was set by %v: deferred requests are tried now, and the time until they expire begins anew", jump.Round(time.Second))})
+	s.o.Sink.Record(events.Event{
+		Kind: events.Error,
+		Time: s.clockSet,
+		Reason: fmt.Sprintf(
+			"the clock was set by %v: deferred requests are tried now, and the time until they expire begins anew",
+			jump.Round(time.Second),
+		),
+	})
 	s.holds.makeDue(s.clockSet)
 	for team := range s.o.Teams {
 		if _, err := s.o.Store.ClockChanged(s.ctx, s.clockSet, team); err != nil {

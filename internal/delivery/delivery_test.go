@@ -46,7 +46,12 @@ func answer(status int, body string, header ...string) func(*http.Request) (*htt
 		for i := 0; i+1 < len(header); i += 2 {
 			h.Set(header[i], header[i+1])
 		}
-		return &http.Response{StatusCode: status, Header: h, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
+		return &http.Response{
+			StatusCode: status,
+			Header:     h,
+			Body:       io.NopCloser(strings.NewReader(body)),
+			Request:    r,
+		}, nil
 	}
 }
 
@@ -187,7 +192,12 @@ func (l *lane) Holds(context.Context) ([]spool.Hold, error) {
 	return slices.Clone(l.standing), nil
 }
 
-func (l *lane) Claim(_ context.Context, now time.Time, _ time.Duration, rooms ...spool.Capacity) ([]spool.Task, time.Time, error) {
+func (l *lane) Claim(
+	_ context.Context,
+	now time.Time,
+	_ time.Duration,
+	rooms ...spool.Capacity,
+) ([]spool.Task, time.Time, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.open || l.claimed {
@@ -273,23 +283,35 @@ func run(t *testing.T, l *lane, a *answers, d time.Duration) *recorder {
 // runWith is run with options changed.
 func runWith(t *testing.T, l *lane, a *answers, d time.Duration, change func(*Options)) *recorder {
 	t.Helper()
-	client, err := heymarket.New(heymarket.Options{APIKey: "key", Transport: a, Timeout: 30 * time.Second, Now: time.Now})
+	client, err := heymarket.New(
+		heymarket.Options{APIKey: "key", Transport: a, Timeout: 30 * time.Second, Now: time.Now},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	rec := &recorder{}
 	o := Options{
 		Event: silent,
-		Store: l, Teams: map[string]Team{"shop": {Client: client, Rate: 500, Concurrency: 8}},
+		Store: l,
+		Teams: map[string]Team{"shop": {Client: client, Rate: 500, Concurrency: 8}},
 		Route: func(name string) (Route, bool) {
 			if name == "sales" {
 				return Route{Team: "other", Inbox: 203}, true
 			}
 			return Route{Team: "shop", Inbox: 202, Creator: 55}, name == "support"
 		},
-		Sink: rec, Now: time.Now, Jitter: func() float64 { return 0 },
-		Timeout: 30 * time.Second, RetryInitial: time.Second, RetryMax: time.Hour, Expire: 24 * time.Hour, Grace: 5 * time.Second,
-		LanePatience: 15 * time.Minute, LocalIDMemory: time.Hour, HoldMax: 14 * 24 * time.Hour, NewLocalID: func() string { return "L2" },
+		Sink:          rec,
+		Now:           time.Now,
+		Jitter:        func() float64 { return 0 },
+		Timeout:       30 * time.Second,
+		RetryInitial:  time.Second,
+		RetryMax:      time.Hour,
+		Expire:        24 * time.Hour,
+		Grace:         5 * time.Second,
+		LanePatience:  15 * time.Minute,
+		LocalIDMemory: time.Hour,
+		HoldMax:       14 * 24 * time.Hour,
+		NewLocalID:    func() string { return "L2" },
 	}
 	change(&o)
 	s := New(o)
@@ -300,10 +322,21 @@ func runWith(t *testing.T, l *lane, a *answers, d time.Duration, change func(*Op
 }
 
 func newLane() *lane {
-	return &lane{open: true, task: spool.Task{
-		Request: 1, QueueID: "Q", LocalID: "L", Route: "support", Team: "shop", Inbox: 202,
-		To: []string{"ann@example.com"}, Title: "T", HTML: "<p>x</p>", Text: "x",
-	}}
+	return &lane{
+		open: true,
+		task: spool.Task{
+			Request: 1,
+			QueueID: "Q",
+			LocalID: "L",
+			Route:   "support",
+			Team:    "shop",
+			Inbox:   202,
+			To:      []string{"ann@example.com"},
+			Title:   "T",
+			HTML:    "<p>x</p>",
+			Text:    "x",
+		},
+	}
 }
 
 const sentBody = `{"id":9,"convo_id":7,"queued":true}`
@@ -315,7 +348,8 @@ func TestSent(t *testing.T) {
 		if len(l.outcomes) != 1 {
 			t.Fatalf("%d outcomes", len(l.outcomes))
 		}
-		if o := l.outcomes[0]; o.State != spool.Sent || o.ConvoID != 7 || o.MessageID != 9 || o.APIID != "req-1" || o.Status != 200 {
+		if o := l.outcomes[0]; o.State != spool.Sent || o.ConvoID != 7 || o.MessageID != 9 || o.APIID != "req-1" ||
+			o.Status != 200 {
 			t.Errorf("outcome %+v", o)
 		}
 		if fmt.Sprint(rec.kind) != "[sent]" {
@@ -354,7 +388,12 @@ func TestOutcomes(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l := newLane()
 				l.due = time.Now().Add(-time.Second)
-				run(t, l, &answers{list: []func(*http.Request) (*http.Response, error){c.answer, until}}, 31*time.Second)
+				run(
+					t,
+					l,
+					&answers{list: []func(*http.Request) (*http.Response, error){c.answer, until}},
+					31*time.Second,
+				)
 				o := l.outcomes[0]
 				if o.State != c.state || o.Unknown != c.unknown {
 					t.Errorf("state %v, unknown %v, want %v, %v: %s", o.State, o.Unknown, c.state, c.unknown, o.Reason)
@@ -368,7 +407,9 @@ func TestOutcomes(t *testing.T) {
 }
 
 func TestBackOffDoublesToItsLimit(t *testing.T) {
-	s := New(Options{Event: silent, RetryInitial: time.Second, RetryMax: time.Minute, Jitter: func() float64 { return 0 }})
+	s := New(
+		Options{Event: silent, RetryInitial: time.Second, RetryMax: time.Minute, Jitter: func() float64 { return 0 }},
+	)
 	for attempt, want := range map[int]time.Duration{1: time.Second, 2: 2 * time.Second, 6: 32 * time.Second, 7: time.Minute, 1000: time.Minute} {
 		if got := s.backOff(attempt); got != want {
 			t.Errorf("after attempt %d: %v, want %v", attempt, got, want)
@@ -384,9 +425,16 @@ func TestBackOffDoublesToItsLimit(t *testing.T) {
 func TestARetryRepeatsTheCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLane()
-		a := &answers{list: []func(*http.Request) (*http.Response, error){answer(500, `{}`), answer(503, `{}`), answer(200, sentBody)}}
+		a := &answers{
+			list: []func(*http.Request) (*http.Response, error){
+				answer(500, `{}`),
+				answer(503, `{}`),
+				answer(200, sentBody),
+			},
+		}
 		run(t, l, a, time.Minute)
-		if len(a.calls) != 3 || a.calls[0] != a.calls[1] || a.calls[1] != a.calls[2] || !strings.Contains(a.calls[0], `"local_id":"L"`) {
+		if len(a.calls) != 3 || a.calls[0] != a.calls[1] || a.calls[1] != a.calls[2] ||
+			!strings.Contains(a.calls[0], `"local_id":"L"`) {
 			t.Errorf("calls %q", a.calls)
 		}
 		if d := a.begun[2].Sub(a.begun[0]); d != 3*time.Second {
@@ -399,12 +447,19 @@ func TestARetryRepeatsTheCall(t *testing.T) {
 // with the same local_id may, as long as the API remembers that.
 func TestAnIncompleteSearchIsFollowedBySend(t *testing.T) {
 	for name, search := range map[string]func(*http.Request) (*http.Response, error){
-		"half": answer(200, `[{"id":1,"local_id":"other"}]`), "failed": answer(418, `{"error":"teapot"}`),
+		"half":   answer(200, `[{"id":1,"local_id":"other"}]`),
+		"failed": answer(418, `{"error":"teapot"}`),
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l := newLane()
-				a := &answers{list: []func(*http.Request) (*http.Response, error){answer(409, `{"error":"conflict"}`), search, answer(200, sentBody)}}
+				a := &answers{
+					list: []func(*http.Request) (*http.Response, error){
+						answer(409, `{"error":"conflict"}`),
+						search,
+						answer(200, sentBody),
+					},
+				}
 				run(t, l, a, time.Minute)
 				if len(l.outcomes) != 3 || len(a.calls) != 3 || a.calls[2] != a.calls[0] {
 					t.Fatalf("%d outcomes, calls %q", len(l.outcomes), a.calls)
@@ -447,7 +502,18 @@ func TestDeniedHoldsTheTeam(t *testing.T) {
 func TestUnknownIsNotFailedByA400(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLane()
-		run(t, l, &answers{list: []func(*http.Request) (*http.Response, error){answer(500, `{}`), answer(400, `{"error":"x"}`), answer(200, `[]`)}}, 30*time.Second)
+		run(
+			t,
+			l,
+			&answers{
+				list: []func(*http.Request) (*http.Response, error){
+					answer(500, `{}`),
+					answer(400, `{"error":"x"}`),
+					answer(200, `[]`),
+				},
+			},
+			30*time.Second,
+		)
 		for _, o := range l.outcomes {
 			if o.State == spool.Failed {
 				t.Errorf("failed for good: %s", o.Reason)
@@ -517,7 +583,8 @@ func TestStop(t *testing.T) {
 					}
 				}
 				run(t, l, &answers{list: []func(*http.Request) (*http.Response, error){slow}}, time.Millisecond)
-				if len(l.outcomes) != 1 || l.outcomes[0].State != c.state || l.outcomes[0].Unknown != (c.state == spool.Deferred) {
+				if len(l.outcomes) != 1 || l.outcomes[0].State != c.state ||
+					l.outcomes[0].Unknown != (c.state == spool.Deferred) {
 					t.Errorf("outcomes %+v", l.outcomes)
 				}
 			})
@@ -538,7 +605,10 @@ func TestRelease(t *testing.T) {
 		}
 		New(Options{
 			Event: silent,
-			Store: l, Teams: map[string]Team{"shop": {Client: client, Rate: 500, Concurrency: 8}}, Sink: &recorder{}, Now: time.Now,
+			Store: l,
+			Teams: map[string]Team{"shop": {Client: client, Rate: 500, Concurrency: 8}},
+			Sink:  &recorder{},
+			Now:   time.Now,
 		}).Run(ctx)
 		if l.released != 1 || len(a.calls) != 0 {
 			t.Errorf("%d given back, %d calls", l.released, len(a.calls))
@@ -564,7 +634,18 @@ func rooms(s *Scheduler) []spool.Capacity {
 }
 
 func TestEmailSaysTheSubjectOfAReply(t *testing.T) {
-	m := Email(spool.Task{ConvoID: 7, Subject: "Fire <out>", HTML: "<body><p>x</p></body>", SubjectOffset: 6, Text: "x", Title: "T", To: []string{"a@x"}}, 55)
+	m := Email(
+		spool.Task{
+			ConvoID:       7,
+			Subject:       "Fire <out>",
+			HTML:          "<body><p>x</p></body>",
+			SubjectOffset: 6,
+			Text:          "x",
+			Title:         "T",
+			To:            []string{"a@x"},
+		},
+		55,
+	)
 	if m.Text != "<body><p>Subject: Fire &lt;out&gt;</p>\n<p>x</p></body>" || m.RawText != "Subject: Fire <out>\n\nx" {
 		t.Errorf("bodies %q and %q", m.Text, m.RawText)
 	}
@@ -577,8 +658,23 @@ func TestEmailSaysTheSubjectOfAReply(t *testing.T) {
 // was sent: that it finds nothing proves nothing.
 func TestSearchOfAnotherTime(t *testing.T) {
 	now := time.Now()
-	s := New(Options{Now: func() time.Time { return now }, RetryInitial: time.Second, RetryMax: time.Hour, Expire: time.Hour, LocalIDMemory: time.Hour, Jitter: func() float64 { return 0 }})
-	task := spool.Task{Call: spool.FindMessage, Attempt: 2, Unknown: true, TrialSince: now, Sends: []time.Time{now.Add(-2 * time.Hour), now.Add(time.Hour)}}
+	s := New(
+		Options{
+			Now:           func() time.Time { return now },
+			RetryInitial:  time.Second,
+			RetryMax:      time.Hour,
+			Expire:        time.Hour,
+			LocalIDMemory: time.Hour,
+			Jitter:        func() float64 { return 0 },
+		},
+	)
+	task := spool.Task{
+		Call:       spool.FindMessage,
+		Attempt:    2,
+		Unknown:    true,
+		TrialSince: now,
+		Sends:      []time.Time{now.Add(-2 * time.Hour), now.Add(time.Hour)},
+	}
 	o := s.judge(result{task: task, search: heymarket.Search{Complete: true}})
 	if o.ProvenAbsent || o.State != spool.Deferred || o.NextCall != spool.Send || o.Due.Sub(now) != 2*time.Second {
 		t.Errorf("outcome %+v, want the same call once more", o)

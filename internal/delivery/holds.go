@@ -209,7 +209,11 @@ func (s *Scheduler) noDestination(at spool.Destination) string {
 	default:
 		return ""
 	}
-	return fmt.Sprintf("%s: restore it, or move its mail (heyrelay queue retry --state waiting --from-route %s --route NEW)", problem, at.Route)
+	return fmt.Sprintf(
+		"%s: restore it, or move its mail (heyrelay queue retry --state waiting --from-route %s --route NEW)",
+		problem,
+		at.Route,
+	)
 }
 
 // hold holds a destination, unless it is held.

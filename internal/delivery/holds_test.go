@@ -48,7 +48,9 @@ func TestStraysAreHeld(t *testing.T) {
 				t.Fatalf("%v: gates %q, want %q", c.at, l.gates, want)
 			}
 			todo := "heyrelay queue retry --state waiting --from-route " + c.at.Route + " --route NEW"
-			if e := rec.all[0]; e.Kind != events.Held || e.Route != c.at.Route || !strings.HasPrefix(e.Reason, c.want) || !strings.Contains(e.Reason, todo) {
+			if e := rec.all[0]; e.Kind != events.Held || e.Route != c.at.Route ||
+				!strings.HasPrefix(e.Reason, c.want) ||
+				!strings.Contains(e.Reason, todo) {
 				t.Errorf("%v: event %+v, want %q", c.at, e, c.want)
 			}
 		})
@@ -62,7 +64,10 @@ func TestHoldsOfStraysEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gate := func(route string) spool.Hold { return spool.Hold{Team: "shop", Route: route, Inbox: 202} }
 		support, empty, gone := gate("support"), gate("empty"), gate("gone")
-		l := &lane{standing: []spool.Hold{support, empty, gone}, places: []spool.Destination{support.Destination(), gone.Destination()}}
+		l := &lane{
+			standing: []spool.Hold{support, empty, gone},
+			places:   []spool.Destination{support.Destination(), gone.Destination()},
+		}
 		idle(t, l, 2*holdMax)
 		slices.Sort(l.gates)
 		if got, want := strings.Join(l.gates, ", "), "lift {shop empty 202}, lift {shop support 202}"; got != want {
@@ -79,8 +84,17 @@ func TestStraysAreNotSent(t *testing.T) {
 		l.task.Route = "new"
 		a := &answers{list: []func(*http.Request) (*http.Response, error){answer(200, sentBody)}}
 		rec := run(t, l, a, time.Second)
-		if len(a.calls) != 0 || l.outcomes != nil || l.released != 1 || fmt.Sprint(l.gates) != "[hold {shop new 202}]" || fmt.Sprint(rec.kind) != "[held]" {
-			t.Errorf("%d calls, outcomes %v, %d given back, gates %q, events %v", len(a.calls), l.outcomes, l.released, l.gates, rec.kind)
+		if len(a.calls) != 0 || l.outcomes != nil || l.released != 1 ||
+			fmt.Sprint(l.gates) != "[hold {shop new 202}]" ||
+			fmt.Sprint(rec.kind) != "[held]" {
+			t.Errorf(
+				"%d calls, outcomes %v, %d given back, gates %q, events %v",
+				len(a.calls),
+				l.outcomes,
+				l.released,
+				l.gates,
+				rec.kind,
+			)
 		}
 	})
 }
@@ -89,7 +103,10 @@ func TestStraysAreNotSent(t *testing.T) {
 func TestStraysAreSeenWhenTheyCome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &lane{}
-		time.AfterFunc(60500*time.Millisecond, func() { l.change(spool.Destination{Team: "bank", Route: "support", Inbox: 202}) })
+		time.AfterFunc(
+			60500*time.Millisecond,
+			func() { l.change(spool.Destination{Team: "bank", Route: "support", Inbox: 202}) },
+		)
 		time.AfterFunc(120500*time.Millisecond, func() { l.change() })
 		rec := run(t, l, &answers{}, 3*time.Minute)
 		if got := fmt.Sprint(l.gates); got != "[hold {bank support 202} lift {bank support 202}]" {
@@ -110,15 +127,28 @@ func TestAHoldIsToldAgain(t *testing.T) {
 	}{{0, time.Hour}, {30 * time.Minute, 30 * time.Minute}, {7 * time.Hour, 0}} {
 		synctest.Test(t, func(t *testing.T) {
 			start := time.Now()
-			rec := idle(t, &lane{standing: []spool.Hold{{Team: "shop", Route: "support", Since: start.Add(-c.age), Reason: "403"}}}, 12*time.Hour)
-			if len(rec.all) != 1 || rec.all[0].Kind != events.Held || rec.all[0].Time.Sub(start) != c.want || !strings.HasSuffix(rec.all[0].Reason, "UTC: 403") {
+			rec := idle(
+				t,
+				&lane{
+					standing: []spool.Hold{{Team: "shop", Route: "support", Since: start.Add(-c.age), Reason: "403"}},
+				},
+				12*time.Hour,
+			)
+			if len(rec.all) != 1 || rec.all[0].Kind != events.Held || rec.all[0].Time.Sub(start) != c.want ||
+				!strings.HasSuffix(rec.all[0].Reason, "UTC: 403") {
 				t.Errorf("a hold of %v: %+v, want it told after %v", c.age, rec.all, c.want)
 			}
 		})
 	}
 	synctest.Test(t, func(t *testing.T) { // a new one
-		rec := run(t, newLane(), &answers{list: []func(*http.Request) (*http.Response, error){answer(401, `{"error":"who"}`)}}, 12*time.Hour)
-		if got := fmt.Sprint(rec.kind); got != "[held deferred held]" || rec.all[2].Time.Sub(rec.all[0].Time) != time.Hour {
+		rec := run(
+			t,
+			newLane(),
+			&answers{list: []func(*http.Request) (*http.Response, error){answer(401, `{"error":"who"}`)}},
+			12*time.Hour,
+		)
+		if got := fmt.Sprint(rec.kind); got != "[held deferred held]" ||
+			rec.all[2].Time.Sub(rec.all[0].Time) != time.Hour {
 			t.Errorf("events %s, %+v", got, rec.all)
 		}
 	})
@@ -133,11 +163,14 @@ func TestHoldMax(t *testing.T) {
 			start := time.Now()
 			l := &lane{standing: []spool.Hold{{Team: "shop", Route: route, Since: start.Add(-old)}}}
 			rec := idle(t, l, holdMax)
-			if want := fmt.Sprintf("[lift %v]", spool.Destination{Team: "shop", Route: route}); fmt.Sprint(l.gates) != want {
+			if want := fmt.Sprintf("[lift %v]", spool.Destination{Team: "shop", Route: route}); fmt.Sprint(
+				l.gates,
+			) != want {
 				t.Fatalf("gates %q, want %s", l.gates, want)
 			}
 			last := rec.all[len(rec.all)-1]
-			if after := last.Time.Sub(start); last.Kind != events.Released || after < holdMax-old || after > holdMax-old+time.Minute {
+			if after := last.Time.Sub(start); last.Kind != events.Released || after < holdMax-old ||
+				after > holdMax-old+time.Minute {
 				t.Errorf("%s after %v, want the end of the hold after %v", last.Kind, after, holdMax-old)
 			}
 		})

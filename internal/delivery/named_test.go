@@ -37,8 +37,16 @@ func TestNamedConversation(t *testing.T) {
 				l.task.Call, l.task.ConvoID, l.task.Probe = spool.CheckConversation, 7, c.probe
 				run(t, l, &answers{list: []func(*http.Request) (*http.Response, error){c.answer, until}}, time.Second/2)
 				o := l.outcomes[0]
-				if o.State != c.state || o.NextCall != c.next || o.Unknown || o.Reopen || !strings.Contains(o.Reason, c.reason) {
-					t.Errorf("%v, next %v, unknown %v, reopen %v: %s", o.State, o.NextCall, o.Unknown, o.Reopen, o.Reason)
+				if o.State != c.state || o.NextCall != c.next || o.Unknown || o.Reopen ||
+					!strings.Contains(o.Reason, c.reason) {
+					t.Errorf(
+						"%v, next %v, unknown %v, reopen %v: %s",
+						o.State,
+						o.NextCall,
+						o.Unknown,
+						o.Reopen,
+						o.Reason,
+					)
 				}
 			})
 		})

@@ -63,7 +63,10 @@ func (s *Scheduler) judge(r result) spool.Outcome {
 // panicked fails a request whose call, or whose reading, panicked: it would panic
 // again at each attempt.
 func (s *Scheduler) panicked(r result, o spool.Outcome) spool.Outcome {
-	s.logError("a defect of heyrelay fails request "+r.task.LocalID+"; please report it with these lines", fmt.Errorf("panic: %s", r.panicked))
+	s.logError(
+		"a defect of heyrelay fails request "+r.task.LocalID+"; please report it with these lines",
+		fmt.Errorf("panic: %s", r.panicked),
+	)
 	o.State = spool.Failed
 	o.Unknown = r.noCall == "" && r.task.Call == spool.Send
 	o.Reason = r.noCall
@@ -118,7 +121,8 @@ func (s *Scheduler) refused(e *heymarket.Error, o spool.Outcome) spool.Outcome {
 // conversationMayBeGone reports whether a reply into a conversation that is gone or
 // moved may be answered like this.
 func conversationMayBeGone(e *heymarket.Error) bool {
-	return e.Class == heymarket.Forbidden || e.Class == heymarket.NotFound || e.Class == heymarket.Invalid && e.Status == http.StatusBadRequest
+	return e.Class == heymarket.Forbidden || e.Class == heymarket.NotFound ||
+		e.Class == heymarket.Invalid && e.Status == http.StatusBadRequest
 }
 
 // callNext makes another call at once.

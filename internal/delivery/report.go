@@ -93,10 +93,15 @@ func (s *Scheduler) report(o spool.Outcome) spool.Action {
 		return spool.FailedAction
 	case o.State == spool.Sent && wants(t, spool.NotifySuccess):
 		return spool.RelayedAction
-	case o.State == spool.Deferred && wants(t, spool.NotifyDelay) && !t.Delayed && s.o.Now().Sub(t.Accepted) > s.o.DelayAfter:
+	case o.State == spool.Deferred && wants(t, spool.NotifyDelay) && s.isLate(t):
 		return spool.DelayedAction
 	}
 	return ""
+}
+
+// isLate reports whether the delay of a message is to be reported, and was not yet.
+func (s *Scheduler) isLate(t spool.Task) bool {
+	return !t.Delayed && s.o.Now().Sub(t.Accepted) > s.o.DelayAfter
 }
 
 // wants reports whether the client asked for a report of what about some recipient.

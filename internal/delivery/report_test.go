@@ -38,7 +38,14 @@ func TestReport(t *testing.T) {
 		"a delay, asked for, told of it before": {spool.Task{Sender: "a@x", Delayed: true, Accepted: now.Add(-5 * time.Hour), DSN: ask(spool.NotifyDelay)}, spool.Deferred, false, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := New(Options{Event: silent, Reports: !c.off, DelayAfter: 4 * time.Hour, Now: func() time.Time { return now }})
+			s := New(
+				Options{
+					Event:      silent,
+					Reports:    !c.off,
+					DelayAfter: 4 * time.Hour,
+					Now:        func() time.Time { return now },
+				},
+			)
 			if got := s.report(spool.Outcome{Task: c.task, State: c.state}); got != c.want {
 				t.Errorf("the report is %q, want %q", got, c.want)
 			}

@@ -11,7 +11,7 @@ import (
 
 const (
 	failuresInARow = 10               // different messages of a route that failed: the route is held
-	otherDenied    = 3                // conversations that are tried beside one that was answered 403, before the route is held
+	otherDenied    = 3                // conversations tried beside one that was answered 403
 	parked         = 30 * time.Second // the first pause of a request that was answered 403, while others are tried
 )
 
@@ -48,7 +48,15 @@ func (s *Scheduler) forbidden(o spool.Outcome) spool.Outcome {
 	}
 	conversation := strings.Join(heymarket.Targets(t.To, t.Cc), " ")
 	if n := r.refused.add(conversation); n > otherDenied {
-		s.holdRoute(t, fmt.Sprintf("%d conversations in a row were answered 403: is creator_id a member of the inbox, and may the team send? last: %s", n, o.Reason))
+		s.holdRoute(
+			t,
+			fmt.Sprintf(
+				"%d conversations in a row were answered 403: "+
+					"is creator_id a member of the inbox, and may the team send? last: %s",
+				n,
+				o.Reason,
+			),
+		)
 	}
 	o.RouteRefused = true
 	pause := min(max(parked, s.backOff(t.Attempt)), heldProbe)

@@ -135,7 +135,8 @@ func (s *Scheduler) slowDown(r result) {
 		RetryAfter: min(r.problem.RetryAfter, s.o.RetryMax),
 	}
 	var err error
-	if t.throttle, err = s.o.Store.Throttle(s.ctx, now, r.task.Team, answer); err != nil {
+	t.throttle, err = s.o.Store.Throttle(s.ctx, now, r.task.Team, answer)
+	if err != nil {
 		s.logError("the team could not be slowed down", err)
 		return
 	}
@@ -147,8 +148,13 @@ func (s *Scheduler) slowDown(r result) {
 		Kind: events.Held,
 		Time: now,
 		Team: r.task.Team,
-		Reason: fmt.Sprintf("%s: no calls for %v, then %d a minute, and more each minute until the rate of %d is reached",
-			r.problem, t.throttle.Until.Sub(now).Round(time.Second), t.throttle.Rate, answer.Rate),
+		Reason: fmt.Sprintf(
+			"%s: no calls for %v, then %d a minute, and more each minute until the rate of %d is reached",
+			r.problem,
+			t.throttle.Until.Sub(now).Round(time.Second),
+			t.throttle.Rate,
+			answer.Rate,
+		),
 	})
 }
 

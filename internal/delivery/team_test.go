@@ -66,12 +66,17 @@ func TestWindows(t *testing.T) {
 func TestAPanicFailsOneRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLane()
-		a := &answers{list: []func(*http.Request) (*http.Response, error){func(*http.Request) (*http.Response, error) { panic("oops") }}}
+		a := &answers{
+			list: []func(*http.Request) (*http.Response, error){
+				func(*http.Request) (*http.Response, error) { panic("oops") },
+			},
+		}
 		rec := run(t, l, a, time.Hour)
 		if len(l.outcomes) != 1 || len(a.calls) != 1 {
 			t.Fatalf("%d outcomes of %d calls, want one", len(l.outcomes), len(a.calls))
 		}
-		if o := l.outcomes[0]; o.State != spool.Failed || !o.Unknown || !strings.Contains(o.Reason, "panicked in the call: oops") {
+		if o := l.outcomes[0]; o.State != spool.Failed || !o.Unknown ||
+			!strings.Contains(o.Reason, "panicked in the call: oops") {
 			t.Errorf("%v, unknown %v: %s", o.State, o.Unknown, o.Reason)
 		}
 		if rec.all[0].Kind != events.Error || !strings.Contains(fmt.Sprint(rec.all[0].Err), "team_test.go") {
@@ -90,7 +95,8 @@ func TestUnreadable(t *testing.T) {
 		if len(a.calls) != 0 || len(l.outcomes) != 1 {
 			t.Fatalf("%d calls, %d outcomes", len(a.calls), len(l.outcomes))
 		}
-		if o := l.outcomes[0]; o.State != spool.Failed || o.Unknown || !strings.Contains(o.Reason, "index out of range") {
+		if o := l.outcomes[0]; o.State != spool.Failed || o.Unknown ||
+			!strings.Contains(o.Reason, "index out of range") {
 			t.Errorf("%v, unknown %v: %s", o.State, o.Unknown, o.Reason)
 		}
 	})

@@ -14,7 +14,9 @@ import (
 // took it, and it must not be sent again by itself.
 func TestUnqueuedProbeFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, a := newLane(), &answers{list: []func(*http.Request) (*http.Response, error){answer(200, `{"id":9,"convo_id":7,"queued":false}`)}}
+		l, a := newLane(), &answers{
+			list: []func(*http.Request) (*http.Response, error){answer(200, `{"id":9,"convo_id":7,"queued":false}`)},
+		}
 		l.task.Probe = true
 		runWith(t, l, a, time.Hour, func(o *Options) {
 			team := o.Teams["shop"]
@@ -24,7 +26,8 @@ func TestUnqueuedProbeFails(t *testing.T) {
 		if len(a.calls) != 1 {
 			t.Errorf("%d calls, want one", len(a.calls))
 		}
-		if o := l.outcomes[0]; o.State != spool.Failed || o.MessageID != 9 || !strings.Contains(o.Reason, "did not queue it") {
+		if o := l.outcomes[0]; o.State != spool.Failed || o.MessageID != 9 ||
+			!strings.Contains(o.Reason, "did not queue it") {
 			t.Errorf("%v, message %d: %s", o.State, o.MessageID, o.Reason)
 		}
 	})

@@ -16,7 +16,8 @@ func spend(r *rand.Rand, rate int, end time.Time, late, idle time.Duration) []ti
 	var next time.Time
 	for now := epoch; now.Before(end); {
 		var ok bool
-		if next, ok = Spend(rate, now, next); ok {
+		next, ok = Spend(rate, now, next)
+		if ok {
 			began = append(began, now)
 		} else {
 			now = later(now, Opens(next)).Add(rand.N(late))

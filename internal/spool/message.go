@@ -78,7 +78,7 @@ type Receipt struct {
 	QueueID   string // of the first message, where Duplicate
 	Duplicate bool
 	Revived   int   // requests of a duplicate that were queued again
-	Joined    []int // for each request the index in Lookup that found its conversation, 0 where its ConvoID did, -1 for a new one
+	Joined    []int // by request: index in Lookup of its conversation, 0 if ConvoID named it, -1 for a new one
 	SameID    bool  // an earlier message owns one of its own ids
 	Looping   bool  // one of its lanes is held from now on, for LoopReason
 }

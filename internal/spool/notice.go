@@ -94,7 +94,13 @@ type Notices interface {
 	// Notices takes up to limit notices of a way that are due, oldest first. They are due
 	// again at now+lease, unless Done or Defer is called before. next is when there may be
 	// more without anything else happening; zero if never.
-	Notices(ctx context.Context, now time.Time, lease time.Duration, way Way, limit int) (due []Notice, next time.Time, err error)
+	Notices(
+		ctx context.Context,
+		now time.Time,
+		lease time.Duration,
+		way Way,
+		limit int,
+	) (due []Notice, next time.Time, err error)
 
 	// Done deletes a notice: it was delivered, or is given up.
 	Done(ctx context.Context, id int64) error

@@ -16,17 +16,21 @@ import (
 
 // Errors that a store returns, to be compared with errors.Is.
 var (
-	ErrFull     = errors.New("the spool has no room")                      // out of space, or below spool.min_free
-	ErrReadOnly = errors.New("the spool cannot be written")                // read-only or failing medium
-	ErrInUse    = errors.New("the spool is in use")                        // another process has it open
-	ErrNotFound = errors.New("no such message in the spool")               // unknown queue id
-	ErrLost     = errors.New("the claim was lost")                         // the attempt has ended, or another has begun since
+	ErrFull     = errors.New("the spool has no room")        // out of space, or below spool.min_free
+	ErrReadOnly = errors.New("the spool cannot be written")  // read-only or failing medium
+	ErrInUse    = errors.New("the spool is in use")          // another process has it open
+	ErrNotFound = errors.New("no such message in the spool") // unknown queue id
+	ErrLost     = errors.New(
+		"the claim was lost",
+	) // the attempt has ended, or another has begun since
 	ErrCorrupt  = errors.New("the spool is damaged")                       // found by Check, or by reading
 	ErrReplaced = errors.New("the spool's files were removed or replaced") // while it was open
 	ErrPanic    = errors.New("a defect of heyrelay: panic")                // in the verb, which changed nothing
 	ErrClosed   = errors.New("the spool is closed")                        // the verb came after Close
 	ErrKey      = errors.New("the key belongs to other content")           // the key of a message was used before
-	ErrConvo    = errors.New("the convo_id belongs to others")             // a conversation of other participants, or of another inbox
+	ErrConvo    = errors.New(
+		"the convo_id belongs to others",
+	) // a conversation of other participants, or of another inbox
 )
 
 // Store is the spool. Its methods may be called by many goroutines. A verb that has
@@ -78,7 +82,12 @@ type Delivery interface {
 	// opens or replies, and records the attempt. First, deferred requests that are due
 	// and active ones whose lease has ended become ready. next is when Claim may have
 	// more without anything else happening; zero if never.
-	Claim(ctx context.Context, now time.Time, lease time.Duration, teams ...Capacity) (tasks []Task, next time.Time, err error)
+	Claim(
+		ctx context.Context,
+		now time.Time,
+		lease time.Duration,
+		teams ...Capacity,
+	) (tasks []Task, next time.Time, err error)
 
 	// Finish records the outcomes of claimed tasks and lets each lane go on, all or
 	// none. The results are in the order of outcomes; one whose claim was lost changed

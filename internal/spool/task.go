@@ -11,7 +11,7 @@ type Capacity struct {
 
 	TryHeld  bool          // they may begin though the team is held
 	Searches int           // how many of them may be a FindMessage
-	Memory   time.Duration // age of the first of a task's Sends from which a FindMessage comes before the next Send; 0: never
+	Memory   time.Duration // age of the first of Task.Sends from which a FindMessage comes first; 0: never
 	Probe    time.Duration // between two probes of a held route; 0: none
 }
 

@@ -17,7 +17,8 @@ func TestThrottle(t *testing.T) {
 	if first.Rate != 250 || first.Until != epoch.Add(61*time.Second) {
 		t.Errorf("after the first: %+v, want 250 a minute after a minute", first)
 	}
-	if again := first.After(TooMany{rate, epoch, time.Minute}, epoch.Add(2*time.Second)); again.Rate != 250 || again.Until != epoch.Add(62*time.Second) {
+	if again := first.After(TooMany{rate, epoch, time.Minute}, epoch.Add(2*time.Second)); again.Rate != 250 ||
+		again.Until != epoch.Add(62*time.Second) {
 		t.Errorf("after the answer to an older call: %+v, want the same pace", again)
 	}
 	if at := first.Shut(epoch.Add(60 * time.Second)); at != first.Until {
@@ -57,7 +58,8 @@ func TestThrottlePauseGrows(t *testing.T) {
 		t.Errorf("the pace is %d, want at least 1", z.Rate)
 	}
 	now = z.Recovered(500)
-	if z = z.After(TooMany{500, now, 0}, now); z.Until.Sub(z.Began) != time.Second || z.Rate != 250 {
+	z = z.After(TooMany{500, now, 0}, now)
+	if z.Until.Sub(z.Began) != time.Second || z.Rate != 250 {
 		t.Errorf("after it had recovered: %+v, want a first pause and half the pace", z)
 	}
 }

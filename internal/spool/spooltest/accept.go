@@ -13,16 +13,31 @@ import (
 // acceptCases say what is stored, and that it is all or nothing.
 var acceptCases = []testCase{
 	{"Content", func(f *fixture) { // what goes in comes out, byte for byte
-		m := f.write(letter{id: "m", to: []string{"alice", "bob"}, route: "news", priority: spool.Bulk, subject: "Grüße & <b>"})
+		m := f.write(
+			letter{id: "m", to: []string{"alice", "bob"}, route: "news", priority: spool.Bulk, subject: "Grüße & <b>"},
+		)
 		m.HTML, m.Text, m.SubjectOffset = "<p>\x00ü\xff</p>", "line\r\n\x00\xff", 3
 		m.Requests[0].Cc, m.Requests[0].To = m.Requests[0].To[1:], m.Requests[0].To[:1]
 		f.accept(m)
 		f.now = f.now.Add(time.Second)
 		got := f.claimOne()
 		want := spool.Task{
-			Request: got.Request, Attempt: 1, QueueID: "Q1", LocalID: "Q1-0", Route: "news", Team: "shop",
-			Sender: "app@example.com", Inbox: 202, To: []string{"alice@example.com"}, Cc: []string{"bob@example.com"},
-			Title: "Grüße & <b>", HTML: m.HTML, Text: m.Text, SubjectOffset: 3, Accepted: epoch, TrialSince: f.now,
+			Request:       got.Request,
+			Attempt:       1,
+			QueueID:       "Q1",
+			LocalID:       "Q1-0",
+			Route:         "news",
+			Team:          "shop",
+			Sender:        "app@example.com",
+			Inbox:         202,
+			To:            []string{"alice@example.com"},
+			Cc:            []string{"bob@example.com"},
+			Title:         "Grüße & <b>",
+			HTML:          m.HTML,
+			Text:          m.Text,
+			SubjectOffset: 3,
+			Accepted:      epoch,
+			TrialSince:    f.now,
 		}
 		if !reflect.DeepEqual(got, want) {
 			f.Errorf("claimed\n%+v, want\n%+v", got, want)
@@ -45,7 +60,8 @@ var acceptCases = []testCase{
 		if _, err := f.Show(f.Context(), m.QueueID); !errors.Is(err, spool.ErrNotFound) {
 			f.Errorf("half of it is there: %v", err)
 		}
-		if r := f.send(letter{id: "m", blind: []string{"bob"}, window: days}); r.Duplicate || r.Joined[0] != -1 || r.SameID {
+		if r := f.send(letter{id: "m", blind: []string{"bob"}, window: days}); r.Duplicate || r.Joined[0] != -1 ||
+			r.SameID {
 			f.Errorf("the whole message's receipt is %+v: something of the half was kept", r)
 		}
 	}},
@@ -111,7 +127,11 @@ var acceptCases = []testCase{
 				f.Errorf("%s goes out, from the lane that is held", task.QueueID)
 			}
 		}
-		f.moved(spool.Moved{Requests: spool.LoopLimit + 3})(f.operator.Release(f.Context(), f.now, spool.Filter{States: []spool.State{spool.Queued, spool.Held}}))
+		f.moved(
+			spool.Moved{Requests: spool.LoopLimit + 3},
+		)(
+			f.operator.Release(f.Context(), f.now, spool.Filter{States: []spool.State{spool.Queued, spool.Held}}),
+		)
 		if task := f.claimOne(); task.QueueID != "Q3" {
 			f.Errorf("claimed %s, want the head of the lane", task.QueueID)
 		}
@@ -134,7 +154,15 @@ var acceptCases = []testCase{
 		if n := len(f.claim()); n != 2*spool.LoopLimit+1 {
 			f.Errorf("claimed %d, want all that are in other lanes", n)
 		}
-		f.moved(spool.Moved{Requests: 1})(f.operator.Release(f.Context(), f.now, spool.Filter{States: []spool.State{spool.Held}, Recipient: "alice@example.com"}))
+		f.moved(
+			spool.Moved{Requests: 1},
+		)(
+			f.operator.Release(
+				f.Context(),
+				f.now,
+				spool.Filter{States: []spool.State{spool.Held}, Recipient: "alice@example.com"},
+			),
+		)
 		if task := f.claimOne(); task.QueueID != "Q42" {
 			f.Errorf("claimed %s, want Q42", task.QueueID)
 		}

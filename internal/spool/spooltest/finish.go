@@ -194,8 +194,15 @@ var finishCases = []testCase{
 			f.Errorf("the story is %+v, want one that was never claimed", s)
 		}
 		f.now = f.now.Add(time.Second)
-		if again := f.claim(r)[0]; again.Request != task.Request || again.Attempt != 1 || !again.TrialSince.Equal(f.now) {
-			f.Errorf("claimed %s, attempt %d, tried %s; want the first attempt of %s, now", again.QueueID, again.Attempt, again.TrialSince, task.QueueID)
+		if again := f.claim(r)[0]; again.Request != task.Request || again.Attempt != 1 ||
+			!again.TrialSince.Equal(f.now) {
+			f.Errorf(
+				"claimed %s, attempt %d, tried %s; want the first attempt of %s, now",
+				again.QueueID,
+				again.Attempt,
+				again.TrialSince,
+				task.QueueID,
+			)
 		}
 	}},
 	{"ReleaseSecondAttempt", func(f *fixture) {

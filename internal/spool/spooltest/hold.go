@@ -235,16 +235,28 @@ var holdCases = []testCase{
 		f.send(letter{inbox: 1})
 		f.send(letter{team: "bank", id: "p"})
 		f.send(letter{team: "bank", route: "behind", cites: []string{"p"}}) // in the same lane
-		f.destinations(spool.Destination{Team: "bank", Route: "behind", Inbox: 202}, spool.Destination{Team: "bank", Route: "support", Inbox: 202},
-			spool.Destination{Team: "shop", Route: "news", Inbox: 9}, spool.Destination{Team: "shop", Route: "support", Inbox: 1}, spool.Destination{Team: "shop", Route: "support", Inbox: 202})
+		f.destinations(
+			spool.Destination{Team: "bank", Route: "behind", Inbox: 202},
+			spool.Destination{Team: "bank", Route: "support", Inbox: 202},
+			spool.Destination{
+				Team:  "shop",
+				Route: "news",
+				Inbox: 9,
+			},
+			spool.Destination{Team: "shop", Route: "support", Inbox: 1},
+			spool.Destination{Team: "shop", Route: "support", Inbox: 202},
+		)
 		tasks := f.claim() // the routes in turn
 		f.sent(tasks[0], 7)
 		f.deferTask(tasks[1], time.Hour)
 		f.done(spool.Outcome{Task: tasks[2], State: spool.Failed})
 		f.moved(spool.Moved{Requests: 1})(f.operator.Hold(f.Context(), f.now, only("Q6"), "why"))
 		f.moved(spool.Moved{Requests: 1})(f.operator.Drop(f.Context(), f.now, only("Q5")))
-		f.destinations(spool.Destination{Team: "bank", Route: "behind", Inbox: 202}, spool.Destination{Team: "bank", Route: "support", Inbox: 202},
-			spool.Destination{Team: "shop", Route: "support", Inbox: 202})
+		f.destinations(
+			spool.Destination{Team: "bank", Route: "behind", Inbox: 202},
+			spool.Destination{Team: "bank", Route: "support", Inbox: 202},
+			spool.Destination{Team: "shop", Route: "support", Inbox: 202},
+		)
 	}},
 	{"Backlog", func(f *fixture) { // how much is open, and since when
 		f.backlog(0, time.Time{})
@@ -305,7 +317,11 @@ var holdCases = []testCase{
 		f.done(spool.Outcome{Task: first, State: spool.Deferred, Due: f.now, Status: 403, RouteRefused: true})
 		second := probe()
 		if second.QueueID != "Q1" || !second.RouteRefusedAt.Equal(refused) {
-			f.Errorf("the probe is %s, refused at %v; want the oldest where all were refused", second.QueueID, second.RouteRefusedAt)
+			f.Errorf(
+				"the probe is %s, refused at %v; want the oldest where all were refused",
+				second.QueueID,
+				second.RouteRefusedAt,
+			)
 		}
 		f.deferTask(second, time.Hour)
 		f.send(letter{priority: spool.Bulk})
@@ -341,7 +357,8 @@ var holdCases = []testCase{
 		f.send(letter{id: "d", cites: []string{"a"}, route: "gone"})
 		f.send(letter{id: "e", cites: []string{"a"}})
 		f.sent(task, 7) // Q4 becomes the head, and steps aside at once
-		if task = f.claimOne(); task.QueueID != "Q5" || task.ConvoID != 7 {
+		task = f.claimOne()
+		if task.QueueID != "Q5" || task.ConvoID != 7 {
 			f.Errorf("claimed %s to %d, want the next of the other route", task.QueueID, task.ConvoID)
 		}
 		f.sent(task, 7)
@@ -368,13 +385,19 @@ var holdCases = []testCase{
 		began := f.now
 		f.claim(r)
 		f.now = f.now.Add(time.Second)
-		got, err := f.Throttle(f.Context(), f.now, "shop", spool.TooMany{Rate: 60, Began: began, RetryAfter: time.Minute})
+		got, err := f.Throttle(
+			f.Context(),
+			f.now,
+			"shop",
+			spool.TooMany{Rate: 60, Began: began, RetryAfter: time.Minute},
+		)
 		until := f.now.Add(time.Minute)
 		if err != nil || got.Rate != 30 || !got.Until.Equal(until) {
 			f.Errorf("%+v (%v), want 30 a minute after a minute", got, err)
 		}
 		f.reopen()
-		if same, err := f.Throttled(f.Context(), "shop"); err != nil || same.Rate != 30 || !same.Until.Equal(until) || !same.Began.Equal(f.now) {
+		if same, err := f.Throttled(f.Context(), "shop"); err != nil || same.Rate != 30 || !same.Until.Equal(until) ||
+			!same.Began.Equal(f.now) {
 			f.Errorf("after the restart: %+v (%v)", same, err)
 		}
 		if tasks, next := f.claimNext(r); len(tasks) != 0 || next.After(until) {

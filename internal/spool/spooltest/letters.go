@@ -21,9 +21,16 @@ func (r *run) letter() *spool.Message {
 	pick := func(list ...string) string { return list[r.rand.IntN(len(list))] }
 	id := func() string { return fmt.Sprintf("id-%d", r.rand.IntN(40)) }
 	l := letter{
-		id: id(), to: []string{pick("alice", "bob", "carol")}, body: fmt.Sprint(r.n), weak: r.rand.IntN(3) == 0,
-		route: pick("a", "b", "c"), team: pick("shop", "shop", "bank"), inbox: int64(r.rand.IntN(2) + 1),
-		subject: pick("One", "Two"), line: spool.SubjectLine(r.rand.IntN(3)), priority: spool.Priority(r.rand.IntN(3)),
+		id:       id(),
+		to:       []string{pick("alice", "bob", "carol")},
+		body:     fmt.Sprint(r.n),
+		weak:     r.rand.IntN(3) == 0,
+		route:    pick("a", "b", "c"),
+		team:     pick("shop", "shop", "bank"),
+		inbox:    int64(r.rand.IntN(2) + 1),
+		subject:  pick("One", "Two"),
+		line:     spool.SubjectLine(r.rand.IntN(3)),
+		priority: spool.Priority(r.rand.IntN(3)),
 	}
 	if r.rand.IntN(20) == 0 {
 		l.key, l.body, l.weak = pick("k1", "k2"), pick("one", "two"), false

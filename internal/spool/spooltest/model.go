@@ -77,7 +77,10 @@ type modelGate struct {
 
 func newModel() *model {
 	return &model{
-		links: map[spool.Key]*modelLink{}, gates: map[string]*modelGate{}, holds: map[spool.Destination]*modelHold{}, served: map[string]spool.Destination{},
+		links:  map[spool.Key]*modelLink{},
+		gates:  map[string]*modelGate{},
+		holds:  map[spool.Destination]*modelHold{},
+		served: map[string]spool.Destination{},
 	}
 }
 
@@ -265,7 +268,8 @@ func (m *model) room(now time.Time, room spool.Capacity, tasks []spool.Task, wan
 			return n, nil
 		}
 		var ok bool
-		if g.next, ok = spool.Spend(room.Rate, now, g.next); !ok {
+		g.next, ok = spool.Spend(room.Rate, now, g.next)
+		if !ok {
 			want.until(spool.Opens(g.next))
 			return n, nil
 		}
@@ -300,7 +304,8 @@ func (m *model) ofClass(now time.Time, room spool.Capacity, tick int64, later *w
 			if search && room.Searches <= 0 {
 				continue
 			}
-			if heads = m.ofStream(now, room, class, search, later); heads != nil {
+			heads = m.ofStream(now, room, class, search, later)
+			if heads != nil {
 				return heads
 			}
 		}
@@ -308,9 +313,16 @@ func (m *model) ofClass(now time.Time, room spool.Capacity, tick int64, later *w
 	return nil
 }
 
-func (m *model) ofStream(now time.Time, room spool.Capacity, class spool.Priority, search bool, later *waits) (heads []*modelRequest) {
+func (m *model) ofStream(
+	now time.Time,
+	room spool.Capacity,
+	class spool.Priority,
+	search bool,
+	later *waits,
+) (heads []*modelRequest) {
 	for _, r := range m.heads() {
-		if r.conv.team != room.Team || r.state != spool.Ready || r.class() != class || (r.call == spool.FindMessage) != search {
+		if r.conv.team != room.Team || r.state != spool.Ready || r.class() != class ||
+			(r.call == spool.FindMessage) != search {
 			continue
 		}
 		over := m.over(r.place())
@@ -333,7 +345,8 @@ func (m *model) ofStream(now time.Time, room spool.Capacity, class spool.Priorit
 func (m *model) unrefused(at spool.Destination) (heads []*modelRequest) {
 	for class := spool.High; class <= spool.Bulk && heads == nil; class++ {
 		for _, r := range m.heads() {
-			if r.place() == at && r.state == spool.Ready && r.class() == class && r.call != spool.FindMessage && r.blamed.IsZero() {
+			if r.place() == at && r.state == spool.Ready && r.class() == class && r.call != spool.FindMessage &&
+				r.blamed.IsZero() {
 				heads = append(heads, r)
 			}
 		}
@@ -393,7 +406,8 @@ func (m *model) begin(now time.Time, room spool.Capacity, heads []*modelRequest,
 
 func (r *modelRequest) begin(now, lifted time.Time, foreign bool, t spool.Task) error {
 	if !r.decided {
-		if r.decided, r.replyTo = true, r.conv.convo; r.requested != 0 {
+		r.decided, r.replyTo = true, r.conv.convo
+		if r.requested != 0 {
 			r.replyTo = r.requested
 		}
 	}

@@ -22,7 +22,13 @@ func (m *model) accept(msg *spool.Message) (spool.Receipt, error) {
 			return spool.Receipt{}, err
 		}
 		if r.conv == nil {
-			r.conv = &modelConv{team: msg.Team, inbox: msg.Inbox, participants: r.Participants, baseSubject: msg.BaseSubject, lane: m.newLane()}
+			r.conv = &modelConv{
+				team:         msg.Team,
+				inbox:        msg.Inbox,
+				participants: r.Participants,
+				baseSubject:  msg.BaseSubject,
+				lane:         m.newLane(),
+			}
 			m.convs = append(m.convs, r.conv)
 		}
 		changed := r.Subject == spool.SubjectChanged && (r.joined < 0 || msg.BaseSubject != r.conv.baseSubject)
@@ -55,7 +61,8 @@ func (m *model) repeated(msg *spool.Message) (newest *modelMessage) {
 		return nil
 	}
 	for _, o := range m.messages {
-		counts := o.Fingerprint == msg.Fingerprint && !(o.WeakFingerprint && o.confirmed) && !o.Accepted.Before(msg.DuplicateSince)
+		counts := o.Fingerprint == msg.Fingerprint && !(o.WeakFingerprint && o.confirmed) &&
+			!o.Accepted.Before(msg.DuplicateSince)
 		if counts && (newest == nil || !o.Accepted.Before(newest.Accepted)) {
 			newest = o
 		}
@@ -73,7 +80,8 @@ func (m *model) find(msg *spool.Message, r *modelRequest) error {
 		if c != nil && !same(c) {
 			return spool.ErrConvo
 		}
-		if r.conv = c; c != nil {
+		r.conv = c
+		if c != nil {
 			r.joined = 0
 		}
 		if !known {

@@ -22,12 +22,33 @@ var noticeCases = []testCase{
 		}
 		f.now = f.now.Add(time.Second)
 		f.done(spool.Outcome{
-			Task: task, State: spool.Failed, Unknown: true, Status: 400, APIID: "req-1", Reason: "bad targets", Report: spool.FailedAction,
+			Task:    task,
+			State:   spool.Failed,
+			Unknown: true,
+			Status:  400,
+			APIID:   "req-1",
+			Reason:  "bad targets",
+			Report:  spool.FailedAction,
 		})
 		want := &spool.Report{
-			Action: spool.FailedAction, QueueID: "Q1", LocalID: "Q1-0", Accepted: epoch, Sender: "app@example.com", EnvelopeID: "env-1", Return: "HDRS",
-			Title: "Printer on fire", Raw: m.Raw, Reason: "bad targets", Status: 400, APIID: "req-1", Tried: epoch, Unknown: true,
-			Recipients: []spool.ReportRecipient{{Address: "alice@example.com", DSN: m.Requests[0].DSN[0]}, {Address: "bob@example.com"}},
+			Action:     spool.FailedAction,
+			QueueID:    "Q1",
+			LocalID:    "Q1-0",
+			Accepted:   epoch,
+			Sender:     "app@example.com",
+			EnvelopeID: "env-1",
+			Return:     "HDRS",
+			Title:      "Printer on fire",
+			Raw:        m.Raw,
+			Reason:     "bad targets",
+			Status:     400,
+			APIID:      "req-1",
+			Tried:      epoch,
+			Unknown:    true,
+			Recipients: []spool.ReportRecipient{
+				{Address: "alice@example.com", DSN: m.Requests[0].DSN[0]},
+				{Address: "bob@example.com"},
+			},
 		}
 		n := f.notice(spool.Mail)
 		if n.Happened != f.now || n.Tries != 0 || !reflect.DeepEqual(n.Report, want) {
@@ -135,8 +156,17 @@ var noticeCases = []testCase{
 	{"DelayOnce", func(f *fixture) {
 		f.send(letter{})
 		task := f.claimOne()
-		f.done(spool.Outcome{Task: task, State: spool.Deferred, Due: f.now.Add(time.Second), Report: spool.DelayedAction, Until: f.now.Add(day)})
-		if n := f.notice(spool.Mail); task.Delayed || n.Report.Action != spool.DelayedAction || !n.Report.Until.Equal(f.now.Add(day)) {
+		f.done(
+			spool.Outcome{
+				Task:   task,
+				State:  spool.Deferred,
+				Due:    f.now.Add(time.Second),
+				Report: spool.DelayedAction,
+				Until:  f.now.Add(day),
+			},
+		)
+		if n := f.notice(spool.Mail); task.Delayed || n.Report.Action != spool.DelayedAction ||
+			!n.Report.Until.Equal(f.now.Add(day)) {
 			f.Errorf("the task says Delayed %v, the report %s until %s", task.Delayed, n.Report.Action, n.Report.Until)
 		}
 		f.now = f.now.Add(time.Second)
@@ -181,7 +211,16 @@ var waitCases = []testCase{
 		f.send(letter{blind: []string{"bob"}})
 		tasks := f.claim()
 		f.sent(tasks[0], 7)
-		f.done(spool.Outcome{Task: tasks[1], State: spool.Failed, Unknown: true, Status: 400, APIID: "req-1", Reason: "bad"})
+		f.done(
+			spool.Outcome{
+				Task:    tasks[1],
+				State:   spool.Failed,
+				Unknown: true,
+				Status:  400,
+				APIID:   "req-1",
+				Reason:  "bad",
+			},
+		)
 		got, err := f.Wait(f.Context(), "Q1")
 		want := []spool.RequestStatus{
 			{State: spool.Sent, ConvoID: 7, MessageID: 1000 + tasks[0].Request, Status: 200},

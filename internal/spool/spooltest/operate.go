@@ -29,13 +29,18 @@ func (m *model) holdOf(at spool.Destination) *modelHold {
 
 // over are the holds that concern a place, of the team, the route and the inbox.
 func (m *model) over(at spool.Destination) [3]*modelHold {
-	return [3]*modelHold{m.holdOf(spool.Destination{Team: at.Team}), m.holdOf(spool.Destination{Team: at.Team, Route: at.Route}), m.holdOf(at)}
+	return [3]*modelHold{
+		m.holdOf(spool.Destination{Team: at.Team}),
+		m.holdOf(spool.Destination{Team: at.Team, Route: at.Route}),
+		m.holdOf(at),
+	}
 }
 
 // shut is Hold.
 func (m *model) beginHold(now time.Time, g spool.Hold) {
 	h := m.holdOf(g.Destination())
-	if g.Since = now; h.held {
+	g.Since = now
+	if h.held {
 		g.Since = h.Since
 	}
 	h.Hold, h.held = g, true
@@ -86,7 +91,8 @@ func (m *model) makeDue(at spool.Destination) (woken int) {
 	for _, msg := range m.messages {
 		for _, r := range msg.requests {
 			p := r.place()
-			if r.state == spool.Deferred && p.Team == at.Team && (at.Route == "" || p.Route == at.Route) && (at.Inbox == 0 || p.Inbox == at.Inbox) {
+			if r.state == spool.Deferred && p.Team == at.Team && (at.Route == "" || p.Route == at.Route) &&
+				(at.Inbox == 0 || p.Inbox == at.Inbox) {
 				m.ready(r)
 				woken++
 			}
@@ -179,7 +185,8 @@ func (m *model) holdRequest(r *modelRequest) bool {
 	if !r.state.Open() {
 		return false
 	}
-	if r.hold = true; r.state != spool.Queued {
+	r.hold = true
+	if r.state != spool.Queued {
 		r.state = spool.Held
 	}
 	return true
@@ -222,7 +229,8 @@ func (m *model) releaseRequest(r *modelRequest) bool {
 	if !r.hold {
 		return false
 	}
-	if r.hold = false; r.state != spool.Queued {
+	r.hold = false
+	if r.state != spool.Queued {
 		r.newTrial()
 		m.ready(r)
 	}
@@ -247,7 +255,13 @@ func (m *model) retry(r *modelRequest, o spool.RetryOptions) bool {
 		r.route = o.Route
 	}
 	if move && (r.conv.team != o.Team || r.conv.inbox != o.Inbox) {
-		r.conv = &modelConv{team: o.Team, inbox: o.Inbox, participants: r.conv.participants, baseSubject: r.conv.baseSubject, lane: m.newLane()}
+		r.conv = &modelConv{
+			team:         o.Team,
+			inbox:        o.Inbox,
+			participants: r.conv.participants,
+			baseSubject:  r.conv.baseSubject,
+			lane:         m.newLane(),
+		}
 		m.convs = append(m.convs, r.conv)
 		r.joined, r.line, r.decided, r.requested = -1, false, false, 0
 	}

@@ -16,10 +16,15 @@ var operatorCases = []testCase{
 		f.send(letter{id: "p"})
 		f.send(letter{id: "r", cites: []string{"p"}})
 		f.done(spool.Outcome{Task: f.claimOne(), State: spool.Failed, Unknown: true, Status: 400})
-		f.moved(spool.Moved{Requests: 1, MaybeSent: 1})(f.operator.Retry(f.Context(), f.now, only("Q1"), spool.RetryOptions{}))
+		f.moved(
+			spool.Moved{Requests: 1, MaybeSent: 1},
+		)(
+			f.operator.Retry(f.Context(), f.now, only("Q1"), spool.RetryOptions{}),
+		)
 		first := f.claimOne()
 		f.sent(first, 7)
-		if second := f.claimOne(); first.QueueID != "Q2" || second.LocalID != "Q1-0" || second.Attempt != 2 || !second.Unknown {
+		if second := f.claimOne(); first.QueueID != "Q2" || second.LocalID != "Q1-0" || second.Attempt != 2 ||
+			!second.Unknown {
 			f.Errorf("claimed %s, then %+v; want the reply first", first.QueueID, second)
 		}
 	}},
@@ -38,7 +43,11 @@ var operatorCases = []testCase{
 		tasks := f.claim()
 		f.sent(tasks[0], 7)
 		f.many(1, letter{})
-		f.moved(spool.Moved{Busy: 1})(f.operator.Retry(f.Context(), f.now, spool.Filter{}, spool.RetryOptions{Anew: true, NewLocalID: serial()}))
+		f.moved(
+			spool.Moved{Busy: 1},
+		)(
+			f.operator.Retry(f.Context(), f.now, spool.Filter{}, spool.RetryOptions{Anew: true, NewLocalID: serial()}),
+		)
 		f.sent(tasks[1], 8)
 	}},
 	{"RetryAnew", func(f *fixture) {
@@ -46,7 +55,11 @@ var operatorCases = []testCase{
 		tasks := f.claim()
 		f.done(spool.Outcome{Task: tasks[0], State: spool.Flagged})
 		f.done(spool.Outcome{Task: tasks[1], State: spool.Failed, Unknown: true})
-		f.moved(spool.Moved{Requests: 1, MaybeSent: 1})(f.operator.Retry(f.Context(), f.now, spool.Filter{}, spool.RetryOptions{}))
+		f.moved(
+			spool.Moved{Requests: 1, MaybeSent: 1},
+		)(
+			f.operator.Retry(f.Context(), f.now, spool.Filter{}, spool.RetryOptions{}),
+		)
 		o := spool.RetryOptions{Anew: true, NewLocalID: serial()}
 		f.moved(spool.Moved{Requests: 1})(f.operator.Retry(f.Context(), f.now, only("Q1"), o))
 		for _, task := range f.claim() {
@@ -86,7 +99,11 @@ var operatorCases = []testCase{
 		f.sent(f.claimOne(), 7)
 		f.send(letter{id: "r", cites: []string{"p"}})
 		o := spool.RetryOptions{Route: "other", Team: "shop", Inbox: 202}
-		f.moved(spool.Moved{Requests: 1})(f.operator.Retry(f.Context(), f.now, spool.Filter{States: []spool.State{spool.Ready}}, o))
+		f.moved(
+			spool.Moved{Requests: 1},
+		)(
+			f.operator.Retry(f.Context(), f.now, spool.Filter{States: []spool.State{spool.Ready}}, o),
+		)
 		if task := f.claimOne(); task.Route != "other" || task.ConvoID != 7 {
 			f.Errorf("claimed %+v, want a reply to 7 on the new route", task)
 		}
@@ -126,7 +143,11 @@ var operatorCases = []testCase{
 		f.send(letter{to: []string{"bob"}, route: "b"})
 		f.now = f.now.Add(time.Hour)
 		f.send(letter{to: []string{"bob"}, route: "a"})
-		f.moved(spool.Moved{Requests: 1})(f.operator.Drop(f.Context(), f.now, spool.Filter{Recipient: "Bob@example.com", Before: f.now}))
+		f.moved(
+			spool.Moved{Requests: 1},
+		)(
+			f.operator.Drop(f.Context(), f.now, spool.Filter{Recipient: "Bob@example.com", Before: f.now}),
+		)
 		f.state("Q2", spool.Dropped)
 		f.moved(spool.Moved{Requests: 2})(f.operator.Drop(f.Context(), f.now, spool.Filter{Route: "a"}))
 		f.list(only("Q3", "Q1", "Q3"), "Q3 Q1")
@@ -163,7 +184,16 @@ var operatorCases = []testCase{
 		if r := f.send(l); !r.Duplicate || r.Revived != 0 {
 			f.Errorf("the receipt is %+v, want a repeat that revives nothing", r)
 		}
-		f.moved(spool.Moved{})(f.operator.Retry(f.Context(), f.now, spool.Filter{States: []spool.State{spool.Dropped}}, spool.RetryOptions{}))
+		f.moved(
+			spool.Moved{},
+		)(
+			f.operator.Retry(
+				f.Context(),
+				f.now,
+				spool.Filter{States: []spool.State{spool.Dropped}},
+				spool.RetryOptions{},
+			),
+		)
 		f.now = f.now.Add(time.Hour)
 		if task := f.claimOne(); slices.Contains(task.To, "bob@example.com") {
 			f.Errorf("claimed a request to %v", task.To)

@@ -12,14 +12,26 @@ import (
 var outcomeCases = []testCase{
 	{"T17", func(f *fixture) { // reply refused, its conversation is gone: opened once more
 		first := f.refusedReply()
-		f.again(first, spool.Outcome{Status: 400, Reason: "no such conversation", Refused: true, NextCall: spool.CheckConversation})
+		f.again(
+			first,
+			spool.Outcome{
+				Status:   400,
+				Reason:   "no such conversation",
+				Refused:  true,
+				NextCall: spool.CheckConversation,
+			},
+		)
 		look := f.claimOne()
-		if look.Call != spool.CheckConversation || look.ConvoID != 7 || look.Refused != "no such conversation" || look.RefusedStatus != 400 || look.ConversationAlive {
+		if look.Call != spool.CheckConversation || look.ConvoID != 7 || look.Refused != "no such conversation" ||
+			look.RefusedStatus != 400 ||
+			look.ConversationAlive {
 			f.Errorf("claimed %+v, want a look at 7 that knows of the refusal", look)
 		}
 		f.again(look, spool.Outcome{Status: 404, Reopen: true, LocalID: "new"})
 		task := f.claimOne()
-		if task.QueueID != "Q2" || task.Call != spool.Send || task.ConvoID != 0 || task.LocalID != "new" || task.Refused != "" || task.Sends != nil {
+		if task.QueueID != "Q2" || task.Call != spool.Send || task.ConvoID != 0 || task.LocalID != "new" ||
+			task.Refused != "" ||
+			task.Sends != nil {
 			f.Errorf("claimed %+v, want the same content as an opener under a new local_id", task)
 		}
 		f.sent(task, 9)
@@ -62,7 +74,10 @@ var outcomeCases = []testCase{
 		f.done(o)
 	}},
 	{"T18", func(f *fixture) { // reply refused, the conversation stands: failed for good
-		f.again(f.refusedReply(), spool.Outcome{Status: 400, Reason: "bad", Refused: true, NextCall: spool.CheckConversation})
+		f.again(
+			f.refusedReply(),
+			spool.Outcome{Status: 400, Reason: "bad", Refused: true, NextCall: spool.CheckConversation},
+		)
 		f.again(f.claimOne(), spool.Outcome{Status: 200, ConversationAlive: true, NextCall: spool.FindMessage})
 		task := f.claimOne()
 		if !task.ConversationAlive || task.Refused != "bad" || task.Call != spool.FindMessage {
@@ -198,7 +213,11 @@ var outcomeCases = []testCase{
 		}
 		tasks, next := f.claimNext(r)
 		if wait := next.Sub(f.now); len(tasks) != 0 || wait < 20*time.Second || wait > 22*time.Second {
-			f.Errorf("after 21 calls at 60 a minute claimed %d, next in %s; want none, and about 21 s", len(tasks), wait)
+			f.Errorf(
+				"after 21 calls at 60 a minute claimed %d, next in %s; want none, and about 21 s",
+				len(tasks),
+				wait,
+			)
 		}
 		f.now = next
 		if len(f.claim(r)) != 1 {
@@ -290,7 +309,8 @@ var outcomeCases = []testCase{
 // again ends a task to be tried again, now where o does not say when.
 func (f *fixture) again(t spool.Task, o spool.Outcome) {
 	f.Helper()
-	if o.Task, o.State = t, spool.Deferred; o.Due.IsZero() {
+	o.Task, o.State = t, spool.Deferred
+	if o.Due.IsZero() {
 		o.Due = f.now
 	}
 	f.done(o)

@@ -135,7 +135,8 @@ var pruneCases = []testCase{
 			if n > 10 || err != nil {
 				f.Fatalf("one step looked at %d (%v)", n, err)
 			}
-			if total += n; n == 0 {
+			total += n
+			if n == 0 {
 				break
 			}
 		}

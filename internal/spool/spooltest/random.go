@@ -243,7 +243,12 @@ func (r *run) finish() {
 }
 
 func (r *run) outcome(t spool.Task) spool.Outcome {
-	o := spool.Outcome{Task: t, Status: 200 + r.rand.IntN(300), APIID: fmt.Sprint("req-", r.n), MessageID: t.Request + 1000}
+	o := spool.Outcome{
+		Task:      t,
+		Status:    200 + r.rand.IntN(300),
+		APIID:     fmt.Sprint("req-", r.n),
+		MessageID: t.Request + 1000,
+	}
 	switch n := r.rand.IntN(10); {
 	case n < 5:
 		o.State = spool.Sent
@@ -277,12 +282,14 @@ func (r *run) again(o *spool.Outcome) {
 	o.Refused = !o.Unknown && maybe(2)
 	o.RouteRefused = maybe(3)
 	o.ConversationAlive = maybe(3)
-	if o.NextCall = spool.Call(r.rand.IntN(3)); maybe(2) {
+	o.NextCall = spool.Call(r.rand.IntN(3))
+	if maybe(2) {
 		o.NextCall = spool.Send
 	}
 	q := r.byLocal[o.Task.LocalID]
 	unknown := q.unknown && !o.ProvenAbsent || o.Unknown
-	if o.Reopen = o.NextCall == spool.Send && !unknown && maybe(3); o.Reopen {
+	o.Reopen = o.NextCall == spool.Send && !unknown && maybe(3)
+	if o.Reopen {
 		r.renamed++
 		o.LocalID = fmt.Sprintf("new-%d", r.renamed)
 	}
@@ -300,7 +307,10 @@ func (r *run) unclaim() {
 		r.Fatalf("Release: %v", err)
 	}
 	// A released attempt can be claimed again under its number: nobody ends it twice.
-	r.tasks = slices.DeleteFunc(r.tasks, func(o spool.Task) bool { return o.Request == t.Request && o.Attempt == t.Attempt })
+	r.tasks = slices.DeleteFunc(
+		r.tasks,
+		func(o spool.Task) bool { return o.Request == t.Request && o.Attempt == t.Attempt },
+	)
 	q := r.byLocal[t.LocalID]
 	r.see("released", q.state == spool.Active && len(q.tries) == t.Attempt)
 	r.model.unclaim(q, t)
@@ -308,7 +318,11 @@ func (r *run) unclaim() {
 
 // gate holds, lifts or wakes.
 func (r *run) holdOrRelease() {
-	g := spool.Hold{Team: []string{"shop", "bank"}[r.rand.IntN(2)], Route: []string{"", "a", "b"}[r.rand.IntN(3)], Reason: fmt.Sprint(r.n)}
+	g := spool.Hold{
+		Team:   []string{"shop", "bank"}[r.rand.IntN(2)],
+		Route:  []string{"", "a", "b"}[r.rand.IntN(3)],
+		Reason: fmt.Sprint(r.n),
+	}
 	if g.Route != "" && r.rand.IntN(3) == 0 {
 		g.Inbox = int64(r.rand.IntN(2) + 1)
 	}
@@ -462,8 +476,13 @@ func (r *run) compareHolds() {
 }
 
 func (r *run) compareRequest(q *modelRequest, got spool.RequestDetail) {
-	want := spool.RequestDetail{Entry: got.Entry, Priority: q.Priority.String(), Conversation: r.number(q.conv, got.Conversation),
-		Joined: q.joined >= 0, Tries: q.tries}
+	want := spool.RequestDetail{
+		Entry:        got.Entry,
+		Priority:     q.Priority.String(),
+		Conversation: r.number(q.conv, got.Conversation),
+		Joined:       q.joined >= 0,
+		Tries:        q.tries,
+	}
 	if q.joined >= 0 {
 		want.By = q.LookupNames[q.joined]
 	}

@@ -44,8 +44,17 @@ var readCases = []testCase{
 			f.Errorf("what waits behind a head says %q, %q", list[0].State, list[0].Reason)
 		}
 		want := spool.Entry{
-			QueueID: "Q1", LocalID: "Q1-0", Accepted: epoch, State: "deferred", Route: "support", Sender: "app@example.com",
-			To: []string{"alice@example.com"}, Title: "One", Attempts: 1, Due: epoch.Add(time.Minute), Reason: "server error",
+			QueueID:  "Q1",
+			LocalID:  "Q1-0",
+			Accepted: epoch,
+			State:    "deferred",
+			Route:    "support",
+			Sender:   "app@example.com",
+			To:       []string{"alice@example.com"},
+			Title:    "One",
+			Attempts: 1,
+			Due:      epoch.Add(time.Minute),
+			Reason:   "server error",
 		}
 		if !reflect.DeepEqual(list[1], want) {
 			f.Errorf("the entry is\n%+v, want\n%+v", list[1], want)
@@ -60,13 +69,21 @@ var readCases = []testCase{
 		if err != nil {
 			f.Fatal(err)
 		}
-		if len(s.Requests) != 2 || s.Requests[1].To[0] != "bob@example.com" || s.Requests[0].Priority != "bulk" || s.Requests[0].Joined {
+		if len(s.Requests) != 2 || s.Requests[1].To[0] != "bob@example.com" || s.Requests[0].Priority != "bulk" ||
+			s.Requests[0].Joined {
 			f.Errorf("the requests are %+v", s.Requests)
 		}
 		s.Requests = nil
 		want := spool.MessageDetail{
-			QueueID: "Q1", Accepted: epoch, Client: "10.0.0.1", Sender: "app@example.com", Route: "support", Team: "shop",
-			Inbox: 202, Title: "Hello", Warnings: m.Warnings,
+			QueueID:  "Q1",
+			Accepted: epoch,
+			Client:   "10.0.0.1",
+			Sender:   "app@example.com",
+			Route:    "support",
+			Team:     "shop",
+			Inbox:    202,
+			Title:    "Hello",
+			Warnings: m.Warnings,
 		}
 		if !reflect.DeepEqual(s, want) {
 			f.Errorf("the story is\n%+v, want\n%+v", s, want)

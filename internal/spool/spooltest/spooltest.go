@@ -147,12 +147,25 @@ func (f *fixture) write(l letter) *spool.Message {
 	f.n++
 	l.fill()
 	m := &spool.Message{
-		QueueID: fmt.Sprintf("Q%d", f.n), Accepted: f.now, Client: "10.0.0.1", Sender: "app@example.com",
-		Route: l.route, Team: l.team, Inbox: l.inbox, Title: l.subject, BaseSubject: strings.ToLower(l.subject),
-		HTML: "<p>" + l.body + "</p>", SubjectOffset: 3, Text: l.body, Raw: []byte("Subject: " + l.subject + "\r\n\r\n" + l.body),
-		WeakFingerprint: l.weak, AutoReplied: l.auto,
+		QueueID:         fmt.Sprintf("Q%d", f.n),
+		Accepted:        f.now,
+		Client:          "10.0.0.1",
+		Sender:          "app@example.com",
+		Route:           l.route,
+		Team:            l.team,
+		Inbox:           l.inbox,
+		Title:           l.subject,
+		BaseSubject:     strings.ToLower(l.subject),
+		HTML:            "<p>" + l.body + "</p>",
+		SubjectOffset:   3,
+		Text:            l.body,
+		Raw:             []byte("Subject: " + l.subject + "\r\n\r\n" + l.body),
+		WeakFingerprint: l.weak,
+		AutoReplied:     l.auto,
 	}
-	m.Fingerprint = sha256.Sum256(fmt.Appendf(nil, "%s %d %q %q %q %q %q", l.team, l.inbox, l.to, l.blind, l.id, l.subject, l.body))
+	m.Fingerprint = sha256.Sum256(
+		fmt.Appendf(nil, "%s %d %q %q %q %q %q", l.team, l.inbox, l.to, l.blind, l.id, l.subject, l.body),
+	)
 	if l.key != "" {
 		m.ContentDigest = sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q", l.to, l.blind, l.subject, l.body))
 		m.Fingerprint = sha256.Sum256(fmt.Appendf(nil, "key %s %d %q", l.team, l.inbox, l.key))

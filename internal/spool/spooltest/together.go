@@ -40,8 +40,12 @@ func together(f *fixture) {
 		for n := range letters {
 			lane := n % lanes
 			m := f.write(letter{
-				id: fmt.Sprintf("%d-%d", p, n), cites: []string{"root"}, to: []string{fmt.Sprintf("person-%d", lane)},
-				subject: fmt.Sprintf("%d %d", p, n), line: spool.SubjectNever, priority: spool.Priority(n % 3),
+				id:       fmt.Sprintf("%d-%d", p, n),
+				cites:    []string{"root"},
+				to:       []string{fmt.Sprintf("person-%d", lane)},
+				subject:  fmt.Sprintf("%d %d", p, n),
+				line:     spool.SubjectNever,
+				priority: spool.Priority(n % 3),
 			})
 			messages[p] = append(messages[p], m)
 		}
@@ -165,7 +169,8 @@ func (w *world) end(o spool.Outcome) {
 	}
 	w.last[lane] = n
 	w.sent[o.Task.LocalID]++
-	if w.total++; w.total == producers*letters {
+	w.total++
+	if w.total == producers*letters {
 		close(w.all)
 	}
 }

@@ -66,8 +66,8 @@ SELECT id, queue_id, content_digest FROM message
 	sqlReportsAfter = `UPDATE message SET reports_after = max(reports_after, ?) WHERE id = ?`
 
 	sqlMessage = `
-INSERT INTO message (queue_id, accepted, client, sender, route, team, inbox, title, warnings, fingerprint, weak_fingerprint,
-                     envelope_id, return, reports_after, content_digest)
+INSERT INTO message (queue_id, accepted, client, sender, route, team, inbox, title, warnings, fingerprint,
+                     weak_fingerprint, envelope_id, return, reports_after, content_digest)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 	sqlContent = `INSERT INTO content (message, html, subject_offset, text, raw) VALUES (?, ?, ?, ?, ?)`
@@ -96,8 +96,24 @@ func (w *writer) repeated(m *spool.Message) (_ spool.Receipt, ok bool, err error
 }
 
 func (w *writer) insertMessage(m *spool.Message) (int64, error) {
-	id, err := w.insert(sqlMessage, m.QueueID, stamp(m.Accepted), m.Client, m.Sender, m.Route, m.Team, m.Inbox,
-		m.Title, m.Warnings, m.Fingerprint[:], m.WeakFingerprint, m.EnvelopeID, m.Return, stamp(m.ReportsAfter), digest(m))
+	id, err := w.insert(
+		sqlMessage,
+		m.QueueID,
+		stamp(m.Accepted),
+		m.Client,
+		m.Sender,
+		m.Route,
+		m.Team,
+		m.Inbox,
+		m.Title,
+		m.Warnings,
+		m.Fingerprint[:],
+		m.WeakFingerprint,
+		m.EnvelopeID,
+		m.Return,
+		stamp(m.ReportsAfter),
+		digest(m),
+	)
 	if err != nil {
 		return 0, err
 	}
@@ -130,14 +146,16 @@ SELECT c.id, c.base_subject, c.last_used FROM link l JOIN conversation c ON c.id
 
 	sqlLastUsed = `UPDATE conversation SET last_used = ? WHERE id = ?`
 
-	sqlConversation = `INSERT INTO conversation (team, inbox, participants, title, base_subject, last_used) VALUES (?, ?, ?, ?, ?, ?)`
+	sqlConversation = `
+INSERT INTO conversation (team, inbox, participants, title, base_subject, last_used) VALUES (?, ?, ?, ?, ?, ?)`
 )
 
 // find returns the conversation of a request and which of its keys found it, or a
 // new conversation and -1.
 func (w *writer) find(m *spool.Message, r *spool.Request) (c conversation, joined int, err error) {
 	accepted := stamp(m.Accepted)
-	if joined, err = w.lookUp(m, r, &c); err != nil {
+	joined, err = w.lookUp(m, r, &c)
+	if err != nil {
 		return c, joined, err
 	}
 	if joined >= 0 {
@@ -172,7 +190,8 @@ SELECT id, base_subject, last_used, inbox = ? AND participants = ? FROM conversa
  WHERE team = ? AND convo_id = ? AND convo_id <> 0 LIMIT 1`
 
 	sqlRequestedConvo = `
-SELECT c.id, c.base_subject, c.last_used, r.inbox = ? AND r.participants = ? FROM request r JOIN conversation c ON c.id = r.conversation
+SELECT c.id, c.base_subject, c.last_used, r.inbox = ? AND r.participants = ?
+  FROM request r JOIN conversation c ON c.id = r.conversation
  WHERE r.team = ? AND r.requested_convo_id = ? AND r.requested_convo_id <> 0 AND r.` + isOpen + ` LIMIT 1`
 )
 
@@ -197,11 +216,18 @@ func (w *writer) requested(m *spool.Message, r *spool.Request, c *conversation) 
 }
 
 const sqlRequest = `
-INSERT INTO request (message, conversation, joined, lookup_name, lane, local_id, recipients, participants, team, inbox, route,
-                     priority, effective_priority, subject_line, auto_replied, dsn, state, seq, due, requested_convo_id, call)
+INSERT INTO request (message, conversation, joined, lookup_name, lane, local_id, recipients, participants,
+                     team, inbox, route, priority, effective_priority, subject_line, auto_replied, dsn,
+                     state, seq, due, requested_convo_id, call)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?)`
 
-func (w *writer) insertRequest(m *spool.Message, r *spool.Request, message int64, c conversation, joined int) (int64, error) {
+func (w *writer) insertRequest(
+	m *spool.Message,
+	r *spool.Request,
+	message int64,
+	c conversation,
+	joined int,
+) (int64, error) {
 	lane := c.id
 	state, err := w.joinLane(lane, r.Priority)
 	if err != nil {
@@ -220,8 +246,29 @@ func (w *writer) insertRequest(m *spool.Message, r *spool.Request, message int64
 	if c.requestedConvoID != 0 {
 		replies, first = true, spool.CheckConversation
 	}
-	id, err := w.insert(sqlRequest, message, c.id, joined >= 0, lookupName(r, joined), lane, r.LocalID, recipients{r.To, r.Cc}.encode(), r.Participants, m.Team, m.Inbox, m.Route,
-		r.Priority, r.Priority, replies && changed, replied, encodeDSN(r), state, seq, c.requestedConvoID, first)
+	id, err := w.insert(
+		sqlRequest,
+		message,
+		c.id,
+		joined >= 0,
+		lookupName(r, joined),
+		lane,
+		r.LocalID,
+		recipients{r.To, r.Cc}.encode(),
+		r.Participants,
+		m.Team,
+		m.Inbox,
+		m.Route,
+		r.Priority,
+		r.Priority,
+		replies && changed,
+		replied,
+		encodeDSN(r),
+		state,
+		seq,
+		c.requestedConvoID,
+		first,
+	)
 	w.entered(m.Route, state)
 	if state == spool.Ready || err != nil {
 		return id, err
@@ -293,15 +340,19 @@ func (w *writer) recordKeys(r *spool.Request, message, conversation int64) (same
 }
 
 const (
-	sqlUnsent = `SELECT id, conversation, route, state, priority FROM request WHERE message = ? AND ` + isUnsent + ` AND NOT forgotten ORDER BY id`
+	sqlUnsent = `
+SELECT id, conversation, route, state, priority FROM request
+ WHERE message = ? AND ` + isUnsent + ` AND NOT forgotten ORDER BY id`
 
 	// A new trial. If every answer was definite, whether it opens or replies is
 	// decided anew: another request may have opened its conversation. One that its
 	// application named is checked again.
 	sqlRevive = `
 UPDATE request
-   SET state = ?, seq = ?, due = 0, ended = 0, lane = conversation, effective_priority = priority, hold = '', trial_attempt = attempts + 1,
-       call = requested_convo_id <> 0 AND NOT unknown, refused_attempt = 0, refused_at = 0, conversation_alive = 0, reply_to = CASE WHEN unknown THEN reply_to END
+   SET state = ?, seq = ?, due = 0, ended = 0, lane = conversation, effective_priority = priority, hold = '',
+       trial_attempt = attempts + 1, call = requested_convo_id <> 0 AND NOT unknown,
+       refused_attempt = 0, refused_at = 0, conversation_alive = 0,
+       reply_to = CASE WHEN unknown THEN reply_to END
  WHERE id = ?`
 )
 
@@ -338,10 +389,12 @@ func (w *writer) requeue(r *chosen) error {
 		return err
 	}
 	w.moved(r.route, r.state, state)
-	if _, err = w.exec(sqlRevive, state, seq, r.id); err != nil {
+	_, err = w.exec(sqlRevive, state, seq, r.id)
+	if err != nil {
 		return err
 	}
-	if _, err = w.exec(sqlUnreport, r.id); err != nil {
+	_, err = w.exec(sqlUnreport, r.id)
+	if err != nil {
 		return err
 	}
 	return w.clearLane(r.conversation)
@@ -349,7 +402,8 @@ func (w *writer) requeue(r *chosen) error {
 
 const (
 	sqlByQueueID    = `SELECT id FROM message WHERE queue_id = ?`
-	sqlConfirmReply = `UPDATE message SET fingerprint = NULL WHERE id = ? AND weak_fingerprint = 1 AND fingerprint IS NOT NULL`
+	sqlConfirmReply = `
+UPDATE message SET fingerprint = NULL WHERE id = ? AND weak_fingerprint = 1 AND fingerprint IS NOT NULL`
 )
 
 // ConfirmReply implements spool.Store.

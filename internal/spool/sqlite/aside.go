@@ -15,7 +15,8 @@ const (
 SELECT h.id, h.lane FROM request h
  WHERE h.` + isOpen + ` AND h.team = ? AND h.route = ? AND h.inbox = ? AND h.id > ?
    AND h.` + isAnyHead + ` AND h.lane > 0
-   AND EXISTS (SELECT 1 FROM request q WHERE q.lane = h.lane AND q.` + isQueued + ` AND (q.route <> h.route OR q.inbox <> h.inbox))
+   AND EXISTS (SELECT 1 FROM request q
+                WHERE q.lane = h.lane AND q.` + isQueued + ` AND (q.route <> h.route OR q.inbox <> h.inbox))
  ORDER BY h.id LIMIT 500`
 
 	sqlAsideHead = `SELECT id, team, route, inbox, state FROM request WHERE lane = ? AND ` + isHead

@@ -42,12 +42,27 @@ func mail(n int64) *spool.Message {
 	own := spool.Key(hash[:16])
 	body := strings.Repeat("All work and no play makes Jack a dull boy.\r\n", 40)
 	return &spool.Message{
-		QueueID: fmt.Sprintf("Q%d", n), Accepted: epoch, Client: "127.0.0.1", Sender: "app@example.com",
-		Route: fmt.Sprintf("route-%d", n%20), Team: "shop", Inbox: 202, Title: "Hello", BaseSubject: "hello",
-		Fingerprint: hash, DuplicateSince: epoch.Add(-time.Hour), HTML: body, Text: body, Raw: []byte(body + body),
+		QueueID:        fmt.Sprintf("Q%d", n),
+		Accepted:       epoch,
+		Client:         "127.0.0.1",
+		Sender:         "app@example.com",
+		Route:          fmt.Sprintf("route-%d", n%20),
+		Team:           "shop",
+		Inbox:          202,
+		Title:          "Hello",
+		BaseSubject:    "hello",
+		Fingerprint:    hash,
+		DuplicateSince: epoch.Add(-time.Hour),
+		HTML:           body,
+		Text:           body,
+		Raw:            []byte(body + body),
 		Requests: []spool.Request{{
-			LocalID: fmt.Sprintf("%x", hash[16:]), To: []string{"alice@example.com"}, Participants: "alice@example.com",
-			Priority: spool.Normal, Lookup: []spool.Key{own}, Own: []spool.Key{own},
+			LocalID:      fmt.Sprintf("%x", hash[16:]),
+			To:           []string{"alice@example.com"},
+			Participants: "alice@example.com",
+			Priority:     spool.Normal,
+			Lookup:       []spool.Key{own},
+			Own:          []spool.Key{own},
 		}},
 	}
 }
@@ -130,7 +145,13 @@ func BenchmarkLife(b *testing.B) {
 		}
 		outcomes := make([]spool.Outcome, len(tasks))
 		for i, t := range tasks {
-			outcomes[i] = spool.Outcome{Task: t, State: spool.Sent, ConvoID: t.Request, MessageID: t.Request, Status: 200}
+			outcomes[i] = spool.Outcome{
+				Task:      t,
+				State:     spool.Sent,
+				ConvoID:   t.Request,
+				MessageID: t.Request,
+				Status:    200,
+			}
 		}
 		if _, err := s.Finish(b.Context(), epoch, outcomes...); err != nil {
 			b.Fatal(err)

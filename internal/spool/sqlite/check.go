@@ -26,7 +26,9 @@ SELECT format('lane %d', lane)
   FROM (SELECT lane FROM request WHERE ` + isQueued + ` EXCEPT SELECT lane FROM request WHERE ` + isAnyHead + `)`},
 	{"a head is less urgent than what is queued behind it", `
 SELECT format('request %d', h.id) FROM request h
- WHERE h.` + isAnyHead + ` AND h.effective_priority > (SELECT min(q.effective_priority) FROM request q WHERE q.lane = h.lane AND q.` + isQueued + `)`},
+ WHERE h.` + isAnyHead + `
+   AND h.effective_priority > (SELECT min(q.effective_priority) FROM request q
+                                WHERE q.lane = h.lane AND q.` + isQueued + `)`},
 	{"a request and its conversation differ in team, inbox or participants", `
 SELECT format('request %d', r.id)
   FROM request r JOIN conversation c ON c.id = r.conversation
@@ -61,7 +63,9 @@ SELECT format('request %d', id) FROM request r
    AND NOT EXISTS (SELECT 1 FROM attempt a WHERE a.request = r.id AND a.` + callIsCheck + ` AND a.ended <> 0)`},
 	{"a request was refused or named by an attempt that it did not make", `
 SELECT format('request %d', id) FROM request
- WHERE refused_attempt < 0 OR refused_attempt > attempts OR sends_since < 1 OR sends_since > attempts + 1 OR trial_attempt < 1 OR trial_attempt > attempts + 1`},
+ WHERE refused_attempt < 0 OR refused_attempt > attempts
+    OR sends_since < 1 OR sends_since > attempts + 1
+    OR trial_attempt < 1 OR trial_attempt > attempts + 1`},
 	{"the ledger does not count what is there", `
 SELECT format('route %s, state %d: %d counted, %d there', route, state, sum(counted), sum(there))
   FROM (SELECT route, state, n - gone AS counted, 0 AS there FROM counter

@@ -106,7 +106,8 @@ func TestDamageFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	spoilPage(t, path, links-1)
-	if s, err = Open(t.Context(), path, Options{}); err != nil {
+	s, err = Open(t.Context(), path, Options{})
+	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
@@ -118,7 +119,13 @@ func TestDamageFound(t *testing.T) {
 		if !errors.Is(err, spool.ErrCorrupt) {
 			t.Fatalf("error %v, want ErrCorrupt", err)
 		}
-		wantText(t, err, "the spool is damaged: database disk image is malformed", "what to do: stop heyrelay", "docs/durability.md")
+		wantText(
+			t,
+			err,
+			"the spool is damaged: database disk image is malformed",
+			"what to do: stop heyrelay",
+			"docs/durability.md",
+		)
 	}
 	tasks, _, err := s.Claim(t.Context(), epoch, time.Minute, spool.Capacity{Team: "shop", Rate: plenty, Free: 2})
 	if err != nil || len(tasks) != 1 {

@@ -83,7 +83,8 @@ func (c *checkpointer) checkpoint() {
 	if err != nil || frames-moved < c.at {
 		return
 	}
-	if frames, _, err = c.pragma("PASSIVE"); err != nil || frames < c.at*restartFactor {
+	frames, _, err = c.pragma("PASSIVE")
+	if err != nil || frames < c.at*restartFactor {
 		return
 	}
 	select {

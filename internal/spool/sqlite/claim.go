@@ -10,7 +10,12 @@ import (
 )
 
 // Claim implements spool.Store.
-func (s *Store) Claim(ctx context.Context, now time.Time, lease time.Duration, teams ...spool.Capacity) ([]spool.Task, time.Time, error) {
+func (s *Store) Claim(
+	ctx context.Context,
+	now time.Time,
+	lease time.Duration,
+	teams ...spool.Capacity,
+) ([]spool.Task, time.Time, error) {
 	c, err := run(ctx, s, 0, func(w *writer) (*claim, error) {
 		c := &claim{writer: w, now: now, lease: lease, maxWait: s.maxWait, beforeLoad: s.beforeLoad}
 		return c, c.claim(teams)
@@ -73,7 +78,8 @@ const (
 	sqlDue = `SELECT id, route, state FROM request WHERE ` + isTimed + ` AND due <= ? ORDER BY due LIMIT 500`
 
 	// A lease is never too long, and too long a deferral is rare.
-	sqlOverdue = `SELECT id, route, state FROM request WHERE ` + isTimed + ` AND due > ? AND ` + isDeferred + ` LIMIT 500`
+	sqlOverdue = `
+SELECT id, route, state FROM request WHERE ` + isTimed + ` AND due > ? AND ` + isDeferred + ` LIMIT 500`
 
 	sqlMakeReady = `
 UPDATE request
@@ -136,7 +142,8 @@ func (c *claim) team(room spool.Capacity) error {
 		c.wait(until)
 		return nil
 	}
-	if c.held, err = c.heldRoutes(room.Team); err != nil {
+	c.held, err = c.heldRoutes(room.Team)
+	if err != nil {
 		return err
 	}
 	stored, converted := b.next, 0
@@ -160,7 +167,8 @@ func (c *claim) team(room spool.Capacity) error {
 			return err
 		}
 		if !begun {
-			if converted++; converted == conversions {
+			converted++
+			if converted == conversions {
 				c.wait(c.now)
 				break
 			}
@@ -282,7 +290,8 @@ func (c *claim) after(last spool.Destination, g stream, probes bool, probe *time
 
 // isHeld reports whether a destination is held, and when its route gives a probe.
 func (c *claim) isHeld(at spool.Destination) (probe int64, held bool) {
-	if _, held = c.held[at]; held {
+	_, held = c.held[at]
+	if held {
 		return 0, true
 	}
 	at.Inbox = 0
@@ -327,14 +336,16 @@ const (
 // is fixed with the first one. The route of a probe gives the next after a while.
 // What the API may have forgotten becomes a search instead, and is not begun.
 func (c *claim) begin(h head, room spool.Capacity) (t spool.Task, begun bool, err error) {
-	if t, err = c.loadSafely(h.id); err != nil {
+	t, err = c.loadSafely(h.id)
+	if err != nil {
 		return t, false, err
 	}
 	if t.Call == spool.Send && c.forgotten(t.Sends, room.Memory) {
 		_, err := c.exec(sqlToSearch, h.id)
 		return t, false, err
 	}
-	if t.Probe = h.probe; h.probe {
+	t.Probe = h.probe
+	if h.probe {
 		route := spool.Destination{Team: h.at.Team, Route: h.at.Route}
 		c.held[route] = stamp(c.now.Add(room.Probe))
 		if _, err := c.exec(sqlProbed, c.held[route], route.Team, route.Route); err != nil {

@@ -32,7 +32,12 @@ func serveUntilKilled(path string) {
 	}
 	go func() {
 		for {
-			tasks, _, err := s.Claim(context.Background(), epoch, time.Minute, spool.Capacity{Team: "shop", Rate: plenty, Free: 5})
+			tasks, _, err := s.Claim(
+				context.Background(),
+				epoch,
+				time.Minute,
+				spool.Capacity{Team: "shop", Rate: plenty, Free: 5},
+			)
 			if err != nil {
 				panic(err)
 			}

@@ -23,7 +23,11 @@ func classify(err error) error {
 	case result.SQLITE_IOERR, result.SQLITE_READONLY, result.SQLITE_CANTOPEN:
 		return fmt.Errorf("%w: %w", spool.ErrReadOnly, err)
 	case result.SQLITE_CORRUPT, result.SQLITE_NOTADB:
-		return fmt.Errorf(`%w: %w; what to do: stop heyrelay, copy the spool away, and see "A damaged spool" in docs/durability.md`, spool.ErrCorrupt, err)
+		return fmt.Errorf(
+			`%w: %w; what to do: stop heyrelay, copy the spool away, and see "A damaged spool" in docs/durability.md`,
+			spool.ErrCorrupt,
+			err,
+		)
 	}
 	return err
 }

@@ -27,10 +27,19 @@ func Example() {
 	defer s.Close()
 
 	receipt, err := s.Accept(ctx, &spool.Message{
-		QueueID: "4Q7X", Accepted: now, Route: "support", Team: "shop", Inbox: 202,
-		Title: "Hello", HTML: "<p>Hi</p>", Text: "Hi",
+		QueueID:  "4Q7X",
+		Accepted: now,
+		Route:    "support",
+		Team:     "shop",
+		Inbox:    202,
+		Title:    "Hello",
+		HTML:     "<p>Hi</p>",
+		Text:     "Hi",
 		Requests: []spool.Request{{
-			LocalID: "0193-77", To: []string{"alice@example.com"}, Participants: "alice@example.com", Priority: spool.Normal,
+			LocalID:      "0193-77",
+			To:           []string{"alice@example.com"},
+			Participants: "alice@example.com",
+			Priority:     spool.Normal,
 		}},
 	})
 	if err != nil {

@@ -161,7 +161,12 @@ func TestPlans(t *testing.T) {
 			want := maps.Clone(missing)
 			for _, step := range got {
 				// An index walked in order, and left at its first row, is no search by SQLite's word.
-				step = strings.Replace(step, "SCAN request USING COVERING INDEX request_due", "SEARCH request USING COVERING INDEX request_due", 1)
+				step = strings.Replace(
+					step,
+					"SCAN request USING COVERING INDEX request_due",
+					"SEARCH request USING COVERING INDEX request_due",
+					1,
+				)
 				step = strings.Replace(step, "SCAN gate USING INDEX gate_held", "SEARCH gate USING INDEX gate_held", 1)
 				if strings.Contains(strings.ToUpper(step), "SUBQUERY") { // its own steps stand beside it
 					continue
@@ -181,7 +186,10 @@ func TestPlans(t *testing.T) {
 // plan is what SQLite would do for a query.
 func plan(t *testing.T, s *Store, query string) (steps []string) {
 	t.Helper()
-	rows, err := s.Reader.db.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+query, make([]any, strings.Count(query, "?"))...)
+	rows, err := s.Reader.db.QueryContext(
+		t.Context(),
+		"EXPLAIN QUERY PLAN "+query,
+		make([]any, strings.Count(query, "?"))...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -58,7 +58,10 @@ func prepareFile(path string, warn func(string)) error {
 		return errors.New("not a regular file")
 	}
 	if n := linkCount(info); n > 1 {
-		return fmt.Errorf("the file has %d hard links: another process could serve it under another name; remove the other names", n)
+		return fmt.Errorf(
+			"the file has %d hard links: another process could serve it under another name; remove the other names",
+			n,
+		)
 	}
 	return narrow(path, info, warn)
 }
@@ -72,10 +75,22 @@ func narrow(path string, info fs.FileInfo, warn func(string)) error {
 		return nil
 	}
 	if err := os.Chmod(path, mode&0o700); err != nil {
-		return fmt.Errorf("other users can access the file (mode %04o), which holds mail, and the mode cannot be changed: "+
-			"chmod 600 %s as its owner: %w", mode, path, err)
+		return fmt.Errorf(
+			"other users can access the file (mode %04o), which holds mail, and the mode cannot be changed: "+
+				"chmod 600 %s as its owner: %w",
+			mode,
+			path,
+			err,
+		)
 	}
-	warn(fmt.Sprintf("changed the mode of %s from %04o to %04o: it holds mail, and other users had access", path, mode, mode&0o700))
+	warn(
+		fmt.Sprintf(
+			"changed the mode of %s from %04o to %04o: it holds mail, and other users had access",
+			path,
+			mode,
+			mode&0o700,
+		),
+	)
 	return nil
 }
 
@@ -118,7 +133,11 @@ func (id identity) check() error {
 		info, err := os.Stat(p)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			return fmt.Errorf("%w: %s was removed; stop heyrelay, put the file back, and start it again", spool.ErrReplaced, p)
+			return fmt.Errorf(
+				"%w: %s was removed; stop heyrelay, put the file back, and start it again",
+				spool.ErrReplaced,
+				p,
+			)
 		case err != nil:
 			return err
 		case !os.SameFile(info, id.files[i]):

@@ -35,7 +35,8 @@ UPDATE request
    SET state = ?, due = ?, ended = ?, call = ?, unknown = unknown AND NOT ? OR ?,
        sends_since = CASE WHEN ? THEN attempts + 1 ELSE sends_since END,
        refused_at = CASE WHEN ? THEN ? ELSE refused_at END,
-       conversation_alive = conversation_alive AND NOT ? OR ?, refused_attempt = CASE WHEN ? THEN attempts ELSE refused_attempt END,
+       conversation_alive = conversation_alive AND NOT ? OR ?,
+       refused_attempt = CASE WHEN ? THEN attempts ELSE refused_attempt END,
        convo_id = ?, message_id = ?
  WHERE id = ? AND attempts = ? AND ` + isActive + `
 RETURNING lane, route, conversation, reply_to, unknown`
@@ -59,9 +60,32 @@ func (w *writer) finish(now time.Time, o *spool.Outcome) (f spool.Finished, err 
 		due, end = max(stamp(o.Due), 1), 0
 	}
 	var r ended
-	ok, err := w.get(sqlFinish,
-		[]any{o.State, due, end, o.NextCall, o.ProvenAbsent, o.Unknown, o.ProvenAbsent, o.RouteRefused, stamp(now), o.Refused, o.ConversationAlive, o.Refused, o.ConvoID, o.MessageID, o.Task.Request, o.Task.Attempt},
-		&r.lane, &r.route, &r.conversation, &r.replyTo, &r.unknown)
+	ok, err := w.get(
+		sqlFinish,
+		[]any{
+			o.State,
+			due,
+			end,
+			o.NextCall,
+			o.ProvenAbsent,
+			o.Unknown,
+			o.ProvenAbsent,
+			o.RouteRefused,
+			stamp(now),
+			o.Refused,
+			o.ConversationAlive,
+			o.Refused,
+			o.ConvoID,
+			o.MessageID,
+			o.Task.Request,
+			o.Task.Attempt,
+		},
+		&r.lane,
+		&r.route,
+		&r.conversation,
+		&r.replyTo,
+		&r.unknown,
+	)
 	if err != nil {
 		return f, err
 	}
@@ -70,7 +94,8 @@ func (w *writer) finish(now time.Time, o *spool.Outcome) (f spool.Finished, err 
 		return f, nil
 	}
 	w.moved(r.route, spool.Active, o.State)
-	if _, err := w.exec(sqlEnd, stamp(now), o.Unknown, o.Status, o.APIID, o.Reason, o.Task.Request, o.Task.Attempt); err != nil {
+	_, err = w.exec(sqlEnd, stamp(now), o.Unknown, o.Status, o.APIID, o.Reason, o.Task.Request, o.Task.Attempt)
+	if err != nil {
 		return f, err
 	}
 	if err := w.addNotices(now, o); err != nil {
@@ -80,7 +105,8 @@ func (w *writer) finish(now time.Time, o *spool.Outcome) (f spool.Finished, err 
 	case spool.Deferred:
 		return f, w.prepareRetry(o, &r)
 	case spool.Sent, spool.Flagged:
-		if f, err = w.adoptConvoID(r.conversation, r.replyTo, o.ConvoID); err != nil {
+		f, err = w.adoptConvoID(r.conversation, r.replyTo, o.ConvoID)
+		if err != nil {
 			return f, err
 		}
 	}
@@ -89,7 +115,9 @@ func (w *writer) finish(now time.Time, o *spool.Outcome) (f spool.Finished, err 
 
 // reportOf is the report that fits a state.
 var reportOf = map[spool.State]spool.Action{
-	spool.Deferred: spool.DelayedAction, spool.Sent: spool.RelayedAction, spool.Failed: spool.FailedAction,
+	spool.Deferred: spool.DelayedAction,
+	spool.Sent:     spool.RelayedAction,
+	spool.Failed:   spool.FailedAction,
 }
 
 // validate returns an error if the fields of an outcome contradict each other.
@@ -111,8 +139,9 @@ const (
 	sqlForget = `UPDATE conversation SET convo_id = 0 WHERE id = ? AND convo_id = ?`
 
 	sqlReopen = `
-UPDATE request SET local_id = ?, sends_since = attempts + 1, reply_to = NULL, requested_convo_id = 0, conversation_alive = 0, 
-       refused_attempt = 0, refused_at = 0
+UPDATE request
+   SET local_id = ?, sends_since = attempts + 1, reply_to = NULL, requested_convo_id = 0,
+       conversation_alive = 0, refused_attempt = 0, refused_at = 0
  WHERE id = ?`
 )
 
@@ -121,7 +150,10 @@ UPDATE request SET local_id = ?, sends_since = attempts + 1, reply_to = NULL, re
 func (w *writer) prepareRetry(o *spool.Outcome, r *ended) error {
 	if o.Reopen {
 		if r.unknown {
-			return fmt.Errorf("reopen request %d: the outcome of a send is unknown, and a new local_id could double it", o.Task.Request)
+			return fmt.Errorf(
+				"reopen request %d: the outcome of a send is unknown, and a new local_id could double it",
+				o.Task.Request,
+			)
 		}
 		if _, err := w.exec(sqlForget, r.conversation, r.replyTo); err != nil {
 			return err
@@ -144,8 +176,9 @@ func (w *writer) prepareRetry(o *spool.Outcome, r *ended) error {
 
 const (
 	sqlConvo         = `SELECT team, participants, convo_id FROM conversation WHERE id = ?`
-	sqlConvoOfOthers = `SELECT 1 FROM conversation WHERE team = ? AND convo_id = ? AND convo_id <> 0 AND participants <> ? LIMIT 1`
-	sqlSaveConvo     = `UPDATE conversation SET convo_id = ? WHERE id = ?`
+	sqlConvoOfOthers = `
+SELECT 1 FROM conversation WHERE team = ? AND convo_id = ? AND convo_id <> 0 AND participants <> ? LIMIT 1`
+	sqlSaveConvo = `UPDATE conversation SET convo_id = ? WHERE id = ?`
 )
 
 // adoptConvoID stores the convo_id of an answer. One that belongs to other participants
@@ -160,7 +193,8 @@ func (w *writer) adoptConvoID(conversation, replyTo, answered int64) (f spool.Fi
 		return f, err
 	}
 	var one int
-	if f.ConvoConflict, err = w.get(sqlConvoOfOthers, []any{team, answered, members}, &one); f.ConvoConflict || err != nil {
+	f.ConvoConflict, err = w.get(sqlConvoOfOthers, []any{team, answered, members}, &one)
+	if f.ConvoConflict || err != nil {
 		return f, err
 	}
 	if opened := replyTo == 0; opened && known != 0 {
@@ -177,7 +211,8 @@ const (
 	sqlAdvance = `
 UPDATE request
    SET state = ?, seq = ?,
-       effective_priority = (SELECT effective_priority FROM request WHERE lane = ? AND ` + isQueued + ` ORDER BY effective_priority LIMIT 1)
+       effective_priority = (SELECT effective_priority FROM request
+                              WHERE lane = ? AND ` + isQueued + ` ORDER BY effective_priority LIMIT 1)
  WHERE id = ?`
 )
 

@@ -21,7 +21,8 @@ func (o *Operator) Forget(ctx context.Context, now time.Time, recipient string) 
 
 const (
 	// No request joins a conversation of these participants.
-	sqlForgetConversation = `UPDATE conversation SET participants = 'forgotten', title = '', base_subject = '', convo_id = 0 WHERE id = ?`
+	sqlForgetConversation = `
+UPDATE conversation SET participants = 'forgotten', title = '', base_subject = '', convo_id = 0 WHERE id = ?`
 
 	sqlForgetRequest = `
 UPDATE request

@@ -48,7 +48,12 @@ func (s *Store) Reserve(ctx context.Context, now time.Time, team string, rate in
 }
 
 // Throttle implements spool.Store.
-func (s *Store) Throttle(ctx context.Context, now time.Time, team string, answer spool.TooMany) (spool.Throttle, error) {
+func (s *Store) Throttle(
+	ctx context.Context,
+	now time.Time,
+	team string,
+	answer spool.TooMany,
+) (spool.Throttle, error) {
 	return run(ctx, s, 0, func(w *writer) (spool.Throttle, error) {
 		b, err := w.budget(team)
 		if err != nil {
@@ -93,11 +98,14 @@ INSERT INTO gate (team, route, inbox, held, reason, probe) VALUES (?, ?, ?, ?, ?
     ON CONFLICT (team, route, inbox) DO UPDATE
    SET held = CASE WHEN held = 0 THEN excluded.held ELSE held END, reason = excluded.reason, probe = excluded.probe`
 
-	sqlRelease = `UPDATE gate SET held = 0, reason = '', probe = 0, aside = 0, released = ? WHERE team = ? AND route = ? AND inbox = ? AND held <> 0`
+	sqlRelease = `
+UPDATE gate SET held = 0, reason = '', probe = 0, aside = 0, released = ?
+ WHERE team = ? AND route = ? AND inbox = ? AND held <> 0`
 
 	sqlDeferred = `
 SELECT id, route, state FROM request
- WHERE ` + isDeferred + ` AND team = ? AND id > ? AND (? = '' OR route = ?) AND (? = 0 OR inbox = ?) ORDER BY id LIMIT 500`
+ WHERE ` + isDeferred + ` AND team = ? AND id > ? AND (? = '' OR route = ?) AND (? = 0 OR inbox = ?)
+ ORDER BY id LIMIT 500`
 )
 
 // Hold implements spool.Store.
@@ -156,7 +164,8 @@ INSERT INTO gate (team, route, released) VALUES (?, '', ?)
     ON CONFLICT (team, route, inbox) DO UPDATE SET released = excluded.released`
 
 	// A time that is still to come was written by another clock.
-	sqlClockSetBack = `UPDATE gate SET released = min(released, ?), probe = min(probe, ?), shut_until = min(shut_until, ?) WHERE team = ?`
+	sqlClockSetBack = `
+UPDATE gate SET released = min(released, ?), probe = min(probe, ?), shut_until = min(shut_until, ?) WHERE team = ?`
 )
 
 // ClockChanged implements spool.Store.
@@ -222,7 +231,8 @@ SELECT team, route, inbox FROM request
 // sqlReady does.
 func (r *Reader) Destinations(ctx context.Context) (places []spool.Destination, err error) {
 	for at := (spool.Destination{}); ; places = append(places, at) {
-		err := r.db.QueryRowContext(ctx, sqlDestinations, at.Team, at.Route, at.Inbox).Scan(&at.Team, &at.Route, &at.Inbox)
+		err := r.db.QueryRowContext(ctx, sqlDestinations, at.Team, at.Route, at.Inbox).
+			Scan(&at.Team, &at.Route, &at.Inbox)
 		if errors.Is(err, sql.ErrNoRows) {
 			return places, nil
 		}

@@ -6,7 +6,8 @@ const (
 	// Also some that came later: what was received first may be accepted last.
 	sqlReplied = `
 SELECT 1 FROM request
- WHERE auto_replied <> 0 AND team = ? AND inbox = ? AND participants = ? AND auto_replied BETWEEN ? AND ? LIMIT 1 OFFSET ?`
+ WHERE auto_replied <> 0 AND team = ? AND inbox = ? AND participants = ? AND auto_replied BETWEEN ? AND ?
+ LIMIT 1 OFFSET ?`
 
 	sqlLaneHead   = `SELECT id, route, state FROM request WHERE lane = ? AND ` + isHead
 	sqlHoldOne    = `UPDATE request SET hold = ? WHERE id = ?`
@@ -21,7 +22,8 @@ func (w *writer) stopLoop(m *spool.Message, r *spool.Request, request, lane int6
 	}
 	var one int
 	from, to := stamp(m.Accepted.Add(-spool.LoopSpan)), stamp(m.Accepted.Add(spool.LoopSpan))
-	if over, err := w.get(sqlReplied, []any{m.Team, m.Inbox, r.Participants, from, to, spool.LoopLimit}, &one); !over || err != nil {
+	if over, err := w.get(sqlReplied, []any{m.Team, m.Inbox, r.Participants, from, to, spool.LoopLimit}, &one); !over ||
+		err != nil {
 		return false, err
 	}
 	var head chosen

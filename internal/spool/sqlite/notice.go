@@ -20,7 +20,8 @@ SELECT 0, ?, max(?, m.reports_after), r.id, ?, ?, ? FROM request r JOIN message 
 	sqlUnreport        = `DELETE FROM notice WHERE request = ? AND action = 'failed'`
 	sqlSuppressReports = `
 DELETE FROM notice
- WHERE request IN (SELECT r.id FROM message m JOIN request r ON r.message = m.id WHERE m.queue_id = ?) AND action IS NOT NULL`
+ WHERE request IN (SELECT r.id FROM message m JOIN request r ON r.message = m.id WHERE m.queue_id = ?)
+   AND action IS NOT NULL`
 )
 
 // addNotices stores the notices of an outcome.
@@ -48,7 +49,12 @@ func (w *writer) addEvent(now time.Time, request any, event []byte) error {
 
 // AddEvent implements spool.Store.
 func (s *Store) AddEvent(ctx context.Context, now time.Time, event []byte) error {
-	_, err := run(ctx, s, len(event), func(w *writer) (struct{}, error) { return struct{}{}, w.addEvent(now, nil, event) })
+	_, err := run(
+		ctx,
+		s,
+		len(event),
+		func(w *writer) (struct{}, error) { return struct{}{}, w.addEvent(now, nil, event) },
+	)
 	return err
 }
 
@@ -64,19 +70,27 @@ const (
 
 	sqlDeferredTooFar = `UPDATE notice SET due = ? WHERE way = ? AND due > ?`
 	sqlNotices        = `
-SELECT id, happened, tries, request, attempt, action, until, event FROM notice WHERE way = ? AND due <= ? ORDER BY due LIMIT ?`
+SELECT id, happened, tries, request, attempt, action, until, event FROM notice
+ WHERE way = ? AND due <= ? ORDER BY due LIMIT ?`
 	sqlDefer      = `UPDATE notice SET due = ?, tries = tries + ? WHERE id = ?`
 	sqlNextNotice = `SELECT due FROM notice WHERE way = ? ORDER BY due LIMIT 1`
 	sqlDone       = `DELETE FROM notice WHERE id = ?`
 )
 
 // Notices implements spool.Notices.
-func (s *Store) Notices(ctx context.Context, now time.Time, lease time.Duration, way spool.Way, limit int) (due []spool.Notice, next time.Time, err error) {
+func (s *Store) Notices(
+	ctx context.Context,
+	now time.Time,
+	lease time.Duration,
+	way spool.Way,
+	limit int,
+) (due []spool.Notice, next time.Time, err error) {
 	due, err = run(ctx, s, 0, func(w *writer) (due []spool.Notice, err error) {
 		if _, err := w.exec(sqlDeferredTooFar, stamp(now), way, stamp(now.Add(maxDeferral))); err != nil {
 			return nil, err
 		}
-		if due, err = w.notices(now, way, limit); err != nil {
+		due, err = w.notices(now, way, limit)
+		if err != nil {
 			return nil, err
 		}
 		for _, n := range due {
@@ -101,7 +115,8 @@ func (w *writer) notices(now time.Time, way spool.Way, limit int) (due []spool.N
 		var happened, until int64
 		var action sql.NullString
 		err := rows.Scan(&n.ID, &happened, &n.Tries, &a.request, &a.attempt, &action, &until, &n.Event)
-		if n.Happened = moment(happened); action.Valid {
+		n.Happened = moment(happened)
+		if action.Valid {
 			n.Report = &spool.Report{Action: spool.Action(action.String), Until: moment(until)}
 		}
 		due, abouts = append(due, n), append(abouts, a)
@@ -141,7 +156,12 @@ func (w *writer) report(p *spool.Report, request, attempt int64) error {
 		return err
 	}
 	if !ok {
-		return fmt.Errorf("%w: a report is about attempt %d of request %d, which is not there", spool.ErrCorrupt, attempt, request)
+		return fmt.Errorf(
+			"%w: a report is about attempt %d of request %d, which is not there",
+			spool.ErrCorrupt,
+			attempt,
+			request,
+		)
 	}
 	p.Accepted, p.Tried = moment(accepted), moment(tried)
 	to, err := decodeRecipients(addresses)

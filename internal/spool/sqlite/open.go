@@ -132,10 +132,12 @@ func (s *Store) open(ctx context.Context, o Options) error {
 		return err
 	}
 	var err error
-	if s.db, err = sql.Open("sqlite", dsn(s.path, nil)); err != nil {
+	s.db, err = sql.Open("sqlite", dsn(s.path, nil))
+	if err != nil {
 		return err
 	}
-	if s.conn, err = s.db.Conn(ctx); err != nil {
+	s.conn, err = s.db.Conn(ctx)
+	if err != nil {
 		return classify(err)
 	}
 	for _, p := range pragmas {
@@ -160,14 +162,17 @@ func (s *Store) open(ctx context.Context, o Options) error {
 	if err := s.conn.QueryRowContext(ctx, sqlVersion).Scan(&w.version); err != nil {
 		return classify(err)
 	}
-	if s.Reader, err = newReader(s.path); err != nil {
+	s.Reader, err = newReader(s.path)
+	if err != nil {
 		return err
 	}
-	if s.headroom.files, err = identify(s.path); err != nil {
+	s.headroom.files, err = identify(s.path)
+	if err != nil {
 		return err
 	}
 	s.headroom.reusable = s.Reader.reusable
-	if s.checkpoints, err = newCheckpointer(s.path, o.checkpointAt); err != nil {
+	s.checkpoints, err = newCheckpointer(s.path, o.checkpointAt)
+	if err != nil {
 		return err
 	}
 	w.committed = s.checkpoints.committed

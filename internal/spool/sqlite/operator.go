@@ -48,10 +48,12 @@ func OpenOperator(path string) (*Operator, error) {
 }
 
 func (o *Operator) open(path string) (err error) {
-	if o.db, err = sql.Open("sqlite", dsn(path, nil)); err != nil {
+	o.db, err = sql.Open("sqlite", dsn(path, nil))
+	if err != nil {
 		return err
 	}
-	if o.conn, err = o.db.Conn(context.Background()); err != nil {
+	o.conn, err = o.db.Conn(context.Background())
+	if err != nil {
 		return classify(err)
 	}
 	for _, p := range []string{"synchronous = FULL", "foreign_keys = ON"} {
@@ -94,15 +96,19 @@ type chosen struct {
 }
 
 const sqlChosen = `
-SELECT r.id, r.lane, r.conversation, r.team, r.route, r.inbox, r.state, r.priority, r.unknown, r.hold <> '', r.recipients,
-       r.message, NOT r.forgotten AND EXISTS (SELECT 1 FROM content WHERE content.message = r.message)
+SELECT r.id, r.lane, r.conversation, r.team, r.route, r.inbox, r.state, r.priority, r.unknown, r.hold <> '',
+       r.recipients, r.message, NOT r.forgotten AND EXISTS (SELECT 1 FROM content WHERE content.message = r.message)
   FROM request r JOIN message m ON m.id = r.message
  WHERE ` + matches + `
  ORDER BY r.id`
 
 // all applies a verb to all requests that match. do reports whether it changed
 // anything.
-func (o *Operator) all(ctx context.Context, f spool.Filter, do func(*writer, *chosen) (bool, error)) (total spool.Moved, err error) {
+func (o *Operator) all(
+	ctx context.Context,
+	f spool.Filter,
+	do func(*writer, *chosen) (bool, error),
+) (total spool.Moved, err error) {
 	spans, err := o.spans(ctx, f, step)
 	if err != nil {
 		return total, err
@@ -170,7 +176,8 @@ func (w *writer) choose(f spool.Filter, s span) (list []chosen, err error) {
 		if err != nil {
 			return err
 		}
-		if r.recipients, err = decodeRecipients(addresses); err != nil {
+		r.recipients, err = decodeRecipients(addresses)
+		if err != nil {
 			return err
 		}
 		if f.Recipient == "" || r.recipients.include(f.Recipient) {
@@ -197,7 +204,9 @@ const (
 	// A head is no more urgent than what is still in its lane.
 	sqlLowerPriority = `
 UPDATE request
-   SET effective_priority = min(priority, COALESCE((SELECT effective_priority FROM request WHERE lane = ? AND ` + isQueued + ` ORDER BY effective_priority LIMIT 1), 2))
+   SET effective_priority = min(priority, COALESCE(
+           (SELECT effective_priority FROM request WHERE lane = ? AND ` + isQueued + `
+             ORDER BY effective_priority LIMIT 1), 2))
  WHERE lane = ? AND ` + isHead
 )
 
@@ -217,11 +226,15 @@ func (w *writer) drop(now time.Time, r *chosen) error {
 }
 
 const (
-	sqlHoldRequest   = `UPDATE request SET hold = ?, state = CASE WHEN ` + isQueued + ` THEN ` + queued + ` ELSE ` + held + ` END, due = 0 WHERE id = ?`
+	sqlHoldRequest = `
+UPDATE request
+   SET hold = ?, state = CASE WHEN ` + isQueued + ` THEN ` + queued + ` ELSE ` + held + ` END, due = 0
+ WHERE id = ?`
 	sqlReleaseQueued = `UPDATE request SET hold = '' WHERE id = ?`
 	sqlReleaseHead   = `
 UPDATE request
-   SET state = ` + ready + `, seq = ?, hold = '', trial_attempt = attempts + 1, call = requested_convo_id <> 0 AND NOT unknown, refused_attempt = 0, refused_at = 0, conversation_alive = 0,
+   SET state = ` + ready + `, seq = ?, hold = '', trial_attempt = attempts + 1,
+       call = requested_convo_id <> 0 AND NOT unknown, refused_attempt = 0, refused_at = 0, conversation_alive = 0,
        reply_to = CASE WHEN unknown THEN reply_to END
  WHERE id = ?`
 )

@@ -46,7 +46,8 @@ const (
 	// A little each time: the file shrinks slowly, and no operation waits for it.
 	sqlVacuum = `PRAGMA incremental_vacuum(200)`
 
-	sqlNextMessages = `SELECT COALESCE(max(id), 0), count(*) FROM (SELECT id FROM message WHERE id > ? ORDER BY id LIMIT ?)`
+	sqlNextMessages = `
+SELECT COALESCE(max(id), 0), count(*) FROM (SELECT id FROM message WHERE id > ? ORDER BY id LIMIT ?)`
 
 	// since is when the last request of a message ended.
 	since = `(SELECT COALESCE(max(ended), 0) FROM request WHERE message = message.id)`

@@ -23,7 +23,13 @@ func sentLongAgo(t testing.TB, n int64) (s *Store, now time.Time) {
 		}
 		outcomes := make([]spool.Outcome, len(tasks))
 		for i, task := range tasks {
-			outcomes[i] = spool.Outcome{Task: task, State: spool.Sent, ConvoID: task.Request, MessageID: task.Request, Status: 200}
+			outcomes[i] = spool.Outcome{
+				Task:      task,
+				State:     spool.Sent,
+				ConvoID:   task.Request,
+				MessageID: task.Request,
+				Status:    200,
+			}
 		}
 		if _, err := s.Finish(t.Context(), epoch, outcomes...); err != nil {
 			t.Fatal(err)
@@ -44,11 +50,13 @@ func TestPruneStepsAreBounded(t *testing.T) {
 		for looked := 1; looked > 0; {
 			before := changes(t, s)
 			var err error
-			if looked, err = s.Prune(t.Context(), now, keepNothing, limit); err != nil {
+			looked, err = s.Prune(t.Context(), now, keepNothing, limit)
+			if err != nil {
 				t.Fatal(err)
 			}
 			changed := changes(t, s) - before
-			if total += changed; changed > rows {
+			total += changed
+			if changed > rows {
 				t.Errorf("of %d messages one step changed %d rows, want at most %d", n, changed, rows)
 			}
 		}
@@ -71,7 +79,8 @@ func TestPruneShrinksTheFile(t *testing.T) {
 	for range 10 {
 		for n := 1; n > 0; {
 			var err error
-			if n, err = s.Prune(t.Context(), now, keepNothing, 500); err != nil {
+			n, err = s.Prune(t.Context(), now, keepNothing, 500)
+			if err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -86,10 +86,13 @@ const (
 	sqlLast = `SELECT COALESCE(max(id), 0) FROM request`
 
 	entryColumns = `
-m.queue_id, m.accepted, m.sender, m.title, r.id, r.local_id, r.state, r.unknown, r.route, r.recipients, r.attempts, r.due,
+m.queue_id, m.accepted, m.sender, m.title, r.id, r.local_id, r.state, r.unknown, r.route, r.recipients,
+r.attempts, r.due,
 COALESCE(NULLIF(r.convo_id, 0), c.convo_id),
 COALESCE(NULLIF(r.hold, ''), (SELECT 'held: ' || reason FROM gate
-           WHERE r.` + isPending + ` AND held <> 0 AND team = r.team AND route IN ('', r.route) AND inbox IN (0, r.inbox) ORDER BY route LIMIT 1),
+           WHERE r.` + isPending + ` AND held <> 0
+             AND team = r.team AND route IN ('', r.route) AND inbox IN (0, r.inbox)
+           ORDER BY route LIMIT 1),
          (SELECT reason FROM attempt WHERE request = r.id AND ended <> 0 ORDER BY n DESC LIMIT 1), '')`
 
 	sqlList = `
@@ -227,7 +230,8 @@ func (e *entry) complete() error {
 		e.Reason = "queued behind another message of its conversation"
 	}
 	var err error
-	if e.recipients, err = decodeRecipients(e.addresses); err != nil {
+	e.recipients, err = decodeRecipients(e.addresses)
+	if err != nil {
 		return err
 	}
 	e.To, e.Cc = e.recipients.To, e.recipients.Cc
@@ -243,7 +247,8 @@ SELECT ` + entryColumns + `, r.priority, r.conversation, r.joined, r.lookup_name
   FROM request r JOIN message m ON m.id = r.message JOIN conversation c ON c.id = r.conversation
  WHERE r.message = ? ORDER BY r.id`
 
-	sqlAttempts = `SELECT n, call, began, ended, unknown, status, api_id, reason FROM attempt WHERE request = ? ORDER BY n`
+	sqlAttempts = `
+SELECT n, call, began, ended, unknown, status, api_id, reason FROM attempt WHERE request = ? ORDER BY n`
 )
 
 // Show implements spool.Reader.
@@ -269,7 +274,8 @@ func (r *Reader) Show(ctx context.Context, queueID string) (story spool.MessageD
 		return story, err
 	}
 	for i := range requests {
-		if requests[i].story.Tries, err = attemptsOf(ctx, tx, requests[i].id); err != nil {
+		requests[i].story.Tries, err = attemptsOf(ctx, tx, requests[i].id)
+		if err != nil {
 			return story, err
 		}
 		story.Requests = append(story.Requests, requests[i].story)
@@ -292,7 +298,8 @@ func requestsOf(ctx context.Context, tx *sql.Tx, message int64) (all []requestRo
 		var e entry
 		var s spool.RequestDetail
 		var priority spool.Priority
-		if err := rows.Scan(append(e.dest(), &priority, &s.Conversation, &s.Joined, &s.By, &s.MessageID)...); err != nil {
+		dest := append(e.dest(), &priority, &s.Conversation, &s.Joined, &s.By, &s.MessageID)
+		if err := rows.Scan(dest...); err != nil {
 			return nil, classify(err)
 		}
 		if err := e.complete(); err != nil {

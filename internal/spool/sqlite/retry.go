@@ -10,7 +10,12 @@ import (
 )
 
 // Retry implements spool.Operator.
-func (o *Operator) Retry(ctx context.Context, now time.Time, f spool.Filter, how spool.RetryOptions) (spool.Moved, error) {
+func (o *Operator) Retry(
+	ctx context.Context,
+	now time.Time,
+	f spool.Filter,
+	how spool.RetryOptions,
+) (spool.Moved, error) {
 	switch {
 	case how.Anew && how.NewLocalID == nil:
 		return spool.Moved{}, errors.New("retry anew: NewLocalID is not set")
@@ -32,7 +37,8 @@ SELECT ?, ?, participants, title, base_subject, ? FROM conversation WHERE id = ?
 
 	sqlRescope = `
 UPDATE request
-   SET team = ?, inbox = ?, conversation = ?, lane = ?, joined = 0, lookup_name = '', subject_line = 0, reply_to = NULL, requested_convo_id = 0
+   SET team = ?, inbox = ?, conversation = ?, lane = ?, joined = 0, lookup_name = '', subject_line = 0,
+       reply_to = NULL, requested_convo_id = 0
  WHERE id = ?`
 )
 

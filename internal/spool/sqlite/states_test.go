@@ -10,7 +10,11 @@ import (
 // The numbers in SQL are those of package spool.
 func TestStates(t *testing.T) {
 	for number, state := range map[string]spool.State{
-		queued: spool.Queued, ready: spool.Ready, deferred: spool.Deferred, active: spool.Active, held: spool.Held,
+		queued:   spool.Queued,
+		ready:    spool.Ready,
+		deferred: spool.Deferred,
+		active:   spool.Active,
+		held:     spool.Held,
 	} {
 		if number != fmt.Sprint(int(state)) {
 			t.Errorf("%v has number %d, SQL has %s", state, state, number)

@@ -11,15 +11,18 @@ import (
 
 const (
 	sqlTask = `
-SELECT r.attempts + 1, r.local_id, r.recipients, r.route, r.team, r.subject_line, r.unknown, r.sends_since, r.refused_at,
+SELECT r.attempts + 1, r.local_id, r.recipients, r.route, r.team, r.subject_line, r.unknown, r.sends_since,
+       r.refused_at,
        COALESCE(r.reply_to, NULLIF(r.requested_convo_id, 0), c.convo_id), r.call, r.conversation_alive, r.lane < 0,
        r.requested_convo_id <> 0 AND EXISTS (
            SELECT 1 FROM conversation
-            WHERE team = r.team AND convo_id = r.requested_convo_id AND convo_id <> 0 AND participants <> r.participants),
+            WHERE team = r.team AND convo_id = r.requested_convo_id AND convo_id <> 0
+              AND participants <> r.participants),
        COALESCE((SELECT reason FROM attempt WHERE request = r.id AND n = r.refused_attempt), ''),
        COALESCE((SELECT status FROM attempt WHERE request = r.id AND n = r.refused_attempt), 0),
        COALESCE((SELECT began FROM attempt WHERE request = r.id AND n = r.trial_attempt), 0),
-       COALESCE((SELECT max(released) FROM gate WHERE team = r.team AND route IN ('', r.route) AND inbox IN (0, r.inbox)), 0),
+       COALESCE((SELECT max(released) FROM gate
+                  WHERE team = r.team AND route IN ('', r.route) AND inbox IN (0, r.inbox)), 0),
        r.dsn, r.delayed,
        m.queue_id, m.sender, r.inbox, m.title, m.accepted, x.html, x.subject_offset, x.text
   FROM request r
@@ -70,7 +73,8 @@ func (c *claim) load(id int64) (spool.Task, error) {
 	}
 	t.To, t.Cc = r.To, r.Cc
 	if t.Unknown {
-		if t.Sends, err = c.sends(id, sendsSince); err != nil {
+		t.Sends, err = c.sends(id, sendsSince)
+		if err != nil {
 			return t, err
 		}
 	}
@@ -99,7 +103,19 @@ func (c *claim) loadSafely(id int64) (t spool.Task, err error) {
 			return
 		}
 		t = spool.Task{Request: id, Unreadable: fmt.Sprintf("panic: %v\n%s", v, debug.Stack())}
-		_, err = c.get(sqlPlainTask, []any{id}, &t.Attempt, &t.LocalID, &t.Route, &t.Team, &t.Inbox, &t.Call, &t.ConvoID, &t.QueueID, &t.Sender)
+		_, err = c.get(
+			sqlPlainTask,
+			[]any{id},
+			&t.Attempt,
+			&t.LocalID,
+			&t.Route,
+			&t.Team,
+			&t.Inbox,
+			&t.Call,
+			&t.ConvoID,
+			&t.QueueID,
+			&t.Sender,
+		)
 	}()
 	if c.beforeLoad != nil {
 		c.beforeLoad(id)

@@ -30,7 +30,8 @@ func (w *waiters) add(queueID string) (ended <-chan struct{}, remove func()) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		left := slices.DeleteFunc(w.all[queueID], func(o chan struct{}) bool { return o == c })
-		if w.all[queueID] = left; len(left) == 0 {
+		w.all[queueID] = left
+		if len(left) == 0 {
 			delete(w.all, queueID)
 		}
 	}
@@ -75,7 +76,8 @@ func (s *Store) Wait(ctx context.Context, queueID string) ([]spool.RequestStatus
 }
 
 const sqlStatuses = `
-SELECT r.state, r.unknown, r.convo_id, r.message_id, COALESCE(a.status, 0), COALESCE(a.api_id, ''), COALESCE(a.reason, '')
+SELECT r.state, r.unknown, r.convo_id, r.message_id,
+       COALESCE(a.status, 0), COALESCE(a.api_id, ''), COALESCE(a.reason, '')
   FROM message m
   JOIN request r ON r.message = m.id
   LEFT JOIN attempt a ON a.request = r.id AND a.n = r.attempts
@@ -90,7 +92,8 @@ func (r *Reader) statuses(ctx context.Context, queueID string) (all []spool.Requ
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
 		var s spool.RequestStatus
-		if err := rows.Scan(&s.State, &s.Unknown, &s.ConvoID, &s.MessageID, &s.Status, &s.APIID, &s.Reason); err != nil {
+		err := rows.Scan(&s.State, &s.Unknown, &s.ConvoID, &s.MessageID, &s.Status, &s.APIID, &s.Reason)
+		if err != nil {
 			return nil, classify(err)
 		}
 		all = append(all, s)

@@ -144,7 +144,8 @@ func (w *writer) transact(batch []*op) (err error) {
 		}
 	}()
 	for _, o := range batch {
-		if o.err = o.ctx.Err(); o.err != nil {
+		o.err = o.ctx.Err()
+		if o.err != nil {
 			continue
 		}
 		if err := w.try(o); err != nil {
@@ -165,7 +166,8 @@ func (w *writer) try(o *op) error {
 		return err
 	}
 	moves := len(w.moves)
-	if o.err = o.safely(w); o.err != nil {
+	o.err = o.safely(w)
+	if o.err != nil {
 		w.moves = w.moves[:moves]
 		if _, err := w.exec("ROLLBACK TO op"); err != nil {
 			return errors.Join(o.err, err)

@@ -61,7 +61,8 @@ func doomed(w *writer) (int, error) {
 func wantCount(t *testing.T, s *Store, table string, want int) {
 	t.Helper()
 	var n int
-	if err := s.Reader.db.QueryRowContext(t.Context(), "SELECT count(*) FROM "+table).Scan(&n); err != nil || n != want {
+	if err := s.Reader.db.QueryRowContext(t.Context(), "SELECT count(*) FROM "+table).Scan(&n); err != nil ||
+		n != want {
 		t.Errorf("%d rows in %s (%v), want %d", n, table, err, want)
 	}
 }
@@ -209,7 +210,8 @@ func TestDiskFull(t *testing.T) {
 	accepted := int64(0)
 	var err error
 	for err == nil && accepted < 1000 {
-		if _, err = s.Accept(t.Context(), mail(accepted)); err == nil {
+		_, err = s.Accept(t.Context(), mail(accepted))
+		if err == nil {
 			accepted++
 		}
 	}
@@ -394,7 +396,8 @@ func TestPanicOverOneRequest(t *testing.T) {
 	}
 	for _, task := range tasks {
 		bad := strings.Contains(task.Unreadable, "oops")
-		if bad != (task.Request == 2) || task.QueueID == "" || task.LocalID == "" || task.Attempt != 1 || task.Route == "" {
+		if bad != (task.Request == 2) || task.QueueID == "" || task.LocalID == "" || task.Attempt != 1 ||
+			task.Route == "" {
 			t.Errorf("claimed %+v", task)
 		}
 		if bad {
