@@ -9,15 +9,13 @@ import (
 	"time"
 )
 
-// bombTime is what any bomb below may take. Each takes well under a second on a
-// small machine; without its bound, up to years. The rest is room for -race and
-// for machines that are busy with something else.
+// bombTime bounds the time of each bomb below. Each takes well under a second on a small machine,
+// and up to years without its limit. The rest allows for the race detector and busy machines.
 const bombTime = 20 * time.Second
 
 const head = "From: a@example.com\r\nSubject: bomb\r\nMIME-Version: 1.0\r\n"
 
-// bombs are inputs that cost more than their size. Each is converted quickly, or
-// refused as what it is.
+// bombs are inputs whose cost grows faster than their size. Each is converted quickly or refused.
 var bombs = []struct {
 	name string
 	make func() string
@@ -44,10 +42,12 @@ var bombs = []struct {
 		return multipart("mixed", "--b\r\nContent-Type: text/plain; "+repeat("a=\"; ", 38000)+"\r\n\r\nx\r\n")
 	}, ErrTooComplex},
 	{"Content-Type fields of 16 KB, 64", func() string {
-		return multipart("mixed", repeat("--b\r\nContent-Type: text/plain; "+repeat("a=\"; ", 3200)+"\r\n\r\nx\r\n", 64))
+		part := "--b\r\nContent-Type: text/plain; " + repeat("a=\"; ", 3200) + "\r\n\r\nx\r\n"
+		return multipart("mixed", repeat(part, 64))
 	}, 0},
 	{"Content-Type fields of 16 KB, 500", func() string {
-		return multipart("mixed", repeat("--b\r\nContent-Type: text/plain; "+repeat("a=\"; ", 3200)+"\r\n\r\nx\r\n", 500))
+		part := "--b\r\nContent-Type: text/plain; " + repeat("a=\"; ", 3200) + "\r\n\r\nx\r\n"
+		return multipart("mixed", repeat(part, 500))
 	}, ErrTooComplex},
 	{"header, 250 KB", func() string { return head + repeat("X: y\r\n", 40000) + "\r\nx" }, 0},
 	{"header, 300 KB", func() string { return head + repeat("X: y\r\n", 50000) + "\r\nx" }, ErrTooComplex},
@@ -67,26 +67,35 @@ var bombs = []struct {
 	{"boundaries that do not occur", func() string {
 		return multipart("mixed", repeat("--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\nx\r\n", 999))
 	}, ErrTooComplex},
-	{"lines that almost delimit", func() string { return multipart("mixed", "--b\r\n\r\n"+repeat("--b1\r\n", 400_000)) }, 0},
+	{"lines that almost delimit", func() string {
+		return multipart("mixed", "--b\r\n\r\n"+repeat("--b1\r\n", 400_000))
+	}, 0},
 	{"lines that almost delimit, damaged", func() string {
 		return multipart("mixed", " --b x\r\n\r\n"+repeat(" --b1\r\n", 400_000))
 	}, 0},
-	{"stray header lines", func() string { return "Subject: x\r\n" + repeat("stray\r\n", 30000) + "To: x\r\n\r\nx" }, 0},
+	{"stray header lines", func() string {
+		return "Subject: x\r\n" + repeat("stray\r\n", 30000) + "To: x\r\n\r\nx"
+	}, 0},
 	{"bad base64, 20 MB", func() string {
-		return head + "Content-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n" + repeat("!A", 10<<20)
+		return head + "Content-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n" +
+			repeat("!A", 10<<20)
 	}, 0},
 	{"bad quoted-printable, 2 MB", func() string {
 		return head + "Content-Transfer-Encoding: quoted-printable\r\n\r\n" + repeat("=", 2<<20)
 	}, 0},
 	{"text, 9 MB", func() string { return head + "\r\n" + repeat("text and more text\r\n", 450_000) }, ErrTooLarge},
-	{"text that grows in HTML", func() string { return head + "\r\n" + repeat(">>>>>>>>>> a\r\nb\r\n", 100_000) }, ErrTooLarge},
+	{"text that grows in HTML", func() string {
+		return head + "\r\n" + repeat(">>>>>>>>>> a\r\nb\r\n", 100_000)
+	}, ErrTooLarge},
 	{"text, 60 MB", func() string { return head + "\r\n" + repeat("text and more text\r\n", 3_000_000) }, ErrTooLarge},
 	{"base64 that is text, 20 MB", func() string {
 		return head + "Content-Transfer-Encoding: base64\r\n\r\n" + repeat("text, and more of it\r\n", 950_000)
 	}, ErrTooLarge},
 	{"tabs on one line, 900 KB", func() string { return head + "\r\nx" + repeat("\t", 900_000) + "x" }, ErrTooLarge},
 	{"tabs on one line, 8 MB", func() string { return head + "\r\nx" + repeat("\t", 8_300_000) + "x" }, ErrTooLarge},
-	{"tabs at the start of a line, 8 MB", func() string { return head + "\r\n" + repeat("\t", 8_300_000) + "x" }, ErrTooLarge},
+	{"tabs at the start of a line, 8 MB", func() string {
+		return head + "\r\n" + repeat("\t", 8_300_000) + "x"
+	}, ErrTooLarge},
 	{"blanks on one line, 8 MB", func() string { return head + "\r\nx" + repeat(" ", 8_300_000) + "x" }, ErrTooLarge},
 	{"tabs in lines, 8 MB", func() string { return head + "\r\n" + repeat("\tx\r\n", 2_000_000) }, ErrTooLarge},
 	{"ampersands, 8 MB", func() string { return head + "\r\n" + repeat("&", 8_300_000) }, ErrTooLarge},
@@ -99,7 +108,9 @@ var bombs = []struct {
 	{"comments in addresses", func() string { return "To: " + repeat(`((`, 100_000) + "\r\n\r\nx" }, 0},
 	{"brackets in addresses", func() string { return "To: " + repeat(`[<`, 100_000) + "\r\n\r\nx" }, 0},
 	{"names without addresses", func() string { return "To: " + repeat(`a,`, 100_000) + "\r\n\r\nx" }, 0},
-	{"names in no charset", func() string { return "X: y\r\nContent-Type: a\r\nTo: " + repeat("\xe4 <a@b>,", 20_000) + "\r\n\r\nx" }, 0},
+	{"names in no charset", func() string {
+		return "X: y\r\nContent-Type: a\r\nTo: " + repeat("\xe4 <a@b>,", 20_000) + "\r\n\r\nx"
+	}, 0},
 	{"Subjects", func() string { return repeat("Subject:\r\n", 25_000) + "\r\nx" }, 0},
 	{"groups", func() string { return "To: " + repeat(`a:`, 100_000) + "\r\n\r\nx" }, 0},
 	{"brackets in ids", func() string { return "References: " + repeat(`<`, 200_000) + "\r\n\r\nx" }, 0},
@@ -108,13 +119,17 @@ var bombs = []struct {
 	{"elements nested", func() string { return htmlMail(repeat("<div>", 60_000) + "x") }, 0},
 	{"elements of no name that is known", func() string { return htmlMail(repeat("<o:p>", 60_000) + "x") }, 0},
 	{"elements never opened", func() string { return htmlMail(repeat("<b>", 30_000) + repeat("</i>x", 30_000)) }, 0},
-	{"elements out of reach", func() string { return htmlMail("<i>" + repeat("<b>", 29_000) + repeat("</i>x", 30_000)) }, 0},
+	{"elements out of reach", func() string {
+		return htmlMail("<i>" + repeat("<b>", 29_000) + repeat("</i>x", 30_000))
+	}, 0},
 	{"tables nested", func() string { return htmlMail(repeat("<table><tr><td>x", 20_000)) }, 0},
 	{"cells", func() string { return htmlMail("<table>" + repeat("<tr><td>x<td rowspan=9 colspan=9>y", 19_000)) }, 0},
 	{"lists nested", func() string { return htmlMail(repeat("<ul><li>x", 30_000)) }, 0},
 	{"quotations nested", func() string { return htmlMail(repeat("<blockquote>x", 60_000)) }, 0},
 	{"links nested", func() string { return htmlMail(repeat("<a href=http://x.example/y>x<p>", 30_000)) }, 0},
-	{"links nested in tables", func() string { return htmlMail(repeat("<a href=http://x.example/y><table><tr><td>x", 15_000)) }, 0},
+	{"links nested in tables", func() string {
+		return htmlMail(repeat("<a href=http://x.example/y><table><tr><td>x", 15_000))
+	}, 0},
 	{"links without text", func() string { return htmlMail(repeat("<br><a href=http://x.example/y></a>", 20_000)) }, 0},
 	{"line breaks", func() string { return htmlMail(repeat("<br>", 60_000) + "x") }, 0},
 	{"everything hidden", func() string { return htmlMail("<div hidden>" + repeat("<p>x", 59_000)) }, 0},
@@ -147,7 +162,9 @@ var bombs = []struct {
 	}, 0},
 	{"escapes never closed", func() string { return head + "\r\n" + repeat("\x1b[", 500_000) + "x" }, 0},
 	{"charset detection", func() string { return head + "\r\n" + repeat("\xe4\xa0 \x81\r\n", 300_000) }, 0},
-	{"charset detection in every word", func() string { return "Subject: " + repeat("=?q?q?a=80?= b ", 16000) + "\r\n\r\nx" }, 0},
+	{"charset detection in every word", func() string {
+		return "Subject: " + repeat("=?q?q?a=80?= b ", 16000) + "\r\n\r\nx"
+	}, 0},
 }
 
 func TestBombs(t *testing.T) {
@@ -163,7 +180,8 @@ func TestBombs(t *testing.T) {
 			}
 			checkKind(t, err, b.kind)
 			began = time.Now()
-			if _, err = ReadHeader(raw); err != nil && b.kind == 0 {
+			_, err = ReadHeader(raw)
+			if err != nil && b.kind == 0 {
 				t.Errorf("ReadHeader: %v", err)
 			}
 			if took := time.Since(began); took > bombTime {
@@ -175,11 +193,11 @@ func TestBombs(t *testing.T) {
 	}
 }
 
-// bombMemory is what the conversion of any bomb may allocate in all, in octets, and
-// so also what it may hold at any time; its input is not counted.
+// bombMemory bounds what the conversion of a bomb may allocate in all, in octets, without its
+// input.
 const bombMemory = 64 << 20
 
-// TestBombMemory counts what the bombs allocate, whatever machine it runs on.
+// TestBombMemory measures what the bombs allocate, which does not depend on the machine.
 func TestBombMemory(t *testing.T) {
 	for _, b := range bombs {
 		raw := []byte(b.make())
@@ -240,7 +258,7 @@ func multipart(kind, parts string) string {
 	return head + "Content-Type: multipart/" + kind + "; boundary=b\r\n\r\n" + parts + "--b--\r\n"
 }
 
-// nested is a message of multiparts in one another that never end.
+// nested is a message of nested multiparts that never end.
 func nested(depth int) string {
 	var b strings.Builder
 	b.WriteString(head)

@@ -10,20 +10,22 @@ import (
 	"testing"
 )
 
-// TestT19: a thread of a thousand messages is cut in the middle.
+// TestT19 checks that the ids of a thread of a thousand messages are cut in the middle.
 func TestT19(t *testing.T) {
 	var refs []string
 	for i := range 1000 {
 		refs = append(refs, fmt.Sprintf("<%d@x.example>", i))
 	}
-	h, err := ReadHeader([]byte("In-Reply-To: <999@x.example>\r\nReferences: " + strings.Join(refs, "\r\n ") + "\r\n\r\nx"))
+	raw := "In-Reply-To: <999@x.example>\r\nReferences: " + strings.Join(refs, "\r\n ") + "\r\n\r\nx"
+	h, err := ReadHeader([]byte(raw))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if n := len(h.InReplyTo) + len(h.References); n != maxIDs || len(h.InReplyTo) != 1 {
 		t.Errorf("%d ids, of them %d in In-Reply-To", n, len(h.InReplyTo))
 	}
-	if first, last := h.References[0], h.References[len(h.References)-1]; first != "0@x.example" || last != "999@x.example" {
+	first, last := h.References[0], h.References[len(h.References)-1]
+	if first != "0@x.example" || last != "999@x.example" {
 		t.Errorf("from %s to %s", first, last)
 	}
 	if h.References[18] != "18@x.example" || h.References[19] != "820@x.example" {
@@ -39,7 +41,9 @@ func TestBoundIDs(t *testing.T) {
 		}
 		return list
 	}
-	for _, c := range []struct{ inReplyTo, references int }{{0, 0}, {1, 199}, {1, 200}, {19, 400}, {20, 400}, {30, 180}, {250, 0}, {250, 250}, {100, 101}} {
+	for _, c := range []struct{ inReplyTo, references int }{
+		{0, 0}, {1, 199}, {1, 200}, {19, 400}, {20, 400}, {30, 180}, {250, 0}, {250, 250}, {100, 101},
+	} {
 		all := slices.Concat(ids("i", c.inReplyTo), ids("r", c.references))
 		want := all
 		if len(all) > maxIDs {
@@ -52,7 +56,7 @@ func TestBoundIDs(t *testing.T) {
 	}
 }
 
-// TestLongID: an id over 998 octets is none.
+// TestLongID checks that an id longer than 998 octets is ignored.
 func TestLongID(t *testing.T) {
 	long := strings.Repeat("a", maxID-2) + "@x"
 	if got := parseIDs("<" + long + "> <x" + long + ">"); !slices.Equal(got, []string{long}) {
@@ -65,15 +69,16 @@ func related(sizes ...int) []byte {
 	var doc, parts strings.Builder
 	for i, size := range sizes {
 		fmt.Fprintf(&doc, `<img src="cid:%d" alt="image %d">`, i, i)
-		fmt.Fprintf(&parts, "\r\n--r\r\nContent-Type: image/png; name=%d.png\r\nContent-ID: <%d>\r\nContent-Transfer-Encoding: base64\r\n\r\n%s",
+		fmt.Fprintf(&parts, "\r\n--r\r\nContent-Type: image/png; name=%d.png\r\nContent-ID: <%d>\r\n"+
+			"Content-Transfer-Encoding: base64\r\n\r\n%s",
 			i, i, base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{'x'}, size)))
 	}
 	return []byte("Content-Type: multipart/related; boundary=r\r\n\r\n--r\r\nContent-Type: text/html\r\n\r\n<p>" +
 		doc.String() + "</p>" + parts.String() + "\r\n--r--\r\n")
 }
 
-// TestEmbedBounds: an image up to 32 KiB is embedded, and 128 KiB in all; beyond
-// that its alternative text stands there, and a warning tells of it.
+// TestEmbedBounds checks that images up to 32 KiB are embedded, and 128 KiB in all, and that any
+// other is replaced by its alternative text, with a warning.
 func TestEmbedBounds(t *testing.T) {
 	for _, c := range []struct {
 		name     string
@@ -83,7 +88,11 @@ func TestEmbedBounds(t *testing.T) {
 		{"one", []int{maxImage}, []bool{true}},
 		{"too large", []int{maxImage + 1, 10}, []bool{false, true}},
 		{"four", []int{maxImage, maxImage, maxImage, maxImage - 100}, []bool{true, true, true, true}},
-		{"five", []int{maxImage, maxImage, maxImage, maxImage - 100, maxImage, 10}, []bool{true, true, true, true, false, true}},
+		{
+			"five",
+			[]int{maxImage, maxImage, maxImage, maxImage - 100, maxImage, 10},
+			[]bool{true, true, true, true, false, true},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m, err := Convert(related(c.sizes...), Options{})
@@ -120,8 +129,8 @@ func countWarnings(m Message, code string) int {
 	return n
 }
 
-// TestLink: what Link is given is decoded and its own, and its error is returned
-// as it is.
+// TestLink checks that Link gets decoded data that it owns, and that its error is returned
+// unchanged.
 func TestLink(t *testing.T) {
 	raw := []byte("Content-Type: application/octet-stream; name=a.bin\r\n\r\nraw octets")
 	before := bytes.Clone(raw)
@@ -136,7 +145,8 @@ func TestLink(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(m.HTML, `href="https://files.example/?a=1&amp;b=2"`) || !strings.Contains(m.Text, "<https://files.example/?a=1&b=2>") {
+	if !strings.Contains(m.HTML, `href="https://files.example/?a=1&amp;b=2"`) ||
+		!strings.Contains(m.Text, "<https://files.example/?a=1&b=2>") {
 		t.Errorf("no link in %q, %q", m.HTML, m.Text)
 	}
 	if !bytes.Equal(raw, before) {
@@ -153,8 +163,8 @@ func TestLink(t *testing.T) {
 	}
 }
 
-// TestRejectNames: the error names ten attachments, says how many more there are,
-// and which key of the route to change. Nothing is stored before that.
+// TestRejectNames checks that the error names ten attachments, the number of the others, and the
+// key of the route to change.
 func TestRejectNames(t *testing.T) {
 	parts := ""
 	for i := range 12 {
@@ -167,21 +177,23 @@ func TestRejectNames(t *testing.T) {
 			t.Errorf("%q is not in %q", want, err)
 		}
 	}
-	_, err = Convert([]byte(multipart("mixed", parts)), Options{Link: func(Attachment) (string, error) { return "", nil }})
+	o := Options{Link: func(Attachment) (string, error) { return "", nil }}
+	_, err = Convert([]byte(multipart("mixed", parts)), o)
 	if want := `set "attachments: link" or "attachments: drop" on`; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("%q is not in %v", want, err)
 	}
 }
 
-// TestManyWarnings: a thousand repairs are not told one by one.
+// TestManyWarnings checks that warnings are bounded.
 func TestManyWarnings(t *testing.T) {
-	m, err := Convert([]byte(multipart("mixed", repeat("--b\r\nContent-Transfer-Encoding: x\r\n\r\nx\r\n", 900))), Options{})
+	parts := repeat("--b\r\nContent-Transfer-Encoding: x\r\n\r\nx\r\n", 900)
+	m, err := Convert([]byte(multipart("mixed", parts)), Options{})
 	if err != nil || len(m.Warnings) != maxWarnings {
 		t.Errorf("%d warnings, %v", len(m.Warnings), err)
 	}
 }
 
-// TestSafeFileNames: no name is a path, empty, or longer than file systems take.
+// TestSafeFileNames checks that no file name is a path, empty, or too long for file systems.
 func TestSafeFileNames(t *testing.T) {
 	for name, want := range map[string]string{
 		"report.pdf":                      "report.pdf",

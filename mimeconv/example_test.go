@@ -13,7 +13,7 @@ func ExampleReadHeader() {
 		"Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n" +
 		"In-Reply-To: <4711@shop.example.com>\r\n" +
 		"\r\n" +
-		"The body is not looked at.\r\n"))
+		"The body is not read.\r\n"))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -50,7 +50,7 @@ func ExampleConvert() {
 	// </blockquote>
 }
 
-// A message that cannot be converted says why, for its sender to read.
+// The error says why a message cannot be converted.
 func ExampleError() {
 	raw := []byte("Subject: Scan\r\n" +
 		"Content-Type: application/pdf; name=scan.pdf\r\n" +

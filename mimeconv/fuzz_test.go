@@ -17,8 +17,8 @@ import (
 	"heyrelay/mimeconv/internal/fuzztest"
 )
 
-// FuzzConvert holds of any input what is true of every message: no panic, an
-// Error or a message in valid UTF-8 that is never empty, and the same twice.
+// FuzzConvert checks what holds for every input: no panic, an Error or a message in valid UTF-8
+// that is never empty, and the same result twice.
 func FuzzConvert(f *testing.F) {
 	fuzztest.AddKept(f)
 	files, err := filepath.Glob("testdata/*.eml")
@@ -38,7 +38,11 @@ func FuzzConvert(f *testing.F) {
 		checkError(t, err)
 		checkHeader(t, h)
 		link := func(Attachment) (string, error) { return "https://files.example/1", nil }
-		for _, o := range []Options{{}, {Attachments: Drop, InlineImages: Drop}, {Attachments: Link, InlineImages: Link, Link: link}} {
+		for _, o := range []Options{
+			{},
+			{Attachments: Drop, InlineImages: Drop},
+			{Attachments: Link, InlineImages: Link, Link: link},
+		} {
 			var m Message
 			fuzztest.Bounded(t, len(raw), func() { m, err = Convert(raw, o) })
 			if checkError(t, err); err == nil {
@@ -59,7 +63,7 @@ func checkError(t *testing.T, err error) {
 	}
 }
 
-// checkHeader holds that the strings of a header are clean.
+// checkHeader checks that the strings of a header are clean.
 func checkHeader(t *testing.T, h Header) {
 	t.Helper()
 	var all []string
@@ -87,11 +91,20 @@ func checkHeader(t *testing.T, h Header) {
 	}
 }
 
-// FuzzPlainBody holds that a body which is not empty never gives an empty result,
-// and that nothing in a plain body becomes markup or is lost.
+// FuzzPlainBody checks that a body that is not empty never gives an empty result, and that
+// nothing in a plain body becomes markup or is lost.
 func FuzzPlainBody(f *testing.F) {
 	fuzztest.AddKept(f)
-	for _, s := range []string{"Hello", "> quoted\n>> deeper", " a  b\t<b>", "https://x.example/?a=b&c=\"d\"", "www.x.example a@b.example", "\xff\xfe\x00a", "\x1b$B$3", "a\n-- \nb\n\nc\n> d\n> -- \n>> e"} {
+	for _, s := range []string{
+		"Hello",
+		"> quoted\n>> deeper",
+		" a  b\t<b>",
+		"https://x.example/?a=b&c=\"d\"",
+		"www.x.example a@b.example",
+		"\xff\xfe\x00a",
+		"\x1b$B$3",
+		"a\n-- \nb\n\nc\n> d\n> -- \n>> e",
+	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
@@ -99,7 +112,8 @@ func FuzzPlainBody(f *testing.F) {
 		var err error
 		fuzztest.Bounded(t, len(body), func() { m, err = Convert([]byte("X: y\r\n\r\n"+body), Options{}) })
 		var refused *Error
-		if errors.As(err, &refused) && (refused.Kind == ErrEncrypted || refused.Kind == ErrTooLarge || refused.Kind == ErrAttachment) {
+		kinds := []ErrorKind{ErrEncrypted, ErrTooLarge, ErrAttachment}
+		if errors.As(err, &refused) && slices.Contains(kinds, refused.Kind) {
 			return
 		}
 		text, _, _ := charset.Decode([]byte(body), "", false)
@@ -113,7 +127,7 @@ func FuzzPlainBody(f *testing.F) {
 	})
 }
 
-// letters is s without what writing HTML may change: space and quotation marks.
+// letters returns s without what writing HTML may change: white space and quote marks.
 func letters(s string) string {
 	return strings.Map(func(r rune) rune {
 		if strings.ContainsRune(" \t\n\u00a0>", r) {
@@ -123,7 +137,7 @@ func letters(s string) string {
 	}, s)
 }
 
-// textOf is the text of HTML that we made, in which only our own elements stand.
+// textOf returns the text of generated HTML, which contains only the elements that writeHTML uses.
 func textOf(t *testing.T, doc string) string {
 	var b strings.Builder
 	z := html.NewTokenizer(strings.NewReader(doc))
@@ -136,8 +150,8 @@ func textOf(t *testing.T, doc string) string {
 		case html.StartTagToken, html.EndTagToken:
 			token := z.Token()
 			for _, a := range token.Attr {
-				if a.Key == "href" && !strings.HasPrefix(strings.ToLower(a.Val), "http") &&
-					!strings.HasPrefix(strings.ToLower(a.Val), "mailto:") && !strings.HasPrefix(strings.ToLower(a.Val), "ftp:") {
+				scheme, _, _ := strings.Cut(strings.ToLower(a.Val), ":")
+				if a.Key == "href" && !slices.Contains([]string{"http", "https", "mailto", "ftp"}, scheme) {
 					t.Errorf("a link leads to %q", a.Val)
 				}
 			}
@@ -150,7 +164,7 @@ func textOf(t *testing.T, doc string) string {
 	}
 }
 
-// FuzzFlowed holds that joining lines loses nothing but space.
+// FuzzFlowed checks that joining lines loses only white space.
 func FuzzFlowed(f *testing.F) {
 	fuzztest.AddKept(f)
 	f.Add("a \nb\n\n> c \n> d\n-- \nx", false)
@@ -167,10 +181,15 @@ func FuzzFlowed(f *testing.F) {
 	})
 }
 
-// FuzzAddresses holds that a list gives addresses without line ends, none empty.
+// FuzzAddresses checks that any list gives clean addresses, none of them empty.
 func FuzzAddresses(f *testing.F) {
 	fuzztest.AddKept(f)
-	for _, s := range []string{`Bob, Jr. <a@b>, "x\"y" <c@d>`, `g: a@b, c@d;, <e`, `[SMTP:a@b] (c (d))`, `=?utf-8?q?=3Ca=40b=3E?=`} {
+	for _, s := range []string{
+		`Bob, Jr. <a@b>, "x\"y" <c@d>`,
+		`g: a@b, c@d;, <e`,
+		`[SMTP:a@b] (c (d))`,
+		`=?utf-8?q?=3Ca=40b=3E?=`,
+	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, list string) {
@@ -184,11 +203,18 @@ func FuzzAddresses(f *testing.F) {
 	})
 }
 
-// FuzzIDs holds that a field gives ids without white space, none empty, and that
-// one id in brackets is read.
+// FuzzIDs checks that any field gives ids without white space, none of them empty, and that one
+// id in brackets is read.
 func FuzzIDs(f *testing.F) {
 	fuzztest.AddKept(f)
-	for _, s := range []string{"<a@b> <c@d>", "a@b, c@d", "<a@x <b@y>", "=?utf-8?q?=3Ca=40b=3E?=", "<>", "undefined \x00<\xff@x>"} {
+	for _, s := range []string{
+		"<a@b> <c@d>",
+		"a@b, c@d",
+		"<a@x <b@y>",
+		"=?utf-8?q?=3Ca=40b=3E?=",
+		"<>",
+		"undefined \x00<\xff@x>",
+	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, value string) {
@@ -197,8 +223,8 @@ func FuzzIDs(f *testing.F) {
 		_, h.References = boundIDs(nil, h.References)
 		checkHeader(t, h)
 		decoded := decodeWords(value, "")
-		if _, last, ok := strings.Cut(decoded, "<"); ok && strings.HasSuffix(last, ">") && !strings.ContainsAny(last[:len(last)-1], "<>") {
-			id := last[:len(last)-1]
+		_, last, ok := strings.Cut(decoded, "<")
+		if id, closed := strings.CutSuffix(last, ">"); ok && closed && !strings.ContainsAny(id, "<>") {
 			if want := appendID(nil, id); len(want) == 1 && !slices.Equal(h.References, want) {
 				t.Errorf("parseIDs(%q) = %q", value, h.References)
 			}
@@ -206,7 +232,7 @@ func FuzzIDs(f *testing.F) {
 	})
 }
 
-// addCases begins with what is within each of the golden cases that pattern names.
+// addCases adds what within extracts from each golden case that matches pattern.
 func addCases(f *testing.F, pattern string, within func(raw string) []byte) {
 	f.Helper()
 	files, err := filepath.Glob(pattern)
@@ -222,8 +248,7 @@ func addCases(f *testing.F, pattern string, within func(raw string) []byte) {
 	}
 }
 
-// FuzzTNEF holds that any winmail.dat gives clean text and files that are no
-// longer than itself, and that nothing of it is needed to end.
+// FuzzTNEF checks that any winmail.dat gives clean text and files that are no larger than itself.
 func FuzzTNEF(f *testing.F) {
 	fuzztest.AddKept(f)
 	addCases(f, "testdata/*tnef*.eml", func(raw string) []byte {
@@ -251,8 +276,8 @@ func FuzzTNEF(f *testing.F) {
 	})
 }
 
-// FuzzSMIME holds that any CMS gives content that is no longer than itself, and a
-// message or an Error.
+// FuzzSMIME checks that any CMS gives content that is no larger than itself, and a message or an
+// Error.
 func FuzzSMIME(f *testing.F) {
 	fuzztest.AddKept(f)
 	addCases(f, "testdata/*smime*.eml", func(raw string) []byte {

@@ -19,8 +19,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files in testdata with the current output")
 
-// golden is what a .json beside an .eml says. Texts are lists of lines. The
-// header's fields are compared where they stand in the file.
+// golden is the content of the .json file of an .eml file. Texts are lists of lines. Fields of
+// the header are compared only if they are in the file.
 type golden struct {
 	See     string         `json:"see"` // what a reader must see
 	Options *goldenOptions `json:"options,omitempty"`
@@ -104,8 +104,8 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// TestPrivate converts what stands in testdata/private, which git ignores: real
-// mail, of which only what is true of every message is checked.
+// TestPrivate converts the real mail in testdata/private, which git ignores, and checks only what
+// holds for every message.
 func TestPrivate(t *testing.T) {
 	files, err := filepath.Glob("testdata/private/*.eml")
 	if err != nil {
@@ -129,8 +129,8 @@ func TestPrivate(t *testing.T) {
 	}
 }
 
-// convertGolden converts raw as want's options say, with the header fields that
-// want has.
+// convertGolden converts raw with the options of want, and reads the header fields that are in
+// want.
 func convertGolden(t *testing.T, raw []byte, want golden) golden {
 	t.Helper()
 	got := golden{See: want.See, Options: want.Options}
@@ -166,7 +166,7 @@ func convertGolden(t *testing.T, raw []byte, want golden) golden {
 	return got
 }
 
-// header fills in the header fields that want has.
+// header fills in the header fields that are in want.
 func (g *golden) header(h Header, want golden) {
 	ask := func(wanted *[]string, list []string) *[]string {
 		if wanted == nil {
@@ -224,7 +224,7 @@ func formatted(addresses []Address) []string {
 	return list
 }
 
-// checkMessage holds what is true of every converted message.
+// checkMessage checks what holds for every converted message.
 func checkMessage(t *testing.T, raw []byte, m Message, o Options) {
 	t.Helper()
 	for name, s := range map[string]string{"HTML": m.HTML, "Text": m.Text, "Title": m.Title} {

@@ -9,9 +9,10 @@ import (
 	"heyrelay/mimeconv/htmltext"
 )
 
-// ReadHeader reads the header of a raw message. Of the body, it inspects at most the charset. raw is only read and the
-// result does not alias it. Invalid input is read as a person would read it. The only error is
-// an [*Error] of kind [ErrTooComplex], for a header larger than 256 KiB.
+// ReadHeader reads the header of a raw message. Of the body, it inspects at most the charset.
+// raw is only read and the result does not alias it. Invalid input is read as a person would
+// read it. The only error is an [*Error] of kind [ErrTooComplex], for a header larger than 256
+// KiB.
 func ReadHeader(raw []byte) (Header, error) {
 	b, _, err := readBlock(raw)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"heyrelay/mimeconv/internal/fuzztest"
 )
 
-// bundle is a message of nested multiparts and what is in its leaves, in order.
+// bundle is a message of nested multiparts and the contents of its leaves, in order.
 type bundle struct {
 	*rand.Rand
 	boundaries []string
@@ -35,7 +35,7 @@ func (b *bundle) part(depth int) string {
 	return headers[b.IntN(len(headers))] + "\r\n" + leafMark(len(b.leaves)-1)
 }
 
-// leafMark is what stands for the content of a leaf until it is final.
+// leafMark stands for the content of a leaf until it is final.
 func leafMark(number int) string { return fmt.Sprintf("\x00%d\x00", number) }
 
 func (b *bundle) multipart(depth int) string {
@@ -82,7 +82,7 @@ func (b *bundle) delimits(text string) bool {
 	return false
 }
 
-// check compares the leaves of the message with what was put into them.
+// check compares the leaves that are found in raw with their contents.
 func (b *bundle) check(t *testing.T, raw []byte) {
 	t.Helper()
 	head, body, err := readBlock(raw)
@@ -109,8 +109,8 @@ func (b *bundle) check(t *testing.T, raw []byte) {
 	}
 }
 
-// FuzzLeafText puts any text into a leaf of a message: it comes out, whatever boundary it
-// quotes, and the other leaves are as they were.
+// FuzzLeafText puts any text into a leaf of a message and checks that it comes out, whatever
+// boundary it quotes, and that the other leaves do not change.
 func FuzzLeafText(f *testing.F) {
 	fuzztest.AddKept(f)
 	texts := []string{
@@ -137,8 +137,8 @@ func FuzzLeafText(f *testing.F) {
 	})
 }
 
-// FuzzLeafLine inserts a line that is not a delimiter into the text of a leaf: that leaf has one
-// line more, and the others are as they were.
+// FuzzLeafLine inserts a line that is not a delimiter into a leaf and checks that only that leaf
+// changes.
 func FuzzLeafLine(f *testing.F) {
 	fuzztest.AddKept(f)
 	lines := []string{"", "> --b", "x --b", "--b--More", "\t--b", "--b1--x", "Content-Type: text/html", "--b b"}

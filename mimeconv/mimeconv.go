@@ -8,12 +8,12 @@
 //
 // The header is read field by field, tolerating common mistakes. The delimiters of a multipart
 // body are found within limits (outline.go, limits.go), and enmime builds the tree of parts
-// from them. The leaves are sorted into body and files (choose.go). Transfer encodings and charsets are decoded (transfer.go,
-// package charset), winmail.dat is unpacked (winmail.go, package tnef) and calendars are
-// summarized (calendar.go, package ical). A body that was sent in one form only is rendered in
-// the other (plainhtml.go, package htmltext). Images and attachments are placed according to
-// the policies (inline.go, attachments.go). Nothing is dropped without a [Warning], and a body
-// that is not empty never becomes empty.
+// from them. The leaves are sorted into body and files (choose.go). Transfer encodings and
+// charsets are decoded (transfer.go, package charset), winmail.dat is unpacked (winmail.go,
+// package tnef) and calendars are summarized (calendar.go, package ical). A body that was sent
+// in one form only is rendered in the other (plainhtml.go, package htmltext). Images and
+// attachments are placed according to the policies (inline.go, attachments.go). Nothing is
+// dropped without a [Warning], and a body that is not empty never becomes empty.
 //
 // Each package below this one handles one format and knows nothing about messages.
 package mimeconv
@@ -45,8 +45,8 @@ type Header struct {
 	Control map[string]string
 }
 
-// Address is a mailbox in a header field, "Name <Addr>". Addr is as written, but for comments, white
-// space and the dot of the root domain, and has not been validated.
+// Address is a mailbox in a header field, "Name <Addr>". Addr is as written, but for comments,
+// white space and the dot of the root domain, and has not been validated.
 type Address struct{ Name, Addr string }
 
 // Resent is one block of Resent-To and Resent-Cc (RFC 5322, section 3.6.6).

@@ -22,21 +22,19 @@ import (
 	"heyrelay/smtpd"
 )
 
-// reading is what a reader makes of a message. A nil is a form that the message
-// does not have.
+// reading is how a reader reads a message. A form that the message does not have is nil.
 type reading struct {
 	Subject, Text, HTML *string
 	Addresses           map[string][]string // of the fields from, to and cc
 }
 
-// secondReader is Python's email package, in one process for many messages.
+// secondReader is the email package of Python, in one process for many messages.
 type secondReader struct {
 	in  io.WriteCloser
 	out *bufio.Reader
 }
 
-// newSecondReader starts Python. Where there is none, a developer's run goes
-// without, and CI fails.
+// newSecondReader starts Python. Without Python the test is skipped, except in CI.
 func newSecondReader(t *testing.T) *secondReader {
 	t.Helper()
 	python, err := exec.LookPath("python3")
@@ -85,11 +83,11 @@ func (s *secondReader) read(t *testing.T, raw []byte) reading {
 	return r
 }
 
-// attachmentNote is what we put into a body for each attachment.
+// attachmentNote matches the line that replaces an attachment in a body.
 var attachmentNote = regexp.MustCompile(`(<p>)?\[Attachment not sent: [^\]]*\](<br>\n|</p>\n)?`)
 
-// differ says in what we read a message otherwise than Python; nil is in nothing.
-// What Python has no form of, we make of the other, and it is not compared.
+// differ returns the differences between our reading of a message and that of Python. A form that
+// the message does not have is not compared.
 func differ(t *testing.T, raw []byte, theirs reading) []string {
 	t.Helper()
 	h, err := ReadHeader(raw)
@@ -130,11 +128,11 @@ func plain(s *string) string {
 	return squash(*s)
 }
 
-// squash leaves out what is no difference: how white space is written.
+// squash makes all white space single spaces, which do not count as differences.
 func squash(s string) string { return strings.Join(strings.Fields(s), " ") }
 
-// TestSecondReader reads our cases with Python's email package too. Where the two
-// differ, testdata/second_reader.txt says why ours is better.
+// TestSecondReader reads the golden cases with Python, too. testdata/second_reader.txt explains
+// why ours is better where the two differ.
 func TestSecondReader(t *testing.T) {
 	python := newSecondReader(t)
 	reasons := readReasons(t)
@@ -163,7 +161,7 @@ func TestSecondReader(t *testing.T) {
 	}
 }
 
-// readReasons reads lines "case case: why ours is better".
+// readReasons parses lines "case case: why ours is better".
 func readReasons(t *testing.T) map[string]string {
 	t.Helper()
 	b, err := os.ReadFile("testdata/second_reader.txt")
@@ -196,13 +194,25 @@ type letter struct {
 	mark            int // in all its boundaries
 }
 
-// samples are words in the charsets that mail comes in.
+// samples are words in the charsets of mail.
 var samples = []struct{ charset, text string }{
-	{"us-ascii", "plain words, and = signs?"}, {"utf-8", "Grüße € 日本語 👍"}, {"iso-8859-1", "Grüße aus Köln"},
-	{"iso-8859-15", "100 € für Œuvre"}, {"windows-1252", "„Grüße“ – 100 €"}, {"iso-8859-2", "Zażółć gęślą jaźń"},
-	{"windows-1251", "Привет, как дела"}, {"koi8-r", "Добрый день"}, {"iso-8859-7", "Καλημέρα σας"},
-	{"windows-1250", "Příliš žluťoučký"}, {"shift_jis", "こんにちは世界"}, {"euc-jp", "お世話になります"},
-	{"iso-2022-jp", "会議のお知らせ"}, {"gb18030", "你好，世界"}, {"gbk", "订单已发货"}, {"big5", "您好世界"}, {"euc-kr", "안녕하세요"},
+	{"us-ascii", "plain words, and = signs?"},
+	{"utf-8", "Grüße € 日本語 👍"},
+	{"iso-8859-1", "Grüße aus Köln"},
+	{"iso-8859-15", "100 € für Œuvre"},
+	{"windows-1252", "„Grüße“ – 100 €"},
+	{"iso-8859-2", "Zażółć gęślą jaźń"},
+	{"windows-1251", "Привет, как дела"},
+	{"koi8-r", "Добрый день"},
+	{"iso-8859-7", "Καλημέρα σας"},
+	{"windows-1250", "Příliš žluťoučký"},
+	{"shift_jis", "こんにちは世界"},
+	{"euc-jp", "お世話になります"},
+	{"iso-2022-jp", "会議のお知らせ"},
+	{"gb18030", "你好，世界"},
+	{"gbk", "订单已发货"},
+	{"big5", "您好世界"},
+	{"euc-kr", "안녕하세요"},
 }
 
 var generated = flag.Uint64("generated", 3000, "number of messages for TestSecondReaderGenerated")
@@ -237,7 +247,12 @@ func (l *letter) message(t *testing.T) []byte {
 	head := "Subject: Re: " + word(l.sample) + fmt.Sprintf(" [%d]\r\n", l.IntN(1000)) +
 		"From: " + word(l.sample) + " <shop@example.com>\r\n" +
 		"To: " + word(l.sample) + " <a@example.net>,\r\n \"Doe, John\" <john.doe@example.org>, b@example.net (B)\r\n" +
-		[]string{"", "Cc: team: c@example.org, D <d@example.org>;\r\n", "CC: <c@example.org>\r\n", "Cc: undisclosed-recipients:;\r\n"}[l.IntN(4)] +
+		[]string{
+			"",
+			"Cc: team: c@example.org, D <d@example.org>;\r\n",
+			"CC: <c@example.org>\r\n",
+			"Cc: undisclosed-recipients:;\r\n",
+		}[l.IntN(4)] +
 		"MIME-Version: 1.0\r\n"
 	return []byte(head + l.structure(t))
 }
@@ -245,9 +260,11 @@ func (l *letter) message(t *testing.T) []byte {
 // structure is the body with its MIME fields.
 func (l *letter) structure(t *testing.T) string {
 	text := l.sample + "\r\n\r\n" + l.quotes() + strings.Repeat(l.sample+" ", 1+l.IntN(20)) + "\r\n"
-	doc := "<html><body><p>" + l.sample + "</p>\r\n<p>" + strings.Repeat("<b>"+l.sample+"</b> ", 1+l.IntN(5)) +
+	doc := "<html><body><p>" + l.sample + "</p>\r\n<p>" +
+		strings.Repeat("<b>"+l.sample+"</b> ", 1+l.IntN(5)) +
 		"</p>\r\n" + l.quotes() + "</body></html>\r\n"
 	plain, html := l.leaf(t, "text/plain", text), l.leaf(t, "text/html", doc)
+	image := "Content-Type: image/gif\r\nContent-ID: <x@y>\r\n"
 	switch l.IntN(7) {
 	case 0:
 		return plain
@@ -256,11 +273,13 @@ func (l *letter) structure(t *testing.T) string {
 	case 2:
 		return l.multi("alternative", plain, html)
 	case 3:
-		return l.multi("alternative", plain, l.multi("related", html, "Content-Type: image/gif\r\nContent-ID: <x@y>\r\nContent-Disposition: inline\r\n\r\nGIF89a"))
+		image += "Content-Disposition: inline\r\n\r\nGIF89a"
+		return l.multi("alternative", plain, l.multi("related", html, image))
 	case 4:
-		return l.multi("signed; protocol=\"application/pgp-signature\"", plain, "Content-Type: application/pgp-signature\r\n\r\nx")
+		signature := "Content-Type: application/pgp-signature\r\n\r\nx"
+		return l.multi("signed; protocol=\"application/pgp-signature\"", plain, signature)
 	case 5:
-		return l.multi("related", l.multi("alternative", plain, html), "Content-Type: image/gif\r\nContent-ID: <x@y>\r\n\r\nGIF89a")
+		return l.multi("related", l.multi("alternative", plain, html), image+"\r\nGIF89a")
 	}
 	return l.multi("mixed", l.multi("alternative", plain, html))
 }

@@ -8,14 +8,14 @@ import (
 	"testing"
 )
 
-// soup makes messages of parts in any order.
+// soup generates messages of parts in random order.
 type soup struct {
 	*rand.Rand
 	words      []string
 	boundaries int
 }
 
-// TestPartSoup converts messages of nested parts in any encoding: every word of
+// TestPartSoup converts messages of nested parts in any encoding, and checks that every word of
 // every text part is in both bodies.
 func TestPartSoup(t *testing.T) {
 	for seed := range uint64(3000) {

@@ -55,7 +55,10 @@ func TestParseMedia(t *testing.T) {
 		`text/plain; charset=utf-8; charset=x`:      {"text/plain", map[string]string{"charset": "utf-8"}},
 		`multipart/mixed; boundary=a b; x`:          {"multipart/mixed", map[string]string{"boundary": "a b"}},
 		`multipart/mixed; boundary="a;\"b"; x y=z;`: {"multipart/mixed", map[string]string{"boundary": `a;"b`}},
-		`text/plain; name="open; charset=utf-8`:     {"text/plain", map[string]string{"name": "open", "charset": "utf-8"}},
+		`text/plain; name="open; charset=utf-8`: {
+			"text/plain",
+			map[string]string{"name": "open", "charset": "utf-8"},
+		},
 		`charset=utf-8`:                             {"", map[string]string{"charset": "utf-8"}},
 		`attachment; filename=a b.pdf`:              {"attachment", map[string]string{"filename": "a b.pdf"}},
 		`attachment; filename*=utf-8''%C3%A4.pdf`:   {"attachment", map[string]string{"filename": "ä.pdf"}},
@@ -90,7 +93,12 @@ func TestParseDate(t *testing.T) {
 }
 
 func TestSniffImage(t *testing.T) {
-	for data, want := range map[string]string{"\x89PNG\r\n\x1a\nx": "image/png", "\xff\xd8\xffx": "image/jpeg", "GIF89a": "image/gif", "<svg>": ""} {
+	for data, want := range map[string]string{
+		"\x89PNG\r\n\x1a\nx": "image/png",
+		"\xff\xd8\xffx":      "image/jpeg",
+		"GIF89a":             "image/gif",
+		"<svg>":              "",
+	} {
 		if got := sniffImage([]byte(data)); got != want {
 			t.Errorf("%q: %q", data, got)
 		}

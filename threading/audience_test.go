@@ -92,7 +92,12 @@ func TestKeys(t *testing.T) {
 		refs = append(refs, fmt.Sprintf("r%d@x", i))
 	}
 	a := Audience{Participants: "a@x"}
-	headers := ThreadHeaders{Own: []string{"me@x", "r3@x"}, InReplyTo: []string{"p@x", "me@X"}, References: refs, Subject: "42"}
+	headers := ThreadHeaders{
+		Own:        []string{"me@x", "r3@x"},
+		InReplyTo:  []string{"p@x", "me@X"},
+		References: refs,
+		Subject:    "42",
+	}
 	lookups, own, cited := headers.Keys("shop/1", a)
 
 	var ids []string
@@ -143,7 +148,12 @@ func TestTrim(t *testing.T) {
 
 func TestKeyDependsOnScopeParticipantsAndKind(t *testing.T) {
 	base := key('i', "s", "id", "m")
-	for _, k := range []Key{key('i', "t", "id", "m"), key('i', "s", "id", "n"), key('s', "s", "id", "m"), key('i', "si", "d", "m")} {
+	for _, k := range []Key{
+		key('i', "t", "id", "m"),
+		key('i', "s", "id", "n"),
+		key('s', "s", "id", "m"),
+		key('i', "si", "d", "m"),
+	} {
 		if k == base {
 			t.Errorf("different inputs share a key")
 		}

@@ -7,7 +7,8 @@ import (
 
 // leader matches one prefix that does not belong to the topic of a subject: a reply or
 // forward prefix of a common mail program, or a tag in brackets (RFC 5256, section 2.1).
-var leader = regexp.MustCompile(`^(?i:(?:re|fwd?|aw|wg|sv|vs|antw|r|rif|i|tr|enc|rv)\s*(?:\[\d+\]|\(\d+\))?\s*:|\[[^\[\]]*\])\s*`)
+var leader = regexp.MustCompile(`^(?i:(?:re|fwd?|aw|wg|sv|vs|antw|r|rif|i|tr|enc|rv)` +
+	`\s*(?:\[\d+\]|\(\d+\))?\s*:|\[[^\[\]]*\])\s*`)
 
 // trailer matches the suffix that some programs append to forwarded messages.
 var trailer = regexp.MustCompile(`(?i)\s*\(fwd\)$`)
