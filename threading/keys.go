@@ -65,7 +65,8 @@ func (h ThreadHeaders) Keys(scope string, a Audience) (lookups []Lookup, own, ci
 	seen := map[string]bool{}
 	read := func(field string, ids []string) (found []Lookup) {
 		for _, id := range ids {
-			if id = canonicalID(id); !seen[id] {
+			id = canonicalID(id)
+			if !seen[id] {
 				seen[id] = true
 				found = append(found, Lookup{key('i', scope, id, a.Participants), field, id})
 			}
