@@ -83,7 +83,7 @@ func (p *program) run(args []string) int {
 		kong.Name("heyrelay"),
 		kong.Description("An SMTP relay for applications that cannot speak Heymarket's e-mail API.\n\nTo see it work: heyrelay demo"),
 		kong.Writers(p.stdout, p.stderr),
-		kong.Vars{"config_help": configHelp, "version": "heyrelay " + version()},
+		kong.Vars{"config_help": configHelp, "state_help": stateHelp, "version": "heyrelay " + version()},
 		kong.Exit(func(code int) { exited = code }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 	)

@@ -180,7 +180,7 @@ func (c queueStatsCmd) Run(p *program) (err error) {
 		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t\n", r.Route, r.Accepted, sent, flagged, r.Accepted-sent-flagged-failed-dropped, failed, dropped)
 	}
 	for _, g := range gates {
-		fmt.Fprintf(p.stdout, "held since %s: team %s, %s: %s\n", g.Since.Local().Format(time.DateTime), g.Team, cmp.Or(g.Route, "all routes"), g.Reason)
+		fmt.Fprintf(p.stdout, "held since %s: team %s, %s: %s\n", when(g.Since), g.Team, cmp.Or(g.Route, "all routes"), g.Reason)
 	}
 	return w.Flush()
 }

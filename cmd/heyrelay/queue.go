@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,25 +14,29 @@ import (
 )
 
 type queueCmd struct {
-	List    queueListCmd    `cmd:"" help:"List requests, newest first."`
-	Show    queueShowCmd    `cmd:"" help:"Tell the whole story of one message."`
-	Retry   queueRetryCmd   `cmd:"" help:"Queue again what failed, was dropped or is held; have what sleeps tried now."`
-	Drop    queueDropCmd    `cmd:"" help:"Give up what waits."`
-	Hold    queueHoldCmd    `cmd:"" help:"Keep what waits from being sent."`
-	Release queueReleaseCmd `cmd:"" help:"Let go what was held."`
-	Forget  queueForgetCmd  `cmd:"" help:"Remove what is known of a recipient."`
-	Stats   queueStatsCmd   `cmd:"" help:"Count requests by route and state, and tell what is held."`
+	List    queueListCmd    `cmd:"" help:"List requests, newest first, and pending reports."`
+	Show    queueShowCmd    `cmd:"" help:"Show one message: its requests, attempts and warnings."`
+	Retry   queueRetryCmd   `cmd:"" help:"Requeue failed, dropped or held requests, and retry deferred ones now."`
+	Drop    queueDropCmd    `cmd:"" help:"Drop pending requests."`
+	Hold    queueHoldCmd    `cmd:"" help:"Hold pending requests."`
+	Release queueReleaseCmd `cmd:"" help:"Release held requests."`
+	Forget  queueForgetCmd  `cmd:"" help:"Remove what is stored about a recipient."`
+	Stats   queueStatsCmd   `cmd:"" help:"Count requests by route and state, and list holds."`
 }
 
 type queueListCmd struct {
 	configured
-	State     []string      `placeholder:"STATE" help:"Only these: queued, ready, deferred, active, held, sent, flagged, failed, dropped, or waiting for the first five."`
+	State     []string      `placeholder:"STATE" help:"Only in these states. ${state_help}"`
 	Route     string        `placeholder:"NAME" help:"Only of this route."`
-	Recipient string        `placeholder:"ADDRESS" help:"Only to this address."`
-	OlderThan time.Duration `placeholder:"DURATION" help:"Only what was accepted longer ago, such as 15m."`
-	Limit     int           `default:"100" placeholder:"N" help:"At most so many (${default})."`
-	JSON      bool          `name:"json" help:"As JSON, one object a line."`
+	Recipient string        `placeholder:"ADDRESS" help:"Only to this recipient."`
+	OlderThan time.Duration `placeholder:"DURATION" help:"Only accepted longer ago than, for example, 15m."`
+	Limit     int           `default:"100" placeholder:"N" help:"List at most N requests and N reports (${default})."`
+	JSON      bool          `name:"json" help:"Print JSON, one object per line."`
 }
+
+// stateHelp lists what --state takes.
+const stateHelp = "States: queued, ready, deferred, active, held, sent, flagged, failed, dropped; " +
+	"waiting is the first five."
 
 // Run lists what matches.
 func (c queueListCmd) Run(p *program) error {
@@ -39,7 +44,8 @@ func (c queueListCmd) Run(p *program) error {
 	if err != nil {
 		return err
 	}
-	f := spool.Filter{States: states, Route: c.Route, Recipient: c.Recipient, Limit: c.Limit}
+	f := spool.Filter{States: states, Route: c.Route, Recipient: c.Recipient}
+	f.Limit = c.Limit + 1 // to see whether there is more
 	if c.OlderThan > 0 {
 		f.Before = time.Now().Add(-c.OlderThan)
 	}
@@ -48,11 +54,37 @@ func (c queueListCmd) Run(p *program) error {
 		if err != nil {
 			return err
 		}
-		if c.JSON {
-			return printLines(p, entries)
+		var notices []spool.PendingNotice
+		if c.wantsNotices() {
+			notices, err = r.PendingNotices(p.ctx, f)
 		}
-		return printEntries(p, entries)
+		if err != nil {
+			return err
+		}
+		return c.print(p, entries, notices)
 	})
+}
+
+// wantsNotices reports whether pending reports belong in the list: they are waiting,
+// and have no recipient among those of requests.
+func (c queueListCmd) wantsNotices() bool {
+	return c.Recipient == "" && (len(c.State) == 0 || slices.Contains(c.State, "waiting"))
+}
+
+func (c queueListCmd) print(p *program, entries []spool.Entry, notices []spool.PendingNotice) error {
+	more := len(entries) > c.Limit || len(notices) > c.Limit
+	entries = entries[:min(len(entries), c.Limit)]
+	notices = notices[:min(len(notices), c.Limit)]
+	var err error
+	if c.JSON {
+		err = errors.Join(printLines(p, entries), printLines(p, notices))
+	} else {
+		err = errors.Join(printEntries(p, entries), printNotices(p, notices))
+	}
+	if more {
+		fmt.Fprintf(p.stderr, "heyrelay: the list stops at --limit %d; there is more\n", c.Limit)
+	}
+	return err
 }
 
 // parseStates reads names of states; waiting stands for all open ones.
@@ -71,9 +103,11 @@ func parseStates(names []string) (states []spool.State, err error) {
 	return states, nil
 }
 
-func printLines(p *program, entries []spool.Entry) error {
+// printLines prints JSON, one object per line.
+func printLines[T any](p *program, list []T) error {
 	out := json.NewEncoder(p.stdout)
-	for _, e := range entries {
+	out.SetEscapeHTML(false)
+	for _, e := range list {
 		if err := out.Encode(e); err != nil {
 			return err
 		}
@@ -85,12 +119,34 @@ func printEntries(p *program, entries []spool.Entry) error {
 	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "QUEUE ID\tSTATE\tACCEPTED\tROUTE\tTRIES\tCONVO\tTO\tTITLE\tREASON")
 	for _, e := range entries {
-		state := e.State
-		if e.Unknown {
-			state += ", outcome unknown"
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%s\t%s\t%s\n", e.QueueID, stateOf(e), when(e.Accepted), e.Route,
+			e.Attempts, e.ConvoID, printable(addressesOf(e)), printable(e.Title), printable(e.Reason))
+	}
+	return w.Flush()
+}
+
+// stateOf is the state of an entry, for people.
+func stateOf(e spool.Entry) string {
+	if e.Unknown {
+		return e.State + ", outcome unknown"
+	}
+	return e.State
+}
+
+func printNotices(p *program, notices []spool.PendingNotice) error {
+	if len(notices) == 0 {
+		return nil
+	}
+	fmt.Fprintln(p.stdout, "\nPending reports and events:")
+	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "QUEUE ID\tKIND\tHAPPENED\tROUTE\tTRIES\tNEXT TRY\tTO")
+	for _, n := range notices {
+		to := cmp.Or(printable(n.Sender), "-")
+		if n.Notice == "event" {
+			to = "webhook"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%s\t%s\t%s\n", e.QueueID, state, e.Accepted.Local().Format(time.DateTime),
-			e.Route, e.Attempts, e.ConvoID, addressesOf(e), e.Title, e.Reason)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", cmp.Or(n.QueueID, "-"), n.Notice+" "+printable(n.Kind),
+			when(n.Happened), cmp.Or(n.Route, "-"), n.Tries, when(n.Due), to)
 	}
 	return w.Flush()
 }
@@ -102,29 +158,4 @@ func addressesOf(e spool.Entry) string {
 		all = append(all, "cc "+a)
 	}
 	return strings.Join(all, ", ")
-}
-
-type queueShowCmd struct {
-	configured
-	QueueID string `arg:"" name:"queue-id" help:"As in the 250 reply and in the log."`
-}
-
-// Run prints one message's story as JSON.
-func (c queueShowCmd) Run(p *program) error {
-	return c.read(p, func(r spool.Reader) error {
-		story, err := r.Show(p.ctx, c.QueueID)
-		if errors.Is(err, spool.ErrNotFound) {
-			return fmt.Errorf("no message %s in the spool: it is not of this spool, or it was removed after its time", c.QueueID)
-		}
-		if err != nil {
-			return err
-		}
-		out := json.NewEncoder(p.stdout)
-		out.SetIndent("", "  ")
-		out.SetEscapeHTML(false)
-		return out.Encode(struct {
-			spool.MessageDetail
-			Warnings json.RawMessage `json:"warnings,omitempty"`
-		}{story, story.Warnings})
-	})
 }

@@ -100,12 +100,20 @@ func serve(ctx context.Context, cfg *config.Config, parts relay.Parts, ready fun
 	return r.Run(ctx)
 }
 
+// utc writes the time of a log line in UTC.
+func utc(groups []string, a slog.Attr) slog.Attr {
+	if a.Key == slog.TimeKey && len(groups) == 0 {
+		a.Value = slog.TimeValue(a.Value.Time().UTC())
+	}
+	return a
+}
+
 func logHandler(p *program, cfg *config.Config) slog.Handler {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(cfg.Log.Level)); err != nil {
 		panic(fmt.Sprintf("a log level that the configuration allows: %v", err))
 	}
-	o := &slog.HandlerOptions{Level: level}
+	o := &slog.HandlerOptions{Level: level, ReplaceAttr: utc}
 	if cfg.Log.Format == "json" {
 		return slog.NewJSONHandler(p.stderr, o)
 	}

@@ -172,6 +172,12 @@ type Reader interface {
 	List(ctx context.Context, f Filter) ([]Entry, error)
 	// Show returns everything about one message; ErrNotFound.
 	Show(ctx context.Context, queueID string) (MessageDetail, error)
+	// Content returns what a message contains; ErrNotFound, also where its content was
+	// removed.
+	Content(ctx context.Context, queueID string) (Content, error)
+	// PendingNotices returns the reports and events that have not been delivered, the
+	// next one first. Of the filter only Route, Before and Limit count.
+	PendingNotices(ctx context.Context, f Filter) ([]PendingNotice, error)
 	// Holds returns all holds, in the order of teams, routes and inboxes.
 	Holds(ctx context.Context) ([]Hold, error)
 }

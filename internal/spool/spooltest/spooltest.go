@@ -59,6 +59,7 @@ func Run(t *testing.T, open Opener, operate Operate, random Random) {
 		{"Prune", pruneCases},
 		{"Life", lifeCases},
 		{"Read", readCases},
+		{"Inspect", inspectCases},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			for _, c := range group.cases {

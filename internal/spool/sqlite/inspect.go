@@ -1,0 +1,76 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+
+	"heyrelay/internal/spool"
+)
+
+const (
+	sqlContentOf = `
+SELECT c.html, c.text, c.raw FROM message m JOIN content c ON c.message = m.id WHERE m.queue_id = ?`
+
+	sqlPendingNotices = `
+SELECT n.way, n.happened, n.due, n.tries, COALESCE(n.action, ''), n.event,
+       COALESCE(m.queue_id, ''), COALESCE(r.route, ''), COALESCE(m.sender, '')
+  FROM notice n LEFT JOIN request r ON r.id = n.request LEFT JOIN message m ON m.id = r.message
+ WHERE (? = '' OR r.route = ?) AND n.happened < ?
+ ORDER BY n.due, n.id LIMIT ?`
+)
+
+// Content implements spool.Reader.
+func (r *Reader) Content(ctx context.Context, queueID string) (c spool.Content, err error) {
+	err = r.db.QueryRowContext(ctx, sqlContentOf, queueID).Scan(&c.HTML, &c.Text, &c.Raw)
+	if errors.Is(err, sql.ErrNoRows) {
+		return c, fmt.Errorf("%w: content of %s", spool.ErrNotFound, queueID)
+	}
+	return c, classify(err)
+}
+
+// PendingNotices implements spool.Reader.
+func (r *Reader) PendingNotices(ctx context.Context, f spool.Filter) (list []spool.PendingNotice, err error) {
+	before := int64(math.MaxInt64)
+	if !f.Before.IsZero() {
+		before = stamp(f.Before)
+	}
+	limit := f.Limit
+	if limit <= 0 {
+		limit = 100
+	}
+	rows, err := r.db.QueryContext(ctx, sqlPendingNotices, f.Route, f.Route, before, limit)
+	if err != nil {
+		return nil, classify(err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var n spool.PendingNotice
+		var way spool.Way
+		var happened, due int64
+		var event []byte
+		err := rows.Scan(&way, &happened, &due, &n.Tries, &n.Kind, &event, &n.QueueID, &n.Route, &n.Sender)
+		if err != nil {
+			return nil, classify(err)
+		}
+		n.Happened = moment(happened)
+		n.Due = moment(due)
+		n.Notice = "report"
+		if way == spool.Hook {
+			n.Notice = "event"
+			n.Kind = eventType(event)
+		}
+		list = append(list, n)
+	}
+	return list, classify(rows.Err())
+}
+
+// eventType is the type that an event's JSON has, "" for none.
+func eventType(event []byte) string {
+	var e struct{ Type string }
+	_ = json.Unmarshal(event, &e) // an event without a type is shown without one
+	return e.Type
+}
