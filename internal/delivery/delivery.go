@@ -109,6 +109,7 @@ type Scheduler struct {
 	clock    *spool.Clock
 	clockSet time.Time // when the clock was set last; zero if never
 	synced   bool      // see syncHolds
+	adopted  bool      // the holds of the store were read once
 }
 
 const (

@@ -14,14 +14,16 @@ import (
 const announceAgain = time.Hour
 
 // hold is a reason not to send: of a team or a route, which an answer of the API
-// began and a probe ends; of what a route has for one inbox, which the configuration
-// began and ends; or a team's breaker, which is not stored.
+// began and a probe ends, or an operator began and ends; of what a route has for one
+// inbox, which the configuration began and ends; or a team's breaker, which is not
+// stored.
 type hold struct {
-	since  time.Time
-	reason string
-	pause  pause     // of a team: between two probes
-	again  time.Time // when it is announced again; zero: it was
-	aside  bool      // requests of other destinations do not wait behind its heads
+	since    time.Time
+	reason   string
+	operator bool      // only an operator ends it
+	pause    pause     // of a team: between two probes
+	again    time.Time // when it is announced again; zero: it was
+	aside    bool      // requests of other destinations do not wait behind its heads
 }
 
 // pause is a time to wait for, which grows.
@@ -150,15 +152,39 @@ func (s *Scheduler) adopt(stored []spool.Hold) {
 	for _, h := range stored {
 		at := h.Destination()
 		all = append(all, at)
-		if s.holds.held(at) == nil {
-			s.remember(h)
+		known := s.holds.held(at)
+		if known != nil && known.operator == h.Operator && known.reason == h.Reason {
+			continue
+		}
+		s.remember(h)
+		if h.Operator {
+			s.reportHold(h)
 		}
 	}
 	for _, at := range s.holds.stored() {
-		if !slices.Contains(all, at) {
-			s.forget(at)
+		if slices.Contains(all, at) {
+			continue
 		}
+		s.forget(at)
+		s.announce(events.Event{
+			Kind:   events.Released,
+			Time:   s.o.Now(),
+			Team:   at.Team,
+			Route:  at.Route,
+			Reason: "an operator released it: what was deferred there is due now",
+		})
 	}
+	s.adopted = true
+}
+
+// reportHold logs a hold of an operator. It is new, unless this process is.
+func (s *Scheduler) reportHold(h spool.Hold) {
+	e := events.Event{Kind: events.Held, Time: s.o.Now(), Team: h.Team, Route: h.Route, Reason: h.String()}
+	if s.adopted {
+		s.announce(e)
+		return
+	}
+	s.o.Sink.Record(e)
 }
 
 // adoptThrottles reads how far teams were slowed down before.
@@ -179,8 +205,9 @@ func (s *Scheduler) adoptThrottles() bool {
 // remember has one more hold. One that was there before is announced again at its
 // hour: whether it was, nobody knows.
 func (s *Scheduler) remember(h spool.Hold) {
-	one := &hold{since: h.Since, reason: h.Reason, again: h.Since.Add(announceAgain)}
+	one := &hold{since: h.Since, reason: h.Reason, operator: h.Operator, again: h.Since.Add(announceAgain)}
 	one.pause.grow(s.o.Now(), heldProbe)
+	s.forget(h.Destination())
 	s.holds.set(holdKey{Destination: h.Destination()}, one)
 }
 
@@ -264,12 +291,12 @@ func (s *Scheduler) maintain() (next time.Time) {
 	return next
 }
 
-// endHold ends a hold at HoldMax, unless the configuration ends it. It returns when
-// to come again.
+// endHold ends a hold at HoldMax, unless the configuration or an operator ends it. It
+// returns when to come again.
 func (s *Scheduler) endHold(at spool.Destination, h *hold) (next time.Time, ended bool) {
 	end := h.since.Add(s.o.HoldMax)
 	switch {
-	case at.Inbox != 0:
+	case at.Inbox != 0 || h.operator:
 		return time.Time{}, false
 	case end.After(s.o.Now()):
 		return end, false
@@ -311,12 +338,16 @@ func (s *Scheduler) remind(at spool.Destination, h *hold) time.Time {
 		return h.again
 	}
 	h.again = time.Time{}
+	who := ""
+	if h.operator {
+		who = ", by an operator"
+	}
 	s.announce(events.Event{
 		Kind:   events.Held,
 		Time:   now,
 		Team:   at.Team,
 		Route:  at.Route,
-		Reason: fmt.Sprintf("still held, since %s: %s", h.since.UTC().Format(time.DateTime+" UTC"), h.reason),
+		Reason: fmt.Sprintf("still held, since %s%s: %s", h.since.UTC().Format(time.DateTime+" UTC"), who, h.reason),
 	})
 	return time.Time{}
 }

@@ -187,3 +187,66 @@ func TestAHoldThatCannotBeEndedIsEndedLater(t *testing.T) {
 		}
 	})
 }
+
+// A hold of an operator stands: no probe is made, hold_max does not end it, and no
+// message that was sent when it began. It is logged at the start, and announced at its
+// hour as any other.
+func TestAnOperatorsHoldStands(t *testing.T) {
+	for _, route := range []string{"", "support"} {
+		synctest.Test(t, func(t *testing.T) {
+			h := spool.Hold{Team: "shop", Route: route, Since: time.Now(), Reason: "maintenance", Operator: true}
+			l := newLane() // its one task is claimed all the same: it was active when the hold began
+			l.standing = []spool.Hold{h}
+			a := &answers{list: []func(*http.Request) (*http.Response, error){answer(200, sentBody)}}
+			rec := runWith(t, l, a, 2*holdMax, func(o *Options) { o.HoldMax = holdMax })
+			if l.gates != nil {
+				t.Errorf("gates %q, want none", l.gates)
+			}
+			if l.reserved > 0 || route == "" && l.outcomes != nil {
+				t.Errorf("%d calls for probes, outcomes %v, want none", l.reserved, l.outcomes)
+			}
+			if first := rec.all[0]; first.Kind != events.Held || first.Reason != h.String() {
+				t.Errorf("the first event is %+v, want %q", first, h)
+			}
+			last := rec.all[len(rec.all)-1]
+			if last.Kind != events.Held || !strings.HasSuffix(last.Reason, "UTC, by an operator: maintenance") {
+				t.Errorf("the last event is %+v, want the hold announced again", last)
+			}
+		})
+	}
+}
+
+// What an operator does beside a process is logged and announced: a hold, one that
+// takes the place of heyrelay's own and ends its trial, and a release.
+func TestOperatorsHoldsAreAnnounced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rec := &recorder{}
+		l := &lane{}
+		s := New(Options{Store: l, Sink: rec, Now: time.Now, Event: func(e events.Event) []byte { return []byte(e.Kind) }})
+		s.ctx = t.Context()
+		guards := spool.Hold{Team: "shop", Reason: "401"}
+		s.adopt([]spool.Hold{guards})
+		s.team("shop").trying = true
+		operators := spool.Hold{Team: "shop", Reason: "maintenance", Operator: true}
+		s.adopt([]spool.Hold{operators})
+		if s.team("shop").trying || !s.holds.team("shop").operator {
+			t.Error("messages of a team that an operator holds are tried")
+		}
+		s.probed(probeResult{team: "shop"})
+		if s.team("shop").trying {
+			t.Error("a probe that was active lets messages be tried")
+		}
+		s.adopt([]spool.Hold{operators})
+		s.releaseSent(spool.Task{Team: "shop", Route: "support"})
+		if l.gates != nil {
+			t.Errorf("a message that was sent ends the hold: %q", l.gates)
+		}
+		s.adopt(nil)
+		if got := fmt.Sprint(rec.kind); got != "[held released]" || rec.all[0].Reason != operators.String() {
+			t.Errorf("events %s, %+v", got, rec.all)
+		}
+		if len(l.told) != 2 {
+			t.Errorf("notices %q, want 2", l.told)
+		}
+	})
+}

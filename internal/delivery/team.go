@@ -217,8 +217,8 @@ type probeResult struct {
 func (s *Scheduler) probe(ctx context.Context, name string, h *hold) time.Time {
 	t := s.team(name)
 	switch {
-	case t.probing:
-		return time.Time{} // its result will wake us
+	case t.probing || h.operator:
+		return time.Time{} // its result will wake us, or the operator
 	case h.pause.until.After(s.o.Now()):
 		return h.pause.until
 	}
@@ -242,7 +242,7 @@ func (s *Scheduler) probed(p probeResult) {
 	h := s.holds.team(p.team)
 	switch {
 	case h == nil: // it has ended meanwhile
-	case p.err != nil:
+	case p.err != nil || h.operator:
 		h.pause.grow(s.o.Now(), heldProbe)
 	default:
 		if _, err := s.o.Store.MakeDue(s.ctx, s.o.Now(), p.team); err != nil {
@@ -277,12 +277,14 @@ func (s *Scheduler) hasPending(team string) bool {
 	return false
 }
 
-// releaseSent ends the holds of a route and a team of which a message was sent.
+// releaseSent ends the holds of a route and a team of which a message was sent,
+// unless they are an operator's.
 func (s *Scheduler) releaseSent(t spool.Task) {
-	if at := (spool.Destination{Team: t.Team, Route: t.Route}); s.holds.held(at) != nil {
-		s.release(at, "a message was sent")
+	route := spool.Destination{Team: t.Team, Route: t.Route}
+	if h := s.holds.held(route); h != nil && !h.operator {
+		s.release(route, "a message was sent")
 	}
-	if s.holds.team(t.Team) != nil {
+	if h := s.holds.team(t.Team); h != nil && !h.operator {
 		s.release(spool.Destination{Team: t.Team}, "its credentials work again")
 	}
 }

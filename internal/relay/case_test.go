@@ -35,6 +35,8 @@ var update = flag.Bool("update", false, "write what happens into the cases, in p
 //	held ROUTE …       these routes are on hold by now
 //	restart            the relay restarts, with this configuration
 //	retry ROUTE        an operator moves pending requests to another route, as queue retry does
+//	hold TEAM ROUTE    an operator holds the route, or the team if none is given, as queue hold does
+//	release TEAM ROUTE an operator releases it, as queue release does
 //	holds              the holds by now, a line each: team, route, inbox, reason
 //	calls N            the API has answered N calls of any kind by now
 //	elsewhere N ADDR   somebody opens a conversation of inbox N in Heymarket itself; their numbers begin with 9001
@@ -169,6 +171,10 @@ func (s *scene) step(f *txtar.File) {
 		s.open(string(f.Data))
 	case "retry":
 		s.retry(rest)
+	case "hold":
+		s.holdByOperator(rest)
+	case "release":
+		s.releaseByOperator(rest)
 	case "elsewhere":
 		s.openElsewhere(rest)
 	case "go":

@@ -76,16 +76,8 @@ func (r *Relay) Health(ctx context.Context) Health {
 func (r *Relay) delays(holds []spool.Hold) (reasons []string) {
 	held := map[string]bool{}
 	for _, h := range holds {
-		what := "team " + h.Team
-		if h.Route != "" {
-			what = "route " + h.Route
-		}
-		if h.Inbox != 0 {
-			what += fmt.Sprintf(" to inbox %d", h.Inbox)
-		}
 		held[h.Team] = held[h.Team] || h.Route == ""
-		since := h.Since.UTC().Format(time.RFC3339)
-		reasons = append(reasons, fmt.Sprintf("%s is on hold since %s: %s", what, since, h.Reason))
+		reasons = append(reasons, h.String())
 	}
 	for _, team := range slices.Sorted(maps.Keys(r.cfg.Teams)) {
 		if !held[team] && !r.scheduler.CanSend(team, "") {

@@ -247,19 +247,46 @@ func readEnvelope(line string) *smtpd.Envelope {
 	return env
 }
 
-// retry moves pending requests to another route.
-func (s *scene) retry(route string) {
+// operate does what an operator does beside the relay.
+func (s *scene) operate(do func(spool.Operator) error) {
 	op, err := sqlite.OpenOperator(filepath.Join(s.dir, "spool.db"))
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	to, _ := routes(s.relay.cfg)(route)
-	pending := spool.Filter{States: []spool.State{spool.Queued, spool.Ready, spool.Deferred}}
-	options := spool.RetryOptions{Route: route, Team: to.Team, Inbox: to.Inbox}
-	_, err = op.Retry(s.t.Context(), time.Now(), pending, options)
-	if err := errors.Join(err, op.Close()); err != nil {
+	if err := errors.Join(do(op), op.Close()); err != nil {
 		s.t.Error(err)
 	}
+}
+
+// retry moves pending requests to another route.
+func (s *scene) retry(route string) {
+	to, _ := routes(s.relay.cfg)(route)
+	pending := spool.Filter{States: []spool.State{spool.Queued, spool.Ready, spool.Deferred, spool.Held}}
+	s.operate(func(op spool.Operator) error {
+		how := spool.RetryOptions{Route: route, Team: to.Team, Inbox: to.Inbox}
+		_, err := op.Retry(s.t.Context(), time.Now(), pending, how)
+		return err
+	})
+}
+
+// holdByOperator holds a team, or a route of it.
+func (s *scene) holdByOperator(text string) {
+	team, route, _ := strings.Cut(text, " ")
+	s.operate(func(op spool.Operator) error {
+		return op.HoldDestination(s.t.Context(), time.Now(), spool.Hold{Team: team, Route: route, Reason: "maintenance"})
+	})
+}
+
+// releaseByOperator ends the hold of a team, or of a route of it.
+func (s *scene) releaseByOperator(text string) {
+	team, route, _ := strings.Cut(text, " ")
+	s.operate(func(op spool.Operator) error {
+		held, err := op.ReleaseDestination(s.t.Context(), time.Now(), spool.Destination{Team: team, Route: route})
+		if !held {
+			s.t.Errorf("%s is not on hold", text)
+		}
+		return err
+	})
 }
 
 // reports returns the pending reports, a line each.

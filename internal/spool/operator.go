@@ -12,8 +12,8 @@ import (
 type Operator interface {
 	Reader
 
-	// Retry queues failed, dropped and held requests again, at the end of their lanes
-	// and under their local_id. Deferred ones become due. What is pending is moved if o
+	// Retry queues again what failed, was dropped or has a hold of its own, at the end
+	// of its lane and under its local_id. Deferred ones become due. What is pending is moved if o
 	// names a route, and otherwise left alone.
 	Retry(ctx context.Context, now time.Time, f Filter, o RetryOptions) (Moved, error)
 
@@ -27,13 +27,27 @@ type Operator interface {
 	// Release releases requests that Hold holds. Their trial begins anew.
 	Release(ctx context.Context, now time.Time, f Filter) (Moved, error)
 
+	// HoldDestination holds a team or a route, until ReleaseDestination: what is and
+	// will be pending there is neither sent nor tried as a probe. It replaces a hold of
+	// heyrelay itself.
+	HoldDestination(ctx context.Context, now time.Time, h Hold) error
+
+	// ReleaseDestination ends the hold of a destination, also one of heyrelay itself.
+	// Its deferred requests become due, and the trial of its requests begins anew. It
+	// reports whether there was a hold.
+	ReleaseDestination(ctx context.Context, now time.Time, at Destination) (bool, error)
+
 	// Forget drops open requests to a recipient, and deletes addresses, titles and
 	// bodies of all messages to it that have ended. The ledger keeps counting them. Such
 	// a request is never sent again, not even when its message is retried.
 	Forget(ctx context.Context, now time.Time, recipient string) (Moved, error)
 
-	// Stats returns the ledger, by route.
+	// Stats returns the ledger, by route. What any hold keeps back counts as held.
 	Stats(ctx context.Context) ([]RouteStats, error)
+
+	// Kept returns the holds, each with the number of requests that it keeps back. A
+	// request counts with the first of its own, its team's and its route's hold.
+	Kept(ctx context.Context) ([]Kept, error)
 
 	Close() error
 }
@@ -57,7 +71,26 @@ type RetryOptions struct {
 type Moved struct {
 	Requests  int `json:"requests"`
 	MaybeSent int `json:"maybe_sent"` // those of them whose outcome is unknown
-	Busy      int `json:"busy"`       // left out, for their call is under way
+	Busy      int `json:"busy"`       // left out, for their call is active
+
+	// Where all that match and are pending stand now.
+	Due      int    `json:"due"`            // sent next
+	Behind   int    `json:"behind"`         // sent after others of their conversation
+	Deferred int    `json:"deferred"`       // sent at their time
+	Kept     []Kept `json:"kept,omitempty"` // kept back
+}
+
+// Add adds what a verb did to others.
+func (m *Moved) Add(o Moved) {
+	m.Requests += o.Requests
+	m.MaybeSent += o.MaybeSent
+	m.Busy += o.Busy
+	m.Due += o.Due
+	m.Behind += o.Behind
+	m.Deferred += o.Deferred
+	for _, k := range o.Kept {
+		m.Kept = AddKept(m.Kept, k.Hold, k.Requests)
+	}
 }
 
 // RouteStats is the ledger of one route: everything ever accepted, by its state.

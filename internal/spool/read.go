@@ -16,7 +16,7 @@ type Retention struct {
 // Filter chooses requests. Zero fields do not restrict.
 type Filter struct {
 	QueueIDs  []string
-	States    []State
+	States    []State // as lists show them: Held for what any hold keeps back
 	Route     string
 	Recipient string    // equal to one of its addresses, letter case aside
 	Before    time.Time // accepted before
@@ -39,6 +39,9 @@ type Entry struct {
 	Due      time.Time `json:"due,omitzero"`
 	ConvoID  int64     `json:"convo_id,omitempty"`
 	Reason   string    `json:"reason,omitempty"` // of the last attempt, or why it is not being sent
+
+	HoldLevel string `json:"hold_level,omitempty"` // of Hold: request, route or team
+	Hold      *Hold  `json:"hold,omitempty"`       // what keeps it back, nil for nothing
 }
 
 // MessageDetail is everything about a message.

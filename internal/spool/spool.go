@@ -111,10 +111,11 @@ type Delivery interface {
 	Throttled(ctx context.Context, team string) (Throttle, error)
 
 	// Hold holds a destination: nothing of it is claimed, except as a probe. An existing
-	// hold keeps its Since and takes over the rest. event, if not nil, becomes a notice.
+	// hold keeps its Since and takes over the rest; one of an operator stays as it is.
+	// event, if not nil, becomes a notice.
 	Hold(ctx context.Context, now time.Time, h Hold, event []byte) error
 
-	// Release ends the hold of a destination. Its deferred requests become due, made is
+	// Release ends the hold of a destination, unless it is an operator's. Its deferred requests become due, made is
 	// their number, and the trial of its requests begins anew. event, if not nil,
 	// becomes a notice. Without a hold, Release does nothing.
 	Release(ctx context.Context, now time.Time, at Destination, event []byte) (made int, err error)
@@ -202,7 +203,7 @@ const (
 	Ready                 // head of its lane, to be claimed as budget and concurrency allow
 	Deferred              // an attempt failed, the next is at its due time
 	Active                // a call is being made, until the lease ends
-	Held                  // until an operator releases it
+	Held                  // until an operator releases it; lists show as Held what any hold keeps back
 	Sent                  // the API accepted it
 	Flagged               // the API accepted it, but did not queue it
 	Failed                // permanently

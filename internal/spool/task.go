@@ -21,19 +21,6 @@ type Destination struct {
 	Inbox       int64
 }
 
-// Hold is a hold of a destination.
-type Hold struct {
-	Team   string    `json:"team"`
-	Route  string    `json:"route,omitempty"` // "" for the whole team
-	Inbox  int64     `json:"inbox,omitempty"` // only what the route sends to it; 0 for all
-	Reason string    `json:"reason"`          // for people
-	Since  time.Time `json:"since"`           // zero: now
-	Probe  time.Time `json:"probe,omitzero"`  // when a held route gives one request as a probe; zero: never
-}
-
-// Destination is what h holds.
-func (h Hold) Destination() Destination { return Destination{h.Team, h.Route, h.Inbox} }
-
 // Task is one call of the API, claimed and to be made.
 type Task struct {
 	Request int64 // the request, and with Attempt the claim

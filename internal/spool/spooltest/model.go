@@ -48,7 +48,7 @@ type modelRequest struct {
 	*spool.Request
 	message   *modelMessage
 	route     string
-	hold      bool // an operator keeps it back
+	hold      string // reason of its own hold, "" for none
 	conv      *modelConv
 	lane      *modelLane // its conversation's, or its own where it stepped aside
 	joined    int
@@ -136,7 +136,7 @@ func (m *model) revive(msg *modelMessage) (n int) {
 
 // newTrial forgets what was decided and refused.
 func (r *modelRequest) newTrial() {
-	r.trial, r.hold = len(r.tries)+1, false
+	r.trial, r.hold = len(r.tries)+1, ""
 	r.decided = r.decided && r.unknown
 	r.call, r.refused, r.alive = spool.Send, nil, false
 	r.blamed = time.Time{}
@@ -173,7 +173,7 @@ func (m *model) next(l *modelLane) {
 		return
 	}
 	m.ready(l.open[0])
-	if l.open[0].hold {
+	if l.open[0].hold != "" {
 		l.open[0].state = spool.Held
 	}
 }

@@ -36,20 +36,23 @@ func (m *model) over(at spool.Destination) [3]*modelHold {
 	}
 }
 
-// shut is Hold.
+// beginHold is Hold, and HoldDestination.
 func (m *model) beginHold(now time.Time, g spool.Hold) {
 	h := m.holdOf(g.Destination())
+	if h.held && h.Operator && !g.Operator {
+		return
+	}
 	g.Since = now
-	if h.held {
+	if h.held && h.Operator == g.Operator {
 		g.Since = h.Since
 	}
 	h.Hold, h.held = g, true
 }
 
-// lift is Lift.
-func (m *model) endHold(now time.Time, at spool.Destination) (woken int) {
+// endHold is Release, and ReleaseDestination.
+func (m *model) endHold(now time.Time, at spool.Destination, operator bool) (woken int) {
 	h := m.holdOf(at)
-	if !h.held {
+	if !h.held || h.Operator && !operator {
 		return 0
 	}
 	h.held, h.aside = false, false
@@ -148,13 +151,86 @@ func (m *model) each(msg *modelMessage, do func(*modelRequest) bool) (n spool.Mo
 			}
 		}
 	}
+	for _, r := range msg.requests {
+		m.stand(&n, r)
+	}
 	return n
+}
+
+// stand counts where a request stands after a verb.
+func (m *model) stand(n *spool.Moved, r *modelRequest) {
+	switch state, h := m.shown(r); {
+	case h != nil:
+		n.Kept = spool.AddKept(n.Kept, *h, 1)
+	case state == spool.Ready:
+		n.Due++
+	case state == spool.Queued:
+		n.Behind++
+	case state == spool.Deferred:
+		n.Deferred++
+	}
+}
+
+// shown is the state that people see, and what keeps a request back.
+func (m *model) shown(r *modelRequest) (spool.State, *spool.Hold) {
+	if !r.state.Open() || r.state == spool.Active {
+		return r.state, nil
+	}
+	if r.hold != "" {
+		return spool.Held, &spool.Hold{Reason: r.hold, Operator: r.hold == "why"}
+	}
+	for _, h := range m.over(r.place()) {
+		if h.held {
+			return spool.Held, &h.Hold
+		}
+	}
+	return r.state, nil
+}
+
+// stats is Stats.
+func (m *model) stats() (list []spool.RouteStats) {
+	all := map[string]map[string]int{}
+	for _, msg := range m.messages {
+		for _, r := range msg.requests {
+			if all[r.route] == nil {
+				all[r.route] = map[string]int{}
+			}
+			state, _ := m.shown(r)
+			all[r.route][state.String()]++
+		}
+	}
+	for _, route := range slices.Sorted(maps.Keys(all)) {
+		s := spool.RouteStats{Route: route, States: all[route]}
+		for _, n := range s.States {
+			s.Accepted += n
+		}
+		list = append(list, s)
+	}
+	return list
+}
+
+// kept is Kept, by destination and number.
+func (m *model) kept() map[spool.Destination]int {
+	all := map[spool.Destination]int{}
+	for at, h := range m.holds {
+		if h.held {
+			all[at] = 0
+		}
+	}
+	for _, msg := range m.messages {
+		for _, r := range msg.requests {
+			if _, h := m.shown(r); h != nil {
+				all[h.Destination()]++
+			}
+		}
+	}
+	return all
 }
 
 // held is a message of which something is kept back.
 func (m *model) held() *modelMessage {
 	for _, msg := range m.messages {
-		if slices.ContainsFunc(msg.requests, func(r *modelRequest) bool { return r.hold }) {
+		if slices.ContainsFunc(msg.requests, func(r *modelRequest) bool { return r.hold != "" }) {
 			return msg
 		}
 	}
@@ -169,7 +245,7 @@ func (m *model) leave(r *modelRequest) {
 		i := slices.Index(r.lane.open, r)
 		r.lane.open = slices.Delete(r.lane.open, i, i+1)
 	}
-	r.state, r.hold = spool.Dropped, false
+	r.state, r.hold = spool.Dropped, ""
 }
 
 func (m *model) drop(r *modelRequest) bool {
@@ -181,11 +257,11 @@ func (m *model) drop(r *modelRequest) bool {
 }
 
 // keep is Hold, of one request.
-func (m *model) holdRequest(r *modelRequest) bool {
+func (m *model) holdRequest(r *modelRequest, why string) bool {
 	if !r.state.Open() {
 		return false
 	}
-	r.hold = true
+	r.hold = why
 	if r.state != spool.Queued {
 		r.state = spool.Held
 	}
@@ -213,12 +289,12 @@ func (m *model) stopLoop(r *modelRequest) bool {
 		return false
 	}
 	if r.lane.open[0].state == spool.Held {
-		m.holdRequest(r)
+		m.holdRequest(r, spool.LoopReason)
 		return false
 	}
 	for _, o := range r.lane.open {
-		if o.state != spool.Active {
-			m.holdRequest(o)
+		if o.state != spool.Active && o.hold == "" {
+			m.holdRequest(o, spool.LoopReason)
 		}
 	}
 	return true
@@ -226,10 +302,10 @@ func (m *model) stopLoop(r *modelRequest) bool {
 
 // letGo is Release, of one request.
 func (m *model) releaseRequest(r *modelRequest) bool {
-	if !r.hold {
+	if r.hold == "" {
 		return false
 	}
-	r.hold = false
+	r.hold = ""
 	if r.state != spool.Queued {
 		r.newTrial()
 		m.ready(r)
@@ -242,7 +318,7 @@ func (m *model) retry(r *modelRequest, o spool.RetryOptions) bool {
 	switch {
 	case r.state == spool.Sent, r.state == spool.Flagged && !o.Anew:
 		return false
-	case (r.state == spool.Queued || r.state == spool.Ready) && !move:
+	case (r.state == spool.Queued || r.state == spool.Ready) && !move && r.hold == "":
 		return false
 	case r.state == spool.Deferred && !move && !o.Anew:
 		m.ready(r)

@@ -3,6 +3,7 @@ package spooltest
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -60,6 +61,7 @@ var rarities = []string{
 	"joined", "second key joined", "duplicate", "revived", "same id", "refused key", "refused convo", "named", "named again", "named foreign", "lost", "foreign", "replaced", "released",
 	"unknown", "budget shut", "restart", "lifted class", "three in a lane", "reopened", "aside", "known", "looked", "searched", "refused",
 	"probed", "probed unrefused", "stepped aside", "lifted", "inbox lifted", "looping", "dropped", "retried", "held", "let go", "moved", "anew",
+	"operator takes over", "operator's stands", "operator's stays", "operator released",
 }
 
 // see counts what was met.
@@ -326,7 +328,10 @@ func (r *run) holdOrRelease() {
 	if g.Route != "" && r.rand.IntN(3) == 0 {
 		g.Inbox = int64(r.rand.IntN(2) + 1)
 	}
-	switch n := r.rand.IntN(10); {
+	switch n := r.rand.IntN(12); {
+	case n >= 10:
+		g.Inbox = 0
+		r.operatorGate(g)
 	case n < 4 && g.Route != "" || n < 1:
 		if g.Inbox == 0 && r.rand.IntN(4) > 0 {
 			g.Probe = r.now.Add(time.Duration(r.rand.IntN(3)) * time.Second)
@@ -334,6 +339,8 @@ func (r *run) holdOrRelease() {
 		if err := r.Hold(r.Context(), r.now, g, nil); err != nil {
 			r.Fatalf("Hold: %v", err)
 		}
+		was := r.model.holdOf(g.Destination())
+		r.see("operator's stands", was.held && was.Operator)
 		r.model.beginHold(r.now, g)
 	case n < 5:
 		if shut, err := r.Holds(r.Context()); err == nil && len(shut) > 0 {
@@ -349,9 +356,10 @@ func (r *run) holdOrRelease() {
 		if shut, err := r.Holds(r.Context()); err == nil && len(shut) > 0 {
 			g = shut[r.rand.IntN(len(shut))]
 		}
-		held := r.model.holdOf(g.Destination()).held
+		held := r.model.holdOf(g.Destination()).held && !g.Operator
+		r.see("operator's stays", g.Operator)
 		n, err := r.Release(r.Context(), r.now, g.Destination(), nil)
-		if want := r.model.endHold(r.now, g.Destination()); n != want || err != nil {
+		if want := r.model.endHold(r.now, g.Destination(), false); n != want || err != nil {
 			r.Errorf("Lift of %v woke %d (%v), want %d", g.Destination(), n, err, want)
 		}
 		r.see("lifted", held)
@@ -362,6 +370,26 @@ func (r *run) holdOrRelease() {
 			r.Errorf("Wake of %s woke %d (%v), want %d", g.Team, n, err, want)
 		}
 	}
+}
+
+// operatorGate holds a team or a route as an operator does, or ends such a hold.
+func (r *run) operatorGate(h spool.Hold) {
+	h.Operator = true
+	was := r.model.holdOf(h.Destination())
+	if !was.held || !was.Operator && r.rand.IntN(2) == 0 {
+		r.see("operator takes over", was.held)
+		if err := r.operator.HoldDestination(r.Context(), r.now, h); err != nil {
+			r.Fatalf("HoldDestination: %v", err)
+		}
+		r.model.beginHold(r.now, h)
+		return
+	}
+	held, err := r.operator.ReleaseDestination(r.Context(), r.now, h.Destination())
+	if !held || err != nil {
+		r.Errorf("ReleaseDestination of %v: %v, %v", h.Destination(), held, err)
+	}
+	r.see("operator released", was.Operator)
+	r.model.endHold(r.now, h.Destination(), true)
 }
 
 // intervene does one of the operator's verbs to one message.
@@ -380,7 +408,7 @@ func (r *run) intervene() {
 		r.see("dropped", want.Requests > 0)
 	case 1, 2:
 		got, err = r.operator.Hold(r.Context(), r.now, f, "why")
-		want = r.model.each(m, r.model.holdRequest)
+		want = r.model.each(m, func(q *modelRequest) bool { return r.model.holdRequest(q, "why") })
 		r.see("held", want.Requests > 0)
 	case 3, 4:
 		if held := r.model.held(); held != nil {
@@ -410,7 +438,7 @@ func (r *run) intervene() {
 	for _, q := range m.requests {
 		r.byLocal[q.LocalID] = q
 	}
-	if got != want || err != nil {
+	if !reflect.DeepEqual(got, want) || err != nil {
 		r.Errorf("on %s the operator moved %+v (%v), want %+v", m.QueueID, got, err, want)
 	}
 }
@@ -447,6 +475,7 @@ func (r *run) compare() {
 	}
 	r.compareHolds()
 	r.fixture.destinations(r.model.destinations()...)
+	r.compareStats()
 	for _, m := range r.model.messages {
 		s, err := r.Show(r.Context(), m.QueueID)
 		if err != nil {
@@ -475,6 +504,21 @@ func (r *run) compareHolds() {
 	}
 }
 
+// compareStats holds the ledger, and what each hold keeps back, against the model.
+func (r *run) compareStats() {
+	if got, err := r.operator.Stats(r.Context()); !reflect.DeepEqual(got, r.model.stats()) || err != nil {
+		r.Errorf("Stats: %+v (%v), want %+v", got, err, r.model.stats())
+	}
+	all, err := r.operator.Kept(r.Context())
+	got := map[spool.Destination]int{}
+	for _, k := range all {
+		got[k.Destination()] += k.Requests
+	}
+	if !maps.Equal(got, r.model.kept()) || err != nil {
+		r.Errorf("Kept: %v (%v), want %v", got, err, r.model.kept())
+	}
+}
+
 func (r *run) compareRequest(q *modelRequest, got spool.RequestDetail) {
 	want := spool.RequestDetail{
 		Entry:        got.Entry,
@@ -486,9 +530,14 @@ func (r *run) compareRequest(q *modelRequest, got spool.RequestDetail) {
 	if q.joined >= 0 {
 		want.By = q.LookupNames[q.joined]
 	}
-	want.State, want.Unknown, want.Attempts, want.Due = q.state.String(), q.unknown, len(q.tries), time.Time{}
-	if q.state == spool.Deferred {
+	state, hold := r.model.shown(q)
+	want.State, want.Unknown, want.Attempts, want.Due = state.String(), q.unknown, len(q.tries), time.Time{}
+	if state == spool.Deferred {
 		want.Due = q.due
+	}
+	want.HoldLevel, want.Hold = "", hold
+	if hold != nil {
+		want.HoldLevel = hold.Level()
 	}
 	want.MessageID, want.ConvoID = q.answer.MessageID, q.answer.ConvoID
 	if want.ConvoID == 0 {

@@ -53,6 +53,7 @@ func Run(t *testing.T, open Opener, operate Operate, random Random) {
 		{"Finish", finishCases},
 		{"Outcome", outcomeCases},
 		{"Hold", holdCases},
+		{"Kept", keptCases},
 		{"Notice", noticeCases},
 		{"Wait", waitCases},
 		{"Operator", operatorCases},

@@ -94,13 +94,16 @@ const sqlVersion = `PRAGMA data_version`
 
 const (
 	sqlHold = `
-INSERT INTO gate (team, route, inbox, held, reason, probe) VALUES (?, ?, ?, ?, ?, ?)
+INSERT INTO gate (team, route, inbox, held, operator, reason, probe) VALUES (?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (team, route, inbox) DO UPDATE
-   SET held = CASE WHEN held = 0 THEN excluded.held ELSE held END, reason = excluded.reason, probe = excluded.probe`
+   SET held = CASE WHEN held = 0 OR operator <> excluded.operator THEN excluded.held ELSE held END,
+       operator = excluded.operator, reason = excluded.reason, probe = excluded.probe
+ WHERE held = 0 OR operator <= excluded.operator`
 
+	// What an operator holds (1) only an operator releases.
 	sqlRelease = `
-UPDATE gate SET held = 0, reason = '', probe = 0, aside = 0, released = ?
- WHERE team = ? AND route = ? AND inbox = ? AND held <> 0`
+UPDATE gate SET held = 0, operator = 0, reason = '', probe = 0, aside = 0, released = ?
+ WHERE team = ? AND route = ? AND inbox = ? AND held <> 0 AND operator <= ?`
 
 	sqlDeferred = `
 SELECT id, route, state FROM request
@@ -109,13 +112,10 @@ SELECT id, route, state FROM request
 )
 
 // Hold implements spool.Store.
-func (s *Store) Hold(ctx context.Context, now time.Time, g spool.Hold, event []byte) error {
-	since := g.Since
-	if since.IsZero() {
-		since = now
-	}
+func (s *Store) Hold(ctx context.Context, now time.Time, h spool.Hold, event []byte) error {
 	_, err := run(ctx, s, 0, func(w *writer) (struct{}, error) {
-		if _, err := w.exec(sqlHold, g.Team, g.Route, g.Inbox, stamp(since), g.Reason, stamp(g.Probe)); err != nil {
+		n, err := w.hold(now, h)
+		if n == 0 || err != nil {
 			return struct{}{}, err
 		}
 		return struct{}{}, w.addEvent(now, nil, event)
@@ -123,10 +123,19 @@ func (s *Store) Hold(ctx context.Context, now time.Time, g spool.Hold, event []b
 	return err
 }
 
+// hold returns 0 where a hold of an operator stands in the way.
+func (w *writer) hold(now time.Time, h spool.Hold) (int64, error) {
+	since := h.Since
+	if since.IsZero() {
+		since = now
+	}
+	return w.exec(sqlHold, h.Team, h.Route, h.Inbox, stamp(since), h.Operator, h.Reason, stamp(h.Probe))
+}
+
 // Release implements spool.Store.
 func (s *Store) Release(ctx context.Context, now time.Time, at spool.Destination, event []byte) (woken int, err error) {
 	n, err := run(ctx, s, 0, func(w *writer) (int64, error) {
-		n, err := w.exec(sqlRelease, stamp(now), at.Team, at.Route, at.Inbox)
+		n, err := w.exec(sqlRelease, stamp(now), at.Team, at.Route, at.Inbox, 0)
 		if n == 0 || err != nil {
 			return n, err
 		}
@@ -148,7 +157,7 @@ func (s *Store) MakeDue(ctx context.Context, _ time.Time, team string) (woken in
 func (s *Store) makeDue(ctx context.Context, at spool.Destination) (woken int, err error) {
 	for last := int64(0); ; {
 		step, err := run(ctx, s, 0, func(w *writer) ([]due, error) {
-			return w.makeReady(sqlDeferred, at.Team, last, at.Route, at.Route, at.Inbox, at.Inbox)
+			return w.makeReadyAt(at, last)
 		})
 		woken += len(step)
 		if len(step) == 0 || err != nil {
@@ -156,6 +165,11 @@ func (s *Store) makeDue(ctx context.Context, at spool.Destination) (woken int, e
 		}
 		last = step[len(step)-1].id
 	}
+}
+
+// makeReadyAt makes ready the next requests that are deferred at a destination.
+func (w *writer) makeReadyAt(at spool.Destination, last int64) ([]due, error) {
+	return w.makeReady(sqlDeferred, at.Team, last, at.Route, at.Route, at.Inbox, at.Inbox)
 }
 
 const (
@@ -202,36 +216,19 @@ func (w *writer) heldRoutes(team string) (map[spool.Destination]int64, error) {
 	return held, err
 }
 
-const sqlHolds = `SELECT team, route, inbox, reason, held, probe FROM gate WHERE held <> 0 ORDER BY team, route, inbox`
-
-// Holds implements spool.Reader.
-func (r *Reader) Holds(ctx context.Context) (gates []spool.Hold, err error) {
-	rows, err := r.db.QueryContext(ctx, sqlHolds)
-	if err != nil {
-		return nil, classify(err)
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		var g spool.Hold
-		var since, probe int64
-		if err := rows.Scan(&g.Team, &g.Route, &g.Inbox, &g.Reason, &since, &probe); err != nil {
-			return nil, classify(err)
-		}
-		g.Since, g.Probe = moment(since), moment(probe)
-		gates = append(gates, g)
-	}
-	return gates, classify(rows.Err())
-}
-
 const sqlDestinations = `
 SELECT team, route, inbox FROM request
  WHERE ` + isOpen + ` AND (team, route, inbox) >= (?, ?, ? + 1) ORDER BY team, route, inbox LIMIT 1`
 
 // Destinations implements spool.Store. It jumps from one destination to the next, as
 // sqlReady does.
-func (r *Reader) Destinations(ctx context.Context) (places []spool.Destination, err error) {
+func (r *Reader) Destinations(ctx context.Context) ([]spool.Destination, error) {
+	return destinationsOf(ctx, r.db)
+}
+
+func destinationsOf(ctx context.Context, q queries) (places []spool.Destination, err error) {
 	for at := (spool.Destination{}); ; places = append(places, at) {
-		err := r.db.QueryRowContext(ctx, sqlDestinations, at.Team, at.Route, at.Inbox).
+		err := q.QueryRowContext(ctx, sqlDestinations, at.Team, at.Route, at.Inbox).
 			Scan(&at.Team, &at.Route, &at.Inbox)
 		if errors.Is(err, sql.ErrNoRows) {
 			return places, nil

@@ -89,14 +89,15 @@ type chosen struct {
 	inbox                  int64
 	state                  spool.State
 	priority               spool.Priority
-	unknown, held          bool
+	unknown                bool
+	hold                   string // reason of its own hold, "" for none
 	recipients             recipients
 	message                int64
 	whole                  bool // it still has its content, and may be sent
 }
 
 const sqlChosen = `
-SELECT r.id, r.lane, r.conversation, r.team, r.route, r.inbox, r.state, r.priority, r.unknown, r.hold <> '',
+SELECT r.id, r.lane, r.conversation, r.team, r.route, r.inbox, r.state, r.priority, r.unknown, r.hold,
        r.recipients, r.message, NOT r.forgotten AND EXISTS (SELECT 1 FROM content WHERE content.message = r.message)
   FROM request r JOIN message m ON m.id = r.message
  WHERE ` + matches + `
@@ -119,9 +120,7 @@ func (o *Operator) all(
 		if err != nil {
 			return total, err
 		}
-		total.Requests += m.Requests
-		total.MaybeSent += m.MaybeSent
-		total.Busy += m.Busy
+		total.Add(m)
 	}
 	return total, nil
 }
@@ -138,7 +137,11 @@ func (o *Operator) transact(ctx context.Context, do func(*writer) error) error {
 }
 
 func (w *writer) allOf(f spool.Filter, s span, m *spool.Moved, do func(*writer, *chosen) (bool, error)) error {
-	list, err := w.choose(f, s)
+	holds, err := w.holds()
+	if err != nil {
+		return err
+	}
+	list, err := w.choose(f, s, holds)
 	if err != nil {
 		return err
 	}
@@ -162,17 +165,47 @@ func (w *writer) allOf(f spool.Filter, s span, m *spool.Moved, do func(*writer, 
 			m.MaybeSent++
 		}
 	}
+	for _, r := range list {
+		if err := w.standing(r.id, holds, m); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
-const sqlState = `SELECT state FROM request WHERE id = ?`
+const (
+	sqlState    = `SELECT state FROM request WHERE id = ?`
+	sqlStanding = `SELECT state, hold, team, route, inbox FROM request WHERE id = ?`
+)
 
-func (w *writer) choose(f spool.Filter, s span) (list []chosen, err error) {
+// standing counts where a request stands after a verb.
+func (w *writer) standing(id int64, holds []spool.Hold, m *spool.Moved) error {
+	var state spool.State
+	var own string
+	var at spool.Destination
+	if _, err := w.get(sqlStanding, []any{id}, &state, &own, &at.Team, &at.Route, &at.Inbox); err != nil {
+		return err
+	}
+	state, h := shown(state, holds, own, at)
+	switch {
+	case h != nil:
+		m.Kept = spool.AddKept(m.Kept, *h, 1)
+	case state == spool.Ready:
+		m.Due++
+	case state == spool.Queued:
+		m.Behind++
+	case state == spool.Deferred:
+		m.Deferred++
+	}
+	return nil
+}
+
+func (w *writer) choose(f spool.Filter, s span, holds []spool.Hold) (list []chosen, err error) {
 	err = w.each(sqlChosen, arguments(f, s), func(rows *sql.Rows) error {
 		var r chosen
 		var addresses string
 		err := rows.Scan(&r.id, &r.lane, &r.conversation, &r.team, &r.route, &r.inbox, &r.state, &r.priority,
-			&r.unknown, &r.held, &addresses, &r.message, &r.whole)
+			&r.unknown, &r.hold, &addresses, &r.message, &r.whole)
 		if err != nil {
 			return err
 		}
@@ -180,7 +213,8 @@ func (w *writer) choose(f spool.Filter, s span) (list []chosen, err error) {
 		if err != nil {
 			return err
 		}
-		if f.Recipient == "" || r.recipients.include(f.Recipient) {
+		state, _ := shown(r.state, holds, r.hold, spool.Destination{Team: r.team, Route: r.route, Inbox: r.inbox})
+		if wanted(f, state) && (f.Recipient == "" || r.recipients.include(f.Recipient)) {
 			list = append(list, r)
 		}
 		return nil
@@ -259,7 +293,7 @@ func (o *Operator) Hold(ctx context.Context, _ time.Time, f spool.Filter, reason
 // Release implements spool.Operator.
 func (o *Operator) Release(ctx context.Context, _ time.Time, f spool.Filter) (spool.Moved, error) {
 	return o.all(ctx, f, func(w *writer, r *chosen) (bool, error) {
-		if !r.held {
+		if r.hold == "" {
 			return false, nil
 		}
 		if r.state == spool.Queued {
@@ -274,29 +308,4 @@ func (o *Operator) Release(ctx context.Context, _ time.Time, f spool.Filter) (sp
 		_, err = w.exec(sqlReleaseHead, seq, r.id)
 		return true, err
 	})
-}
-
-const sqlStats = `SELECT route, state, n FROM counter WHERE n <> 0 ORDER BY route, state`
-
-// Stats implements spool.Operator.
-func (r *Reader) Stats(ctx context.Context) (list []spool.RouteStats, err error) {
-	rows, err := r.db.QueryContext(ctx, sqlStats)
-	if err != nil {
-		return nil, classify(err)
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		var route string
-		var state spool.State
-		var n int
-		if err := rows.Scan(&route, &state, &n); err != nil {
-			return nil, classify(err)
-		}
-		if len(list) == 0 || list[len(list)-1].Route != route {
-			list = append(list, spool.RouteStats{Route: route, States: map[string]int{}})
-		}
-		s := &list[len(list)-1]
-		s.States[state.String()], s.Accepted = n, s.Accepted+n
-	}
-	return list, classify(rows.Err())
 }

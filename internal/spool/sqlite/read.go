@@ -89,11 +89,8 @@ const (
 m.queue_id, m.accepted, m.sender, m.title, r.id, r.local_id, r.state, r.unknown, r.route, r.recipients,
 r.attempts, r.due,
 COALESCE(NULLIF(r.convo_id, 0), c.convo_id),
-COALESCE(NULLIF(r.hold, ''), (SELECT 'held: ' || reason FROM gate
-           WHERE r.` + isPending + ` AND held <> 0
-             AND team = r.team AND route IN ('', r.route) AND inbox IN (0, r.inbox)
-           ORDER BY route LIMIT 1),
-         (SELECT reason FROM attempt WHERE request = r.id AND ended <> 0 ORDER BY n DESC LIMIT 1), '')`
+COALESCE((SELECT reason FROM attempt WHERE request = r.id AND ended <> 0 ORDER BY n DESC LIMIT 1), ''),
+r.hold, r.team, r.inbox`
 
 	sqlList = `
 SELECT ` + entryColumns + `
@@ -110,13 +107,17 @@ func (r *Reader) List(ctx context.Context, f spool.Filter) ([]spool.Entry, error
 	if limit <= 0 {
 		limit = 100
 	}
+	holds, err := r.Holds(ctx)
+	if err != nil {
+		return nil, err
+	}
 	spans, err := r.spans(ctx, f, window)
 	if err != nil {
 		return nil, err
 	}
 	var list []spool.Entry
 	for i := len(spans) - 1; i >= 0 && len(list) < limit; i-- {
-		some, err := r.listSpan(ctx, f, spans[i])
+		some, err := r.listSpan(ctx, f, spans[i], holds)
 		if err != nil {
 			return nil, err
 		}
@@ -169,7 +170,12 @@ func arguments(f spool.Filter, s span) []any {
 }
 
 // listSpan returns what matches in a span, newest first.
-func (r *Reader) listSpan(ctx context.Context, f spool.Filter, s span) (list []spool.Entry, err error) {
+func (r *Reader) listSpan(
+	ctx context.Context,
+	f spool.Filter,
+	s span,
+	holds []spool.Hold,
+) (list []spool.Entry, err error) {
 	rows, err := r.db.QueryContext(ctx, sqlList, arguments(f, s)...)
 	if err != nil {
 		return nil, classify(err)
@@ -180,20 +186,25 @@ func (r *Reader) listSpan(ctx context.Context, f spool.Filter, s span) (list []s
 		if err := rows.Scan(e.dest()...); err != nil {
 			return nil, classify(err)
 		}
-		if err := e.complete(); err != nil {
+		if err := e.complete(holds); err != nil {
 			return nil, err
 		}
-		if f.Recipient == "" || e.recipients.include(f.Recipient) {
+		if wanted(f, e.state) && (f.Recipient == "" || e.recipients.include(f.Recipient)) {
 			list = append(list, e.Entry)
 		}
 	}
 	return list, classify(rows.Err())
 }
 
-// stateMask has a bit for each state that is wanted; none means all.
+// stateMask has a bit for each state that may be shown as one that is wanted; no
+// states mean all. A hold of a team or a route shows what is queued, ready or
+// deferred as held.
 func stateMask(states []spool.State) (mask int64) {
 	for _, s := range states {
 		mask |= 1 << s
+		if s == spool.Held {
+			mask |= 1<<spool.Queued | 1<<spool.Ready | 1<<spool.Deferred
+		}
 	}
 	if mask == 0 {
 		return -1
@@ -201,12 +212,19 @@ func stateMask(states []spool.State) (mask int64) {
 	return mask
 }
 
+// wanted reports whether a filter chooses what is shown in a state.
+func wanted(f spool.Filter, state spool.State) bool {
+	return len(f.States) == 0 || slices.Contains(f.States, state)
+}
+
 // entry is a row of entryColumns on its way to a spool.Entry.
 type entry struct {
 	spool.Entry
 	id            int64
 	accepted, due int64
-	state         spool.State
+	state         spool.State // stored, then as it is shown
+	hold          string      // reason of its own hold, "" for none
+	at            spool.Destination
 	addresses     string // recipients, encoded
 	recipients    recipients
 }
@@ -214,22 +232,27 @@ type entry struct {
 func (e *entry) dest() []any {
 	return []any{
 		&e.QueueID, &e.accepted, &e.Sender, &e.Title, &e.id, &e.LocalID, &e.state, &e.Unknown, &e.Route, &e.addresses,
-		&e.Attempts, &e.due, &e.ConvoID, &e.Reason,
+		&e.Attempts, &e.due, &e.ConvoID, &e.Reason, &e.hold, &e.at.Team, &e.at.Inbox,
 	}
 }
 
-func (e *entry) complete() error {
+// complete fills in what follows from the row and from the holds.
+func (e *entry) complete(holds []spool.Hold) (err error) {
+	e.at.Route = e.Route
+	e.state, e.Hold = shown(e.state, holds, e.hold, e.at)
 	e.Accepted, e.State = moment(e.accepted), e.state.String()
 	switch e.state {
 	case spool.Deferred:
 		e.Due = moment(e.due)
 	case spool.Queued:
-		if e.Reason != "" { // an operator's hold
-			break
-		}
 		e.Reason = "queued behind another message of its conversation"
+	case spool.Held:
+		e.HoldLevel = e.Hold.Level()
+		e.Reason = e.hold
+		if e.hold == "" {
+			e.Reason = e.Hold.String()
+		}
 	}
-	var err error
 	e.recipients, err = decodeRecipients(e.addresses)
 	if err != nil {
 		return err
@@ -269,7 +292,11 @@ func (r *Reader) Show(ctx context.Context, queueID string) (story spool.MessageD
 		return story, classify(err)
 	}
 	story.Accepted = moment(accepted)
-	requests, err := requestsOf(ctx, tx, message)
+	holds, err := holdsOf(ctx, tx)
+	if err != nil {
+		return story, err
+	}
+	requests, err := requestsOf(ctx, tx, message, holds)
 	if err != nil {
 		return story, err
 	}
@@ -288,7 +315,7 @@ type requestRow struct {
 	story spool.RequestDetail
 }
 
-func requestsOf(ctx context.Context, tx *sql.Tx, message int64) (all []requestRow, err error) {
+func requestsOf(ctx context.Context, tx *sql.Tx, message int64, holds []spool.Hold) (all []requestRow, err error) {
 	rows, err := tx.QueryContext(ctx, sqlRequests, message)
 	if err != nil {
 		return nil, classify(err)
@@ -302,7 +329,7 @@ func requestsOf(ctx context.Context, tx *sql.Tx, message int64) (all []requestRo
 		if err := rows.Scan(dest...); err != nil {
 			return nil, classify(err)
 		}
-		if err := e.complete(); err != nil {
+		if err := e.complete(holds); err != nil {
 			return nil, err
 		}
 		s.Entry, s.Priority = e.Entry, priority.String()

@@ -59,7 +59,7 @@ func (w *writer) retry(now time.Time, r *chosen, how *spool.RetryOptions) (bool,
 			return true, w.makeOneReady(r)
 		}
 	case spool.Queued, spool.Ready:
-		if !move {
+		if !move && r.hold == "" {
 			return false, nil
 		}
 	default:

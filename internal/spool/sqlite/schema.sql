@@ -127,6 +127,7 @@ CREATE INDEX request_conversation    ON request (conversation);
 CREATE INDEX request_message         ON request (message);
 CREATE INDEX request_auto_replied    ON request (team, inbox, participants, auto_replied) WHERE auto_replied <> 0;
 CREATE INDEX request_open            ON request (team, route, inbox)       WHERE state <= 4;
+CREATE INDEX request_hold            ON request (team, route, inbox, state) WHERE hold <> '';
 
 -- One attempt, written before the network is touched.
 CREATE TABLE attempt (
@@ -154,6 +155,7 @@ CREATE TABLE gate (
     shut_until INTEGER NOT NULL DEFAULT 0,   -- no call begins before
     shut_rate  INTEGER NOT NULL DEFAULT 0,   -- calls a minute from then on
     held       INTEGER NOT NULL DEFAULT 0,   -- since when, 0 where it is not held
+    operator   INTEGER NOT NULL DEFAULT 0 CHECK (operator IN (0, 1)), -- an operator holds it, not an answer of the API
     reason     TEXT    NOT NULL DEFAULT '',
     probe      INTEGER NOT NULL DEFAULT 0,   -- when it gives one request as a probe, 0 for never
     aside      INTEGER NOT NULL DEFAULT 0 CHECK (aside IN (0, 1)), -- heads step aside for other destinations
