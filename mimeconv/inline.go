@@ -36,9 +36,15 @@ func findImages(doc string, files []file) []image {
 	parts := make(map[string]*part)   // by Content-ID
 	located := make(map[string]*part) // by Content-Location
 	for _, f := range slices.Backward(files) {
-		if strings.HasPrefix(f.kind, "image/") || f.kind == "application/octet-stream" {
+		if isImage(f.part) {
 			parts[f.cid] = f.part // the first of equal ids counts
 			located[f.location], located[f.relative] = f.part, f.part
+		}
+	}
+	for _, f := range files { // the first of equal names counts
+		if f.name != "" && isImage(f.part) {
+			addName(parts, f)
+			addName(located, f)
 		}
 	}
 	delete(parts, "")
@@ -82,11 +88,28 @@ func findImages(doc string, files []file) []image {
 	return images[:maxPlaces]
 }
 
+// isImage reports whether a part may be an image.
+func isImage(p *part) bool {
+	return strings.HasPrefix(p.kind, "image/") || p.kind == "application/octet-stream"
+}
+
+// addName adds a part by its file name, by which programs reference parts that have neither a
+// Content-ID nor a Content-Location.
+func addName(parts map[string]*part, f file) {
+	if parts[f.name] == nil {
+		parts[f.name] = f.part
+	}
+}
+
 // locate finds the part that an img element references by its Content-Location.
 func (i *image) locate(doc, src string, located map[string]*part) bool {
 	i.part = located[src]
 	if i.part == nil {
-		return false
+		name, err := url.PathUnescape(strings.TrimPrefix(src, "./"))
+		if err != nil || located[name] == nil {
+			return false
+		}
+		i.part = located[name]
 	}
 	tag := doc[i.tagFrom:i.tagTo]
 	for _, written := range []string{src, strings.ReplaceAll(src, "&", "&amp;")} {
@@ -132,7 +155,7 @@ func (c *converter) placeImages(doc string, images []image) (string, notes, erro
 	if len(images) == 0 {
 		return doc, nil, nil
 	}
-	p := placer{converter: c, urls: make(map[string]string)}
+	p := placer{converter: c, urls: make(map[*part]string)}
 	var out strings.Builder
 	pos := 0
 	for _, i := range images {
@@ -175,21 +198,25 @@ func isUnquoted(tag string) bool {
 // placer is the state of placeImages.
 type placer struct {
 	*converter
-	urls     map[string]string // by the id of the image; "" if it cannot be shown
-	embedded int               // octets embedded so far
+	urls     map[*part]string // "" for an image that cannot be shown
+	embedded int              // octets embedded so far
 	notes    notes
 }
 
 // url returns the URL to put in place of a reference, "" for none.
 func (p *placer) url(i image) (string, error) {
-	u, seen := p.urls[i.name]
+	if i.part == nil {
+		p.warn(ImageMissing, "", "image %s not found in the message", quote(i.name))
+		return "", nil
+	}
+	u, seen := p.urls[i.part]
 	if !seen {
 		var err error
-		u, err = p.show(i)
+		u, err = p.show(i.part)
 		if err != nil {
 			return "", err
 		}
-		p.urls[i.name] = u
+		p.urls[i.part] = u
 	}
 	if strings.HasPrefix(u, "data:") {
 		n := base64.StdEncoding.DecodedLen(len(u))
@@ -204,18 +231,15 @@ func (p *placer) url(i image) (string, error) {
 }
 
 // show applies the policy to an image and returns its URL, "" if it is dropped.
-func (p *placer) show(i image) (string, error) {
-	switch {
-	case i.part == nil:
-		p.warn(ImageMissing, "", "image %s not found in the message", quote(i.name))
-		return "", nil
-	case p.options.InlineImages == Link:
-		return p.linkImage(i.part)
-	case p.options.InlineImages == Drop:
-		p.warn(ImageDropped, i.part.id, "image %s dropped", quote(i.part.name))
+func (p *placer) show(img *part) (string, error) {
+	switch p.options.InlineImages {
+	case Link:
+		return p.linkImage(img)
+	case Drop:
+		p.warn(ImageDropped, img.id, "image %s dropped", quote(img.name))
 		return "", nil
 	}
-	return p.embed(i.part), nil
+	return p.embed(img), nil
 }
 
 // linkImage stores an image and adds a note with its URL.

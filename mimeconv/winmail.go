@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 
 	"heyrelay/mimeconv/charset"
@@ -69,6 +71,7 @@ func (c *converter) tnefBody(id string, t *tnef.Message) (content, error) {
 	if err != nil {
 		return content{}, err
 	}
+	text.dropImageMarks()
 	kind, doc := "text/html", t.HTML
 	if len(bytes.TrimSpace(doc.Data)) == 0 && t.RTF != nil {
 		kind, doc.Data = tnef.ReadRTF(t.RTF)
@@ -83,6 +86,17 @@ func (c *converter) tnefBody(id string, t *tnef.Message) (content, error) {
 	}
 	return c.choose(html, text)
 }
+
+// dropImageMarks removes what stands for images in the text of a TNEF body.
+func (c *content) dropImageMarks() {
+	for i, s := range c.sections {
+		c.sections[i].text = trimBlankLines(imageMark.ReplaceAllString(s.text, ""))
+	}
+	c.sections = slices.DeleteFunc(c.sections, func(s section) bool { return s.text == "" })
+}
+
+// imageMark is what stands for an image in the text of a TNEF body.
+var imageMark = regexp.MustCompile(`\[cid:[^\]\n]*\]`)
 
 // tnefFile returns a file as a part.
 func tnefFile(id string, f tnef.File) *part {

@@ -8,7 +8,6 @@
 package htmltext
 
 import (
-	"bytes"
 	"strconv"
 	"strings"
 
@@ -43,6 +42,7 @@ func renderVisible(doc string, showAll bool) string {
 		switch token {
 		case html.ErrorToken:
 			r.closeTo(0)
+			r.writeImageLink()
 			return r.layout.String()
 		case html.TextToken:
 			if !r.top().hidden {
@@ -68,11 +68,11 @@ type renderer struct {
 	layout   layout
 	stack    []element
 	open     map[string][]int32 // indexes in stack of the open elements of a name
-	lastURL  string             // of the last link written
-	urlEnd   int                // where in the text that link ends
-	deeper   int                // number of elements open beyond maxOpen
-	unclosed map[string]bool    // raw elements that have no end tag
-	afterPre bool               // a line end that follows belongs to the <pre> tag
+	links    links
+	ruleEnd  int             // where in the text the last horizontal rule ends, 0 for none
+	deeper   int             // number of elements open beyond maxOpen
+	unclosed map[string]bool // raw elements that have no end tag
+	afterPre bool            // a line end that follows belongs to the <pre> tag
 }
 
 // element is an open element.
@@ -144,14 +144,23 @@ func (r *renderer) void(name string, a Attributes) {
 	case "br":
 		r.layout.newLine()
 	case "hr":
-		r.layout.breakLine(1)
-		r.layout.words("----------")
-		r.layout.breakLine(1)
+		r.rule()
 	case "img":
 		if a.Alt != "" {
+			r.beforeText()
 			r.layout.words("[" + a.Alt + "]")
 		}
 	}
+}
+
+// rule writes a horizontal rule. Several in a row are one.
+func (r *renderer) rule() {
+	r.writeImageLink()
+	if r.ruleEnd > 0 && IsBlank(string(r.layout.text[r.ruleEnd:])) {
+		return
+	}
+	r.layout.line("----------")
+	r.ruleEnd = len(r.layout.text)
 }
 
 // enter updates the layout at the start of an element.
@@ -178,6 +187,9 @@ func (r *renderer) enter(e *element, a Attributes) {
 	case "tr":
 		e.row = r.layout.beginRow()
 	case "td", "th":
+		if r.layout.inRow() {
+			r.writeImageLink()
+		}
 		r.layout.cell(e.name == "th", a.colspan, a.rowspan)
 	}
 }
@@ -206,6 +218,9 @@ func (r *renderer) leave(e element) {
 	if e.href != "" {
 		r.address(e)
 	}
+	if e.indented || e.row != nil && e.row.cells > 0 {
+		r.writeImageLink()
+	}
 	if e.row != nil {
 		r.layout.endRow(e.row)
 	}
@@ -218,57 +233,14 @@ func (r *renderer) leave(e element) {
 	}
 }
 
-// address writes the address of a link unless it was just written.
-func (r *renderer) address(e element) {
-	text := bytes.TrimSpace(r.layout.text[e.from:])
-	if !leadsAnywhere(e.href) || sameAddress(text, e.href) {
-		return
-	}
-	if e.href == r.lastURL && (r.urlEnd > e.from || len(bytes.TrimSpace(r.layout.text[r.urlEnd:e.from])) == 0) {
-		return // an image and a text next to each other with the same address
-	}
-	r.layout.behind("<"+strings.TrimPrefix(e.href, "mailto:")+">", e.step)
-	if len(text) == 0 {
-		r.layout.space = true // an image link: the text that follows is separate
-	}
-	r.lastURL, r.urlEnd = e.href, len(r.layout.text)
-}
-
-// leadsAnywhere reports whether an address is useful in plain text.
-func leadsAnywhere(href string) bool {
-	scheme, _, ok := strings.Cut(href, ":")
-	if !ok {
-		return !strings.HasPrefix(href, "#")
-	}
-	switch strings.ToLower(scheme) {
-	case "javascript", "data", "cid", "about", "blob":
-		return false
-	}
-	return true
-}
-
-// sameAddress reports whether the text of a link already shows its address.
-func sameAddress(text []byte, href string) bool {
-	if len(text) > len(href)+len("https:///") {
-		return false
-	}
-	bare := func(s string) string {
-		for _, scheme := range []string{"https://", "http://", "mailto:", "tel:"} {
-			s = strings.TrimPrefix(s, scheme)
-		}
-		return strings.TrimSuffix(s, "/")
-	}
-	if rest, ok := strings.CutPrefix(href, "mailto:"); ok {
-		href, _, _ = strings.Cut(rest, "?")
-	}
-	return strings.EqualFold(bare(string(text)), bare(href))
-}
-
 // text renders text whose entities are resolved.
 func (r *renderer) text(s string) {
 	if r.afterPre {
 		s = strings.TrimPrefix(strings.TrimPrefix(s, "\r"), "\n")
 		r.afterPre = false
+	}
+	if r.links.image != "" && !IsBlank(s) {
+		r.beforeText()
 	}
 	if r.top().pre {
 		r.layout.preformatted(s)

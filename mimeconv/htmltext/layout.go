@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 const (
@@ -26,11 +28,12 @@ const (
 // layout collects text and separators, and writes them at the end: only then is it known
 // which rows contain data and which only position columns on the page.
 type layout struct {
-	text   []byte // all words
-	ops    []op
-	rows   []*row   // open rows
-	tables []*table // open tables
-	space  bool     // white space precedes the next word
+	text       []byte // all words
+	ops        []op
+	rows       []*row   // open rows
+	tables     []*table // open tables
+	space      bool     // white space precedes the next word
+	behindLink bool     // the address of a link precedes the next text
 }
 
 // op is one step of the output.
@@ -83,6 +86,10 @@ func (l *layout) words(s string) {
 			return r
 		}, s)
 	}
+	if l.behindLink && s != "" {
+		l.behindLink = false
+		l.space = l.space || startsWord(s)
+	}
 	from := len(l.text)
 	for s != "" {
 		n := strings.IndexAny(s, " \t\n\r\f")
@@ -104,6 +111,13 @@ func (l *layout) words(s string) {
 	if len(l.text) > from {
 		l.addText(opText, from)
 	}
+}
+
+// startsWord reports whether s starts with something that needs a space before it, unlike
+// punctuation.
+func startsWord(s string) bool {
+	r, _ := utf8.DecodeRuneInString(s)
+	return !unicode.IsPunct(r) || strings.ContainsRune("([{<„«", r)
 }
 
 // preformatted adds text with its white space.
@@ -175,6 +189,7 @@ func (l *layout) behind(s string, step int) {
 	if end == step || l.ops[end-1].kind > opBlank {
 		end = len(l.ops)
 	}
+	l.behindLink = end == len(l.ops)
 	from := len(l.text)
 	l.text = append(append(l.text, ' '), s...)
 	l.ops = slices.Insert(l.ops, end, op{kind: opText, from: int32(from), to: int32(len(l.text))})
@@ -190,11 +205,18 @@ func (l *layout) breakLine(lines int) {
 	}
 }
 
+// line adds text on a line of its own.
+func (l *layout) line(s string) {
+	l.breakLine(1)
+	l.words(s)
+	l.breakLine(1)
+}
+
 // newLine ends a line. Two in a row make a blank line.
 func (l *layout) newLine() { l.addBreak(opLine) }
 
 func (l *layout) addBreak(kind opKind) {
-	l.space = false
+	l.space, l.behindLink = false, false
 	if n := len(l.rows); n > 0 {
 		if !l.rows[n-1].text {
 			return // a cell does not start with an empty line
@@ -227,6 +249,9 @@ func (l *layout) beginRow() *row {
 	l.ops = append(l.ops, op{kind: opRow, row: r})
 	return r
 }
+
+// inRow reports whether the innermost row has cells already.
+func (l *layout) inRow() bool { return len(l.rows) > 0 && l.rows[len(l.rows)-1].next > 0 }
 
 // cell starts the next cell of the innermost row. columns and rows are its span.
 func (l *layout) cell(header bool, columns, rows int) {
