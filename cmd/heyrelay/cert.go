@@ -21,8 +21,8 @@ import (
 )
 
 type certCmd struct {
-	Names []string `arg:"" optional:"" name:"name" help:"Host names and addresses that clients connect to. Default: this machine's name and localhost."`
-	Dir   string   `type:"path" default:"." placeholder:"DIRECTORY" help:"Where to write cert.pem and key.pem (${default})."`
+	Names []string `arg:"" optional:"" name:"name" help:"Names and addresses of the server (this host, localhost)."`
+	Dir   string   `type:"path" default:"." placeholder:"DIRECTORY" help:"Where to write the files (${default})."`
 	Days  int      `default:"825" help:"Days of validity (${default})."`
 	RSA   bool     `help:"Create an RSA key, for clients without elliptic curves."`
 }

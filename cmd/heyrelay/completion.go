@@ -184,7 +184,9 @@ end
 {{- range .Places}}{{$at := .Path}}
 {{- range .Words}}
 complete -c {{$.Name}} -n '__heyrelay_at {{$at}}'
-{{- if .Name}} -f -a {{.Name}}{{else}} -l {{.Long}}{{with .Short}} -s {{.}}{{end}}{{if .Value}} -r{{end}}{{end}} -d {{quote .Help}}
+{{- if .Name}} -f -a {{.Name}}
+{{- else}} -l {{.Long}}{{with .Short}} -s {{.}}{{end}}{{if .Value}} -r{{end}}
+{{- end}} -d {{quote .Help}}
 {{- end}}{{end}}
 `,
 }

@@ -15,7 +15,7 @@ import (
 )
 
 type demoCmd struct {
-	Dir string `type:"path" placeholder:"FOLDER" help:"Keep the spool in this folder; without it, the spool is temporary."`
+	Dir string `type:"path" placeholder:"DIRECTORY" help:"Keep the spool in this directory (a temporary one)."`
 }
 
 // demoConfig is the configuration of the demo: one inbox, and the secret of every

@@ -13,7 +13,10 @@ func TestLive(t *testing.T) {
 	at := time.Date(2026, 11, 25, 3, 17, 0, 0, time.UTC)
 	for want, e := range map[string]events.Event{
 		"03:17:00  accepted   Q1                from app@example.com to:ann@example.com \"Printer on fire\"\n": {
-			Kind: events.Accepted, Sender: "app@example.com", To: []string{"to:ann@example.com"}, Title: "Printer on fire",
+			Kind:   events.Accepted,
+			Sender: "app@example.com",
+			To:     []string{"to:ann@example.com"},
+			Title:  "Printer on fire",
 		},
 		"03:17:00  sent       Q1                conversation 20, message 10, after 1.5s\n": {
 			Kind: events.Sent, Convo: 20, Message: 10, Duration: 1500 * time.Millisecond,

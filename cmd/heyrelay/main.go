@@ -28,7 +28,7 @@ const (
 
 // program is what a subcommand works with.
 type program struct {
-	ctx            context.Context // ends when the process is told to stop
+	ctx            context.Context // ends with SIGTERM or SIGINT
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	environ        []string
@@ -38,7 +38,7 @@ type program struct {
 
 type commands struct {
 	Serve      serveCmd      `cmd:"" help:"Run the relay."`
-	Demo       demoCmd       `cmd:"" help:"Run the relay and a sandbox of the API without configuration, and show each message."`
+	Demo       demoCmd       `cmd:"" help:"Run the relay and a sandbox of the API, without configuration."`
 	Sandbox    sandboxCmd    `cmd:"" help:"Run the sandbox of the API alone."`
 	Check      checkCmd      `cmd:"" help:"Validate the configuration."`
 	Config     configCmd     `cmd:"" help:"Show the effective configuration, or an example."`
@@ -48,7 +48,7 @@ type commands struct {
 	Queue      queueCmd      `cmd:"" help:"Inspect and manage the queue."`
 	Cert       certCmd       `cmd:"" help:"Create a self-signed certificate for TLS."`
 	Passwd     passwdCmd     `cmd:"" help:"Hash a password for a user."`
-	Sendmail   sendmailCmd   `cmd:"" passthrough:"" help:"Submit mail from programs that call sendmail. Links named sendmail, mailq and newaliases run it, too."`
+	Sendmail   sendmailCmd   `cmd:"" passthrough:"" help:"Submit mail, as sendmail, mailq or newaliases do."`
 	Health     healthCmd     `cmd:"" help:"Report whether a running relay accepts and sends mail."`
 	Help       helpCmd       `cmd:"" help:"Describe a command."`
 	Completion completionCmd `cmd:"" help:"Print a completion script for bash, zsh or fish."`
@@ -81,7 +81,8 @@ func (p *program) run(args []string) int {
 	exited := -1
 	parser, err := kong.New(&cmds,
 		kong.Name("heyrelay"),
-		kong.Description("An SMTP relay for applications that cannot speak Heymarket's e-mail API.\n\nTo see it work: heyrelay demo"),
+		kong.Description("An SMTP relay for applications that cannot call Heymarket's e-mail API.\n\n"+
+			"To see it work: heyrelay demo"),
 		kong.Writers(p.stdout, p.stderr),
 		kong.Vars{"config_help": configHelp, "state_help": stateHelp, "version": "heyrelay " + version()},
 		kong.Exit(func(code int) { exited = code }),

@@ -13,26 +13,26 @@ import (
 	"heyrelay/internal/spool"
 )
 
-// selection is which requests an operator means: messages by queue id, or a filter.
+// selection is the requests that a command applies to: messages by queue id, or a filter.
 type selection struct {
 	configured
-	QueueIDs  []string      `arg:"" optional:"" name:"queue-id" help:"Messages, as in the 250 reply and in the log."`
-	State     []string      `placeholder:"STATE" help:"Only in these states."`
-	Recipient string        `placeholder:"ADDRESS" help:"Only to this address."`
-	OlderThan time.Duration `placeholder:"DURATION" help:"Only what was accepted longer ago, such as 15m."`
-	All       bool          `help:"All there are."`
+	QueueIDs  []string      `arg:"" optional:"" name:"queue-id" help:"Only these messages (see the 250 or the log)."`
+	State     []string      `placeholder:"STATE" help:"Only in these states. ${state_help}"`
+	Recipient string        `placeholder:"ADDRESS" help:"Only to this recipient."`
+	OlderThan time.Duration `placeholder:"DURATION" help:"Only accepted longer ago than, for example, 15m."`
+	All       bool          `help:"All requests."`
 }
 
-// chosen is a selection that may be one of a route.
+// chosen is a selection that may be restricted to a route.
 type chosen struct {
 	selection `embed:""`
 	Route     string `placeholder:"NAME" help:"Only of this route."`
 }
 
-// filter makes sure that somebody who forgot to choose does not mean everything.
+// filter returns an error for an empty selection: everything must be asked for by --all.
 func (c selection) filter(route string) (spool.Filter, error) {
 	if len(c.QueueIDs) == 0 && c.State == nil && route == "" && c.Recipient == "" && c.OlderThan == 0 && !c.All {
-		return spool.Filter{}, errors.New("name queue ids or a filter, or say --all")
+		return spool.Filter{}, errors.New("name queue ids or a filter, or use --all")
 	}
 	states, err := parseStates(c.State)
 	f := spool.Filter{QueueIDs: c.QueueIDs, States: states, Route: route, Recipient: c.Recipient}
@@ -42,9 +42,12 @@ func (c selection) filter(route string) (spool.Filter, error) {
 	return f, err
 }
 
-// operate changes the spool that the configuration names, beside a serving
-// process, and says how much was changed.
-func (c selection) operate(p *program, route, done string, do func(*config.Config, spool.Operator, spool.Filter) (spool.Moved, error)) (err error) {
+// operation changes the requests that a filter selects.
+type operation func(*config.Config, spool.Operator, spool.Filter) (spool.Moved, error)
+
+// operate runs an operation on the configured spool, also while a relay serves it, and prints how many requests
+// it changed.
+func (c selection) operate(p *program, route, done string, do operation) (err error) {
 	f, err := c.filter(route)
 	if err != nil {
 		return err
@@ -58,16 +61,16 @@ func (c selection) operate(p *program, route, done string, do func(*config.Confi
 	if err != nil {
 		return err
 	}
-	return tellMoved(p, done, m)
+	return printMoved(p, done, m)
 }
 
-func tellMoved(p *program, done string, m spool.Moved) error {
+func printMoved(p *program, done string, m spool.Moved) error {
 	fmt.Fprintf(p.stdout, "%d %s\n", m.Requests, done)
 	if m.MaybeSent > 0 {
-		fmt.Fprintf(p.stdout, "%d of them may have been sent: an attempt has no definite answer\n", m.MaybeSent)
+		fmt.Fprintf(p.stdout, "%d of them may have been sent: the outcome of an attempt is unknown\n", m.MaybeSent)
 	}
 	if m.Busy > 0 {
-		fmt.Fprintf(p.stdout, "%d left alone: a call is under way, try again\n", m.Busy)
+		fmt.Fprintf(p.stdout, "%d unchanged: an API call is active, try again\n", m.Busy)
 	}
 	if m.Requests == 0 && m.Busy == 0 {
 		fmt.Fprintln(p.stderr, "heyrelay: nothing matches; see heyrelay queue list")
@@ -79,13 +82,13 @@ func tellMoved(p *program, done string, m spool.Moved) error {
 type queueRetryCmd struct {
 	selection `embed:""`
 	FromRoute string `placeholder:"NAME" help:"Only of this route."`
-	Anew      bool   `help:"Under a new local_id. The API then takes it for another message: what was sent after all is sent twice."`
-	Route     string `placeholder:"NAME" help:"By this route, whichever it came by. It goes to the team and inbox that the route has now."`
+	Anew      bool   `help:"Use a new local_id. What was sent after all is then sent twice."`
+	Route     string `placeholder:"NAME" help:"Move to this route, with its current team and inbox."`
 }
 
-// Run queues again what failed, was dropped or is held, and has what sleeps tried now.
+// Run requeues failed, dropped and held requests, and makes deferred ones due.
 func (c queueRetryCmd) Run(p *program) error {
-	return c.operate(p, c.FromRoute, "queued again", func(cfg *config.Config, op spool.Operator, f spool.Filter) (spool.Moved, error) {
+	retry := func(cfg *config.Config, op spool.Operator, f spool.Filter) (spool.Moved, error) {
 		o := spool.RetryOptions{Anew: c.Anew, NewLocalID: uuid.NewString}
 		if c.Route != "" {
 			r, err := routeByName(cfg, c.Route)
@@ -95,7 +98,8 @@ func (c queueRetryCmd) Run(p *program) error {
 			o.Route, o.Team, o.Inbox = r.Name, r.Team, r.Inbox
 		}
 		return op.Retry(p.ctx, time.Now(), f, o)
-	})
+	}
+	return c.operate(p, c.FromRoute, "queued again", retry)
 }
 
 func routeByName(cfg *config.Config, name string) (config.Route, error) {
@@ -111,54 +115,56 @@ type queueDropCmd struct {
 	chosen `embed:""`
 }
 
-// Run gives up what waits.
+// Run drops pending requests.
 func (c queueDropCmd) Run(p *program) error {
-	return c.operate(p, c.Route, "dropped", func(_ *config.Config, op spool.Operator, f spool.Filter) (spool.Moved, error) {
+	drop := func(_ *config.Config, op spool.Operator, f spool.Filter) (spool.Moved, error) {
 		return op.Drop(p.ctx, time.Now(), f)
-	})
+	}
+	return c.operate(p, c.Route, "dropped", drop)
 }
 
 type queueHoldCmd struct {
 	chosen `embed:""`
-	Reason string `default:"held by an operator" placeholder:"TEXT" help:"What the lists say (${default})."`
+	Reason string `default:"held by an operator" placeholder:"TEXT" help:"The reason shown in lists (${default})."`
 }
 
-// Run keeps what waits from being sent.
+// Run holds pending requests.
 func (c queueHoldCmd) Run(p *program) error {
-	return c.operate(p, c.Route, "held", func(_ *config.Config, op spool.Operator, f spool.Filter) (spool.Moved, error) {
+	hold := func(_ *config.Config, op spool.Operator, f spool.Filter) (spool.Moved, error) {
 		return op.Hold(p.ctx, time.Now(), f, c.Reason)
-	})
+	}
+	return c.operate(p, c.Route, "held", hold)
 }
 
 type queueReleaseCmd struct {
 	chosen `embed:""`
 }
 
-// Run lets go what was held.
+// Run releases held requests.
 func (c queueReleaseCmd) Run(p *program) error {
-	return c.operate(p, c.Route, "released", func(_ *config.Config, op spool.Operator, f spool.Filter) (spool.Moved, error) {
+	release := func(_ *config.Config, op spool.Operator, f spool.Filter) (spool.Moved, error) {
 		return op.Release(p.ctx, time.Now(), f)
-	})
+	}
+	return c.operate(p, c.Route, "released", release)
 }
 
 type queueForgetCmd struct {
 	configured
-	Recipient string `required:"" placeholder:"ADDRESS" help:"Whose mail is forgotten."`
+	Recipient string `required:"" placeholder:"ADDRESS" help:"The recipient to remove."`
 }
 
-// Run removes what is known of a recipient: bodies, titles and addresses of
-// finished mail; what waits is dropped.
+// Run removes what is stored about a recipient: bodies, titles and addresses of mail that has ended. Pending
+// requests are dropped.
 func (c queueForgetCmd) Run(p *program) error {
-	return selection{configured: c.configured, Recipient: c.Recipient}.operate(p, "", "forgotten",
-		func(_ *config.Config, op spool.Operator, _ spool.Filter) (spool.Moved, error) {
-			return op.Forget(p.ctx, time.Now(), c.Recipient)
-		})
+	forget := func(_ *config.Config, op spool.Operator, _ spool.Filter) (spool.Moved, error) {
+		return op.Forget(p.ctx, time.Now(), c.Recipient)
+	}
+	return selection{configured: c.configured, Recipient: c.Recipient}.operate(p, "", "forgotten", forget)
 }
 
 type queueStatsCmd struct{ configured }
 
-// Run prints the ledger: how many requests of each route are in which state, and
-// what is held.
+// Run prints how many requests of each route are in which state, and the holds.
 func (c queueStatsCmd) Run(p *program) (err error) {
 	op, _, err := c.operator(p)
 	if err != nil {
@@ -169,18 +175,21 @@ func (c queueStatsCmd) Run(p *program) (err error) {
 	if err != nil {
 		return err
 	}
-	gates, err := op.Holds(p.ctx)
+	holds, err := op.Holds(p.ctx)
 	if err != nil {
 		return err
 	}
 	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "ROUTE\tACCEPTED\tSENT\tFLAGGED\tWAITING\tFAILED\tDROPPED\t")
 	for _, r := range routes {
-		sent, flagged, failed, dropped := r.States["sent"], r.States["flagged"], r.States["failed"], r.States["dropped"]
-		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t\n", r.Route, r.Accepted, sent, flagged, r.Accepted-sent-flagged-failed-dropped, failed, dropped)
+		n := r.States
+		pending := r.Accepted - n["sent"] - n["flagged"] - n["failed"] - n["dropped"]
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t\n",
+			r.Route, r.Accepted, n["sent"], n["flagged"], pending, n["failed"], n["dropped"])
 	}
-	for _, g := range gates {
-		fmt.Fprintf(p.stdout, "held since %s: team %s, %s: %s\n", when(g.Since), g.Team, cmp.Or(g.Route, "all routes"), g.Reason)
+	for _, h := range holds {
+		where := cmp.Or(h.Route, "all routes")
+		fmt.Fprintf(p.stdout, "held since %s: team %s, %s: %s\n", when(h.Since), h.Team, where, h.Reason)
 	}
 	return w.Flush()
 }

@@ -65,7 +65,7 @@ func (c queueListCmd) Run(p *program) error {
 	})
 }
 
-// wantsNotices reports whether pending reports belong in the list: they are waiting,
+// wantsNotices reports whether pending reports belong in the list: they are pending,
 // and have no recipient among those of requests.
 func (c queueListCmd) wantsNotices() bool {
 	return c.Recipient == "" && (len(c.State) == 0 || slices.Contains(c.State, "waiting"))

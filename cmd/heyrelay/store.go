@@ -31,8 +31,8 @@ func openStore(ctx context.Context, cfg *config.Config, sink events.Sink) (spool
 	})
 }
 
-// checkStore reports what would keep openStore from opening the spool, as far as
-// that can be told without opening it.
+// checkStore returns the error that openStore would return, as far as it can be found
+// without opening the spool.
 func checkStore(cfg *config.Config) error {
 	file, err := spoolFile(cfg)
 	if err != nil {

@@ -20,9 +20,9 @@ import (
 type tryCmd struct {
 	configured
 	Address  string        `arg:"" help:"The recipient of both mails: an address of your own."`
-	From     string        `placeholder:"ADDRESS" help:"The envelope sender, if your routes match it. Default: heyrelay@ your hostname."`
+	From     string        `placeholder:"ADDRESS" help:"The envelope sender (heyrelay@ your hostname)."`
 	User     string        `placeholder:"NAME" help:"Log in as this user, if the listener requires a login."`
-	Password string        `name:"password-file" type:"path" placeholder:"FILE" help:"The file with the user's password."`
+	Password string        `name:"password-file" type:"path" placeholder:"FILE" help:"File with the user's password."`
 	Wait     time.Duration `default:"1m" help:"How long to wait until each mail is sent (${default})."`
 }
 
@@ -181,7 +181,8 @@ func (c tryCmd) await(p *program, r spool.Reader, queueID string) (convoID int64
 		case <-p.ctx.Done():
 			return 0, p.ctx.Err()
 		case <-late:
-			return 0, fmt.Errorf("message %s was not sent within %s and stays queued; last state: %s", queueID, c.Wait, last)
+			return 0, fmt.Errorf("message %s was not sent within %s and stays queued; last state: %s",
+				queueID, c.Wait, last)
 		}
 	}
 }

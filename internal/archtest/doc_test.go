@@ -27,7 +27,8 @@ func TestExported(t *testing.T) {
 			}
 			want, err := os.ReadFile(file)
 			if err != nil || string(got) != string(want) {
-				t.Errorf("the exports of %s differ from %s (%v): compare, and run with -update\n%s", name, file, err, got)
+				t.Errorf("the exports of %s differ from %s (%v): compare, and run with -update\n%s",
+					name, file, err, got)
 			}
 		})
 	}
