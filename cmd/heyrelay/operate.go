@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"text/tabwriter"
@@ -11,6 +10,7 @@ import (
 
 	"heyrelay/internal/config"
 	"heyrelay/internal/spool"
+	"heyrelay/internal/strictyaml"
 )
 
 // selection is the requests that a command applies to: messages by queue id, or a filter.
@@ -46,22 +46,29 @@ func (c selection) filter(route string) (spool.Filter, error) {
 type operation func(*config.Config, spool.Operator, spool.Filter) (spool.Moved, error)
 
 // operate runs an operation on the configured spool, also while a relay serves it, and prints how many requests
-// it changed.
-func (c selection) operate(p *program, route, done string, do operation) (err error) {
+// it changed and what happens next.
+func (c selection) operate(p *program, route, done string, do operation) error {
 	f, err := c.filter(route)
 	if err != nil {
 		return err
 	}
+	return c.withOperator(p, func(cfg *config.Config, op spool.Operator) error {
+		m, err := do(cfg, op, f)
+		if err != nil {
+			return err
+		}
+		return printMoved(p, done, m)
+	})
+}
+
+// withOperator runs use on the configured spool.
+func (c configured) withOperator(p *program, use func(*config.Config, spool.Operator) error) (err error) {
 	op, cfg, err := c.operator(p)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, op.Close()) }()
-	m, err := do(cfg, op, f)
-	if err != nil {
-		return err
-	}
-	return printMoved(p, done, m)
+	return use(cfg, op)
 }
 
 func printMoved(p *program, done string, m spool.Moved) error {
@@ -72,11 +79,14 @@ func printMoved(p *program, done string, m spool.Moved) error {
 	if m.Busy > 0 {
 		fmt.Fprintf(p.stdout, "%d unchanged: an API call is active, try again\n", m.Busy)
 	}
-	if m.Requests == 0 && m.Busy == 0 {
-		fmt.Fprintln(p.stderr, "heyrelay: nothing matches; see heyrelay queue list")
-		return errQuiet
+	printNext(p, m)
+	if m.Requests > 0 || m.Busy > 0 {
+		return nil
 	}
-	return nil
+	if m.Due+m.Behind+m.Deferred+len(m.Kept) == 0 {
+		fmt.Fprintln(p.stderr, "heyrelay: nothing matches; see heyrelay queue list")
+	}
+	return errQuiet
 }
 
 type queueRetryCmd struct {
@@ -117,35 +127,16 @@ type queueDropCmd struct {
 
 // Run drops pending requests.
 func (c queueDropCmd) Run(p *program) error {
-	drop := func(_ *config.Config, op spool.Operator, f spool.Filter) (spool.Moved, error) {
+	var kept strictyaml.Duration
+	drop := func(cfg *config.Config, op spool.Operator, f spool.Filter) (spool.Moved, error) {
+		kept = cfg.Retention.Failed
 		return op.Drop(p.ctx, time.Now(), f)
 	}
-	return c.operate(p, c.Route, "dropped", drop)
-}
-
-type queueHoldCmd struct {
-	chosen `embed:""`
-	Reason string `default:"held by an operator" placeholder:"TEXT" help:"The reason shown in lists (${default})."`
-}
-
-// Run holds pending requests.
-func (c queueHoldCmd) Run(p *program) error {
-	hold := func(_ *config.Config, op spool.Operator, f spool.Filter) (spool.Moved, error) {
-		return op.Hold(p.ctx, time.Now(), f, c.Reason)
+	if err := c.operate(p, c.Route, "dropped", drop); err != nil {
+		return err
 	}
-	return c.operate(p, c.Route, "held", hold)
-}
-
-type queueReleaseCmd struct {
-	chosen `embed:""`
-}
-
-// Run releases held requests.
-func (c queueReleaseCmd) Run(p *program) error {
-	release := func(_ *config.Config, op spool.Operator, f spool.Filter) (spool.Moved, error) {
-		return op.Release(p.ctx, time.Now(), f)
-	}
-	return c.operate(p, c.Route, "released", release)
+	fmt.Fprintf(p.stdout, "not sent, unless heyrelay queue retry queues them again within %s (retention.failed)\n", kept)
+	return nil
 }
 
 type queueForgetCmd struct {
@@ -175,21 +166,23 @@ func (c queueStatsCmd) Run(p *program) (err error) {
 	if err != nil {
 		return err
 	}
-	holds, err := op.Holds(p.ctx)
+	kept, err := op.Kept(p.ctx)
 	if err != nil {
 		return err
 	}
 	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "ROUTE\tACCEPTED\tSENT\tFLAGGED\tWAITING\tFAILED\tDROPPED\t")
+	fmt.Fprintln(w, "ROUTE\tACCEPTED\tSENT\tFLAGGED\tPENDING\tOF WHICH HELD\tFAILED\tDROPPED\t")
 	for _, r := range routes {
 		n := r.States
 		pending := r.Accepted - n["sent"] - n["flagged"] - n["failed"] - n["dropped"]
-		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t\n",
-			r.Route, r.Accepted, n["sent"], n["flagged"], pending, n["failed"], n["dropped"])
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t\n",
+			r.Route, r.Accepted, n["sent"], n["flagged"], pending, n["held"], n["failed"], n["dropped"])
 	}
-	for _, h := range holds {
-		where := cmp.Or(h.Route, "all routes")
-		fmt.Fprintf(p.stdout, "held since %s: team %s, %s: %s\n", when(h.Since), h.Team, where, h.Reason)
+	if err := w.Flush(); err != nil {
+		return err
 	}
-	return w.Flush()
+	for _, k := range kept {
+		fmt.Fprintln(p.stdout, describeKept(k))
+	}
+	return nil
 }

@@ -18,8 +18,8 @@ type queueCmd struct {
 	Show    queueShowCmd    `cmd:"" help:"Show one message: its requests, attempts and warnings."`
 	Retry   queueRetryCmd   `cmd:"" help:"Requeue failed, dropped or held requests, and retry deferred ones now."`
 	Drop    queueDropCmd    `cmd:"" help:"Drop pending requests."`
-	Hold    queueHoldCmd    `cmd:"" help:"Hold pending requests."`
-	Release queueReleaseCmd `cmd:"" help:"Release held requests."`
+	Hold    queueHoldCmd    `cmd:"" help:"Hold a route, a team, all mail, or single requests."`
+	Release queueReleaseCmd `cmd:"" help:"End holds of routes, teams or requests."`
 	Forget  queueForgetCmd  `cmd:"" help:"Remove what is stored about a recipient."`
 	Stats   queueStatsCmd   `cmd:"" help:"Count requests by route and state, and list holds."`
 }

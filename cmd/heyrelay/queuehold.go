@@ -1,0 +1,242 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"heyrelay/internal/config"
+	"heyrelay/internal/spool"
+)
+
+// scope is a selection that may mean a route, a team or everything as a whole: mail
+// that is pending, and mail to come.
+type scope struct {
+	chosen `embed:""`
+	Team   string `placeholder:"NAME" help:"This team, with all of its routes."`
+}
+
+// whole reports whether c means destinations rather than single requests.
+func (c scope) whole() (bool, error) {
+	single := len(c.QueueIDs) > 0 || c.State != nil || c.Recipient != "" || c.OlderThan > 0
+	switch {
+	case c.Team != "" && (single || c.Route != "" || c.All):
+		return false, errors.New("--team cannot be combined with other filters")
+	case c.Route != "" && c.All:
+		return false, errors.New("--route cannot be combined with --all")
+	}
+	return !single && (c.Team != "" || c.Route != "" || c.All), nil
+}
+
+// destinations are what c means as a whole, by the configuration.
+func (c scope) destinations(cfg *config.Config) (all []spool.Destination, err error) {
+	switch {
+	case c.Route != "":
+		r, err := routeByName(cfg, c.Route)
+		return []spool.Destination{{Team: r.Team, Route: r.Name}}, err
+	case c.Team != "":
+		if _, known := cfg.Teams[c.Team]; !known {
+			return nil, fmt.Errorf("the configuration has no team %q", c.Team)
+		}
+		return []spool.Destination{{Team: c.Team}}, nil
+	}
+	for _, team := range slices.Sorted(maps.Keys(cfg.Teams)) {
+		all = append(all, spool.Destination{Team: team})
+	}
+	return all, nil
+}
+
+// means reports whether h is a hold that c means as a whole.
+func (c scope) means(h spool.Hold) bool {
+	switch {
+	case c.Route != "":
+		return h.Route == c.Route
+	case c.Team != "":
+		return h.Team == c.Team && h.Route == ""
+	}
+	return true
+}
+
+type queueHoldCmd struct {
+	scope  `embed:""`
+	Reason string `default:"held by an operator" placeholder:"TEXT" help:"Shown in lists and in the log (${default})."`
+}
+
+// Help explains what is held.
+func (queueHoldCmd) Help() string {
+	return `With --route, --team or --all alone, mail to come is held, too: SMTP accepts it, and it is sent after
+heyrelay queue release. Only that ends such a hold; a restart does not, and neither does delivery.hold_max.
+With queue ids or other filters, the requests that match now are held one by one.`
+}
+
+// Run holds a route, a team or all teams, or single requests.
+func (c queueHoldCmd) Run(p *program) error {
+	whole, err := c.whole()
+	if err != nil {
+		return err
+	}
+	if whole {
+		return c.withOperator(p, func(cfg *config.Config, op spool.Operator) error { return c.holdWhole(p, cfg, op) })
+	}
+	hold := func(_ *config.Config, op spool.Operator, f spool.Filter) (spool.Moved, error) {
+		return op.Hold(p.ctx, time.Now(), f, c.Reason)
+	}
+	return c.operate(p, c.Route, "held", hold)
+}
+
+func (c queueHoldCmd) holdWhole(p *program, cfg *config.Config, op spool.Operator) error {
+	all, err := c.destinations(cfg)
+	if err != nil {
+		return err
+	}
+	for _, at := range all {
+		h := spool.Hold{Team: at.Team, Route: at.Route, Reason: c.Reason}
+		if err := op.HoldDestination(p.ctx, time.Now(), h); err != nil {
+			return err
+		}
+	}
+	kept, err := op.Kept(p.ctx)
+	if err != nil {
+		return err
+	}
+	for _, k := range kept {
+		if !slices.Contains(all, k.Destination()) {
+			continue
+		}
+		fmt.Fprintf(p.stdout, "%s is on hold: mail is accepted, and sent after %s\n", nameOf(k.Hold), releaseCommand(k.Hold))
+		fmt.Fprintf(p.stdout, "%d pending requests are kept back\n", k.Requests)
+	}
+	return nil
+}
+
+type queueReleaseCmd struct {
+	scope `embed:""`
+}
+
+// Help explains what is released.
+func (queueReleaseCmd) Help() string {
+	return `With --route or --team alone, the hold of that route or team ends, whether an operator or heyrelay began it.
+With --all alone, all holds end, those of single requests included. With queue ids or other filters, single requests
+are released that were held one by one. What is released is due at once.`
+}
+
+// Run ends the hold of a route, of a team, all holds, or those of single requests.
+func (c queueReleaseCmd) Run(p *program) error {
+	whole, err := c.whole()
+	if err != nil {
+		return err
+	}
+	if whole {
+		return c.withOperator(p, func(_ *config.Config, op spool.Operator) error { return c.releaseWhole(p, op) })
+	}
+	release := func(_ *config.Config, op spool.Operator, f spool.Filter) (spool.Moved, error) {
+		return op.Release(p.ctx, time.Now(), f)
+	}
+	return c.operate(p, c.Route, "released", release)
+}
+
+func (c queueReleaseCmd) releaseWhole(p *program, op spool.Operator) error {
+	before, err := op.Kept(p.ctx)
+	if err != nil {
+		return err
+	}
+	released := 0
+	for _, k := range before {
+		done, err := c.release(p, op, k)
+		if err != nil {
+			return err
+		}
+		if done {
+			released++
+		}
+	}
+	after, err := op.Kept(p.ctx)
+	if err != nil {
+		return err
+	}
+	if due := total(before) - total(after); due > 0 {
+		fmt.Fprintf(p.stdout, "%d requests are due now: heyrelay serve sends them within the team's rate\n", due)
+	}
+	for _, k := range after {
+		if k.Requests > 0 {
+			fmt.Fprintln(p.stdout, describeKept(k))
+		}
+	}
+	if released == 0 {
+		fmt.Fprintln(p.stderr, "heyrelay: nothing matches: no such hold; see heyrelay queue stats")
+		return errQuiet
+	}
+	return nil
+}
+
+// release ends a hold, if it is meant. Where the configuration began it, only the
+// configuration ends it.
+func (c queueReleaseCmd) release(p *program, op spool.Operator, k spool.Kept) (bool, error) {
+	switch {
+	case k.Level == spool.RequestLevel && c.All:
+		m, err := op.Release(p.ctx, time.Now(), spool.Filter{})
+		fmt.Fprintf(p.stdout, "%d released\n", m.Requests)
+		return err == nil, err
+	case k.Level == spool.RequestLevel || k.Inbox != 0 || !c.means(k.Hold):
+		return false, nil
+	}
+	done, err := op.ReleaseDestination(p.ctx, time.Now(), k.Destination())
+	if done {
+		fmt.Fprintf(p.stdout, "%s released\n", nameOf(k.Hold))
+	}
+	return done, err
+}
+
+func total(all []spool.Kept) (n int) {
+	for _, k := range all {
+		n += k.Requests
+	}
+	return n
+}
+
+func nameOf(h spool.Hold) string {
+	if h.Level() == spool.RouteLevel {
+		return "route " + h.Route
+	}
+	return "team " + h.Team
+}
+
+// releaseCommand ends a hold.
+func releaseCommand(h spool.Hold) string {
+	switch h.Level() {
+	case spool.RequestLevel:
+		return "heyrelay queue release --state held (or with queue ids)"
+	case spool.RouteLevel:
+		return "heyrelay queue release --route " + h.Route
+	}
+	return "heyrelay queue release --team " + h.Team
+}
+
+// describeKept explains what a hold keeps back, and what ends it.
+func describeKept(k spool.Kept) string {
+	switch {
+	case k.Level == spool.RequestLevel:
+		return fmt.Sprintf("%d kept back: held one by one; sent after %s", k.Requests, releaseCommand(k.Hold))
+	case k.Inbox != 0: // its reason explains what to do
+		return fmt.Sprintf("%d kept back: %s", k.Requests, k.Hold)
+	}
+	return fmt.Sprintf("%d kept back: %s; sent when the hold ends: %s", k.Requests, k.Hold, releaseCommand(k.Hold))
+}
+
+// printNext explains what happens next to the requests that a verb matched.
+func printNext(p *program, m spool.Moved) {
+	if m.Due > 0 {
+		fmt.Fprintf(p.stdout, "%d due now: heyrelay serve sends within the team's rate\n", m.Due)
+	}
+	if m.Behind > 0 {
+		fmt.Fprintf(p.stdout, "%d queued: sent after earlier messages of their conversations\n", m.Behind)
+	}
+	if m.Deferred > 0 {
+		fmt.Fprintf(p.stdout, "%d deferred: sent when due, see heyrelay queue list\n", m.Deferred)
+	}
+	for _, k := range m.Kept {
+		fmt.Fprintln(p.stdout, describeKept(k))
+	}
+}
