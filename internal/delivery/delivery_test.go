@@ -380,7 +380,7 @@ func TestOutcomes(t *testing.T) {
 		{"408", answer(408, ``), spool.Deferred, true, time.Second},
 		{"429", answer(429, `{}`), spool.Deferred, false, time.Second},
 		{"429 with Retry-After", answer(429, `{}`, "Retry-After", "90"), spool.Deferred, false, 90 * time.Second},
-		{"429 with a Retry-After over retry_max", answer(429, `{}`, "Retry-After", "999999"), spool.Deferred, false, time.Hour},
+		{"429, long Retry-After", answer(429, `{}`, "Retry-After", "999999"), spool.Deferred, false, time.Hour},
 		{"500", answer(500, `{}`), spool.Deferred, true, time.Second},
 		{"time-out", until, spool.Deferred, true, 31 * time.Second},
 	} {
@@ -410,7 +410,13 @@ func TestBackOffDoublesToItsLimit(t *testing.T) {
 	s := New(
 		Options{Event: silent, RetryInitial: time.Second, RetryMax: time.Minute, Jitter: func() float64 { return 0 }},
 	)
-	for attempt, want := range map[int]time.Duration{1: time.Second, 2: 2 * time.Second, 6: 32 * time.Second, 7: time.Minute, 1000: time.Minute} {
+	for attempt, want := range map[int]time.Duration{
+		1:    time.Second,
+		2:    2 * time.Second,
+		6:    32 * time.Second,
+		7:    time.Minute,
+		1000: time.Minute,
+	} {
 		if got := s.backOff(attempt); got != want {
 			t.Errorf("after attempt %d: %v, want %v", attempt, got, want)
 		}

@@ -25,15 +25,18 @@ func idle(t *testing.T, l *lane, d time.Duration) *recorder {
 // What waits where the configuration has no place for it is held, and says what
 // to do.
 func TestStraysAreHeld(t *testing.T) {
+	at := func(team, route string, inbox int64) spool.Destination {
+		return spool.Destination{Team: team, Route: route, Inbox: inbox}
+	}
 	for _, c := range []struct {
 		at   spool.Destination
 		want string
 	}{
-		{spool.Destination{Team: "shop", Route: "support", Inbox: 202}, ""},
-		{spool.Destination{Team: "bank", Route: "support", Inbox: 202}, "team bank is not in the configuration any more"},
-		{spool.Destination{Team: "shop", Route: "gone", Inbox: 202}, "route gone is not in the configuration any more"},
-		{spool.Destination{Team: "shop", Route: "sales", Inbox: 203}, "route sales belongs to team other now, not to shop any more"},
-		{spool.Destination{Team: "shop", Route: "support", Inbox: 201}, "route support sends from inbox 202 now, not from 201 any more"},
+		{at("shop", "support", 202), ""},
+		{at("bank", "support", 202), "team bank is not in the configuration any more"},
+		{at("shop", "gone", 202), "route gone is not in the configuration any more"},
+		{at("shop", "sales", 203), "route sales belongs to team other now, not to shop any more"},
+		{at("shop", "support", 201), "route support sends from inbox 202 now, not from 201 any more"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			l := &lane{places: []spool.Destination{c.at}}

@@ -14,6 +14,7 @@ import (
 // nothing was sent yet.
 func TestNamedConversation(t *testing.T) {
 	const header = "X-Heymarket-Convo-Id: conversation 7 "
+	sms := answer(200, `{"id":7,"inbox":202,"channel":"sms"}`)
 	for _, c := range []struct {
 		name   string
 		answer func(*http.Request) (*http.Response, error)
@@ -25,7 +26,8 @@ func TestNamedConversation(t *testing.T) {
 		{"there", answer(200, `{"id":7,"inbox":202,"channel":"email"}`), false, spool.Deferred, spool.Send, "is there"},
 		{"gone", answer(404, `{"error":"none"}`), false, spool.Failed, spool.Send, header},
 		{"elsewhere", answer(200, `{"id":7,"inbox":203,"channel":"email"}`), false, spool.Failed, spool.Send, header},
-		{"a text message", answer(200, `{"id":7,"inbox":202,"channel":"sms"}`), false, spool.Failed, spool.Send, header},
+		{"a text message", sms, false, spool.Failed, spool.Send, header},
+		{"no channel", answer(200, `{"id":7,"inbox":202}`), false, spool.Deferred, spool.CheckConversation, "channel"},
 		{"server error", answer(500, `{}`), false, spool.Deferred, spool.CheckConversation, "500"},
 		{"a proxy's 404", answer(404, `<html>`), false, spool.Deferred, spool.CheckConversation, "404"},
 		{"forbidden", answer(403, `{"error":"no"}`), false, spool.Deferred, spool.CheckConversation, "403"},

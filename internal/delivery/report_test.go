@@ -14,28 +14,37 @@ import (
 // What the sender is to be told of an outcome (RFC 3461, section 5.2).
 func TestReport(t *testing.T) {
 	now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
-	ask := func(what ...string) []spool.DSN {
-		return []spool.DSN{{Notify: []string{spool.NotifyNever}}, {Notify: what}}
+	ask := func(what ...string) spool.Task {
+		none := spool.DSN{Notify: []string{spool.NotifyNever}}
+		return spool.Task{Sender: "a@x", DSN: []spool.DSN{none, {Notify: what}}}
 	}
+	aged := func(t spool.Task, age time.Duration) spool.Task {
+		t.Accepted = now.Add(-age)
+		return t
+	}
+	plain := spool.Task{Sender: "a@x"}
+	late := aged(ask(spool.NotifyDelay), 5*time.Hour)
+	reported := late
+	reported.Delayed = true
 	for name, c := range map[string]struct {
 		task  spool.Task
 		state spool.State
 		off   bool
 		want  spool.Action
 	}{
-		"a failure, where nobody said":          {spool.Task{Sender: "a@x"}, spool.Failed, false, spool.FailedAction},
-		"a failure, no smarthost":               {spool.Task{Sender: "a@x"}, spool.Failed, true, ""},
-		"a failure of a report":                 {spool.Task{Sender: ""}, spool.Failed, false, ""},
-		"a failure, sender is no address":       {spool.Task{Sender: "root"}, spool.Failed, false, ""},
-		"a failure, asked for by one":           {spool.Task{Sender: "a@x", DSN: ask(spool.NotifyFailure)}, spool.Failed, false, spool.FailedAction},
-		"a failure, NEVER":                      {spool.Task{Sender: "a@x", DSN: ask(spool.NotifyNever)}, spool.Failed, false, ""},
-		"sent, where nobody said":               {spool.Task{Sender: "a@x"}, spool.Sent, false, ""},
-		"sent, asked for":                       {spool.Task{Sender: "a@x", DSN: ask(spool.NotifySuccess)}, spool.Sent, false, spool.RelayedAction},
-		"flagged, success asked for":            {spool.Task{Sender: "a@x", DSN: ask(spool.NotifySuccess)}, spool.Flagged, false, ""},
-		"a delay, where nobody said":            {spool.Task{Sender: "a@x", Accepted: now.Add(-5 * time.Hour)}, spool.Deferred, false, ""},
-		"a delay, asked for":                    {spool.Task{Sender: "a@x", Accepted: now.Add(-5 * time.Hour), DSN: ask(spool.NotifyDelay)}, spool.Deferred, false, spool.DelayedAction},
-		"a delay, asked for, too soon":          {spool.Task{Sender: "a@x", Accepted: now.Add(-time.Hour), DSN: ask(spool.NotifyDelay)}, spool.Deferred, false, ""},
-		"a delay, asked for, told of it before": {spool.Task{Sender: "a@x", Delayed: true, Accepted: now.Add(-5 * time.Hour), DSN: ask(spool.NotifyDelay)}, spool.Deferred, false, ""},
+		"a failure, by default":               {plain, spool.Failed, false, spool.FailedAction},
+		"a failure, no smarthost":             {plain, spool.Failed, true, ""},
+		"a failure of a report":               {spool.Task{}, spool.Failed, false, ""},
+		"a failure of a device":               {spool.Task{Sender: "root"}, spool.Failed, false, ""},
+		"a failure, requested by one":         {ask(spool.NotifyFailure), spool.Failed, false, spool.FailedAction},
+		"a failure, NEVER":                    {ask(spool.NotifyNever), spool.Failed, false, ""},
+		"sent, by default":                    {plain, spool.Sent, false, ""},
+		"sent, requested":                     {ask(spool.NotifySuccess), spool.Sent, false, spool.RelayedAction},
+		"flagged, success requested":          {ask(spool.NotifySuccess), spool.Flagged, false, ""},
+		"a delay, by default":                 {aged(plain, 5*time.Hour), spool.Deferred, false, ""},
+		"a delay, requested":                  {late, spool.Deferred, false, spool.DelayedAction},
+		"a delay, requested, too soon":        {aged(ask(spool.NotifyDelay), time.Hour), spool.Deferred, false, ""},
+		"a delay, requested, reported before": {reported, spool.Deferred, false, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := New(

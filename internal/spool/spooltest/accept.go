@@ -14,7 +14,13 @@ import (
 var acceptCases = []testCase{
 	{"Content", func(f *fixture) { // what goes in comes out, byte for byte
 		m := f.write(
-			letter{id: "m", to: []string{"alice", "bob"}, route: "news", priority: spool.Bulk, subject: "Grüße & <b>"},
+			letter{
+				id:       "m",
+				to:       []string{"alice", "bob"},
+				route:    "news",
+				priority: spool.Bulk,
+				subject:  "Grüße & <b>",
+			},
 		)
 		m.HTML, m.Text, m.SubjectOffset = "<p>\x00ü\xff</p>", "line\r\n\x00\xff", 3
 		m.Requests[0].Cc, m.Requests[0].To = m.Requests[0].To[1:], m.Requests[0].To[:1]

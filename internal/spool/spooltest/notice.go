@@ -86,10 +86,11 @@ var noticeCases = []testCase{
 		f.hold(spool.Hold{Route: "support", Reason: "why"})
 		f.must(f.Hold(f.Context(), f.now, spool.Hold{Team: "shop", Route: "support", Reason: "why"}, []byte("2")))
 		f.now = f.now.Add(time.Second)
-		if _, err := f.Release(f.Context(), f.now, spool.Destination{Team: "shop", Route: "support"}, []byte("3")); err != nil {
+		at := spool.Destination{Team: "shop", Route: "support"}
+		if _, err := f.Release(f.Context(), f.now, at, []byte("3")); err != nil {
 			f.Fatal(err)
 		}
-		if _, err := f.Release(f.Context(), f.now, spool.Destination{Team: "shop", Route: "support"}, []byte("not held")); err != nil {
+		if _, err := f.Release(f.Context(), f.now, at, []byte("not held")); err != nil {
 			f.Fatal(err)
 		}
 		f.now = f.now.Add(time.Second)
@@ -177,8 +178,13 @@ var noticeCases = []testCase{
 	{"Sane", func(f *fixture) { // nothing is reported that did not happen
 		f.send(letter{})
 		task := f.claimOne()
-		for state, action := range map[spool.State]spool.Action{spool.Sent: spool.FailedAction, spool.Failed: spool.RelayedAction, spool.Flagged: spool.RelayedAction} {
-			if _, err := f.Finish(f.Context(), f.now, spool.Outcome{Task: task, State: state, Report: action}); err == nil {
+		for state, action := range map[spool.State]spool.Action{
+			spool.Sent:    spool.FailedAction,
+			spool.Failed:  spool.RelayedAction,
+			spool.Flagged: spool.RelayedAction,
+		} {
+			o := spool.Outcome{Task: task, State: state, Report: action}
+			if _, err := f.Finish(f.Context(), f.now, o); err == nil {
 				f.Errorf("%s was reported as %s", state, action)
 			}
 		}

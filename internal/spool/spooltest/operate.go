@@ -339,7 +339,8 @@ func (m *model) retry(r *modelRequest, o spool.RetryOptions) bool {
 			lane:         m.newLane(),
 		}
 		m.convs = append(m.convs, r.conv)
-		r.joined, r.line, r.decided, r.requested = -1, false, false, 0
+		r.joined, r.line = -1, false
+		r.decided, r.requested = false, 0
 	}
 	if o.Anew {
 		r.Request.LocalID, r.since = o.NewLocalID(), len(r.tries)+1

@@ -294,8 +294,11 @@ var outcomeCases = []testCase{
 		f.send(letter{})
 		task := f.claimOne()
 		for _, o := range []spool.Outcome{
-			{State: spool.Sent, NextCall: spool.CheckConversation}, {State: spool.Failed, Detach: true}, {State: spool.Failed, Reopen: true, LocalID: "new"},
-			{State: spool.Deferred, Reopen: true}, {State: spool.Deferred, Reopen: true, LocalID: "new", NextCall: spool.CheckConversation},
+			{State: spool.Sent, NextCall: spool.CheckConversation},
+			{State: spool.Failed, Detach: true},
+			{State: spool.Failed, Reopen: true, LocalID: "new"},
+			{State: spool.Deferred, Reopen: true},
+			{State: spool.Deferred, Reopen: true, LocalID: "new", NextCall: spool.CheckConversation},
 		} {
 			o.Task = task
 			if _, err := f.Finish(f.Context(), f.now, o); err == nil {

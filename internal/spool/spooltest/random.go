@@ -58,9 +58,12 @@ func (r *run) missing() string {
 
 // rarities are what a run must have met to prove something.
 var rarities = []string{
-	"joined", "second key joined", "duplicate", "revived", "same id", "refused key", "refused convo", "named", "named again", "named foreign", "lost", "foreign", "replaced", "released",
-	"unknown", "budget shut", "restart", "lifted class", "three in a lane", "reopened", "aside", "known", "looked", "searched", "refused",
-	"probed", "probed unrefused", "stepped aside", "lifted", "inbox lifted", "looping", "dropped", "retried", "held", "let go", "moved", "anew",
+	"joined", "second key joined", "duplicate", "revived", "same id", "refused key", "refused convo",
+	"named", "named again", "named foreign", "lost", "foreign", "replaced", "unclaimed",
+	"unknown", "budget shut", "restart", "raised priority", "three in a lane", "reopened", "aside", "known",
+	"checked", "searched", "refused",
+	"probed", "probed unrefused", "stepped aside", "released", "inbox released", "looping",
+	"dropped", "retried", "held", "request released", "moved", "anew",
 	"operator takes over", "operator's stands", "operator's stays", "operator released",
 }
 
@@ -164,7 +167,7 @@ func (r *run) accept() {
 			r.see("named", q.ConvoID != 0 && q.requested == 0)
 			r.see("named again", q.requested != 0 && q.joined == 0)
 			r.see("three in a lane", len(q.lane.open) > 2)
-			r.see("lifted class", head.class() < head.Priority)
+			r.see("raised priority", head.class() < head.Priority)
 		}
 	}
 }
@@ -196,7 +199,7 @@ func (r *run) claim() {
 		r.see("unknown", t.Unknown)
 		r.see("probed", t.Probe)
 		r.see("probed unrefused", t.Probe && t.RouteRefusedAt.IsZero())
-		r.see("looked", t.Call == spool.CheckConversation)
+		r.see("checked", t.Call == spool.CheckConversation)
 		r.see("searched", t.Call == spool.FindMessage)
 		r.see("refused", t.Refused != "")
 		r.see("named foreign", t.ConvoConflict)
@@ -314,7 +317,7 @@ func (r *run) unclaim() {
 		func(o spool.Task) bool { return o.Request == t.Request && o.Attempt == t.Attempt },
 	)
 	q := r.byLocal[t.LocalID]
-	r.see("released", q.state == spool.Active && len(q.tries) == t.Attempt)
+	r.see("unclaimed", q.state == spool.Active && len(q.tries) == t.Attempt)
 	r.model.unclaim(q, t)
 }
 
@@ -362,8 +365,8 @@ func (r *run) holdOrRelease() {
 		if want := r.model.endHold(r.now, g.Destination(), false); n != want || err != nil {
 			r.Errorf("Lift of %v woke %d (%v), want %d", g.Destination(), n, err, want)
 		}
-		r.see("lifted", held)
-		r.see("inbox lifted", held && g.Inbox != 0)
+		r.see("released", held)
+		r.see("inbox released", held && g.Inbox != 0)
 	default:
 		n, err := r.MakeDue(r.Context(), r.now, g.Team)
 		if want := r.model.makeDue(spool.Destination{Team: g.Team}); n != want || err != nil {
@@ -417,7 +420,7 @@ func (r *run) intervene() {
 		}
 		got, err = r.operator.Release(r.Context(), r.now, f)
 		want = r.model.each(m, r.model.releaseRequest)
-		r.see("let go", want.Requests > 0)
+		r.see("request released", want.Requests > 0)
 	default:
 		o := spool.RetryOptions{Anew: r.rand.IntN(3) == 0}
 		o.NewLocalID = func() string {
@@ -531,7 +534,8 @@ func (r *run) compareRequest(q *modelRequest, got spool.RequestDetail) {
 		want.By = q.LookupNames[q.joined]
 	}
 	state, hold := r.model.shown(q)
-	want.State, want.Unknown, want.Attempts, want.Due = state.String(), q.unknown, len(q.tries), time.Time{}
+	want.State, want.Unknown = state.String(), q.unknown
+	want.Attempts, want.Due = len(q.tries), time.Time{}
 	if state == spool.Deferred {
 		want.Due = q.due
 	}

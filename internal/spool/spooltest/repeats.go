@@ -189,7 +189,12 @@ var repeatCases = []testCase{
 	{"KeyOfOtherContent", func(f *fixture) {
 		l := letter{key: "k", window: days}
 		f.send(l)
-		for _, other := range []letter{{body: "other"}, {subject: "Other"}, {to: []string{"bob"}}, {blind: []string{"bob"}}} {
+		for _, other := range []letter{
+			{body: "other"},
+			{subject: "Other"},
+			{to: []string{"bob"}},
+			{blind: []string{"bob"}},
+		} {
 			other.key, other.window = l.key, l.window
 			if r, err := f.Accept(f.Context(), f.write(other)); !errors.Is(err, spool.ErrKey) {
 				f.Errorf("%+v: %+v, %v, want ErrKey", other, r, err)

@@ -50,7 +50,8 @@ func Example() {
 		log.Fatal(err)
 	}
 	for _, t := range tasks {
-		if _, err := s.Finish(ctx, now, spool.Outcome{Task: t, State: spool.Sent, ConvoID: 9001, Status: 200}); err != nil {
+		o := spool.Outcome{Task: t, State: spool.Sent, ConvoID: 9001, Status: 200}
+		if _, err := s.Finish(ctx, now, o); err != nil {
 			log.Fatal(err)
 		}
 	}

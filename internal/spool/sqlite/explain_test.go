@@ -6,152 +6,185 @@ import (
 	"testing"
 )
 
+const (
+	byID = "request USING INTEGER PRIMARY KEY (rowid=?)"
+	byR  = "r USING INTEGER PRIMARY KEY (rowid=?)"
+)
+
+// plans are the hot statements, each with all the steps of its plan that may touch a
+// table.
+var plans = map[string]struct {
+	query string
+	want  []string
+}{
+	"repeated": {sqlRepeated, []string{"message USING INDEX message_fingerprint (fingerprint=? AND accepted>?)"}},
+	"find":     {sqlFind, []string{"l USING PRIMARY KEY (key=?)", "c USING INTEGER PRIMARY KEY (rowid=?)"}},
+	"known":    {sqlConvoKnown, []string{"conversation USING INDEX conversation_convo (team=? AND convo_id=?)"}},
+	"wanted": {sqlRequestedConvo, []string{
+		"r USING INDEX request_requested_convo (team=? AND requested_convo_id=?)",
+		"c USING INTEGER PRIMARY KEY (rowid=?)",
+	}},
+	"used":        {sqlLastUsed, []string{"conversation USING INTEGER PRIMARY KEY (rowid=?)"}},
+	"head":        {sqlHead, []string{"request USING INDEX request_head (lane=?)"}},
+	"class":       {sqlEffectivePriority, []string{byID}},
+	"owner":       {sqlOwner, []string{"link USING PRIMARY KEY (key=?)"}},
+	"relink":      {sqlRelink, []string{"link USING PRIMARY KEY (key=?)"}},
+	"gone":        {sqlUnsent, []string{"request USING INDEX request_message (message=?)"}},
+	"revive":      {sqlRevive, []string{byID}},
+	"by queue id": {sqlByQueueID, []string{"message USING COVERING INDEX sqlite_autoindex_message_1 (queue_id=?)"}},
+	"heard":       {sqlConfirmReply, []string{"message USING INTEGER PRIMARY KEY (rowid=?)"}},
+	"due":         {sqlDue, []string{"request USING INDEX request_due (due<?)"}},
+	"overdue":     {sqlOverdue, []string{"request USING INDEX request_due (due>?)"}},
+	"next due":    {sqlNextDue, []string{"request USING COVERING INDEX request_due"}},
+	"wake":        {sqlMakeReady, []string{byID}},
+	"gate":        {sqlBudget, []string{"gate USING PRIMARY KEY (team=? AND route=? AND inbox=?)"}},
+	"lift":        {sqlRelease, []string{"gate USING PRIMARY KEY (team=? AND route=? AND inbox=?)"}},
+	"probed":      {sqlProbed, []string{"gate USING PRIMARY KEY (team=? AND route=? AND inbox=?)"}},
+	"set back":    {sqlClockSetBack, []string{"gate USING PRIMARY KEY (team=?)"}},
+	"held":        {sqlHeld, []string{"gate USING INDEX gate_held (team=? AND route>?)"}},
+	"gates":       {sqlHolds, []string{"gate USING INDEX gate_held"}},
+	"oldest": {sqlOldest, []string{
+		"r USING INDEX request_open (team=? AND route=? AND inbox=?)", "m USING INTEGER PRIMARY KEY (rowid=?)"}},
+	"waiting":  {sqlDestinations, []string{"request USING INDEX request_open ((team,route,inbox)>(?,?,?))"}},
+	"deferred": {sqlDeferred, []string{"request USING INDEX request_deferred (team=? AND id>?)"}},
+	"ready": {sqlReady, []string{
+		"request USING COVERING INDEX request_ready (team=? AND effective_priority=? AND (route,inbox)>(?,?))",
+	}},
+	"search": {sqlSearch, []string{
+		"request USING COVERING INDEX request_search (team=? AND effective_priority=? AND (route,inbox)>(?,?))"}},
+	"unrefused": {sqlUnrefused, []string{
+		"request USING INDEX request_ready (team=? AND effective_priority=? AND route=? AND inbox=?)"}},
+	"sends":         {sqlSends, []string{"attempt USING PRIMARY KEY (request=? AND n>?)"}},
+	"to search":     {sqlToSearch, []string{byID}},
+	"plain task":    {sqlPlainTask, []string{byR, "m USING INTEGER PRIMARY KEY (rowid=?)"}},
+	"set aside":     {sqlSetAside, []string{"gate USING PRIMARY KEY (team=? AND route=? AND inbox=?)"}},
+	"is aside":      {sqlIsAside, []string{"gate USING PRIMARY KEY (team=? AND route=? AND inbox=?)"}},
+	"aside head":    {sqlAsideHead, []string{"request USING INDEX request_head (lane=?)"}},
+	"others queued": {sqlOthersQueued, []string{"request USING INDEX request_queued_priority (lane=?)"}},
+	"blocked": {sqlBlocked, []string{
+		"h USING INDEX request_open (team=? AND route=? AND inbox=? AND rowid>?)",
+		"q EXISTS USING INDEX request_queued_priority (lane=?)",
+	}},
+	"claim":        {sqlClaim, []string{byID}},
+	"finish":       {sqlFinish, []string{byID}},
+	"forget":       {sqlForget, []string{"conversation USING INTEGER PRIMARY KEY (rowid=?)"}},
+	"reopen":       {sqlReopen, []string{byID}},
+	"aside":        {sqlDetach, []string{byID}},
+	"end":          {sqlEnd, []string{"attempt USING PRIMARY KEY (request=? AND n=?)"}},
+	"convo":        {sqlConvo, []string{"conversation USING INTEGER PRIMARY KEY (rowid=?)"}},
+	"held by":      {sqlConvoOfOthers, []string{"conversation USING INDEX conversation_convo (team=? AND convo_id=?)"}},
+	"save convo":   {sqlSaveConvo, []string{"conversation USING INTEGER PRIMARY KEY (rowid=?)"}},
+	"next in lane": {sqlNextInLane, []string{"request USING INDEX request_queued (lane=?)"}},
+	"advance":      {sqlAdvance, []string{byID, "request USING COVERING INDEX request_queued_priority (lane=?)"}},
+	"release":      {sqlUnclaim, []string{byID}},
+	"unwrite":      {sqlDeleteAttempt, []string{"attempt USING PRIMARY KEY (request=? AND n=?)"}},
+	"seq":          {sqlSeq, []string{"sequence USING INTEGER PRIMARY KEY (rowid=?)"}},
+	"save seq":     {sqlSaveSeq, []string{"sequence USING INTEGER PRIMARY KEY (rowid=?)"}},
+	"orphans":      {sqlOrphans, []string{byID, "request USING COVERING INDEX request_due"}},
+	"task": {sqlTask, []string{
+		"r USING INTEGER PRIMARY KEY (rowid=?)", "m USING INTEGER PRIMARY KEY (rowid=?)",
+		"c USING INTEGER PRIMARY KEY (rowid=?)", "x USING INTEGER PRIMARY KEY (rowid=?)",
+		"attempt USING PRIMARY KEY (request=? AND n=?)",
+		"gate USING PRIMARY KEY (team=? AND route=? AND inbox=?)",
+		"conversation USING INDEX conversation_convo (team=? AND convo_id=?)",
+	}},
+	"list": {sqlList, []string{
+		"r USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)", "m USING INTEGER PRIMARY KEY (rowid=?)",
+		"c USING INTEGER PRIMARY KEY (rowid=?)", "attempt USING PRIMARY KEY (request=?)"}},
+	"chosen": {sqlChosen, []string{
+		"r USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)", "m USING INTEGER PRIMARY KEY (rowid=?)",
+		"content USING INTEGER PRIMARY KEY (rowid=?)"}},
+	"standing":  {sqlStanding, []string{byID}},
+	"own holds": {sqlOwnHolds, []string{"request USING INDEX request_hold"}},
+	"span": {sqlSpan, []string{
+		"m USING COVERING INDEX sqlite_autoindex_message_1 (queue_id=?)",
+		"r USING COVERING INDEX request_message (message=?)",
+	}},
+	"leave": {sqlDrop, []string{byID}},
+	"calm": {sqlLowerPriority, []string{
+		"request USING INDEX request_head (lane=?)", "request USING COVERING INDEX request_queued_priority (lane=?)"}},
+	"replied": {sqlReplied, []string{
+		"request USING COVERING INDEX request_auto_replied " +
+			"(team=? AND inbox=? AND participants=? AND auto_replied>? AND auto_replied<?)",
+	}},
+	"lane head":   {sqlLaneHead, []string{"request USING INDEX request_head (lane=?)"}},
+	"keep one":    {sqlHoldOne, []string{byID}},
+	"keep queued": {sqlHoldQueued, []string{"request USING INDEX request_queued_priority (lane=?)"}},
+	"keep":        {sqlHoldRequest, []string{byID}},
+	"let go":      {sqlReleaseHead, []string{byID}},
+	"rename":      {sqlRename, []string{byID}},
+	"rescope":     {sqlRescope, []string{byID}},
+	"forget message": {sqlForgetMessage, []string{
+		"message USING INTEGER PRIMARY KEY (rowid=?)", "request USING INDEX request_message (message=?)"}},
+	"forget content": {sqlForgetContent, []string{
+		"content USING INTEGER PRIMARY KEY (rowid=?)", "request USING INDEX request_message (message=?)"}},
+	"story": {sqlMessageDetail, []string{"message USING INDEX sqlite_autoindex_message_1 (queue_id=?)"}},
+	"requests": {sqlRequests, []string{
+		"r USING INDEX request_message (message=?)", "m USING INTEGER PRIMARY KEY (rowid=?)",
+		"c USING INTEGER PRIMARY KEY (rowid=?)", "attempt USING PRIMARY KEY (request=?)"}},
+	"report":   {sqlAddReport, []string{byR, "m USING INTEGER PRIMARY KEY (rowid=?)"}},
+	"unreport": {sqlUnreport, []string{"notice USING INDEX notice_request (request=?)"}},
+	"answered": {sqlSuppressReports, []string{
+		"notice USING INDEX notice_request (request=?)",
+		"m USING COVERING INDEX sqlite_autoindex_message_1 (queue_id=?)",
+		"r USING COVERING INDEX request_message (message=?)",
+	}},
+	"notices":         {sqlNotices, []string{"notice USING INDEX notice_due (way=? AND due<?)"}},
+	"put off too far": {sqlDeferredTooFar, []string{"notice USING INDEX notice_due (way=? AND due>?)"}},
+	"next notice":     {sqlNextNotice, []string{"notice USING COVERING INDEX notice_due (way=?)"}},
+	"about": {sqlReportDetail, []string{
+		byR,
+		"m USING INTEGER PRIMARY KEY (rowid=?)",
+		"a USING PRIMARY KEY (request=? AND n=?)",
+		"x USING INTEGER PRIMARY KEY (rowid=?) LEFT-JOIN",
+	}},
+	"standings": {sqlStatuses, []string{
+		"m USING COVERING INDEX sqlite_autoindex_message_1 (queue_id=?)", "r USING INDEX request_message (message=?)",
+		"a USING PRIMARY KEY (request=? AND n=?) LEFT-JOIN"}},
+	"next messages": {sqlNextMessages, []string{"message USING INTEGER PRIMARY KEY (rowid>?)"}},
+	"prune content": {sqlPruneContent, []string{
+		"content USING INTEGER PRIMARY KEY (rowid=?)", "message USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)",
+		"r USING COVERING INDEX request_message (message=?)",
+		"n USING INDEX notice_request (request=?)",
+		"request USING INDEX request_message (message=?)",
+	}},
+	"old": {sqlOld, []string{
+		"message USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)", "r USING COVERING INDEX request_message (message=?)",
+		"n USING INDEX notice_request (request=?)", "request USING INDEX request_message (message=?)"}},
+	"gone requests": {sqlGoneRequests, []string{"request USING INDEX request_message (message=?)"}},
+	"gone count":    {sqlGoneCount, []string{"counter USING PRIMARY KEY (route=? AND state=?)"}},
+	"prune tries": {sqlPruneAttempts, []string{
+		"attempt USING PRIMARY KEY (request=?)", "request USING COVERING INDEX request_message (message=?)"}},
+	"prune notices": {sqlPruneNotices, []string{
+		"notice USING COVERING INDEX notice_request (request=?)",
+		"request USING COVERING INDEX request_message (message=?)",
+	}},
+	"prune request": {sqlPruneRequest, []string{"request USING INDEX request_message (message=?)"}},
+	"prune body":    {sqlPruneBody, []string{"content USING INTEGER PRIMARY KEY (rowid=?)"}},
+	"prune message": {sqlPruneMessage, []string{"message USING INTEGER PRIMARY KEY (rowid=?)"}},
+	"next links":    {sqlNextLinks, []string{"link USING PRIMARY KEY (key>?)"}},
+	"prune links": {sqlPruneLinks, []string{
+		"link USING PRIMARY KEY (key>? AND key<?)", "conversation USING INTEGER PRIMARY KEY (rowid=?)"}},
+	"next conversations": {sqlNextConversations, []string{"conversation USING INTEGER PRIMARY KEY (rowid>?)"}},
+	"prune conversations": {sqlPruneConversations, []string{
+		"conversation USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)",
+		"request USING COVERING INDEX request_conversation (conversation=?)",
+	}},
+	"delayed": {sqlDelayed, []string{byID}},
+	"reports": {sqlReportsAfter, []string{"message USING INTEGER PRIMARY KEY (rowid=?)"}},
+	"put off": {sqlDefer, []string{"notice USING INTEGER PRIMARY KEY (rowid=?)"}},
+	"told":    {sqlDone, []string{"notice USING INTEGER PRIMARY KEY (rowid=?)"}},
+	"state":   {sqlState, []string{byID}},
+	"unqueue": {sqlReleaseQueued, []string{byID}},
+	"reroute": {sqlReroute, []string{byID}},
+	"tries":   {sqlAttempts, []string{"attempt USING PRIMARY KEY (request=?)"}},
+}
+
 // TestPlans holds each hot statement to its indexes, so that it costs the same
-// with a thousand and with a million waiting. want are all the steps that may
-// touch a table.
+// with a thousand and with a million requests.
 func TestPlans(t *testing.T) {
 	s := openSpool(t, Options{})
-	const byID, byR = "request USING INTEGER PRIMARY KEY (rowid=?)", "r USING INTEGER PRIMARY KEY (rowid=?)"
-	for name, c := range map[string]struct {
-		query string
-		want  []string
-	}{
-		"repeated": {sqlRepeated, []string{"message USING INDEX message_fingerprint (fingerprint=? AND accepted>?)"}},
-		"find":     {sqlFind, []string{"l USING PRIMARY KEY (key=?)", "c USING INTEGER PRIMARY KEY (rowid=?)"}},
-		"known":    {sqlConvoKnown, []string{"conversation USING INDEX conversation_convo (team=? AND convo_id=?)"}},
-		"wanted": {sqlRequestedConvo, []string{
-			"r USING INDEX request_requested_convo (team=? AND requested_convo_id=?)", "c USING INTEGER PRIMARY KEY (rowid=?)"}},
-		"used":        {sqlLastUsed, []string{"conversation USING INTEGER PRIMARY KEY (rowid=?)"}},
-		"head":        {sqlHead, []string{"request USING INDEX request_head (lane=?)"}},
-		"class":       {sqlEffectivePriority, []string{byID}},
-		"owner":       {sqlOwner, []string{"link USING PRIMARY KEY (key=?)"}},
-		"relink":      {sqlRelink, []string{"link USING PRIMARY KEY (key=?)"}},
-		"gone":        {sqlUnsent, []string{"request USING INDEX request_message (message=?)"}},
-		"revive":      {sqlRevive, []string{byID}},
-		"by queue id": {sqlByQueueID, []string{"message USING COVERING INDEX sqlite_autoindex_message_1 (queue_id=?)"}},
-		"heard":       {sqlConfirmReply, []string{"message USING INTEGER PRIMARY KEY (rowid=?)"}},
-		"due":         {sqlDue, []string{"request USING INDEX request_due (due<?)"}},
-		"overdue":     {sqlOverdue, []string{"request USING INDEX request_due (due>?)"}},
-		"next due":    {sqlNextDue, []string{"request USING COVERING INDEX request_due"}},
-		"wake":        {sqlMakeReady, []string{byID}},
-		"gate":        {sqlBudget, []string{"gate USING PRIMARY KEY (team=? AND route=? AND inbox=?)"}},
-		"lift":        {sqlRelease, []string{"gate USING PRIMARY KEY (team=? AND route=? AND inbox=?)"}},
-		"probed":      {sqlProbed, []string{"gate USING PRIMARY KEY (team=? AND route=? AND inbox=?)"}},
-		"set back":    {sqlClockSetBack, []string{"gate USING PRIMARY KEY (team=?)"}},
-		"held":        {sqlHeld, []string{"gate USING INDEX gate_held (team=? AND route>?)"}},
-		"gates":       {sqlHolds, []string{"gate USING INDEX gate_held"}},
-		"oldest": {sqlOldest, []string{
-			"r USING INDEX request_open (team=? AND route=? AND inbox=?)", "m USING INTEGER PRIMARY KEY (rowid=?)"}},
-		"waiting":  {sqlDestinations, []string{"request USING INDEX request_open ((team,route,inbox)>(?,?,?))"}},
-		"deferred": {sqlDeferred, []string{"request USING INDEX request_deferred (team=? AND id>?)"}},
-		"ready":    {sqlReady, []string{"request USING COVERING INDEX request_ready (team=? AND effective_priority=? AND (route,inbox)>(?,?))"}},
-		"search": {sqlSearch, []string{
-			"request USING COVERING INDEX request_search (team=? AND effective_priority=? AND (route,inbox)>(?,?))"}},
-		"unrefused": {sqlUnrefused, []string{
-			"request USING INDEX request_ready (team=? AND effective_priority=? AND route=? AND inbox=?)"}},
-		"sends":         {sqlSends, []string{"attempt USING PRIMARY KEY (request=? AND n>?)"}},
-		"to search":     {sqlToSearch, []string{byID}},
-		"plain task":    {sqlPlainTask, []string{byR, "m USING INTEGER PRIMARY KEY (rowid=?)"}},
-		"set aside":     {sqlSetAside, []string{"gate USING PRIMARY KEY (team=? AND route=? AND inbox=?)"}},
-		"is aside":      {sqlIsAside, []string{"gate USING PRIMARY KEY (team=? AND route=? AND inbox=?)"}},
-		"aside head":    {sqlAsideHead, []string{"request USING INDEX request_head (lane=?)"}},
-		"others queued": {sqlOthersQueued, []string{"request USING INDEX request_queued_priority (lane=?)"}},
-		"blocked": {sqlBlocked, []string{
-			"h USING INDEX request_open (team=? AND route=? AND inbox=? AND rowid>?)", "q EXISTS USING INDEX request_queued_priority (lane=?)"}},
-		"claim":        {sqlClaim, []string{byID}},
-		"finish":       {sqlFinish, []string{byID}},
-		"forget":       {sqlForget, []string{"conversation USING INTEGER PRIMARY KEY (rowid=?)"}},
-		"reopen":       {sqlReopen, []string{byID}},
-		"aside":        {sqlDetach, []string{byID}},
-		"end":          {sqlEnd, []string{"attempt USING PRIMARY KEY (request=? AND n=?)"}},
-		"convo":        {sqlConvo, []string{"conversation USING INTEGER PRIMARY KEY (rowid=?)"}},
-		"held by":      {sqlConvoOfOthers, []string{"conversation USING INDEX conversation_convo (team=? AND convo_id=?)"}},
-		"save convo":   {sqlSaveConvo, []string{"conversation USING INTEGER PRIMARY KEY (rowid=?)"}},
-		"next in lane": {sqlNextInLane, []string{"request USING INDEX request_queued (lane=?)"}},
-		"advance":      {sqlAdvance, []string{byID, "request USING COVERING INDEX request_queued_priority (lane=?)"}},
-		"release":      {sqlUnclaim, []string{byID}},
-		"unwrite":      {sqlDeleteAttempt, []string{"attempt USING PRIMARY KEY (request=? AND n=?)"}},
-		"seq":          {sqlSeq, []string{"sequence USING INTEGER PRIMARY KEY (rowid=?)"}},
-		"save seq":     {sqlSaveSeq, []string{"sequence USING INTEGER PRIMARY KEY (rowid=?)"}},
-		"orphans":      {sqlOrphans, []string{byID, "request USING COVERING INDEX request_due"}},
-		"task": {sqlTask, []string{
-			"r USING INTEGER PRIMARY KEY (rowid=?)", "m USING INTEGER PRIMARY KEY (rowid=?)",
-			"c USING INTEGER PRIMARY KEY (rowid=?)", "x USING INTEGER PRIMARY KEY (rowid=?)",
-			"attempt USING PRIMARY KEY (request=? AND n=?)",
-			"gate USING PRIMARY KEY (team=? AND route=? AND inbox=?)", "conversation USING INDEX conversation_convo (team=? AND convo_id=?)"}},
-		"list": {sqlList, []string{
-			"r USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)", "m USING INTEGER PRIMARY KEY (rowid=?)",
-			"c USING INTEGER PRIMARY KEY (rowid=?)", "attempt USING PRIMARY KEY (request=?)"}},
-		"chosen": {sqlChosen, []string{
-			"r USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)", "m USING INTEGER PRIMARY KEY (rowid=?)",
-			"content USING INTEGER PRIMARY KEY (rowid=?)"}},
-		"standing":  {sqlStanding, []string{byID}},
-		"own holds": {sqlOwnHolds, []string{"request USING INDEX request_hold"}},
-		"span": {sqlSpan, []string{
-			"m USING COVERING INDEX sqlite_autoindex_message_1 (queue_id=?)", "r USING COVERING INDEX request_message (message=?)"}},
-		"leave": {sqlDrop, []string{byID}},
-		"calm": {sqlLowerPriority, []string{
-			"request USING INDEX request_head (lane=?)", "request USING COVERING INDEX request_queued_priority (lane=?)"}},
-		"replied":     {sqlReplied, []string{"request USING COVERING INDEX request_auto_replied (team=? AND inbox=? AND participants=? AND auto_replied>? AND auto_replied<?)"}},
-		"lane head":   {sqlLaneHead, []string{"request USING INDEX request_head (lane=?)"}},
-		"keep one":    {sqlHoldOne, []string{byID}},
-		"keep queued": {sqlHoldQueued, []string{"request USING INDEX request_queued_priority (lane=?)"}},
-		"keep":        {sqlHoldRequest, []string{byID}},
-		"let go":      {sqlReleaseHead, []string{byID}},
-		"rename":      {sqlRename, []string{byID}},
-		"rescope":     {sqlRescope, []string{byID}},
-		"forget message": {sqlForgetMessage, []string{
-			"message USING INTEGER PRIMARY KEY (rowid=?)", "request USING INDEX request_message (message=?)"}},
-		"forget content": {sqlForgetContent, []string{
-			"content USING INTEGER PRIMARY KEY (rowid=?)", "request USING INDEX request_message (message=?)"}},
-		"story": {sqlMessageDetail, []string{"message USING INDEX sqlite_autoindex_message_1 (queue_id=?)"}},
-		"requests": {sqlRequests, []string{
-			"r USING INDEX request_message (message=?)", "m USING INTEGER PRIMARY KEY (rowid=?)",
-			"c USING INTEGER PRIMARY KEY (rowid=?)", "attempt USING PRIMARY KEY (request=?)"}},
-		"report":   {sqlAddReport, []string{byR, "m USING INTEGER PRIMARY KEY (rowid=?)"}},
-		"unreport": {sqlUnreport, []string{"notice USING INDEX notice_request (request=?)"}},
-		"answered": {sqlSuppressReports, []string{
-			"notice USING INDEX notice_request (request=?)",
-			"m USING COVERING INDEX sqlite_autoindex_message_1 (queue_id=?)", "r USING COVERING INDEX request_message (message=?)"}},
-		"notices":         {sqlNotices, []string{"notice USING INDEX notice_due (way=? AND due<?)"}},
-		"put off too far": {sqlDeferredTooFar, []string{"notice USING INDEX notice_due (way=? AND due>?)"}},
-		"next notice":     {sqlNextNotice, []string{"notice USING COVERING INDEX notice_due (way=?)"}},
-		"about": {sqlReportDetail, []string{
-			byR, "m USING INTEGER PRIMARY KEY (rowid=?)", "a USING PRIMARY KEY (request=? AND n=?)", "x USING INTEGER PRIMARY KEY (rowid=?) LEFT-JOIN"}},
-		"standings": {sqlStatuses, []string{
-			"m USING COVERING INDEX sqlite_autoindex_message_1 (queue_id=?)", "r USING INDEX request_message (message=?)",
-			"a USING PRIMARY KEY (request=? AND n=?) LEFT-JOIN"}},
-		"next messages": {sqlNextMessages, []string{"message USING INTEGER PRIMARY KEY (rowid>?)"}},
-		"prune content": {sqlPruneContent, []string{
-			"content USING INTEGER PRIMARY KEY (rowid=?)", "message USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)",
-			"r USING COVERING INDEX request_message (message=?)", "n USING INDEX notice_request (request=?)", "request USING INDEX request_message (message=?)"}},
-		"old": {sqlOld, []string{
-			"message USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)", "r USING COVERING INDEX request_message (message=?)",
-			"n USING INDEX notice_request (request=?)", "request USING INDEX request_message (message=?)"}},
-		"gone requests": {sqlGoneRequests, []string{"request USING INDEX request_message (message=?)"}},
-		"gone count":    {sqlGoneCount, []string{"counter USING PRIMARY KEY (route=? AND state=?)"}},
-		"prune tries": {sqlPruneAttempts, []string{
-			"attempt USING PRIMARY KEY (request=?)", "request USING COVERING INDEX request_message (message=?)"}},
-		"prune notices": {sqlPruneNotices, []string{
-			"notice USING COVERING INDEX notice_request (request=?)", "request USING COVERING INDEX request_message (message=?)"}},
-		"prune request": {sqlPruneRequest, []string{"request USING INDEX request_message (message=?)"}},
-		"prune body":    {sqlPruneBody, []string{"content USING INTEGER PRIMARY KEY (rowid=?)"}},
-		"prune message": {sqlPruneMessage, []string{"message USING INTEGER PRIMARY KEY (rowid=?)"}},
-		"next links":    {sqlNextLinks, []string{"link USING PRIMARY KEY (key>?)"}},
-		"prune links": {sqlPruneLinks, []string{
-			"link USING PRIMARY KEY (key>? AND key<?)", "conversation USING INTEGER PRIMARY KEY (rowid=?)"}},
-		"next conversations": {sqlNextConversations, []string{"conversation USING INTEGER PRIMARY KEY (rowid>?)"}},
-		"prune conversations": {sqlPruneConversations, []string{
-			"conversation USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)", "request USING COVERING INDEX request_conversation (conversation=?)"}},
-		"delayed": {sqlDelayed, []string{byID}},
-		"reports": {sqlReportsAfter, []string{"message USING INTEGER PRIMARY KEY (rowid=?)"}},
-		"put off": {sqlDefer, []string{"notice USING INTEGER PRIMARY KEY (rowid=?)"}},
-		"told":    {sqlDone, []string{"notice USING INTEGER PRIMARY KEY (rowid=?)"}},
-		"state":   {sqlState, []string{byID}},
-		"unqueue": {sqlReleaseQueued, []string{byID}},
-		"reroute": {sqlReroute, []string{byID}},
-		"tries":   {sqlAttempts, []string{"attempt USING PRIMARY KEY (request=?)"}},
-	} {
+	for name, c := range plans {
 		t.Run(name, func(t *testing.T) {
 			got := plan(t, s, c.query)
 			missing := map[string]bool{}

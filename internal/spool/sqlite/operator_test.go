@@ -25,7 +25,12 @@ func TestBusyTimeout(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer o.Close()
-	for name, conn := range map[string]querier{"the writer": s.conn, "a reader": s.Reader.db, "an operator": o.conn, "its reader": o.Reader.db} {
+	for name, conn := range map[string]querier{
+		"the writer":  s.conn,
+		"a reader":    s.Reader.db,
+		"an operator": o.conn,
+		"its reader":  o.Reader.db,
+	} {
 		var milliseconds int
 		if err := conn.QueryRowContext(t.Context(), "PRAGMA busy_timeout").Scan(&milliseconds); err != nil {
 			t.Fatal(err)

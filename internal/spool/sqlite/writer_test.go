@@ -41,7 +41,9 @@ func inOneBatch(t *testing.T, s *Store, calls ...func()) {
 // refused is an operation that SQLite refuses after it has written something.
 func refused(w *writer) (int, error) {
 	w.entered("nowhere", spool.Ready)
-	if _, err := w.exec("INSERT INTO conversation (team, inbox, participants, title, base_subject, last_used) VALUES ('x', 1, 'm', '', '', 0)"); err != nil {
+	const insert = `
+INSERT INTO conversation (team, inbox, participants, title, base_subject, last_used) VALUES ('x', 1, 'm', '', '', 0)`
+	if _, err := w.exec(insert); err != nil {
 		return 0, err
 	}
 	_, err := w.exec("INSERT INTO counter (route, state, n) VALUES ('x', 99, 1)")
