@@ -225,7 +225,9 @@ func TestOperatorsHoldsAreAnnounced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rec := &recorder{}
 		l := &lane{}
-		s := New(Options{Store: l, Sink: rec, Now: time.Now, Event: func(e events.Event) []byte { return []byte(e.Kind) }})
+		s := New(
+			Options{Store: l, Sink: rec, Now: time.Now, Event: func(e events.Event) []byte { return []byte(e.Kind) }},
+		)
 		s.ctx = t.Context()
 		guards := spool.Hold{Team: "shop", Reason: "401"}
 		s.adopt([]spool.Hold{guards})

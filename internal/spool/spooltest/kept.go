@@ -27,7 +27,13 @@ var keptCases = []testCase{
 			}
 		}
 		f.stats("support", map[string]int{"sent": 1, "active": 1, "held": 3})
-		f.kept(spool.Kept{Level: spool.TeamLevel, Hold: spool.Hold{Team: "shop", Reason: "401", Since: f.now}, Requests: 3})
+		f.kept(
+			spool.Kept{
+				Level:    spool.TeamLevel,
+				Hold:     spool.Hold{Team: "shop", Reason: "401", Since: f.now},
+				Requests: 3,
+			},
+		)
 		f.release("", 1)
 		f.stats("support", map[string]int{"sent": 1, "active": 1, "queued": 1, "ready": 2})
 		f.kept()
@@ -60,34 +66,41 @@ var keptCases = []testCase{
 		route := spool.Hold{Team: "shop", Route: "support", Reason: "403", Since: f.now}
 		f.kept(
 			spool.Kept{Level: spool.RequestLevel, Hold: oneByOne, Requests: 1},
-			spool.Kept{Level: spool.TeamLevel, Hold: spool.Hold{Team: "shop", Reason: "401", Since: f.now}, Requests: 1},
+			spool.Kept{
+				Level:    spool.TeamLevel,
+				Hold:     spool.Hold{Team: "shop", Reason: "401", Since: f.now},
+				Requests: 1,
+			},
 			spool.Kept{Level: spool.RouteLevel, Hold: route},
 		)
 	}},
-	{"ByAnOperator", func(f *fixture) { // also what comes later, over a restart; no probe, and nobody but an operator ends it
-		f.send(letter{})
-		f.operatorHold(spool.Hold{Team: "shop", Route: "support", Reason: "maintenance"})
-		f.send(letter{})
-		f.send(letter{route: "news"})
-		f.reopen()
-		r := room("shop")
-		r.Probe = time.Minute
-		if got := queueIDs(f.claim(r)); got != "Q3" {
-			f.Errorf("claimed %q, want what goes by another route", got)
-		}
-		f.release("support", 0)
-		f.hold(spool.Hold{Route: "support", Reason: "403", Probe: f.now})
-		f.now = f.now.Add(30 * day)
-		if got := queueIDs(f.claim(r)); got != "Q3" { // whose lease has ended
-			f.Errorf("claimed %q of what an operator holds", got)
-		}
-		f.holds(spool.Hold{Team: "shop", Route: "support", Reason: "maintenance", Since: epoch, Operator: true})
-		f.operatorRelease(spool.Destination{Team: "shop", Route: "support"}, true)
-		f.operatorRelease(spool.Destination{Team: "shop", Route: "support"}, false)
-		if got := queueIDs(f.claim(r)); got != "Q1 Q2" {
-			f.Errorf("after the release claimed %q", got)
-		}
-	}},
+	{
+		"ByAnOperator",
+		func(f *fixture) { // also what comes later, over a restart; no probe, and nobody but an operator ends it
+			f.send(letter{})
+			f.operatorHold(spool.Hold{Team: "shop", Route: "support", Reason: "maintenance"})
+			f.send(letter{})
+			f.send(letter{route: "news"})
+			f.reopen()
+			r := room("shop")
+			r.Probe = time.Minute
+			if got := queueIDs(f.claim(r)); got != "Q3" {
+				f.Errorf("claimed %q, want what goes by another route", got)
+			}
+			f.release("support", 0)
+			f.hold(spool.Hold{Route: "support", Reason: "403", Probe: f.now})
+			f.now = f.now.Add(30 * day)
+			if got := queueIDs(f.claim(r)); got != "Q3" { // whose lease has ended
+				f.Errorf("claimed %q of what an operator holds", got)
+			}
+			f.holds(spool.Hold{Team: "shop", Route: "support", Reason: "maintenance", Since: epoch, Operator: true})
+			f.operatorRelease(spool.Destination{Team: "shop", Route: "support"}, true)
+			f.operatorRelease(spool.Destination{Team: "shop", Route: "support"}, false)
+			if got := queueIDs(f.claim(r)); got != "Q1 Q2" {
+				f.Errorf("after the release claimed %q", got)
+			}
+		},
+	},
 	{"OperatorReleasesGuard", func(f *fixture) { // and what was deferred is due, and its trial begins
 		f.send(letter{})
 		f.deferTask(f.claimOne(), time.Hour)
@@ -128,7 +141,11 @@ var keptCases = []testCase{
 		f.stands(spool.Moved{Busy: 1, Kept: held})(retry())
 		f.stands(spool.Moved{Busy: 1, Kept: held})(f.operator.Release(f.Context(), f.now, spool.Filter{}))
 		own := spool.Kept{Level: spool.RequestLevel, Hold: oneByOne, Requests: 1}
-		f.stands(spool.Moved{Requests: 1, Kept: []spool.Kept{own}})(f.operator.Hold(f.Context(), f.now, only("Q2"), "why"))
+		f.stands(
+			spool.Moved{Requests: 1, Kept: []spool.Kept{own}},
+		)(
+			f.operator.Hold(f.Context(), f.now, only("Q2"), "why"),
+		)
 		held[0].Requests = 1
 		f.stands(spool.Moved{Requests: 1, Kept: held})(f.operator.Release(f.Context(), f.now, only("Q2")))
 		f.stands(spool.Moved{Requests: 1})(f.operator.Drop(f.Context(), f.now, only("Q2")))

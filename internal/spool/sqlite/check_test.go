@@ -12,93 +12,96 @@ import (
 	"heyrelay/internal/spool"
 )
 
+// defects are statements that damage a spool, with what Check reports then.
+var defects = []struct{ wrong, spoil string }{
+	{
+		"a row refers to one that does not exist",
+		"PRAGMA foreign_keys = OFF; DELETE FROM conversation WHERE id = 2",
+	},
+	{
+		"a lane has more than one head",
+		"DROP INDEX request_head; UPDATE request SET lane = 1, conversation = 1",
+	},
+	{
+		"a lane has queued requests and no head",
+		"UPDATE request SET state = 0, due = 0 WHERE id = 1",
+	},
+	{
+		"a head is less urgent than what is queued behind it",
+		"UPDATE request SET state = 0, due = 0, effective_priority = 0, lane = 2, conversation = 2 WHERE " +
+			"id = 1",
+	},
+	{
+		"differ in team, inbox or participants",
+		"UPDATE request SET participants = 'eve@example.com' WHERE id = 1",
+	},
+	{
+		"differ in team",
+		"UPDATE conversation SET inbox = 9 WHERE id = 1",
+	},
+	{
+		"a convo_id stands for different participants",
+		"UPDATE conversation SET convo_id = 7, participants = 'm' || id",
+	},
+	{
+		"a key stands for no conversation",
+		"UPDATE link SET conversation = 99",
+	},
+	{
+		"an open request has no content",
+		"DELETE FROM content WHERE message = 2",
+	},
+	{
+		"a message has no request",
+		"INSERT INTO message SELECT 9, 'Q9', accepted, client, sender, route, team, inbox, title, " +
+			"warnings, fingerprint, weak_fingerprint, content_digest, envelope_id, return, reports_after " +
+			"FROM message WHERE id = 1",
+	},
+	{
+		"two requests share a local_id",
+		"UPDATE request SET local_id = 'same'",
+	},
+	{
+		"attempts are not numbered from 1 to the last",
+		"UPDATE attempt SET n = 3",
+	},
+	{
+		"an attempt under way has ended, or decided nothing",
+		"UPDATE attempt SET ended = 5",
+	},
+	{
+		"asks for something else",
+		"UPDATE attempt SET call = 1",
+	},
+	{
+		"named and that was not checked",
+		"UPDATE request SET requested_convo_id = 9",
+	},
+	{
+		"refused or named by an attempt",
+		"UPDATE request SET refused_attempt = 9",
+	},
+	{
+		"decided nothing",
+		"UPDATE request SET reply_to = NULL",
+	},
+	{
+		"the ledger does not count what is there",
+		"UPDATE counter SET n = n + 1",
+	},
+	{
+		"a seq was given that the sequence has not reached",
+		"UPDATE sequence SET seq = 0",
+	},
+	{
+		"state 1: 0 counted",
+		"DELETE FROM counter WHERE state = 1",
+	},
+}
+
 // TestCheckFinds spoils a spool in each way that Check looks for.
 func TestCheckFinds(t *testing.T) {
-	for _, c := range []struct{ wrong, spoil string }{
-		{
-			"a row refers to one that does not exist",
-			"PRAGMA foreign_keys = OFF; DELETE FROM conversation WHERE id = 2",
-		},
-		{
-			"a lane has more than one head",
-			"DROP INDEX request_head; UPDATE request SET lane = 1, conversation = 1",
-		},
-		{
-			"a lane has queued requests and no head",
-			"UPDATE request SET state = 0, due = 0 WHERE id = 1",
-		},
-		{
-			"a head is less urgent than what is queued behind it",
-			"UPDATE request SET state = 0, due = 0, effective_priority = 0, lane = 2, conversation = 2 WHERE " +
-				"id = 1",
-		},
-		{
-			"differ in team, inbox or participants",
-			"UPDATE request SET participants = 'eve@example.com' WHERE id = 1",
-		},
-		{
-			"differ in team",
-			"UPDATE conversation SET inbox = 9 WHERE id = 1",
-		},
-		{
-			"a convo_id stands for different participants",
-			"UPDATE conversation SET convo_id = 7, participants = 'm' || id",
-		},
-		{
-			"a key stands for no conversation",
-			"UPDATE link SET conversation = 99",
-		},
-		{
-			"an open request has no content",
-			"DELETE FROM content WHERE message = 2",
-		},
-		{
-			"a message has no request",
-			"INSERT INTO message SELECT 9, 'Q9', accepted, client, sender, route, team, inbox, title, " +
-				"warnings, fingerprint, weak_fingerprint, content_digest, envelope_id, return, reports_after " +
-				"FROM message WHERE id = 1",
-		},
-		{
-			"two requests share a local_id",
-			"UPDATE request SET local_id = 'same'",
-		},
-		{
-			"attempts are not numbered from 1 to the last",
-			"UPDATE attempt SET n = 3",
-		},
-		{
-			"an attempt under way has ended, or decided nothing",
-			"UPDATE attempt SET ended = 5",
-		},
-		{
-			"asks for something else",
-			"UPDATE attempt SET call = 1",
-		},
-		{
-			"named and that was not checked",
-			"UPDATE request SET requested_convo_id = 9",
-		},
-		{
-			"refused or named by an attempt",
-			"UPDATE request SET refused_attempt = 9",
-		},
-		{
-			"decided nothing",
-			"UPDATE request SET reply_to = NULL",
-		},
-		{
-			"the ledger does not count what is there",
-			"UPDATE counter SET n = n + 1",
-		},
-		{
-			"a seq was given that the sequence has not reached",
-			"UPDATE sequence SET seq = 0",
-		},
-		{
-			"state 1: 0 counted",
-			"DELETE FROM counter WHERE state = 1",
-		},
-	} {
+	for _, c := range defects {
 		t.Run(c.wrong, func(t *testing.T) {
 			s := openSpool(t, Options{})
 			fill(t, s, 2)

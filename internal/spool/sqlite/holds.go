@@ -104,7 +104,8 @@ const (
 	sqlStats = `SELECT route, state, n FROM counter WHERE n <> 0 ORDER BY route, state`
 
 	// Requests that have a hold of their own.
-	sqlOwnHolds = `SELECT team, route, inbox, state, count(*) FROM request WHERE hold <> '' GROUP BY team, route, inbox, state`
+	sqlOwnHolds = `
+SELECT team, route, inbox, state, count(*) FROM request WHERE hold <> '' GROUP BY team, route, inbox, state`
 
 	sqlStatesAt = `
 SELECT team, route, inbox, state, count(*) FROM request
@@ -134,10 +135,12 @@ func (r *Reader) census(ctx context.Context) (c census, err error) {
 	if err := c.countRoutes(ctx, tx); err != nil {
 		return c, err
 	}
-	if c.own, err = talliesOf(ctx, tx, sqlOwnHolds); err != nil {
+	c.own, err = talliesOf(ctx, tx, sqlOwnHolds)
+	if err != nil {
 		return c, err
 	}
-	if c.holds, err = holdsOf(ctx, tx); err != nil {
+	c.holds, err = holdsOf(ctx, tx)
+	if err != nil {
 		return c, err
 	}
 	return c, c.countKept(ctx, tx)
