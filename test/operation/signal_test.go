@@ -178,9 +178,14 @@ func startPiped(t *testing.T, r *process.Relay) (*piped, error) {
 // send sends message i.
 func send(t *testing.T, address string, i int) {
 	t.Helper()
-	to := fmt.Sprintf("c%d@example.com", i)
-	text := fmt.Sprintf("To: %s\r\nSubject: Mail %d\r\nMessage-ID: <%d@app>\r\n\r\nHello.\r\n", to, i, i)
-	if err := smtp.SendMail(address, nil, "app@example.com", []string{to}, []byte(text)); err != nil {
+	if err := submit(address, i); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// submit submits message i.
+func submit(address string, i int) error {
+	to := fmt.Sprintf("c%d@example.com", i)
+	text := fmt.Sprintf("To: %s\r\nSubject: Mail %d\r\nMessage-ID: <%d@app>\r\n\r\nHello.\r\n", to, i, i)
+	return smtp.SendMail(address, nil, "app@example.com", []string{to}, []byte(text))
 }
