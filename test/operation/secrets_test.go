@@ -1,6 +1,7 @@
 package operation
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -18,19 +19,18 @@ import (
 	"heyrelay/test/process"
 )
 
-// gate is an API that accepts the tokens of one secret at a time, in front of a
-// sandbox.
+// gate is an API that accepts the tokens of certain secrets, in front of a sandbox.
 type gate struct {
 	api *sandbox.Sandbox
 	url string
 
 	mu      sync.Mutex
-	id, key string
-	hanging chan string // receives the bodies of calls, which are then never answered; nil: calls are answered
+	secrets map[string]string // id to key
+	hanging chan string       // receives the bodies of calls, which are then never answered; nil: calls are answered
 }
 
 func newGate(t *testing.T, id, key string) *gate {
-	g := &gate{api: sandbox.New(sandbox.Options{}), id: id, key: key}
+	g := &gate{api: sandbox.New(sandbox.Options{}), secrets: map[string]string{id: key}}
 	server := httptest.NewServer(g)
 	t.Cleanup(server.Close)
 	g.url = server.URL
@@ -50,11 +50,18 @@ func (g *gate) calls() chan string {
 	return g.hanging
 }
 
-// accept makes another secret the one that is accepted.
+// accept adds a secret, or replaces its key.
 func (g *gate) accept(id, key string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.id, g.key = id, key
+	g.secrets[id] = key
+}
+
+// revoke removes a secret.
+func (g *gate) revoke(id string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.secrets, id)
 }
 
 func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -79,10 +86,15 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (g *gate) authentic(token string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	claims := jwt.MapClaims{}
-	key := func(*jwt.Token) (any, error) { return []byte(g.id + "||" + g.key), nil }
-	_, err := jwt.ParseWithClaims(token, claims, key)
-	return err == nil && claims["iss"] == g.id
+	_, err := jwt.Parse(token, func(t *jwt.Token) (any, error) {
+		id, err := t.Claims.GetIssuer()
+		key, ok := g.secrets[id]
+		if err != nil || !ok {
+			return nil, errors.New("unknown secret")
+		}
+		return []byte(id + "||" + key), nil
+	})
+	return err == nil
 }
 
 const rotating = `
@@ -170,9 +182,10 @@ func TestHangup(t *testing.T) {
 	}
 	h.write("new.key", "new-key")
 	h.configure("new", "new.key", 500)
+	h.gate.accept("new", "new-key")
 	h.process.Signal(syscall.SIGHUP)
 	h.process.Await(`msg=reloaded .*restart heyrelay to apply limits.connections"`)
-	h.gate.accept("new", "new-key")
+	h.gate.revoke("old")
 	close(reloaded)
 	sending.Wait()
 	all := process.AwaitMessages(t, h.gate.url, sessions*(before+after))
