@@ -40,7 +40,8 @@ func explanation(r Reporter, a *spool.Report) part {
 		b.WriteString(wrap(plain(a.Reason, 1000), "    ") + reference(a) + "\n\n")
 	}
 	if a.Unknown && a.Action != spool.RelayedAction {
-		add("The outcome of at least one attempt is unknown: the message may have been delivered. Ask the recipient before you send it again.")
+		add("The outcome of at least one attempt is unknown: the message may have been delivered. " +
+			"Ask the recipient before you send it again.")
 	}
 	add("%s", advice(r, a))
 	add("Queue id: %s", plain(a.QueueID, 100))
@@ -65,7 +66,8 @@ func advice(r Reporter, a *spool.Report) string {
 	case a.Action == spool.RelayedAction:
 		return "No further reports will be sent."
 	case a.Action == spool.DelayedAction && !a.Until.IsZero():
-		return "Delivery will be retried until " + date(a.Until) + ". No action is needed; if delivery fails, you will receive another report."
+		return "Delivery will be retried until " + date(a.Until) +
+			". No action is needed; if delivery fails, you will receive another report."
 	case a.Action == spool.DelayedAction:
 		return "Delivery will be retried. No action is needed; if delivery fails, you will receive another report."
 	}

@@ -51,7 +51,8 @@ func (h *Webhook) send(ctx context.Context, n spool.Notice) (reply string, err e
 		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxBody)) // only the status counts
 	}
 	if resp.StatusCode/100 != 2 {
-		return "", notBefore{fmt.Errorf("the webhook returned status %d", resp.StatusCode), retryAfter(resp.Header, now)}
+		err := fmt.Errorf("the webhook returned status %d", resp.StatusCode)
+		return "", notBefore{err, retryAfter(resp.Header, now)}
 	}
 	return "", nil
 }

@@ -41,7 +41,7 @@ func report(id int64) spool.Notice {
 func TestReportsAreTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var at []time.Time
-		store, h := newNotices(report(1)), &heard{}
+		store, h := newNotices(report(1)), &recorder{}
 		run(t, notify.Options{Store: store, Mailer: nobody(&at), Sink: h}, 10*24*time.Hour)
 		want := []time.Duration{1, 2, 4, 8, 16, 32, 60, 60}
 		for i, minutes := range want {
@@ -49,11 +49,13 @@ func TestReportsAreTriedAgain(t *testing.T) {
 				t.Errorf("pause %d is %v, want %d minutes", i, pause, minutes)
 			}
 		}
-		if last := at[len(at)-1].Sub(at[0]); last < 5*24*time.Hour || last > 5*24*time.Hour+time.Hour || len(store.list) != 0 {
+		const expire = 5 * 24 * time.Hour
+		if last := at[len(at)-1].Sub(at[0]); last < expire || last > expire+time.Hour || len(store.list) != 0 {
 			t.Errorf("the last attempt after %v, %d left", last, len(store.list))
 		}
 		end := h.all()[len(h.all())-1]
-		if end.Kind != events.Error || end.QueueID != "Q7" || !strings.Contains(end.Reason, "abandoned: connection refused") {
+		abandoned := strings.Contains(end.Reason, "abandoned: connection refused")
+		if end.Kind != events.Error || end.QueueID != "Q7" || !abandoned {
 			t.Errorf("%+v", end)
 		}
 	})
@@ -62,11 +64,12 @@ func TestReportsAreTriedAgain(t *testing.T) {
 // A panic over one notice is a failed attempt of it, and ends nothing else.
 func TestPanic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store, h := newNotices(report(1), report(2)), &heard{}
+		store, h := newNotices(report(1), report(2)), &recorder{}
 		m := mailer("mail.example.com:25")
 		m.Server.Dial = func(context.Context, string, string) (net.Conn, error) { panic("inner") }
 		run(t, notify.Options{Store: store, Sink: h, Mailer: m}, 30*time.Second)
-		if len(store.list) != 2 || store.list[0].Tries != 1 || store.list[1].Tries != 1 || !strings.Contains(h.all()[0].Reason, "panic: inner") {
+		deferred := len(store.list) == 2 && store.list[0].Tries == 1 && store.list[1].Tries == 1
+		if !deferred || !strings.Contains(h.all()[0].Reason, "panic: inner") {
 			t.Errorf("%d are left, %+v", len(store.list), h.all())
 		}
 	})
@@ -78,7 +81,7 @@ func TestOldNoticesAreTriedFirst(t *testing.T) {
 		var at []time.Time
 		n := report(1)
 		n.Happened = n.Happened.Add(-7 * 24 * time.Hour)
-		run(t, notify.Options{Store: newNotices(n), Mailer: nobody(&at), Sink: &heard{}}, time.Hour)
+		run(t, notify.Options{Store: newNotices(n), Mailer: nobody(&at), Sink: &recorder{}}, time.Hour)
 		if len(at) != 1 {
 			t.Errorf("%d attempts", len(at))
 		}
@@ -88,24 +91,30 @@ func TestOldNoticesAreTriedFirst(t *testing.T) {
 func TestJitterComesEarlierByAQuarterAtMost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var at []time.Time
-		run(t, notify.Options{Store: newNotices(report(1)), Mailer: nobody(&at), Sink: &heard{}, Jitter: func() float64 { return 0.999 }}, 2*time.Minute)
+		run(t, notify.Options{
+			Store:  newNotices(report(1)),
+			Mailer: nobody(&at),
+			Sink:   &recorder{},
+			Jitter: func() float64 { return 0.999 },
+		}, 2*time.Minute)
 		if pause := at[1].Sub(at[0]); pause < 45*time.Second || pause > 46*time.Second {
 			t.Errorf("a pause of %v", pause)
 		}
 	})
 }
 
-// A crash between telling and writing it down has the notice told again, after its
+// After a crash between delivery and record, a notice is delivered again after its
 // lease, under the same id.
 func TestCrashTellsAgainUnderTheSameID(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := &endpoint{answers: []int{200}}
-		store, disk := newNotices(event(1)), newNotices(event(1)) // the disk as it is when the process dies: taken, and no more
+		store, disk := newNotices(event(1)), newNotices(event(1)) // the disk when the process dies: claimed, not done
 		_, _, _ = disk.Notices(t.Context(), time.Now(), 40*time.Second, spool.Hook, 1)
-		run(t, notify.Options{Store: store, Webhook: hookTo(e), Sink: &heard{}}, time.Second)
-		run(t, notify.Options{Store: disk, Webhook: hookTo(e), Sink: &heard{}}, time.Minute)
+		run(t, notify.Options{Store: store, Webhook: hookTo(e), Sink: &recorder{}}, time.Second)
+		run(t, notify.Options{Store: disk, Webhook: hookTo(e), Sink: &recorder{}}, time.Minute)
 		calls := e.all()
-		if len(calls) != 2 || calls[0].header.Get("webhook-id") != calls[1].header.Get("webhook-id") || calls[1].at.Sub(calls[0].at) < 39*time.Second {
+		if len(calls) != 2 || calls[1].at.Sub(calls[0].at) < 39*time.Second ||
+			calls[0].header.Get("webhook-id") != calls[1].header.Get("webhook-id") {
 			t.Errorf("%+v", calls)
 		}
 	})
@@ -130,17 +139,18 @@ func TestMessageIDsAreStable(t *testing.T) {
 	}
 	n.ID = 2
 	second := id(write(n))
-	n.ID, n.Happened = 1, happened.Add(time.Second) // the same number again, once the first is told
-	if third := id(write(n)); id(first) == second || id(first) == third || !strings.HasSuffix(second, "@relay.example.com>") {
+	n.ID, n.Happened = 1, happened.Add(time.Second) // the same number again, once the first is done
+	third := id(write(n))
+	if id(first) == second || id(first) == third || !strings.HasSuffix(second, "@relay.example.com>") {
 		t.Errorf("%s, %s, %s", id(first), second, third)
 	}
 }
 
-// What the store cannot take is not told again, but written down again.
+// An outcome that the store does not take is recorded again; nothing is delivered twice.
 func TestStoreTrouble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := &endpoint{answers: []int{200}}
-		store, h := newNotices(event(1)), &heard{}
+		store, h := newNotices(event(1)), &recorder{}
 		store.fails = 5
 		run(t, notify.Options{Store: store, Webhook: hookTo(e), Sink: h}, 20*time.Second)
 		if len(e.all()) != 1 || len(store.list) != 0 || len(h.all()) != 5 {
@@ -153,7 +163,7 @@ func TestStoreTrouble(t *testing.T) {
 func TestStoreThatCannotBeAsked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began, e := time.Now(), &endpoint{answers: []int{200}}
-		store, h := newNotices(event(1)), &heard{}
+		store, h := newNotices(event(1)), &recorder{}
 		store.blind = 3
 		run(t, notify.Options{Store: store, Webhook: hookTo(e), Sink: h}, 20*time.Second)
 		if calls := e.all(); len(calls) != 1 || calls[0].at.Sub(began) != 3*time.Second || len(h.all()) != 3 {
@@ -162,14 +172,15 @@ func TestStoreThatCannotBeAsked(t *testing.T) {
 	})
 }
 
-// Who tells it to stop waits for what is under way; what does not end in time is
-// cut, and due again at once.
+// Run waits for the attempts under way; what does not end within the grace is cut, and
+// due again at once.
 func TestStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := &endpoint{answers: []int{0}}
 		store, began := newNotices(event(1)), time.Now()
-		run(t, notify.Options{Store: store, Webhook: hookTo(e), Sink: &heard{}}, 5*time.Second)
-		if took := time.Since(began); took != 15*time.Second || store.list[0].due.After(time.Now()) || store.list[0].Tries != 1 {
+		run(t, notify.Options{Store: store, Webhook: hookTo(e), Sink: &recorder{}}, 5*time.Second)
+		left := store.list[0]
+		if took := time.Since(began); took != 15*time.Second || left.due.After(time.Now()) || left.Tries != 1 {
 			t.Errorf("took %v, %+v", took, store.list)
 		}
 	})
@@ -177,10 +188,19 @@ func TestStop(t *testing.T) {
 
 // A Notifier sleeps until an event says that there may be something.
 func TestEventsKick(t *testing.T) {
-	for kind, kicks := range map[events.Kind]bool{events.Failed: true, events.Held: true, events.Backlog: true, events.Error: false, events.Reported: false, events.Accepted: false} {
+	for kind, kicks := range map[events.Kind]bool{
+		events.Failed: true, events.Held: true, events.Backlog: true,
+		events.Error: false, events.Reported: false, events.Accepted: false,
+	} {
 		synctest.Test(t, func(t *testing.T) {
 			e, store := &endpoint{answers: []int{200}}, newNotices()
-			n := notify.New(notify.Options{Store: store, Webhook: hookTo(e), Sink: &heard{}, Now: time.Now, Jitter: func() float64 { return 0 }})
+			n := notify.New(notify.Options{
+				Store:   store,
+				Webhook: hookTo(e),
+				Sink:    &recorder{},
+				Now:     time.Now,
+				Jitter:  func() float64 { return 0 },
+			})
 			ctx, stop := context.WithCancel(t.Context())
 			done := make(chan struct{})
 			go func() { defer close(done); n.Run(ctx) }()
@@ -190,13 +210,13 @@ func TestEventsKick(t *testing.T) {
 			store.mu.Unlock()
 			n.Record(events.Event{Kind: kind})
 			synctest.Wait()
-			if told := len(e.all()) == 1; told != kicks {
-				t.Errorf("%s: told is %v", kind, told)
+			if delivered := len(e.all()) == 1; delivered != kicks {
+				t.Errorf("%s: delivered is %v", kind, delivered)
 			}
 			<-time.After(time.Minute)
 			synctest.Wait()
 			if len(e.all()) != 1 {
-				t.Errorf("%s: not told within a minute", kind)
+				t.Errorf("%s: not delivered within a minute", kind)
 			}
 			stop()
 			<-done
@@ -208,7 +228,7 @@ func TestEventsKick(t *testing.T) {
 func TestNoWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e, store := &endpoint{answers: []int{200}}, newNotices(report(1), event(2))
-		run(t, notify.Options{Store: store, Webhook: hookTo(e), Sink: &heard{}}, time.Hour)
+		run(t, notify.Options{Store: store, Webhook: hookTo(e), Sink: &recorder{}}, time.Hour)
 		if len(store.list) != 1 || store.list[0].ID != 1 || store.list[0].Tries != 0 {
 			t.Errorf("%+v", store.list)
 		}
@@ -253,8 +273,11 @@ func TestWatch(t *testing.T) {
 func ExampleReporter_Write() {
 	r := notify.Reporter{Hostname: "relay.example.com", From: "mailer-daemon@relay.example.com"}
 	letter, ok := r.Write(spool.Notice{ID: 1, Happened: time.Unix(0, 0), Report: &spool.Report{
-		Action: spool.FailedAction, Sender: "app@shop.example", Recipients: []spool.ReportRecipient{{Address: "ann@example.com"}},
-		Reason: "the API answered 400: no such contact", Status: 400,
+		Action:     spool.FailedAction,
+		Sender:     "app@shop.example",
+		Recipients: []spool.ReportRecipient{{Address: "ann@example.com"}},
+		Reason:     "the API answered 400: no such contact",
+		Status:     400,
 	}}, smarthost.Offers{})
 	_, status, _ := strings.Cut(string(letter.Text), "\r\n\r\nFinal-Recipient")
 	status, _, _ = strings.Cut("Final-Recipient"+status, "\r\n\r\n")

@@ -114,9 +114,13 @@ func TestReportsAreProperLines(t *testing.T) {
 	eachCase(t, func(t *testing.T, c reportCase) { checkBytes(t, c.letter(t), c.Can) })
 }
 
-// told are the recipients that a case lists.
-func told(c reportCase) (list []string) {
-	what := map[spool.Action]string{spool.FailedAction: "FAILURE", spool.DelayedAction: "DELAY", spool.RelayedAction: "SUCCESS"}[c.Report.Action]
+// wanted are the recipients that a case lists.
+func wanted(c reportCase) (list []string) {
+	what := map[spool.Action]string{
+		spool.FailedAction:  "FAILURE",
+		spool.DelayedAction: "DELAY",
+		spool.RelayedAction: "SUCCESS",
+	}[c.Report.Action]
 	for _, r := range c.Report.Recipients {
 		if r.Wants(what) {
 			list = append(list, r.Address)
@@ -136,11 +140,18 @@ func TestEnmimeReadsReports(t *testing.T) {
 			t.Fatalf("%v, %v, %v", report, err, envelope.Errors)
 		}
 		status := report.DeliveryStatus
-		if len(status.MessageDSNs) != 1 || status.MessageDSNs[0].Get("Reporting-Mta") != "dns; relay.example.com" || len(status.RecipientDSNs) != len(told(c)) {
+		if len(status.MessageDSNs) != 1 || len(status.RecipientDSNs) != len(wanted(c)) {
+			t.Fatalf("%+v", status)
+		}
+		if status.MessageDSNs[0].Get("Reporting-Mta") != "dns; relay.example.com" {
 			t.Fatalf("%+v", status)
 		}
 		for _, r := range status.RecipientDSNs {
-			if r.Get("Action") != string(c.Report.Action) || dsn.IsFailed(r) != (c.Report.Action == spool.FailedAction) || r.Get("Final-Recipient") == "" {
+			failed := c.Report.Action == spool.FailedAction
+			if r.Get("Action") != string(c.Report.Action) || dsn.IsFailed(r) != failed {
+				t.Errorf("%+v", r)
+			}
+			if r.Get("Final-Recipient") == "" {
 				t.Errorf("%+v", r)
 			}
 		}
@@ -179,7 +190,10 @@ func TestPythonReadsReports(t *testing.T) {
 		if c.Report.Raw == nil {
 			parts = 2
 		}
-		if read.Type != "multipart/report" || read.Report != "delivery-status" || len(read.Defects) > 0 || len(read.Parts) != parts || len(read.Recipients) != len(told(c)) {
+		if read.Type != "multipart/report" || read.Report != "delivery-status" || len(read.Defects) > 0 {
+			t.Fatalf("%+v", read)
+		}
+		if len(read.Parts) != parts || len(read.Recipients) != len(wanted(c)) {
 			t.Fatalf("%+v", read)
 		}
 		for _, r := range read.Recipients {
@@ -188,7 +202,8 @@ func TestPythonReadsReports(t *testing.T) {
 				t.Errorf("%+v", r)
 			}
 		}
-		if c.Report.Unknown != strings.Contains(strings.Join(strings.Fields(read.Words), " "), "may have been delivered") {
+		words := strings.Join(strings.Fields(read.Words), " ")
+		if c.Report.Unknown != strings.Contains(words, "may have been delivered") {
 			t.Errorf("an unknown outcome (%v) and the words:\n%s", c.Report.Unknown, read.Words)
 		}
 		if strings.Contains(strings.Join(read.Headers, " "), "bcc") {

@@ -14,22 +14,21 @@ import (
 	"heyrelay/internal/spool/sqlite"
 )
 
-// dying is a spool whose process dies when it is to write down that something was
-// told.
+// dying is a spool whose process dies before it records a delivery.
 type dying struct {
 	*sqlite.Store
-	dead bool
-	said chan error
+	dead     bool
+	outcomes chan error
 }
 
 // Told implements spool.Notices.
 func (d *dying) Done(ctx context.Context, id int64) error {
 	if d.dead {
-		d.said <- nil
+		d.outcomes <- nil
 		return errors.New("dead")
 	}
 	err := d.Store.Done(ctx, id)
-	d.said <- err
+	d.outcomes <- err
 	return err
 }
 
@@ -46,15 +45,20 @@ func TestReportsSurviveInTheSpool(t *testing.T) {
 			fail(t, store, now)
 		}
 		at := now.Add(time.Duration(life) * time.Hour) // the lease of the life before is over
-		d := &dying{Store: store, dead: life == 0, said: make(chan error, 100)}
+		d := &dying{Store: store, dead: life == 0, outcomes: make(chan error, 100)}
 		ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
 		done := make(chan struct{})
 		n := notify.New(notify.Options{
-			Store: d, Mailer: mailer(s.Address), Sink: &heard{}, Now: func() time.Time { return at }, Jitter: func() float64 { return 0 }, Grace: time.Second,
+			Store:  d,
+			Mailer: mailer(s.Address),
+			Sink:   &recorder{},
+			Now:    func() time.Time { return at },
+			Jitter: func() float64 { return 0 },
+			Grace:  time.Second,
 		})
 		go func() { defer close(done); n.Run(ctx) }()
 		if life < 2 {
-			if err := <-d.said; err != nil {
+			if err := <-d.outcomes; err != nil {
 				t.Error(err)
 			}
 		}
@@ -65,7 +69,8 @@ func TestReportsSurviveInTheSpool(t *testing.T) {
 		}
 	}
 	all := s.Taken()
-	if len(all) != 2 || all[0].Text != all[1].Text || !strings.Contains(all[0].Text, "Diagnostic-Code: x-heymarket; 400 the API answered 400: no\r\n") {
+	const diagnosis = "Diagnostic-Code: x-heymarket; 400 the API answered 400: no\r\n"
+	if len(all) != 2 || all[0].Text != all[1].Text || !strings.Contains(all[0].Text, diagnosis) {
 		t.Errorf("%+v", all)
 	}
 }
@@ -74,9 +79,22 @@ func TestReportsSurviveInTheSpool(t *testing.T) {
 func fail(t *testing.T, store *sqlite.Store, now time.Time) {
 	t.Helper()
 	_, err := store.Accept(t.Context(), &spool.Message{
-		QueueID: "Q7", Accepted: now, Sender: "app@shop.example", Route: "support", Team: "shop", Inbox: 202, Title: "Invoice 7",
-		HTML: "Body", Text: "Body", Raw: failed("").Raw,
-		Requests: []spool.Request{{LocalID: "L7", To: []string{"ann@example.com"}, Participants: "ann@example.com", DSN: []spool.DSN{{Notify: []string{"FAILURE"}}}}},
+		QueueID:  "Q7",
+		Accepted: now,
+		Sender:   "app@shop.example",
+		Route:    "support",
+		Team:     "shop",
+		Inbox:    202,
+		Title:    "Invoice 7",
+		HTML:     "Body",
+		Text:     "Body",
+		Raw:      failed("").Raw,
+		Requests: []spool.Request{{
+			LocalID:      "L7",
+			To:           []string{"ann@example.com"},
+			Participants: "ann@example.com",
+			DSN:          []spool.DSN{{Notify: []string{"FAILURE"}}},
+		}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -85,7 +103,13 @@ func fail(t *testing.T, store *sqlite.Store, now time.Time) {
 	if err != nil || len(tasks) != 1 {
 		t.Fatal(tasks, err)
 	}
-	o := spool.Outcome{Task: tasks[0], State: spool.Failed, Status: 400, Reason: "the API answered 400: no", Report: spool.FailedAction}
+	o := spool.Outcome{
+		Task:   tasks[0],
+		State:  spool.Failed,
+		Status: 400,
+		Reason: "the API answered 400: no",
+		Report: spool.FailedAction,
+	}
 	if _, err := store.Finish(t.Context(), now, o); err != nil {
 		t.Fatal(err)
 	}

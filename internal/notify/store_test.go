@@ -15,11 +15,11 @@ import (
 // notices is a store of notices alone: enough to see what becomes of them. The
 // real stores have their own suite.
 type notices struct {
-	mu    sync.Mutex
-	list  []stored
-	fails int         // records that fail before the next that does not
-	blind int         // questions that fail, likewise
-	said  chan string // what became of each
+	mu       sync.Mutex
+	list     []stored
+	fails    int         // records that fail before the next that does not
+	blind    int         // questions that fail, likewise
+	outcomes chan string // what became of each
 }
 
 type stored struct {
@@ -28,14 +28,14 @@ type stored struct {
 }
 
 func newNotices(list ...spool.Notice) *notices {
-	s := &notices{said: make(chan string, 1000)}
+	s := &notices{outcomes: make(chan string, 1000)}
 	for _, n := range list {
 		s.list = append(s.list, stored{n, n.Happened})
 	}
 	return s
 }
 
-func (s *notices) trouble() error {
+func (s *notices) failure() error {
 	if s.fails > 0 {
 		s.fails--
 		return errors.New("the disk is full")
@@ -44,7 +44,9 @@ func (s *notices) trouble() error {
 }
 
 // Notices implements spool.Notices.
-func (s *notices) Notices(_ context.Context, now time.Time, lease time.Duration, way spool.Way, limit int) (due []spool.Notice, next time.Time, err error) {
+func (s *notices) Notices(
+	_ context.Context, now time.Time, lease time.Duration, way spool.Way, limit int,
+) (due []spool.Notice, next time.Time, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.blind > 0 {
@@ -68,11 +70,11 @@ func (s *notices) Notices(_ context.Context, now time.Time, lease time.Duration,
 func (s *notices) Done(_ context.Context, id int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.trouble(); err != nil {
+	if err := s.failure(); err != nil {
 		return err
 	}
 	s.list = slices.DeleteFunc(s.list, func(n stored) bool { return n.ID == id })
-	s.said <- fmt.Sprintf("told %d", id)
+	s.outcomes <- fmt.Sprintf("done %d", id)
 	return nil
 }
 
@@ -80,7 +82,7 @@ func (s *notices) Done(_ context.Context, id int64) error {
 func (s *notices) Defer(_ context.Context, id int64, due time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.trouble(); err != nil {
+	if err := s.failure(); err != nil {
 		return err
 	}
 	for i := range s.list {
@@ -88,24 +90,24 @@ func (s *notices) Defer(_ context.Context, id int64, due time.Time) error {
 			n.due, n.Tries = due, n.Tries+1
 		}
 	}
-	s.said <- fmt.Sprintf("postponed %d", id)
+	s.outcomes <- fmt.Sprintf("deferred %d", id)
 	return nil
 }
 
-// heard is a sink that remembers.
-type heard struct {
+// recorder is a sink that remembers.
+type recorder struct {
 	mu   sync.Mutex
 	list []events.Event
 }
 
 // Record implements events.Sink.
-func (h *heard) Record(e events.Event) {
+func (h *recorder) Record(e events.Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.list = append(h.list, e)
 }
 
-func (h *heard) all() []events.Event {
+func (h *recorder) all() []events.Event {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return slices.Clone(h.list)

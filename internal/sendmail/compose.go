@@ -141,7 +141,9 @@ func startsField(line string) bool {
 
 // complete writes the header, with a domain for local recipients and the fields that
 // are missing, and without Bcc.
-func complete(text string, parsed mimeconv.Header, from *mail.Address, host string, local func(string) string) ([]byte, error) {
+func complete(
+	text string, parsed mimeconv.Header, from *mail.Address, host string, local func(string) string,
+) ([]byte, error) {
 	read, err := textproto.ReadHeader(bufio.NewReader(strings.NewReader(text + "\n")))
 	if err != nil {
 		return nil, failure{exDataErr, err}

@@ -27,21 +27,26 @@ func composeFor(t *testing.T, text string, args ...string) *message {
 }
 
 func TestComposeAdds(t *testing.T) {
-	m := composeFor(t, "Hello,\n\nno header here.\n", "-f", "app@example.com", "-F", "The App", "alice@example.com", "root")
-	want := regexp.MustCompile(`^From: "The App" <app@example.com>\nDate: .* [+-]\d{4}\nMessage-Id: <[0-9A-Z]+\.[0-9A-Z]+@` + regexp.QuoteMeta(domain()) + `>\n\nHello,\n\nno header here.\n$`)
-	if !want.Match(m.text) || m.sender != "app@example.com" || !slices.Equal(m.rcpt, []string{"alice@example.com", "root@localhost"}) {
+	const text = "Hello,\n\nno header here.\n"
+	m := composeFor(t, text, "-f", "app@example.com", "-F", "The App", "alice@example.com", "root")
+	want := regexp.MustCompile(`^From: "The App" <app@example.com>\nDate: .* [+-]\d{4}\n` +
+		`Message-Id: <[0-9A-Z]+\.[0-9A-Z]+@` + regexp.QuoteMeta(domain()) + `>\n\nHello,\n\nno header here.\n$`)
+	rcpt := []string{"alice@example.com", "root@localhost"}
+	if !want.Match(m.text) || m.sender != "app@example.com" || !slices.Equal(m.rcpt, rcpt) {
 		t.Errorf("%+v\n%s", m, m.text)
 	}
 }
 
 // What is there stays as it is, but Bcc never leaves.
 func TestComposeKeeps(t *testing.T) {
-	const text = "From: x@example.com\nTo: Alice\n  <alice@example.com>\nBcc: blind@example.com,\n\tmore@example.com\nDate: D\nMessage-Id: <1@x>\n\nHi.\n"
-	m := composeFor(t, text, "-t", "extra@example.com")
-	if got, want := string(m.text), "From: x@example.com\nTo: Alice\n  <alice@example.com>\nDate: D\nMessage-Id: <1@x>\n\nHi.\n"; got != want {
-		t.Errorf("got %q, want %q", got, want)
+	const before = "From: x@example.com\nTo: Alice\n  <alice@example.com>\n"
+	const after = "Date: D\nMessage-Id: <1@x>\n\nHi.\n"
+	m := composeFor(t, before+"Bcc: blind@example.com,\n\tmore@example.com\n"+after, "-t", "extra@example.com")
+	if got := string(m.text); got != before+after {
+		t.Errorf("got %q, want %q", got, before+after)
 	}
-	if want := []string{"extra@example.com", "alice@example.com", "blind@example.com", "more@example.com"}; !slices.Equal(m.rcpt, want) {
+	want := []string{"extra@example.com", "alice@example.com", "blind@example.com", "more@example.com"}
+	if !slices.Equal(m.rcpt, want) {
 		t.Errorf("recipients %q", m.rcpt)
 	}
 }
@@ -54,7 +59,8 @@ func TestComposeQualifies(t *testing.T) {
 	if want := []string{"root" + at, "juergen" + at, "b@example.com"}; !slices.Equal(m.rcpt, want) {
 		t.Errorf("recipients %q", m.rcpt)
 	}
-	if !strings.Contains(string(m.text), "\nTo: <root"+at+">\nCc: =?utf-8?q?J=C3=BCrgen?= <juergen"+at+">, <b@example.com>\nSubject: x\n") {
+	fields := "\nTo: <root" + at + ">\nCc: =?utf-8?q?J=C3=BCrgen?= <juergen" + at + ">, <b@example.com>\nSubject: x\n"
+	if !strings.Contains(string(m.text), fields) {
 		t.Errorf("%s", m.text)
 	}
 	if !strings.Contains(m.sender, "@"+domain()) {
@@ -63,15 +69,17 @@ func TestComposeQualifies(t *testing.T) {
 }
 
 func TestComposeResent(t *testing.T) {
-	m := composeFor(t, "Resent-To: d@example.com\nResent-From: x@example.com\nTo: a@example.com\nBcc: b@example.com\n\n", "-t")
+	const header = "Resent-To: d@example.com\nResent-From: x@example.com\nTo: a@example.com\nBcc: b@example.com\n"
+	m := composeFor(t, header+"\n", "-t")
 	if !slices.Equal(m.rcpt, []string{"d@example.com"}) {
 		t.Errorf("recipients %q", m.rcpt)
 	}
 }
 
 func TestNullSender(t *testing.T) {
-	for _, args := range [][]string{{"-f", "<>", "a@example.com"}, {"-f", "", "a@example.com"}, {"-f<>", "a@example.com"}} {
-		if m := composeFor(t, "\nHi.\n", args...); m.sender != "" || !strings.Contains(string(m.text), "From: <MAILER-DAEMON@") {
+	for _, args := range [][]string{{"-f", "<>"}, {"-f", ""}, {"-f<>"}} {
+		m := composeFor(t, "\nHi.\n", append(args, "a@example.com")...)
+		if m.sender != "" || !strings.Contains(string(m.text), "From: <MAILER-DAEMON@") {
 			t.Errorf("%q: %+v %s", args, m.sender, m.text)
 		}
 	}
@@ -84,10 +92,16 @@ func TestDots(t *testing.T) {
 		args []string
 		want bool
 	}{
-		{[]string{"a@b.c"}, false}, {[]string{"-i", "a@b.c"}, true}, {[]string{"-oi", "a@b.c"}, true}, {[]string{"-ti", "a@b.c"}, true},
-		{[]string{"-o", "i", "a@b.c"}, true}, {[]string{"-O", "IgnoreDots", "a@b.c"}, true}, {[]string{"-oem", "a@b.c"}, false},
+		{[]string{}, false},
+		{[]string{"-i"}, true},
+		{[]string{"-oi"}, true},
+		{[]string{"-ti"}, true},
+		{[]string{"-o", "i"}, true},
+		{[]string{"-O", "IgnoreDots"}, true},
+		{[]string{"-oem"}, false},
 	} {
-		if got := strings.Contains(string(composeFor(t, text, test.args...).text), "\none\n.\ntwo\n"); got != test.want {
+		m := composeFor(t, text, append(test.args, "a@b.c")...)
+		if got := strings.Contains(string(m.text), "\none\n.\ntwo\n"); got != test.want {
 			t.Errorf("%q: two is there: %v", test.args, got)
 		}
 	}

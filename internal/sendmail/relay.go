@@ -32,7 +32,8 @@ func (r relay) connect(ctx context.Context) (net.Conn, error) {
 	}
 	conn, err := dial(ctx, network, address)
 	if err != nil {
-		return nil, failure{exTempFail, fmt.Errorf("cannot reach the relay, try again later: %w; is heyrelay serve running?", err)}
+		err = fmt.Errorf("cannot reach the relay, try again later: %w; is heyrelay serve running?", err)
+		return nil, failure{exTempFail, err}
 	}
 	return conn, nil
 }
@@ -55,9 +56,11 @@ func (r relay) submit(ctx context.Context, m *message) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &reply) && reply.Code >= 500:
-		return failure{exUnavailable, fmt.Errorf("the relay at %s refuses the message, nothing was sent: %w", r.address, err)}
+		err = fmt.Errorf("the relay at %s refuses the message, nothing was sent: %w", r.address, err)
+		return failure{exUnavailable, err}
 	}
-	return failure{exTempFail, fmt.Errorf("the relay at %s cannot take the message now, nothing was sent: %w", r.address, err)}
+	err = fmt.Errorf("the relay at %s cannot take the message now, nothing was sent: %w", r.address, err)
+	return failure{exTempFail, err}
 }
 
 func transaction(client *smtp.Client, m *message) error {

@@ -132,9 +132,11 @@ type far struct{ net.Conn }
 // RemoteAddr implements net.Conn.
 func (far) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 587} }
 
+type dialer func(ctx context.Context, network, address string) (net.Conn, error)
+
 // dial connects to the server at address, through something that removes the TLS
 // where it is implicit.
-func dial(t *testing.T, address string, away, implicit bool, secure *tls.Config) func(context.Context, string, string) (net.Conn, error) {
+func dial(t *testing.T, address string, away, implicit bool, secure *tls.Config) dialer {
 	return func(ctx context.Context, network, _ string) (net.Conn, error) {
 		conn, err := new(net.Dialer).DialContext(ctx, network, address)
 		if err != nil {

@@ -47,7 +47,9 @@ type session struct {
 func Serve(t testing.TB, change func(*Server)) *Server {
 	t.Helper()
 	s := &Server{}
-	s.Server = smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) { return &session{s: s, conn: c}, nil }))
+	s.Server = smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
+		return &session{s: s, conn: c}, nil
+	}))
 	s.Domain = "mail.example.com"
 	s.EnableDSN = true
 	s.EnableSMTPUTF8 = true
