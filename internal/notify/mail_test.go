@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -199,4 +200,83 @@ func raw(t *testing.T, replies ...string) *notify.Mailer {
 	}()
 	t.Cleanup(func() { _ = l.Close(); <-done })
 	return mailer(l.Addr().String())
+}
+
+// silent is a server that writes the given replies, one for each line that it reads,
+// and then nothing more, until hangUp. reached is closed when it falls silent.
+func silent(t *testing.T, replies ...string) (m *notify.Mailer, reached chan struct{}, hangUp func()) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	reached = make(chan struct{})
+	done, over := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		lines := bufio.NewReader(conn)
+		for i, reply := range replies {
+			if i > 0 {
+				if _, err := lines.ReadString('\n'); err != nil {
+					return
+				}
+			}
+			if _, err := io.WriteString(conn, reply+"\r\n"); err != nil {
+				return
+			}
+		}
+		close(reached)
+		<-over
+	}()
+	hangUp = sync.OnceFunc(func() {
+		close(over)
+		_ = l.Close()
+		<-done
+	})
+	t.Cleanup(hangUp)
+	return mailer(l.Addr().String()), reached, hangUp
+}
+
+// A server that falls silent, at whatever point, does not keep Run beyond its grace:
+// the attempt is cut, and the report is due again.
+func TestASilentServerDoesNotOutlastRun(t *testing.T) {
+	for name, replies := range map[string][]string{
+		"no greeting":    nil,
+		"after EHLO":     {"220 hi", "250 hi"},
+		"in STARTTLS":    {"220 hi", "250-hi\r\n250 STARTTLS", "220 go"},
+		"after MAIL":     {"220 hi", "250 hi", "250 ok"},
+		"within DATA":    {"220 hi", "250 hi", "250 ok", "250 ok", "354 go"},
+		"at its own 5xx": {"220 hi", "250 hi", "550 no"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, reached, hangUp := silent(t, replies...)
+			a := failed("")
+			notice := spool.Notice{ID: 1, Way: spool.Mail, Happened: time.Now(), Report: &a}
+			store := newNotices(notice)
+			n := notify.New(notify.Options{
+				Store:  store,
+				Mailer: m,
+				Sink:   &recorder{},
+				Now:    time.Now,
+				Jitter: func() float64 { return 0 },
+				Grace:  10 * time.Millisecond,
+			})
+			ctx, stop := context.WithCancel(t.Context())
+			done := make(chan struct{})
+			go func() { defer close(done); n.Run(ctx) }()
+			<-reached
+			stop()
+			late := time.AfterFunc(5*time.Second, func() { t.Error("Run outlasts its grace"); hangUp() })
+			defer late.Stop()
+			<-done
+			if said := <-store.outcomes; said != "deferred 1" && name != "at its own 5xx" {
+				t.Error(said)
+			}
+		})
+	}
 }
