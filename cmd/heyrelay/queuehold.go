@@ -106,7 +106,7 @@ func (c queueHoldCmd) holdWhole(p *program, cfg *config.Config, op spool.Operato
 			continue
 		}
 		fmt.Fprintf(p.stdout, "%s is on hold: mail is accepted, and sent after %s\n", nameOf(k.Hold), releaseCommand(k.Hold))
-		fmt.Fprintf(p.stdout, "%d pending requests are kept back\n", k.Requests)
+		fmt.Fprintf(p.stdout, "%s kept back now\n", requests(k.Requests))
 	}
 	return nil
 }
@@ -157,7 +157,7 @@ func (c queueReleaseCmd) releaseWhole(p *program, op spool.Operator) error {
 		return err
 	}
 	if due := total(before) - total(after); due > 0 {
-		fmt.Fprintf(p.stdout, "%d requests are due now: heyrelay serve sends them within the team's rate\n", due)
+		fmt.Fprintf(p.stdout, "%s due now: heyrelay serve sends within the team's rate\n", requests(due))
 	}
 	for _, k := range after {
 		if k.Requests > 0 {
@@ -194,6 +194,14 @@ func total(all []spool.Kept) (n int) {
 		n += k.Requests
 	}
 	return n
+}
+
+// requests is a number of them, for people.
+func requests(n int) string {
+	if n == 1 {
+		return "1 request"
+	}
+	return fmt.Sprintf("%d requests", n)
 }
 
 func nameOf(h spool.Hold) string {
