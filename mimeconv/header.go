@@ -269,13 +269,12 @@ func (b *block) addFields(raw []byte) {
 	for pos := 0; pos < len(raw); {
 		line, next := cutHeaderLine(raw, pos)
 		next, isHidden := cutHidden(raw, pos, line, next)
-		name := fieldName(line)
 		switch {
-		case isHidden && (isFolded(line) || !isSecretField(name)):
+		case isHidden && (isFolded(line) || !isSecretField(fieldName(line))):
 			b.hidden++
 			b.addField(raw, start, end)
 			start = -1
-		case name != "":
+		case nameLength(line) > 0:
 			b.addField(raw, start, end)
 			start, end = pos, next
 		case isFolded(line) || start >= 0 && isUnseen(fieldName(raw[start:end])):

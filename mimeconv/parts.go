@@ -84,7 +84,7 @@ func (c *converter) decode(p *part) []byte {
 func (c *converter) decodeText(p *part) []byte {
 	switch encodingName(p.encoding) {
 	case "quotedprintable":
-		data, w := decodeTransfer(dropEncodedEnds(p.raw), p.encoding)
+		data, w := decodePrintable(p.raw, printableText)
 		c.note(w, p.id)
 		return data
 	case "base64":

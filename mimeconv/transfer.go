@@ -16,11 +16,7 @@ func decodeTransfer(raw []byte, encoding string) ([]byte, Warning) {
 	case "", "7bit", "8bit", "binary":
 		return raw, Warning{}
 	case "quotedprintable":
-		data, clean := decodeQuotedPrintable(raw, true)
-		if !clean {
-			return data, Warning{Code: EncodingRepaired, Detail: "invalid quoted-printable: stray equals signs kept"}
-		}
-		return data, Warning{}
+		return decodePrintable(raw, printableData)
 	case "base64":
 		return decodeLabelled64(raw)
 	}
@@ -82,28 +78,13 @@ func isWords(b []byte) bool {
 	return 2*inWords > all
 }
 
-// dropEncodedEnds removes "=0D", "=0A" and "=0D=0A" before line ends of quoted-printable text:
+// trimEncodedEnd removes "=0D", "=0A" or "=0D=0A" from the end of a line of quoted-printable text:
 // programs that encode line ends and also write them would double every line.
-func dropEncodedEnds(raw []byte) []byte {
-	if !bytes.Contains(raw, []byte("=0")) {
-		return raw
+func trimEncodedEnd(line []byte) []byte {
+	if n := len(line); n < 3 || line[n-3] != '=' || line[n-2] != '0' {
+		return line
 	}
-	var out []byte
-	done := 0
-	for pos := 0; pos < len(raw); {
-		line, next := cutLine(raw, pos)
-		text := bytes.TrimRight(line, " \t")
-		text = trimSuffixFold(trimSuffixFold(text, "=0a"), "=0d")
-		if next > pos+len(line) && len(text) < len(bytes.TrimRight(line, " \t")) {
-			out = append(out, raw[done:pos+len(text)]...)
-			done = pos + len(line)
-		}
-		pos = next
-	}
-	if done == 0 {
-		return raw
-	}
-	return append(out, raw[done:]...)
+	return trimSuffixFold(trimSuffixFold(line, "=0a"), "=0d")
 }
 
 // trimSuffixFold is like bytes.TrimSuffix but ignores case.
@@ -172,10 +153,28 @@ func encodingName(s string) string {
 	}, s)
 }
 
-// decodeQuotedPrintable decodes quoted-printable (RFC 2045, section 6.7). In a body, trailing
-// white space is removed (rule 3); in an encoded word it is kept. An equals sign that encodes
-// nothing is kept, and clean is false.
-func decodeQuotedPrintable(raw []byte, body bool) (data []byte, clean bool) {
+// printable is what is encoded in quoted-printable.
+type printable int
+
+const (
+	printableWord printable = iota // an encoded word: trailing white space is kept
+	printableData                  // a body (rule 3)
+	printableText                  // a body of which encoded line ends do not double the lines
+)
+
+// decodePrintable decodes a body.
+func decodePrintable(raw []byte, kind printable) ([]byte, Warning) {
+	data, clean := decodeQuotedPrintable(raw, kind)
+	if !clean {
+		return data, Warning{Code: EncodingRepaired, Detail: "invalid quoted-printable: stray equals signs kept"}
+	}
+	return data, Warning{}
+}
+
+// decodeQuotedPrintable decodes quoted-printable (RFC 2045, section 6.7). An equals sign that
+// encodes nothing is kept, and clean is false.
+func decodeQuotedPrintable(raw []byte, kind printable) (data []byte, clean bool) {
+	body := kind != printableWord
 	data = make([]byte, 0, len(raw))
 	clean = true
 	for len(raw) > 0 {
@@ -188,6 +187,8 @@ func decodeQuotedPrintable(raw []byte, body bool) (data []byte, clean bool) {
 		soft := body && bytes.HasSuffix(text, []byte("="))
 		if soft {
 			text = text[:len(text)-1]
+		} else if kind == printableText {
+			text = trimEncodedEnd(text)
 		}
 		for len(text) > 0 {
 			if text[0] != '=' {

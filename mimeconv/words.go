@@ -184,7 +184,7 @@ func cutWord(s string) (word, bool) {
 	w.charset, _, _ = strings.Cut(label, "*") // RFC 2231, section 5: a language
 	switch rest[0] {
 	case 'q', 'Q':
-		w.data, _ = decodeQuotedPrintable([]byte(strings.ReplaceAll(text, "_", " ")), false)
+		w.data, _ = decodeQuotedPrintable([]byte(strings.ReplaceAll(text, "_", " ")), printableWord)
 	case 'b', 'B':
 		w.data, _ = decodeBase64([]byte(text))
 	default:

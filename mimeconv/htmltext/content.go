@@ -13,7 +13,15 @@ import (
 // link, an image or another resource that an attribute or a style refers to. Text in an unclosed
 // comment or title counts.
 func HasContent(doc string) bool {
-	doc = closeComments(doc)
+	if hasContent(doc) {
+		return true
+	}
+	closed := closeComments(doc)
+	return closed != doc && hasContent(closed)
+}
+
+// hasContent is HasContent for a document whose comments are closed.
+func hasContent(doc string) bool {
 	z := html.NewTokenizer(strings.NewReader(doc))
 	silent := "" // name of the current script, style or title
 	for pos := 0; ; {
@@ -92,6 +100,9 @@ func refersTo(name string, z *html.Tokenizer) bool {
 // closeComments ends a comment that is never closed at the first ">", as old browsers do, and
 // drops its start if there is none.
 func closeComments(doc string) string {
+	if !strings.Contains(doc, "<!--") {
+		return doc
+	}
 	tail := max(strings.LastIndex(doc, "-->"), strings.LastIndex(doc, "--!>"), 0)
 	i := strings.Index(doc[tail:], "<!--")
 	if i < 0 {
