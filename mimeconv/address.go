@@ -33,6 +33,7 @@ type member struct {
 	angle   string // content of the angle brackets
 	angled  bool   // it has angle brackets
 	quoted  bool   // the name is in quotes
+	hasAt   bool   // raw contains "@"
 }
 
 func (p *addressParser) parse() {
@@ -52,6 +53,7 @@ func (p *addressParser) next(i int) int {
 			p.cur.raw = append(p.cur.raw, rest[:n]...)
 			p.cur.name = append(p.cur.name, unquote(rest[:n])...)
 			p.cur.quoted = true
+			p.cur.hasAt = p.cur.hasAt || strings.Contains(rest[:n], "@")
 			return i + n
 		}
 	case '(':
@@ -87,6 +89,7 @@ func (p *addressParser) next(i int) int {
 func (p *addressParser) literal(s string) {
 	p.cur.raw = append(p.cur.raw, s...)
 	p.cur.name = append(p.cur.name, s...)
+	p.cur.hasAt = p.cur.hasAt || strings.Contains(s, "@")
 }
 
 // quotedString returns the length of the quoted string at the start of s. It is 0 if the
@@ -137,8 +140,11 @@ func (p *addressParser) commentEnd(s string) int {
 // isGroup reports whether the current colon ends the name of a group (RFC 5322, section
 // 3.4) rather than a scheme.
 func (p *addressParser) isGroup() bool {
+	if p.cur.angled || p.cur.hasAt {
+		return false
+	}
 	raw := strings.ToLower(strings.Trim(string(p.cur.raw), " \t'"))
-	return !p.cur.angled && raw != "mailto" && raw != "smtp" && !strings.Contains(raw, "@")
+	return raw != "mailto" && raw != "smtp"
 }
 
 // angleAddress parses an address in angle brackets, closed or not, and returns its length.

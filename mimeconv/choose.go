@@ -236,7 +236,7 @@ func (c *converter) message(id string, raw []byte) (block, content, error) {
 		return block{}, content{}, err
 	}
 	defer c.fence.leave()
-	b, body, err := readBlock(raw)
+	b, body, err := readBlock(raw, &c.fence.guesses)
 	if err != nil {
 		return block{}, content{}, err
 	}

@@ -15,13 +15,13 @@ func Convert(raw []byte, o Options) (Message, error) {
 	if len(raw) > maxRaw {
 		return Message{}, refuse(ErrTooLarge, "the message is larger than %d MiB", maxRaw>>20)
 	}
-	b, body, err := readBlock(raw)
-	if err != nil {
-		return Message{}, err
-	}
 	c := &converter{options: o, maxBody: maxBody}
 	if o.MaxBody > 0 {
 		c.maxBody = min(o.MaxBody, maxBody)
+	}
+	b, body, err := readBlock(raw, &c.fence.guesses)
+	if err != nil {
+		return Message{}, err
 	}
 	c.warnHeader(&b)
 	all, err := c.read(&b, body, "")

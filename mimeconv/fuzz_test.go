@@ -193,7 +193,7 @@ func FuzzAddresses(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, list string) {
-		b := block{}
+		b := block{guesses: new(guesses)}
 		var h Header
 		fuzztest.Bounded(t, len(list), func() { h.To = b.addresses(list) })
 		checkHeader(t, h)
@@ -219,10 +219,10 @@ func FuzzIDs(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, value string) {
 		var h Header
-		fuzztest.Bounded(t, len(value), func() { h.References = parseIDs(value) })
+		fuzztest.Bounded(t, len(value), func() { h.References = parseIDs(new(guesses), value) })
 		_, h.References = boundIDs(nil, h.References)
 		checkHeader(t, h)
-		decoded := decodeWords(value, "")
+		decoded := decodeWords(new(guesses), value, "")
 		_, last, ok := strings.Cut(decoded, "<")
 		if id, closed := strings.CutSuffix(last, ">"); ok && closed && !strings.ContainsAny(id, "<>") {
 			if want := appendID(nil, id); len(want) == 1 && !slices.Equal(h.References, want) {

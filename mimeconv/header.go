@@ -14,7 +14,7 @@ import (
 // read it. The only error is an [*Error] of kind [ErrTooComplex], for a header larger than 256
 // KiB.
 func ReadHeader(raw []byte) (Header, error) {
-	b, _, err := readBlock(raw)
+	b, _, err := readBlock(raw, new(guesses))
 	if err != nil {
 		return Header{}, err
 	}
@@ -22,10 +22,10 @@ func ReadHeader(raw []byte) (Header, error) {
 	for _, f := range b.fields {
 		b.readField(&h, f)
 	}
-	h.Own = append(h.Own, parseIDs(b.all("x-microsoft-original-message-id", " "))...)
-	h.Own = append(h.Own, parseIDs(b.all("x-google-original-message-id", " "))...)
+	h.Own = append(h.Own, parseIDs(b.guesses, b.all("x-microsoft-original-message-id", " "))...)
+	h.Own = append(h.Own, parseIDs(b.guesses, b.all("x-google-original-message-id", " "))...)
 	h.Own = h.Own[:min(len(h.Own), maxIDs)]
-	h.InReplyTo, h.References = boundIDs(parseIDs(b.all("in-reply-to", " ")), parseIDs(b.all("references", " ")))
+	h.InReplyTo, h.References = boundIDs(parseIDs(b.guesses, b.all("in-reply-to", " ")), parseIDs(b.guesses, b.all("references", " ")))
 	h.Subject = b.subject()
 	h.Resent = b.resent()
 	return h, nil
@@ -35,21 +35,24 @@ func ReadHeader(raw []byte) (Header, error) {
 func (b *block) readField(h *Header, f field) {
 	switch f.name {
 	case "from":
-		h.From = append(h.From, b.addresses(f.value)...)
+		h.From = b.addAddresses(h.From, f.value)
 	case "reply-to":
-		h.ReplyTo = append(h.ReplyTo, b.addresses(f.value)...)
+		h.ReplyTo = b.addAddresses(h.ReplyTo, f.value)
 	case "to":
-		h.To = append(h.To, b.addresses(f.value)...)
+		h.To = b.addAddresses(h.To, f.value)
 	case "cc":
-		h.Cc = append(h.Cc, b.addresses(f.value)...)
+		h.Cc = b.addAddresses(h.Cc, f.value)
 	case "bcc":
-		h.Bcc = append(h.Bcc, b.addresses(f.value)...)
+		h.Bcc = b.addAddresses(h.Bcc, f.value)
 	case "date":
 		if h.Date.IsZero() {
 			h.Date = parseDate(f.value)
 		}
 	case "message-id":
-		ids := parseIDs(f.value)
+		if len(h.Own) >= maxIDs {
+			return
+		}
+		ids := parseIDs(b.guesses, f.value)
 		h.Own = append(h.Own, ids...)
 		h.HasMessageID = h.HasMessageID || len(ids) > 0
 	case "received":
@@ -78,10 +81,12 @@ func (b *block) readControl(h *Header, f field) {
 	if h.Control == nil {
 		h.Control = make(map[string]string)
 	}
-	if old, ok := h.Control[name]; ok {
-		h.Control[name] = old + "\n" + b.text(f.value)
-	} else {
+	old, isRepeated := h.Control[name]
+	switch {
+	case !isRepeated:
 		h.Control[name] = b.text(f.value)
+	case len(old) < maxControl:
+		h.Control[name] = old + "\n" + b.text(f.value)
 	}
 }
 
@@ -91,15 +96,19 @@ func (b *block) readControl(h *Header, f field) {
 func (b *block) resent() []Resent {
 	var blocks []Resent
 	var cur Resent
+	addresses := 0
 	seen := make(map[string]bool)
 	flush := func() {
 		if len(cur.To)+len(cur.Cc) > 0 {
 			blocks = append(blocks, cur)
 		}
-		cur = Resent{}
-		clear(seen)
+		addresses += len(cur.To) + len(cur.Cc)
+		cur, seen = Resent{}, make(map[string]bool) // clearing a large map takes long
 	}
 	for _, f := range b.fields {
+		if addresses >= maxAddresses {
+			break
+		}
 		switch {
 		case f.name == "received" || f.name == "return-path" || seen[f.name]:
 			flush()
@@ -130,6 +139,7 @@ func keyword(value string) string {
 
 // parseDate parses a Date field (RFC 5322, section 3.3, and some obsolete formats).
 func parseDate(value string) time.Time {
+	value = value[:min(len(value), maxDate)]
 	if t, err := time.Parse("Mon, _2 Jan 2006 15:04:05 -0700", value); err == nil { // the common form, and fast
 		return t
 	}
@@ -154,8 +164,9 @@ type field struct {
 type block struct {
 	fields   []field
 	charset  string // declared for the body of the message
-	repaired int    // number of lines that are not header lines
-	hidden   int    // number of lines that name hidden recipients and are not fields
+	guesses  *guesses
+	repaired int // number of lines that are not header lines
+	hidden   int // number of lines that name hidden recipients and are not fields
 }
 
 // get returns the value of the first field of that name, "" if there is none.
@@ -182,10 +193,36 @@ func (b *block) all(name, sep string) string {
 // text decodes an unstructured value to one line. Raw 8-bit text that is not UTF-8 is read in
 // the charset of the body.
 func (b *block) text(value string) string {
-	return oneLine(decodeWords(value, b.charset))
+	start := cutField(value)
+	text := oneLine(decodeWords(b.guesses, start, b.charset))
+	if len(start) < len(value) {
+		text += "…"
+	}
+	return text
 }
 
-func (b *block) addresses(value string) []Address { return parseAddresses(value, b.text) }
+func (b *block) addresses(value string) []Address { return b.addAddresses(nil, value) }
+
+// addAddresses appends the addresses of a field to those of the fields of its name.
+func (b *block) addAddresses(all []Address, value string) []Address {
+	if len(all) >= maxAddresses {
+		return all
+	}
+	all = append(all, parseAddresses(value, b.text)...)
+	return all[:min(len(all), maxAddresses)]
+}
+
+// cutField returns the start of a long value, as a rule up to the end of a word.
+func cutField(value string) string {
+	if len(value) <= maxField {
+		return value
+	}
+	value = value[:maxField]
+	if end := strings.LastIndexByte(value, ' '); end > maxField/2 {
+		value = value[:end]
+	}
+	return value
+}
 
 // subject returns the first Subject that is not blank.
 func (b *block) subject() string {
@@ -200,7 +237,8 @@ func (b *block) subject() string {
 }
 
 // readBlock splits a message into its header and its body, which aliases raw.
-func readBlock(raw []byte) (b block, body []byte, err error) {
+func readBlock(raw []byte, g *guesses) (b block, body []byte, err error) {
+	b.guesses = g
 	body, err = b.read(raw)
 	b.chooseType(body)
 	_, params := parseMedia(b.get("content-type"))

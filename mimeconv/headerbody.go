@@ -75,7 +75,7 @@ func (b *block) bodyCharset(body []byte) string {
 	} else {
 		sample, _ = decodeTransfer(sample, p.encoding)
 	}
-	_, used, how := charset.Decode(sample, declared, p.kind == "text/html")
+	_, used, how := b.guesses.decode(sample, declared, p.kind == "text/html")
 	if how == charset.Declared || used == "utf-8" {
 		return declared
 	}

@@ -18,8 +18,8 @@ const (
 
 // parseIDs returns the message ids in a field (RFC 5322, section 3.6.4): the contents of
 // innermost angle brackets, else the words that contain "@". Anything else is ignored.
-func parseIDs(value string) []string {
-	value = decodeWords(value, "")
+func parseIDs(g *guesses, value string) []string {
+	value = decodeWords(g, cutIDs(value), "")
 	var ids []string
 	open := -1
 	for i := 0; i < len(value); i++ {
@@ -43,6 +43,15 @@ func parseIDs(value string) []string {
 		}
 	}
 	return ids
+}
+
+// cutIDs returns the start and the end of a field that is much longer than maxIDs ids.
+func cutIDs(value string) string {
+	const first, last = 8 << 10, 56 << 10
+	if len(value) <= first+last {
+		return value
+	}
+	return value[:first] + " " + value[len(value)-last:]
 }
 
 // appendID appends id if it is valid.

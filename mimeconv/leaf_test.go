@@ -85,7 +85,7 @@ func (b *bundle) delimits(text string) bool {
 // check compares the leaves that are found in raw with their contents.
 func (b *bundle) check(t *testing.T, raw []byte) {
 	t.Helper()
-	head, body, err := readBlock(raw)
+	head, body, err := readBlock(raw, new(guesses))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,6 +23,20 @@ const (
 	// maxBoundary bounds a boundary, in octets. RFC 2046, section 5.1.1, allows 70.
 	maxBoundary = 1000
 
+	// maxField bounds the part of a field that is decoded as text, in octets: a title of 255
+	// characters has 1 KB, and encoded four times as much.
+	maxField = 8 << 10
+
+	// maxDate bounds a Date field, in octets.
+	maxDate = 256
+
+	// maxAddresses bounds the addresses in a field, in all fields of a name and in all
+	// Resent-* blocks. The API sends to ten.
+	maxAddresses = 5000
+
+	// maxControl bounds the values of one control header, in octets.
+	maxControl = 2 << 10
+
 	// maxMultiparts bounds the multiparts of one message without those in forwarded
 	// messages. Real mail nests 7 deep and has at most 12.
 	maxMultiparts = 12
@@ -55,6 +69,7 @@ type fence struct {
 	parts      int // number of parts in all messages
 	headers    int // octets in the headers of parts of all messages
 	forwards   int // nesting depth of the current message
+	guesses    guesses
 }
 
 // enter counts a message within a message. The caller calls leave at its end.

@@ -39,7 +39,7 @@ func TestOutline(t *testing.T) {
 	long := "\r\n\r\n" + strings.Repeat("A line of words.\r\n", 20)
 	for _, raw := range all {
 		for _, raw := range []string{string(raw), strings.ReplaceAll(string(raw), "\r\n\r\n", long)} {
-			b, body, err := readBlock([]byte(raw))
+			b, body, err := readBlock([]byte(raw), new(guesses))
 			if err != nil || !strings.HasPrefix(b.get("content-type"), "multipart/") {
 				continue
 			}
@@ -111,7 +111,7 @@ func partsByEnmime(t *testing.T, b *block, body []byte) string {
 			kind = "text/plain"
 		}
 		for e := parent.FirstChild; e != nil; e = e.NextSibling {
-			header := new(block)
+			header := &block{guesses: new(guesses)}
 			for name, values := range e.Header {
 				header.fields = append(header.fields, field{name: strings.ToLower(name), value: values[0]})
 			}

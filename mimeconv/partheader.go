@@ -15,6 +15,7 @@ func (o *outliner) readPartHeader(pos int) (header block, content int, err error
 			"the headers of all parts together are larger than %d octets", maxHeaders)
 	}
 	o.fence.headers += end - pos
+	header.guesses = &o.fence.guesses
 	header.addFields(o.body[pos:end])
 	header.chooseType(o.body[content:])
 	return header, content, header.checkMedia()

@@ -36,7 +36,7 @@ func newPart(id string, header *block, kind string) *part {
 	names := []string{params["filename"], p.params["name"], params["name"], p.params["filename"]}
 	for _, name := range names {
 		if p.name == "" {
-			p.name = oneLine(decodeWords(name, p.params["charset"]))
+			p.name = oneLine(decodeWords(header.guesses, cutField(name), p.params["charset"]))
 		}
 	}
 	p.cid = strings.Trim(header.get("content-id"), "<> \t")
@@ -109,7 +109,7 @@ func (c *converter) decodeText(p *part) []byte {
 
 // toUTF8 decodes the text of a part, and warns if its charset was guessed.
 func (c *converter) toUTF8(id string, data []byte, declared string, isHTML bool) string {
-	text, used, how := charset.Decode(data, declared, isHTML)
+	text, used, how := c.fence.guesses.decode(data, declared, isHTML)
 	label := charset.Name(declared)
 	switch {
 	case how == charset.Unknown:

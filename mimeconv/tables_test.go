@@ -37,7 +37,7 @@ func TestAddressMembers(t *testing.T) {
 		`=?utf-8?b?w4Q=?= =?utf-8?b?w5Y=?= <a@b>`: {"ÄÖ <a@b>"},
 		`ünïcode@exämple.com`:                     {"ünïcode@exämple.com"},
 	} {
-		b := block{}
+		b := block{guesses: new(guesses)}
 		if got := formatted(b.addresses(list)); !slices.Equal(got, want) {
 			t.Errorf("%s: %q, want %q", list, got, want)
 		}

@@ -81,13 +81,13 @@ func isOneLine(s string) bool {
 // them in quoted strings and message ids. Text outside them that is not valid UTF-8 is
 // decoded as charset hint. A result that consists of encoded words was encoded twice and is
 // decoded again.
-func decodeWords(s, hint string) string {
+func decodeWords(g *guesses, s, hint string) string {
 	if !strings.Contains(s, "=?") {
-		return decodeRaw(s, hint)
+		return decodeRaw(g, s, hint)
 	}
-	text := decodeWordsOnce(s, hint)
+	text := decodeWordsOnce(g, s, hint)
 	if text != s && isAllWords(text) {
-		return decodeWordsOnce(text, hint)
+		return decodeWordsOnce(g, text, hint)
 	}
 	return text
 }
@@ -105,12 +105,12 @@ func isAllWords(s string) bool {
 	return s != ""
 }
 
-func decodeWordsOnce(s, hint string) string {
+func decodeWordsOnce(g *guesses, s, hint string) string {
 	var b strings.Builder
 	var data []byte // of adjacent words before pos that share a charset
 	var label string
 	flush := func() {
-		text, _, _ := charset.Decode(data, label, false)
+		text, _, _ := g.decode(data, label, false)
 		b.WriteString(text)
 		data = nil
 	}
@@ -124,7 +124,7 @@ func decodeWordsOnce(s, hint string) string {
 		w, ok := cutWord(s[start:])
 		if !ok {
 			flush()
-			b.WriteString(decodeRaw(s[pos:start+2], hint))
+			b.WriteString(decodeRaw(g, s[pos:start+2], hint))
 			pos = start + 2
 			continue
 		}
@@ -135,24 +135,24 @@ func decodeWordsOnce(s, hint string) string {
 			flush()
 		}
 		if !joined {
-			b.WriteString(decodeRaw(between, hint))
+			b.WriteString(decodeRaw(g, between, hint))
 		}
 		label = w.charset
 		data = append(data, w.data...)
 		pos = start + w.length
 	}
 	flush()
-	b.WriteString(decodeRaw(s[pos:], hint))
+	b.WriteString(decodeRaw(g, s[pos:], hint))
 	return b.String()
 }
 
 // decodeRaw decodes header text outside encoded words. If it is not ASCII, it is usually
 // UTF-8 (RFC 6532), else the charset of the body.
-func decodeRaw(s, hint string) string {
+func decodeRaw(g *guesses, s, hint string) string {
 	if charset.IsASCII(s) {
 		return s
 	}
-	text, _, _ := charset.Decode([]byte(s), hint, false)
+	text, _, _ := g.decode([]byte(s), hint, false)
 	return text
 }
 
@@ -176,6 +176,9 @@ func cutWord(s string) (word, bool) {
 	if len(rest) < 2 || rest[1] != '?' {
 		return word{}, false
 	}
+	if !strings.ContainsRune("qQbB", rune(rest[0])) {
+		return word{}, false // before the end is searched for
+	}
 	text, _, ok := strings.Cut(rest[2:], "?=")
 	if !ok {
 		return word{}, false
@@ -185,10 +188,8 @@ func cutWord(s string) (word, bool) {
 	switch rest[0] {
 	case 'q', 'Q':
 		w.data, _ = decodeQuotedPrintable([]byte(strings.ReplaceAll(text, "_", " ")), printableWord)
-	case 'b', 'B':
-		w.data, _ = decodeBase64([]byte(text))
 	default:
-		return word{}, false
+		w.data, _ = decodeBase64([]byte(text))
 	}
 	return w, true
 }

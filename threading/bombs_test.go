@@ -73,3 +73,21 @@ func TestKeysAreLinear(t *testing.T) {
 		t.Errorf("%v allocations for 1,000 ids, %v for 2,000", few, many)
 	}
 }
+
+// Many recipients cost their number, and a long address its length.
+func TestSplitIsLinear(t *testing.T) {
+	split := func(n, size int) float64 {
+		var all []string
+		for i := range n {
+			all = append(all, fmt.Sprintf("%d%s@Example.COM", i, strings.Repeat(".a", size)))
+		}
+		return allocated(func() { Split(all, all[:n/2], all[n/4:n/2]) })
+	}
+	const small = 64 << 10
+	if few, many := split(500, 1), split(1000, 1); many > 2.5*few+small {
+		t.Errorf("%.0f bytes allocated for 500 recipients, %.0f for 1,000", few, many)
+	}
+	if few, many := split(10, 5000), split(10, 10_000); many > 2.5*few+small {
+		t.Errorf("%.0f bytes allocated for addresses of 10 KB, %.0f for 20 KB", few, many)
+	}
+}

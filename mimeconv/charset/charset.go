@@ -57,6 +57,19 @@ const (
 // meta element; detected charsets; windows-1252. The result is always valid UTF-8.
 // used is the charset that replaced the declared one, "" if how is Declared.
 func Decode(b []byte, declared string, isHTML bool) (text, used string, how How) {
+	return decode(b, declared, isHTML, detectCharsets)
+}
+
+// DecodeFast is like Decode but detects no charsets, which takes most of the time of Decode where
+// neither UTF-8 nor the declared charset fits.
+func DecodeFast(b []byte, declared string, isHTML bool) (text, used string, how How) {
+	return decode(b, declared, isHTML, func([]byte, bool) []string { return nil })
+}
+
+// detector returns the likely charsets of a text, most likely first.
+type detector func(b []byte, isHTML bool) []string
+
+func decode(b []byte, declared string, isHTML bool, detect detector) (text, used string, how How) {
 	declared = Name(declared)
 	enc, known := Lookup(declared)
 	if text, used, ok := decodeShifted(b, declared, enc); ok {
@@ -78,7 +91,7 @@ func Decode(b []byte, declared string, isHTML bool) (text, used string, how How)
 	if text, fits := decodeClean(enc, b); fits {
 		return text, "", Declared
 	}
-	text, used = decodeGuess(b, enc, isHTML)
+	text, used = decodeGuess(b, enc, isHTML, detect)
 	if declared != "" && !known {
 		return text, used, Unknown
 	}
@@ -86,7 +99,7 @@ func Decode(b []byte, declared string, isHTML bool) (text, used string, how How)
 }
 
 // decodeGuess decodes b, which is valid neither in UTF-8 nor in the declared charset.
-func decodeGuess(b []byte, declared encoding.Encoding, isHTML bool) (text, name string) {
+func decodeGuess(b []byte, declared encoding.Encoding, isHTML bool, detect detector) (text, name string) {
 	if enc, name := ownDeclaration(b, isHTML); enc != nil {
 		if text, ok := decodeClean(enc, b); ok {
 			return text, name
@@ -95,7 +108,7 @@ func decodeGuess(b []byte, declared encoding.Encoding, isHTML bool) (text, name 
 	if isMostlyUTF8(b, declared == unicode.UTF8) {
 		return mixUTF8(b), "utf-8 with some windows-1252"
 	}
-	for _, name := range detectCharsets(b, isHTML) {
+	for _, name := range detect(b, isHTML) {
 		enc, _ := Lookup(name)
 		if text, ok := decodeClean(enc, b); ok {
 			return text, name

@@ -1,0 +1,58 @@
+package fuzztest
+
+import (
+	"runtime"
+	"testing"
+	"time"
+)
+
+const (
+	// growth is how much more twice the input may cost.
+	growth = 2.5
+
+	// freeMemory, in octets, and freeTime are what four times the input may cost anyhow: buffers
+	// grow in steps, and the collector of garbage takes its share.
+	freeMemory = 1 << 20
+	freeTime   = 50 * time.Millisecond
+)
+
+// Linear runs f on inputs of n and 4n octets, and checks that what it allocates and the processor
+// time that it takes grow at most linearly.
+func Linear(t *testing.T, n int, input func(n int) []byte, f func([]byte)) {
+	t.Helper()
+	once, fourfold := input(n), input(4*n)
+	f(once) // what is set up once does not count
+	few, _ := cost(f, once)
+	many, took := cost(f, fourfold)
+	if many > growth*growth*few+freeMemory {
+		t.Errorf("allocated %.0f KiB for %d octets, %.0f KiB for %d", few/1024, len(once), many/1024, len(fourfold))
+	}
+	if took <= freeTime {
+		return
+	}
+	short, long := fastest(f, once), min(took, fastest(f, fourfold))
+	if long > freeTime && float64(long) > growth*growth*float64(short) {
+		t.Errorf("took %v for %d octets, %v for %d", short, len(once), long, len(fourfold))
+	}
+}
+
+// cost returns what f allocates, in octets, and the processor time that it takes.
+func cost(f func([]byte), input []byte) (allocated float64, took time.Duration) {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	began := processorTime()
+	f(input)
+	took = processorTime() - began
+	runtime.ReadMemStats(&after)
+	return float64(after.TotalAlloc - before.TotalAlloc), took
+}
+
+// fastest returns the shortest of several times: others may slow down the processor.
+func fastest(f func([]byte), input []byte) time.Duration {
+	_, best := cost(f, input)
+	for range 2 {
+		_, took := cost(f, input)
+		best = min(best, took)
+	}
+	return best
+}

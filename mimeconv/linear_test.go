@@ -1,0 +1,133 @@
+package mimeconv
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"heyrelay/mimeconv/internal/fuzztest"
+)
+
+// units are repeated to make fields and texts that cost more than their size where something
+// is searched for, copied or begun again for each.
+var units = []string{
+	"a", " ", "\t", "\xe4", "\xff", "\x00", "ä", "\u0301", "\ufeff", "İ", "\x1b$B", "+-", "~{",
+	"(", ")", "((a)", "<", ">", "<>", "<a@b>", "a@b,", "a@b ", "a@b (", "@", "@:", ":", "a:", "::;", ";", ",",
+	"a,", `"`, `\`, `\"`,
+	`">,`, `"a" `, "[", "]", "[<", "[a]", ".", "a.", "=", "=?", "=?a", "=?a?", "=?a?q", "=?a?q?", "=?a?z?",
+	"=?a?z?=?=", "?=",
+	"=?x?q?a?=", "=?x?q?a?= ", "=?q?q?=80=81=82=83=84?= b ", "=?utf-8?b?/////////w==?= ",
+	"\x80\x81\x82\x83\x84 <a@b>,",
+	"=?utf-8*en?q?=e4?=", "a=b;", `a="b";`, "a*=x'y'%80%81%82%83%84;", "a*0=b;", `a="\`, "Re: ",
+	"from a by b for <c@d>; ",
+	"&", "&amp", "&#1;", "a&b;", "<p>", "</p>", "<b", "<!--", "-->", "<![CDATA[", "<a href=x>", "<a href=\"",
+	"<table><tr><td>x",
+	"<td>", "</i>", "<style>", "</style>", "<textarea>", "<title>", "<script>", "<select><option>", "<!DOCTYPE",
+	"<?", "<img src=cid:x>",
+	"<img src=\"data:,", "style='", "url(", "http://a.b/", "http://", "www.", "mailto:", "a@b.c", "a@b.c:",
+	"(http://a.b/", "> ", ">", ">a\n", "a \n", "-- \n",
+	"\r", "\n", "\r\n", "\n ", "\r\nX: y", "--b\r\n", "--b--\r\n", " --b\r\n", "begin 644 a\n", "end\n", "=\n",
+	"=3D", "%", "{\\b", "}", "\\u1 ",
+	"BEGIN:VEVENT\n", "DTSTART:2024\n", "\\n", "SUMMARY:a\n", "-----BEGIN PGP MESSAGE-----\n", "\x0e\x0f", "\xd8\x00",
+}
+
+// Every header field, made of any unit.
+func TestFieldsAreLinear(t *testing.T) {
+	names := []string{
+		"From", "To", "Resent-Cc", "Subject", "Date", "Message-ID", "References", "Received", "Auto-Submitted",
+		"Content-Type",
+		"Content-Disposition", "Content-Transfer-Encoding", "Content-ID", "X-Heymarket-Title", "Bcc",
+	}
+	for _, unit := range units {
+		for _, start := range []string{"", "a@"} {
+			t.Run(fmt.Sprintf("%q, %q", start, unit), func(t *testing.T) {
+				input := func(n int) []byte {
+					value := start + strings.Repeat(unit, n/len(names)/len(unit)) + "\r\n"
+					return []byte(strings.Join(names, ": "+value) + ": " + value + "\r\nText.\r\n")
+				}
+				fuzztest.Linear(t, 32<<10, input, convertAny)
+			})
+		}
+	}
+}
+
+// The same field again and again.
+func TestRepeatedFieldsAreLinear(t *testing.T) {
+	for _, field := range []string{
+		"To: =?q?q?=80=81=82=83=84?= <a@b>", "Cc: \x80\x81\x82\x83\x84 <a@b>", "Resent-To: a@b",
+		"Subject: =?q?q?=80=81=82=83=84?=", "Subject:",
+		"References: <a@b>", "Message-ID: =?q?q?=80=81=82=83=84?=",
+		"X-Heymarket-Title: =?q?q?=80=81=82=83=84?=", "X-Heymarket-A: b", "Received: from a",
+		"Bcc: a@b", "B\x00cc: a@b", "no field", " folded", "From: =?q?q?=80=81=82=83=84?=", "Content-Type: a",
+		"b", "b\r", "bc", " ",
+	} {
+		t.Run(fmt.Sprintf("%q", field), func(t *testing.T) {
+			input := func(n int) []byte {
+				return []byte("X: y\r\n" + strings.Repeat(field+"\r\n", n/(len(field)+2)) + "\r\nText.\r\n")
+			}
+			fuzztest.Linear(t, 24<<10, input, convertAny)
+		})
+	}
+}
+
+// Every kind of text, made of any unit.
+func TestTextsAreLinear(t *testing.T) {
+	for _, head := range []string{
+		"text/plain", "text/plain; format=flowed; delsp=yes", "text/plain; charset=utf-7",
+		"text/plain; charset=iso-2022-jp",
+		"text/plain; charset=nope", "text/plain\r\nContent-Transfer-Encoding: base64", "text/html", "text/calendar",
+		"text/html\r\nContent-Transfer-Encoding: quoted-printable", "multipart/mixed; boundary=b",
+		"multipart/digest; boundary=b",
+		"message/rfc822", "message/delivery-status", "application/ms-tnef", "application/pkcs7-mime",
+	} {
+		for _, unit := range units {
+			t.Run(fmt.Sprintf("%s, %q", head, unit), func(t *testing.T) {
+				input := func(n int) []byte {
+					return []byte("Content-Type: " + head + "\r\n\r\n" + strings.Repeat(unit, n/len(unit)))
+				}
+				fuzztest.Linear(t, 16<<10, input, convertAny)
+			})
+		}
+	}
+}
+
+func convertAny(raw []byte) {
+	_, _ = ReadHeader(raw)
+	_, _ = Convert(raw, Options{Attachments: Drop, InlineImages: Drop})
+}
+
+// A digest of headers in unknown charsets has its charsets guessed up to a bound.
+func TestGuesses(t *testing.T) {
+	word := "=?nope?q?=80=81=82=83=84?= b "
+	inner := "Subject: " + strings.Repeat(word, 100) + "\r\nTo: " + strings.Repeat(word, 100) + "\r\n\r\nText.\r\n"
+	raw := "Content-Type: multipart/digest; boundary=b\r\n\r\n" + strings.Repeat("--b\r\n\r\n"+inner, 500) + "--b--\r\n"
+	c := &converter{maxBody: maxBody}
+	b, body, err := readBlock([]byte(raw), &c.fence.guesses)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.read(&b, body, ""); err != nil {
+		t.Fatal(err)
+	}
+	if most := guesses(maxGuessed + guessCost + guessSample); c.fence.guesses > most {
+		t.Errorf("%d octets guessed, more than %d", c.fence.guesses, most)
+	}
+}
+
+// What is decoded or kept of a field is bounded.
+func TestFieldsAreBounded(t *testing.T) {
+	long := strings.Repeat("word ", 40_000)
+	h, err := ReadHeader([]byte("Subject: " + long + "\r\n\r\n"))
+	if err != nil || len(h.Subject) > maxField+len("…") || !strings.HasSuffix(h.Subject, "word…") {
+		t.Errorf("a Subject of %d octets (%v)", len(h.Subject), err)
+	}
+	many := strings.Repeat("a@b,", 30_000)
+	h, err = ReadHeader([]byte("To: " + many + "\r\nTo: c@d\r\nDate: " + long[:300] + "\r\n\r\n"))
+	if err != nil || len(h.To) != maxAddresses || !h.Date.IsZero() {
+		t.Errorf("%d addresses (%v)", len(h.To), err)
+	}
+	h, err = ReadHeader([]byte("References: " + strings.Repeat("<a@b>", 20_000) + "<last@c>\r\n\r\n"))
+	if err != nil || len(h.References) != maxIDs || h.References[maxIDs-1] != "last@c" {
+		t.Errorf("%d ids (%v)", len(h.References), err)
+	}
+}
