@@ -154,7 +154,7 @@ func TestLink(t *testing.T) {
 	}
 	broken := errors.New("the store is full")
 	o.Link = func(Attachment) (string, error) { return "", broken }
-	if _, err := Convert(raw, o); err != broken {
+	if _, err := Convert(raw, o); !errors.Is(err, broken) {
 		t.Errorf("got %v", err)
 	}
 	o.Link = nil

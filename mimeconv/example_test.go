@@ -3,6 +3,7 @@ package mimeconv_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"heyrelay/mimeconv"
 )
@@ -59,8 +60,11 @@ func ExampleError() {
 	_, err := mimeconv.Convert(raw, mimeconv.Options{Attachments: mimeconv.Reject})
 	var refused *mimeconv.Error
 	if errors.As(err, &refused) && refused.Kind == mimeconv.ErrAttachment {
-		fmt.Println(refused.Detail)
+		for line := range strings.SplitSeq(refused.Detail, "; ") {
+			fmt.Println(line)
+		}
 	}
 	// Output:
-	// attachments cannot be sent: "scan.pdf" (application/pdf, 10 bytes); to send the message without them, set "attachments: drop" on the route
+	// attachments cannot be sent: "scan.pdf" (application/pdf, 10 bytes)
+	// to send the message without them, set "attachments: drop" on the route
 }

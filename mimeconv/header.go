@@ -281,7 +281,7 @@ func (b *block) read(raw []byte) (body []byte, err error) {
 		default:
 			b.repaired++
 			blank = -1
-			if tail.isText(raw, pos) && !(hasFields && tail.hasEnd) {
+			if tail.isText(raw, pos) && (!hasFields || !tail.hasEnd) {
 				b.addFields(raw[begin:pos])
 				return raw[pos:], nil
 			}

@@ -13,8 +13,8 @@ import (
 func TestCheckAddress(t *testing.T) {
 	long := func(n int) string { return strings.Repeat("a", n) }
 	for _, test := range []struct {
-		addr         string
-		ascii, utf8_ bool // accepted without and with SMTPUTF8
+		addr            string
+		ascii, withUTF8 bool // accepted without and with SMTPUTF8
 	}{
 		{"bob@example.com", true, true},
 		{"b@localhost", true, true},
@@ -94,7 +94,7 @@ func TestCheckAddress(t *testing.T) {
 		if err := CheckAddress(test.addr, false); (err == nil) != test.ascii {
 			t.Errorf("%q: %v", test.addr, err)
 		}
-		if err := CheckAddress(test.addr, true); (err == nil) != test.utf8_ {
+		if err := CheckAddress(test.addr, true); (err == nil) != test.withUTF8 {
 			t.Errorf("%q with SMTPUTF8: %v", test.addr, err)
 		}
 	}

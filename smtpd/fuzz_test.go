@@ -43,7 +43,7 @@ func FuzzSession(f *testing.F) {
 			all, _ := io.ReadAll(c)
 			received <- string(all)
 		}()
-		_, _ = c.Conn.Write(sent)
+		_, _ = c.Write(sent)
 		_ = c.Conn.(*net.UnixConn).CloseWrite()
 		replies := <-received
 		h.stop(t)

@@ -2,7 +2,6 @@ package smtpd
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"maps"
 	"net"
@@ -94,6 +93,6 @@ func TestRewrittenReplies(t *testing.T) {
 		}
 	}
 	if t.Failed() {
-		t.Log(fmt.Sprintf("it sent:\n%s", strings.Join(slices.Sorted(maps.Keys(seen)), "\n")))
+		t.Logf("it sent:\n%s", strings.Join(slices.Sorted(maps.Keys(seen)), "\n"))
 	}
 }

@@ -12,6 +12,7 @@ import (
 // 5321, section 2.3.8, forbids both).
 type BareLF int
 
+// What can be done with a bare CR or LF.
 const (
 	Repair BareLF = iota // see RepairLineEndings
 	Refuse               // 554 5.6.0

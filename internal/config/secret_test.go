@@ -55,7 +55,7 @@ func TestSecretIsNeverPrinted(t *testing.T) {
 		b.Write(text)
 	}
 	b.Write(c.Masked())
-	forms := []string{hidden, fmt.Sprintf("%x", hidden), fmt.Sprintf("%X", hidden), fmt.Sprint([]byte(hidden))}
+	forms := []string{hidden, fmt.Sprintf("%x", hidden), fmt.Sprintf("%X", hidden), fmt.Sprint(string([]byte(hidden)))}
 	for _, form := range forms {
 		if strings.Contains(b.String(), form) {
 			t.Errorf("the secret is printed as %s", form)

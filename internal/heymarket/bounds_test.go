@@ -55,7 +55,7 @@ func TestSwitchingProtocols(t *testing.T) {
 	if e := failure(t, err); e.Status != 101 || !e.Unknown || !strings.Contains(e.Reason, "not final") {
 		t.Errorf("%+v", e)
 	}
-	if err := <-closed; err != io.EOF {
+	if err := <-closed; !errors.Is(err, io.EOF) {
 		t.Errorf("the connection was not closed: %v", err)
 	}
 }

@@ -131,7 +131,7 @@ func (b *bounded) Read(p []byte) (int, error) {
 }
 
 func (b *bounded) ended(err error) error {
-	if err != io.EOF {
+	if !errors.Is(err, io.EOF) {
 		b.err = err
 	}
 	return err

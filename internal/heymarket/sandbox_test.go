@@ -265,10 +265,10 @@ func TestSandboxRefuses(t *testing.T) {
 	wrongCreator.CreatorID = 1
 	bothWays.ConvoID = 9001
 	for want, email := range map[string]heymarket.Email{
-		"403: Denied: field creator_id: not a member of the inbox":                        wrongCreator,
-		"400: bad_data: field convo_id: targets and conv_title do not apply with it":      bothWays,
-		`400: bad_data: field targets: "ann@example.com" begins with neither to: nor cc:`: noPrefix,
-		"400: bad_data: field targets: is missing, and so is convo_id":                    opener("l-4"),
+		"403: Denied: field creator_id: not a member of the inbox":                                             wrongCreator,
+		"400: bad_data: field convo_id: targets and conv_title do not apply with it":                           bothWays,
+		`400: bad_data: field targets: "ann@example.com" must begin with to: or cc:, as in to:ann@example.com`: noPrefix,
+		"400: bad_data: field targets: is missing, and so is convo_id":                                         opener("l-4"),
 	} {
 		if _, err := c.Send(t.Context(), email); err == nil || err.Error() != "the API returned "+want {
 			t.Errorf("%v, not %s", err, want)

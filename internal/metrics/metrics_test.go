@@ -120,7 +120,7 @@ heyrelay_requests{route="shop",state="sent"} 40
 # HELP heyrelay_oldest_pending_seconds Age of the oldest pending request; 0 if none is pending.
 # TYPE heyrelay_oldest_pending_seconds gauge
 heyrelay_oldest_pending_seconds 90
-# HELP heyrelay_hold_since_timestamp_seconds When the hold of a team (route empty) or a route began; absent where nothing is held.
+# HELP heyrelay_hold_since_timestamp_seconds When a hold of a team (no route) or a route began; absent without one.
 # TYPE heyrelay_hold_since_timestamp_seconds gauge
 heyrelay_hold_since_timestamp_seconds{route="shop",team="t"} 1.7935308e+09
 # HELP heyrelay_team_rate_per_minute Calls of the API that a team may make each minute.

@@ -149,7 +149,8 @@ func history(c apiCall, gap time.Duration) string {
 	var list []string
 	for range 100 {
 		at = at.Add(-gap)
-		list = append(list, fmt.Sprintf(`{"id":%d,"local_id":"other","date":%q}`, at.UnixMilli(), at.Format(time.RFC3339Nano)))
+		date := at.Format(time.RFC3339Nano)
+		list = append(list, fmt.Sprintf(`{"id":%d,"local_id":"other","date":%q}`, at.UnixMilli(), date))
 	}
 	return "[" + strings.Join(list, ",") + "]"
 }
@@ -268,7 +269,8 @@ func TestSlowSearch(t *testing.T) {
 	}}
 	try(t, "{expire: 1h}", api, 1, func(r *trial) {
 		r.wait(3 * time.Hour)
-		if got := r.states(); got != "failed:1" || !strings.Contains(r.last[events.Failed], "could not be searched to the end") {
+		const reason = "could not be searched to the end"
+		if got := r.states(); got != "failed:1" || !strings.Contains(r.last[events.Failed], reason) {
 			t.Errorf("after 3 h with expire 1h: %s: %s", got, r.last[events.Failed])
 		}
 		if n := r.kinds[events.Anomaly]; n > 0 {

@@ -60,7 +60,8 @@ func TestPages(t *testing.T) {
 		t.Fatalf("%+v", reply)
 	}
 	<-sent.got
-	if code, body := get(t, pages+"/metrics"); code != 200 || !strings.Contains(body, `heyrelay_messages_accepted_total{route="inbox-202"} 1`) {
+	const accepted = `heyrelay_messages_accepted_total{route="inbox-202"} 1`
+	if code, body := get(t, pages+"/metrics"); code != 200 || !strings.Contains(body, accepted) {
 		t.Errorf("%d\n%s", code, body)
 	}
 	if code, body := get(t, pages+"/livez"); code != 200 || body != "alive\n" {

@@ -28,7 +28,8 @@ func (p *pruned) Prune(context.Context, time.Time, spool.Retention, int) (int, e
 // After the clock was set ahead nothing is deleted for as long as it was, so that the
 // clock can be corrected, but for a day at most: then it is taken to be right.
 func TestDistrustOfTheClock(t *testing.T) {
-	for jump, want := range map[time.Duration]time.Duration{6 * time.Hour: 6 * time.Hour, 365 * 24 * time.Hour: 24 * time.Hour} {
+	const day = 24 * time.Hour
+	for jump, want := range map[time.Duration]time.Duration{6 * time.Hour: 6 * time.Hour, 365 * day: day} {
 		synctest.Test(t, func(t *testing.T) {
 			var set atomic.Int64
 			p := &pruned{}

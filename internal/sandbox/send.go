@@ -97,7 +97,7 @@ func (s *Sandbox) readTargets(e *email, targets []string) error {
 		role, addresses, _ := strings.Cut(target, ":")
 		list := map[string]*[]string{"to": &e.to, "cc": &e.cc}[role]
 		if list == nil {
-			return fmt.Errorf("field targets: %q begins with neither to: nor cc:", target)
+			return fmt.Errorf("field targets: %q must begin with to: or cc:, as in to:ann@example.com", target)
 		}
 		for address := range strings.SplitSeq(addresses, ",") {
 			if err := checkAddress(address); err != nil {

@@ -9,6 +9,7 @@ package charset
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -193,7 +194,7 @@ func decodeClean(enc encoding.Encoding, b []byte) (string, bool) {
 		switch {
 		case err == nil:
 			return strings.TrimPrefix(out.String(), "\ufeff"), true
-		case err != transform.ErrShortDst:
+		case !errors.Is(err, transform.ErrShortDst):
 			return "", false
 		case n == 0: // the UTF-7 decoder writes whole runs
 			piece = make([]byte, 2*len(piece))

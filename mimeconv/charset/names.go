@@ -91,10 +91,11 @@ var families = map[string]string{
 	"cp1129": "1129 1163",
 	"cp1133": "1133",
 
-	"macintosh":       "mac macroman macosroman 1275 10000",
-	"x-mac-cyrillic":  "maccyrillic macukraine macukrainian macuk msmaccyrillic 10007 10017",
-	"x-mac-arabic":    "macarabic 10004",
-	"x-mac-ce":        "macce macceneuro maccenteuro maccentraleurope maccentraleurroman maccentraleuropean maclatin2 1282 10029",
+	"macintosh":      "mac macroman macosroman 1275 10000",
+	"x-mac-cyrillic": "maccyrillic macukraine macukrainian macuk msmaccyrillic 10007 10017",
+	"x-mac-arabic":   "macarabic 10004",
+	"x-mac-ce": "macce macceneuro maccenteuro maccentraleurope maccentraleurroman maccentraleuropean " +
+		"maclatin2 1282 10029",
 	"x-mac-croatian":  "maccroatian 10082",
 	"x-mac-farsi":     "macfarsi",
 	"x-mac-greek":     "macgreek 1280 10006",
@@ -132,7 +133,8 @@ var families = map[string]string{
 	"euc-kr": "euckr eucksc uhc unifiedhangul ksc5601 ksc56011987 ksc56011992 ksc56011989 ksx1001 5601 949 949c 970 " +
 		"1363 20949 51949 mackorean 10003",
 	"iso-2022-kr": "iso2022kr 50225",
-	"gbk": "euccn eucgb2312cn cngb gb2312 gb231280 gb23121980 macsimpchinese macchinesesimp 936 1381 1383 1386 20936 51936 " +
+	"gbk": "euccn eucgb2312cn cngb gb2312 gb231280 gb23121980 macsimpchinese macchinesesimp " +
+		"936 1381 1383 1386 20936 51936 " +
 		"10008 eucgb2312 chinese",
 	"gb18030":    "gb180302000 gb180302005 gb180302022 54936 1392",
 	"hz-gb-2312": "hz hzgb hzgb2312 52936",

@@ -40,12 +40,24 @@ func TestFamilies(t *testing.T) {
 func TestLabels(t *testing.T) {
 	for _, test := range []struct{ labels, octets, text string }{
 		{"eucjp EUC_JP eucJP-win eucjp-ms EUC-JP-LINUX x-eucjp ujis CP51932 x-IBM33722", "\xa4\xb3\xa4\xf3", "こん"},
-		{"sjis SJIS-win MS_Kanji cp932 windows-932 Windows-31J x-ms932 x-IBM943C csWindows31J", "\x82\xb1\x82\xf1\x87\x40", "こん①"},
+		{
+			"sjis SJIS-win MS_Kanji cp932 windows-932 Windows-31J x-ms932 x-IBM943C csWindows31J",
+			"\x82\xb1\x82\xf1\x87\x40",
+			"こん①",
+		},
 		{"ISO2022JP iso_2022_jp iso-2022-jp-ms windows-50220 x-windows-iso2022jp CP50221", "\x1b$B$3$s\x1b(B", "こん"},
-		{"euckr EUC_KR ks_c_5601 KSC_5601 ksc5601-1992 cp949 ms949 UHC x-windows-949 windows949 IBM-970", "\xbe\xc8\xb3\xe7", "안녕"},
+		{
+			"euckr EUC_KR ks_c_5601 KSC_5601 ksc5601-1992 cp949 ms949 UHC x-windows-949 windows949 IBM-970",
+			"\xbe\xc8\xb3\xe7",
+			"안녕",
+		},
 		{"euc-cn eucCN x-EUC-CN gb2312-80 CP936 ms936 x-mswin-936 IBM1383 cn-gb GB_2312-80", "\xc4\xe3\xba\xc3", "你好"},
 		{"GB18030 gb18030-2022 CP54936", "\xc4\xe3\x81\x30\x84\x36", "你¥"},
-		{"chinesebig5 big-five BIG5-ETEN cp950 x-windows-950 Big5_HKSCS big5hk MS950_HKSCS cn-big5", "\xb1\x7a\xa6\x6e", "您好"},
+		{
+			"chinesebig5 big-five BIG5-ETEN cp950 x-windows-950 Big5_HKSCS big5hk MS950_HKSCS cn-big5",
+			"\xb1\x7a\xa6\x6e",
+			"您好",
+		},
 		{"cp874 ms874 x-windows-874 TIS620 tis620-2533 IBM-9066 8859-11 thai8", "\xca\xc7\xd1", "สวั"},
 		{"latin9 Latin-0 ISO8859-15 8859_15 IBM923 iso-8859-15:1998", "\xa4\xbd", "€œ"},
 		{"latin-1 ISO8859_1 8859-1 cp1252 win-1252 windows_1252 x-cp1252 IBM819 ibm-5348 ANSI", "\xe9\x80", "é€"},

@@ -27,7 +27,7 @@ func readMoment(p property) moment {
 	return moment{raw: oneLine(p.value)}
 }
 
-func (m moment) known() bool { return !m.Time.IsZero() }
+func (m moment) known() bool { return !m.IsZero() }
 
 // String formats a moment without its zone.
 func (m moment) String() string {

@@ -34,19 +34,25 @@ const (
 
 // fill is what waits: a twentieth behind a held route, a tenth in lanes of a
 // hundred, a hundredth asleep, the rest ready, over all routes.
-var fill = []string{`
+var fill = []string{
+	`
 CREATE TEMP TABLE n AS WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :waiting)
 SELECT i, iif(i <= :waiting / 20, 'held', format('route-%04d', i % :routes)) AS route,
        iif(i % 10 = 0, (i - 1) / 1000 * 1000 + 1, i) AS lane FROM n`, `
-INSERT INTO message (id, queue_id, accepted, client, sender, route, team, inbox, title, fingerprint, weak_fingerprint, envelope_id, return, reports_after)
-SELECT i, format('Q%015d', i), :now, '127.0.0.1', 'app@example.com', route, 'shop', 202, 'Hello', randomblob(32), 0, '', '', 0 FROM n`, `
-INSERT INTO content (message, html, subject_offset, text, raw) SELECT i, hex(randomblob(250)), 0, hex(randomblob(250)), randomblob(1000) FROM n`, `
+INSERT INTO message (id, queue_id, accepted, client, sender, route, team, inbox, title,
+                     fingerprint, weak_fingerprint, envelope_id, return, reports_after)
+SELECT i, format('Q%015d', i), :now, '127.0.0.1', 'app@example.com', route, 'shop', 202, 'Hello',
+       randomblob(32), 0, '', '', 0 FROM n`, `
+INSERT INTO content (message, html, subject_offset, text, raw)
+SELECT i, hex(randomblob(250)), 0, hex(randomblob(250)), randomblob(1000) FROM n`, `
 INSERT INTO conversation (id, team, inbox, participants, convo_id, title, base_subject, last_used)
 SELECT lane, 'shop', 202, format('u%d@example.com', lane), 0, 'Hello', 'hello', :now FROM n WHERE lane = i`, `
 INSERT INTO link (key, conversation, owner) SELECT randomblob(16), lane, i FROM n`, `
-INSERT INTO request (id, message, conversation, joined, lane, local_id, recipients, participants, team, inbox, route, priority, effective_priority, subject_line, dsn, auto_replied, lookup_name, state, seq, due)
-SELECT i, i, lane, lane <> i, lane, format('L%d', i), json_object('to', json_array(format('u%d@example.com', lane))), format('u%d@example.com', lane),
-       'shop', 202, route, 1, 1, 0, '', 0, '', iif(lane <> i, 0, iif(i % 100 = 7, 2, 1)), i, iif(i % 100 = 7 AND lane = i, :now + 600000000000, 0) FROM n`, `
+INSERT INTO request (id, message, conversation, joined, lane, local_id, recipients, participants, team, inbox, route,
+                     priority, effective_priority, subject_line, dsn, auto_replied, lookup_name, state, seq, due)
+SELECT i, i, lane, lane <> i, lane, format('L%d', i), json_object('to', json_array(format('u%d@example.com', lane))),
+       format('u%d@example.com', lane), 'shop', 202, route, 1, 1, 0, '', 0, '',
+       iif(lane <> i, 0, iif(i % 100 = 7, 2, 1)), i, iif(i % 100 = 7 AND lane = i, :now + 600000000000, 0) FROM n`, `
 INSERT INTO counter (route, state, n, gone) SELECT route, state, count(*), 0 FROM request GROUP BY route, state`, `
 UPDATE sequence SET seq = :waiting`, `
 INSERT INTO gate (team, route, held, reason) VALUES ('shop', 'held', :now, 'a try'), ('shop', '', 0, '')`,
@@ -99,7 +105,8 @@ func TestBuild(t *testing.T) {
 	if err := s.Check(t.Context()); err != nil {
 		t.Error(err)
 	}
-	list, err := s.List(t.Context(), spool.Filter{States: []spool.State{spool.Queued, spool.Ready, spool.Deferred}, Limit: 2 * few})
+	pending := []spool.State{spool.Queued, spool.Ready, spool.Deferred}
+	list, err := s.List(t.Context(), spool.Filter{States: pending, Limit: 2 * few})
 	if len(list) != few || err != nil {
 		t.Errorf("%d wait (%v), want %d", len(list), err, few)
 	}
@@ -170,7 +177,13 @@ func (m *measured) step(b *testing.B) {
 	}
 	var outcomes []spool.Outcome
 	for _, t := range tasks {
-		outcomes = append(outcomes, spool.Outcome{Task: t, State: spool.Sent, ConvoID: t.Request, MessageID: t.Request, Status: 200})
+		outcomes = append(outcomes, spool.Outcome{
+			Task:      t,
+			State:     spool.Sent,
+			ConvoID:   t.Request,
+			MessageID: t.Request,
+			Status:    200,
+		})
 	}
 	if _, err := m.Finish(b.Context(), began, outcomes...); err != nil {
 		b.Fatal(err)
@@ -186,8 +199,20 @@ func (m *measured) refill(b *testing.B, tasks []spool.Task) {
 		id := uuid.NewString()
 		clients.Go(func() {
 			_, err := m.Accept(b.Context(), &spool.Message{
-				QueueID: id, Accepted: time.Now(), Route: t.Route, Team: "shop", Inbox: 202, Title: "Hello", HTML: t.HTML, Text: t.Text,
-				Requests: []spool.Request{{LocalID: id, To: []string{"a@example.com"}, Participants: "a@example.com", Priority: spool.Normal}},
+				QueueID:  id,
+				Accepted: time.Now(),
+				Route:    t.Route,
+				Team:     "shop",
+				Inbox:    202,
+				Title:    "Hello",
+				HTML:     t.HTML,
+				Text:     t.Text,
+				Requests: []spool.Request{{
+					LocalID:      id,
+					To:           []string{"a@example.com"},
+					Participants: "a@example.com",
+					Priority:     spool.Normal,
+				}},
 			})
 			if err != nil {
 				b.Error(err)

@@ -77,7 +77,12 @@ func TestOptOuts(t *testing.T) {
 	t.Logf("repeat with: go test ./test/chaos -run TestOptOuts -args -seed %d -messages %d", *seed, *messages)
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		api := sandbox.New(sandbox.Options{Chance: misfortunes, Seed: *seed, OptedOut: optedOut, RetryAfter: 20 * time.Second})
+		api := sandbox.New(sandbox.Options{
+			Chance:     misfortunes,
+			Seed:       *seed,
+			OptedOut:   optedOut,
+			RetryAfter: 20 * time.Second,
+		})
 		held := &holdsOfRoutes{}
 		g, store := buildOptOuts(t, dir, api, held)
 		ctx, stop := context.WithCancel(context.Background())

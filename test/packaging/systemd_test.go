@@ -48,7 +48,8 @@ func TestUnitsAreValid(t *testing.T) {
 // The service is confined: its exposure is 2.0 or less of 10.
 func TestServiceIsConfined(t *testing.T) {
 	process.Need(t, "systemd-analyze")
-	cmd := exec.Command("systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=20", units+"heyrelay.service")
+	const limit = "--threshold=20"
+	cmd := exec.Command("systemd-analyze", "security", "--offline=true", "--no-pager", limit, units+"heyrelay.service")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("systemd-analyze security: %v\n%s", err, out)
 	}

@@ -499,7 +499,7 @@ func (m *model) prepareRetry(r *modelRequest, o spool.Outcome) {
 		if r.conv.convo == r.replyTo {
 			r.conv.convo = 0
 		}
-		r.Request.LocalID, r.since = o.LocalID, len(r.tries)+1
+		r.LocalID, r.since = o.LocalID, len(r.tries)+1
 		r.decided, r.requested = false, 0
 		r.refused, r.alive = nil, false
 		r.blamed = time.Time{}

@@ -61,7 +61,7 @@ func (m *model) repeated(msg *spool.Message) (newest *modelMessage) {
 		return nil
 	}
 	for _, o := range m.messages {
-		counts := o.Fingerprint == msg.Fingerprint && !(o.WeakFingerprint && o.confirmed) &&
+		counts := o.Fingerprint == msg.Fingerprint && (!o.WeakFingerprint || !o.confirmed) &&
 			!o.Accepted.Before(msg.DuplicateSince)
 		if counts && (newest == nil || !o.Accepted.Before(newest.Accepted)) {
 			newest = o

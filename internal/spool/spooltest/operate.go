@@ -343,7 +343,7 @@ func (m *model) retry(r *modelRequest, o spool.RetryOptions) bool {
 		r.decided, r.requested = false, 0
 	}
 	if o.Anew {
-		r.Request.LocalID, r.since = o.NewLocalID(), len(r.tries)+1
+		r.LocalID, r.since = o.NewLocalID(), len(r.tries)+1
 		r.unknown, r.decided = false, false
 	}
 	r.newTrial()

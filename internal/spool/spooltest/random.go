@@ -477,7 +477,7 @@ func (r *run) compare() {
 		r.Errorf("Check: %v", err)
 	}
 	r.compareHolds()
-	r.fixture.destinations(r.model.destinations()...)
+	r.destinations(r.model.destinations()...)
 	r.compareStats()
 	for _, m := range r.model.messages {
 		s, err := r.Show(r.Context(), m.QueueID)

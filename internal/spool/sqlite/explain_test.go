@@ -44,16 +44,19 @@ var plans = map[string]struct {
 	"held":        {sqlHeld, []string{"gate USING INDEX gate_held (team=? AND route>?)"}},
 	"gates":       {sqlHolds, []string{"gate USING INDEX gate_held"}},
 	"oldest": {sqlOldest, []string{
-		"r USING INDEX request_open (team=? AND route=? AND inbox=?)", "m USING INTEGER PRIMARY KEY (rowid=?)"}},
+		"r USING INDEX request_open (team=? AND route=? AND inbox=?)", "m USING INTEGER PRIMARY KEY (rowid=?)",
+	}},
 	"waiting":  {sqlDestinations, []string{"request USING INDEX request_open ((team,route,inbox)>(?,?,?))"}},
 	"deferred": {sqlDeferred, []string{"request USING INDEX request_deferred (team=? AND id>?)"}},
 	"ready": {sqlReady, []string{
 		"request USING COVERING INDEX request_ready (team=? AND effective_priority=? AND (route,inbox)>(?,?))",
 	}},
 	"search": {sqlSearch, []string{
-		"request USING COVERING INDEX request_search (team=? AND effective_priority=? AND (route,inbox)>(?,?))"}},
+		"request USING COVERING INDEX request_search (team=? AND effective_priority=? AND (route,inbox)>(?,?))",
+	}},
 	"unrefused": {sqlUnrefused, []string{
-		"request USING INDEX request_ready (team=? AND effective_priority=? AND route=? AND inbox=?)"}},
+		"request USING INDEX request_ready (team=? AND effective_priority=? AND route=? AND inbox=?)",
+	}},
 	"sends":         {sqlSends, []string{"attempt USING PRIMARY KEY (request=? AND n>?)"}},
 	"to search":     {sqlToSearch, []string{byID}},
 	"plain task":    {sqlPlainTask, []string{byR, "m USING INTEGER PRIMARY KEY (rowid=?)"}},
@@ -90,10 +93,12 @@ var plans = map[string]struct {
 	}},
 	"list": {sqlList, []string{
 		"r USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)", "m USING INTEGER PRIMARY KEY (rowid=?)",
-		"c USING INTEGER PRIMARY KEY (rowid=?)", "attempt USING PRIMARY KEY (request=?)"}},
+		"c USING INTEGER PRIMARY KEY (rowid=?)", "attempt USING PRIMARY KEY (request=?)",
+	}},
 	"chosen": {sqlChosen, []string{
 		"r USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)", "m USING INTEGER PRIMARY KEY (rowid=?)",
-		"content USING INTEGER PRIMARY KEY (rowid=?)"}},
+		"content USING INTEGER PRIMARY KEY (rowid=?)",
+	}},
 	"standing":  {sqlStanding, []string{byID}},
 	"own holds": {sqlOwnHolds, []string{"request USING INDEX request_hold"}},
 	"span": {sqlSpan, []string{
@@ -102,7 +107,8 @@ var plans = map[string]struct {
 	}},
 	"leave": {sqlDrop, []string{byID}},
 	"calm": {sqlLowerPriority, []string{
-		"request USING INDEX request_head (lane=?)", "request USING COVERING INDEX request_queued_priority (lane=?)"}},
+		"request USING INDEX request_head (lane=?)", "request USING COVERING INDEX request_queued_priority (lane=?)",
+	}},
 	"replied": {sqlReplied, []string{
 		"request USING COVERING INDEX request_auto_replied " +
 			"(team=? AND inbox=? AND participants=? AND auto_replied>? AND auto_replied<?)",
@@ -115,13 +121,16 @@ var plans = map[string]struct {
 	"rename":      {sqlRename, []string{byID}},
 	"rescope":     {sqlRescope, []string{byID}},
 	"forget message": {sqlForgetMessage, []string{
-		"message USING INTEGER PRIMARY KEY (rowid=?)", "request USING INDEX request_message (message=?)"}},
+		"message USING INTEGER PRIMARY KEY (rowid=?)", "request USING INDEX request_message (message=?)",
+	}},
 	"forget content": {sqlForgetContent, []string{
-		"content USING INTEGER PRIMARY KEY (rowid=?)", "request USING INDEX request_message (message=?)"}},
+		"content USING INTEGER PRIMARY KEY (rowid=?)", "request USING INDEX request_message (message=?)",
+	}},
 	"story": {sqlMessageDetail, []string{"message USING INDEX sqlite_autoindex_message_1 (queue_id=?)"}},
 	"requests": {sqlRequests, []string{
 		"r USING INDEX request_message (message=?)", "m USING INTEGER PRIMARY KEY (rowid=?)",
-		"c USING INTEGER PRIMARY KEY (rowid=?)", "attempt USING PRIMARY KEY (request=?)"}},
+		"c USING INTEGER PRIMARY KEY (rowid=?)", "attempt USING PRIMARY KEY (request=?)",
+	}},
 	"report":   {sqlAddReport, []string{byR, "m USING INTEGER PRIMARY KEY (rowid=?)"}},
 	"unreport": {sqlUnreport, []string{"notice USING INDEX notice_request (request=?)"}},
 	"answered": {sqlSuppressReports, []string{
@@ -140,7 +149,8 @@ var plans = map[string]struct {
 	}},
 	"standings": {sqlStatuses, []string{
 		"m USING COVERING INDEX sqlite_autoindex_message_1 (queue_id=?)", "r USING INDEX request_message (message=?)",
-		"a USING PRIMARY KEY (request=? AND n=?) LEFT-JOIN"}},
+		"a USING PRIMARY KEY (request=? AND n=?) LEFT-JOIN",
+	}},
 	"next messages": {sqlNextMessages, []string{"message USING INTEGER PRIMARY KEY (rowid>?)"}},
 	"prune content": {sqlPruneContent, []string{
 		"content USING INTEGER PRIMARY KEY (rowid=?)", "message USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)",
@@ -150,11 +160,13 @@ var plans = map[string]struct {
 	}},
 	"old": {sqlOld, []string{
 		"message USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)", "r USING COVERING INDEX request_message (message=?)",
-		"n USING INDEX notice_request (request=?)", "request USING INDEX request_message (message=?)"}},
+		"n USING INDEX notice_request (request=?)", "request USING INDEX request_message (message=?)",
+	}},
 	"gone requests": {sqlGoneRequests, []string{"request USING INDEX request_message (message=?)"}},
 	"gone count":    {sqlGoneCount, []string{"counter USING PRIMARY KEY (route=? AND state=?)"}},
 	"prune tries": {sqlPruneAttempts, []string{
-		"attempt USING PRIMARY KEY (request=?)", "request USING COVERING INDEX request_message (message=?)"}},
+		"attempt USING PRIMARY KEY (request=?)", "request USING COVERING INDEX request_message (message=?)",
+	}},
 	"prune notices": {sqlPruneNotices, []string{
 		"notice USING COVERING INDEX notice_request (request=?)",
 		"request USING COVERING INDEX request_message (message=?)",
@@ -164,7 +176,8 @@ var plans = map[string]struct {
 	"prune message": {sqlPruneMessage, []string{"message USING INTEGER PRIMARY KEY (rowid=?)"}},
 	"next links":    {sqlNextLinks, []string{"link USING PRIMARY KEY (key>?)"}},
 	"prune links": {sqlPruneLinks, []string{
-		"link USING PRIMARY KEY (key>? AND key<?)", "conversation USING INTEGER PRIMARY KEY (rowid=?)"}},
+		"link USING PRIMARY KEY (key>? AND key<?)", "conversation USING INTEGER PRIMARY KEY (rowid=?)",
+	}},
 	"next conversations": {sqlNextConversations, []string{"conversation USING INTEGER PRIMARY KEY (rowid>?)"}},
 	"prune conversations": {sqlPruneConversations, []string{
 		"conversation USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)",

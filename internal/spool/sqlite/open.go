@@ -170,7 +170,7 @@ func (s *Store) open(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	s.headroom.reusable = s.Reader.reusable
+	s.headroom.reusable = s.reusable
 	s.checkpoints, err = newCheckpointer(s.path, o.checkpointAt)
 	if err != nil {
 		return err
