@@ -20,14 +20,16 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 )
 
-// workers run at the same time; each compiles and links one test binary.
-const workers = 2
+// workers run at the same time; each compiles and links one test binary. Some tests wait rather than compute: one
+// more than there are processors.
+var workers = runtime.NumCPU() + 1
 
 // slow is how long a test may take to fail before it is listed at the end.
 const slow = 15 * time.Second
