@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -25,6 +26,12 @@ func (p *pruned) Prune(context.Context, time.Time, spool.Retention, int) (int, e
 	return 0, nil
 }
 
+func (p *pruned) times() []time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.at)
+}
+
 // After the clock was set ahead nothing is deleted for as long as it was, so that the
 // clock can be corrected, but for a day at most: then it is taken to be right.
 func TestDistrustOfTheClock(t *testing.T) {
@@ -39,15 +46,15 @@ func TestDistrustOfTheClock(t *testing.T) {
 			var running sync.WaitGroup
 			running.Go(func() { r.prune(ctx) })
 			<-time.After(pruneInterval + time.Minute)
-			if len(p.at) != 1 {
-				t.Fatalf("pruned %d times in the first eleven minutes, want once", len(p.at))
+			if n := len(p.times()); n != 1 {
+				t.Fatalf("pruned %d times in the first eleven minutes, want once", n)
 			}
 			set.Store(int64(jump))
 			began := time.Now()
 			<-time.After(48 * time.Hour)
 			stop()
 			running.Wait()
-			pause := p.at[1].Sub(began)
+			pause := p.times()[1].Sub(began)
 			if pause < want || pause > want+2*pruneInterval {
 				t.Errorf("after a jump of %v it is pruned after %v, want %v", jump, pause, want)
 			}
