@@ -134,6 +134,9 @@ var operatorCases = []testCase{
 		f.moved(spool.Moved{Requests: 1})(f.operator.Release(f.Context(), f.now, only("Q1")))
 		f.sent(f.claimOne(), 7)
 		f.state("Q2", spool.Held)
+		if tasks := f.claim(); len(tasks) != 0 {
+			f.Errorf("claimed %s, which is held by itself", queueIDs(tasks))
+		}
 		f.moved(spool.Moved{Requests: 1})(f.operator.Release(f.Context(), f.now, only("Q2")))
 		if task := f.claimOne(); task.QueueID != "Q2" || task.ConvoID != 7 {
 			f.Errorf("claimed %s to %d, want Q2 to 7", task.QueueID, task.ConvoID)
