@@ -373,6 +373,13 @@ func cutLine(raw []byte, pos int) (line []byte, next int) {
 // cutHeaderLine is cutLine for a header, in which CRs without an LF end a line, too. They never
 // make an empty line, which would end the header.
 func cutHeaderLine(raw []byte, pos int) (line []byte, next int) {
+	const usual = 1 << 10 // longer lines are rare
+	if n := bytes.IndexByte(raw[pos:min(len(raw), pos+usual)], '\n'); n >= 0 {
+		line = bytes.TrimSuffix(raw[pos:pos+n], []byte("\r"))
+		if bytes.IndexByte(line, '\r') < 0 {
+			return line, pos + n + 1
+		}
+	}
 	for {
 		n := bytes.IndexAny(raw[pos:], "\r\n")
 		if n < 0 {

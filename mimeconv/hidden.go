@@ -19,8 +19,11 @@ func cutHidden(raw []byte, pos int, line []byte, next int) (after int, isHidden 
 	if n := nameLength(line); n > 0 && !isFolded(line) {
 		start = bytes.TrimPrefix(line, bom)[:n]
 	}
-	if isSpace(line) {
+	if len(line) == 0 || isSpace(line) {
 		return next, false
+	}
+	for _, end := range []string{"\n\r\n", "\n\n"} { // of the header
+		start, _, _ = bytes.Cut(start, []byte(end))
 	}
 	end := hiddenName(start)
 	if end == 0 {

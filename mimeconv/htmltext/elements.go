@@ -5,46 +5,43 @@ import "strings"
 // closeImplied closes the elements that the start tag of name implicitly ends: HTML allows
 // </li>, </p>, </td>, </option> and others to be omitted.
 func (r *renderer) closeImplied(name string) {
-	if r.top().hidden {
+	if n := len(r.stack); n > 0 && r.stack[n-1].hidden {
 		r.closeSilent(name)
 	}
-	names, scope := impliedEnds(name)
-	if i := r.find(names, scope); i >= 0 {
-		r.closeTo(i)
+	switch name {
+	case "li":
+		r.closeLast([]string{"li"}, []string{"ul", "ol", "td", "table"})
+	case "dt", "dd":
+		r.closeLast([]string{"dt", "dd"}, []string{"dl", "td", "table"})
+	case "td", "th":
+		r.closeLast([]string{"td", "th"}, []string{"tr", "table"})
+	case "tr":
+		r.closeLast([]string{"tr"}, []string{"table"})
+	case "thead", "tbody", "tfoot":
+		r.closeLast([]string{"tr", "thead", "tbody", "tfoot"}, []string{"table"})
+	case "option":
+		r.closeLast([]string{"option"}, []string{"select", "datalist", "optgroup", "table"})
+	case "optgroup":
+		r.closeLast([]string{"option", "optgroup"}, []string{"select", "table"})
+	case "rb", "rt", "rtc", "rp":
+		r.closeLast([]string{"rb", "rt", "rtc", "rp"}, []string{"ruby", "table"})
+	case "a", "button":
+		r.closeLast([]string{name}, []string{"td", "th", "table"})
+	case "h1", "h2", "h3", "h4", "h5", "h6":
+		r.closeLast([]string{"p", "h1", "h2", "h3", "h4", "h5", "h6"}, []string{"td", "th", "table", "caption", "button"})
+	default:
+		if spaceBehind(name) > 0 {
+			r.closeLast([]string{"p"}, []string{"td", "th", "table", "caption", "button"})
+		}
 	}
 }
 
-// impliedEnds returns the elements that the start tag of name ends, unless an element in scope
-// is open within them.
-func impliedEnds(name string) (names, scope []string) {
-	switch name {
-	case "li":
-		return []string{"li"}, []string{"ul", "ol", "td", "table"}
-	case "dt", "dd":
-		return []string{"dt", "dd"}, []string{"dl", "td", "table"}
-	case "td", "th":
-		return []string{"td", "th"}, []string{"tr", "table"}
-	case "tr":
-		return []string{"tr"}, []string{"table"}
-	case "thead", "tbody", "tfoot":
-		return []string{"tr", "thead", "tbody", "tfoot"}, []string{"table"}
-	case "option":
-		return []string{"option"}, []string{"select", "datalist", "optgroup", "table"}
-	case "optgroup":
-		return []string{"option", "optgroup"}, []string{"select", "table"}
-	case "rb", "rt", "rtc", "rp":
-		return []string{"rb", "rt", "rtc", "rp"}, []string{"ruby", "table"}
-	case "a":
-		return []string{"a"}, []string{"td", "th", "table"}
-	case "button":
-		return []string{"button"}, []string{"td", "th", "table"}
-	case "h1", "h2", "h3", "h4", "h5", "h6":
-		return []string{"p", "h1", "h2", "h3", "h4", "h5", "h6"}, []string{"td", "th", "table", "caption", "button"}
+// closeLast closes the innermost open element with one of the names, unless an element in scope
+// is open within it.
+func (r *renderer) closeLast(names, scope []string) {
+	if i := r.find(names, scope); i >= 0 {
+		r.closeTo(i)
 	}
-	if spaceBehind(name) > 0 {
-		return []string{"p"}, []string{"td", "th", "table", "caption", "button"}
-	}
-	return nil, nil
 }
 
 // closeSilent closes an element whose text is hidden at a start tag that it cannot contain, so
@@ -80,8 +77,8 @@ func endScope(name string) []string {
 func (r *renderer) spaceAround(name string) int {
 	n := spaceBehind(name)
 	switch {
-	case (name == "ul" || name == "ol") && len(r.open["ul"])+len(r.open["ol"]) > 0,
-		name == "table" && len(r.open["td"])+len(r.open["th"]) > 0:
+	case (name == "ul" || name == "ol") && (r.isOpen("ul") || r.isOpen("ol")),
+		name == "table" && (r.isOpen("td") || r.isOpen("th")):
 		return 1
 	}
 	return n

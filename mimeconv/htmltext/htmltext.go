@@ -33,7 +33,7 @@ func Render(doc string) string {
 
 // renderVisible renders doc. With showAll it also renders what styles hide.
 func renderVisible(doc string, showAll bool) string {
-	r := renderer{doc: doc, showAll: showAll, open: make(map[string][]int32)}
+	r := renderer{doc: doc, showAll: showAll, open: make(map[string]*[]int32)}
 	r.layout.ops = make([]op, 0, 2*strings.Count(doc, "<")) // about two steps a tag
 	z := html.NewTokenizer(strings.NewReader(doc))
 	for {
@@ -67,7 +67,7 @@ type renderer struct {
 	showAll  bool
 	layout   layout
 	stack    []element
-	open     map[string][]int32 // indexes in stack of the open elements of a name
+	open     map[string]*[]int32 // indexes in stack of the open elements of a name
 	links    links
 	ruleEnd  int             // where in the text the last horizontal rule ends, 0 for none
 	deeper   int             // number of elements open beyond maxOpen
@@ -78,9 +78,10 @@ type renderer struct {
 // element is an open element.
 type element struct {
 	name     string
-	hidden   bool // it or an element around it is hidden
-	pre      bool // white space is significant
-	list     int  // ol: number of the next item; else 0
+	indexes  *[]int32 // of the open elements of that name
+	hidden   bool     // it or an element around it is hidden
+	pre      bool     // white space is significant
+	list     int      // ol: number of the next item; else 0
 	href     string
 	from     int  // a: start of its text
 	step     int  // a: step of the layout at its start
@@ -133,7 +134,12 @@ func (r *renderer) start(z *html.Tokenizer) bool {
 		r.layout.breakLine(e.space)
 		r.enter(&e, a)
 	}
-	r.open[name] = append(r.open[name], int32(len(r.stack)))
+	e.indexes = r.open[name]
+	if e.indexes == nil {
+		e.indexes = new([]int32)
+		r.open[name] = e.indexes
+	}
+	*e.indexes = append(*e.indexes, int32(len(r.stack)))
 	r.stack = append(r.stack, e)
 	return true
 }
@@ -210,8 +216,7 @@ func (r *renderer) listMark() string {
 
 // leave updates the layout at the end of an element.
 func (r *renderer) leave(e element) {
-	indexes := r.open[e.name]
-	r.open[e.name] = indexes[:len(indexes)-1]
+	*e.indexes = (*e.indexes)[:len(*e.indexes)-1]
 	if e.hidden {
 		return
 	}
@@ -254,10 +259,10 @@ func (r *renderer) end(name string) {
 	switch {
 	case r.deeper > 0 && !isRaw(name):
 		r.deeper--
-	case len(r.open[name]) > 0:
-		if i := r.find([]string{name}, endScope(name)); i >= 0 {
-			r.closeTo(i)
-		}
+	case len(r.stack) > 0 && r.stack[len(r.stack)-1].name == name: // most of them
+		r.closeTo(len(r.stack) - 1)
+	case r.isOpen(name):
+		r.closeLast([]string{name}, endScope(name))
 	case r.top().hidden:
 	case name == "br":
 		r.layout.newLine()
@@ -275,11 +280,17 @@ func (r *renderer) closeTo(depth int) {
 	}
 }
 
+// isOpen reports whether an element of that name is open.
+func (r *renderer) isOpen(name string) bool {
+	indexes := r.open[name]
+	return indexes != nil && len(*indexes) > 0
+}
+
 // find returns the index of the innermost open element with one of the names. It returns
 // -1 if there is none, or if an element in scope is nested within it.
 func (r *renderer) find(names, scope []string) int {
 	i := r.innermost(names)
-	if i < r.innermost(scope) {
+	if i < 0 || i < r.innermost(scope) {
 		return -1
 	}
 	return i
@@ -290,8 +301,8 @@ func (r *renderer) find(names, scope []string) int {
 func (r *renderer) innermost(names []string) int {
 	last := int32(-1)
 	for _, name := range names {
-		if indexes := r.open[name]; len(indexes) > 0 {
-			last = max(last, indexes[len(indexes)-1])
+		if indexes := r.open[name]; indexes != nil && len(*indexes) > 0 {
+			last = max(last, (*indexes)[len(*indexes)-1])
 		}
 	}
 	return int(last)

@@ -38,7 +38,10 @@ func (r *renderer) address(e element) {
 // beforeText writes a link without text before the text that follows it, unless that is a link
 // with the same address.
 func (r *renderer) beforeText() {
-	if indexes := r.open["a"]; len(indexes) > 0 && r.stack[indexes[len(indexes)-1]].href == r.links.image {
+	if r.links.image == "" {
+		return
+	}
+	if i := r.innermost([]string{"a"}); i >= 0 && r.stack[i].href == r.links.image {
 		r.links.image = ""
 	}
 	r.writeImageLink()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"golang.org/x/net/html"
 	"golang.org/x/net/html/atom"
@@ -25,9 +26,12 @@ func ReadAttributes(z *html.Tokenizer) Attributes {
 		key, value, more = z.TagAttr()
 		switch string(key) {
 		case "style":
-			a.style = strings.ToLower(strings.Join(strings.Fields(string(value)), ""))
+			a.style = compactStyle(value)
 		case "href":
-			a.href = strings.Join(strings.Fields(string(value)), "")
+			a.href = string(value)
+			if bytes.ContainsFunc(value, unicode.IsSpace) {
+				a.href = strings.Join(strings.Fields(a.href), "")
+			}
 		case "src":
 			a.Src = string(value)
 		case "alt":
@@ -43,6 +47,20 @@ func ReadAttributes(z *html.Tokenizer) Attributes {
 		}
 	}
 	return a
+}
+
+// compactStyle returns a style in lower case without white space.
+func compactStyle(value []byte) string {
+	compact := make([]byte, 0, 256) // of most styles on the stack
+	for _, c := range value {
+		switch {
+		case 'A' <= c && c <= 'Z':
+			compact = append(compact, c+'a'-'A')
+		case c > ' ':
+			compact = append(compact, c)
+		}
+	}
+	return string(compact)
 }
 
 // span parses colspan or rowspan. It returns 1 for an invalid value.
