@@ -16,9 +16,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
-	"golang.org/x/text/encoding/htmlindex"
-
+	"heyrelay/mimeconv/charset"
 	"heyrelay/smtpd"
 )
 
@@ -194,25 +194,43 @@ type letter struct {
 	mark            int // in all its boundaries
 }
 
-// samples are words in the charsets of mail.
-var samples = []struct{ charset, text string }{
-	{"us-ascii", "plain words, and = signs?"},
-	{"utf-8", "Grüße € 日本語 👍"},
-	{"iso-8859-1", "Grüße aus Köln"},
-	{"iso-8859-15", "100 € für Œuvre"},
-	{"windows-1252", "„Grüße“ – 100 €"},
-	{"iso-8859-2", "Zażółć gęślą jaźń"},
-	{"windows-1251", "Привет, как дела"},
-	{"koi8-r", "Добрый день"},
-	{"iso-8859-7", "Καλημέρα σας"},
-	{"windows-1250", "Příliš žluťoučký"},
-	{"shift_jis", "こんにちは世界"},
-	{"euc-jp", "お世話になります"},
-	{"iso-2022-jp", "会議のお知らせ"},
-	{"gb18030", "你好，世界"},
-	{"gbk", "订单已发货"},
-	{"big5", "您好世界"},
-	{"euc-kr", "안녕하세요"},
+// labelMark stands for the label of the charset in a letter, since Python knows fewer labels.
+const labelMark = "X-LABEL"
+
+// samples are words in the charsets of mail by their names in Python, and other labels of them.
+var samples = []struct{ charset, text, labels string }{
+	{"us-ascii", "plain words, and = signs?", "ascii ANSI_X3.4-1968 646"},
+	{"utf-8", "Grüße € 日本語 👍", "UTF8 utf_8 cp65001 utf8mb4 unicode-1-1-utf-8"},
+	{"iso-8859-1", "Grüße aus Köln", "latin1 ISO8859_1 8859-1 l1 IBM819"},
+	{"iso-8859-15", "100 € für Œuvre", "latin9 latin-0 ISO8859_15 8859_15 l9 IBM923"},
+	{"windows-1252", "„Grüße“ – 100 €", "cp1252 win-1252 x-cp1252 ms-ansi WINDOWS_1252"},
+	{"iso-8859-2", "Zażółć gęślą jaźń", "latin2 ISO8859_2 ISO_8859-2:1987 ibm912"},
+	{"windows-1251", "Привет, как дела", "cp1251 win1251 ms-cyrl x-cp1251"},
+	{"koi8-r", "Добрый день", "koi8r KOI8_R cskoi8r cp20866"},
+	{"iso-8859-7", "Καλημέρα σας", "greek ISO8859_7 ELOT_928 ecma-118"},
+	{"windows-1250", "Příliš žluťoučký", "cp1250 win1250 x-windows-1250 ms-ee"},
+	{"shift_jis", "こんにちは世界", "sjis SJIS-win MS_Kanji cp932 x-IBM943C Windows-31J"},
+	{"euc-jp", "お世話になります", "eucjp eucJP-win EUC_JP eucjp-ms ujis x-IBM33722"},
+	{"iso-2022-jp", "会議のお知らせ", "iso2022jp ISO-2022-JP-MS x-windows-iso2022jp csISO2022JP cp50220"},
+	{"gb18030", "你好，世界", "GB18030-2022 cp54936"},
+	{"gbk", "订单已发货", "cp936 ms936 x-mswin-936 euc-cn gb2312 EUC_CN"},
+	{"big5", "您好世界", "chinesebig5 big-five BIG5-ETEN x-windows-950 cp950"},
+	{"euc-kr", "안녕하세요", "euckr EUC_KR x-windows-949 ks_c_5601-1987 uhc cp949"},
+	{"cp850", "Grüße aus Köln", "IBM850 dos-850 csPC850Multilingual"},
+	{"cp858", "100 € für Köln", "IBM00858 CCSID00858"},
+	{"cp852", "Zażółć gęślą jaźń", "IBM852 dos852"},
+	{"cp866", "Привет, как дела", "IBM866 csIBM866"},
+	{"cp737", "Καλημέρα σας", "x-IBM737 dos-737"},
+	{"cp775", "Ačiū, gerai", "csPC775Baltic IBM775"},
+	{"cp857", "İyi günler", "IBM857 csIBM857"},
+	{"cp1125", "Добрий день", "RUSCII"},
+	{"cp874", "สวัสดี", "ms874 x-windows-874 TIS620 tis-620"},
+	{"mac_latin2", "Zażółć gęślą jaźń", "x-mac-ce MacCentralEurope mac-centraleurope"},
+	{"mac_greek", "Καλημέρα σας", "x-mac-greek"},
+	{"mac_turkish", "İyi günler", "x-mac-turkish"},
+	{"mac_roman", "Grüße – 100 €", "macintosh x-mac-roman MacRoman"},
+	{"kz1048", "Қайырлы таң", "RK1048 STRK1048-2002"},
+	{"koi8-u", "Добрий день", "koi8u cp21866"},
 }
 
 var generated = flag.Uint64("generated", 3000, "number of messages for TestSecondReaderGenerated")
@@ -225,16 +243,20 @@ func TestSecondReaderGenerated(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 3))
 		s := samples[r.IntN(len(samples))]
 		l := letter{Rand: r, charset: s.charset, sample: s.text, mark: r.IntN(1000)}
-		raw := l.message(t)
-		ours := raw
+		labels := append(strings.Fields(s.labels), s.charset)
+		letter := l.message(t)
+		raw := bytes.ReplaceAll(letter, []byte(labelMark), []byte(s.charset))
+		label := labels[r.IntN(len(labels))]
+		letter = bytes.ReplaceAll(letter, []byte(labelMark), []byte(label))
+		ours := letter
 		switch r.IntN(8) {
 		case 0:
-			ours = slices.Concat([]byte("\ufeff"), raw)
+			ours = slices.Concat([]byte("\ufeff"), letter)
 		case 1:
-			ours = smtpd.RepairLineEndings(bytes.ReplaceAll(raw, []byte("\r\n"), []byte("\r")))
+			ours = smtpd.RepairLineEndings(bytes.ReplaceAll(letter, []byte("\r\n"), []byte("\r")))
 		}
 		if what := differ(t, ours, python.read(t, raw)); what != nil {
-			t.Fatalf("seed %d: %s\n%s", seed, strings.Join(what, "\n"), raw)
+			t.Fatalf("seed %d: %s\n%s", seed, strings.Join(what, "\n"), ours)
 		}
 	}
 }
@@ -242,11 +264,19 @@ func TestSecondReaderGenerated(t *testing.T) {
 // message is a whole message.
 func (l *letter) message(t *testing.T) []byte {
 	word := func(text string) string {
-		return "=?" + l.charset + "?b?" + base64.StdEncoding.EncodeToString(l.encode(t, text)) + "?="
+		return "=?" + labelMark + "?b?" + base64.StdEncoding.EncodeToString(l.encode(t, text)) + "?="
 	}
 	head := "Subject: Re: " + word(l.sample) + fmt.Sprintf(" [%d]\r\n", l.IntN(1000)) +
-		"From: " + word(l.sample) + " <shop@example.com>\r\n" +
-		"To: " + word(l.sample) + " <a@example.net>,\r\n \"Doe, John\" <john.doe@example.org>, b@example.net (B)\r\n" +
+		"From: " + word(l.sample) + []string{
+		" <shop@example.com>",
+		" <shop(at work)@example.com(head \\) office)>",
+		" <shop @ (our (own)) example . com>",
+	}[l.IntN(3)] + "\r\n" +
+		"To: " + word(l.sample) + " <a@example.net>,\r\n \"Doe, John\" <john.doe@example.org>, " + []string{
+		"b@example.net (B)",
+		"(B) b(c)@(d, e)example.net",
+		"b @\r\n example.net",
+	}[l.IntN(3)] + "\r\n" +
 		[]string{
 			"",
 			"Cc: team: c@example.org, D <d@example.org>;\r\n",
@@ -311,7 +341,7 @@ func (l *letter) multi(kind string, parts ...string) string {
 
 func (l *letter) leaf(t *testing.T, kind, text string) string {
 	data := string(l.encode(t, text))
-	head := "Content-Type: " + kind + "; charset=" + l.charset + "\r\nContent-Transfer-Encoding: "
+	head := "Content-Type: " + kind + "; charset=" + labelMark + "\r\nContent-Transfer-Encoding: "
 	switch l.IntN(3) {
 	case 0:
 		return head + "base64\r\n\r\n" + base64.StdEncoding.EncodeToString([]byte(data))
@@ -327,13 +357,44 @@ func (l *letter) encode(t *testing.T, text string) []byte {
 	if l.charset == "us-ascii" {
 		return []byte(text)
 	}
-	enc, err := htmlindex.Get(l.charset)
-	if err != nil {
-		t.Fatal(err)
+	enc, _ := charset.Lookup(charset.Name(l.charset))
+	if enc == nil {
+		t.Fatalf("%s is unknown", l.charset)
+	}
+	if data, ok := encodeSingle(l.charset, text); ok {
+		return data
 	}
 	data, err := enc.NewEncoder().Bytes([]byte(text))
 	if err != nil {
 		t.Fatalf("%s: %v", l.charset, err)
 	}
 	return data
+}
+
+// octetsOf are the octets of the characters of charsets, for those that are single-byte.
+var octetsOf = make(map[string]map[rune]byte)
+
+// encodeSingle encodes text in a charset. ok is false if a character of it takes more than one
+// octet.
+func encodeSingle(name, text string) (data []byte, ok bool) {
+	octets := octetsOf[name]
+	if octets == nil {
+		octets = make(map[rune]byte)
+		octetsOf[name] = octets
+		enc, _ := charset.Lookup(charset.Name(name))
+		for c := 255; c >= 0; c-- {
+			s, err := enc.NewDecoder().String(string([]byte{byte(c)}))
+			if r, n := utf8.DecodeRuneInString(s); err == nil && n == len(s) && r != utf8.RuneError {
+				octets[r] = byte(c)
+			}
+		}
+	}
+	for _, r := range text {
+		c, ok := octets[r]
+		if !ok {
+			return nil, false
+		}
+		data = append(data, c)
+	}
+	return data, true
 }
