@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -39,8 +38,7 @@ func (c convertCmd) Run(p *program) error {
 		return err
 	}
 	e := relay.Explain(cfg, env, raw)
-	out := json.NewEncoder(p.stdout)
-	out.SetEscapeHTML(false)
+	out := newJSON(p.stdout)
 	out.SetIndent("", "  ")
 	if err := out.Encode(e); err != nil {
 		return err

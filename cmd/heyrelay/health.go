@@ -64,11 +64,11 @@ func (c healthCmd) Run(p *program) error {
 
 func (c healthCmd) print(p *program, h relay.Health) error {
 	if c.JSON {
-		return json.NewEncoder(p.stdout).Encode(h)
+		return newJSON(p.stdout).Encode(h)
 	}
 	fmt.Fprintln(p.stdout, h.Status)
 	for _, reason := range h.Reasons {
-		if _, err := fmt.Fprintln(p.stdout, "  "+reason); err != nil {
+		if _, err := fmt.Fprintln(p.stdout, "  "+printable(reason)); err != nil {
 			return err
 		}
 	}

@@ -62,14 +62,15 @@ func (c inboxesCmd) list(p *program, cfg *config.Config, team string) error {
 	}
 	names, err := memberNames(p, client)
 	if err != nil {
-		fmt.Fprintf(p.stderr, "warning: cannot read the names of the members: %v\n", err)
+		fmt.Fprintf(p.stderr, "warning: cannot read the names of the members: %s\n", printable(err.Error()))
 	}
 	for _, b := range inboxes {
 		var members []string
 		for _, m := range b.Members {
-			members = append(members, strings.TrimSpace(fmt.Sprintf("%d %s", m.ID, cmp.Or(m.Name, names[m.ID]))))
+			name := printable(cmp.Or(m.Name, names[m.ID]))
+			members = append(members, strings.TrimSpace(fmt.Sprintf("%d %s", m.ID, name)))
 		}
-		fmt.Fprintf(p.stdout, "%-8d %-24s members: %s\n", b.ID, b.Name, strings.Join(members, ", "))
+		fmt.Fprintf(p.stdout, "%-8d %-24s members: %s\n", b.ID, printable(b.Name), strings.Join(members, ", "))
 	}
 	for _, b := range inboxes {
 		if len(b.Members) > 0 {

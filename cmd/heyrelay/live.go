@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"time"
 
@@ -32,18 +31,4 @@ func (l live) Record(e events.Event) {
 
 func (l live) line(e events.Event, text string) {
 	fmt.Fprintf(l.out, "%s  %-9s  %-16s  %s\n", e.Time.Format(time.TimeOnly), e.Kind, e.QueueID, printable(text))
-}
-
-// printable escapes what is invisible or could control a terminal, and keeps the
-// rest.
-func printable(s string) string {
-	var b strings.Builder
-	for _, r := range s {
-		if strconv.IsPrint(r) {
-			b.WriteRune(r)
-			continue
-		}
-		b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
-	}
-	return b.String()
 }

@@ -119,7 +119,7 @@ func (p *program) failed(err error) int {
 	case errors.As(err, new(strictyaml.Errors)):
 		fmt.Fprintln(p.stderr, err) // each line has a position
 	default:
-		fmt.Fprintln(p.stderr, "heyrelay: "+err.Error())
+		fmt.Fprintln(p.stderr, "heyrelay: "+printableLines(err.Error()))
 	}
 	return exitCode(err)
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -105,8 +104,7 @@ func parseStates(names []string) (states []spool.State, err error) {
 
 // printLines prints JSON, one object per line.
 func printLines[T any](p *program, list []T) error {
-	out := json.NewEncoder(p.stdout)
-	out.SetEscapeHTML(false)
+	out := newJSON(p.stdout)
 	for _, e := range list {
 		if err := out.Encode(e); err != nil {
 			return err

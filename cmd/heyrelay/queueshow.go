@@ -61,9 +61,8 @@ func (c queueShowCmd) printContent(p *program, r spool.Reader) error {
 }
 
 func printMessageJSON(out io.Writer, m spool.MessageDetail) error {
-	e := json.NewEncoder(out)
+	e := newJSON(out)
 	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
 	return e.Encode(struct {
 		spool.MessageDetail
 		Warnings json.RawMessage `json:"warnings,omitempty"`

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// hostile contains what could control or deceive a terminal: controls, bidi, zero-width and other
+// invisible characters, tags.
+const hostile = "a\x1b[2J\u009b1m\u202eb\u2066\u200b\u200d\ufeff\u00ad\u034f\u3164\u2028\U000e0041"
+
+// checkShown checks that text has nothing hostile left.
+func checkShown(t *testing.T, text string) {
+	t.Helper()
+	for _, r := range strings.ReplaceAll(text, "\n", "") {
+		if !isShown(r) {
+			t.Errorf("%q contains %q", text, r)
+		}
+	}
+}
+
+func TestPrintable(t *testing.T) {
+	checkShown(t, printable(hostile))
+	checkShown(t, printableLines("x\r\n"+hostile))
+	const honest = "Grüße, 木, é \\ \"x\""
+	if got := printable(honest); got != honest {
+		t.Errorf("%q became %q", honest, got)
+	}
+}
+
+// JSON is escaped for people who read it, and means the same to programs.
+func TestNewJSON(t *testing.T) {
+	var out strings.Builder
+	e := newJSON(&out)
+	e.SetIndent("", "  ")
+	want := map[string]string{"title": hostile + "Grüße <木> \\u0041"}
+	if err := e.Encode(want); err != nil {
+		t.Fatal(err)
+	}
+	checkShown(t, out.String())
+	if !strings.Contains(out.String(), "Grüße <木>") {
+		t.Errorf("%s escapes too much", out.String())
+	}
+	var got map[string]string
+	if err := json.Unmarshal([]byte(out.String()), &got); err != nil || got["title"] != want["title"] {
+		t.Errorf("%q (%v), want %q", got, err, want)
+	}
+}
+
+// Names of inboxes and members, and what an API answers, are escaped.
+func TestInboxesAreEscaped(t *testing.T) {
+	name, err := json.Marshal(hostile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		if strings.HasSuffix(r.URL.Path, "/inboxes") {
+			fmt.Fprintf(w, `[{"id": 202, "name": %s, "members": [{"id": 55, "name": %s}]}]`, name, name)
+			return
+		}
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprintf(w, `{"error": %s}`, name)
+	}))
+	defer api.Close()
+	key := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(key, []byte("secret"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out, failures strings.Builder
+	p := &program{ctx: context.Background(), stdin: strings.NewReader(""), stdout: &out, stderr: &failures}
+	code := p.run([]string{"inboxes", "--secret-id", "x", "--secret-key-file", key, "--base-url", api.URL})
+	if code != 0 || !strings.Contains(out.String(), "202") || !strings.Contains(out.String(), `\u202e`) {
+		t.Errorf("exit code %d: %s%s", code, out.String(), failures.String())
+	}
+	checkShown(t, out.String())
+	checkShown(t, failures.String())
+}
