@@ -69,7 +69,7 @@ func (s *Scheduler) capacities(calls context.Context) (all []spool.Capacity, nex
 			high = 0
 		}
 		if free <= 0 {
-			continue // a result will wake us
+			continue // until a result comes
 		}
 		all = append(all, spool.Capacity{
 			Team:     name,

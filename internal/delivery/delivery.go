@@ -35,11 +35,11 @@ type Store interface {
 	Throttle(ctx context.Context, now time.Time, team string, answer spool.TooMany) (spool.Throttle, error)
 	Throttled(ctx context.Context, team string) (spool.Throttle, error)
 	Hold(ctx context.Context, now time.Time, h spool.Hold, event []byte) error
-	Release(ctx context.Context, now time.Time, at spool.Destination, event []byte) (woken int, err error)
+	Release(ctx context.Context, now time.Time, at spool.Destination, event []byte) (made int, err error)
 	StepAside(ctx context.Context, at spool.Destination) error
 	AddEvent(ctx context.Context, now time.Time, event []byte) error
-	MakeDue(ctx context.Context, now time.Time, team string) (woken int, err error)
-	ClockChanged(ctx context.Context, now time.Time, team string) (woken int, err error)
+	MakeDue(ctx context.Context, now time.Time, team string) (made int, err error)
+	ClockChanged(ctx context.Context, now time.Time, team string) (made int, err error)
 	Holds(ctx context.Context) ([]spool.Hold, error)
 	Destinations(ctx context.Context) ([]spool.Destination, error)
 	ChangedExternally(ctx context.Context) (bool, error)

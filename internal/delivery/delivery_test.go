@@ -81,19 +81,19 @@ type lane struct {
 	onClaim  func()
 	reserved int // calls beyond the claims
 	throttle spool.Throttle
-	gates    []string            // holds and lifts, in order
+	holdLog  []string            // holds and releases, in order
 	asides   []spool.Destination // where heads step aside
-	told     []string            // notices for the webhook
+	notices  []string            // notices for the webhook
 	standing []spool.Hold
 	places   []spool.Destination
 	changed  bool // by another process
-	stuck    int  // Lift fails so many times
+	stuck    int  // Release fails so many times
 }
 
 func (l *lane) note(format string, args ...any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.gates = append(l.gates, fmt.Sprintf(format, args...))
+	l.holdLog = append(l.holdLog, fmt.Sprintf(format, args...))
 }
 
 func (l *lane) Reserve(_ context.Context, now time.Time, _ string, _ int) (time.Time, error) {
@@ -138,7 +138,7 @@ func (l *lane) Release(ctx context.Context, now time.Time, at spool.Destination,
 		return 0, errors.New("disk full")
 	}
 	_ = l.AddEvent(ctx, now, event)
-	l.note("lift %v", at)
+	l.note("release %v", at)
 	l.mu.Lock()
 	l.standing = slices.DeleteFunc(l.standing, func(h spool.Hold) bool { return h.Destination() == at })
 	l.mu.Unlock()
@@ -156,7 +156,7 @@ func (l *lane) AddEvent(_ context.Context, _ time.Time, event []byte) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if event != nil {
-		l.told = append(l.told, string(event))
+		l.notices = append(l.notices, string(event))
 	}
 	return nil
 }
@@ -237,7 +237,7 @@ func (l *lane) Finish(_ context.Context, now time.Time, outcomes ...spool.Outcom
 	l.outcomes = append(l.outcomes, outcomes...)
 	for _, o := range outcomes {
 		if o.Event != nil {
-			l.told = append(l.told, string(o.Event))
+			l.notices = append(l.notices, string(o.Event))
 		}
 		l.claimed, l.open, l.due = false, o.State.Open(), o.Due
 		l.task.Unknown, l.task.Call = (l.task.Unknown || o.Unknown) && !o.ProvenAbsent, o.NextCall
@@ -449,7 +449,7 @@ func TestARetryRepeatsTheCall(t *testing.T) {
 	})
 }
 
-// A search that failed or did not come to its end settles nothing: the same call
+// A search that failed or did not come to its end decides nothing: the same call
 // with the same local_id may, as long as the API remembers that.
 func TestAnIncompleteSearchIsFollowedBySend(t *testing.T) {
 	for name, search := range map[string]func(*http.Request) (*http.Response, error){
@@ -492,7 +492,7 @@ func TestDeniedHoldsTheTeam(t *testing.T) {
 		inboxes := answer(200, `[{"id":202,"members":[55]}]`)
 		a := &answers{list: []func(*http.Request) (*http.Response, error){no, no, inboxes, yes}}
 		rec := run(t, l, a, time.Minute)
-		if got := fmt.Sprint(l.gates); got != `[hold {shop  0} lift {shop  0}]` {
+		if got := fmt.Sprint(l.holdLog); got != `[hold {shop  0} release {shop  0}]` {
 			t.Errorf("gates %s", got)
 		}
 		if len(a.calls) != 4 || a.calls[1] != "" || a.calls[2] != "" || l.reserved != 2 {
@@ -522,7 +522,7 @@ func TestUnknownIsNotFailedByA400(t *testing.T) {
 		)
 		for _, o := range l.outcomes {
 			if o.State == spool.Failed {
-				t.Errorf("failed for good: %s", o.Reason)
+				t.Errorf("failed: %s", o.Reason)
 			}
 		}
 	})
@@ -569,7 +569,7 @@ func TestOneBadOutcomeHurtsNobody(t *testing.T) {
 	}
 }
 
-// A call under way when Run is told to stop may end; after Grace it is cut, and
+// A call under way when Run is to stop may end; after Grace it is cut, and
 // its outcome is unknown.
 func TestStop(t *testing.T) {
 	for _, c := range []struct {
@@ -598,7 +598,7 @@ func TestStop(t *testing.T) {
 	}
 }
 
-// What was claimed while Run was told to stop is given back untouched.
+// What was claimed while Run was to stop is given back untouched.
 func TestRelease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())

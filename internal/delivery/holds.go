@@ -300,7 +300,7 @@ func (s *Scheduler) endHold(at spool.Destination, h *hold) (next time.Time, ende
 		return time.Time{}, false
 	case end.After(s.o.Now()):
 		return end, false
-	case at.Route == "" && s.team(at.Team).probing: // its result will wake us
+	case at.Route == "" && s.team(at.Team).probing: // until its result comes
 		return time.Time{}, false
 	case s.release(at, "held for longer than hold_max"):
 		return time.Time{}, true

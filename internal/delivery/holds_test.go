@@ -24,7 +24,7 @@ func idle(t *testing.T, l *lane, d time.Duration) *recorder {
 
 // What waits where the configuration has no place for it is held, and says what
 // to do.
-func TestStraysAreHeld(t *testing.T) {
+func TestMissingDestinationsAreHeld(t *testing.T) {
 	at := func(team, route string, inbox int64) spool.Destination {
 		return spool.Destination{Team: team, Route: route, Inbox: inbox}
 	}
@@ -42,13 +42,13 @@ func TestStraysAreHeld(t *testing.T) {
 			l := &lane{places: []spool.Destination{c.at}}
 			rec := idle(t, l, time.Second)
 			if c.want == "" {
-				if l.gates != nil {
-					t.Errorf("%v: %q", c.at, l.gates)
+				if l.holdLog != nil {
+					t.Errorf("%v: %q", c.at, l.holdLog)
 				}
 				return
 			}
-			if want := fmt.Sprintf("hold %v", c.at); len(l.gates) != 1 || l.gates[0] != want {
-				t.Fatalf("%v: gates %q, want %q", c.at, l.gates, want)
+			if want := fmt.Sprintf("hold %v", c.at); len(l.holdLog) != 1 || l.holdLog[0] != want {
+				t.Fatalf("%v: gates %q, want %q", c.at, l.holdLog, want)
 			}
 			todo := "heyrelay queue retry --state waiting --from-route " + c.at.Route + " --route NEW"
 			if e := rec.all[0]; e.Kind != events.Held || e.Route != c.at.Route ||
@@ -63,7 +63,7 @@ func TestStraysAreHeld(t *testing.T) {
 // Such a hold ends when the configuration has the place again, or when nothing
 // waits there any more, and not before; hold_max does not end it, since nothing
 // could be done with what it lets go.
-func TestHoldsOfStraysEnd(t *testing.T) {
+func TestHoldsOfMissingDestinationsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gate := func(route string) spool.Hold { return spool.Hold{Team: "shop", Route: route, Inbox: 202} }
 		support, empty, gone := gate("support"), gate("empty"), gate("gone")
@@ -72,8 +72,9 @@ func TestHoldsOfStraysEnd(t *testing.T) {
 			places:   []spool.Destination{support.Destination(), gone.Destination()},
 		}
 		idle(t, l, 2*holdMax)
-		slices.Sort(l.gates)
-		if got, want := strings.Join(l.gates, ", "), "lift {shop empty 202}, lift {shop support 202}"; got != want {
+		slices.Sort(l.holdLog)
+		want := "release {shop empty 202}, release {shop support 202}"
+		if got := strings.Join(l.holdLog, ", "); got != want {
 			t.Errorf("gates %s, want %s", got, want)
 		}
 	})
@@ -81,21 +82,21 @@ func TestHoldsOfStraysEnd(t *testing.T) {
 
 // An operator who moves mail beside a process that knows a configuration of
 // yesterday loses nothing: it goes back, and is held.
-func TestStraysAreNotSent(t *testing.T) {
+func TestMissingDestinationsAreNotSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLane()
 		l.task.Route = "new"
 		a := &answers{list: []func(*http.Request) (*http.Response, error){answer(200, sentBody)}}
 		rec := run(t, l, a, time.Second)
 		if len(a.calls) != 0 || l.outcomes != nil || l.released != 1 ||
-			fmt.Sprint(l.gates) != "[hold {shop new 202}]" ||
+			fmt.Sprint(l.holdLog) != "[hold {shop new 202}]" ||
 			fmt.Sprint(rec.kind) != "[held]" {
 			t.Errorf(
 				"%d calls, outcomes %v, %d given back, gates %q, events %v",
 				len(a.calls),
 				l.outcomes,
 				l.released,
-				l.gates,
+				l.holdLog,
 				rec.kind,
 			)
 		}
@@ -103,7 +104,7 @@ func TestStraysAreNotSent(t *testing.T) {
 }
 
 // What another process changed is looked at again.
-func TestStraysAreSeenWhenTheyCome(t *testing.T) {
+func TestMissingDestinationsAreNoticed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &lane{}
 		time.AfterFunc(
@@ -112,7 +113,7 @@ func TestStraysAreSeenWhenTheyCome(t *testing.T) {
 		)
 		time.AfterFunc(120500*time.Millisecond, func() { l.change() })
 		rec := run(t, l, &answers{}, 3*time.Minute)
-		if got := fmt.Sprint(l.gates); got != "[hold {bank support 202} lift {bank support 202}]" {
+		if got := fmt.Sprint(l.holdLog); got != "[hold {bank support 202} release {bank support 202}]" {
 			t.Fatalf("gates %s", got)
 		}
 		if d := rec.all[1].Time.Sub(rec.all[0].Time); d != time.Minute {
@@ -121,12 +122,12 @@ func TestStraysAreSeenWhenTheyCome(t *testing.T) {
 	})
 }
 
-// A hold is told at once and again after an hour, and no more. Who starts with a
-// hold that stands for longer tells it at once.
-func TestAHoldIsToldAgain(t *testing.T) {
+// A hold is announced at once and again after an hour, and no more. A process that
+// starts with an older hold announces it at once.
+func TestAHoldIsAnnouncedAgain(t *testing.T) {
 	for _, c := range []struct {
 		age  time.Duration // of the hold when the process starts
-		want time.Duration // until it is told
+		want time.Duration // until it is announced
 	}{{0, time.Hour}, {30 * time.Minute, 30 * time.Minute}, {7 * time.Hour, 0}} {
 		synctest.Test(t, func(t *testing.T) {
 			start := time.Now()
@@ -139,7 +140,7 @@ func TestAHoldIsToldAgain(t *testing.T) {
 			)
 			if len(rec.all) != 1 || rec.all[0].Kind != events.Held || rec.all[0].Time.Sub(start) != c.want ||
 				!strings.HasSuffix(rec.all[0].Reason, "UTC: 403") {
-				t.Errorf("a hold of %v: %+v, want it told after %v", c.age, rec.all, c.want)
+				t.Errorf("a hold of %v: %+v, want it announced after %v", c.age, rec.all, c.want)
 			}
 		})
 	}
@@ -166,10 +167,10 @@ func TestHoldMax(t *testing.T) {
 			start := time.Now()
 			l := &lane{standing: []spool.Hold{{Team: "shop", Route: route, Since: start.Add(-old)}}}
 			rec := idle(t, l, holdMax)
-			if want := fmt.Sprintf("[lift %v]", spool.Destination{Team: "shop", Route: route}); fmt.Sprint(
-				l.gates,
+			if want := fmt.Sprintf("[release %v]", spool.Destination{Team: "shop", Route: route}); fmt.Sprint(
+				l.holdLog,
 			) != want {
-				t.Fatalf("gates %q, want %s", l.gates, want)
+				t.Fatalf("gates %q, want %s", l.holdLog, want)
 			}
 			last := rec.all[len(rec.all)-1]
 			if after := last.Time.Sub(start); last.Kind != events.Released || after < holdMax-old ||
@@ -202,8 +203,8 @@ func TestAnOperatorsHoldStands(t *testing.T) {
 			l.standing = []spool.Hold{h}
 			a := &answers{list: []func(*http.Request) (*http.Response, error){answer(200, sentBody)}}
 			rec := runWith(t, l, a, 2*holdMax, func(o *Options) { o.HoldMax = holdMax })
-			if l.gates != nil {
-				t.Errorf("gates %q, want none", l.gates)
+			if l.holdLog != nil {
+				t.Errorf("gates %q, want none", l.holdLog)
 			}
 			if l.reserved > 0 || route == "" && l.outcomes != nil {
 				t.Errorf("%d calls for probes, outcomes %v, want none", l.reserved, l.outcomes)
@@ -243,15 +244,15 @@ func TestOperatorsHoldsAreAnnounced(t *testing.T) {
 		}
 		s.adopt([]spool.Hold{operators})
 		s.releaseSent(spool.Task{Team: "shop", Route: "support"})
-		if l.gates != nil {
-			t.Errorf("a message that was sent ends the hold: %q", l.gates)
+		if l.holdLog != nil {
+			t.Errorf("a message that was sent ends the hold: %q", l.holdLog)
 		}
 		s.adopt(nil)
 		if got := fmt.Sprint(rec.kind); got != "[held released]" || rec.all[0].Reason != operators.String() {
 			t.Errorf("events %s, %+v", got, rec.all)
 		}
-		if len(l.told) != 2 {
-			t.Errorf("notices %q, want 2", l.told)
+		if len(l.notices) != 2 {
+			t.Errorf("notices %q, want 2", l.notices)
 		}
 	})
 }

@@ -11,7 +11,7 @@ import (
 	"heyrelay/internal/spool"
 )
 
-// What the sender is to be told of an outcome (RFC 3461, section 5.2).
+// Which outcomes are reported to the sender (RFC 3461, section 5.2).
 func TestReport(t *testing.T) {
 	now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 	ask := func(what ...string) spool.Task {
@@ -77,8 +77,8 @@ func TestEventsBecomeNotices(t *testing.T) {
 			return []byte(e.Kind)
 		}
 		runWith(t, l, a, time.Minute, func(o *Options) { o.Event = wanted })
-		if want := []string{"held", "released", "sent"}; !slices.Equal(l.told, want) {
-			t.Errorf("the notices are %v, want %v", l.told, want)
+		if want := []string{"held", "released", "sent"}; !slices.Equal(l.notices, want) {
+			t.Errorf("the notices are %v, want %v", l.notices, want)
 		}
 	})
 }

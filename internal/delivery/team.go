@@ -218,7 +218,7 @@ func (s *Scheduler) probe(ctx context.Context, name string, h *hold) time.Time {
 	t := s.team(name)
 	switch {
 	case t.probing || h.operator:
-		return time.Time{} // its result will wake us, or the operator
+		return time.Time{} // until its result comes, or the operator acts
 	case h.pause.until.After(s.o.Now()):
 		return h.pause.until
 	}

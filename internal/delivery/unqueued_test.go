@@ -10,7 +10,7 @@ import (
 	"heyrelay/internal/spool"
 )
 
-// With queued_false: fail even the probe of a held route fails for good: the API
+// With queued_false: fail even the probe of a held route fails: the API
 // took it, and it must not be sent again by itself.
 func TestUnqueuedProbeFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -67,7 +67,7 @@ func TestBudgetNeverExceeded(t *testing.T) {
 	}
 }
 
-// TestBudgetUsed has a caller with a backlog who wakes late.
+// TestBudgetUsed has a caller with a backlog that wakes late.
 func TestBudgetUsed(t *testing.T) {
 	for _, rate := range rates {
 		if rate < 10 {

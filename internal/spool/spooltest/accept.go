@@ -123,7 +123,7 @@ var acceptCases = []testCase{
 		f.send(letter{cites: []string{"p"}})
 		last := f.send(reply)
 		if !last.Looping || f.send(reply).Looping {
-			f.Errorf("the 21st: %+v, want its lane held, and told once", last)
+			f.Errorf("the 21st: %+v, want its lane held, and reported once", last)
 		}
 		if s := f.detail("Q3"); s.State != "held" || s.Reason != spool.LoopReason {
 			f.Errorf("the head is %s, %q", s.State, s.Reason)

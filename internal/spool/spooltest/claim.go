@@ -165,7 +165,7 @@ var claimCases = []testCase{
 			f.now = f.now.Add(time.Second)
 		}
 	}},
-	{"LeaseEnds", func(f *fixture) { // somebody claimed it and was never heard of again
+	{"LeaseEnds", func(f *fixture) { // the process that claimed it is gone
 		f.send(letter{})
 		lost := f.claimOne()
 		if _, next := f.claimNext(); !next.Equal(f.now.Add(lease)) {
@@ -188,7 +188,7 @@ var claimCases = []testCase{
 		f.sent(again, 8)
 		f.state("Q1", spool.Sent)
 	}},
-	{"WakeMany", func(f *fixture) { // more than one turn wakes
+	{"DueMany", func(f *fixture) { // more than one step makes due
 		const n = 600
 		f.many(n, letter{})
 		r := spool.Capacity{Team: "shop", Rate: plenty, Free: n}
@@ -203,12 +203,12 @@ var claimCases = []testCase{
 		tasks, next := f.claimNext(r)
 		if len(tasks) != n {
 			if next.After(f.now) {
-				f.Errorf("%d of %d are awake, and the rest would sleep until %s", len(tasks), n, next)
+				f.Errorf("%d of %d are ready, and the rest would be deferred until %s", len(tasks), n, next)
 			}
 			tasks = append(tasks, f.claim(r)...)
 		}
 		if len(tasks) != n {
-			f.Errorf("%d of %d woke up in two turns", len(tasks), n)
+			f.Errorf("%d of %d became due in two claims", len(tasks), n)
 		}
 	}},
 	{"Budget", func(f *fixture) { // 600 a minute: paced, never over, kept from claim to claim

@@ -16,7 +16,7 @@ var finishCases = []testCase{
 		f.done(spool.Outcome{Task: task, State: spool.Sent, ConvoID: 7, MessageID: 70, Status: 200, APIID: "req-1"})
 		s := f.detail("Q1")
 		if s.State != "sent" || s.ConvoID != 7 || s.MessageID != 70 || len(s.Tries) != 1 {
-			f.Fatalf("the story is %+v", s)
+			f.Fatalf("the details are %+v", s)
 		}
 		want := spool.AttemptDetail{N: 1, Call: "send", Began: epoch, Ended: f.now, Status: 200, APIID: "req-1"}
 		if s.Tries[0] != want {
@@ -32,7 +32,7 @@ var finishCases = []testCase{
 			f.Errorf("claimed %s to %d, want Q2 to 7", task.QueueID, task.ConvoID)
 		}
 	}},
-	{"T16", func(f *fixture) { // opener fails for good, the reply opens, the third joins the second
+	{"T16", func(f *fixture) { // the opener fails, the reply opens, the third joins the second
 		f.send(letter{id: "p"})
 		f.send(letter{id: "r1", cites: []string{"p"}})
 		f.send(letter{id: "r2", cites: []string{"p"}})
@@ -148,12 +148,12 @@ var finishCases = []testCase{
 		f.state("Q1", spool.Sent)
 		f.state("Q2", spool.Ready)
 	}},
-	{"TwiceAsleep", func(f *fixture) {
+	{"TwiceDeferred", func(f *fixture) {
 		f.send(letter{})
 		task := f.claimOne()
 		f.deferTask(task, time.Second)
 		if r := f.finish(spool.Outcome{Task: task, State: spool.Sent}); !errors.Is(r.Err, spool.ErrLost) {
-			f.Errorf("an attempt that ended asleep was finished again: %v", r.Err)
+			f.Errorf("an attempt that ended deferred was finished again: %v", r.Err)
 		}
 		f.state("Q1", spool.Deferred)
 	}},
@@ -173,7 +173,7 @@ var finishCases = []testCase{
 		}
 		f.state("Q3", spool.Failed)
 	}},
-	{"NoEnd", func(f *fixture) { // an attempt ends as sent, flagged, failed or asleep
+	{"NoEnd", func(f *fixture) { // an attempt ends as sent, flagged, failed or deferred
 		f.send(letter{})
 		task := f.claimOne()
 		for _, s := range []spool.State{spool.Queued, spool.Ready, spool.Active} {
@@ -183,7 +183,7 @@ var finishCases = []testCase{
 		}
 		f.sent(task, 7)
 	}},
-	{"Release", func(f *fixture) { // as if it had not been claimed
+	{"Unclaim", func(f *fixture) { // as if it had not been claimed
 		f.many(2, letter{})
 		r := spool.Capacity{Team: "shop", Rate: plenty, Free: 1}
 		task := f.claim(r)[0]
@@ -191,7 +191,7 @@ var finishCases = []testCase{
 			f.Fatal(err)
 		}
 		if s := f.detail("Q1"); s.State != "ready" || s.Attempts != 0 || len(s.Tries) != 0 || s.Unknown {
-			f.Errorf("the story is %+v, want one that was never claimed", s)
+			f.Errorf("the details are %+v, want one that was never claimed", s)
 		}
 		f.now = f.now.Add(time.Second)
 		if again := f.claim(r)[0]; again.Request != task.Request || again.Attempt != 1 ||
@@ -205,7 +205,7 @@ var finishCases = []testCase{
 			)
 		}
 	}},
-	{"ReleaseSecondAttempt", func(f *fixture) {
+	{"UnclaimSecondAttempt", func(f *fixture) {
 		f.send(letter{})
 		f.deferTask(f.claimOne(), 0)
 		f.now = f.now.Add(time.Second)
@@ -220,7 +220,7 @@ var finishCases = []testCase{
 			f.Errorf("the attempts are %+v", tries)
 		}
 	}},
-	{"ReleaseSpends", func(f *fixture) { // spent budget stays spent
+	{"UnclaimSpends", func(f *fixture) { // spent budget stays spent
 		f.send(letter{})
 		r := spool.Capacity{Team: "shop", Rate: 10, Free: 9}
 		tasks := f.claim(r)
@@ -231,7 +231,7 @@ var finishCases = []testCase{
 			f.Errorf("claimed %d, and %d after the release, want 1 and 0", len(tasks), len(again))
 		}
 	}},
-	{"ReleaseLost", func(f *fixture) {
+	{"UnclaimLost", func(f *fixture) {
 		f.send(letter{})
 		lost := f.claimOne()
 		f.now = f.now.Add(lease)

@@ -25,7 +25,7 @@ var holdCases = []testCase{
 		}
 		f.release("b", 0)
 		if got := queueIDs(f.claim()); got != "Q1 Q2 Q3" {
-			f.Errorf("after the lift claimed %s, want all of route b", got)
+			f.Errorf("after the release claimed %s, want all of route b", got)
 		}
 	}},
 	{"Team", func(f *fixture) {
@@ -42,10 +42,10 @@ var holdCases = []testCase{
 		}
 		f.release("", 0)
 		if n := len(f.claim()); n != 2 {
-			f.Errorf("after the lift claimed %d, want 2", n)
+			f.Errorf("after the release claimed %d, want 2", n)
 		}
 	}},
-	{"Probe", func(f *fixture) { // one each time, until it is lifted
+	{"Probe", func(f *fixture) { // one each time, until it is released
 		f.many(5, letter{})
 		r := room("shop")
 		r.Probe = time.Minute
@@ -63,7 +63,7 @@ var holdCases = []testCase{
 		}
 		f.release("support", 2)
 		if tasks := f.claim(r); len(tasks) != 5 || tasks[0].Probe {
-			f.Errorf("after the lift claimed %s, want all", queueIDs(tasks))
+			f.Errorf("after the release claimed %s, want all", queueIDs(tasks))
 		}
 	}},
 	{"ProbeNever", func(f *fixture) { // where none is wanted
@@ -79,7 +79,7 @@ var holdCases = []testCase{
 			f.Errorf("without probes claimed %s, next %s", queueIDs(tasks), next)
 		}
 	}},
-	{"ProbeOfNothing", func(f *fixture) { // a held route without mail wakes nobody
+	{"ProbeOfNothing", func(f *fixture) { // a held route without mail is never due
 		f.send(letter{route: "other"})
 		f.hold(spool.Hold{Route: "support", Probe: f.now})
 		r := room("shop")
@@ -89,7 +89,7 @@ var holdCases = []testCase{
 			f.Errorf("claimed %s, next %s", queueIDs(tasks), next)
 		}
 	}},
-	{"LiftWakes", func(f *fixture) { // what slept of that route, and of no other
+	{"ReleaseMakesDue", func(f *fixture) { // the deferred requests of that route, and of no other
 		f.many(3, letter{})
 		f.send(letter{route: "other"})
 		for _, t := range f.claim() {
@@ -99,10 +99,10 @@ var holdCases = []testCase{
 		f.release("other", 0) // is not held
 		f.release("support", 3)
 		if got := queueIDs(f.claim()); got != "Q1 Q2 Q3" {
-			f.Errorf("claimed %s, want what slept of the route", got)
+			f.Errorf("claimed %s, want the deferred requests of the route", got)
 		}
 	}},
-	{"Wake", func(f *fixture) { // more than one step, the order accepted, and no other team
+	{"MakeDue", func(f *fixture) { // more than one step, the order accepted, and no other team
 		const n = 1100
 		f.many(n, letter{})
 		f.send(letter{team: "bank"})
@@ -114,8 +114,8 @@ var holdCases = []testCase{
 		if _, err := f.Finish(f.Context(), f.now, outcomes...); err != nil {
 			f.Fatal(err)
 		}
-		if woken, err := f.MakeDue(f.Context(), f.now, "shop"); woken != n || err != nil {
-			f.Errorf("%d woke up (%v), want %d", woken, err, n)
+		if made, err := f.MakeDue(f.Context(), f.now, "shop"); made != n || err != nil {
+			f.Errorf("%d became due (%v), want %d", made, err, n)
 		}
 		tasks := f.claim(big, room("bank"))
 		if len(tasks) != n || tasks[0].QueueID != "Q1" || tasks[n-1].QueueID != "Q1100" {
@@ -137,11 +137,11 @@ var holdCases = []testCase{
 		}
 		f.deferTask(probe, time.Hour)
 		f.release("support", 1)
-		lifted := f.now
+		released := f.now
 		f.now = f.now.Add(time.Minute)
 		for _, task := range f.claim() {
-			if !task.TrialSince.Equal(lifted) {
-				f.Errorf("%s is under trial since %s, want the lift", task.QueueID, task.TrialSince)
+			if !task.TrialSince.Equal(released) {
+				f.Errorf("%s is under trial since %s, want the release", task.QueueID, task.TrialSince)
 			}
 		}
 		f.send(letter{})
@@ -149,23 +149,23 @@ var holdCases = []testCase{
 			f.Errorf("a new one is under trial since %s, want now", task.TrialSince)
 		}
 	}},
-	{"Jumped", func(f *fixture) { // the clock is set ahead and back again: nothing waits for another clock's time
-		asleep := func() {
+	{"ClockChanged", func(f *fixture) { // the clock is set ahead and back again: nothing waits for another clock's time
+		deferAll := func() {
 			for _, task := range f.claim() {
 				f.deferTask(task, time.Hour)
 			}
 		}
 		f.send(letter{})
-		asleep()
+		deferAll()
 		f.now = f.now.Add(365 * day)
 		f.send(letter{})
-		asleep()
+		deferAll()
 		f.hold(spool.Hold{Route: "support", Probe: f.now.Add(time.Minute)})
 		f.release("support", 2)
-		asleep()
+		deferAll()
 		f.now = epoch.Add(time.Minute)
-		if woken, err := f.ClockChanged(f.Context(), f.now, "shop"); woken != 2 || err != nil {
-			f.Errorf("%d woke up (%v), want the 2 that slept", woken, err)
+		if made, err := f.ClockChanged(f.Context(), f.now, "shop"); made != 2 || err != nil {
+			f.Errorf("%d became due (%v), want the 2 that were deferred", made, err)
 		}
 		jumped := f.now
 		f.claim() // finds the budget spent by the other clock
@@ -180,7 +180,7 @@ var holdCases = []testCase{
 			}
 		}
 	}},
-	{"JumpedProbe", func(f *fixture) {
+	{"ClockChangedProbe", func(f *fixture) {
 		f.send(letter{})
 		f.hold(spool.Hold{Route: "support", Probe: f.now.Add(time.Hour)})
 		if _, err := f.ClockChanged(f.Context(), f.now, "shop"); err != nil {
@@ -199,7 +199,7 @@ var holdCases = []testCase{
 		f.now = f.now.Add(time.Hour)
 		f.release("", 1)
 		if task := f.claimOne(); !task.TrialSince.Equal(f.now) {
-			f.Errorf("under trial since %s, want the lift", task.TrialSince)
+			f.Errorf("under trial since %s, want the release", task.TrialSince)
 		}
 	}},
 	{"Inbox", func(f *fixture) { // what a route has for one inbox, and not what it has for another
@@ -213,9 +213,9 @@ var holdCases = []testCase{
 		if got := queueIDs(f.claim(r)); got != "Q5 Q6" {
 			f.Errorf("claimed %s, want what goes to inbox 2", got)
 		}
-		for _, id := range []string{"Q1", "Q2"} { // one sleeps, one is ready
+		for _, id := range []string{"Q1", "Q2"} { // one is deferred, one is ready
 			if s := f.detail(id); !strings.Contains(s.Reason, "not in the configuration") {
-				f.Errorf("%s waits behind the hold and says %q, which does not tell why", id, s.Reason)
+				f.Errorf("%s is on hold and has the reason %q, which does not explain it", id, s.Reason)
 			}
 		}
 		f.release("support", 0) // is not held
@@ -223,13 +223,13 @@ var holdCases = []testCase{
 		f.releaseAt(spool.Destination{Team: "shop", Route: "support", Inbox: 1}, 1)
 		tasks := f.claim()
 		if got := queueIDs(tasks); got != "Q2 Q3 Q1" {
-			f.Errorf("after the lift claimed %s, want what goes to inbox 1", got)
+			f.Errorf("after the release claimed %s, want what goes to inbox 1", got)
 		}
 		if last := tasks[len(tasks)-1]; !last.TrialSince.Equal(f.now) {
-			f.Errorf("%s is under trial since %s, want the lift", last.QueueID, last.TrialSince)
+			f.Errorf("%s is under trial since %s, want the release", last.QueueID, last.TrialSince)
 		}
 	}},
-	{"Waiting", func(f *fixture) { // where something is open, once each
+	{"Destinations", func(f *fixture) { // where something is open, once each
 		f.many(3, letter{})
 		f.send(letter{route: "news", inbox: 9})
 		f.send(letter{inbox: 1})
@@ -415,7 +415,7 @@ var holdCases = []testCase{
 			f.Errorf("another team: %+v (%v)", other, err)
 		}
 	}},
-	{"Gates", func(f *fixture) { // what, why, since when; kept over a restart
+	{"Holds", func(f *fixture) { // what, why, since when; kept over a restart
 		f.hold(spool.Hold{Route: "support", Reason: "403"})
 		f.hold(spool.Hold{Team: "bank", Reason: "401", Since: epoch.Add(-time.Hour)})
 		f.now = f.now.Add(time.Hour)
@@ -434,7 +434,7 @@ var holdCases = []testCase{
 			f.Error("the hold did not outlive the restart")
 		}
 		if s := f.detail("Q1"); !strings.Contains(s.Reason, "403 still") {
-			f.Errorf("what waits behind the hold says %q, which does not tell why", s.Reason)
+			f.Errorf("a request on hold has the reason %q, which does not explain it", s.Reason)
 		}
 	}},
 }
@@ -458,7 +458,7 @@ func (f *fixture) hold(g spool.Hold) {
 	}
 }
 
-// lift opens a gate of the team "shop" and wants so many to wake up.
+// release ends a hold of the team "shop" and wants so many requests to become due.
 func (f *fixture) release(route string, want int) {
 	f.Helper()
 	f.releaseAt(spool.Destination{Team: "shop", Route: route}, want)
@@ -466,9 +466,9 @@ func (f *fixture) release(route string, want int) {
 
 func (f *fixture) releaseAt(at spool.Destination, want int) {
 	f.Helper()
-	woken, err := f.Release(f.Context(), f.now, at, nil)
-	if woken != want || err != nil {
-		f.Errorf("the lift woke %d (%v), want %d", woken, err, want)
+	made, err := f.Release(f.Context(), f.now, at, nil)
+	if made != want || err != nil {
+		f.Errorf("the release made %d due (%v), want %d", made, err, want)
 	}
 }
 

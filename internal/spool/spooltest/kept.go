@@ -51,7 +51,7 @@ var keptCases = []testCase{
 			f.Errorf("Q2 is held at level %q: %q", s.HoldLevel, s.Reason)
 		}
 	}},
-	{"Request", func(f *fixture) { // by itself, and its route, and its team: it is told once, and counted once
+	{"Request", func(f *fixture) { // by itself, and its route, and its team: it is reported once, and counted once
 		f.many(2, letter{})
 		f.moved(spool.Moved{Requests: 1})(f.operator.Hold(f.Context(), f.now, only("Q1"), "wait for me"))
 		f.hold(spool.Hold{Route: "support", Reason: "403"})

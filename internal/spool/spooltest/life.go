@@ -24,7 +24,7 @@ var lifeCases = []testCase{
 			)
 		}
 	}},
-	{"Restart", func(f *fixture) { // queued, asleep, sent and threads are what they were
+	{"Restart", func(f *fixture) { // queued, deferred, sent and threads are what they were
 		f.send(letter{id: "p"})
 		f.send(letter{id: "r", cites: []string{"p"}})
 		f.send(letter{id: "s", to: []string{"bob"}})

@@ -16,7 +16,7 @@ type model struct {
 	convs    []*modelConv
 	lanes    []*modelLane
 	gates    map[string]*modelGate
-	holds    map[spool.Destination]*modelHold // those that were lifted, too
+	holds    map[spool.Destination]*modelHold // those that were released, too
 	served   map[string]spool.Destination     // by team and class: the place served last; forgotten at a restart
 	clock    int                              // counts what makes heads ready
 }
@@ -236,7 +236,7 @@ func (w *waits) until(t time.Time) {
 	}
 }
 
-// wake makes due heads ready. Those of one turn are equals.
+// makeDueReady makes due heads ready. Those of one claim are equals.
 func (m *model) makeDueReady(now time.Time) {
 	m.clock++
 	for _, r := range m.heads() {
@@ -388,10 +388,10 @@ func (m *model) begin(now time.Time, room spool.Capacity, heads []*modelRequest,
 		}
 	}
 	over := m.over(r.place())
-	var lifted time.Time
+	var released time.Time
 	for _, h := range over {
-		if h.released.After(lifted) {
-			lifted = h.released
+		if h.released.After(released) {
+			released = h.released
 		}
 	}
 	route := over[1]
@@ -399,12 +399,12 @@ func (m *model) begin(now time.Time, room spool.Capacity, heads []*modelRequest,
 		return fmt.Errorf("%s: Probe is %v", t.LocalID, t.Probe)
 	}
 	if t.Probe {
-		lifted, route.Probe = now, now.Add(room.Probe)
+		released, route.Probe = now, now.Add(room.Probe)
 	}
-	return r.begin(now, lifted, m.foreign(r), t)
+	return r.begin(now, released, m.foreign(r), t)
 }
 
-func (r *modelRequest) begin(now, lifted time.Time, foreign bool, t spool.Task) error {
+func (r *modelRequest) begin(now, released time.Time, foreign bool, t spool.Task) error {
 	if !r.decided {
 		r.decided, r.replyTo = true, r.conv.convo
 		if r.requested != 0 {
@@ -419,14 +419,14 @@ func (r *modelRequest) begin(now, lifted time.Time, foreign bool, t spool.Task) 
 		subject = r.message.Title
 	}
 	tried := r.tries[r.trial-1].Began
-	if lifted.After(now) { // the clock was set back
-		lifted = time.Time{}
+	if released.After(now) { // the clock was set back
+		released = time.Time{}
 	}
-	if tried.After(now) && lifted.IsZero() {
+	if tried.After(now) && released.IsZero() {
 		tried = now
 	}
-	if len(r.tries) > r.trial && (lifted.After(tried) || tried.After(now)) || t.Probe {
-		tried = lifted
+	if len(r.tries) > r.trial && (released.After(tried) || tried.After(now)) || t.Probe {
+		tried = released
 	}
 	var refused spool.AttemptDetail
 	if r.refused != nil {

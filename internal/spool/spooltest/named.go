@@ -121,7 +121,7 @@ var namedCases = []testCase{
 			f.Errorf("the bodies begin with %q and %q, want One and nothing", task.Subject, again.Subject)
 		}
 	}},
-	{"Release", func(f *fixture) {
+	{"Unclaim", func(f *fixture) {
 		f.send(letter{convo: 7})
 		if err := f.Unclaim(f.Context(), f.claimOne()); err != nil {
 			f.Fatal(err)
@@ -130,7 +130,7 @@ var namedCases = []testCase{
 			f.Errorf("claimed %+v, want the look", task)
 		}
 	}},
-	{"LostLook", func(f *fixture) {
+	{"LostCheck", func(f *fixture) {
 		f.send(letter{convo: 7})
 		f.claimOne()
 		f.reopen()
@@ -163,7 +163,7 @@ var namedCases = []testCase{
 			f.Errorf("claimed %+v and %+v, want a look and a reply", look, send)
 		}
 	}},
-	{"HeldAndLetGo", func(f *fixture) {
+	{"HeldAndReleased", func(f *fixture) {
 		f.send(letter{convo: 7})
 		f.again(f.claimOne(), spool.Outcome{})
 		f.moved(spool.Moved{Requests: 1})(f.operator.Hold(f.Context(), f.now, only("Q1"), "why"))

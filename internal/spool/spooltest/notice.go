@@ -9,9 +9,9 @@ import (
 	"heyrelay/internal/spool"
 )
 
-// noticeCases say what somebody outside is to be told, and when.
+// noticeCases test which notices leave, and when.
 var noticeCases = []testCase{
-	{"Report", func(f *fixture) { // tells all that a sender wants to know
+	{"Report", func(f *fixture) { // with everything that a sender wants to know
 		m := f.write(letter{to: []string{"alice", "bob"}, subject: "Printer on fire"})
 		m.EnvelopeID, m.Return = "env-1", "HDRS"
 		m.Requests[0].DSN = []spool.DSN{{Notify: []string{spool.NotifyFailure}, Original: "rfc822;al@example.com"}, {}}
@@ -55,7 +55,7 @@ var noticeCases = []testCase{
 			f.Errorf("the notice is %+v about %+v, want %+v", n, n.Report, want)
 		}
 	}},
-	{"UntilTold", func(f *fixture) { // a notice is lent, and comes again unless it was told
+	{"UntilDone", func(f *fixture) { // a notice is lent, and due again unless it is done
 		f.fail(letter{})
 		n := f.notice(spool.Mail)
 		if due, next := f.notices(spool.Mail); len(due) != 0 || !next.Equal(f.now.Add(lease)) {
@@ -108,7 +108,7 @@ var noticeCases = []testCase{
 			f.Errorf("%d reports are due, want none", len(due))
 		}
 	}},
-	{"Lost", func(f *fixture) { // an answer that changes nothing tells nothing
+	{"Lost", func(f *fixture) { // an answer that changes nothing leaves no notice
 		f.send(letter{})
 		old := f.claimOne()
 		f.now = f.now.Add(lease)
@@ -116,7 +116,7 @@ var noticeCases = []testCase{
 		f.finish(spool.Outcome{Task: old, State: spool.Failed, Report: spool.FailedAction, Event: []byte("{}")})
 		f.silent()
 	}},
-	{"NotBefore", func(f *fixture) { // while the client may be told in the reply, no report leaves
+	{"NotBefore", func(f *fixture) { // while the reply may contain the outcome, no report leaves
 		m := f.write(letter{})
 		m.ReportsAfter = f.now.Add(15 * time.Second)
 		f.accept(m)
@@ -140,7 +140,7 @@ var noticeCases = []testCase{
 			f.Errorf("%d reports are due, the next at %s, want none before %s", len(due), next, m.ReportsAfter)
 		}
 	}},
-	{"Answered", func(f *fixture) { // who was told in the reply gets no report; the webhook does
+	{"Suppressed", func(f *fixture) { // the reply contained the outcome: no report, but an event
 		f.send(letter{})
 		f.done(spool.Outcome{Task: f.claimOne(), State: spool.Failed, Report: spool.FailedAction, Event: []byte("{}")})
 		f.must(f.SuppressReports(f.Context(), "Q1"))
@@ -175,7 +175,7 @@ var noticeCases = []testCase{
 			f.Error("the second attempt does not know that the delay was reported")
 		}
 	}},
-	{"Sane", func(f *fixture) { // nothing is reported that did not happen
+	{"Consistent", func(f *fixture) { // nothing is reported that did not happen
 		f.send(letter{})
 		task := f.claimOne()
 		for state, action := range map[spool.State]spool.Action{

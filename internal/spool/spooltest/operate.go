@@ -50,7 +50,7 @@ func (m *model) beginHold(now time.Time, g spool.Hold) {
 }
 
 // endHold is Release, and ReleaseDestination.
-func (m *model) endHold(now time.Time, at spool.Destination, operator bool) (woken int) {
+func (m *model) endHold(now time.Time, at spool.Destination, operator bool) (made int) {
 	h := m.holdOf(at)
 	if !h.held || h.Operator && !operator {
 		return 0
@@ -89,19 +89,19 @@ func (m *model) headsAt(d spool.Destination) (all []*modelRequest) {
 	return all
 }
 
-// rouse makes ready what sleeps at a place, in the order accepted.
-func (m *model) makeDue(at spool.Destination) (woken int) {
+// makeDue makes deferred requests of a destination ready, in the order accepted.
+func (m *model) makeDue(at spool.Destination) (made int) {
 	for _, msg := range m.messages {
 		for _, r := range msg.requests {
 			p := r.place()
 			if r.state == spool.Deferred && p.Team == at.Team && (at.Route == "" || p.Route == at.Route) &&
 				(at.Inbox == 0 || p.Inbox == at.Inbox) {
 				m.ready(r)
-				woken++
+				made++
 			}
 		}
 	}
-	return woken
+	return made
 }
 
 // waiting is Waiting.

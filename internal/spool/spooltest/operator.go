@@ -29,7 +29,7 @@ var operatorCases = []testCase{
 			f.Errorf("claimed %s, then %+v; want the reply first", first.QueueID, second)
 		}
 	}},
-	{"RetryAsleep", func(f *fixture) { // due at once
+	{"RetryDeferred", func(f *fixture) { // due at once
 		f.many(2, letter{})
 		for _, t := range f.claim() {
 			f.deferTask(t, time.Hour)
@@ -169,7 +169,7 @@ var operatorCases = []testCase{
 		f.state("Q2", spool.Dropped)
 		s, err := f.Show(f.Context(), "Q1")
 		if err != nil || s.Title != "" || len(s.Requests[0].To) != 0 || len(s.Requests[1].To) != 1 {
-			f.Errorf("the story is %+v (%v), want one without alice", s, err)
+			f.Errorf("the details are %+v (%v), want one without alice", s, err)
 		}
 		f.moved(spool.Moved{})(f.operator.Retry(f.Context(), f.now, spool.Filter{}, spool.RetryOptions{}))
 		f.send(letter{id: "s", cites: []string{"p"}})
@@ -210,7 +210,7 @@ var operatorCases = []testCase{
 		f.stats("news", map[string]int{"sent": 1})
 		f.stats("support", map[string]int{"ready": 3})
 	}},
-	{"Changed", func(f *fixture) { // by another process, not by ourselves
+	{"ChangedExternally", func(f *fixture) { // by another process, not by ourselves
 		f.changed(false)
 		f.send(letter{})
 		f.changed(false)

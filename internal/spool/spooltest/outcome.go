@@ -73,7 +73,7 @@ var outcomeCases = []testCase{
 		o.ProvenAbsent = true // the look-up found none
 		f.done(o)
 	}},
-	{"T18", func(f *fixture) { // reply refused, the conversation stands: failed for good
+	{"T18", func(f *fixture) { // reply refused, the conversation exists: failed
 		f.again(
 			f.refusedReply(),
 			spool.Outcome{Status: 400, Reason: "bad", Refused: true, NextCall: spool.CheckConversation},
@@ -127,7 +127,7 @@ var outcomeCases = []testCase{
 			f.Errorf("the next replies to %d, want the 7 that was found", task.ConvoID)
 		}
 	}},
-	{"I7_Absent", func(f *fixture) { // the search settles it
+	{"I7_Absent", func(f *fixture) { // the search decides it
 		f.send(letter{})
 		f.again(f.claimOne(), spool.Outcome{Unknown: true, NextCall: spool.FindMessage})
 		f.again(f.claimOne(), spool.Outcome{ProvenAbsent: true})
@@ -135,7 +135,7 @@ var outcomeCases = []testCase{
 			f.Errorf("claimed %+v, want a send whose outcome is known", task)
 		}
 		if s := f.detail("Q1"); s.Unknown || len(s.Tries) != 3 || s.Tries[1].Call != "find-message" {
-			f.Errorf("the story is %+v", s)
+			f.Errorf("the details are %+v", s)
 		}
 	}},
 	{"I8_Search", func(f *fixture) { // a search or look that was lost is asked again, and leaves nothing unknown
@@ -152,7 +152,7 @@ var outcomeCases = []testCase{
 			f.sent(task, 0)
 		}
 	}},
-	{"ReleaseSearch", func(f *fixture) {
+	{"UnclaimSearch", func(f *fixture) {
 		f.send(letter{})
 		f.again(f.claimOne(), spool.Outcome{NextCall: spool.FindMessage})
 		if err := f.Unclaim(f.Context(), f.claimOne()); err != nil {

@@ -26,7 +26,7 @@ var pruneCases = []testCase{
 		f.state("Q1", spool.Sent)
 		f.moved(spool.Moved{Requests: 1})(f.operator.Retry(f.Context(), f.now, only("Q2"), spool.RetryOptions{}))
 		if n := len(f.claim()); n != 2 {
-			f.Errorf("claimed %d, want the one that failed and the one that slept, with their content", n)
+			f.Errorf("claimed %d, want the one that failed and the one that was deferred, with their content", n)
 		}
 	}},
 	{"Rows", func(f *fixture) { // what happened to it; the ledger goes on counting

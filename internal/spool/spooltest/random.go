@@ -321,7 +321,7 @@ func (r *run) unclaim() {
 	r.model.unclaim(q, t)
 }
 
-// gate holds, lifts or wakes.
+// holdOrRelease holds, releases, or makes due.
 func (r *run) holdOrRelease() {
 	g := spool.Hold{
 		Team:   []string{"shop", "bank"}[r.rand.IntN(2)],
@@ -363,14 +363,14 @@ func (r *run) holdOrRelease() {
 		r.see("operator's stays", g.Operator)
 		n, err := r.Release(r.Context(), r.now, g.Destination(), nil)
 		if want := r.model.endHold(r.now, g.Destination(), false); n != want || err != nil {
-			r.Errorf("Lift of %v woke %d (%v), want %d", g.Destination(), n, err, want)
+			r.Errorf("Release of %v made %d due (%v), want %d", g.Destination(), n, err, want)
 		}
 		r.see("released", held)
 		r.see("inbox released", held && g.Inbox != 0)
 	default:
 		n, err := r.MakeDue(r.Context(), r.now, g.Team)
 		if want := r.model.makeDue(spool.Destination{Team: g.Team}); n != want || err != nil {
-			r.Errorf("Wake of %s woke %d (%v), want %d", g.Team, n, err, want)
+			r.Errorf("MakeDue of %s made %d due (%v), want %d", g.Team, n, err, want)
 		}
 	}
 }
@@ -453,7 +453,7 @@ func (r *run) confirm() {
 	m := r.model.messages[r.rand.IntN(len(r.model.messages))]
 	m.confirmed = true
 	if err := r.ConfirmReply(r.Context(), m.QueueID); err != nil {
-		r.Fatalf("Heard: %v", err)
+		r.Fatalf("ConfirmReply: %v", err)
 	}
 }
 
@@ -471,7 +471,7 @@ func (r *run) restart() {
 	r.claim()
 }
 
-// compare holds every request's story against the model.
+// compare compares every request with the model.
 func (r *run) compare() {
 	if err := r.Check(r.Context()); err != nil {
 		r.Errorf("Check: %v", err)
@@ -551,7 +551,7 @@ func (r *run) compareRequest(q *modelRequest, got spool.RequestDetail) {
 		want.Tries = nil
 	}
 	if !reflect.DeepEqual(got, want) {
-		r.Errorf("the story of %s is\n%+v, want\n%+v", q.LocalID, got, want)
+		r.Errorf("the details of %s are\n%+v, want\n%+v", q.LocalID, got, want)
 	}
 }
 

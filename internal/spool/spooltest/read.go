@@ -86,10 +86,10 @@ var readCases = []testCase{
 			Warnings: m.Warnings,
 		}
 		if !reflect.DeepEqual(s, want) {
-			f.Errorf("the story is\n%+v, want\n%+v", s, want)
+			f.Errorf("the details are\n%+v, want\n%+v", s, want)
 		}
 		if r := f.detail("Q2"); !r.Joined || r.By != "cites m" || r.Priority != "high" {
-			f.Errorf("the reply's story is %+v", r)
+			f.Errorf("the details of the reply are %+v", r)
 		}
 	}},
 	{"ShowNothing", func(f *fixture) {

@@ -57,20 +57,20 @@ var repeatCases = []testCase{
 			f.Errorf("the repeat after a break is %s, want %s", r.QueueID, first.QueueID)
 		}
 	}},
-	{"I5_Heard", func(f *fixture) {
+	{"I5_Confirmed", func(f *fixture) {
 		first := f.send(letter{weak: true, window: minutes})
 		if err := f.ConfirmReply(f.Context(), first.QueueID); err != nil {
 			f.Fatal(err)
 		}
 		second := f.send(letter{weak: true, window: minutes})
 		if second.Duplicate {
-			f.Error("the next message is taken for a repeat of one whose 250 was heard")
+			f.Error("the next message is taken for a repeat of one whose 250 was confirmed")
 		}
 		if r := f.send(letter{weak: true, window: minutes}); r.QueueID != second.QueueID {
 			f.Errorf("the repeat of the second is %s, want %s", r.QueueID, second.QueueID)
 		}
 	}},
-	{"I5_HeardWithMessageID", func(f *fixture) { // a lost 250 may be behind one that was heard
+	{"I5_ConfirmedWithMessageID", func(f *fixture) { // a lost 250 may follow a confirmed one
 		first := f.send(letter{id: "m", window: days})
 		if err := f.ConfirmReply(f.Context(), first.QueueID); err != nil {
 			f.Fatal(err)
@@ -79,9 +79,9 @@ var repeatCases = []testCase{
 			f.Errorf("the repeat is %s, want %s", r.QueueID, first.QueueID)
 		}
 	}},
-	{"HeardOfNothing", func(f *fixture) {
+	{"ConfirmNothing", func(f *fixture) {
 		if err := f.ConfirmReply(f.Context(), "Q99"); !errors.Is(err, spool.ErrNotFound) {
-			f.Errorf("Heard of an unknown message: %v, want ErrNotFound", err)
+			f.Errorf("ConfirmReply of an unknown message: %v, want ErrNotFound", err)
 		}
 	}},
 	{"I9", func(f *fixture) { // the visible request is sent, the blind one failed

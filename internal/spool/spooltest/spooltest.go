@@ -312,13 +312,13 @@ func (f *fixture) sent(t spool.Task, convo int64) spool.Finished {
 	return f.done(spool.Outcome{Task: t, State: spool.Sent, ConvoID: convo, MessageID: 1000 + t.Request, Status: 200})
 }
 
-// sleep ends a task to be tried again after d.
+// deferTask ends a task to be tried again after d.
 func (f *fixture) deferTask(t spool.Task, d time.Duration) {
 	f.Helper()
 	f.done(spool.Outcome{Task: t, State: spool.Deferred, Due: f.now.Add(d), Status: 500, Reason: "server error"})
 }
 
-// story is what is known of the one request of a message.
+// detail is everything about the one request of a message.
 func (f *fixture) detail(queueID string) spool.RequestDetail {
 	f.Helper()
 	s, err := f.Show(f.Context(), queueID)

@@ -85,7 +85,7 @@ type world struct {
 	total int
 }
 
-// wake lets a claimer look again.
+// makeDue lets a claimer claim again.
 func (w *world) makeDue() {
 	select {
 	case w.kick <- struct{}{}:

@@ -114,12 +114,12 @@ func TestKill(t *testing.T) {
 	wantSound(t, s)
 	for _, a := range answers {
 		what, queueID, _ := strings.Cut(a, " ")
-		story, err := s.Show(t.Context(), queueID)
+		detail, err := s.Show(t.Context(), queueID)
 		if err != nil {
 			t.Errorf("%s, and then: %v", a, err)
 			continue
 		}
-		if state := story.Requests[0].State; what == "sent" && state != "sent" {
+		if state := detail.Requests[0].State; what == "sent" && state != "sent" {
 			t.Errorf("%s, and then it was %s", a, state)
 		}
 	}

@@ -55,10 +55,10 @@ func Example() {
 			log.Fatal(err)
 		}
 	}
-	story, err := s.Show(ctx, receipt.QueueID)
+	detail, err := s.Show(ctx, receipt.QueueID)
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(story.QueueID, story.Requests[0].State, story.Requests[0].ConvoID)
+	fmt.Println(detail.QueueID, detail.Requests[0].State, detail.Requests[0].ConvoID)
 	// Output: 4Q7X sent 9001
 }

@@ -126,7 +126,7 @@ var plans = map[string]struct {
 	"forget content": {sqlForgetContent, []string{
 		"content USING INTEGER PRIMARY KEY (rowid=?)", "request USING INDEX request_message (message=?)",
 	}},
-	"story": {sqlMessageDetail, []string{"message USING INDEX sqlite_autoindex_message_1 (queue_id=?)"}},
+	"detail": {sqlMessageDetail, []string{"message USING INDEX sqlite_autoindex_message_1 (queue_id=?)"}},
 	"requests": {sqlRequests, []string{
 		"r USING INDEX request_message (message=?)", "m USING INTEGER PRIMARY KEY (rowid=?)",
 		"c USING INTEGER PRIMARY KEY (rowid=?)", "attempt USING PRIMARY KEY (request=?)",

@@ -133,7 +133,7 @@ func (w *writer) hold(now time.Time, h spool.Hold) (int64, error) {
 }
 
 // Release implements spool.Store.
-func (s *Store) Release(ctx context.Context, now time.Time, at spool.Destination, event []byte) (woken int, err error) {
+func (s *Store) Release(ctx context.Context, now time.Time, at spool.Destination, event []byte) (made int, err error) {
 	n, err := run(ctx, s, 0, func(w *writer) (int64, error) {
 		n, err := w.exec(sqlRelease, stamp(now), at.Team, at.Route, at.Inbox, 0)
 		if n == 0 || err != nil {
@@ -148,20 +148,20 @@ func (s *Store) Release(ctx context.Context, now time.Time, at spool.Destination
 }
 
 // MakeDue implements spool.Store.
-func (s *Store) MakeDue(ctx context.Context, _ time.Time, team string) (woken int, err error) {
+func (s *Store) MakeDue(ctx context.Context, _ time.Time, team string) (made int, err error) {
 	return s.makeDue(ctx, spool.Destination{Team: team})
 }
 
 // makeDue makes the deferred requests of a destination ready, in steps between which
 // other operations run.
-func (s *Store) makeDue(ctx context.Context, at spool.Destination) (woken int, err error) {
+func (s *Store) makeDue(ctx context.Context, at spool.Destination) (made int, err error) {
 	for last := int64(0); ; {
 		step, err := run(ctx, s, 0, func(w *writer) ([]due, error) {
 			return w.makeReadyAt(at, last)
 		})
-		woken += len(step)
+		made += len(step)
 		if len(step) == 0 || err != nil {
-			return woken, err
+			return made, err
 		}
 		last = step[len(step)-1].id
 	}
@@ -183,7 +183,7 @@ UPDATE gate SET released = min(released, ?), probe = min(probe, ?), shut_until =
 )
 
 // ClockChanged implements spool.Store.
-func (s *Store) ClockChanged(ctx context.Context, now time.Time, team string) (woken int, err error) {
+func (s *Store) ClockChanged(ctx context.Context, now time.Time, team string) (made int, err error) {
 	_, err = run(ctx, s, 0, func(w *writer) (int64, error) {
 		if _, err := w.exec(sqlRestartTrial, team, stamp(now)); err != nil {
 			return 0, err

@@ -40,7 +40,7 @@ type Options struct {
 	// MaxWait is how far ahead a due time can be. One further ahead was set
 	// before the clock jumped back, and counts as due. 0 trusts every due time.
 	MaxWait time.Duration
-	// Warn is told what Open has mended, in a sentence; nil is nobody.
+	// Warn is called with what Open has repaired, in a sentence; nil for none.
 	Warn func(string)
 
 	checkpointAt int // frames of the log; 0 is the default

@@ -381,8 +381,8 @@ func TestOpenOrphans(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if story, err := s.Show(t.Context(), "Q1"); err != nil || story.Requests[0].Unknown != (attempt > 1) {
-			t.Errorf("opened for the %d. time, the story is %+v (%v)", attempt, story, err)
+		if detail, err := s.Show(t.Context(), "Q1"); err != nil || detail.Requests[0].Unknown != (attempt > 1) {
+			t.Errorf("opened for the %d. time, the details are %+v (%v)", attempt, detail, err)
 		}
 		tasks, _, err := s.Claim(t.Context(), epoch, 24*time.Hour, room)
 		if err != nil || len(tasks) != 1 || tasks[0].Attempt != attempt || tasks[0].Unknown != (attempt > 1) {

@@ -103,7 +103,7 @@ func changes(t *testing.T, s *Store) int {
 }
 
 // BenchmarkAcceptWhilePruning accepts one message after the other beside a sweep
-// over 20,000 that are to go, and without one, and tells how long the slowest
+// over 20,000 that are to go, and without one, and measures how long the slowest
 // had to wait.
 func BenchmarkAcceptWhilePruning(b *testing.B) {
 	for _, pruning := range []bool{false, true} {

@@ -275,44 +275,44 @@ SELECT n, call, began, ended, unknown, status, api_id, reason FROM attempt WHERE
 )
 
 // Show implements spool.Reader.
-func (r *Reader) Show(ctx context.Context, queueID string) (story spool.MessageDetail, err error) {
+func (r *Reader) Show(ctx context.Context, queueID string) (detail spool.MessageDetail, err error) {
 	tx, err := r.db.BeginTx(ctx, nil) // one moment for all that follows
 	if err != nil {
-		return story, classify(err)
+		return detail, classify(err)
 	}
 	defer func() { err = errors.Join(err, tx.Rollback()) }()
-	story.QueueID = queueID
+	detail.QueueID = queueID
 	var message, accepted int64
-	err = tx.QueryRowContext(ctx, sqlMessageDetail, queueID).Scan(&message, &accepted, &story.Client, &story.Sender,
-		&story.Route, &story.Team, &story.Inbox, &story.Title, &story.Warnings)
+	err = tx.QueryRowContext(ctx, sqlMessageDetail, queueID).Scan(&message, &accepted, &detail.Client, &detail.Sender,
+		&detail.Route, &detail.Team, &detail.Inbox, &detail.Title, &detail.Warnings)
 	if errors.Is(err, sql.ErrNoRows) {
-		return story, fmt.Errorf("%w: %s", spool.ErrNotFound, queueID)
+		return detail, fmt.Errorf("%w: %s", spool.ErrNotFound, queueID)
 	}
 	if err != nil {
-		return story, classify(err)
+		return detail, classify(err)
 	}
-	story.Accepted = moment(accepted)
+	detail.Accepted = moment(accepted)
 	holds, err := holdsOf(ctx, tx)
 	if err != nil {
-		return story, err
+		return detail, err
 	}
 	requests, err := requestsOf(ctx, tx, message, holds)
 	if err != nil {
-		return story, err
+		return detail, err
 	}
 	for i := range requests {
-		requests[i].story.Tries, err = attemptsOf(ctx, tx, requests[i].id)
+		requests[i].detail.Tries, err = attemptsOf(ctx, tx, requests[i].id)
 		if err != nil {
-			return story, err
+			return detail, err
 		}
-		story.Requests = append(story.Requests, requests[i].story)
+		detail.Requests = append(detail.Requests, requests[i].detail)
 	}
-	return story, nil
+	return detail, nil
 }
 
 type requestRow struct {
-	id    int64
-	story spool.RequestDetail
+	id     int64
+	detail spool.RequestDetail
 }
 
 func requestsOf(ctx context.Context, tx *sql.Tx, message int64, holds []spool.Hold) (all []requestRow, err error) {

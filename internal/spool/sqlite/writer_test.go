@@ -108,7 +108,7 @@ func TestAnswerAfterCommit(t *testing.T) {
 			func() { _, second = run(t.Context(), s, 0, doomed) },
 			func() { _, last = s.Accept(t.Context(), mail(2)) })
 		if first == nil || second == nil || last == nil {
-			t.Errorf("the commit failed, and its callers heard %v, %v, %v", first, second, last)
+			t.Errorf("the commit failed, and its callers got %v, %v, %v", first, second, last)
 		}
 		wantCount(t, s, "message", 0)
 		if _, err := s.Accept(t.Context(), mail(1)); err != nil {
@@ -412,7 +412,7 @@ func TestPanicOverOneRequest(t *testing.T) {
 	wantSound(t, s)
 }
 
-// TestMaxWait has the clock jump back a year: what was to sleep until after the
+// TestMaxWait has the clock jump back a year: what was deferred until after the
 // jump is due.
 func TestMaxWait(t *testing.T) {
 	s := openSpool(t, Options{MaxWait: time.Hour})
@@ -422,8 +422,8 @@ func TestMaxWait(t *testing.T) {
 	if err != nil || len(tasks) != 2 {
 		t.Fatalf("claimed %d (%v)", len(tasks), err)
 	}
-	asleep := spool.Outcome{Task: tasks[0], State: spool.Deferred, Due: epoch.Add(time.Hour)}
-	if _, err := s.Finish(t.Context(), epoch, asleep); err != nil {
+	deferred := spool.Outcome{Task: tasks[0], State: spool.Deferred, Due: epoch.Add(time.Hour)}
+	if _, err := s.Finish(t.Context(), epoch, deferred); err != nil {
 		t.Fatal(err)
 	}
 	if again, _, err := s.Claim(t.Context(), epoch, time.Hour, room); err != nil || len(again) != 0 {
@@ -432,7 +432,7 @@ func TestMaxWait(t *testing.T) {
 	before := epoch.AddDate(-1, 0, 0)
 	again, _, err := s.Claim(t.Context(), before, time.Hour, room)
 	if err != nil || len(again) != 1 || again[0].Request != tasks[0].Request || again[0].Unknown {
-		t.Errorf("claimed %+v after the jump (%v), want the one that slept, and no lease", again, err)
+		t.Errorf("claimed %+v after the jump (%v), want the deferred one, and no lease", again, err)
 	}
 }
 
