@@ -25,7 +25,9 @@ func ReadHeader(raw []byte) (Header, error) {
 	h.Own = append(h.Own, parseIDs(b.guesses, b.all("x-microsoft-original-message-id", " "))...)
 	h.Own = append(h.Own, parseIDs(b.guesses, b.all("x-google-original-message-id", " "))...)
 	h.Own = h.Own[:min(len(h.Own), maxIDs)]
-	h.InReplyTo, h.References = boundIDs(parseIDs(b.guesses, b.all("in-reply-to", " ")), parseIDs(b.guesses, b.all("references", " ")))
+	inReplyTo := parseIDs(b.guesses, b.all("in-reply-to", " "))
+	references := parseIDs(b.guesses, b.all("references", " "))
+	h.InReplyTo, h.References = boundIDs(inReplyTo, references)
 	h.Subject = b.subject()
 	h.Resent = b.resent()
 	return h, nil

@@ -25,7 +25,8 @@ func TestSlowSearch(t *testing.T) {
 	}}
 	try(t, "{expire: 1h}", api, 1, func(r *trial) {
 		r.wait(3 * time.Hour)
-		if got := r.states(); got != "failed:1" || !strings.Contains(r.reason(events.Failed), "could not be searched to the end") {
+		const reason = "could not be searched to the end"
+		if got := r.states(); got != "failed:1" || !strings.Contains(r.reason(events.Failed), reason) {
 			t.Errorf("after 3 h with expire 1h: %s: %s", got, r.reason(events.Failed))
 		}
 		if n := r.number(events.Anomaly); n > 0 {

@@ -149,7 +149,8 @@ func history(c apiCall, gap time.Duration) string {
 	var list []string
 	for range 100 {
 		at = at.Add(-gap)
-		list = append(list, fmt.Sprintf(`{"id":%d,"local_id":"other","date":%q}`, at.UnixMilli(), at.Format(time.RFC3339Nano)))
+		date := at.Format(time.RFC3339Nano)
+		list = append(list, fmt.Sprintf(`{"id":%d,"local_id":"other","date":%q}`, at.UnixMilli(), date))
 	}
 	return "[" + strings.Join(list, ",") + "]"
 }
