@@ -45,7 +45,8 @@ func FuzzConvert(f *testing.F) {
 		} {
 			var m Message
 			fuzztest.Bounded(t, len(raw), func() { m, err = Convert(raw, o) })
-			if checkError(t, err); err == nil {
+			checkError(t, err)
+			if err == nil {
 				checkMessage(t, raw, m, o)
 			}
 		}
@@ -266,7 +267,8 @@ func FuzzTNEF(f *testing.F) {
 		var m Message
 		var err error
 		fuzztest.Bounded(t, len(raw), func() { m, err = Convert(raw, o) })
-		if checkError(t, err); err != nil {
+		checkError(t, err)
+		if err != nil {
 			return
 		}
 		if size > len(data) {
@@ -294,7 +296,8 @@ func FuzzSMIME(f *testing.F) {
 		raw := append([]byte("Subject: x\r\nContent-Type: application/pkcs7-mime\r\n\r\n"), data...)
 		o := Options{Attachments: Drop}
 		m, err := Convert(raw, o)
-		if checkError(t, err); err == nil {
+		checkError(t, err)
+		if err == nil {
 			checkMessage(t, raw, m, o)
 		}
 	})

@@ -122,7 +122,8 @@ func TestPrivate(t *testing.T) {
 			checkHeader(t, h)
 			o := Options{Attachments: Drop}
 			m, err := Convert(raw, o)
-			if checkError(t, err); err == nil {
+			checkError(t, err)
+			if err == nil {
 				checkMessage(t, raw, m, o)
 			}
 		})

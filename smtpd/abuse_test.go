@@ -29,7 +29,8 @@ var abuse = flag.Bool("abuse", false, "run TestAbuse at full size")
 // second, and logins with wrong passwords: an honest message takes less than a second, and
 // nothing is leaked. With -abuse the numbers are as high as the limit of open files allows.
 func TestAbuse(t *testing.T) {
-	idle, slow, logins, lasting := 200, 50, 100, 2*time.Second
+	idle, slow, logins := 200, 50, 100
+	lasting := 2 * time.Second
 	if *abuse {
 		var files syscall.Rlimit
 		if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil {

@@ -41,7 +41,7 @@ func clerk(t *testing.T, l Limits) *users {
 	return newUsers([]User{testUser(t, "bob sesame")}, l.orDefaults())
 }
 
-var stranger = netip.MustParseAddr("192.0.2.1")
+var outside = netip.MustParseAddr("192.0.2.1")
 
 // try logs in and expects a result.
 func (u *users) try(t *testing.T, client netip.Addr, name, password string, want error) {
@@ -56,15 +56,15 @@ func TestBan(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u := clerk(t, Limits{AuthFailures: 3})
 		for range 2 {
-			u.try(t, stranger, "bob", "wrong", errPassword)
+			u.try(t, outside, "bob", "wrong", errPassword)
 		}
-		u.try(t, stranger, "eve", "wrong", errNoUser)
-		u.try(t, stranger, "bob", "sesame", errBanned)
+		u.try(t, outside, "eve", "wrong", errNoUser)
+		u.try(t, outside, "bob", "sesame", errBanned)
 		u.try(t, netip.MustParseAddr("192.0.2.2"), "bob", "sesame", nil)
 		pass(cacheTime)
-		u.try(t, stranger, "bob", "sesame", errBanned)
+		u.try(t, outside, "bob", "sesame", errBanned)
 		pass(15*time.Minute - cacheTime)
-		u.try(t, stranger, "bob", "sesame", nil)
+		u.try(t, outside, "bob", "sesame", nil)
 	})
 }
 
@@ -73,13 +73,13 @@ func TestBan(t *testing.T) {
 func TestBanBeforeCache(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u := clerk(t, Limits{AuthFailures: 3})
-		u.try(t, stranger, "bob", "sesame", nil)
+		u.try(t, outside, "bob", "sesame", nil)
 		for range 3 {
-			u.try(t, stranger, "bob", "wrong", errPassword)
+			u.try(t, outside, "bob", "wrong", errPassword)
 		}
 		for range 100 {
-			u.try(t, stranger, "bob", "sesame", errBanned)
-			u.try(t, stranger, "bob", "wrong", errBanned)
+			u.try(t, outside, "bob", "sesame", errBanned)
+			u.try(t, outside, "bob", "wrong", errBanned)
 		}
 	})
 }
@@ -89,7 +89,7 @@ func TestBanBeforeCache(t *testing.T) {
 func TestBannedUserIsCached(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u := clerk(t, Limits{AuthFailures: 2})
-		home, client := netip.MustParseAddr("192.0.2.200"), stranger
+		home, client := netip.MustParseAddr("192.0.2.200"), outside
 		u.try(t, home, "bob", "sesame", nil)
 		for range 2 * perUser {
 			u.try(t, client, "bob", "wrong", errPassword)
@@ -136,7 +136,7 @@ func TestFailuresTakeEquallyLong(t *testing.T) {
 		u.observe(300 * time.Millisecond)
 		for _, name := range []string{"bob", "eve"} {
 			start := time.Now()
-			_ = u.login(t.Context(), stranger, name, "wrong")
+			_ = u.login(t.Context(), outside, name, "wrong")
 			if got := time.Since(start); got != 300*time.Millisecond {
 				t.Errorf("%s: %v", name, got)
 			}
@@ -151,7 +151,7 @@ func TestFailuresTakeEquallyLong(t *testing.T) {
 func TestBanOfUser(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u := clerk(t, Limits{AuthFailures: 2})
-		client := stranger
+		client := outside
 		for range 2 * perUser {
 			u.try(t, client, "bob", "wrong", errPassword)
 			client = client.Next()
@@ -166,8 +166,8 @@ func TestDelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u := clerk(t, Limits{})
 		for _, want := range []time.Duration{0, 1, 2, 3, 4, 5, 5} {
-			u.try(t, stranger, "bob", "wrong", errPassword)
-			if got := u.delay(stranger); got != want*time.Second {
+			u.try(t, outside, "bob", "wrong", errPassword)
+			if got := u.delay(outside); got != want*time.Second {
 				t.Errorf("wait %v, want %ds", got, want)
 			}
 		}
@@ -182,20 +182,20 @@ func TestHashesAtATime(t *testing.T) {
 			u.hashes <- struct{}{}
 		}
 		start := time.Now()
-		u.try(t, stranger, "bob", "sesame", errBusy)
+		u.try(t, outside, "bob", "sesame", errBusy)
 		if got := time.Since(start); got != hashPatience {
 			t.Errorf("waited %v", got)
 		}
 		var waiting sync.WaitGroup
-		waiting.Go(func() { u.try(t, stranger, "bob", "sesame", nil) })
+		waiting.Go(func() { u.try(t, outside, "bob", "sesame", nil) })
 		synctest.Wait()
 		<-u.hashes
 		waiting.Wait()
-		u.try(t, stranger, "bob", "sesame", nil) // needs no hash
+		u.try(t, outside, "bob", "sesame", nil) // needs no hash
 		canceled, cancel := context.WithCancel(t.Context())
 		cancel()
 		u.hashes <- struct{}{}
-		if err := u.login(canceled, stranger, "bob", "wrong"); !errors.Is(err, errBusy) {
+		if err := u.login(canceled, outside, "bob", "wrong"); !errors.Is(err, errBusy) {
 			t.Errorf("at the end of the server: %v", err)
 		}
 	})
@@ -205,8 +205,8 @@ func TestHashesAtATime(t *testing.T) {
 func TestPasswordCache(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u := clerk(t, Limits{})
-		home := "address " + network(stranger).String()
-		u.try(t, stranger, "bob", "sesame", nil)
+		home := "address " + network(outside).String()
+		u.try(t, outside, "bob", "sesame", nil)
 		if u.cached(login{"bob", "address 192.0.2.2/32"}, "sesame") {
 			t.Error("cached for another address")
 		}
@@ -241,7 +241,7 @@ func TestSlowFailure(t *testing.T) {
 		}
 		h.stop(t)
 		if e := h.all(); len(e) < 3 || e[0].Reason != "Authentication failed (user bob: wrong password)" {
-			t.Errorf("told %+v", e)
+			t.Errorf("logged %+v", e)
 		}
 	})
 }

@@ -244,12 +244,12 @@ func TestCallbacksPanic(t *testing.T) {
 	c.begin()
 	c.say(".", "250 ")
 	c.say("NOOP", "250 ")
-	told := ""
+	logged := ""
 	for _, e := range h.all() {
-		told += fmt.Sprintln(e.Reason, e.Err)
+		logged += fmt.Sprintln(e.Reason, e.Err)
 	}
-	if !strings.Contains(told, "Confirmed panic: inner") || !strings.Contains(told, "Written panic: outer") {
-		t.Errorf("told %s", told)
+	if !strings.Contains(logged, "Confirmed panic: inner") || !strings.Contains(logged, "Written panic: outer") {
+		t.Errorf("logged %s", logged)
 	}
 }
 
@@ -290,7 +290,8 @@ type cuttable struct {
 func (l *cuttable) listen(t *testing.T) *cuttable {
 	t.Helper()
 	var err error
-	if l.Listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+	l.Listener, err = net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
 		t.Fatal(err)
 	}
 	return l
@@ -321,14 +322,14 @@ func TestPanic(t *testing.T) {
 	c.say("MAIL FROM:<app@app.test>", "421 4.0.0 Internal server error", "<closed>")
 	h.dial(t).hello()
 	h.stop(t) // go-smtp logs after it has closed
-	var told string
+	var logged string
 	for _, e := range h.all() {
 		if e.Err != nil {
-			told += e.Err.Error()
+			logged += e.Err.Error()
 		}
 	}
-	if !strings.Contains(told, "no ids left") || !strings.Contains(told, "session.go") {
-		t.Errorf("told %q", told)
+	if !strings.Contains(logged, "no ids left") || !strings.Contains(logged, "session.go") {
+		t.Errorf("logged %q", logged)
 	}
 }
 
@@ -336,7 +337,8 @@ func TestPanic(t *testing.T) {
 // ones.
 func TestShutdown(t *testing.T) {
 	h := open(t, Options{}, &recorder{})
-	busy, open, idle, silent := h.dial(t), h.dial(t), h.dial(t), h.dial(t)
+	busy, open := h.dial(t), h.dial(t)
+	idle, silent := h.dial(t), h.dial(t)
 	busy.begin()
 	open.hello()
 	open.mail()

@@ -47,7 +47,8 @@ func (p Pattern) Match(address string) bool {
 		return false
 	}
 	for _, piece := range pieces[1 : len(pieces)-1] {
-		if _, address, ok = strings.Cut(address, piece); !ok {
+		_, address, ok = strings.Cut(address, piece)
+		if !ok {
 			return false
 		}
 	}

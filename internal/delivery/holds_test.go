@@ -22,7 +22,7 @@ func idle(t *testing.T, l *lane, d time.Duration) *recorder {
 	return runWith(t, l, a, d, func(o *Options) { o.HoldMax = holdMax })
 }
 
-// What waits where the configuration has no place for it is held, and says what
+// Mail that is pending where the configuration has no place for it is held, and says what
 // to do.
 func TestMissingDestinationsAreHeld(t *testing.T) {
 	at := func(team, route string, inbox int64) spool.Destination {

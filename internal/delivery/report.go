@@ -51,7 +51,7 @@ func kindOf(o spool.Outcome, now time.Time) (events.Kind, time.Duration) {
 	return events.Deferred, 0
 }
 
-// record reports what became of an attempt, once it is stored.
+// record reports the outcome of an attempt, once it is stored.
 func (s *Scheduler) record(o spool.Outcome, f spool.Finished) {
 	e := s.event(o)
 	if f.Err != nil {

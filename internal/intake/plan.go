@@ -247,7 +247,7 @@ func (p planner) identify(m *spool.Message, s submission, rcpt []string, raw []b
 
 // duplicateWindow returns since when an equal message counts as the application's
 // own retry, and whether only if the client did not receive its 250. A Message-ID
-// with a plausible Date tells messages apart for days, and so does a key of the
+// with a plausible Date distinguishes messages for days, and so does a key of the
 // application. Some devices send a constant Message-ID and have a dead clock; without
 // a Message-ID two equal alarms in a row are two messages.
 func duplicateWindow(now time.Time, h mimeconv.Header, keyed bool, longest time.Duration) (since time.Time, weak bool) {

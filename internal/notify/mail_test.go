@@ -19,7 +19,7 @@ import (
 	"heyrelay/internal/spool"
 )
 
-// deliver runs a Notifier until n notices have been settled, and gives what became of
+// deliver runs a Notifier until n notices have ended, and returns the outcome of
 // them and what was recorded.
 func deliver(t *testing.T, host *notify.Mailer, reports ...spool.Report) (became []string, h *recorder) {
 	t.Helper()

@@ -195,7 +195,12 @@ func FuzzReport(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw, text, sender, original string, offered byte) {
 		can := smarthost.Offers{EightBit: offered&1 > 0, UTF8: offered&2 > 0}
 		a := failed("")
-		a.Raw, a.Reason, a.Title, a.APIID, a.EnvelopeID, a.Sender = []byte(raw), text, text, text, text, sender
+		a.Raw = []byte(raw)
+		a.Reason = text
+		a.Title = text
+		a.APIID = text
+		a.EnvelopeID = text
+		a.Sender = sender
 		a.Recipients[0] = spool.ReportRecipient{Address: original, DSN: spool.DSN{Original: original}}
 		l, ok := reporter.Write(spool.Notice{Happened: happened, Report: &a}, can)
 		if ok && (can.UTF8 || !l.UTF8) {

@@ -1,4 +1,4 @@
-// Package notify reports what became of mail: to its sender by a delivery report
+// Package notify reports the outcome of mail: to its sender by a delivery report
 // (RFC 3464) that leaves through a smarthost, to the operator's programs by a
 // webhook.
 //

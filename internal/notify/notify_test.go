@@ -134,7 +134,8 @@ func TestMessageIDsAreStable(t *testing.T) {
 		return found
 	}
 	first := write(n)
-	if n.Tries = 3; write(n) != first {
+	n.Tries = 3
+	if write(n) != first {
 		t.Error("another attempt sends another report")
 	}
 	n.ID = 2

@@ -21,7 +21,7 @@ type dying struct {
 	outcomes chan error
 }
 
-// Told implements spool.Notices.
+// Done implements spool.Notices.
 func (d *dying) Done(ctx context.Context, id int64) error {
 	if d.dead {
 		d.outcomes <- nil

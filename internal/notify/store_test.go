@@ -19,7 +19,7 @@ type notices struct {
 	list     []stored
 	fails    int         // records that fail before the next that does not
 	blind    int         // questions that fail, likewise
-	outcomes chan string // what became of each
+	outcomes chan string // the outcome of each
 }
 
 type stored struct {
@@ -66,7 +66,7 @@ func (s *notices) Notices(
 	return due, next, nil
 }
 
-// Told implements spool.Notices.
+// Done implements spool.Notices.
 func (s *notices) Done(_ context.Context, id int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -32,9 +32,9 @@ func TestEncryption(t *testing.T) {
 		{name: "starttls here", tls: true, sent: true, encrypted: true},
 		{name: "login in the open here", login: true, sent: true},
 		{name: "login in the open", login: true, far: true},
-		{name: "login to a stranger", tls: true, login: true, far: true},
+		{name: "login to an untrusted server", tls: true, login: true, far: true},
 		{name: "login", tls: true, login: true, far: true, trust: true, sent: true, encrypted: true},
-		{name: "smtps to a stranger", tls: true, implicit: true, far: true},
+		{name: "smtps to an untrusted server", tls: true, implicit: true, far: true},
 		{name: "smtps", tls: true, implicit: true, login: true, far: true, trust: true, sent: true, encrypted: true},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -46,7 +46,7 @@ type Store interface {
 	Close() error
 }
 
-// Reception stores messages, and answers what became of them.
+// Reception stores messages, and returns their outcome.
 type Reception interface {
 	// Accept stores m: it finds the message that m repeats, or else finds or opens
 	// the conversation of each request, records the requests' keys and queues them. A

@@ -10,15 +10,15 @@ import (
 // Beside returns the summary to show beside text: without the descriptions if text has that of the
 // first event.
 func (s *Summary) Beside(text string) string {
-	told := letters(s.description)
-	if strings.Contains(letters(text), told[:min(len(told), maxTold)]) {
+	description := letters(s.description)
+	if strings.Contains(letters(text), description[:min(len(description), maxCompared)]) {
 		return s.Brief
 	}
 	return s.Text
 }
 
-// maxTold is how much of a description shows that a text has it, in octets.
-const maxTold = 100
+// maxCompared is how much of a description shows that a text has it, in octets.
+const maxCompared = 100
 
 // letters returns the letters and digits of s in lower case.
 func letters(s string) string {

@@ -32,8 +32,8 @@ const (
 	plenty = 1 << 40 // a rate that never makes anybody wait
 )
 
-// fill is what waits: a twentieth behind a held route, a tenth in lanes of a
-// hundred, a hundredth asleep, the rest ready, over all routes.
+// fill makes pending requests: a twentieth behind a held route, a tenth in lanes of a
+// hundred, a hundredth deferred, the rest ready, over all routes.
 var fill = []string{
 	`
 CREATE TEMP TABLE n AS WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :waiting)
@@ -105,7 +105,7 @@ func TestBuild(t *testing.T) {
 	if err := s.Check(t.Context()); err != nil {
 		t.Error(err)
 	}
-	pending := []spool.State{spool.Queued, spool.Ready, spool.Deferred}
+	pending := []spool.State{spool.Queued, spool.Ready, spool.Deferred, spool.Held}
 	list, err := s.List(t.Context(), spool.Filter{States: pending, Limit: 2 * few})
 	if len(list) != few || err != nil {
 		t.Errorf("%d wait (%v), want %d", len(list), err, few)

@@ -37,7 +37,7 @@ func newGate(t *testing.T, id, key string) *gate {
 	return g
 }
 
-// hang has calls wait for ever, or be answered again if calls is nil.
+// hang has calls wait without end, or be answered again if calls is nil.
 func (g *gate) hang(calls chan string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -15,7 +15,7 @@ type model struct {
 	links    map[spool.Key]*modelLink
 	convs    []*modelConv
 	lanes    []*modelLane
-	gates    map[string]*modelGate
+	budgets  map[string]*modelGate
 	holds    map[spool.Destination]*modelHold // those that were released, too
 	served   map[string]spool.Destination     // by team and class: the place served last; forgotten at a restart
 	clock    int                              // counts what makes heads ready
@@ -77,10 +77,10 @@ type modelGate struct {
 
 func newModel() *model {
 	return &model{
-		links:  map[spool.Key]*modelLink{},
-		gates:  map[string]*modelGate{},
-		holds:  map[spool.Destination]*modelHold{},
-		served: map[string]spool.Destination{},
+		links:   map[spool.Key]*modelLink{},
+		budgets: map[string]*modelGate{},
+		holds:   map[spool.Destination]*modelHold{},
+		served:  map[string]spool.Destination{},
 	}
 }
 
@@ -250,10 +250,10 @@ func (m *model) makeDueReady(now time.Time) {
 
 // room follows one team, and returns how many tasks were its.
 func (m *model) room(now time.Time, room spool.Capacity, tasks []spool.Task, want *waits) (n int, err error) {
-	g := m.gates[room.Team]
+	g := m.budgets[room.Team]
 	if g == nil {
 		g = &modelGate{}
-		m.gates[room.Team] = g
+		m.budgets[room.Team] = g
 	}
 	if m.holdOf(spool.Destination{Team: room.Team}).held && !room.TryHeld {
 		return 0, nil

@@ -121,7 +121,7 @@ var operatorCases = []testCase{
 		f.moved(spool.Moved{Busy: 1})(f.operator.Drop(f.Context(), f.now, only("Q2")))
 		f.moved(spool.Moved{})(f.operator.Drop(f.Context(), f.now, only("Q1")))
 	}},
-	{"HoldRelease", func(f *fixture) { // the head and what waits behind it
+	{"HoldRelease", func(f *fixture) { // the head and the request behind it
 		f.send(letter{id: "p"})
 		f.send(letter{id: "r", cites: []string{"p"}})
 		f.moved(spool.Moved{Requests: 2})(f.operator.Hold(f.Context(), f.now, spool.Filter{}, "look at it first"))

@@ -41,7 +41,7 @@ var readCases = []testCase{
 		f.deferTask(f.claimOne(), time.Minute)
 		list := f.entries(spool.Filter{})
 		if list[0].State != "queued" || list[0].Reason == "" {
-			f.Errorf("what waits behind a head says %q, %q", list[0].State, list[0].Reason)
+			f.Errorf("a request behind a head is %q, %q", list[0].State, list[0].Reason)
 		}
 		want := spool.Entry{
 			QueueID:  "Q1",

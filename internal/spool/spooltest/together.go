@@ -151,7 +151,7 @@ func (w *world) begin(t spool.Task) {
 	w.busy[t.To[0]] = t.LocalID
 }
 
-// end notes what became of a call, before the spool hears of it.
+// end notes the outcome of a call before the spool records it.
 func (w *world) end(o spool.Outcome) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

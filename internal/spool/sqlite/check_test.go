@@ -157,7 +157,7 @@ func spoilPage(t *testing.T, path string, page int64) {
 }
 
 // TestDamageFound has a message meet damage: neither it nor any later one is
-// taken, and what waits goes on.
+// taken, and pending requests go on.
 func TestDamageFound(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "spool.db")
 	s, err := Open(t.Context(), path, Options{})

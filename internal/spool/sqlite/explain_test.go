@@ -186,7 +186,7 @@ var plans = map[string]struct {
 	"delayed": {sqlDelayed, []string{byID}},
 	"reports": {sqlReportsAfter, []string{"message USING INTEGER PRIMARY KEY (rowid=?)"}},
 	"put off": {sqlDefer, []string{"notice USING INTEGER PRIMARY KEY (rowid=?)"}},
-	"told":    {sqlDone, []string{"notice USING INTEGER PRIMARY KEY (rowid=?)"}},
+	"done":    {sqlDone, []string{"notice USING INTEGER PRIMARY KEY (rowid=?)"}},
 	"state":   {sqlState, []string{byID}},
 	"unqueue": {sqlReleaseQueued, []string{byID}},
 	"reroute": {sqlReroute, []string{byID}},

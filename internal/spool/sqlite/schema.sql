@@ -1,4 +1,4 @@
--- The spool of heyrelay in one file: what was answered 250, and what became of it.
+-- The spool of heyrelay in one file: what was answered 250, and its outcome.
 --
 -- Times are nanoseconds since 1970 in UTC; 0 stands for none.
 -- Numbers of states, priorities and calls are those of package spool:
@@ -61,7 +61,7 @@ CREATE TABLE link (
     owner        INTEGER NOT NULL            -- the message whose own id this is, 0 where it is only cited
 ) STRICT, WITHOUT ROWID;
 
--- One POST to come, or what became of it. A lane is a queue of requests of which
+-- One POST to come, or its outcome. A lane is a queue of requests of which
 -- one, the head, is being delivered. It has the number of its conversation; a head
 -- that stepped aside has a lane of its own, the number of its request below zero.
 CREATE TABLE request (
