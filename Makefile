@@ -27,6 +27,7 @@ soak:
 	$(GO) test $(RACE) -count=1 -timeout=60m ./test/crash -args -kills 210 -messages 5000
 	$(GO) test $(RACE) -count=1 -timeout=60m ./internal/spool/sqlite -run TestSuite/Random -args -ops 100000
 	$(GO) test $(RACE) -count=1 -timeout=60m ./smtpd -run TestAbuse -args -abuse
+	$(GO) test -count=1 -timeout=60m ./mimeconv -run TestSecondReaderGenerated -args -generated 10000
 
 # Breaks each promise on purpose and sees that its test fails.
 sabotage:

@@ -45,7 +45,7 @@ func TestFieldsAreLinear(t *testing.T) {
 					value := start + strings.Repeat(unit, n/len(names)/len(unit)) + "\r\n"
 					return []byte(strings.Join(names, ": "+value) + ": " + value + "\r\nText.\r\n")
 				}
-				fuzztest.Linear(t, 32<<10, input, convertAny)
+				fuzztest.Linear(t, 8<<10, input, convertAny)
 			})
 		}
 	}
@@ -65,7 +65,7 @@ func TestRepeatedFieldsAreLinear(t *testing.T) {
 			input := func(n int) []byte {
 				return []byte("X: y\r\n" + strings.Repeat(field+"\r\n", n/(len(field)+2)) + "\r\nText.\r\n")
 			}
-			fuzztest.Linear(t, 24<<10, input, convertAny)
+			fuzztest.Linear(t, 12<<10, input, convertAny)
 		})
 	}
 }
@@ -85,7 +85,7 @@ func TestTextsAreLinear(t *testing.T) {
 				input := func(n int) []byte {
 					return []byte("Content-Type: " + head + "\r\n\r\n" + strings.Repeat(unit, n/len(unit)))
 				}
-				fuzztest.Linear(t, 16<<10, input, convertAny)
+				fuzztest.Linear(t, 8<<10, input, convertAny)
 			})
 		}
 	}

@@ -233,7 +233,7 @@ var samples = []struct{ charset, text, labels string }{
 	{"koi8-u", "Добрий день", "koi8u cp21866"},
 }
 
-var generated = flag.Uint64("generated", 3000, "number of messages for TestSecondReaderGenerated")
+var generated = flag.Uint64("generated", 1000, "number of messages for TestSecondReaderGenerated")
 
 // TestSecondReaderGenerated compares thousands of messages. Some of ours start with a byte order
 // mark, which Python does not expect, or end their lines with CRs alone.

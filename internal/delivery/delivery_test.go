@@ -382,6 +382,7 @@ func TestOutcomes(t *testing.T) {
 		{"429 with Retry-After", answer(429, `{}`, "Retry-After", "90"), spool.Deferred, false, 90 * time.Second},
 		{"429, long Retry-After", answer(429, `{}`, "Retry-After", "999999"), spool.Deferred, false, time.Hour},
 		{"500", answer(500, `{}`), spool.Deferred, true, time.Second},
+		{"503 with Retry-After", answer(503, `{}`, "Retry-After", "90"), spool.Deferred, true, 90 * time.Second},
 		{"time-out", until, spool.Deferred, true, 31 * time.Second},
 	} {
 		t.Run(c.name, func(t *testing.T) {

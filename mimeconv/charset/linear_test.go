@@ -24,9 +24,9 @@ func TestDecodeIsLinear(t *testing.T) {
 		} {
 			t.Run(fmt.Sprintf("%s, %q", label, unit), func(t *testing.T) {
 				input := func(n int) []byte { return []byte(strings.Repeat(unit, n/len(unit))) }
-				fuzztest.Linear(t, 32<<10, input, func(b []byte) { Decode(b, label, true) })
+				fuzztest.Linear(t, 8<<10, input, func(b []byte) { Decode(b, label, true) })
 				name := func(b []byte) { Decode([]byte("\xe4"), string(b), false) }
-				fuzztest.Linear(t, 32<<10, input, name)
+				fuzztest.Linear(t, 8<<10, input, name)
 			})
 		}
 	}

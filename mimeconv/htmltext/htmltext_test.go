@@ -31,8 +31,11 @@ func TestRender(t *testing.T) {
 		"<textarea>a</textarea>b":                                   "b",
 		"<svg><text>a</text></svg>b":                                "b",
 		"<svg>a":                                                    "a",
+
 		"<a href=x:><table><tr><td><a href=x:>a</table></a>b": "a <x:>\n\nb",
+
 		"<a href=x:>": "<x:>",
+
 		"<a href=x>a</a> <a href=''></a><a href=/b#c?d=e:f>b</a>":   "a b",
 		"<a href=//a.example/b>c</a> <a href=www.d.example>e</a>":   "c <//a.example/b> e <www.d.example>",
 		"<a href=http://a/>b</a>c<a href=http://d/>e</a>. f":        "b <http://a/> ce <http://d/>. f",

@@ -29,7 +29,7 @@ import (
 
 var (
 	messages = flag.Int("messages", 1000, "how many messages are sent")
-	lanes    = flag.Int("lanes", 50, "to how many conversations")
+	lanes    = flag.Int("lanes", 100, "to how many conversations")
 	seed     = flag.Uint64("seed", 0, "of a run to repeat; 0 for a new one")
 )
 

@@ -21,7 +21,7 @@ func TestWrongCreator(t *testing.T) {
 		api := sandbox.New(sandbox.Options{})
 		right := configuration() + `bounces: {smarthost: "smtp://127.0.0.1:25"}` + "\n"
 		wrong := strings.ReplaceAll(right, "creator_id: 55", "creator_id: 99")
-		handed := make([]time.Time, *messages/5) // each lane has several
+		handed := make([]time.Time, *messages/5) // two in each lane, several lanes in each route
 		serve := func(configuration string, work func(r spool.Reader, n spool.Notices)) {
 			g, store := build(t, dir, configuration, api, 1)
 			ctx, stop := context.WithCancel(context.Background())

@@ -40,7 +40,7 @@ var plans = map[string]struct {
 	"gate":        {sqlBudget, []string{"gate USING PRIMARY KEY (team=? AND route=? AND inbox=?)"}},
 	"lift":        {sqlRelease, []string{"gate USING PRIMARY KEY (team=? AND route=? AND inbox=?)"}},
 	"probed":      {sqlProbed, []string{"gate USING PRIMARY KEY (team=? AND route=? AND inbox=?)"}},
-	"set back":    {sqlClockSetBack, []string{"gate USING PRIMARY KEY (team=?)"}},
+	"set back":    {sqlClockSet, []string{"gate USING PRIMARY KEY (team=?)"}},
 	"held":        {sqlHeld, []string{"gate USING INDEX gate_held (team=? AND route>?)"}},
 	"gates":       {sqlHolds, []string{"gate USING INDEX gate_held"}},
 	"oldest": {sqlOldest, []string{

@@ -177,9 +177,9 @@ const (
 INSERT INTO gate (team, route, released) VALUES (?, '', ?)
     ON CONFLICT (team, route, inbox) DO UPDATE SET released = excluded.released`
 
-	// A time that is still to come was written by another clock.
-	sqlClockSetBack = `
-UPDATE gate SET released = min(released, ?), probe = min(probe, ?), shut_until = min(shut_until, ?) WHERE team = ?`
+	// Times and pauses were written by another clock: none is waited for.
+	sqlClockSet = `
+UPDATE gate SET released = min(released, ?), probe = min(probe, ?), shut_began = 0, shut_until = 0 WHERE team = ?`
 )
 
 // ClockChanged implements spool.Store.
@@ -188,7 +188,7 @@ func (s *Store) ClockChanged(ctx context.Context, now time.Time, team string) (m
 		if _, err := w.exec(sqlRestartTrial, team, stamp(now)); err != nil {
 			return 0, err
 		}
-		return w.exec(sqlClockSetBack, stamp(now), stamp(now), stamp(now), team)
+		return w.exec(sqlClockSet, stamp(now), stamp(now), team)
 	})
 	if err != nil {
 		return 0, err
