@@ -57,14 +57,14 @@ func TestBaseSubjectIsLinear(t *testing.T) {
 func TestBaseSubjectIsBounded(t *testing.T) {
 	for name, bomb := range bombs {
 		got := BaseSubject(bomb(1 << 20))
-		if len(got) > 3*maxSubject {
+		if len(got) > 3072 {
 			t.Errorf("%s: %d bytes", name, len(got))
 		}
 		if strings.ToValidUTF8(got, "?") != got {
 			t.Errorf("%s: %q is not UTF-8", name, got)
 		}
 	}
-	long := strings.Repeat("x", 2*maxSubject)
+	long := strings.Repeat("x", 2048)
 	if BaseSubject("Re: "+long) != BaseSubject("Re: "+long+" and more") {
 		t.Error("the end of a long subject counts")
 	}

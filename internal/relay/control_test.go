@@ -47,6 +47,7 @@ func TestTrustedHeadersStay(t *testing.T) {
 	for _, text := range []string{
 		head + "To: a@example.com\r\nSubject: x\r\n\r\nx\r\n",
 		"To: a@example.com\r\nSubject: x\r\nno field\r\n" + head + "\r\nx\r\n",
+		"To: a@example.com\r\nSubject: x\r\n \r\nno field\r\n" + head + "\r\nx\r\n",
 		"To: a@example.com\r\n" + head + "Subject: x\r\n\r\n",
 		"To: a@example.com\r\nSubject: x\r\nMIME-Version: 1.0\r\n" + head +
 			"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nx\r\n--b--\r\n",
