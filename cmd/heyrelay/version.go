@@ -10,18 +10,24 @@ type versionCmd struct{}
 
 // Run prints the version, and what it was built from.
 func (versionCmd) Run(p *program) error {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		info = &debug.BuildInfo{}
-	}
-	_, err := fmt.Fprintln(p.stdout, "heyrelay "+describe(info))
+	_, err := fmt.Fprintln(p.stdout, "heyrelay "+describe(buildInfo()))
 	return err
 }
 
-// version returns the version alone.
-func version() string {
+// buildInfo returns what the binary knows of its build; empty if it knows nothing.
+func buildInfo() *debug.BuildInfo {
 	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" {
+	if !ok {
+		return &debug.BuildInfo{}
+	}
+	return info
+}
+
+// version returns the version alone.
+func version() string { return release(buildInfo()) }
+
+func release(info *debug.BuildInfo) string {
+	if info.Main.Version == "" {
 		return "(devel)"
 	}
 	return info.Main.Version
@@ -30,10 +36,7 @@ func version() string {
 // describe returns the version, the commit with its date as far as the build knows them,
 // and the platform.
 func describe(info *debug.BuildInfo) string {
-	text := info.Main.Version
-	if text == "" {
-		text = "(devel)"
-	}
+	text := release(info)
 	settings := map[string]string{}
 	for _, s := range info.Settings {
 		settings[s.Key] = s.Value

@@ -114,8 +114,13 @@ func (r *Relay) startHealth(ctx context.Context, running *sync.WaitGroup) {
 }
 
 func (r *Relay) answerHealth(w http.ResponseWriter, req *http.Request) {
+	writeHealth(w, http.StatusOK, r.Health(req.Context()))
+}
+
+func writeHealth(w http.ResponseWriter, status int, h Health) {
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(r.Health(req.Context())) // the client may have gone
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(h) // the client may have gone
 }
 
 // checkSpool records if the spool accepts no mail.

@@ -2,7 +2,6 @@ package relay
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -75,9 +74,9 @@ func (r *Relay) answerReady(w http.ResponseWriter, req *http.Request) {
 	ctx, cancel := context.WithTimeout(req.Context(), 10*time.Second)
 	defer cancel()
 	h := r.Health(ctx)
-	w.Header().Set("Content-Type", "application/json")
+	status := http.StatusOK
 	if h.Status == NotServing {
-		w.WriteHeader(http.StatusServiceUnavailable)
+		status = http.StatusServiceUnavailable
 	}
-	_ = json.NewEncoder(w).Encode(h) // the client may have gone
+	writeHealth(w, status, h)
 }
