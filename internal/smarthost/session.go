@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/mail"
 	"net/textproto"
 	"strings"
 
@@ -21,6 +20,7 @@ type Session struct {
 	Offers Offers
 
 	address string
+	conn    net.Conn // below client
 	client  *smtp.Client
 	done    func() bool // ends the watch on the context
 }
@@ -33,7 +33,7 @@ func (s *Server) Connect(ctx context.Context) (*Session, error) {
 		return nil, err
 	}
 	done := context.AfterFunc(ctx, func() { _ = conn.Close() })
-	client, err := s.greet(conn)
+	secured, client, err := s.greet(conn)
 	if err != nil {
 		done()
 		_ = conn.Close()
@@ -44,14 +44,15 @@ func (s *Server) Connect(ctx context.Context) (*Session, error) {
 	o.UTF8, _ = client.Extension("SMTPUTF8")
 	size, _ := client.MaxMessageSize()
 	o.Size = int64(size)
-	return &Session{Offers: o, address: s.Address, client: client, done: done}, nil
+	return &Session{Offers: o, address: s.Address, conn: secured, client: client, done: done}, nil
 }
 
 // greet opens the SMTP session. Certificates are verified where an attacker could
 // gain something: off this machine, with implicit TLS or a password. Otherwise the
 // mail would also go in plaintext to a server without TLS, and encryption without
-// verification is better than none (RFC 7435).
-func (s *Server) greet(conn net.Conn) (*smtp.Client, error) {
+// verification is better than none (RFC 7435). It returns the connection that the client
+// is on, which is conn or TLS on conn.
+func (s *Server) greet(conn net.Conn) (net.Conn, *smtp.Client, error) {
 	host, _, _ := net.SplitHostPort(s.Address)
 	remote, _ := conn.RemoteAddr().(*net.TCPAddr)
 	local := remote != nil && remote.IP.IsLoopback()
@@ -62,27 +63,27 @@ func (s *Server) greet(conn net.Conn) (*smtp.Client, error) {
 	}
 	client, err := s.hello(conn)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	encrypted := s.Implicit
 	if offered, _ := client.Extension("STARTTLS"); offered && !encrypted {
 		conn, err = startTLS(conn, secure)
 		if err != nil {
-			return nil, fmt.Errorf("STARTTLS: %w", err)
+			return nil, nil, fmt.Errorf("STARTTLS: %w", err)
 		}
 		client, err = s.hello(conn)
 		if err != nil {
-			return nil, fmt.Errorf("STARTTLS: %w", err)
+			return nil, nil, fmt.Errorf("STARTTLS: %w", err)
 		}
 		encrypted = true
 	}
 	switch {
 	case s.User == "":
-		return client, nil
+		return conn, client, nil
 	case !encrypted && !local:
-		return nil, fmt.Errorf("%s offers no STARTTLS; the password is not sent in plaintext", s.Address)
+		return nil, nil, fmt.Errorf("%s offers no STARTTLS; the password is not sent in plaintext", s.Address)
 	}
-	return client, s.login(client)
+	return conn, client, s.login(client)
 }
 
 // hello opens an SMTP session under our own name.
@@ -167,36 +168,21 @@ func (c *Session) Send(m Message) (reply string, err error) {
 }
 
 func (c *Session) transaction(m Message) (reply string, err error) {
-	err = c.client.Mail(m.From, &smtp.MailOptions{UTF8: m.UTF8, Size: int64(len(m.Text))})
-	if err != nil {
+	if err := c.Mail(Sender{Path: m.From, UTF8: m.UTF8, Size: int64(len(m.Text))}); err != nil {
 		return "", fmt.Errorf("MAIL: %w", err)
 	}
-	o := &smtp.RcptOptions{}
+	to := Recipient{Path: m.To}
 	if m.NoReports {
-		o.Notify = []smtp.DSNNotify{smtp.DSNNotifyNever}
+		to.Notify = []string{string(smtp.DSNNotifyNever)}
 	}
-	if err := c.client.Rcpt(path(m.To), o); err != nil {
+	if err := c.Rcpt(to); err != nil {
 		return "", fmt.Errorf("RCPT: %w", err)
 	}
-	data, err := c.client.Data()
+	reply, err = c.Data(m.Text)
 	if err != nil {
 		return "", fmt.Errorf("DATA: %w", err)
 	}
-	if _, err := data.Write(m.Text); err != nil {
-		return "", err
-	}
-	answer, err := data.CloseWithResponse()
-	if err != nil {
-		return "", fmt.Errorf("DATA: %w", err)
-	}
-	return answer.StatusText, nil
-}
-
-// path quotes the local part of an address where it needs that (RFC 5321, section
-// 4.1.2).
-func path(address string) string {
-	bracketed := (&mail.Address{Address: address}).String()
-	return strings.TrimSuffix(strings.TrimPrefix(bracketed, "<"), ">")
+	return reply, nil
 }
 
 // Close ends the session with QUIT. What was sent stays sent.
