@@ -22,6 +22,11 @@ need s-nail s-nail -V
 need "php-cli libphp-phpmailer" php -r 'exit(is_file("/usr/share/php/libphp-phpmailer/src/PHPMailer.php") ? 0 : 1);'
 need systemd systemd-analyze --version
 need prometheus promtool --version
+need zsh zsh --version
+need fish fish --version
+need man-db man --version
+need lintian lintian --version
+need rpm rpm --version
 need "nodejs node-nodemailer" env NODE_PATH=/usr/share/nodejs node -e 'require("nodemailer")'
 [ -z "$missing" ] && exit 0
 

@@ -168,7 +168,12 @@ _heyrelay() {
 	esac
 	_describe {{.Name}} choices || _files
 }
-compdef _heyrelay {{.Name}}
+# Found by compinit, this file is the function itself; sourced, it registers it.
+if [[ $funcstack[1] == _heyrelay ]]; then
+	_heyrelay
+else
+	compdef _heyrelay {{.Name}}
+fi
 `,
 	"fish": `# fish completion for heyrelay
 function __heyrelay_at

@@ -1,10 +1,21 @@
 package main
 
-import "heyrelay/internal/config"
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"heyrelay/internal/config"
+)
 
 type configCmd struct {
 	Show    configShowCmd    `cmd:"" help:"Print the configuration in force, secrets masked."`
 	Example configExampleCmd `cmd:"" help:"Print an example with every key."`
+	Init    configInitCmd    `cmd:"" help:"Write a configuration to start from."`
+	Schema  configSchemaCmd  `cmd:"" help:"Print the JSON Schema of the configuration, for editors."`
 }
 
 type configShowCmd struct {
@@ -32,4 +43,53 @@ type configExampleCmd struct{}
 func (configExampleCmd) Run(p *program) error {
 	_, err := p.stdout.Write(config.Example())
 	return err
+}
+
+type configSchemaCmd struct{}
+
+// Run prints docs/heyrelay.schema.json.
+func (configSchemaCmd) Run(p *program) error {
+	_, err := p.stdout.Write(config.Schema())
+	return err
+}
+
+type configInitCmd struct {
+	Out string `arg:"" optional:"" name:"file" type:"path" help:"The file to write, heyrelay.yaml by default."`
+}
+
+// schemaFile is where the packages install the JSON Schema.
+const schemaFile = "/usr/share/heyrelay/heyrelay.schema.json"
+
+// Run writes the smallest configuration, with the JSON Schema beside it where no package
+// has installed it. Nothing is overwritten.
+func (c configInitCmd) Run(p *program) error {
+	path := cmp.Or(c.Out, "heyrelay.yaml")
+	schema := schemaFile
+	if _, err := os.Stat(schemaFile); err != nil {
+		schema = "heyrelay.schema.json"
+	}
+	if err := create(path, config.Start(schema)); err != nil {
+		return err
+	}
+	if schema != schemaFile {
+		err := create(filepath.Join(filepath.Dir(path), schema), config.Schema())
+		if err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(p.stdout, "wrote %s; put your values into it, then run: heyrelay check -c %s --online\n", path, path)
+	return err
+}
+
+// create writes a file that does not exist yet, readable by this user only.
+func create(path string, text []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%w; name another file, or remove this one", err)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	return errors.Join(err, f.Close())
 }

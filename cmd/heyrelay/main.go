@@ -52,6 +52,7 @@ type commands struct {
 	Health     healthCmd     `cmd:"" help:"Report whether a running relay accepts and sends mail."`
 	Help       helpCmd       `cmd:"" help:"Describe a command."`
 	Completion completionCmd `cmd:"" help:"Print a completion script for bash, zsh or fish."`
+	Man        manCmd        `cmd:"" hidden:"" help:"Write the manual pages into a directory."`
 	Version    versionCmd    `cmd:"" help:"Print the version."`
 
 	PrintVersion kong.VersionFlag `name:"version" help:"Print the version."`

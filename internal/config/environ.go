@@ -43,6 +43,16 @@ func variables() []strictyaml.Variable {
 	}
 }
 
+// Variables lists the environment variables that configure heyrelay without a file, and
+// the keys that they stand for.
+func Variables() []strictyaml.Variable {
+	all := variables()
+	for i := range all {
+		all[i].Name = prefix + all[i].Name
+	}
+	return all
+}
+
 // FromEnvironment reads a configuration without a file from environ, "NAME=value"
 // strings as [os.Environ] returns them. An empty variable counts as not set; a list
 // is separated by commas or spaces. Relative file names start in the working

@@ -3,6 +3,7 @@ package config
 import (
 	_ "embed"
 	"reflect"
+	"strings"
 
 	"heyrelay/internal/strictyaml"
 )
@@ -31,3 +32,26 @@ const heading = `# The configuration of heyrelay: every key, its meaning and its
 func Example() []byte {
 	return append([]byte(heading), strictyaml.Example(reflect.TypeFor[Config](), structs)...)
 }
+
+const startHeading = `# yaml-language-server: $schema=SCHEMA
+#
+# The configuration of heyrelay: the keys that it cannot do without. Replace the values
+# by yours; "heyrelay inboxes" lists inboxes and their members. All other keys have
+# defaults: "heyrelay config example" prints them with their meaning.
+
+`
+
+// Start returns the smallest configuration that works, with explanations. schema is
+// where an editor finds the JSON Schema: a URL or the name of a file.
+func Start(schema string) []byte {
+	heading := strings.Replace(startHeading, "SCHEMA", schema, 1)
+	return append([]byte(heading), strictyaml.Start(reflect.TypeFor[Config](), structs)...)
+}
+
+// Schema returns the JSON Schema of a configuration file, for editors.
+func Schema() []byte {
+	return strictyaml.Schema(reflect.TypeFor[Config](), "The configuration of heyrelay", structs)
+}
+
+// Keys lists every key of a configuration, for manuals.
+func Keys() []strictyaml.Key { return strictyaml.Keys(reflect.TypeFor[Config](), structs) }

@@ -15,8 +15,14 @@ import (
 // source is the Go source that declares the structs; the comments of their fields
 // are the explanations.
 func Example(schema reflect.Type, source string) []byte {
-	e := example{comments(source)}
-	return []byte(strings.Join(e.section(schema, false), "\n") + "\n")
+	e := example{comments: comments(source)}
+	return e.text(schema)
+}
+
+// Start returns what Example does, without the keys that are commented out.
+func Start(schema reflect.Type, source string) []byte {
+	e := example{comments: comments(source), short: true}
+	return e.text(schema)
 }
 
 // comments reads the comments of structs, by "Type.Field".
@@ -41,12 +47,22 @@ func comments(source string) map[string]string {
 	return found
 }
 
-type example struct{ comments map[string]string }
+type example struct {
+	comments map[string]string
+	short    bool // only the smallest part that works
+}
+
+func (e example) text(schema reflect.Type) []byte {
+	return []byte(strings.Join(e.section(schema, false), "\n") + "\n")
+}
 
 // section writes the keys of a struct. With all, no key is commented out.
 func (e example) section(t reflect.Type, all bool) (lines []string) {
 	before := ""
 	for _, f := range fields(t) {
+		if e.short && !f.leads() {
+			continue
+		}
 		if f.name != before {
 			if before != "" {
 				lines = append(lines, "")
@@ -93,6 +109,18 @@ func (e example) key(f field, all bool) []string {
 func (f field) starts() bool {
 	_, ok := f.Tag.Lookup("start")
 	return ok && (f.namesFile() || !isSecret(f.Type))
+}
+
+// leads reports whether a key starts, or one below it.
+func (f field) leads() bool {
+	inner := f.Type
+	if inner.Kind() == reflect.Slice || inner.Kind() == reflect.Map {
+		inner = inner.Elem()
+	}
+	if isText(inner) {
+		return f.starts()
+	}
+	return slices.ContainsFunc(fields(inner), field.leads)
 }
 
 // sample returns the value that the example shows.
