@@ -29,6 +29,7 @@ teams:
 routes:
   - {name: demo, inbox: %d, creator_id: %d, attachments: drop}
 spool: {url: %q}
+console: {address: %q}
 `
 
 // Run runs relay and sandbox until the process is stopped.
@@ -46,9 +47,13 @@ func (c demoCmd) Run(p *program) error {
 	if err != nil {
 		return errors.Join(err, api.Close())
 	}
+	console, err := freeAddress("127.0.0.1:8025")
+	if err != nil {
+		return errors.Join(err, api.Close())
+	}
 	team := sandbox.DemoTeam()
 	text := fmt.Sprintf(demoConfig, smtp, api.Addr(), sandbox.DemoSecretID,
-		team.Inboxes[0].ID, team.Inboxes[0].Members[0].ID, "sqlite:"+filepath.Join(dir, "heyrelay.db"))
+		team.Inboxes[0].ID, team.Inboxes[0].Members[0].ID, "sqlite:"+filepath.Join(dir, "heyrelay.db"), console)
 	cfg, err := config.Parse("demo", []byte(text), func(string) (string, bool) { return sandbox.DemoSecretKey, true })
 	if err != nil {
 		return errors.Join(err, api.Close())
@@ -62,8 +67,9 @@ func (c demoCmd) Run(p *program) error {
 		defer stop()
 		apiErr = serveHTTP(ctx, api, newSandbox(sandbox.APIRate))
 	})
-	err = serve(ctx, cfg, relay.Parts{Sink: live{out: p.stdout}}, func(g *relay.Relay) {
-		fmt.Fprintf(p.stdout, demoText, g.Addrs()[0], api.Addr(), dir)
+	parts := relay.Parts{Sink: live{out: p.stdout}, Sandbox: "http://" + api.Addr().String()}
+	err = serve(ctx, cfg, parts, func(g *relay.Relay) {
+		fmt.Fprintf(p.stdout, demoText, g.Addrs()[0], api.Addr(), dir, g.ConsoleURL())
 	})
 	stop()
 	running.Wait()
@@ -71,7 +77,9 @@ func (c demoCmd) Run(p *program) error {
 }
 
 const demoText = `
-  heyrelay is running.
+  heyrelay is running. Open its console:
+
+    %[4]s
 
     SMTP      %[1]s   the relay for your applications
     sandbox   http://%[2]s   plays the API, sends nothing

@@ -17,6 +17,8 @@ func (l live) Record(e events.Event) {
 	switch e.Kind {
 	case events.Listening, events.Stopping, events.Stopped, events.Detail:
 		return // the demo's own text covers them
+	case events.LoggedIn, events.LoginFailed:
+		return // they are of no message
 	case events.Accepted, events.Duplicate:
 		l.line(e, fmt.Sprintf("from %s %s %q", e.Sender, strings.Join(e.To, " "), e.Title))
 	case events.Sent:

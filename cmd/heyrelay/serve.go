@@ -44,6 +44,9 @@ func (c serveCmd) Run(p *program) error {
 	defer running.Wait()
 	defer end()
 	err = serve(p.ctx, cfg, relay.Parts{Sink: sink, HealthSocket: healthSocket(cfg)}, func(r *relay.Relay) {
+		if url := r.ConsoleURL(); url != "" {
+			sink.Logger.Info("console", "url", url)
+		}
 		notifySystemd(sink.Logger, daemon.SdNotifyReady)
 		running.Go(func() { c.reload(ctx, hangups, p, sink, r) })
 		running.Go(func() { feedWatchdog(ctx, sink.Logger, r.Health) })
@@ -88,6 +91,13 @@ func serve(ctx context.Context, cfg *config.Config, parts relay.Parts, ready fun
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	parts.Store = store
+	if cfg.Console.Address != "" {
+		parts.Operator, err = openOperator(cfg)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, parts.Operator.Close()) }()
+	}
 	parts.Random = rand.Reader
 	parts.UserAgent = "heyrelay/" + version()
 	r, err := relay.New(cfg, parts)

@@ -65,12 +65,17 @@ func (c configured) operator(p *program) (spool.Operator, *config.Config, error)
 	if err != nil {
 		return nil, nil, err
 	}
+	op, err := openOperator(cfg)
+	return op, cfg, err
+}
+
+// openOperator opens the spool of a configuration for changes, also while a relay serves it.
+func openOperator(cfg *config.Config) (spool.Operator, error) {
 	file, err := spoolFile(cfg)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	op, err := sqlite.OpenOperator(file)
-	return op, cfg, err
+	return sqlite.OpenOperator(file)
 }
 
 // spoolFile returns the file of a SQLite spool.

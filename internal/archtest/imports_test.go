@@ -23,11 +23,20 @@ var may = map[string][]string{
 	"internal/smarthost":               {},
 	"internal/smarthost/smarthosttest": {},
 
-	"threading":                {},
-	"internal/config":          {"internal/strictyaml", "internal/passhash"},
-	"internal/strictyaml":      {},
-	"internal/passhash":        {},
-	"internal/events":          {},
+	"threading":           {},
+	"internal/config":     {"internal/strictyaml", "internal/passhash"},
+	"internal/strictyaml": {},
+	"internal/passhash":   {},
+	"internal/events":     {},
+	"internal/problem":    {},
+	"internal/activity":   {"internal/events"},
+	"internal/access":     {"internal/events", "internal/passhash", "internal/problem"},
+	"internal/adminapi": {
+		"internal/access", "internal/activity", "internal/events", "internal/problem", "internal/spool",
+	},
+	"internal/console": {
+		"internal/access", "internal/activity", "internal/events", "internal/problem", "internal/spool",
+	},
 	"internal/metrics":         {"internal/spool", "internal/events"},
 	"internal/heymarket":       {},
 	"internal/sandbox":         {},
@@ -43,7 +52,8 @@ var may = map[string][]string{
 	"internal/relay": {
 		"smtpd", "mimeconv", "threading", "internal/config", "internal/events", "internal/heymarket",
 		"internal/spool", "internal/intake", "internal/delivery", "internal/notify", "internal/smarthost",
-		"internal/strictyaml", "internal/metrics",
+		"internal/strictyaml", "internal/metrics", "internal/access", "internal/activity", "internal/adminapi",
+		"internal/console",
 	},
 }
 

@@ -45,6 +45,9 @@ const (
 	EventBacklog  = "backlog"
 	EventOldest   = "oldest"
 
+	RoleRead    = "read"
+	RoleOperate = "operate"
+
 	LogText = "text"
 	LogJSON = "json"
 )

@@ -83,6 +83,9 @@ type Config struct {
 	// Metrics for Prometheus and probes for an orchestrator, over HTTP.
 	Metrics Metrics `yaml:"metrics"`
 
+	// The web console and the admin API, over HTTP.
+	Console Console `yaml:"console"`
+
 	// The log on standard error.
 	Log Log `yaml:"log"`
 
@@ -462,7 +465,7 @@ type Health struct {
 type Metrics struct {
 	// host:port of a listener that serves /metrics, /livez and /readyz without a login;
 	// the pages show names of routes and teams, numbers and reasons, nothing of a message.
-	// Default: none.
+	// Default: the console's listener serves them, if there is one.
 	Address string `yaml:"address" example:"127.0.0.1:9125"`
 }
 

@@ -21,6 +21,7 @@ func TestExampleFile(t *testing.T) {
 // parseExample parses an example in dir, which keys made.
 func parseExample(t *testing.T, dir, text string) *config.Config {
 	text = strings.ReplaceAll(text, "/run/secrets/heyrelay_events", "hook")
+	text = strings.ReplaceAll(text, "/run/secrets/heyrelay_token", "hook")
 	text = regexp.MustCompile(`/run/secrets/\w+`).ReplaceAllString(text, "key")
 	c, err := config.Parse(filepath.Join(dir, "heyrelay.yaml"), []byte(text), lookup(map[string]string{"HASH": hash}))
 	if err != nil {
@@ -50,7 +51,7 @@ routes: [{inbox: 202, creator_id: 55}]
 // another.
 func TestExampleUncommented(t *testing.T) {
 	text := string(config.Example())
-	text = regexp.MustCompile(`(?m)^ *#((key|secret|password): \$|api_key|api_key_file: ).*\n`).ReplaceAllString(text, "")
+	text = regexp.MustCompile(`(?m)^ *# *((key|secret|password|token): \$|api_key|api_key_file: ).*\n`).ReplaceAllString(text, "")
 	text = regexp.MustCompile(`(?m)^( *)#([a-z_]+:|  )`).ReplaceAllString(text, "$1$2")
 	text = strings.Replace(text, "recipients: envelope", "recipients: headers", 1)
 	c := parseExample(t, keys(t), text)

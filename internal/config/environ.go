@@ -38,6 +38,9 @@ func variables() []strictyaml.Variable {
 		{Name: "BASE_URL", Path: "heymarket.base_url"},
 		{Name: "ALLOW_HTTP", Path: "heymarket.allow_http"},
 		{Name: "METRICS", Path: "metrics.address"},
+		{Name: "CONSOLE", Path: "console.address"},
+		{Name: "CONSOLE_HOSTS", Path: "console.hosts"},
+		{Name: "CONSOLE_TOKEN_FILE", Path: "console.tokens[0].token_file"},
 		{Name: "LOG_FORMAT", Path: "log.format"},
 		{Name: "LOG_LEVEL", Path: "log.level"},
 	}

@@ -8,11 +8,13 @@ import (
 	"heyrelay/internal/strictyaml"
 )
 
-// structs is the source of the structs. Their comments explain the keys in the
-// example.
-//
-//go:embed config.go
-var structs string
+// The sources of the structs. Their comments explain the keys in the example.
+var (
+	//go:embed config.go
+	structs string
+	//go:embed console.go
+	consoleStructs string
+)
 
 const heading = `# The configuration of heyrelay: every key, its meaning and its default.
 #
@@ -30,7 +32,7 @@ const heading = `# The configuration of heyrelay: every key, its meaning and its
 // Example returns a configuration file to start from: every key with its
 // explanation and default, commented out, except the smallest part that works.
 func Example() []byte {
-	return append([]byte(heading), strictyaml.Example(reflect.TypeFor[Config](), structs)...)
+	return append([]byte(heading), strictyaml.Example(reflect.TypeFor[Config](), structs, consoleStructs)...)
 }
 
 const startHeading = `# yaml-language-server: $schema=SCHEMA
@@ -45,13 +47,15 @@ const startHeading = `# yaml-language-server: $schema=SCHEMA
 // where an editor finds the JSON Schema: a URL or the name of a file.
 func Start(schema string) []byte {
 	heading := strings.Replace(startHeading, "SCHEMA", schema, 1)
-	return append([]byte(heading), strictyaml.Start(reflect.TypeFor[Config](), structs)...)
+	return append([]byte(heading), strictyaml.Start(reflect.TypeFor[Config](), structs, consoleStructs)...)
 }
 
 // Schema returns the JSON Schema of a configuration file, for editors.
 func Schema() []byte {
-	return strictyaml.Schema(reflect.TypeFor[Config](), "The configuration of heyrelay", structs)
+	return strictyaml.Schema(reflect.TypeFor[Config](), "The configuration of heyrelay", structs, consoleStructs)
 }
 
 // Keys lists every key of a configuration, for manuals.
-func Keys() []strictyaml.Key { return strictyaml.Keys(reflect.TypeFor[Config](), structs) }
+func Keys() []strictyaml.Key {
+	return strictyaml.Keys(reflect.TypeFor[Config](), structs, consoleStructs)
+}

@@ -40,6 +40,7 @@ func (l *loader) validate() {
 	l.validateBounces()
 	l.validateEvents()
 	l.validateMetrics()
+	l.validateConsole()
 }
 
 func (l *loader) validateMetrics() {

@@ -15,6 +15,7 @@ func (l *loader) warn() {
 	l.warnBaseURL()
 	l.warnTeams()
 	l.warnRoutes()
+	l.warnConsole()
 }
 
 // warnBaseURL warns of a sandbox on another machine, which must not be Heymarket.

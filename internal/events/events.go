@@ -33,6 +33,10 @@ const (
 	Reported  Kind = "reported"  // a report was sent to the sender
 	Backlog   Kind = "backlog"   // more requests are pending than events.backlog allows
 	Oldest    Kind = "oldest"    // a request has been pending for longer than events.oldest allows
+
+	LoggedIn    Kind = "logged-in"    // User logged in to the console
+	LoginFailed Kind = "login-failed" // somebody could not, for Reason
+	Operated    Kind = "operated"     // User did what Reason says
 )
 
 // Event is one thing that happened. Fields that do not apply are zero.
@@ -41,7 +45,8 @@ type Event struct {
 	Time     time.Time
 	QueueID  string        // of the message
 	LocalID  string        // of the request
-	Client   string        // address or user that submitted the message
+	Client   string        // address or user that submitted the message, or address that uses the console
+	User     string        // who uses the console
 	Sender   string        // envelope sender
 	To       []string      // recipients, as "to:a@example.com"
 	Route    string        // name of the route

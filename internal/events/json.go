@@ -16,6 +16,7 @@ func (e Event) MarshalJSON() ([]byte, error) {
 		Code     string    `json:"code,omitempty"`
 		Reason   string    `json:"reason,omitempty"`
 		Client   string    `json:"client,omitempty"`
+		User     string    `json:"user,omitempty"`
 		From     string    `json:"from,omitempty"`
 		To       []string  `json:"to,omitempty"`
 		Route    string    `json:"route,omitempty"`
@@ -42,6 +43,7 @@ func (e Event) MarshalJSON() ([]byte, error) {
 		Code:     e.Code,
 		Reason:   e.Reason,
 		Client:   e.Client,
+		User:     e.User,
 		From:     e.Sender,
 		To:       e.To,
 		Route:    e.Route,

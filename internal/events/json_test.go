@@ -59,6 +59,7 @@ func TestJSONHasEverythingElse(t *testing.T) {
 		QueueID:  "1",
 		LocalID:  "1",
 		Client:   "1",
+		User:     "1",
 		Sender:   "1",
 		To:       []string{"1"},
 		Route:    "1",

@@ -40,6 +40,10 @@ var lines = map[Kind]struct {
 	Reported:  {slog.LevelInfo, "report sent"},
 	Backlog:   {slog.LevelWarn, "backlog too large"},
 	Oldest:    {slog.LevelWarn, "old message pending"},
+
+	LoggedIn:    {slog.LevelInfo, "logged in"},
+	LoginFailed: {slog.LevelWarn, "login failed"},
+	Operated:    {slog.LevelInfo, "operated"},
 }
 
 // Record implements Sink.
@@ -67,6 +71,7 @@ func (l Log) Record(e Event) {
 	str("code", e.Code)
 	str("reason", e.Reason)
 	str("client", e.Client)
+	str("user", e.User)
 	str("from", e.Sender)
 	str("to", strings.Join(e.To, ","))
 	str("route", e.Route)

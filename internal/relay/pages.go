@@ -2,7 +2,6 @@ package relay
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -11,9 +10,9 @@ import (
 )
 
 // newMetrics returns the metrics of this relay, or nil if the configuration has no
-// address for them.
+// address at which they would be served.
 func (r *Relay) newMetrics(p Parts) *metrics.Metrics {
-	if r.cfg.Metrics.Address == "" {
+	if r.cfg.Metrics.Address == "" && r.cfg.Console.Address == "" {
 		return nil
 	}
 	rates := map[string]int{}
@@ -31,7 +30,7 @@ func (r *Relay) newMetrics(p Parts) *metrics.Metrics {
 
 // listenPages opens the listener of metrics and probes, if there is one.
 func (r *Relay) listenPages(p Parts) error {
-	if r.metrics == nil {
+	if r.cfg.Metrics.Address == "" {
 		return nil
 	}
 	l, err := p.Listen("tcp", r.cfg.Metrics.Address)
@@ -42,29 +41,33 @@ func (r *Relay) listenPages(p Parts) error {
 	return nil
 }
 
-// servePages serves metrics and probes until the returned function is called, also while
-// the relay shuts down.
-func (r *Relay) servePages() (stop func()) {
-	if r.pages == nil {
-		return func() {}
-	}
-	mux := http.NewServeMux()
+// probePaths are the paths of metrics and probes, which need no login.
+var probePaths = []string{"/metrics", "/livez", "/readyz"}
+
+// handleProbes adds metrics and probes to mux.
+func (r *Relay) handleProbes(mux *http.ServeMux) {
 	mux.Handle("GET /metrics", r.metrics.Handler())
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = fmt.Fprintln(w, "alive") // the client may have gone
 	})
 	mux.HandleFunc("GET /readyz", r.answerReady)
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		if err := server.Serve(r.pages); !errors.Is(err, http.ErrServerClosed) {
-			r.recordError("metrics and probes are not served any more", err)
-		}
-	}()
+}
+
+// servePages serves metrics, probes and the console until the returned function is called, also
+// while the relay shuts down.
+func (r *Relay) servePages() (stop func()) {
+	stopProbes, stopConsole := func() {}, func() {}
+	if r.pages != nil {
+		mux := http.NewServeMux()
+		r.handleProbes(mux)
+		stopProbes = r.serveHTTP("metrics and probes are", r.pages, mux, 30*time.Second)
+	}
+	if r.panel != nil {
+		stopConsole = r.serveHTTP("the console is", r.panel.listener, r.panel.handler, time.Minute)
+	}
 	return func() {
-		_ = server.Close()
-		<-ended
+		stopConsole()
+		stopProbes()
 	}
 }
 

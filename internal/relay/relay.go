@@ -24,8 +24,8 @@ import (
 	"heyrelay/smtpd"
 )
 
-// Parts are what a Relay is built on. Store, Sink and Random are required; Store and
-// Sink remain the caller's to close. The other fields have defaults.
+// Parts are what a Relay is built on. Store, Sink and Random are required; Store,
+// Sink and Operator remain the caller's to close. The other fields have defaults.
 type Parts struct {
 	Store     spool.Store
 	Sink      events.Sink
@@ -36,6 +36,8 @@ type Parts struct {
 	Jitter    func() float64    // uniform in [0,1), safe for concurrent use; default rand.Float64
 	Listen    func(network, address string) (net.Listener, error)
 	UserAgent string
+	Operator  spool.Operator // of the same spool, for the console; required if that is configured
+	Sandbox   string         // URL of the sandbox that plays the API, for the console; "" for none
 
 	// Dial connects to the smarthost; default net.Dialer's DialContext.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -74,8 +76,9 @@ type Relay struct {
 	notifier  *notify.Notifier
 	server    *smtpd.Server
 	listeners []smtpd.Listener
-	metrics   *metrics.Metrics // nil without metrics.address
+	metrics   *metrics.Metrics // nil without metrics.address and console.address
 	pages     net.Listener     // of metrics and probes; nil without metrics.address
+	panel     *panel           // nil without console.address
 	stopping  atomic.Bool
 	socket    string // Parts.HealthSocket
 	cut       cutCounter
@@ -97,11 +100,16 @@ func New(cfg *config.Config, p Parts) (*Relay, error) {
 	r.signingKey.last, _ = cfg.Events.Key()
 	r.notifier = r.newNotifier(p)
 	r.metrics = r.newMetrics(p)
+	made, err := r.newPanel(p)
+	if err != nil {
+		return nil, err
+	}
+	r.panel = made
 	r.sink = r.sinks(p)
 	if err := r.build(p); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(r.listen(p.Listen), r.listenPages(p)); err != nil {
+	if err := errors.Join(r.listen(p.Listen), r.listenPages(p), r.listenConsole(p)); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
 	return r, nil
@@ -112,6 +120,9 @@ func (r *Relay) sinks(p Parts) events.Sinks {
 	all := events.Sinks{p.Sink, r.notifier, &r.cut}
 	if r.metrics != nil {
 		all = append(all, r.metrics)
+	}
+	if r.panel != nil {
+		all = append(all, r.panel.stream, r.panel.activity)
 	}
 	return all
 }
@@ -125,6 +136,9 @@ func (r *Relay) Close() error {
 	r.listeners = nil
 	if r.pages != nil {
 		all = errors.Join(all, r.pages.Close())
+	}
+	if r.panel != nil && r.panel.listener != nil {
+		all = errors.Join(all, r.panel.listener.Close())
 	}
 	return all
 }

@@ -25,6 +25,7 @@ func (r *Relay) Run(ctx context.Context) error {
 	running.Go(func() { r.notifier.Run(ctx) })
 	running.Go(func() { r.prune(ctx) })
 	running.Go(func() { r.monitorBacklog(ctx) })
+	running.Go(func() { r.sampleBacklog(ctx) })
 	running.Go(func() { r.watchSecrets(ctx) })
 	r.startHealth(ctx, &running)
 	r.checkSpool(ctx)

@@ -12,26 +12,34 @@ import (
 
 // Example returns a file to start from: every key of the struct type schema with
 // its explanation and default, commented out, except the smallest part that works.
-// source is the Go source that declares the structs; the comments of their fields
+// sources are the Go files that declare the structs; the comments of their fields
 // are the explanations.
-func Example(schema reflect.Type, source string) []byte {
-	e := example{comments: comments(source)}
+func Example(schema reflect.Type, sources ...string) []byte {
+	e := example{comments: comments(sources)}
 	return e.text(schema)
 }
 
 // Start returns what Example does, without the keys that are commented out.
-func Start(schema reflect.Type, source string) []byte {
-	e := example{comments: comments(source), short: true}
+func Start(schema reflect.Type, sources ...string) []byte {
+	e := example{comments: comments(sources), short: true}
 	return e.text(schema)
 }
 
 // comments reads the comments of structs, by "Type.Field".
-func comments(source string) map[string]string {
+func comments(sources []string) map[string]string {
+	found := map[string]string{}
+	for _, source := range sources {
+		addComments(found, source)
+	}
+	return found
+}
+
+// addComments adds those of one Go file.
+func addComments(found map[string]string, source string) {
 	file, err := parser.ParseFile(token.NewFileSet(), "", source, parser.ParseComments)
 	if err != nil {
 		panic("strictyaml: the source of the structs does not parse: " + err.Error())
 	}
-	found := map[string]string{}
 	ast.Inspect(file, func(n ast.Node) bool {
 		spec, ok := n.(*ast.TypeSpec)
 		if !ok {
@@ -44,7 +52,6 @@ func comments(source string) map[string]string {
 		}
 		return false
 	})
-	return found
 }
 
 type example struct {

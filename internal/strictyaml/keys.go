@@ -13,9 +13,9 @@ type Key struct {
 }
 
 // Keys lists the keys of the struct type schema, each section followed by its keys.
-// source is the Go source that declares the structs; the comments of their fields are
+// sources are the Go files that declare the structs; the comments of their fields are
 // the explanations.
-func Keys(schema reflect.Type, source string) []Key { return keysOf(schema, "", comments(source)) }
+func Keys(schema reflect.Type, sources ...string) []Key { return keysOf(schema, "", comments(sources)) }
 
 func keysOf(t reflect.Type, path string, comments map[string]string) (keys []Key) {
 	for _, f := range fields(t) {

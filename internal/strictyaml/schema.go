@@ -10,14 +10,14 @@ import (
 )
 
 // Schema returns the JSON Schema (draft 7, which editors read) of documents for the
-// struct type schema. source is the Go source that declares the structs; the comments
+// struct type schema. sources are the Go files that declare the structs; the comments
 // of their fields are the descriptions.
 //
 // The schema accepts every document that [Document.Decode] accepts, and refuses unknown
 // keys, missing keys, and values of the wrong form. A value may contain a variable,
 // ${NAME}, so it has the form of a text as well.
-func Schema(schema reflect.Type, title, source string) []byte {
-	d := describer{comments(source)}
+func Schema(schema reflect.Type, title string, sources ...string) []byte {
+	d := describer{comments(sources)}
 	root := d.section(schema)
 	root.Dialect = "http://json-schema.org/draft-07/schema#"
 	root.Title = title

@@ -1,0 +1,86 @@
+package relay
+
+import (
+	"context"
+	"crypto/rand"
+	"net"
+	"net/http"
+	"net/http/cookiejar"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"heyrelay/internal/events"
+	"heyrelay/internal/sandbox"
+	"heyrelay/internal/spool/sqlite"
+)
+
+// withConsole makes a relay with more configuration, and the console's URL up to the path.
+func withConsole(t *testing.T, more string) (r *Relay, base string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "spool.db")
+	store, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	operator, err := sqlite.OpenOperator(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { operator.Close() })
+	r, err = New(parse(t, oneRoute+more), Parts{
+		Store: store, Operator: operator, Sink: events.Sinks{}, Random: rand.Reader,
+		Transport: sandbox.New(sandbox.Options{}), Listen: net.Listen,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	base, _, _ = strings.Cut(r.ConsoleURL(), "/login?token=")
+	return r, base
+}
+
+// The console's listener serves its pages to who logs in, and metrics and probes to everybody.
+func TestConsole(t *testing.T) {
+	r, base := withConsole(t, "console: {address: \"127.0.0.1:0\"}\n")
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- r.Run(ctx) }()
+	for path, want := range map[string]string{
+		"/metrics": "heyrelay_build_info", "/livez": "alive", "/readyz": "serving", "/": "Log in with a token",
+		"/api/v1/overview": "no valid login",
+	} {
+		if code, body := get(t, base+path); !strings.Contains(body, want) {
+			t.Errorf("%s: %d without %q\n%s", path, code, want, body)
+		}
+	}
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Jar: jar}
+	resp, err := client.Get(r.ConsoleURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusOK || resp.Request.URL.String() != base+"/" {
+		t.Errorf("%s at %s", resp.Status, resp.Request.URL)
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
+
+// With an address of their own, metrics and probes are not on the console's listener.
+func TestConsoleBesideMetrics(t *testing.T) {
+	r, base := withConsole(t, "metrics: {address: \"127.0.0.1:0\"}\nconsole: {address: \"127.0.0.1:0\"}\n")
+	defer r.servePages()()
+	if code, body := get(t, base+"/livez"); !strings.Contains(body, "Log in") {
+		t.Errorf("livez of the console: %d\n%s", code, body)
+	}
+	if code, body := get(t, "http://"+r.PagesAddr().String()+"/livez"); code != 200 || body != "alive\n" {
+		t.Errorf("livez: %d %s", code, body)
+	}
+}
