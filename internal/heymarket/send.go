@@ -9,7 +9,7 @@ import (
 // Unknown, the message may have been sent, and only the same LocalID makes it safe
 // to try again.
 func (c *Client) Send(ctx context.Context, e Email) (Sent, error) {
-	body, err := encode(e)
+	body, err := e.Body()
 	if err != nil {
 		return Sent{}, err
 	}
@@ -19,6 +19,9 @@ func (c *Client) Send(ctx context.Context, e Email) (Sent, error) {
 	}
 	return resp.sent()
 }
+
+// Body returns e as JSON, as Send posts it. An error is an [*Error].
+func (e Email) Body() ([]byte, error) { return encode(e) }
 
 // sent reads the response to an e-mail. Without an integer id it proves nothing:
 // a captive portal returns 200 too.

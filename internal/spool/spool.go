@@ -181,6 +181,17 @@ type Reader interface {
 	PendingNotices(ctx context.Context, f Filter) ([]PendingNotice, error)
 	// Holds returns all holds, in the order of teams, routes and inboxes.
 	Holds(ctx context.Context) ([]Hold, error)
+	// Oldest returns the request that has been pending longest. found is false if none is
+	// pending.
+	Oldest(ctx context.Context) (e Entry, found bool, err error)
+	// Conversation returns a conversation by our own number of it, and up to limit of its
+	// requests, newest first: those with a Number below, or the last ones where that is 0.
+	// ErrNotFound.
+	Conversation(ctx context.Context, id, below int64, limit int) (Conversation, []Letter, error)
+	// Sends returns what the API gets of each request of a message, as it was sent last or
+	// would be sent now. Of a Task, only the ids, the recipients and the content are set.
+	// ErrNotFound, also where the content was removed.
+	Sends(ctx context.Context, queueID string) ([]Task, error)
 }
 
 // Priority is a class of urgency. The smaller goes first.

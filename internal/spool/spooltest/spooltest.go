@@ -61,6 +61,7 @@ func Run(t *testing.T, open Opener, operate Operate, random Random) {
 		{"Life", lifeCases},
 		{"Read", readCases},
 		{"Inspect", inspectCases},
+		{"ThreadPage", threadPageCases},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			for _, c := range group.cases {

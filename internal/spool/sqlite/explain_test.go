@@ -183,14 +183,30 @@ var plans = map[string]struct {
 		"conversation USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)",
 		"request USING COVERING INDEX request_conversation (conversation=?)",
 	}},
-	"delayed": {sqlDelayed, []string{byID}},
-	"reports": {sqlReportsAfter, []string{"message USING INTEGER PRIMARY KEY (rowid=?)"}},
-	"put off": {sqlDefer, []string{"notice USING INTEGER PRIMARY KEY (rowid=?)"}},
-	"done":    {sqlDone, []string{"notice USING INTEGER PRIMARY KEY (rowid=?)"}},
-	"state":   {sqlState, []string{byID}},
-	"unqueue": {sqlReleaseQueued, []string{byID}},
-	"reroute": {sqlReroute, []string{byID}},
-	"tries":   {sqlAttempts, []string{"attempt USING PRIMARY KEY (request=?)"}},
+	"delayed":      {sqlDelayed, []string{byID}},
+	"reports":      {sqlReportsAfter, []string{"message USING INTEGER PRIMARY KEY (rowid=?)"}},
+	"put off":      {sqlDefer, []string{"notice USING INTEGER PRIMARY KEY (rowid=?)"}},
+	"done":         {sqlDone, []string{"notice USING INTEGER PRIMARY KEY (rowid=?)"}},
+	"state":        {sqlState, []string{byID}},
+	"unqueue":      {sqlReleaseQueued, []string{byID}},
+	"reroute":      {sqlReroute, []string{byID}},
+	"conversation": {sqlConversationDetail, []string{"conversation USING INTEGER PRIMARY KEY (rowid=?)"}},
+	"letters": {sqlLetters, []string{
+		"r USING INDEX request_conversation (conversation=? AND rowid<?)", "m USING INTEGER PRIMARY KEY (rowid=?)",
+		"c USING INTEGER PRIMARY KEY (rowid=?)", "x USING INTEGER PRIMARY KEY (rowid=?) LEFT-JOIN",
+		"attempt USING PRIMARY KEY (request=?)",
+	}},
+	"entry": {sqlEntry, []string{
+		byR, "m USING INTEGER PRIMARY KEY (rowid=?)", "c USING INTEGER PRIMARY KEY (rowid=?)",
+		"attempt USING PRIMARY KEY (request=?)",
+	}},
+	"sent content": {sqlSentContent, []string{
+		"m USING INDEX sqlite_autoindex_message_1 (queue_id=?)", "x USING INTEGER PRIMARY KEY (rowid=?)",
+	}},
+	"sent requests": {sqlSentRequests, []string{
+		"r USING INDEX request_message (message=?)", "c USING INTEGER PRIMARY KEY (rowid=?)",
+	}},
+	"tries": {sqlAttempts, []string{"attempt USING PRIMARY KEY (request=?)"}},
 }
 
 // TestPlans holds each hot statement to its indexes, so that it costs the same

@@ -242,7 +242,7 @@ func destinationsOf(ctx context.Context, q queries) (places []spool.Destination,
 const (
 	sqlOpen   = `SELECT COALESCE(sum(n), 0) FROM counter WHERE ` + isOpen
 	sqlOldest = `
-SELECT m.accepted FROM request r JOIN message m ON m.id = r.message
+SELECT r.id, m.accepted FROM request r JOIN message m ON m.id = r.message
  WHERE r.` + isOpen + ` AND r.team = ? AND r.route = ? AND r.inbox = ? ORDER BY r.id LIMIT 1`
 )
 
@@ -251,22 +251,29 @@ func (r *Reader) Backlog(ctx context.Context) (waiting int, oldest time.Time, er
 	if err := r.db.QueryRowContext(ctx, sqlOpen).Scan(&waiting); err != nil {
 		return 0, oldest, classify(err)
 	}
+	_, oldest, err = r.oldest(ctx)
+	return waiting, oldest, err
+}
+
+// oldest returns the request that has been pending longest, and when it was accepted; 0 if
+// none is pending.
+func (r *Reader) oldest(ctx context.Context) (request int64, since time.Time, err error) {
 	places, err := r.Destinations(ctx)
 	if err != nil {
-		return 0, oldest, err
+		return 0, since, err
 	}
 	for _, at := range places {
-		var accepted int64
-		err := r.db.QueryRowContext(ctx, sqlOldest, at.Team, at.Route, at.Inbox).Scan(&accepted)
+		var id, accepted int64
+		err := r.db.QueryRowContext(ctx, sqlOldest, at.Team, at.Route, at.Inbox).Scan(&id, &accepted)
 		if errors.Is(err, sql.ErrNoRows) {
 			continue // it ended meanwhile
 		}
 		if err != nil {
-			return 0, oldest, classify(err)
+			return 0, since, classify(err)
 		}
-		if t := moment(accepted); oldest.IsZero() || t.Before(oldest) {
-			oldest = t
+		if t := moment(accepted); request == 0 || t.Before(since) {
+			request, since = id, t
 		}
 	}
-	return waiting, oldest, nil
+	return request, since, nil
 }

@@ -1,0 +1,154 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+
+	"heyrelay/internal/spool"
+)
+
+const (
+	sqlConversationDetail = `
+SELECT team, inbox, participants, convo_id, title, last_used FROM conversation WHERE id = ?`
+
+	sqlLetters = `
+SELECT ` + entryColumns + `, r.joined, r.lookup_name,
+       substr(x.raw, 1, ?), COALESCE(substr(x.text, 1, ?), '')
+  FROM request r JOIN message m ON m.id = r.message JOIN conversation c ON c.id = r.conversation
+  LEFT JOIN content x ON x.message = r.message
+ WHERE r.conversation = ? AND r.id < ? ORDER BY r.id DESC LIMIT ?`
+
+	sqlEntry = `
+SELECT ` + entryColumns + `
+  FROM request r JOIN message m ON m.id = r.message JOIN conversation c ON c.id = r.conversation
+ WHERE r.id = ?`
+
+	sqlSentContent = `
+SELECT m.id, m.title, x.html, x.subject_offset, x.text
+  FROM message m JOIN content x ON x.message = m.id WHERE m.queue_id = ?`
+
+	sqlSentRequests = `
+SELECT r.id, r.local_id, r.recipients, r.subject_line, r.team, r.route, r.inbox,
+       COALESCE(r.reply_to, NULLIF(r.requested_convo_id, 0), c.convo_id)
+  FROM request r JOIN conversation c ON c.id = r.conversation WHERE r.message = ? ORDER BY r.id`
+)
+
+// Oldest implements spool.Reader.
+func (r *Reader) Oldest(ctx context.Context) (spool.Entry, bool, error) {
+	id, _, err := r.oldest(ctx)
+	if err != nil || id == 0 {
+		return spool.Entry{}, false, err
+	}
+	holds, err := r.Holds(ctx)
+	if err != nil {
+		return spool.Entry{}, false, err
+	}
+	var e entry
+	err = r.db.QueryRowContext(ctx, sqlEntry, id).Scan(e.dest()...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return spool.Entry{}, false, nil // it ended and was removed meanwhile
+	}
+	if err != nil {
+		return spool.Entry{}, false, classify(err)
+	}
+	return e.Entry, true, e.complete(holds)
+}
+
+// Conversation implements spool.Reader.
+func (r *Reader) Conversation(
+	ctx context.Context,
+	id, below int64,
+	limit int,
+) (c spool.Conversation, letters []spool.Letter, err error) {
+	tx, err := r.db.BeginTx(ctx, nil) // one moment for all that follows
+	if err != nil {
+		return c, nil, classify(err)
+	}
+	defer func() { err = errors.Join(err, tx.Rollback()) }()
+	c.ID = id
+	var participants string
+	var used int64
+	row := tx.QueryRowContext(ctx, sqlConversationDetail, id)
+	err = row.Scan(&c.Team, &c.Inbox, &participants, &c.ConvoID, &c.Title, &used)
+	if errors.Is(err, sql.ErrNoRows) {
+		return c, nil, fmt.Errorf("%w: conversation %d", spool.ErrNotFound, id)
+	}
+	if err != nil {
+		return c, nil, classify(err)
+	}
+	c.Participants = strings.Split(participants, " ")
+	c.LastUsed = moment(used)
+	if below <= 0 {
+		below = math.MaxInt64
+	}
+	letters, err = lettersOf(ctx, tx, id, below, limit)
+	return c, letters, err
+}
+
+func lettersOf(ctx context.Context, q queries, id, below int64, limit int) (all []spool.Letter, err error) {
+	holds, err := holdsOf(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := q.QueryContext(ctx, sqlLetters, spool.LetterHead, spool.LetterExcerpt, id, below, limit)
+	if err != nil {
+		return nil, classify(err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var e entry
+		var l spool.Letter
+		if err := rows.Scan(append(e.dest(), &l.Joined, &l.By, &l.Head, &l.Excerpt)...); err != nil {
+			return nil, classify(err)
+		}
+		if err := e.complete(holds); err != nil {
+			return nil, err
+		}
+		l.Entry = e.Entry
+		l.Number = e.id
+		all = append(all, l)
+	}
+	return all, classify(rows.Err())
+}
+
+// Sends implements spool.Reader.
+func (r *Reader) Sends(ctx context.Context, queueID string) (all []spool.Task, err error) {
+	var message int64
+	content := spool.Task{QueueID: queueID}
+	err = r.db.QueryRowContext(ctx, sqlSentContent, queueID).
+		Scan(&message, &content.Title, &content.HTML, &content.SubjectOffset, &content.Text)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, fmt.Errorf("%w: content of %s", spool.ErrNotFound, queueID)
+	}
+	if err != nil {
+		return nil, classify(err)
+	}
+	rows, err := r.db.QueryContext(ctx, sqlSentRequests, message)
+	if err != nil {
+		return nil, classify(err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		t := content
+		var addresses string
+		var subjectLine bool
+		err := rows.Scan(&t.Request, &t.LocalID, &addresses, &subjectLine, &t.Team, &t.Route, &t.Inbox, &t.ConvoID)
+		if err != nil {
+			return nil, classify(err)
+		}
+		if subjectLine {
+			t.Subject = t.Title
+		}
+		to, err := decodeRecipients(addresses)
+		if err != nil {
+			return nil, err
+		}
+		t.To, t.Cc = to.To, to.Cc
+		all = append(all, t)
+	}
+	return all, classify(rows.Err())
+}
