@@ -36,7 +36,11 @@ func (a *answers) RoundTrip(r *http.Request) (*http.Response, error) {
 	if len(a.list) > 1 {
 		a.list = a.list[1:]
 	}
+	hasty := len(a.calls) > 1000
 	a.mu.Unlock()
+	if hasty { // a test of hours that lost its pauses would never end
+		return until(r)
+	}
 	return next(r)
 }
 

@@ -53,6 +53,9 @@ func TestCredentialsPassTheProbeAlone(t *testing.T) {
 		if held, released := r.number(events.Held), r.number(events.Released); held != 1 || released != 0 {
 			t.Errorf("%d holds and %d releases were announced, want one hold", held, released)
 		}
+		if t.Failed() {
+			return // twelve hours of a call each second take minutes
+		}
 		r.wait(12 * time.Hour)
 		if held := r.number(events.Held); held != 2 {
 			t.Errorf("%d holds were announced in 12 hours, want two", held)

@@ -101,20 +101,54 @@ func (s *sabotage) field(key string, tests *string) *string {
 	return nil
 }
 
+// byFile returns the edits of each file, in their order.
+func (s sabotage) byFile() map[string][]edit {
+	edits := map[string][]edit{}
+	for _, e := range s.edits {
+		edits[e.file] = append(edits[e.file], e)
+	}
+	return edits
+}
+
 // overlay writes the broken sources into dir, and the file that makes the compiler take them.
 func (s sabotage) overlay(dir string) (string, error) {
+	sources := map[string][]byte{}
+	for file, edits := range s.byFile() {
+		source, err := os.ReadFile(filepath.Join(s.root, file))
+		if err != nil {
+			return "", err
+		}
+		for _, e := range edits {
+			source, err = e.apply(source)
+			if err != nil {
+				return "", err
+			}
+		}
+		sources[file] = source
+	}
+	return writeOverlay(s.root, dir, sources)
+}
+
+// apply returns the source with the edit made.
+func (e edit) apply(source []byte) ([]byte, error) {
+	if n := bytes.Count(source, []byte(e.old)); n != 1 {
+		return nil, fmt.Errorf("%q stands %d times in %s, want once", e.old, n, e.file)
+	}
+	return bytes.Replace(source, []byte(e.old), []byte(e.new), 1), nil
+}
+
+// writeOverlay writes sources, by their paths from the root, into dir, and returns the path of the file that makes
+// the compiler take them.
+func writeOverlay(root, dir string, sources map[string][]byte) (string, error) {
+	root, err := filepath.Abs(root)
+	if err != nil {
+		return "", err
+	}
 	replace := map[string]string{}
-	for i, e := range s.edits {
-		original, err := filepath.Abs(filepath.Join(s.root, e.file))
-		if err != nil {
-			return "", err
-		}
-		source, err := e.apply(original)
-		if err != nil {
-			return "", err
-		}
-		replace[original] = filepath.Join(dir, fmt.Sprintf("%d%s", i, filepath.Ext(e.file)))
-		if err := os.WriteFile(replace[original], source, 0o600); err != nil {
+	for file, source := range sources {
+		path := filepath.Join(dir, strings.ReplaceAll(file, "/", "_"))
+		replace[filepath.Join(root, file)] = path
+		if err := os.WriteFile(path, source, 0o600); err != nil {
 			return "", err
 		}
 	}
@@ -124,16 +158,4 @@ func (s sabotage) overlay(dir string) (string, error) {
 	}
 	overlay := filepath.Join(dir, "overlay.json")
 	return overlay, os.WriteFile(overlay, text, 0o600)
-}
-
-// apply returns the source at path with the edit made.
-func (e edit) apply(path string) ([]byte, error) {
-	source, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	if n := bytes.Count(source, []byte(e.old)); n != 1 {
-		return nil, fmt.Errorf("%q stands %d times in %s, want once", e.old, n, e.file)
-	}
-	return bytes.Replace(source, []byte(e.old), []byte(e.new), 1), nil
 }

@@ -12,6 +12,10 @@
 // file exactly once. Nothing in the tree changes: the compiler gets the broken source by -overlay, also where a
 // test builds the binary.
 //
+// To compile and link for each file would take most of the time. So the tests of a package are built once, with
+// all the broken functions in them and a switch in front of each (see combination); and they must pass while no
+// switch is set. Files that change something else than a function are built one by one.
+//
 // Usage, from the top of the tree: go run ./test/sabotage [part of a name …]
 package main
 
@@ -27,59 +31,95 @@ import (
 	"time"
 )
 
-// workers run at the same time; each compiles and links one test binary. Some tests wait rather than compute: one
-// more than there are processors.
+// workers run at the same time. Some tests wait rather than compute: one more than there are processors.
 var workers = runtime.NumCPU() + 1
 
 // slow is how long a test may take to fail before it is listed at the end.
 const slow = 15 * time.Second
 
+// timeout bounds a run of tests.
+const timeout = "-timeout=120s"
+
 func main() {
-	all, err := load(".", os.Args[1:])
+	began := time.Now()
+	results, err := tryAll(".", os.Args[1:])
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "sabotage:", err)
 		os.Exit(2)
 	}
-	began := time.Now()
-	results := run(all)
-	survived := 0
+	if !report(results, time.Since(began)) {
+		os.Exit(1)
+	}
+}
+
+// tryAll commits the sabotages whose file names contain one of parts, or all of them.
+func tryAll(root string, parts []string) ([]result, error) {
+	all, err := load(root, parts)
+	if err != nil {
+		return nil, err
+	}
+	combined, alone, err := combine(root, all)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "sabotage")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	tries, err := combined.build(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range alone {
+		tries = append(tries, trial{s.name, s.tryAlone})
+	}
+	return run(tries), nil
+}
+
+// report sums up, and reports whether all went as it should.
+func report(results []result, took time.Duration) bool {
+	failed := 0
 	for _, r := range results {
 		if r.problem != "" {
-			survived++
+			failed++
 		}
 		if r.took > slow {
 			fmt.Printf("slow: %.0f s for %s\n", r.took.Seconds(), r.name)
 		}
 	}
-	fmt.Printf("sabotage: %d promises broken, %d noticed, %d not, in %.0f s\n",
-		len(all), len(all)-survived, survived, time.Since(began).Seconds())
-	if survived > 0 || len(all) == 0 {
-		os.Exit(1)
-	}
+	fmt.Printf("sabotage: %d trials, %d failed, in %.0f s\n", len(results), failed, took.Seconds())
+	return failed == 0 && len(results) > 0
 }
 
-// result is the outcome of one sabotage; problem is empty where its test noticed.
+// trial is one run of tests; try returns what is wrong, or nothing.
+type trial struct {
+	name string
+	try  func() (problem string)
+}
+
+// result is the outcome of one trial.
 type result struct {
 	name, problem string
 	took          time.Duration
 }
 
-// run tries all and prints each result as it comes.
-func run(all []sabotage) []result {
+// run makes all trials and prints each result as it comes.
+func run(trials []trial) []result {
 	var wg sync.WaitGroup
-	next, done := make(chan sabotage), make(chan result)
+	next, done := make(chan trial), make(chan result)
 	for range workers {
 		wg.Go(func() {
-			for s := range next {
+			for t := range next {
 				began := time.Now()
-				problem := try(s)
-				done <- result{name: s.name, problem: problem, took: time.Since(began)}
+				problem := t.try()
+				done <- result{name: t.name, problem: problem, took: time.Since(began)}
 			}
 		})
 	}
 	go func() {
-		for _, s := range all {
-			next <- s
+		for _, t := range trials {
+			next <- t
 		}
 		close(next)
 		wg.Wait()
@@ -89,7 +129,7 @@ func run(all []sabotage) []result {
 	for r := range done {
 		results = append(results, r)
 		if r.problem == "" {
-			fmt.Printf("noticed %5.1f s  %s\n", r.took.Seconds(), r.name)
+			fmt.Printf("ok %5.1f s  %s\n", r.took.Seconds(), r.name)
 		} else {
 			fmt.Printf("NOT NOTICED %s: %s\n", r.name, r.problem)
 		}
@@ -97,8 +137,8 @@ func run(all []sabotage) []result {
 	return results
 }
 
-// try breaks one promise and returns what is wrong if its test does not notice.
-func try(s sabotage) string {
+// tryAlone breaks one promise in a tree of its own, and returns what is wrong if its test does not notice.
+func (s sabotage) tryAlone() string {
 	dir, err := os.MkdirTemp("", "sabotage")
 	if err != nil {
 		return err.Error()
@@ -108,10 +148,19 @@ func try(s sabotage) string {
 	if err != nil {
 		return err.Error()
 	}
-	flags := []string{"test", "-count=1", "-timeout=120s", "-vet=off", "-ldflags=-s -w"}
-	cmd := exec.Command("go", append(flags, "-run", pattern(s.tests), s.pkg)...)
-	cmd.Env = append(os.Environ(), "GOFLAGS=-overlay="+overlay, "CGO_ENABLED=0") // cgo as released, to share the cache
-	out, err := cmd.CombinedOutput()
+	cmd := exec.Command("go", "test", "-count=1", timeout, "-vet=off", "-ldflags=-s -w", "-run", pattern(s.tests), s.pkg)
+	cmd.Dir = s.root
+	cmd.Env = environment(overlay)
+	return s.judge(cmd.CombinedOutput())
+}
+
+// environment is that of every go command and every test. It is without cgo, as released, to share the cache.
+func environment(overlay string) []string {
+	return append(os.Environ(), "GOFLAGS=-overlay="+overlay, "CGO_ENABLED=0")
+}
+
+// judge returns what is wrong if the tests of s, which ended with err and printed out, did not notice.
+func (s sabotage) judge(out []byte, err error) string {
 	if err == nil {
 		return fmt.Sprintf("%s %s passes: %s", s.pkg, strings.Join(s.tests, " "), s.why)
 	}
