@@ -33,7 +33,11 @@ func AddKept(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	for _, input := range strings.Split(string(all), "go test fuzz v1\n")[1:] {
+	inputs := strings.Split(string(all), "go test fuzz v1\n")[1:]
+	if len(inputs) == 0 {
+		f.Fatalf("%s has no inputs", file.Name())
+	}
+	for _, input := range inputs {
 		var args []any
 		for line := range strings.Lines(input) {
 			args = append(args, keptArg(f, strings.TrimSuffix(line, "\n")))
@@ -46,8 +50,18 @@ func AddKept(f *testing.F) {
 func keptArg(f *testing.F, line string) any {
 	f.Helper()
 	kind, value, _ := strings.Cut(strings.TrimSuffix(line, ")"), "(")
-	if kind == "bool" {
+	switch kind {
+	case "bool":
 		return value == "true"
+	case "uint", "uint64":
+		n, err := strconv.ParseUint(value, 10, 64)
+		if err != nil {
+			f.Fatalf("%s: %v", line, err)
+		}
+		if kind == "uint" {
+			return uint(n)
+		}
+		return n
 	}
 	text, err := strconv.Unquote(value)
 	if err != nil {
