@@ -82,8 +82,21 @@ func (p *addressParser) next(i int) int {
 			return i + 1
 		}
 	}
-	p.literal(rest[:1])
-	return i + 1
+	n := 1
+	for n < len(rest) && !startsToken(rest[n]) {
+		n++
+	}
+	p.literal(rest[:n])
+	return i + n
+}
+
+// startsToken reports whether c can be the start of more than a word.
+func startsToken(c byte) bool {
+	switch c {
+	case '"', '(', '[', '<', ',', ';', ':':
+		return true
+	}
+	return false
 }
 
 func (p *addressParser) literal(s string) {

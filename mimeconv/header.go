@@ -111,11 +111,11 @@ func (b *block) resent() []Resent {
 		if addresses >= maxAddresses {
 			break
 		}
-		switch {
-		case f.name == "received" || f.name == "return-path" || seen[f.name]:
+		isResent := strings.HasPrefix(f.name, "resent-")
+		if f.name == "received" || f.name == "return-path" || isResent && seen[f.name] {
 			flush()
 		}
-		if !strings.HasPrefix(f.name, "resent-") {
+		if !isResent {
 			continue
 		}
 		seen[f.name] = true
@@ -165,7 +165,7 @@ type field struct {
 // block is the header of a message.
 type block struct {
 	fields   []field
-	charset  string // declared for the body of the message
+	charset  string // of text that is neither ASCII nor UTF-8
 	guesses  *guesses
 	repaired int // number of lines that are not header lines
 	hidden   int // number of lines that name hidden recipients and are not fields
@@ -243,8 +243,6 @@ func readBlock(raw []byte, g *guesses) (b block, body []byte, err error) {
 	b.guesses = g
 	body, err = b.read(raw)
 	b.chooseType(body)
-	_, params := parseMedia(b.get("content-type"))
-	b.charset = params["charset"]
 	if b.hasRaw() {
 		b.charset = b.bodyCharset(body)
 	}
@@ -254,85 +252,120 @@ func readBlock(raw []byte, g *guesses) (b block, body []byte, err error) {
 // read reads the fields and returns the body. The header ends at the first empty line (RFC
 // 5322, section 2.1). Text ends it only where fields or an empty line can no longer follow.
 func (b *block) read(raw []byte) (body []byte, err error) {
-	begin := prologue(raw)
+	const usual = 16 // fields
+	b.fields = make([]field, 0, usual)
+	fields := fieldReader{block: b, raw: raw, start: -1}
 	blank, afterBlank := -1, 0 // a line of white space that may end the header
 	hasFields := false
 	var tail headerTail
-	for pos := begin; pos < len(raw); {
-		line, next := cutHeaderLine(raw, pos)
-		isField := nameLength(line) > 0
-		next, isHidden := cutHidden(raw, pos, line, next)
+	for pos := prologue(raw); pos < len(raw); {
+		line := readHeaderLine(raw, pos)
 		switch {
-		case len(line) == 0:
-			b.addFields(raw[begin:pos])
-			return raw[next:], nil
-		case isHidden:
+		case len(line.text) == 0:
+			fields.end(pos)
+			return raw[line.next:], nil
+		case line.isHidden:
 			blank, hasFields = -1, true
 			tail.afterHidden = true
-		case hasFields && isFolded(line):
-			if blank < 0 && isSpace(line) {
-				blank, afterBlank = pos, next
+		case hasFields && isFolded(line.text):
+			if blank < 0 && isSpace(line.text) {
+				blank, afterBlank = pos, line.next
 			}
-		case blank >= 0 && tail.isTextAfterBlank(raw, afterBlank, pos, isField):
+		case blank >= 0 && tail.isTextAfterBlank(raw, afterBlank, pos, line.isField()):
 			b.repaired++
-			b.addFields(raw[begin:blank])
+			fields.end(blank)
 			return raw[afterBlank:], nil
-		case isField:
+		case line.isField():
 			blank, hasFields = -1, true
 			tail.afterHidden = false
 		default:
 			b.repaired++
 			blank = -1
 			if tail.isText(raw, pos) && (!hasFields || !tail.hasEnd) {
-				b.addFields(raw[begin:pos])
+				fields.end(pos)
 				return raw[pos:], nil
 			}
 		}
-		if next > maxHeader {
+		if line.next > maxHeader {
 			return nil, refuse(ErrTooComplex, "the header of the message is larger than %d octets", maxHeader)
 		}
-		pos = next
+		fields.add(pos, line)
+		pos = line.next
 	}
 	if blank >= 0 {
-		b.addFields(raw[begin:blank])
+		fields.end(blank)
 		return raw[afterBlank:], nil
 	}
-	b.addFields(raw[begin:])
+	fields.end(len(raw))
 	return nil, nil
 }
 
-// addFields adds the fields of a header of which raw is all. A line that is neither a field nor
-// folded belongs to the field before it if nobody sees that field. Otherwise it is dropped with
-// the lines folded behind it.
-func (b *block) addFields(raw []byte) {
-	start, end := -1, -1 // of the current field
-	for pos := 0; pos < len(raw); {
-		line, next := cutHeaderLine(raw, pos)
-		next, isHidden := cutHidden(raw, pos, line, next)
-		switch {
-		case isHidden && (isFolded(line) || !isSecretField(fieldName(line))):
-			b.hidden++
-			b.addField(raw, start, end)
-			start = -1
-		case nameLength(line) > 0:
-			b.addField(raw, start, end)
-			start, end = pos, next
-		case isFolded(line) || start >= 0 && isUnseen(fieldName(raw[start:end])):
-			end = next
-		default:
-			b.addField(raw, start, end)
-			start = -1
-		}
-		pos = next
-	}
-	b.addField(raw, start, end)
+// headerLine is a line of a header.
+type headerLine struct {
+	text     []byte // without its line end
+	next     int    // start of the next line
+	name     int    // length of the field name, 0 if the line does not start a field
+	isHidden bool   // it looks like a field with hidden recipients
 }
 
-// addField adds the field in raw[start:end] unless start is -1.
-func (b *block) addField(raw []byte, start, end int) {
-	if start >= 0 {
-		b.fields = append(b.fields, newField(raw[start:end]))
+// isField reports whether the line starts a field.
+func (l headerLine) isField() bool { return l.name > 0 }
+
+// readHeaderLine reads the line at pos.
+func readHeaderLine(raw []byte, pos int) headerLine {
+	text, next := cutHeaderLine(raw, pos)
+	l := headerLine{text: text, next: next, name: nameLength(text)}
+	if n := hiddenLength(raw[pos:], l); n > 0 {
+		l.isHidden = true
+		for l.next < pos+n {
+			_, l.next = cutHeaderLine(raw, l.next)
+		}
 	}
+	return l
+}
+
+// addFields adds the fields of a header of which raw is all.
+func (b *block) addFields(raw []byte) {
+	fields := fieldReader{block: b, raw: raw, start: -1}
+	for pos := 0; pos < len(raw); {
+		line := readHeaderLine(raw, pos)
+		fields.add(pos, line)
+		pos = line.next
+	}
+	fields.end(len(raw))
+}
+
+// fieldReader adds the fields of a header line by line.
+type fieldReader struct {
+	*block
+	raw         []byte
+	start, stop int // of the current field; start is -1 if there is none
+}
+
+// add adds the line at pos. A line that is neither a field nor folded belongs to the field before
+// it if nobody sees that field. Otherwise it is dropped with the lines folded behind it.
+func (r *fieldReader) add(pos int, line headerLine) {
+	switch {
+	case line.isHidden && (isFolded(line.text) || !isSecretField(fieldName(line.text))):
+		r.hidden++
+		r.end(pos)
+	case line.isField():
+		r.end(pos)
+		r.start = pos
+		r.stop = line.next
+	case isFolded(line.text) || r.start >= 0 && isUnseen(fieldName(r.raw[r.start:r.stop])):
+		r.stop = line.next
+	default:
+		r.end(pos)
+	}
+}
+
+// end ends the current field, at pos at the latest.
+func (r *fieldReader) end(pos int) {
+	if r.start >= 0 {
+		r.fields = append(r.fields, newField(r.raw[r.start:min(r.stop, pos)]))
+	}
+	r.start = -1
 }
 
 // isUnseen reports whether nobody sees the value of a field.
@@ -409,32 +442,42 @@ var bom = []byte("\ufeff")
 // not start a field (RFC 5322, section 2.2). A byte order mark before it does not count.
 func nameLength(line []byte) int {
 	line = bytes.TrimPrefix(line, bom)
-	colon := bytes.IndexByte(line, ':')
-	if colon < 0 {
+	end := 0
+	for end < len(line) && ' ' < line[end] && line[end] < 0x7f && line[end] != ':' {
+		end++
+	}
+	rest := bytes.TrimLeft(line[end:], " \t") // obsolete syntax (section 4.5)
+	if len(rest) == 0 || rest[0] != ':' {
 		return 0
 	}
-	name := bytes.TrimRight(line[:colon], " \t") // obsolete syntax (section 4.5)
-	for _, c := range name {
-		if c <= ' ' || c >= 0x7f {
-			return 0
-		}
-	}
-	return len(name)
+	return end
 }
 
 // fieldName returns the field name at the start of a line in lower case, "" if the line does
 // not start a field.
 func fieldName(line []byte) string {
-	return strings.ToLower(string(bytes.TrimPrefix(line, bom)[:nameLength(line)]))
+	return lowerName(bytes.TrimPrefix(line, bom)[:nameLength(line)])
+}
+
+// lowerName returns the name of a field, which is ASCII, in lower case.
+func lowerName(name []byte) string {
+	var lower strings.Builder
+	lower.Grow(len(name)) // the only allocation
+	for _, c := range name {
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		lower.WriteByte(c)
+	}
+	return lower.String()
 }
 
 // newField parses the lines of a field.
 func newField(lines []byte) field {
-	name, value, _ := bytes.Cut(bytes.TrimPrefix(lines, bom), []byte(":"))
-	return field{
-		name:  strings.ToLower(string(bytes.TrimRight(name, " \t"))),
-		value: unfold(value),
-	}
+	lines = bytes.TrimPrefix(lines, bom)
+	end := nameLength(lines)
+	_, value, _ := bytes.Cut(lines[end:], []byte(":"))
+	return field{name: lowerName(lines[:end]), value: unfold(value)}
 }
 
 // unfold joins the lines of a value by removing the line ends (RFC 5322, section 2.2.3). A

@@ -16,9 +16,14 @@ const maxSample = 16 << 10
 // body has, or of HTML if the body looks like it, else the first that is no multipart.
 func (b *block) chooseType(body []byte) {
 	const name = "content-type"
+	isType := func(f field) bool { return f.name == name }
+	first := slices.IndexFunc(b.fields, isType)
+	if first < 0 || !slices.ContainsFunc(b.fields[first+1:], isType) {
+		return
+	}
 	best, bestRank, count := "", -1, 0
 	for _, f := range b.fields {
-		if f.name != name {
+		if !isType(f) {
 			continue
 		}
 		count++
@@ -26,10 +31,7 @@ func (b *block) chooseType(body []byte) {
 			best, bestRank = f.value, rank
 		}
 	}
-	if count < 2 {
-		return
-	}
-	b.fields = slices.DeleteFunc(b.fields, func(f field) bool { return f.name == name })
+	b.fields = slices.DeleteFunc(b.fields, isType)
 	b.fields = append(b.fields, field{name: name, value: best})
 }
 
@@ -67,7 +69,7 @@ func (b *block) hasRaw() bool {
 func (b *block) bodyCharset(body []byte) string {
 	p := newPart("", b, "text/plain")
 	sample := body[:min(len(body), maxSample)]
-	declared := b.charset
+	declared := p.params["charset"]
 	if isMultipart(p.kind) {
 		if declared == "" {
 			declared = firstCharset(string(sample))

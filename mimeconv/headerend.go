@@ -25,14 +25,13 @@ func (t *headerTail) read(raw []byte, pos int) {
 	t.isRead = true
 	t.secret, t.known, t.mime = -1, -1, -1
 	for end := min(len(raw), pos+maxHeader); pos < end; {
-		line, next := cutHeaderLine(raw, pos)
-		next, isHidden := cutHidden(raw, pos, line, next)
-		if len(line) == 0 {
+		line := readHeaderLine(raw, pos)
+		if len(line.text) == 0 {
 			t.hasEnd = true
 			return
 		}
-		name := fieldName(line)
-		if isSecretField(name) || isHidden {
+		name := fieldName(line.text)
+		if isSecretField(name) || line.isHidden {
 			t.secret = pos
 		}
 		if t.secret == pos || isKnownField(name) {
@@ -41,7 +40,7 @@ func (t *headerTail) read(raw []byte, pos int) {
 		if t.known == pos || isMIMEField(name) {
 			t.mime = pos
 		}
-		pos = next
+		pos = line.next
 	}
 }
 

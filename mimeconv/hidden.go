@@ -11,33 +11,28 @@ const (
 	maxHiddenPrefix = 24
 )
 
-// cutHidden reports whether the line at pos looks like a field with hidden recipients, and
-// returns the start of the line after it. If line ends have got into the name, that is a later
-// line than next.
-func cutHidden(raw []byte, pos int, line []byte, next int) (after int, isHidden bool) {
-	start := raw[pos:min(len(raw), pos+maxHiddenName)]
-	if n := nameLength(line); n > 0 && !isFolded(line) {
-		start = bytes.TrimPrefix(line, bom)[:n]
+// hiddenLength returns the length of the name of the field with hidden recipients that a line, at
+// which raw starts, looks like; 0 if it looks like none. The name can contain line ends.
+func hiddenLength(raw []byte, line headerLine) int {
+	switch {
+	case line.isField():
+		return hiddenName(bytes.TrimPrefix(line.text, bom)[:line.name])
+	case len(line.text) == 0 || isSpace(line.text):
+		return 0
 	}
-	if len(line) == 0 || isSpace(line) {
-		return next, false
-	}
+	start := raw[:min(len(raw), maxHiddenName)]
 	for _, end := range []string{"\n\r\n", "\n\n"} { // of the header
 		start, _, _ = bytes.Cut(start, []byte(end))
 	}
-	end := hiddenName(start)
-	if end == 0 {
-		return next, false
-	}
-	for next < pos+end {
-		_, next = cutHeaderLine(raw, next)
-	}
-	return next, true
+	return hiddenName(start)
 }
 
 // hiddenName returns the length of the name at the start of what is or was a Bcc field, 0 if it
 // is none: blanks and other characters can have got into the name, and its colon can be missing.
 func hiddenName(start []byte) int {
+	if bytes.IndexByte(start, 'b') < 0 && bytes.IndexByte(start, 'B') < 0 { // nearly always, and fast
+		return 0
+	}
 	isBegin := true // of the name, or behind a hyphen in it
 	for i, c := range start {
 		switch {

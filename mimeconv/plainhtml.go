@@ -157,8 +157,8 @@ func (w *htmlWriter) escaped(text string) {
 	done := 0
 	for i := 0; i < len(text); i++ {
 		c := text[i]
-		if c > '>' || c == ' ' && (i+1 == len(text) || text[i+1] != ' ') {
-			continue
+		if c > '>' || '&' < c && c < '<' || c == ' ' && (i+1 == len(text) || text[i+1] != ' ') {
+			continue // nearly always, and fast
 		}
 		if with := entity(c); with != "" {
 			w.WriteString(text[done:i])
