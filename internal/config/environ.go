@@ -30,11 +30,15 @@ func variables() []strictyaml.Variable {
 		{Name: "HOSTNAME", Path: "hostname"},
 		{Name: "ATTACHMENTS", Path: "routes[0].attachments"},
 		{Name: "TRUST_HEADERS", Path: "routes[0].trust_headers"},
+		{Name: "ANSWER_AFTER", Path: "routes[0].answer_after"},
 		{Name: "SPOOL", Path: "spool.url"},
+		{Name: "SPOOL_MIN_FREE", Path: "spool.min_free"},
 		{Name: "BOUNCES_SMARTHOST", Path: "bounces.smarthost"},
 		{Name: "BOUNCES_USER", Path: "bounces.user"},
 		{Name: "BOUNCES_PASSWORD_FILE", Path: "bounces.password_file"},
 		{Name: "BOUNCES_FROM", Path: "bounces.from"},
+		{Name: "EVENTS_URL", Path: "events.url"},
+		{Name: "EVENTS_SECRET_FILE", Path: "events.secret_file"},
 		{Name: "BASE_URL", Path: "heymarket.base_url"},
 		{Name: "ALLOW_HTTP", Path: "heymarket.allow_http"},
 		{Name: "METRICS", Path: "metrics.address"},
@@ -43,6 +47,7 @@ func variables() []strictyaml.Variable {
 		{Name: "CONSOLE_TOKEN_FILE", Path: "console.tokens[0].token_file"},
 		{Name: "LOG_FORMAT", Path: "log.format"},
 		{Name: "LOG_LEVEL", Path: "log.level"},
+		{Name: "SHUTDOWN_TIMEOUT", Path: "shutdown_timeout"},
 	}
 }
 
@@ -55,6 +60,10 @@ func Variables() []strictyaml.Variable {
 	}
 	return all
 }
+
+// start is the advice for somebody who has configured nothing yet.
+const start = "set " + prefix + "INBOX, " + prefix + "CREATOR_ID, " + prefix + "SECRET_ID and " + prefix +
+	"SECRET_KEY_FILE, or write a file (heyrelay config example shows one); heyrelay demo needs neither"
 
 // FromEnvironment reads a configuration without a file from environ, "NAME=value"
 // strings as [os.Environ] returns them. An empty variable counts as not set; a list
@@ -69,7 +78,7 @@ func FromEnvironment(environ []string) (*Config, error) {
 	if !slices.ContainsFunc(environ, apiKey) {
 		required = append(required, "teams.main.secrets[0]")
 	}
-	l := loader{doc: strictyaml.FromVariables(prefix, variables(), environ, required)}
+	l := loader{doc: strictyaml.FromVariables(prefix, variables(), environ, required, start)}
 	return l.load()
 }
 

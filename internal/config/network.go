@@ -62,6 +62,11 @@ func (ns Networks) all() bool {
 	return slices.ContainsFunc(ns, func(n Network) bool { return n.prefix.Bits() == 0 })
 }
 
+// beyond reports whether one of the networks has addresses of other machines.
+func (ns Networks) beyond() bool {
+	return slices.ContainsFunc(ns, func(n Network) bool { return !n.prefix.Addr().IsLoopback() })
+}
+
 // loopback returns the default of Listener.Allow on a loopback address.
 func loopback() Networks {
 	return Networks{

@@ -14,9 +14,15 @@ func (c *Config) AllUsers() []User { return slices.Concat(c.Users, c.fileUsers) 
 
 // private reports whether clients of a listener can log in without being overheard.
 func (l Listener) private() bool {
+	network, _ := l.Network()
+	return network == "unix" || l.TLS != TLSNone || l.local()
+}
+
+// local reports whether the listener has an address that only this machine can reach.
+func (l Listener) local() bool {
 	network, address := l.Network()
 	host, _, _ := net.SplitHostPort(address)
-	return network == "unix" || l.TLS != TLSNone || isLoopback(host)
+	return network == "tcp" && isLoopback(host)
 }
 
 // validateUsers checks names, and reads the users_file.

@@ -41,6 +41,9 @@ func (l *loader) warnListeners() {
 		case listener.Allow.all():
 			l.doc.Warn(path+".allow", "anyone who reaches "+address+" can send from your inboxes",
 				"allow only the networks of your applications")
+		case listener.local() && listener.Allow.beyond():
+			l.doc.Warn(path+".allow", "only this machine can reach "+address+"; other machines and containers cannot",
+				"set "+l.doc.Key(path+".address")+" to an address that they can reach, such as 0.0.0.0:2525")
 		}
 	}
 }

@@ -28,7 +28,7 @@ func (l *loader) validateEvents() {
 	case e.URL == "":
 		for _, key := range []string{"events.secret", "events.kinds"} {
 			if l.doc.Given(key) {
-				l.doc.Reject(key, key+" has no effect without a url", "add events.url, or remove the key")
+				l.doc.Reject(key, l.doc.Key(key)+" has no effect without a url", "add "+l.doc.Key("events.url")+", or remove it")
 			}
 		}
 		return
@@ -43,6 +43,6 @@ func (l *loader) validateEvents() {
 	}
 	if _, ok := e.Key(); !ok {
 		l.doc.Reject("events.secret", "events has no valid signing secret",
-			"write whsec_ and 24 to 64 random bytes in base64 to a file, and name it as events.secret_file")
+			"write whsec_ and 24 to 64 random bytes in base64 to a file, and name it as "+l.doc.Key("events.secret_file"))
 	}
 }

@@ -132,7 +132,7 @@ func TestVariables(t *testing.T) {
 	}
 	read := func(environ ...string) (*server, error) {
 		var s server
-		d := strictyaml.FromVariables("WEB_", known, environ, nil)
+		d := strictyaml.FromVariables("WEB_", known, environ, nil, "set WEB_NAME")
 		d.Decode(&s)
 		return &s, d.Err()
 	}
@@ -144,6 +144,11 @@ func TestVariables(t *testing.T) {
 	want := `WEB_TAG: unknown variable; did you mean WEB_TAGS?
 WEB_MODE: cannot be "fast"; choose plain or secure
 WEB_NAME: is not set; choose a name`
+	if err == nil || err.Error() != want {
+		t.Errorf("got\n%v\nwant\n%s", err, want)
+	}
+	_, err = read("PATH=/bin")
+	want = "environment: there is no configuration; set WEB_NAME"
 	if err == nil || err.Error() != want {
 		t.Errorf("got\n%v\nwant\n%s", err, want)
 	}

@@ -14,9 +14,10 @@ type Variable struct{ Name, Path string }
 // FromVariables reads a configuration without a file from environ, "NAME=value"
 // strings as [os.Environ] returns them. Every variable that begins with prefix is
 // read; one that is empty counts as not set. sections are paths that exist even if
-// no variable sets anything in them, so that their required keys are missed.
-// Relative file names start in the working directory.
-func FromVariables(prefix string, known []Variable, environ, sections []string) *Document {
+// no variable sets anything in them, so that their required keys are missed. start
+// is the advice if no variable is set at all. Relative file names start in the working
+// directory.
+func FromVariables(prefix string, known []Variable, environ, sections []string, start string) *Document {
 	d := newDocument("environment")
 	for _, v := range slices.Backward(known) { // of a secret's two variables, problems name the first
 		d.variables[strings.TrimSuffix(v.Path, "_file")] = prefix + v.Name
@@ -25,8 +26,7 @@ func FromVariables(prefix string, known []Variable, environ, sections []string) 
 	set := d.read(prefix, known, environ)
 	d.root = &node{kind: mapping, at: position{where: d.name}}
 	if len(set) == 0 && len(d.problems) == 0 {
-		advice := "name a file, or set " + prefix + known[0].Name + " and the variables that belong to it"
-		d.root = d.broken(d.root.at, "there is no configuration", advice)
+		d.root = d.broken(d.root.at, "there is no configuration", start)
 		return d
 	}
 	for _, path := range sections {

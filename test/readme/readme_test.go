@@ -13,7 +13,13 @@ import (
 
 func readme(t *testing.T) string {
 	t.Helper()
-	text, err := os.ReadFile("../../README.md")
+	return page(t, "README.md")
+}
+
+// page returns a file of the repository.
+func page(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile("../../" + name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +91,7 @@ func TestConfigurations(t *testing.T) {
 		}
 	}
 	shell(t, binary, dir, "heyrelay check -c heyrelay.yaml")
-	sidecar := blocks(readme(t), "sh")[4]
+	sidecar := blocks(page(t, "docs/environment.md"), "sh")[0]
 	places := strings.NewReplacer("/run/secrets/heymarket_key", key, "heyrelay serve", "heyrelay check")
 	line := places.Replace(sidecar)
 	if !strings.HasSuffix(line, "heyrelay check") {
