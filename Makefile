@@ -10,7 +10,7 @@ RACE := -race \
 	-gcflags=modernc.org/libc=-race=false \
 	-gcflags=modernc.org/memory=-race=false
 
-.PHONY: check deps test soak sabotage lint cross bench demo dist
+.PHONY: check deps test soak sabotage lint cross bench demo dist image
 
 check: deps test
 
@@ -53,3 +53,7 @@ demo:
 # Binaries, checksums and the context of the container image, in dist/.
 dist:
 	sh packaging/dist.sh
+
+# The container images, in dist/. It needs buildah.
+image: dist
+	sh packaging/container/build.sh

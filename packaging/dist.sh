@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 umask 022
 rm -rf dist
-mkdir -p dist/spool
+mkdir -p -m 700 dist/spool/heyrelay
 for target in linux/amd64 linux/arm64 darwin/arm64 windows/amd64; do
 	os=${target%/*}
 	arch=${target#*/}
