@@ -55,7 +55,7 @@ func (c *conn) encryptionHint() string {
 	if c.listener.TLS != nil {
 		return ""
 	}
-	return "set " + c.listener.Name + ".tls to starttls"
+	return "set " + c.listener.key("tls") + " to starttls"
 }
 
 // errNoHello refuses a client that has not greeted.
@@ -158,7 +158,7 @@ func (s *session) authorizeSender(from string) error {
 	if c.allowed() {
 		return nil
 	}
-	c.next.note = "add " + c.client.String() + " to " + c.listener.Name + ".allow"
+	c.next.note = "add " + c.client.String() + " to " + c.listener.key("allow")
 	switch {
 	case len(s.server.o.Users) == 0:
 		return refuse(550, smtp.EnhancedCode{5, 7, 1}, "Client %s is not authorized to send mail", c.client)

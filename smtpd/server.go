@@ -48,7 +48,11 @@ type Event struct {
 // Listener is an address on which clients connect, and who may send there.
 type Listener struct {
 	net.Listener
-	Name string // its name in the configuration, such as "listeners[0]", for hints in the log; default: its address
+	Name string // its name in the configuration, such as "listeners[0]"; default: its address
+
+	// Key, if not nil, returns what the operator calls the listener's "allow" or "tls", for
+	// hints in the log. Default: Name, a dot and the argument.
+	Key func(of string) string
 
 	// Allow lists the networks that may send without authentication. If it is empty, only
 	// users may send. Everybody may send over a unix socket, where the permissions of the
@@ -59,6 +63,14 @@ type Listener struct {
 	// starts with TLS instead (RFC 8314, section 3).
 	TLS      *tls.Config
 	Implicit bool
+}
+
+// key returns what the operator calls a part of the listener's configuration.
+func (l *Listener) key(of string) string {
+	if l.Key == nil {
+		return l.Name + "." + of
+	}
+	return l.Key(of)
 }
 
 // Server serves SMTP (RFC 5321) on any number of listeners. Create it with New.

@@ -23,11 +23,13 @@ func (r *Relay) listen(open func(network, address string) (net.Listener, error))
 		return err
 	}
 	for i, l := range r.cfg.Listeners {
+		name := fmt.Sprintf("listeners[%d]", i)
 		opened, err := sockets.listen(l.Network())
 		if err != nil {
-			return fmt.Errorf("listeners[%d]: %w%s", i, err, hint(err))
+			return fmt.Errorf("%s: %w%s", name, err, hint(err))
 		}
-		listener := smtpd.Listener{Listener: opened, Name: fmt.Sprintf("listeners[%d]", i), Allow: l.Allow.Prefixes()}
+		key := func(of string) string { return r.cfg.Key(name + "." + of) }
+		listener := smtpd.Listener{Listener: opened, Name: name, Key: key, Allow: l.Allow.Prefixes()}
 		if l.TLS != config.TLSNone {
 			listener.TLS = secure
 			listener.Implicit = l.TLS == config.TLSImplicit
