@@ -10,7 +10,7 @@ RACE := -race \
 	-gcflags=modernc.org/libc=-race=false \
 	-gcflags=modernc.org/memory=-race=false
 
-.PHONY: check deps test soak sabotage lint cross bench demo dist image
+.PHONY: check deps test soak sabotage lint cross bench demo dist image chart
 
 check: deps test
 
@@ -57,3 +57,7 @@ dist:
 # The container images, in dist/. It needs buildah.
 image: dist
 	sh packaging/container/build.sh
+
+# Lints and renders the Helm chart into test/chart/testdata, which the tests check. Builds Helm: some minutes.
+chart:
+	cd test/chart && $(GO) test -count=1 . -args -update

@@ -28,6 +28,7 @@ need man-db man --version
 need lintian lintian --version
 need rpm rpm --version
 need buildah buildah --version
+need docker-compose docker-compose --version
 need "podman runc" sh -c 'podman --version && runc --version'
 need "nodejs node-nodemailer" env NODE_PATH=/usr/share/nodejs node -e 'require("nodemailer")'
 [ -z "$missing" ] && exit 0

@@ -228,14 +228,11 @@ func TestContainer(t *testing.T) {
 	smtp, api := process.FreeAddress(t), process.FreeAddress(t)
 	_, port, err := net.SplitHostPort(smtp)
 	must(t, err)
-	serve := []string{
-		"--detach", "--name=heyrelay", "--volume=spool:/var/lib/heyrelay", "--volume=" + key + ":/run/secrets/heymarket_key:ro",
-		"--env=HEYRELAY_INBOX=202", "--env=HEYRELAY_CREATOR_ID=55",
-		"--env=HEYRELAY_SECRET_ID=demo", "--env=HEYRELAY_SECRET_KEY_FILE=/run/secrets/heymarket_key",
-		"--env=HEYRELAY_LISTEN=0.0.0.0:" + port, "--env=HEYRELAY_ALLOW=127.0.0.0/8",
-		"--env=HEYRELAY_BASE_URL=http://" + api, image,
-	}
-	t.Cleanup(func() { b.must("podman", "rm", "--all", "--force", "--time=0") })
+	serve := documented(t, "docker run --detach ", strings.NewReplacer(
+		"./heymarket_key:", key+":", "0.0.0.0:2525", "0.0.0.0:"+port, "74f80a77", "demo",
+		" heyrelay\n", " --env HEYRELAY_BASE_URL=http://"+api+" "+image,
+	))
+	b.removeContainers()
 
 	b.start(serve)
 	queued := b.send(smtp)
@@ -253,8 +250,56 @@ func TestContainer(t *testing.T) {
 	if len(messages) != 2 {
 		t.Errorf("%d messages, want the one of the former container and the new one", len(messages))
 	}
-	if list := b.must("podman", "exec", "heyrelay", "/heyrelay", "queue", "show", queued); !strings.Contains(list, "sent") {
-		t.Errorf("the first message: %s", list)
+	b.must("podman", append([]string{"exec"}, documented(t, "docker exec heyrelay /heyrelay try ", nil)...)...)
+	list := b.must("podman", append([]string{"exec"}, documented(t, "docker exec heyrelay /heyrelay queue ", nil)...)...)
+	if !strings.Contains(list, "you@example.com") {
+		t.Errorf("queue list: %s", list)
+	}
+	if show := b.must("podman", "exec", "heyrelay", "/heyrelay", "queue", "show", queued); !strings.Contains(show, "sent") {
+		t.Errorf("the first message: %s", show)
+	}
+}
+
+// documented returns the arguments of the command in docs/containers.md that begins so,
+// without docker and its subcommand, after replacements.
+func documented(t *testing.T, begin string, r *strings.Replacer) []string {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/containers.md")
+	must(t, err)
+	for line := range strings.Lines(string(text)) {
+		if strings.HasPrefix(line, begin) {
+			if r != nil {
+				line = r.Replace(line)
+			}
+			return strings.Fields(line)[2:]
+		}
+	}
+	t.Fatalf("docs/containers.md has no line that begins with %q", begin)
+	return nil
+}
+
+// removeContainers removes all containers when the test ends.
+func (b *builder) removeContainers() {
+	b.t.Cleanup(func() { b.must("podman", "rm", "--all", "--force", "--time=0") })
+}
+
+// The first command that somebody runs needs no account, and no writable file but /tmp.
+func TestDemoContainer(t *testing.T) {
+	b := newBuilder(t)
+	b.needContainers()
+	image := b.build("amd64")
+	demo := documented(t, "docker run --rm --network host ", strings.NewReplacer(
+		"--network host ", "", "heyrelay demo", "--name demo "+image+" demo"))
+	b.removeContainers()
+	must(t, second(b.podman(append([]string{"--detach"}, demo...)...)))
+	for deadline := time.Now().Add(30 * time.Second); ; {
+		log := b.must("podman", "logs", "demo")
+		if strings.Contains(log, "Press Ctrl-C") {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(log)
+		}
 	}
 }
 
