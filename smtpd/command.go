@@ -18,6 +18,7 @@ const rewrittenSender = "sender@rewritten.invalid"
 // RCPT at all, are unchanged.
 func (c *conn) rewriteCommand() {
 	c.sender = nil
+	c.recipient = nil
 	line := string(bytes.TrimSuffix(c.line, []byte("\n")))
 	rewritten := line
 	switch {
@@ -74,6 +75,7 @@ func (c *conn) rewriteRcpt(line, arg string) string {
 	}
 	if c.server.o.Alias != nil && p.address != "" && !strings.ContainsAny(p.address, "@<> \t") {
 		path = "<" + p.address + "@localhost>" // go-smtp requires a domain
+		c.recipient = &p.address
 	}
 	if path == p.path && len(kept) == len(strings.Fields(p.parameters)) {
 		return line

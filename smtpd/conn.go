@@ -47,6 +47,7 @@ type conn struct {
 	// The state of the dialogue.
 	verb      string  // of the latest command, in capitals
 	sender    *string // of the latest command, if it is a MAIL whose sender go-smtp cannot parse
+	recipient *string // of the latest command, if it is a RCPT that got a domain for go-smtp
 	saslLine  bool    // the next line is not a command but the response to a 334
 	greeted   bool    // by EHLO or HELO
 	extended  bool    // by EHLO
@@ -68,6 +69,8 @@ type replyInfo struct {
 	written     func() // Reply.Written
 	err         error  // the cause, for the log
 	note        string // for the log: what the client is not to know
+
+	lines []string // sent in place of go-smtp's text, each behind the code; nil: go-smtp's
 }
 
 func newConn(socket net.Conn, s *Server, l *Listener) *conn {

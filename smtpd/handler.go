@@ -24,11 +24,28 @@ type Envelope struct {
 	From     string     // MAIL FROM without brackets; "" for the null reverse-path <>
 	Rcpt     []string   // RCPT TO without brackets, in order, as spelled, duplicates included
 	UTF8     bool       // the client declared SMTPUTF8 (RFC 6531)
+	Size     int64      // announced by MAIL; 0 if it was not (RFC 1870)
 	Received time.Time  // when DATA was complete
 
 	EnvelopeID string // ENVID, decoded; "" for none (RFC 3461, section 4.4)
 	Return     string // FULL or HDRS; "" if not given (RFC 3461, section 4.3)
 	DSN        []DSN  // one for each element of Rcpt
+}
+
+// Relayed is a transaction that another server, the next hop, replies to. Its methods are
+// called one after the other. A Reply of the next hop is given to the client as it is; 2xx
+// to a recipient accepts it.
+type Relayed interface {
+	// Rcpt passes a recipient on, as the client spelled it: it is not checked, and has no
+	// alias.
+	Rcpt(ctx context.Context, recipient string, d DSN) Reply
+
+	// Data is called in place of Handler.Handle. The line endings of raw are not repaired;
+	// Rcpt and DSN of the envelope are the recipients that the next hop accepted.
+	Data(ctx context.Context, env *Envelope, raw []byte) Reply
+
+	// Close ends the transaction at the next hop, complete or not.
+	Close()
 }
 
 // DSN is the delivery status notification that the client requested for one recipient,
@@ -43,6 +60,10 @@ type Reply struct {
 	Code     int    // 250, 451, 554, …
 	Enhanced string // RFC 3463 status code, such as "2.0.0"
 	Text     string // one line, without codes
+
+	// Lines, if not nil, are sent in place of Enhanced and Text, each behind the code: the
+	// reply of another server. Those of a 2xx to MAIL or RCPT are not sent.
+	Lines []string
 
 	// Confirmed, if not nil, is called at most once: when the reply has reached the client.
 	// That is when the client sends anything after it, or when the connection ends and no

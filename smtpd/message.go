@@ -154,6 +154,27 @@ func appendRepaired(dst, raw []byte) []byte {
 	}
 }
 
+// EndsEarly reports whether a server that takes bare CRs or LFs for line endings, or that
+// ignores NULs, could take a line of raw for the end of the message, and what follows for
+// commands. Dots that follow a CRLF are doubled on the way (RFC 5321, section 4.5.2).
+func EndsEarly(raw []byte) bool {
+	for at := 0; ; at++ {
+		i := bytes.IndexByte(raw[at:], '.')
+		if i < 0 {
+			return false
+		}
+		at += i
+		before := bytes.TrimRight(raw[:at], "\x00")
+		after := bytes.TrimLeft(raw[at+1:], "\x00")
+		doubled := len(before) == at && bytes.HasSuffix(before, crlf)
+		begins := len(before) == 0 || before[len(before)-1] == '\r' || before[len(before)-1] == '\n'
+		ends := len(after) == 0 || after[0] == '\r' || after[0] == '\n'
+		if begins && ends && !doubled {
+			return true
+		}
+	}
+}
+
 // findBareLineEnding describes the first CR or LF that is not part of a CRLF, "" if there
 // is none.
 func findBareLineEnding(raw []byte) string {

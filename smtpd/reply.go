@@ -36,9 +36,13 @@ func (c *conn) Write(p []byte) (int, error) {
 	if !c.next.fromHandler {
 		line = rewriteReply(line, c.server.o)
 	}
-	line = printable(line, maxReply)
-	c.out = append(c.out, line...)
-	c.out = append(c.out, crlf...)
+	if n := len(c.next.lines); n > 0 && len(line) >= 3 {
+		for _, l := range c.next.lines[:n-1] {
+			c.append(line[:3] + "-" + l)
+		}
+		line = line[:3] + " " + c.next.lines[n-1]
+	}
+	line = c.append(line)
 	if line == "250-CHUNKING" {
 		c.out = append(c.out, c.extensions()...)
 	}
@@ -65,6 +69,14 @@ func (c *conn) Write(p []byte) (int, error) {
 		return 0, c.end(tooManyErrors)
 	}
 	return len(p), nil
+}
+
+// append adds a line to the reply, and returns it as it is sent.
+func (c *conn) append(line string) string {
+	line = printable(line, maxReply)
+	c.out = append(c.out, line...)
+	c.out = append(c.out, crlf...)
+	return line
 }
 
 const tooManyErrors = "421 4.7.0 Too many errors, closing connection"

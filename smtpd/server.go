@@ -27,6 +27,11 @@ type Options struct {
 	// is as written, and has a domain.
 	Alias func(recipient string) (to string, ok bool)
 
+	// Relay begins the transaction at the next hop, if the client's mail is passed on to
+	// one. It may set relayed to nil and refuse the sender, or set both to nil: then the
+	// Handler gets the message. nil: nothing is passed on.
+	Relay func(ctx context.Context, env *Envelope) (relayed Relayed, refusal *Reply)
+
 	NewID func() string    // makes the queue id of a transaction: short, printable, no white space; random letters
 	Now   func() time.Time // for Envelope.Received: time.Now (time-outs always use the sockets' own clock)
 	Log   func(Event)      // receives events, from many goroutines; must not block: none

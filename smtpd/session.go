@@ -1,6 +1,7 @@
 package smtpd
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -23,8 +24,8 @@ type session struct {
 
 // transaction is what MAIL opens (RFC 5321, section 3.3).
 type transaction struct {
-	env  *Envelope
-	size int64 // as announced; 0 if it was not
+	env     *Envelope
+	relayed Relayed // nil if the Handler gets the message
 }
 
 func newSession(protocol *smtp.Conn) (smtp.Session, error) {
@@ -61,6 +62,7 @@ func (s *session) Mail(from string, o *smtp.MailOptions) error {
 		User:     s.conn.user,
 		From:     from,
 		UTF8:     o.UTF8,
+		Size:     o.Size,
 
 		EnvelopeID: o.EnvelopeID,
 		Return:     string(o.Return),
@@ -68,7 +70,18 @@ func (s *session) Mail(from string, o *smtp.MailOptions) error {
 	if !s.conn.beginTransaction(env.QueueID) {
 		return refuse(421, smtp.EnhancedCode{4, 3, 2}, "%s is shutting down, try again later", s.server.o.Hostname)
 	}
-	s.mail = &transaction{env, o.Size}
+	s.mail = &transaction{env: env}
+	if s.server.o.Relay == nil {
+		return nil
+	}
+	relayed, refusal := s.server.o.Relay(s.server.ctx, env)
+	if refusal != nil {
+		err := s.reply(*refusal, nil)
+		s.mail = nil
+		s.conn.endTransaction()
+		return err
+	}
+	s.mail.relayed = relayed
 	return nil
 }
 
@@ -97,12 +110,14 @@ func (s *session) Rcpt(to string, o *smtp.RcptOptions) error {
 	if len(env.Rcpt) >= l.Recipients { // RFC 5321, section 4.5.3.1.10
 		return refuse(452, smtp.EnhancedCode{4, 5, 3}, "Too many recipients: the limit is %d", l.Recipients)
 	}
-	to, known := s.server.alias(trimDomainDot(to))
-	if !known {
-		return refuse(550, smtp.EnhancedCode{5, 1, 1}, "%+q is a local address, and this relay has no alias for it", to)
-	}
-	if err := CheckAddress(to, env.UTF8); err != nil {
-		return refuse(553, smtp.EnhancedCode{5, 1, 3}, "Invalid recipient %+q: %v", to, err)
+	if s.mail.relayed == nil {
+		resolved, refusal := Recipient(to, env.UTF8, s.server.o.Alias)
+		if refusal != nil {
+			return s.reply(*refusal, nil)
+		}
+		to = resolved
+	} else if s.conn.recipient != nil {
+		to = *s.conn.recipient
 	}
 	if len(o.OriginalRecipient) > maxOriginal {
 		return refuse(501, smtp.EnhancedCode{5, 5, 4}, "ORCPT is longer than %d characters", maxOriginal)
@@ -111,20 +126,35 @@ func (s *session) Rcpt(to string, o *smtp.RcptOptions) error {
 	if limit := l.RecipientsPerMinute; limit > 0 && s.server.recipientRate.add(account, 1) > limit {
 		return errTooFast("recipients", account, limit)
 	}
+	dsn := requestedDSN(o)
+	if s.mail.relayed != nil {
+		if reply := s.mail.relayed.Rcpt(s.server.ctx, to, dsn); reply.Code/100 != 2 {
+			return s.reply(reply, nil)
+		}
+	}
 	env.Rcpt = append(env.Rcpt, to)
-	env.DSN = append(env.DSN, requestedDSN(o))
+	env.DSN = append(env.DSN, dsn)
 	if s.conn.dataStarted == nil {
 		s.conn.dataStarted = make(chan struct{})
 	}
 	return nil
 }
 
-// alias returns where mail to a recipient goes. A local one without an alias is not known.
-func (s *Server) alias(recipient string) (to string, known bool) {
-	if s.o.Alias == nil {
-		return recipient, true
+// Recipient returns where mail to the recipient of a RCPT command goes, as a server with
+// this Options.Alias decides, or its reply to one that it refuses.
+func Recipient(address string, smtpUTF8 bool, alias func(string) (string, bool)) (to string, refusal *Reply) {
+	to, known := trimDomainDot(address), true
+	if alias != nil {
+		to, known = alias(to)
 	}
-	return s.o.Alias(recipient)
+	if !known {
+		text := fmt.Sprintf("%+q is a local address, and this relay has no alias for it", to)
+		return "", &Reply{Code: 550, Enhanced: "5.1.1", Text: text}
+	}
+	if err := CheckAddress(to, smtpUTF8); err != nil {
+		return "", &Reply{Code: 553, Enhanced: "5.1.3", Text: fmt.Sprintf("Invalid recipient %+q: %v", to, err)}
+	}
+	return to, nil
 }
 
 func errTooFast(what, account string, limit int) error {
@@ -176,25 +206,42 @@ func (s *session) Data(r io.Reader) error {
 	}
 	env := s.mail.env
 	env.Received = s.server.o.Now()
-	reply, failure := s.server.handle(env, b.raw)
+	receive := s.server.o.Handler.Handle
+	if s.mail.relayed != nil {
+		receive = s.mail.relayed.Data
+	}
+	reply, failure := s.server.handle(receive, env, b.raw)
 	s.conn.next = replyInfo{
 		message:     true,
 		fromHandler: failure == nil,
 		confirmed:   reply.Confirmed,
 		written:     reply.Written,
-		err:         failure,
 	}
-	enhanced, ok := parseEnhanced(reply.Enhanced, reply.Code)
+	return s.reply(reply, failure)
+}
+
+// reply makes an error of a reply, which go-smtp sends to the client. The cause is for the
+// log.
+func (s *session) reply(r Reply, cause error) error {
+	s.conn.next.err = cause
+	if r.Lines != nil {
+		s.conn.next.lines = r.Lines
+		s.conn.next.note = "the next hop's reply"
+	}
+	enhanced, ok := parseEnhanced(r.Enhanced, r.Code)
 	if !ok {
-		enhanced = smtp.EnhancedCode{reply.Code / 100, 0, 0}
+		enhanced = smtp.EnhancedCode{r.Code / 100, 0, 0}
 	}
-	return refuse(reply.Code, enhanced, "%s", oneLine.Replace(reply.Text))
+	return refuse(r.Code, enhanced, "%s", oneLine.Replace(r.Text))
 }
 
 // read reads the message into b, with line endings as Options.BareLF says.
 func (s *session) read(b *messageBuffer, r io.Reader) error {
-	if err := b.read(r, s.mail.size); err != nil {
+	if err := b.read(r, s.mail.env.Size); err != nil {
 		return err
+	}
+	if s.mail.relayed != nil {
+		return nil
 	}
 	if s.server.o.BareLF == Repair {
 		return b.normalizeLineEndings()
@@ -209,9 +256,14 @@ func (s *session) read(b *messageBuffer, r io.Reader) error {
 // oneLine keeps go-smtp from splitting a text into several lines.
 var oneLine = strings.NewReplacer("\r", " ", "\n", " ")
 
-// handle calls the Handler. If it panics, or returns a reply that cannot follow DATA, the
-// client gets a temporary error, and failure is for the log.
-func (s *Server) handle(env *Envelope, raw []byte) (reply Reply, failure error) {
+// handle calls receive: the Handler, or what passes the message on. If it panics, or
+// returns a reply that cannot follow DATA, the client gets a temporary error, and failure is
+// for the log.
+func (s *Server) handle(
+	receive func(context.Context, *Envelope, []byte) Reply,
+	env *Envelope,
+	raw []byte,
+) (reply Reply, failure error) {
 	defer func() {
 		if v := recover(); v != nil {
 			failure = panicError(v)
@@ -226,18 +278,27 @@ func (s *Server) handle(env *Envelope, raw []byte) (reply Reply, failure error) 
 			}
 		}
 	}()
-	return s.o.Handler.Handle(s.ctx, env, raw), nil
+	return receive(s.ctx, env, raw), nil
 }
 
 // Reset implements smtp.Session. go-smtp has made a Data that is still reading fail.
 func (s *session) Reset() {
 	s.busy.Wait()
+	s.endRelayed()
 	s.mail = nil
 	s.conn.endTransaction()
+}
+
+// endRelayed ends the transaction at the next hop, if there is one.
+func (s *session) endRelayed() {
+	if s.mail != nil && s.mail.relayed != nil {
+		s.mail.relayed.Close()
+	}
 }
 
 // Logout implements smtp.Session. It must not panic: go-smtp does not recover here.
 func (s *session) Logout() error {
 	s.busy.Wait()
+	s.endRelayed()
 	return nil
 }

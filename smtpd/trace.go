@@ -35,7 +35,7 @@ func (e *Envelope) Trace(by string) []byte {
 		who = fmt.Sprintf("%s (%s)", helloName(e.Hello), literal(e.Client))
 	}
 	to := ""
-	if len(e.Rcpt) == 1 {
+	if len(e.Rcpt) == 1 && CheckAddress(e.Rcpt[0], true) == nil {
 		to = "\r\n\tfor <" + e.Rcpt[0] + ">"
 	}
 	return fmt.Appendf(nil, "Received: from %s\r\n\tby %s %s with %s id %s%s; %s\r\n",

@@ -31,6 +31,9 @@ need buildah buildah --version
 need docker-compose docker-compose --version
 need "podman runc" sh -c 'podman --version && runc --version'
 need "nodejs node-nodemailer" env NODE_PATH=/usr/share/nodejs node -e 'require("nodemailer")'
+need postfix sh -c 'command -v smtp-sink && command -v postfix'
+need prometheus-alertmanager amtool --version
+need python3-django python3 -c 'import django'
 [ -z "$missing" ] && exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then

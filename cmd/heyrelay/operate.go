@@ -171,12 +171,12 @@ func (c queueStatsCmd) Run(p *program) (err error) {
 		return err
 	}
 	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "ROUTE\tACCEPTED\tSENT\tFLAGGED\tPENDING\tOF WHICH HELD\tFAILED\tDROPPED\t")
+	fmt.Fprintln(w, "ROUTE\tACCEPTED\tSENT\tFLAGGED\tPENDING\tOF WHICH HELD\tFAILED\tDROPPED\tSHADOWED\t")
 	for _, r := range routes {
 		n := r.States
-		pending := r.Accepted - n["sent"] - n["flagged"] - n["failed"] - n["dropped"]
-		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t\n",
-			r.Route, r.Accepted, n["sent"], n["flagged"], pending, n["held"], n["failed"], n["dropped"])
+		pending := r.Accepted - n["sent"] - n["flagged"] - n["failed"] - n["dropped"] - n["shadowed"]
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t\n",
+			r.Route, r.Accepted, n["sent"], n["flagged"], pending, n["held"], n["failed"], n["dropped"], n["shadowed"])
 	}
 	if err := w.Flush(); err != nil {
 		return err

@@ -34,7 +34,7 @@ type queueListCmd struct {
 }
 
 // stateHelp lists what --state takes.
-const stateHelp = "States: queued, ready, deferred, active, held, sent, flagged, failed, dropped; " +
+const stateHelp = "States: queued, ready, deferred, active, held, sent, flagged, failed, dropped, shadowed; " +
 	"waiting is the first five."
 
 // Run lists what matches.

@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"heyrelay/internal/relay"
 	"heyrelay/internal/spool"
 )
 
@@ -18,6 +19,7 @@ type queueShowCmd struct {
 	JSON    bool   `name:"json" xor:"form" help:"Print JSON."`
 	Raw     bool   `xor:"form" help:"Print the message as it was received."`
 	Body    bool   `xor:"form" help:"Print the text of the message as it is sent."`
+	Post    bool   `xor:"form" help:"Print what each request posts to the API, or would post, as JSON."`
 }
 
 // Run shows one message.
@@ -25,6 +27,9 @@ func (c queueShowCmd) Run(p *program) error {
 	return c.read(p, func(r spool.Reader) error {
 		if c.Raw || c.Body {
 			return c.printContent(p, r)
+		}
+		if c.Post {
+			return c.printPosts(p, r)
 		}
 		m, err := r.Show(p.ctx, c.QueueID)
 		switch {
@@ -58,6 +63,22 @@ func (c queueShowCmd) printContent(p *program, r spool.Reader) error {
 	}
 	_, err = io.WriteString(p.stdout, text)
 	return err
+}
+
+// printPosts prints what each request posts, one object per line.
+func (c queueShowCmd) printPosts(p *program, r spool.Reader) error {
+	cfg, err := c.load(p)
+	if err != nil {
+		return err
+	}
+	posts, err := relay.Posts(p.ctx, cfg, r, c.QueueID)
+	if errors.Is(err, spool.ErrNotFound) {
+		return fmt.Errorf("no content of message %s in this spool; retention may have removed it", c.QueueID)
+	}
+	if err != nil {
+		return err
+	}
+	return printLines(p, posts)
 }
 
 func printMessageJSON(out io.Writer, m spool.MessageDetail) error {
@@ -124,6 +145,9 @@ func conversationOf(r spool.RequestDetail) string {
 	}
 	if r.ConvoID != 0 {
 		text += fmt.Sprintf(", convo_id %d", r.ConvoID)
+	}
+	if r.Opener != "" {
+		text += ", opened by " + r.Opener
 	}
 	return text
 }

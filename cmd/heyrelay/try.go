@@ -36,6 +36,12 @@ func (c tryCmd) Run(p *program) error {
 	if err != nil {
 		return err
 	}
+	for _, r := range cfg.Routes {
+		if r.Shadow.Next != "" {
+			return fmt.Errorf("route %s passes its mail on to %s, and sends nothing to Heymarket: "+
+				"see heyrelay queue list --state shadowed", r.Name, r.Shadow.Next)
+		}
+	}
 	if c.From == "" {
 		c.From = "heyrelay@" + cfg.Hostname
 	}

@@ -48,6 +48,7 @@ var may = map[string][]string{
 	"internal/notify":          {"internal/spool", "internal/smarthost", "internal/events"},
 	"internal/intake": {
 		"smtpd", "mimeconv", "threading", "internal/config", "internal/spool", "internal/events",
+		"internal/smarthost",
 	},
 	"internal/relay": {
 		"smtpd", "mimeconv", "threading", "internal/config", "internal/events", "internal/heymarket",

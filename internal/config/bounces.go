@@ -20,8 +20,11 @@ func (b *Bounces) complete(hostname string) {
 
 // Server returns the smarthost's host:port, and whether the connection is encrypted
 // from the start. ok is false if Smarthost is not the address of a server.
-func (b Bounces) Server() (address string, implicit, ok bool) {
-	u, err := url.Parse(b.Smarthost)
+func (b Bounces) Server() (address string, implicit, ok bool) { return mailServer(b.Smarthost) }
+
+// mailServer reads smtp://host:port or smtps://host:port.
+func mailServer(text string) (address string, implicit, ok bool) {
+	u, err := url.Parse(text)
 	if err != nil || u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "" {
 		return "", false, false
 	}

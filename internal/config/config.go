@@ -338,6 +338,26 @@ type Route struct {
 	// The only recipients allowed, for a staging system; a message to any other is
 	// rejected (550 5.7.1).
 	OnlyRecipients Patterns `yaml:"only_recipients" example:"[\"*@test.example\"]"`
+
+	// Passes the mail of this route on to the present mail server, and only records what
+	// would be sent to Heymarket.
+	Shadow Shadow `yaml:"shadow"`
+}
+
+// Shadow is the mail server to which a route passes its mail on, to compare before a
+// change. It is in use if there is a Next.
+type Shadow struct {
+	// The present mail server: smtp://host:port, with STARTTLS if the server offers it,
+	// or smtps://host:port, with TLS from the start. Clients get its replies. Nothing is
+	// sent to Heymarket; "heyrelay queue list --state shadowed" lists what would be.
+	Next string `yaml:"next" example:"smtp://old-relay.example.com:25"`
+
+	// The user name, if the server requires a login. It is sent over TLS only, unless the
+	// server is on this machine.
+	User string `yaml:"user" example:"heyrelay"`
+
+	// The user's password.
+	Password strictyaml.Secret `yaml:"password" example:"/run/secrets/old_relay_password"`
 }
 
 // Match selects the messages that use a route. A key with several values matches
@@ -403,7 +423,8 @@ type Retention struct {
 	// The history of sent messages.
 	Sent strictyaml.Duration `yaml:"sent" default:"30d" range:"1h..10y"`
 
-	// Failed and dropped messages, complete, so that they can still be sent.
+	// Failed and dropped messages, complete, so that they can still be sent; and what was
+	// recorded of shadowed ones.
 	Failed strictyaml.Duration `yaml:"failed" default:"30d" range:"1h..10y"`
 
 	// The ids of a conversation after its last message. A later reply opens a new one.

@@ -31,6 +31,7 @@ func variables() []strictyaml.Variable {
 		{Name: "ATTACHMENTS", Path: "routes[0].attachments"},
 		{Name: "TRUST_HEADERS", Path: "routes[0].trust_headers"},
 		{Name: "ANSWER_AFTER", Path: "routes[0].answer_after"},
+		{Name: "SHADOW_NEXT", Path: "routes[0].shadow.next"},
 		{Name: "SPOOL", Path: "spool.url"},
 		{Name: "SPOOL_MIN_FREE", Path: "spool.min_free"},
 		{Name: "BOUNCES_SMARTHOST", Path: "bounces.smarthost"},

@@ -55,6 +55,7 @@ func (l *loader) validateRoutes() {
 		l.validateTeam(path+".team", r)
 		l.validateMatch(path+".match", r)
 		l.validateRecipients(path, r)
+		l.validateShadow(path+".shadow", i)
 	}
 }
 

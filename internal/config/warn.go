@@ -66,6 +66,10 @@ func (l *loader) warnRoutes() {
 	for i, r := range l.config.Routes {
 		path := fmt.Sprintf("routes[%d]", i)
 		l.warnTrust(path, r)
+		if r.Shadow.Next != "" {
+			l.doc.Warn(path+".shadow", "route "+r.Name+" sends nothing to Heymarket, its mail is passed on to "+r.Shadow.Next,
+				"remove "+l.doc.Key(path+".shadow.next")+" to send")
+		}
 		switch {
 		case catchAll != "":
 			l.doc.Warn(path, "route "+r.Name+" is never used: "+catchAll+", before it, matches every message", "move it up")

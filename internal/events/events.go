@@ -15,6 +15,7 @@ type Kind string
 const (
 	Accepted  Kind = "accepted"  // stored durably, answered 250
 	Duplicate Kind = "duplicate" // the application's own retry, answered 250 with the first queue id
+	Shadowed  Kind = "shadowed"  // passed on to the next hop, which accepted it; recorded, not to be sent
 	Refused   Kind = "refused"   // answered 4xx or 5xx
 	Warned    Kind = "warned"    // part of a message was repaired, guessed or dropped
 	Sent      Kind = "sent"      // the API accepted the request

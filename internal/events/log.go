@@ -22,6 +22,7 @@ var lines = map[Kind]struct {
 }{
 	Accepted:  {slog.LevelInfo, "accepted"},
 	Duplicate: {slog.LevelInfo, "duplicate accepted"},
+	Shadowed:  {slog.LevelInfo, "shadowed"},
 	Refused:   {slog.LevelWarn, "refused"},
 	Warned:    {slog.LevelInfo, "conversion warning"},
 	Sent:      {slog.LevelInfo, "sent"},

@@ -15,10 +15,12 @@ import (
 	"encoding/binary"
 	"io"
 	"runtime"
+	"strings"
 	"time"
 
 	"heyrelay/internal/config"
 	"heyrelay/internal/events"
+	"heyrelay/internal/smarthost"
 	"heyrelay/internal/spool"
 	"heyrelay/mimeconv"
 	"heyrelay/smtpd"
@@ -49,6 +51,8 @@ type Options struct {
 	Publish func(context.Context, events.Event)
 	// Targets returns recipients in the form that events show.
 	Targets func(to, cc []string) []string
+	// Next returns the mail server to which a route with a shadow passes its mail on.
+	Next func(config.Route) *smarthost.Server
 }
 
 // Handler implements smtpd.Handler.
@@ -134,19 +138,26 @@ func (h *Handler) recordAccepted(ctx context.Context, plan *Plan, r spool.Receip
 }
 
 func (h *Handler) acceptedEvent(m *spool.Message, r spool.Receipt) events.Event {
+	e := h.messageEvent(m)
+	e.Kind = events.Accepted
+	e.QueueID = r.QueueID
+	if r.Duplicate {
+		e.Kind = events.Duplicate
+	}
+	return e
+}
+
+// messageEvent is an event about a message, whose kind is to be set.
+func (h *Handler) messageEvent(m *spool.Message) events.Event {
 	e := events.Event{
-		Kind:    events.Accepted,
 		Time:    h.o.Now(),
-		QueueID: r.QueueID,
+		QueueID: m.QueueID,
 		Client:  m.Client,
 		Sender:  m.Sender,
 		Route:   m.Route,
 		Team:    m.Team,
 		Title:   m.Title,
 		Size:    len(m.Raw),
-	}
-	if r.Duplicate {
-		e.Kind = events.Duplicate
 	}
 	for _, q := range m.Requests {
 		e.To = append(e.To, h.o.Targets(q.To, q.Cc)...)
@@ -157,6 +168,16 @@ func (h *Handler) acceptedEvent(m *spool.Message, r spool.Receipt) events.Event 
 // refuse records that a message is refused, and returns the reply.
 func (h *Handler) refuse(env *smtpd.Envelope, raw []byte, cause error) smtpd.Reply {
 	reply := refusal(env.QueueID, cause)
+	h.recordRefused(env, raw, reply, cause)
+	return reply
+}
+
+// recordRefused records that a message is refused with a reply.
+func (h *Handler) recordRefused(env *smtpd.Envelope, raw []byte, reply smtpd.Reply, cause error) {
+	reason := reply.Text
+	if reply.Lines != nil {
+		reason = strings.Join(reply.Lines, " ") + " (the next hop's reply)"
+	}
 	h.o.Sink.Record(events.Event{
 		Kind:    events.Refused,
 		Time:    h.o.Now(),
@@ -166,10 +187,9 @@ func (h *Handler) refuse(env *smtpd.Envelope, raw []byte, cause error) smtpd.Rep
 		To:      env.Rcpt,
 		Size:    len(raw),
 		Status:  reply.Code,
-		Reason:  reply.Text,
+		Reason:  reason,
 		Err:     cause,
 	})
-	return reply
 }
 
 // RecordSession records an event of the SMTP server: a refusal before there was a

@@ -21,6 +21,8 @@ var (
 	errTooLarge  = errors.New("message too large for the API")
 	errLoop      = errors.New("mail loop")
 	errControl   = errors.New("invalid header")
+	errBareLF    = errors.New("bare CR or LF: lines must end in CR LF")
+	errEndsEarly = errors.New("a line could end the message early at the next hop: it is a dot beside a NUL")
 )
 
 const (
@@ -48,6 +50,8 @@ var refusals = []struct {
 	{wraps(errTooLarge), 552, "5.3.4", ""},
 	{wraps(errLoop), 554, "5.4.6", ""},
 	{wraps(errControl), 554, "5.6.0", ""},
+	{wraps(errBareLF), 554, "5.6.0", ""},
+	{wraps(errEndsEarly), 554, "5.6.0", ""},
 	{wraps(spool.ErrConvo), 554, "5.6.0", convoRefused},
 	{wraps(spool.ErrKey), 554, "5.6.0", keyRefused},
 	{conversion(mimeconv.ErrTooLarge), 552, "5.3.4", ""},

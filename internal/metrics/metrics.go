@@ -29,6 +29,7 @@ type Metrics struct {
 	registry *prometheus.Registry
 
 	accepted, duplicates, refused, warnings *prometheus.CounterVec
+	shadowed                                *prometheus.CounterVec
 	finished, attempts, anomalies, reports  *prometheus.CounterVec
 	errors                                  prometheus.Counter
 	delivery                                *prometheus.HistogramVec
@@ -51,6 +52,9 @@ func New(o Options) *Metrics {
 		"Messages stored and answered 250.", "route")
 	m.duplicates = m.counter("messages_duplicate_total",
 		"Repeated messages answered 250 with the queue id of the first.", "route")
+	m.shadowed = m.counter("messages_shadowed_total",
+		"Messages passed on to the next hop of a shadow, by what heyrelay would have done: sent or refused.",
+		"route", "would_be")
 	m.refused = m.counter("messages_refused_total",
 		"Messages and commands answered 4xx or 5xx, by SMTP reply code.", "code")
 	m.warnings = m.counter("conversion_warnings_total",
@@ -104,6 +108,8 @@ func (m *Metrics) Record(e events.Event) {
 		m.size.Observe(float64(e.Size))
 	case events.Duplicate:
 		m.duplicates.WithLabelValues(e.Route).Inc()
+	case events.Shadowed:
+		m.shadowed.WithLabelValues(e.Route, e.Code).Inc()
 	case events.Refused:
 		m.refused.WithLabelValues(strconv.Itoa(e.Status)).Inc()
 	case events.Warned:

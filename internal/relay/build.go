@@ -10,6 +10,7 @@ import (
 	"heyrelay/internal/heymarket"
 	"heyrelay/internal/intake"
 	"heyrelay/internal/notify"
+	"heyrelay/internal/smarthost"
 	"heyrelay/smtpd"
 )
 
@@ -30,6 +31,7 @@ func (r *Relay) build(p Parts) error {
 		CanSend:    r.canSend,
 		Publish:    r.publish,
 		Targets:    heymarket.Targets,
+		Next:       func(route config.Route) *smarthost.Server { return r.nextHop(route, p) },
 	})
 	r.server = smtpd.New(smtpd.Options{
 		Hostname: r.cfg.Hostname,
@@ -37,7 +39,8 @@ func (r *Relay) build(p Parts) error {
 		Users:    users(r.cfg),
 		Limits:   limits(r.cfg.Limits),
 		BareLF:   bareLF[r.cfg.BareLF],
-		DSN:      r.cfg.Bounces.Smarthost != "",
+		DSN:      offersDSN(r.cfg),
+		Relay:    r.intake.Relay,
 		Alias:    r.cfg.Recipient,
 		Now:      p.Now,
 		Log:      r.intake.RecordSession,

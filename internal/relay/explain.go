@@ -1,6 +1,8 @@
 package relay
 
 import (
+	"context"
+
 	"heyrelay/internal/config"
 	"heyrelay/internal/delivery"
 	"heyrelay/internal/heymarket"
@@ -56,4 +58,49 @@ func Explain(cfg *config.Config, env *smtpd.Envelope, raw []byte) Explanation {
 		})
 	}
 	return e
+}
+
+// Post is what a request posts to the API, or would post.
+type Post struct {
+	QueueID string           `json:"queue_id"`
+	State   string           `json:"state"`
+	Reason  string           `json:"reason,omitempty"`
+	Opener  string           `json:"opener,omitempty"` // see spool.RequestDetail: the response to it would give the convo_id
+	Post    *heymarket.Email `json:"post"`             // the body; nil if the message would have been refused
+}
+
+// Posts returns what each request of a message posts to the API, or would post. Its creator
+// is that of the configuration. ErrNotFound, also where the content was removed.
+func Posts(ctx context.Context, cfg *config.Config, r spool.Reader, queueID string) ([]Post, error) {
+	m, err := r.Show(ctx, queueID)
+	if err != nil {
+		return nil, err
+	}
+	tasks, err := r.Sends(ctx, queueID)
+	if err != nil {
+		return nil, err
+	}
+	creator := routes(cfg)
+	var all []Post
+	for i, t := range tasks {
+		d := m.Requests[i]
+		post := Post{QueueID: queueID, State: d.State, Reason: d.Reason, Opener: d.Opener}
+		if t.HTML != "" || t.Text != "" {
+			route, _ := creator(t.Route)
+			post.Post = email(t, route.Creator, d.Opener != "")
+		}
+		all = append(all, post)
+	}
+	return all, nil
+}
+
+// email returns the body of a request. A reply to a conversation that has no convo_id yet
+// has no targets either.
+func email(t spool.Task, creator int64, replies bool) *heymarket.Email {
+	e := delivery.Email(t, creator)
+	if replies {
+		e.Targets = nil
+		e.ConvTitle = ""
+	}
+	return &e
 }

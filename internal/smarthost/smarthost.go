@@ -1,5 +1,5 @@
-// Package smarthost sends mail through another mail server by SMTP (RFC 5321):
-// today the delivery reports that package notify writes.
+// Package smarthost sends mail through another mail server by SMTP (RFC 5321): the
+// delivery reports that package notify writes, and what package intake passes on.
 //
 // A caller connects, learns from [Session.Offers] what the server supports, and
 // sends messages that fit. go-smtp speaks the protocol; this package decides when

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
-	"net/textproto"
 	"slices"
 	"testing"
 	"time"
@@ -21,12 +19,17 @@ import (
 // Any octets arrive as they are: bare CRs and LFs, dots, NULs, 8-bit and long lines. Only
 // what does not end with CRLF gets one.
 func TestOctetsArriveAsTheyAre(t *testing.T) {
-	session, received := rawServer(t)
+	server := smarthosttest.ServeRaw(t, nil)
+	session, err := (&smarthost.Server{Hostname: "relay.example.com", Address: server.Address}).Connect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer session.Close()
 	seed := uint64(time.Now().UnixNano())
 	random := rand.New(rand.NewPCG(seed, 0))
 	for range 300 {
 		sent := octets(random)
-		got := transfer(t, session, received, sent)
+		got := transfer(t, session, server, sent)
 		if !bytes.HasSuffix(sent, []byte("\r\n")) {
 			sent = append(sent, "\r\n"...)
 		}
@@ -36,7 +39,7 @@ func TestOctetsArriveAsTheyAre(t *testing.T) {
 	}
 	long := bytes.Repeat([]byte("0123456789abcdef"), 20_000)
 	long = append(long, "\r\n"...)
-	if got := transfer(t, session, received, long); !bytes.Equal(got, long) {
+	if got := transfer(t, session, server, long); !bytes.Equal(got, long) {
 		t.Errorf("a line of %d octets arrived with %d", len(long), len(got))
 	}
 }
@@ -52,90 +55,22 @@ func octets(random *rand.Rand) []byte {
 }
 
 // transfer sends a message and returns what the server received as its content.
-func transfer(t *testing.T, s *smarthost.Session, received <-chan []byte, message []byte) []byte {
+func transfer(t *testing.T, session *smarthost.Session, server *smarthosttest.Raw, message []byte) []byte {
 	t.Helper()
-	err := s.Mail(smarthost.Sender{Path: "app@shop.example"})
+	err := session.Mail(smarthost.Sender{Path: "app@shop.example"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = s.Rcpt(smarthost.Recipient{Path: "ann@example.com"})
+	err = session.Rcpt(smarthost.Recipient{Path: "ann@example.com"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = s.Data(message)
+	_, err = session.Data(message)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return <-received
-}
-
-// rawServer is an SMTP server that takes each message as its octets, dots halved after CRLF
-// alone, until the first CRLF, dot and CRLF.
-func rawServer(t *testing.T) (*smarthost.Session, <-chan []byte) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	received := make(chan []byte, 1)
-	done := make(chan error, 1)
-	go func() { done <- serveRaw(l, received) }()
-	server := smarthost.Server{Hostname: "relay.example.com", Address: l.Addr().String()}
-	session, err := server.Connect(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		session.Close()
-		if err := errors.Join(<-done, l.Close()); err != nil {
-			t.Error(err)
-		}
-	})
-	return session, received
-}
-
-func serveRaw(l net.Listener, received chan<- []byte) error {
-	conn, err := l.Accept()
-	if err != nil {
-		return err
-	}
-	text := textproto.NewConn(conn)
-	defer text.Close()
-	reply := "220 raw"
-	for {
-		if err := text.PrintfLine("%s", reply); err != nil {
-			return err
-		}
-		line, err := text.ReadLine()
-		if err != nil {
-			return err
-		}
-		reply = "250 ok"
-		switch line {
-		case "QUIT":
-			return text.PrintfLine("221 bye")
-		case "DATA":
-			err := text.PrintfLine("354 go on")
-			if err != nil {
-				return err
-			}
-			received <- readContent(text)
-		}
-	}
-}
-
-func readContent(text *textproto.Conn) []byte {
-	end := []byte("\r\n.\r\n")
-	content := []byte("\r\n")
-	for !bytes.HasSuffix(content, end) {
-		b, err := text.R.ReadByte()
-		if err != nil {
-			return nil
-		}
-		content = append(content, b)
-	}
-	content = bytes.TrimSuffix(content, end[2:])
-	return bytes.TrimPrefix(bytes.ReplaceAll(content, []byte("\r\n."), []byte("\r\n")), []byte("\r\n"))
+	all := server.Contents()
+	return all[len(all)-1]
 }
 
 // The parameters of MAIL and RCPT reach a server that offers their extensions, and an

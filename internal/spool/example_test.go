@@ -26,5 +26,5 @@ func ExampleParseState() {
 	fmt.Println(err)
 	// Output:
 	// deferred true <nil>
-	// no state is called "sleepy": use one of queued, ready, deferred, active, held, sent, flagged, failed, dropped
+	// no state is called "sleepy": use one of queued, ready, deferred, active, held, sent, flagged, failed, dropped, shadowed
 }

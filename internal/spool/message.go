@@ -40,7 +40,16 @@ type Message struct {
 	Return       string    // FULL or HDRS (RFC 3461, section 4.3); "" where the client did not choose
 	ReportsAfter time.Time // no report leaves before: the reply may contain the outcome; zero: at once
 
+	Shadow *Shadow // nil for a message to send
+
 	Requests []Request
+}
+
+// Shadow says of a message that it was passed on to another server. Its requests are
+// stored as Shadowed: found by later messages in their conversations, and never sent.
+type Shadow struct {
+	Reply   string // of the other server, for people
+	Refusal string // the reply with which heyrelay would have refused the message, "" for none
 }
 
 // Request is one POST to come.
@@ -91,3 +100,11 @@ const (
 	LoopReason = "more than 20 automatic replies within an hour to the same participants look like a loop: " +
 		"end it, then release or drop them (heyrelay queue release, or drop, --recipient ADDRESS)"
 )
+
+// String describes how the message was passed on, and why it would have been refused.
+func (s Shadow) String() string {
+	if s.Refusal != "" {
+		return s.Reply + "; would have been refused: " + s.Refusal
+	}
+	return s.Reply
+}

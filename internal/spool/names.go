@@ -8,7 +8,9 @@ import (
 
 // These stand in the order of the constants.
 var (
-	stateNames    = []string{"queued", "ready", "deferred", "active", "held", "sent", "flagged", "failed", "dropped"}
+	stateNames = []string{
+		"queued", "ready", "deferred", "active", "held", "sent", "flagged", "failed", "dropped", "shadowed",
+	}
 	priorityNames = []string{"high", "normal", "bulk"}
 	callNames     = []string{"send", "check-conversation", "find-message"}
 )

@@ -6,7 +6,7 @@ import "time"
 type Retention struct {
 	Content time.Duration // bodies of messages that were sent
 	Sent    time.Duration // what happened to them
-	Failed  time.Duration // messages of which a request failed or was dropped, whole
+	Failed  time.Duration // messages of which a request failed, was dropped or shadowed, whole
 	Threads time.Duration // ids and conversations, from their last message on
 	Repeats time.Duration // what may be repeated, from its acceptance on, whatever the others are
 
@@ -65,6 +65,7 @@ type RequestDetail struct {
 	Conversation int64           `json:"conversation"` // our own number of it
 	Joined       bool            `json:"joined"`
 	By           string          `json:"joined_by,omitempty"` // which field named the id that found its conversation
+	Opener       string          `json:"opener,omitempty"`    // of what would have replied: queue id of its conversation's first message
 	MessageID    int64           `json:"message_id,omitempty"`
 	Tries        []AttemptDetail `json:"tries"`
 }

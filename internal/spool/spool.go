@@ -51,7 +51,7 @@ type Reception interface {
 	// Accept stores m: it finds the message that m repeats, or else finds or opens
 	// the conversation of each request, records the requests' keys and queues them. A
 	// repeat changes nothing, except that requests of the first message that failed or
-	// were dropped are queued again, at the end of their lanes. A lane in which
+	// were dropped are queued again, at the end of their lanes, unless m is shadowed. A lane in which
 	// automatic replies loop is held, as by an operator. The error is ErrKey where m's
 	// key belongs to other content, ErrConvo where a request names a conversation of
 	// others, ErrFull or ErrReadOnly where the medium refuses, and ErrCorrupt once any
@@ -219,6 +219,7 @@ const (
 	Flagged               // the API accepted it, but did not queue it
 	Failed                // permanently
 	Dropped               // by an operator
+	Shadowed              // passed on to another server, never to be sent: a record of what would have been
 )
 
 // Open reports whether the request has not ended.

@@ -47,6 +47,9 @@ func (r *run) letter() *spool.Message {
 	}
 	m := r.write(l)
 	m.DuplicateSince = r.since()
+	if r.rand.IntN(10) == 0 {
+		m.Shadow = &spool.Shadow{Reply: "250 Ok"}
+	}
 	if r.rand.IntN(20) == 0 && len(r.written) > 0 { // a key of somebody else's
 		other := r.written[r.rand.IntN(len(r.written))].Requests[0]
 		m.Requests[0].Lookup = append(slices.Clone(other.Own), m.Requests[0].Lookup...)

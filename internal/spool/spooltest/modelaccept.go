@@ -11,6 +11,8 @@ func (m *model) accept(msg *spool.Message) (spool.Receipt, error) {
 	switch first := m.repeated(msg); {
 	case first != nil && first.ContentDigest != msg.ContentDigest:
 		return spool.Receipt{}, spool.ErrKey
+	case first != nil && msg.Shadow != nil:
+		return spool.Receipt{QueueID: first.QueueID, Duplicate: true}, nil
 	case first != nil:
 		return spool.Receipt{QueueID: first.QueueID, Duplicate: true, Revived: m.revive(first)}, nil
 	}
@@ -33,8 +35,12 @@ func (m *model) accept(msg *spool.Message) (spool.Receipt, error) {
 		}
 		changed := r.Subject == spool.SubjectChanged && (r.joined < 0 || msg.BaseSubject != r.conv.baseSubject)
 		r.line = (r.joined >= 0 || r.requested != 0) && (changed || r.Subject == spool.SubjectAlways)
-		m.queue(r)
-		if msg.AutoReplied && m.stopLoop(r) {
+		if msg.Shadow != nil {
+			r.state, r.lane = spool.Shadowed, r.conv.lane
+		} else {
+			m.queue(r)
+		}
+		if msg.AutoReplied && msg.Shadow == nil && m.stopLoop(r) {
 			receipt.Looping = true
 		}
 		for _, k := range r.Own {

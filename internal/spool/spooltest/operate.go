@@ -272,7 +272,7 @@ func (m *model) holdRequest(r *modelRequest, why string) bool {
 func (m *model) stopLoop(r *modelRequest) bool {
 	n := 1
 	for _, msg := range m.messages {
-		near := msg.AutoReplied && msg.Accepted.Sub(r.message.Accepted).Abs() <= spool.LoopSpan
+		near := msg.AutoReplied && msg.Shadow == nil && msg.Accepted.Sub(r.message.Accepted).Abs() <= spool.LoopSpan
 		for _, o := range msg.requests {
 			same := o.conv.team == r.conv.team && o.conv.inbox == r.conv.inbox && o.Participants == r.Participants
 			if near && same {
@@ -316,7 +316,7 @@ func (m *model) releaseRequest(r *modelRequest) bool {
 func (m *model) retry(r *modelRequest, o spool.RetryOptions) bool {
 	move := o.Route != "" && r.place() != spool.Destination{Team: o.Team, Route: o.Route, Inbox: o.Inbox}
 	switch {
-	case r.state == spool.Sent, r.state == spool.Flagged && !o.Anew:
+	case r.state == spool.Sent, r.state == spool.Shadowed, r.state == spool.Flagged && !o.Anew:
 		return false
 	case (r.state == spool.Queued || r.state == spool.Ready) && !move && r.hold == "":
 		return false

@@ -64,6 +64,7 @@ var rarities = []string{
 	"checked", "searched", "refused",
 	"probed", "probed unrefused", "stepped aside", "released", "inbox released", "looping",
 	"dropped", "retried", "held", "request released", "moved", "anew",
+	"shadowed", "shadowed joined",
 	"operator takes over", "operator's stands", "operator's stays", "operator released",
 }
 
@@ -137,6 +138,7 @@ func (r *run) accept() {
 			old = *failed[r.rand.IntN(len(failed))].Message
 		}
 		old.QueueID, old.Accepted, old.DuplicateSince = m.QueueID, m.Accepted, r.since()
+		old.Shadow = m.Shadow
 		old.Requests = slices.Clone(old.Requests)
 		for i := range old.Requests {
 			old.Requests[i].LocalID = fmt.Sprintf("%s-%d", m.QueueID, i)
@@ -163,6 +165,11 @@ func (r *run) accept() {
 		r.written = append(r.written, m)
 		for _, q := range r.model.messages[len(r.model.messages)-1].requests {
 			r.byLocal[q.LocalID] = q
+			r.see("shadowed", q.state == spool.Shadowed)
+			r.see("shadowed joined", q.state == spool.Shadowed && q.joined >= 0)
+			if q.state == spool.Shadowed {
+				continue
+			}
 			head := q.lane.open[0]
 			r.see("named", q.ConvoID != 0 && q.requested == 0)
 			r.see("named again", q.requested != 0 && q.joined == 0)
@@ -546,6 +553,9 @@ func (r *run) compareRequest(q *modelRequest, got spool.RequestDetail) {
 	want.MessageID, want.ConvoID = q.answer.MessageID, q.answer.ConvoID
 	if want.ConvoID == 0 {
 		want.ConvoID = q.conv.convo
+	}
+	if q.state == spool.Shadowed {
+		want.Opener = got.Opener
 	}
 	if len(want.Tries) == 0 {
 		want.Tries = nil

@@ -62,6 +62,7 @@ func Run(t *testing.T, open Opener, operate Operate, random Random) {
 		{"Read", readCases},
 		{"Inspect", inspectCases},
 		{"ThreadPage", threadPageCases},
+		{"Shadow", shadowCases},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			for _, c := range group.cases {

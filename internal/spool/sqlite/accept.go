@@ -67,8 +67,8 @@ SELECT id, queue_id, content_digest FROM message
 
 	sqlMessage = `
 INSERT INTO message (queue_id, accepted, client, sender, route, team, inbox, title, warnings, fingerprint,
-                     weak_fingerprint, envelope_id, return, reports_after, content_digest)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+                     weak_fingerprint, envelope_id, return, reports_after, content_digest, shadow, refusal)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 	sqlContent = `INSERT INTO content (message, html, subject_offset, text, raw) VALUES (?, ?, ?, ?, ?)`
 )
@@ -88,6 +88,9 @@ func (w *writer) repeated(m *spool.Message) (_ spool.Receipt, ok bool, err error
 	if !bytes.Equal(content, digest(m)) {
 		return spool.Receipt{}, false, spool.ErrKey
 	}
+	if m.Shadow != nil {
+		return first, true, nil
+	}
 	if _, err := w.exec(sqlReportsAfter, stamp(m.ReportsAfter), id); err != nil {
 		return spool.Receipt{}, false, err
 	}
@@ -96,6 +99,10 @@ func (w *writer) repeated(m *spool.Message) (_ spool.Receipt, ok bool, err error
 }
 
 func (w *writer) insertMessage(m *spool.Message) (int64, error) {
+	var shadow spool.Shadow
+	if m.Shadow != nil {
+		shadow = *m.Shadow
+	}
 	id, err := w.insert(
 		sqlMessage,
 		m.QueueID,
@@ -113,6 +120,8 @@ func (w *writer) insertMessage(m *spool.Message) (int64, error) {
 		m.Return,
 		stamp(m.ReportsAfter),
 		digest(m),
+		shadow.Reply,
+		shadow.Refusal,
 	)
 	if err != nil {
 		return 0, err
@@ -218,8 +227,8 @@ func (w *writer) requested(m *spool.Message, r *spool.Request, c *conversation) 
 const sqlRequest = `
 INSERT INTO request (message, conversation, joined, lookup_name, lane, local_id, recipients, participants,
                      team, inbox, route, priority, effective_priority, subject_line, auto_replied, dsn,
-                     state, seq, due, requested_convo_id, call)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?)`
+                     state, seq, ended, due, requested_convo_id, call)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?)`
 
 func (w *writer) insertRequest(
 	m *spool.Message,
@@ -229,17 +238,21 @@ func (w *writer) insertRequest(
 	joined int,
 ) (int64, error) {
 	lane := c.id
-	state, err := w.joinLane(lane, r.Priority)
-	if err != nil {
-		return 0, err
+	state, ended := spool.Shadowed, stamp(m.Accepted)
+	replied := int64(0)
+	if m.Shadow == nil {
+		joined, err := w.joinLane(lane, r.Priority)
+		if err != nil {
+			return 0, err
+		}
+		state, ended = joined, 0
+		if m.AutoReplied {
+			replied = stamp(m.Accepted)
+		}
 	}
 	seq, err := w.nextSeq()
 	if err != nil {
 		return 0, err
-	}
-	replied := int64(0)
-	if m.AutoReplied {
-		replied = stamp(m.Accepted)
 	}
 	changed := r.Subject == spool.SubjectAlways || r.Subject == spool.SubjectChanged && m.BaseSubject != c.baseSubject
 	replies, first := joined >= 0, spool.Send
@@ -266,11 +279,12 @@ func (w *writer) insertRequest(
 		encodeDSN(r),
 		state,
 		seq,
+		ended,
 		c.requestedConvoID,
 		first,
 	)
 	w.entered(m.Route, state)
-	if state == spool.Ready || err != nil {
+	if state != spool.Queued || err != nil {
 		return id, err
 	}
 	return id, w.clearLane(lane)

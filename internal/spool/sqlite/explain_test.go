@@ -130,6 +130,7 @@ var plans = map[string]struct {
 	"requests": {sqlRequests, []string{
 		"r USING INDEX request_message (message=?)", "m USING INTEGER PRIMARY KEY (rowid=?)",
 		"c USING INTEGER PRIMARY KEY (rowid=?)", "attempt USING PRIMARY KEY (request=?)",
+		"f USING INDEX request_conversation (conversation=?)", "o USING INTEGER PRIMARY KEY (rowid=?)",
 	}},
 	"report":   {sqlAddReport, []string{byR, "m USING INTEGER PRIMARY KEY (rowid=?)"}},
 	"unreport": {sqlUnreport, []string{"notice USING INDEX notice_request (request=?)"}},

@@ -17,7 +17,7 @@ SELECT 1 FROM request
 // stopLoop holds the lane of a request that is one automatic reply too many to
 // its participants. It reports whether the lane was not held before.
 func (w *writer) stopLoop(m *spool.Message, r *spool.Request, request, lane int64) (bool, error) {
-	if !m.AutoReplied {
+	if !m.AutoReplied || m.Shadow != nil {
 		return false, nil
 	}
 	var one int

@@ -62,12 +62,12 @@ SELECT id FROM message WHERE id > ? AND id <= ? AND accepted < ? AND ` + since +
    AND NOT EXISTS (SELECT 1 FROM request WHERE message = message.id AND ` + isNotTaken + `)
    AND NOT ` + unreported + `)`
 
-	// Those of which nothing is open, and that failed or were dropped, or not.
+	// Those of which nothing is open, and that failed, were dropped or shadowed, or not.
 	sqlOld = `
 SELECT id FROM message
  WHERE id > ? AND id <= ? AND accepted < ? AND ` + since + ` < ?
    AND NOT EXISTS (SELECT 1 FROM request WHERE message = message.id AND ` + isOpen + `)
-   AND EXISTS (SELECT 1 FROM request WHERE message = message.id AND ` + isUnsent + `) = ?
+   AND EXISTS (SELECT 1 FROM request WHERE message = message.id AND ` + isWhole + `) = ?
    AND NOT ` + unreported
 
 	sqlGoneRequests  = `SELECT route, state FROM request WHERE message = ?`

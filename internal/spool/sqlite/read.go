@@ -90,7 +90,7 @@ m.queue_id, m.accepted, m.sender, m.title, r.id, r.local_id, r.state, r.unknown,
 r.attempts, r.due,
 COALESCE(NULLIF(r.convo_id, 0), c.convo_id),
 COALESCE((SELECT reason FROM attempt WHERE request = r.id AND ended <> 0 ORDER BY n DESC LIMIT 1), ''),
-r.hold, r.team, r.inbox`
+r.hold, r.team, r.inbox, m.shadow, m.refusal`
 
 	sqlList = `
 SELECT ` + entryColumns + `
@@ -224,6 +224,7 @@ type entry struct {
 	accepted, due int64
 	state         spool.State // stored, then as it is shown
 	hold          string      // reason of its own hold, "" for none
+	shadow        spool.Shadow
 	at            spool.Destination
 	addresses     string // recipients, encoded
 	recipients    recipients
@@ -232,7 +233,7 @@ type entry struct {
 func (e *entry) dest() []any {
 	return []any{
 		&e.QueueID, &e.accepted, &e.Sender, &e.Title, &e.id, &e.LocalID, &e.state, &e.Unknown, &e.Route, &e.addresses,
-		&e.Attempts, &e.due, &e.ConvoID, &e.Reason, &e.hold, &e.at.Team, &e.at.Inbox,
+		&e.Attempts, &e.due, &e.ConvoID, &e.Reason, &e.hold, &e.at.Team, &e.at.Inbox, &e.shadow.Reply, &e.shadow.Refusal,
 	}
 }
 
@@ -246,6 +247,8 @@ func (e *entry) complete(holds []spool.Hold) (err error) {
 		e.Due = moment(e.due)
 	case spool.Queued:
 		e.Reason = "queued behind another message of its conversation"
+	case spool.Shadowed:
+		e.Reason = e.shadow.String()
 	case spool.Held:
 		e.HoldLevel = e.Hold.Level()
 		e.Reason = e.hold
@@ -266,7 +269,9 @@ const (
 SELECT id, accepted, client, sender, route, team, inbox, title, warnings FROM message WHERE queue_id = ?`
 
 	sqlRequests = `
-SELECT ` + entryColumns + `, r.priority, r.conversation, r.joined, r.lookup_name, r.message_id
+SELECT ` + entryColumns + `, r.priority, r.conversation, r.joined, r.lookup_name, r.message_id,
+       COALESCE((SELECT o.queue_id FROM request f JOIN message o ON o.id = f.message
+                  WHERE f.conversation = r.conversation ORDER BY f.id LIMIT 1), '')
   FROM request r JOIN message m ON m.id = r.message JOIN conversation c ON c.id = r.conversation
  WHERE r.message = ? ORDER BY r.id`
 
@@ -325,7 +330,7 @@ func requestsOf(ctx context.Context, tx *sql.Tx, message int64, holds []spool.Ho
 		var e entry
 		var s spool.RequestDetail
 		var priority spool.Priority
-		dest := append(e.dest(), &priority, &s.Conversation, &s.Joined, &s.By, &s.MessageID)
+		dest := append(e.dest(), &priority, &s.Conversation, &s.Joined, &s.By, &s.MessageID, &s.Opener)
 		if err := rows.Scan(dest...); err != nil {
 			return nil, classify(err)
 		}
@@ -333,6 +338,9 @@ func requestsOf(ctx context.Context, tx *sql.Tx, message int64, holds []spool.Ho
 			return nil, err
 		}
 		s.Entry, s.Priority = e.Entry, priority.String()
+		if e.state != spool.Shadowed || !s.Joined || s.ConvoID != 0 {
+			s.Opener = ""
+		}
 		all = append(all, requestRow{e.id, s})
 	}
 	return all, classify(rows.Err())

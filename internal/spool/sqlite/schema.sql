@@ -2,7 +2,7 @@
 --
 -- Times are nanoseconds since 1970 in UTC; 0 stands for none.
 -- Numbers of states, priorities and calls are those of package spool:
---   state     0 queued  1 ready  2 deferred  3 active  4 held | 5 sent  6 flagged  7 failed  8 dropped
+--   state     0 queued  1 ready  2 deferred  3 active  4 held | 5 sent  6 flagged  7 failed  8 dropped  9 shadowed
 --   priority  0 high  1 normal  2 bulk
 --   call      0 send  1 check-conversation  2 find-message
 
@@ -23,7 +23,10 @@ CREATE TABLE message (
     content_digest   BLOB    CHECK (length(content_digest) = 32),      -- where the fingerprint is that of a key
     envelope_id      TEXT    NOT NULL,       -- ENVID, '' for none
     return           TEXT    NOT NULL CHECK (return IN ('', 'FULL', 'HDRS')),
-    reports_after    INTEGER NOT NULL        -- no report leaves before: the reply may report the outcome
+    reports_after    INTEGER NOT NULL,       -- no report leaves before: the reply may report the outcome
+    shadow           TEXT    NOT NULL,       -- reply of the server that it was passed on to, '' where it is to be sent
+    refusal          TEXT    NOT NULL,       -- the reply that would have refused it; '' for none
+    CHECK (shadow <> '' OR refusal = '')
 ) STRICT;
 
 CREATE INDEX message_fingerprint ON message (fingerprint, accepted) WHERE fingerprint IS NOT NULL;
@@ -81,7 +84,7 @@ CREATE TABLE request (
     effective_priority INTEGER NOT NULL CHECK (effective_priority BETWEEN 0 AND 2), -- of a head: the highest in its lane
     auto_replied       INTEGER NOT NULL,     -- when it was accepted, where it is an automatic reply; else 0
     subject_line       INTEGER NOT NULL CHECK (subject_line IN (0, 1)), -- its bodies begin with its subject
-    state              INTEGER NOT NULL CHECK (state BETWEEN 0 AND 8),
+    state              INTEGER NOT NULL CHECK (state BETWEEN 0 AND 9),
     seq                INTEGER NOT NULL,     -- place in its lane while queued, among its route's while ready
     due                INTEGER NOT NULL,     -- end of a deferral, or of the lease
     attempts           INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),
@@ -100,12 +103,13 @@ CREATE TABLE request (
     message_id         INTEGER NOT NULL DEFAULT 0,  -- as answered
     dsn                TEXT    NOT NULL CHECK (dsn = '' OR json_valid(dsn)), -- asked for about each recipient
     delayed            INTEGER NOT NULL DEFAULT 0 CHECK (delayed IN (0, 1)), -- its delay was reported
-    ended              INTEGER NOT NULL DEFAULT 0,  -- when it was sent, flagged, failed or dropped; 0 while it is open
+    ended              INTEGER NOT NULL DEFAULT 0,  -- when it was sent, flagged, failed, dropped or shadowed; 0 while it is open
     forgotten          INTEGER NOT NULL DEFAULT 0 CHECK (forgotten IN (0, 1)), -- its recipient was: it is never sent again
     CHECK ((state > 4) = (ended > 0)),
     CHECK (forgotten = 0 OR state > 4),
     CHECK ((state IN (2, 3)) = (due > 0)),
     CHECK (state <> 3 OR attempts > 0),
+    CHECK (state <> 9 OR attempts = 0),
     CHECK (state <> 4 OR hold <> ''),
     CHECK (lane IN (conversation, -id)),
     CHECK (lane > 0 OR state <> 0)           -- nothing is queued behind what stepped aside
@@ -168,7 +172,7 @@ CREATE INDEX gate_held ON gate (team, route, inbox) WHERE held <> 0;
 -- The ledger: how many requests of a route are in a state, deleted ones included.
 CREATE TABLE counter (
     route TEXT    NOT NULL,
-    state INTEGER NOT NULL CHECK (state BETWEEN 0 AND 8),
+    state INTEGER NOT NULL CHECK (state BETWEEN 0 AND 9),
     n     INTEGER NOT NULL,                  -- unchecked: a wrong figure must not stop mail; Check finds it
     gone  INTEGER NOT NULL DEFAULT 0,        -- those that were deleted
     PRIMARY KEY (route, state)

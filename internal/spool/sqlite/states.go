@@ -32,8 +32,9 @@ const (
 	isTimed    = "state IN (2, 3)"       // deferred or active: due has a time
 	isPending  = "state IN (1, 2)"       // ready or deferred
 	isTaken    = "state IN (5, 6)"       // sent or flagged
-	isNotTaken = "state NOT IN (5, 6)"   // open, failed or dropped
+	isNotTaken = "state NOT IN (5, 6)"   // open, failed, dropped or shadowed
 	isUnsent   = "state IN (7, 8)"       // failed or dropped
+	isWhole    = "state IN (7, 8, 9)"    // kept with its content: failed, dropped or shadowed
 
 	callIsSend  = "call = 0" // spool.Send
 	callIsCheck = "call = 1" // spool.CheckConversation

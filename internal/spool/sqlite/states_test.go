@@ -33,8 +33,11 @@ func TestStates(t *testing.T) {
 		isTaken:    func(s spool.State) bool { return s == spool.Sent || s == spool.Flagged },
 		isNotTaken: func(s spool.State) bool { return s != spool.Sent && s != spool.Flagged },
 		isUnsent:   func(s spool.State) bool { return s == spool.Failed || s == spool.Dropped },
+		isWhole: func(s spool.State) bool {
+			return s == spool.Failed || s == spool.Dropped || s == spool.Shadowed
+		},
 	} {
-		for state := spool.Queued; state <= spool.Dropped; state++ {
+		for state := spool.Queued; state <= spool.Shadowed; state++ {
 			var got bool
 			query := "SELECT " + predicate + " FROM (SELECT ? AS state)"
 			if err := s.db.QueryRowContext(t.Context(), query, state).Scan(&got); err != nil {
