@@ -73,6 +73,7 @@ type detector func(b []byte, isHTML bool) []string
 func decode(b []byte, declared string, isHTML bool, detect detector) (text, used string, how How) {
 	declared = Name(declared)
 	enc, known := Lookup(declared)
+	b = joinHalves(b)
 	if text, used, ok := decodeShifted(b, declared, enc); ok {
 		if used == "" {
 			return text, "", Declared
@@ -109,6 +110,11 @@ func decodeGuess(b []byte, declared encoding.Encoding, isHTML bool, detect detec
 	if isMostlyUTF8(b, declared == unicode.UTF8) {
 		return mixUTF8(b), "utf-8 with some windows-1252"
 	}
+	if isWide(declared) {
+		if text, ok := decodeMostly(declared, b); ok {
+			return text, withoutInvalid
+		}
+	}
 	for _, name := range detect(b, isHTML) {
 		enc, _ := Lookup(name)
 		if text, ok := decodeClean(enc, b); ok {
@@ -118,12 +124,15 @@ func decodeGuess(b []byte, declared encoding.Encoding, isHTML bool, detect detec
 	if declared != nil && declared != unicode.UTF8 {
 		text, err := declared.NewDecoder().Bytes(b)
 		if err == nil && bytes.Count(text, []byte("\ufffd"))*20 < utf8.RuneCount(text) {
-			return string(text), "the declared charset without invalid octets"
+			return string(text), withoutInvalid
 		}
 	}
 	windows, _ := charmap.Windows1252.NewDecoder().Bytes(b) // defines every octet
 	return string(windows), "windows-1252"
 }
+
+// withoutInvalid is the name of the declared charset for text that it nearly fits.
+const withoutInvalid = "the declared charset without invalid octets"
 
 // decodeShifted decodes text in a charset that can pass for ASCII, or for UTF-8 with
 // NULs. used is the name of the charset if it is not the declared one. ok is false if b
@@ -134,6 +143,9 @@ func decodeShifted(b []byte, declared string, enc encoding.Encoding) (text, used
 	if escapes || nuls {
 		if guess, name := guessShifted(b); guess != nil {
 			text, ok := decodeClean(guess, b)
+			if !ok && guess == japanese.ISO2022JP { // with characters of its own, and unreadable as ASCII
+				text, ok = decodeMostly(guess, b)
+			}
 			if strings.HasPrefix(declared, name) {
 				name = ""
 			}
@@ -157,16 +169,18 @@ func guessShifted(b []byte) (enc encoding.Encoding, name string) {
 	if bytes.Contains(b, []byte("\x1b$B")) || bytes.Contains(b, []byte("\x1b$@")) {
 		return japanese.ISO2022JP, "iso-2022-jp"
 	}
-	var nul [2]int // at even and at odd offsets
+	const shortest = 4 // octets of UTF-16 that are recognized
+	var nul [2]int     // at even and at odd offsets
 	for i, c := range b {
 		if c == 0 {
 			nul[i%2]++
 		}
 	}
 	switch {
-	case nul[0] > len(b)/4 && nul[1] < nul[0]/8:
+	case len(b) < shortest:
+	case nul[0] > len(b)/4 && 8*nul[1] < nul[0]:
 		return unicode.UTF16(unicode.BigEndian, unicode.UseBOM), "utf-16"
-	case nul[1] > len(b)/4 && nul[0] < nul[1]/8:
+	case nul[1] > len(b)/4 && 8*nul[0] < nul[1]:
 		return unicode.UTF16(unicode.LittleEndian, unicode.UseBOM), "utf-16"
 	}
 	return nil, ""

@@ -1,6 +1,7 @@
 package charset
 
 import (
+	"cmp"
 	"strings"
 
 	"golang.org/x/text/encoding"
@@ -46,7 +47,7 @@ var families = map[string]string{
 	"iso-8859-16":  "iso885916 885916 latin10 l10 isoir226 romanian 28606",
 
 	"windows-1250": "1250 5346 msee",
-	"windows-1251": "1251 5347 mscyrl ansi1251",
+	"windows-1251": "1251 5347 mscyrl",
 	"windows-1252": "1252 5348 msansi iso88591 88591 iso8859 8859 latin1 l1 latin isolatin1 819 28591 1004 ansi",
 	"windows-1253": "1253 5349 msgreek",
 	"windows-1254": "1254 5350 msturk iso88599 88599 latin5 l5 920 28599 ts5881",
@@ -159,7 +160,8 @@ func byLabel(families map[string]string) map[string]string {
 
 // pagePrefixes precede the number of a code page.
 var pagePrefixes = []string{
-	"windows", "mswin", "win", "mscp", "ms", "cpibm", "cp", "ibmcp", "ibm", "dos", "oem", "codepage", "ccsid",
+	"windows", "mswin", "win", "mscp", "ms", "microsoftcp", "ansi", "cpibm", "cp", "ibmcp", "ibm", "dos", "oem",
+	"codepage", "ccsid",
 }
 
 // Name returns the name of the charset with label s, such as `"UTF8"` or "charset=sjis-win". An
@@ -176,10 +178,8 @@ func Name(s string) string {
 	if _, err := htmlindex.Get(s); err == nil {
 		return s
 	}
-	if name := alias(s); name != "" {
-		return name
-	}
-	return s
+	_, inLocale, _ := strings.Cut(s, ".") // de_DE.ISO-8859-15@euro
+	return cmp.Or(alias(s), alias(inLocale), s)
 }
 
 // alias returns the charset that has s for a label in families, "" if there is none.
@@ -200,10 +200,12 @@ func alias(s string) string {
 	return ""
 }
 
-// squeeze removes from a label in lower case what its writers vary: all but letters and digits,
-// and the year of a standard (ISO_8859-2:1987).
+// squeeze removes from a label in lower case what its writers vary: all but letters and digits, and
+// what follows the name, such as the year of a standard (ISO_8859-2:1987), a comment or //TRANSLIT.
 func squeeze(s string) string {
-	s, _, _ = strings.Cut(s, ":")
+	if end := strings.IndexAny(s, ":/(,;@"); end >= 0 {
+		s = s[:end]
+	}
 	return strings.Map(func(r rune) rune {
 		if 'a' <= r && r <= 'z' || '0' <= r && r <= '9' {
 			return r

@@ -61,10 +61,14 @@ func TestLabels(t *testing.T) {
 		{"cp874 ms874 x-windows-874 TIS620 tis620-2533 IBM-9066 8859-11 thai8", "\xca\xc7\xd1", "สวั"},
 		{"latin9 Latin-0 ISO8859-15 8859_15 IBM923 iso-8859-15:1998", "\xa4\xbd", "€œ"},
 		{"latin-1 ISO8859_1 8859-1 cp1252 win-1252 windows_1252 x-cp1252 IBM819 ibm-5348 ANSI", "\xe9\x80", "é€"},
-		{"win1250 CP1250 windows1250 x-windows-1250 ms-ee", "\xb3\xf3", "łó"},
+		{"win1250 CP1250 windows1250 x-windows-1250 ms-ee microsoft-cp1250 ANSI-1250", "\xb3\xf3", "łó"},
 		{"win1251 CP1251 windows_1251 ms-cyrl x-cp1251", "\xcf\xf0", "Пр"},
 		{"latin5 ISO8859-9 win1254 8859_9 IBM920", "\xdd\xf0", "İğ"},
-		{"latin2 8859_2 iso8859_2 ibm912 ISO_8859-2:1987", "\xb3\xf3", "łó"},
+		{
+			"latin2 8859_2 iso8859_2 ibm912 ISO_8859-2:1987 ISO-8859-2//TRANSLIT iso-8859-2(latin2) pl_PL.ISO-8859-2@euro",
+			"\xb3\xf3",
+			"łó",
+		},
 		{"latin7 iso8859_13 IBM921", "\xe0\xf0", "ąš"},
 		{"cp437 IBM437 ibm-437 dos437 437 csPC8CodePage437", "\x84\x9b", "ä¢"},
 		{"cp850 IBM850 dos-850 850", "\x84\x9b", "äø"},
@@ -92,7 +96,7 @@ func TestLabels(t *testing.T) {
 		{"hp-roman8 roman8 csHPRoman8 r8 ibm-1051", "\xcc", "ä"},
 		{"armscii-8", "\xb2", "Ա"},
 		{"UTF-32 csUCS4 UTF_32BE", "\x00\x00\x00h\x00\x00\x20\xac", "h€"},
-		{"utf8 UTF_8 cp65001 utf8mb4 windows-65001 unicode-1-1-utf-8", "€", "€"},
+		{"utf8 UTF_8 en_US.UTF-8 UTF-8//IGNORE cp65001 utf8mb4 windows-65001 unicode-1-1-utf-8", "€", "€"},
 		{"hz HZ-GB-2312 hz-gb", "~{Dc:C~}", "你好"},
 	} {
 		for label := range strings.FieldsSeq(test.labels) {
