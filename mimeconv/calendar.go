@@ -24,8 +24,12 @@ func (c *converter) calendarPart(p *part) (content, error) {
 func (c *converter) calendarAlternative(p *part, body content) (content, error) {
 	summary := c.summarize(p)
 	text, err := c.joinText(body.sections)
-	if err != nil || summary.Text == "" || !summary.IsMissingFrom(text) {
+	switch {
+	case err != nil || summary.Text == "":
 		return content{}, err
+	case !summary.IsMissingFrom(text):
+		c.addInvited(summary)
+		return content{}, nil
 	}
 	return c.calendar(p, summary, summary.Beside(text))
 }
@@ -53,9 +57,14 @@ func (c *converter) calendar(p *part, summary ical.Summary, text string) (conten
 	if !c.invited[summary.Brief] {
 		all.sections = append(all.sections, section{text: text})
 	}
+	c.addInvited(summary)
+	return all, nil
+}
+
+// addInvited notes that a calendar need not be shown again.
+func (c *converter) addInvited(summary ical.Summary) {
 	if c.invited == nil {
 		c.invited = make(map[string]bool)
 	}
 	c.invited[summary.Brief] = true
-	return all, nil
 }
