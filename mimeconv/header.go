@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"heyrelay/mimeconv/charset"
 	"heyrelay/mimeconv/htmltext"
 )
 
@@ -167,7 +168,7 @@ type block struct {
 	fields   []field
 	charset  string // of text that is neither ASCII nor UTF-8
 	guesses  *guesses
-	repaired int // number of lines that are not header lines
+	repaired int // number of lines that neither start nor continue a field
 	hidden   int // number of lines that name hidden recipients and are not fields
 }
 
@@ -279,9 +280,9 @@ func (b *block) read(raw []byte) (body []byte, err error) {
 			blank, hasFields = -1, true
 			tail.afterHidden = false
 		default:
-			b.repaired++
 			blank = -1
 			if tail.isText(raw, pos) && (!hasFields || !tail.hasEnd) {
+				b.repaired++
 				fields.end(pos)
 				return raw[pos:], nil
 			}
@@ -353,9 +354,13 @@ func (r *fieldReader) add(pos int, line headerLine) {
 		r.end(pos)
 		r.start = pos
 		r.stop = line.next
-	case isFolded(line.text) || r.start >= 0 && isUnseen(fieldName(r.raw[r.start:r.stop])):
+	case isFolded(line.text):
+		r.stop = line.next
+	case r.start >= 0 && isUnseen(fieldName(r.raw[r.start:r.stop])):
+		r.repaired++
 		r.stop = line.next
 	default:
+		r.repaired++
 		r.end(pos)
 	}
 }
@@ -386,14 +391,19 @@ func isSpace(line []byte) bool {
 }
 
 // prologue returns the length of what precedes the header of a message: the "From " line of a
-// mailbox file.
+// mailbox file, or empty lines before a common field.
 func prologue(raw []byte) int {
 	line, next := cutHeaderLine(raw, 0)
 	start := bytes.TrimPrefix(bytes.TrimPrefix(line, bom), []byte(">"))
-	if !bytes.HasPrefix(start, []byte("From ")) || nameLength(line) > 0 { // "From : Bob" (section 4.5)
-		return 0
+	if bytes.HasPrefix(start, []byte("From ")) && nameLength(line) == 0 { // not "From : Bob" (section 4.5)
+		return next
 	}
-	return next
+	empty := len(raw) - len(bytes.TrimLeft(raw, "\r\n"))
+	first, _ := cutHeaderLine(raw, empty)
+	if name := fieldName(first); isKnownField(name) || isSecretField(name) {
+		return empty
+	}
+	return 0
 }
 
 // cutLine returns the line at pos without its line end, and the start of the next line.
@@ -476,8 +486,12 @@ func lowerName(name []byte) string {
 func newField(lines []byte) field {
 	lines = bytes.TrimPrefix(lines, bom)
 	end := nameLength(lines)
-	_, value, _ := bytes.Cut(lines[end:], []byte(":"))
-	return field{name: lowerName(lines[:end]), value: unfold(value)}
+	_, rest, _ := bytes.Cut(lines[end:], []byte(":"))
+	value := unfold(rest)
+	if strings.IndexByte(value, 0x1b) >= 0 { // ISO-2022-JP, whose octets are not to be taken for syntax
+		value, _, _ = charset.DecodeFast([]byte(value), "", false)
+	}
+	return field{name: lowerName(lines[:end]), value: value}
 }
 
 // unfold joins the lines of a value by removing the line ends (RFC 5322, section 2.2.3). A

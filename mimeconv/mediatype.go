@@ -108,6 +108,7 @@ func appendPercent(data []byte, value string) []byte {
 // cutKind splits a field after its type, "text/plain" or "attachment". The rest may be a
 // parameter that lacks its semicolon.
 func cutKind(s string) (kind, rest string) {
+	s = strings.TrimLeft(s, `"' `)
 	end := strings.IndexFunc(s, func(r rune) bool {
 		return r <= ' ' || r >= 0x7f || strings.ContainsRune(`()<>@,;:\"[]?=`, r)
 	})
@@ -117,7 +118,7 @@ func cutKind(s string) (kind, rest string) {
 	case s[end] == '=': // the type is missing
 		return "", s
 	}
-	return strings.ToLower(s[:end]), strings.TrimLeft(s[end:], " \t,:")
+	return strings.ToLower(s[:end]), strings.TrimLeft(s[end:], "\"' \t,:")
 }
 
 // splitUnquoted splits s at semicolons outside quotes, into at most maxParameters parts. An

@@ -162,6 +162,9 @@ func (c *converter) adopt(p *part, parsed *enmime.Part, prefix string, o *outlin
 		from := o.part(e)
 		child := newPart(prefix+e.PartID, &from.header, kind)
 		child.raw = from.content
+		if from.header.repaired > 0 {
+			c.warn(HeaderRepaired, child.id, "invalid header lines: %d", from.header.repaired)
+		}
 		c.adopt(child, e, prefix, o)
 		p.children = append(p.children, child)
 	}

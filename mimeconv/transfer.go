@@ -117,17 +117,17 @@ func cutFooter(raw []byte) (data, footer []byte) {
 		line, next := cutLine(raw, pos)
 		line = bytes.TrimSpace(line)
 		digits := bytes.TrimRight(line, "=")
-		isDigits := !bytes.ContainsFunc(digits, func(r rune) bool { return r >= 0x80 || !isBase64(byte(r)) })
+		isData := isDigits(digits)
 		switch {
-		case end < 0 && !isDigits:
+		case end < 0 && !isData:
 			if pos == 0 {
 				return raw, nil // no base64 before it
 			}
 			end = pos
 		case end < 0 && len(digits) < len(line):
 			end = next
-		case end >= 0 && isDigits && len(digits) >= minDigits:
-			return raw, nil // the base64 continues: it is damaged
+		case end >= 0 && isData && (len(digits) >= minDigits || len(digits) < len(line) && len(line)%4 == 0):
+			return raw, nil // the base64 continues: it is damaged, or in pieces
 		}
 		pos = next
 	}
@@ -271,20 +271,30 @@ func looksBase64(raw []byte) bool {
 	return true
 }
 
-// decodeBase64 decodes the base64 in raw up to its padding. clean is false if there is
-// anything else. The result does not alias raw.
+// decodeBase64 decodes the base64 in raw up to its padding, or all of its pieces if only such follow.
+// clean is false if there is anything else. The result does not alias raw.
 func decodeBase64(raw []byte) (data []byte, clean bool) {
 	data = make([]byte, base64.RawStdEncoding.DecodedLen(len(raw)))
 	if n, err := base64.StdEncoding.Decode(data, raw); err == nil {
 		return data[:n], true
 	}
 	n := 0
+	isConcatenated := false                              // several pieces were encoded one by one
 	digits := make([]byte, 0, min(len(raw), 4<<10)&^3+4) // a multiple of 4, which encode 3 octets
 	clean = true
 	for i, c := range raw {
-		if c == '=' {
-			clean = clean && len(bytes.Trim(raw[i:], "= \t\r\n")) == 0
-			break
+		if c == '=' && !isConcatenated {
+			rest := bytes.TrimLeft(raw[i:], "= \t\r\n")
+			isConcatenated = len(rest) > 0 && isWholeBase64(rest)
+			if !isConcatenated {
+				clean = clean && len(rest) == 0
+				break
+			}
+		}
+		if c == '=' { // the end of a piece
+			n += decodeDigits(data[n:], digits)
+			digits, clean = digits[:0], false
+			continue
 		}
 		if !isBase64(c) {
 			clean = clean && (c == '\r' || c == '\n' || c == ' ' || c == '\t')
@@ -301,6 +311,29 @@ func decodeBase64(raw []byte) (data []byte, clean bool) {
 	}
 	n += decodeDigits(data[n:], digits)
 	return data[:n], clean
+}
+
+// isWholeBase64 reports whether all lines of b are whole base64.
+func isWholeBase64(b []byte) bool {
+	for len(b) > 0 {
+		var line []byte
+		line, b = cutAfterLine(b)
+		line = bytes.TrimSpace(line)
+		if len(line)%4 != 0 || !isDigits(bytes.TrimRight(line, "=")) {
+			return false
+		}
+	}
+	return true
+}
+
+// isDigits reports whether b consists of base64 digits.
+func isDigits(b []byte) bool {
+	for _, c := range b {
+		if !isBase64(c) {
+			return false
+		}
+	}
+	return true
 }
 
 // decodeDigits decodes base64 digits into dst and returns the number of octets.

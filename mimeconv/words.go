@@ -1,6 +1,7 @@
 package mimeconv
 
 import (
+	"bytes"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -185,11 +186,13 @@ func cutWord(s string) (word, bool) {
 	}
 	w := word{length: len(s) - len(rest) + 2 + len(text) + 2}
 	w.charset, _, _ = strings.Cut(label, "*") // RFC 2231, section 5: a language
-	switch rest[0] {
-	case 'q', 'Q':
+	switch raw := []byte(text); {
+	case rest[0]|0x20 == 'q':
 		w.data, _ = decodeQuotedPrintable([]byte(strings.ReplaceAll(text, "_", " ")), printableWord)
+	case !isDigits(bytes.TrimRight(raw, "=")) && isFalseBase64(raw, w.charset):
+		w.data = raw
 	default:
-		w.data, _ = decodeBase64([]byte(text))
+		w.data, _ = decodeBase64(raw)
 	}
 	return w, true
 }
