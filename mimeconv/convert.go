@@ -49,7 +49,7 @@ type converter struct {
 	tags         int             // number of tags in all HTML
 	hasBody      bool            // a text part was converted
 	hasEncrypted bool            // a part is encrypted
-	invited      map[string]bool // calendars that the body tells, by their summaries
+	invited      map[string]bool // calendars that the body contains, by their summaries
 }
 
 // warnHeader warns about header fields that the API does not support.
