@@ -150,6 +150,7 @@ func (s submission) convert(raw []byte) (mimeconv.Message, error) {
 func (p planner) message(s submission, body mimeconv.Message, raw []byte) *spool.Message {
 	return &spool.Message{
 		QueueID:       s.env.QueueID,
+		MessageIDs:    s.header.Own,
 		Accepted:      s.env.Received,
 		Client:        client(s.env),
 		Sender:        s.env.From,

@@ -11,6 +11,7 @@ type Fingerprint [32]byte
 // Message is an accepted transaction, as Accept stores it.
 type Message struct {
 	QueueID     string
+	MessageIDs  []string // of its header, without < and >
 	Accepted    time.Time
 	Client      string // the authenticated user, or the address, for people
 	Sender      string // envelope sender, "" for <>

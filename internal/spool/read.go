@@ -18,13 +18,35 @@ type Filter struct {
 	QueueIDs  []string
 	States    []State // as lists show them: Held for what any hold keeps back
 	Route     string
+	Team      string
 	Recipient string    // equal to one of its addresses, letter case aside
+	MessageID string    // of its message, with or without < and >
+	LocalID   string    // of the request
+	ConvoID   int64     // as answered for the request, or of its conversation
+	Subject   string    // a part of the title, letter case aside
+	Since     time.Time // accepted at or after
 	Before    time.Time // accepted before
-	Limit     int       // of List; 0: 100
+
+	// The part of a list: at most Limit requests (0: 100), newest first, or oldest first;
+	// only those that were accepted before or after the one with a number (0: any).
+	Limit        int
+	OldestFirst  bool
+	Older, Newer int64
+}
+
+// Page is a part of a list. It can have fewer entries than Filter.Limit although there are more:
+// each page examines a bounded number of requests, so that it takes no longer with a million of
+// them.
+type Page struct {
+	Entries []Entry
+	Older   int64 // for Filter.Older of the next page; 0: there are no older ones
+	Newer   int64 // for Filter.Newer of the page before, also of what is yet to come; 0 if the spool is empty
+	More    bool  // there may be more, in the direction of the search
 }
 
 // Entry is one request in a list.
 type Entry struct {
+	Number   int64     `json:"-"` // increases with each request that is accepted
 	QueueID  string    `json:"queue_id"`
 	LocalID  string    `json:"local_id"`
 	Accepted time.Time `json:"accepted"`
@@ -46,16 +68,17 @@ type Entry struct {
 
 // MessageDetail is everything about a message.
 type MessageDetail struct {
-	QueueID  string          `json:"queue_id"`
-	Accepted time.Time       `json:"accepted"`
-	Client   string          `json:"client"`
-	Sender   string          `json:"sender"`
-	Route    string          `json:"route"`
-	Team     string          `json:"team"`
-	Inbox    int64           `json:"inbox"`
-	Title    string          `json:"title"`
-	Warnings []byte          `json:"-"`
-	Requests []RequestDetail `json:"requests"`
+	QueueID    string          `json:"queue_id"`
+	Accepted   time.Time       `json:"accepted"`
+	Client     string          `json:"client"`
+	Sender     string          `json:"sender"`
+	Route      string          `json:"route"`
+	Team       string          `json:"team"`
+	Inbox      int64           `json:"inbox"`
+	Title      string          `json:"title"`
+	MessageIDs []string        `json:"message_ids,omitempty"` // its Message-ID field, without < and >
+	Warnings   []byte          `json:"-"`
+	Requests   []RequestDetail `json:"requests"`
 }
 
 // RequestDetail is everything about a request.

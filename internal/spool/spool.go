@@ -169,8 +169,14 @@ type Maintenance interface {
 
 // Reader reads the spool without disturbing it.
 type Reader interface {
-	// List returns the requests that match, newest first.
+	// List returns the requests that match, however long it takes to find them.
 	List(ctx context.Context, f Filter) ([]Entry, error)
+	// Search returns a page of the requests that match. It takes about as long with a
+	// million requests as with a thousand.
+	Search(ctx context.Context, f Filter) (Page, error)
+	// Count returns how many requests match, however long it takes. Limit, Older and Newer
+	// do not count.
+	Count(ctx context.Context, f Filter) (int, error)
 	// Show returns everything about one message; ErrNotFound.
 	Show(ctx context.Context, queueID string) (MessageDetail, error)
 	// Content returns what a message contains; ErrNotFound, also where its content was

@@ -53,6 +53,8 @@ INSERT INTO request (id, message, conversation, joined, lane, local_id, recipien
 SELECT i, i, lane, lane <> i, lane, format('L%d', i), json_object('to', json_array(format('u%d@example.com', lane))),
        format('u%d@example.com', lane), 'shop', 202, route, 1, 1, 0, '', 0, '',
        iif(lane <> i, 0, iif(i % 100 = 7, 2, 1)), i, iif(i % 100 = 7 AND lane = i, :now + 600000000000, 0) FROM n`, `
+INSERT INTO term (key, message) SELECT random(), i FROM n`, `
+INSERT INTO term (key, message) SELECT random(), i FROM n`, `
 INSERT INTO counter (route, state, n, gone) SELECT route, state, count(*), 0 FROM request GROUP BY route, state`, `
 UPDATE sequence SET seq = :waiting`, `
 INSERT INTO gate (team, route, held, reason) VALUES ('shop', 'held', :now, 'a try'), ('shop', '', 0, '')`,

@@ -140,8 +140,8 @@ var pruneCases = []testCase{
 				break
 			}
 		}
-		if total != 75 {
-			f.Errorf("a round looked at %d, want 25 messages, ids and conversations", total)
+		if want := 25 * (1 + 1 + 1 + 3); total != want { // its recipient, its Message-ID and its local_id are terms
+			f.Errorf("a round looked at %d, want %d messages, ids, conversations and terms", total, want)
 		}
 	}},
 }

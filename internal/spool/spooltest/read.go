@@ -44,6 +44,7 @@ var readCases = []testCase{
 			f.Errorf("a request behind a head is %q, %q", list[0].State, list[0].Reason)
 		}
 		want := spool.Entry{
+			Number:   list[1].Number,
 			QueueID:  "Q1",
 			LocalID:  "Q1-0",
 			Accepted: epoch,
@@ -75,15 +76,16 @@ var readCases = []testCase{
 		}
 		s.Requests = nil
 		want := spool.MessageDetail{
-			QueueID:  "Q1",
-			Accepted: epoch,
-			Client:   "10.0.0.1",
-			Sender:   "app@example.com",
-			Route:    "support",
-			Team:     "shop",
-			Inbox:    202,
-			Title:    "Hello",
-			Warnings: m.Warnings,
+			QueueID:    "Q1",
+			Accepted:   epoch,
+			Client:     "10.0.0.1",
+			Sender:     "app@example.com",
+			Route:      "support",
+			Team:       "shop",
+			Inbox:      202,
+			Title:      "Hello",
+			MessageIDs: []string{"m@example.com"},
+			Warnings:   m.Warnings,
 		}
 		if !reflect.DeepEqual(s, want) {
 			f.Errorf("the details are\n%+v, want\n%+v", s, want)

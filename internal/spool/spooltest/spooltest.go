@@ -60,6 +60,7 @@ func Run(t *testing.T, open Opener, operate Operate, random Random) {
 		{"Prune", pruneCases},
 		{"Life", lifeCases},
 		{"Read", readCases},
+		{"Search", searchCases},
 		{"Inspect", inspectCases},
 		{"ThreadPage", threadPageCases},
 		{"Shadow", shadowCases},
@@ -170,6 +171,9 @@ func (f *fixture) write(l letter) *spool.Message {
 	m.Fingerprint = sha256.Sum256(
 		fmt.Appendf(nil, "%s %d %q %q %q %q %q", l.team, l.inbox, l.to, l.blind, l.id, l.subject, l.body),
 	)
+	if l.id != "" {
+		m.MessageIDs = []string{l.id + "@example.com"}
+	}
 	if l.key != "" {
 		m.ContentDigest = sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q", l.to, l.blind, l.subject, l.body))
 		m.Fingerprint = sha256.Sum256(fmt.Appendf(nil, "key %s %d %q", l.team, l.inbox, l.key))

@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"strings"
 
 	"heyrelay/internal/spool"
 )
@@ -66,9 +67,9 @@ SELECT id, queue_id, content_digest FROM message
 	sqlReportsAfter = `UPDATE message SET reports_after = max(reports_after, ?) WHERE id = ?`
 
 	sqlMessage = `
-INSERT INTO message (queue_id, accepted, client, sender, route, team, inbox, title, warnings, fingerprint,
-                     weak_fingerprint, envelope_id, return, reports_after, content_digest, shadow, refusal)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+INSERT INTO message (queue_id, accepted, client, sender, route, team, inbox, title, message_id, warnings,
+                     fingerprint, weak_fingerprint, envelope_id, return, reports_after, content_digest, shadow, refusal)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 	sqlContent = `INSERT INTO content (message, html, subject_offset, text, raw) VALUES (?, ?, ?, ?, ?)`
 )
@@ -113,6 +114,7 @@ func (w *writer) insertMessage(m *spool.Message) (int64, error) {
 		m.Team,
 		m.Inbox,
 		m.Title,
+		strings.Join(m.MessageIDs, " "),
 		m.Warnings,
 		m.Fingerprint[:],
 		m.WeakFingerprint,
@@ -127,7 +129,10 @@ func (w *writer) insertMessage(m *spool.Message) (int64, error) {
 		return 0, err
 	}
 	_, err = w.exec(sqlContent, id, m.HTML, m.SubjectOffset, m.Text, m.Raw)
-	return id, err
+	if err != nil {
+		return 0, err
+	}
+	return id, w.recordTerms(id, m)
 }
 
 // digest is the content digest of m, nil if it has no key.
@@ -200,7 +205,7 @@ SELECT id, base_subject, last_used, inbox = ? AND participants = ? FROM conversa
 
 	sqlRequestedConvo = `
 SELECT c.id, c.base_subject, c.last_used, r.inbox = ? AND r.participants = ?
-  FROM request r JOIN conversation c ON c.id = r.conversation
+  FROM request r INDEXED BY request_requested_convo JOIN conversation c ON c.id = r.conversation
  WHERE r.team = ? AND r.requested_convo_id = ? AND r.requested_convo_id <> 0 AND r.` + isOpen + ` LIMIT 1`
 )
 

@@ -54,7 +54,8 @@ var defects = []struct{ wrong, spoil string }{
 	{
 		"a message has no request",
 		"INSERT INTO message SELECT 9, 'Q9', accepted, client, sender, route, team, inbox, title, " +
-			"warnings, fingerprint, weak_fingerprint, content_digest, envelope_id, return, reports_after, shadow, refusal " +
+			"message_id, warnings, fingerprint, weak_fingerprint, content_digest, envelope_id, return, reports_after, " +
+			"shadow, refusal " +
 			"FROM message WHERE id = 1",
 	},
 	{

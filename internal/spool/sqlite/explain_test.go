@@ -47,7 +47,7 @@ var plans = map[string]struct {
 		"r USING INDEX request_open (team=? AND route=? AND inbox=?)", "m USING INTEGER PRIMARY KEY (rowid=?)",
 	}},
 	"waiting":  {sqlDestinations, []string{"request USING INDEX request_open ((team,route,inbox)>(?,?,?))"}},
-	"deferred": {sqlDeferred, []string{"request USING INDEX request_deferred (team=? AND id>?)"}},
+	"deferred": {sqlDeferred, []string{"request USING INDEX request_team (team=? AND state=? AND rowid>?)"}},
 	"ready": {sqlReady, []string{
 		"request USING COVERING INDEX request_ready (team=? AND effective_priority=? AND (route,inbox)>(?,?))",
 	}},
@@ -91,21 +91,47 @@ var plans = map[string]struct {
 		"gate USING PRIMARY KEY (team=? AND route=? AND inbox=?)",
 		"conversation USING INDEX conversation_convo (team=? AND convo_id=?)",
 	}},
-	"list": {sqlList, []string{
-		"r USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)", "m USING INTEGER PRIMARY KEY (rowid=?)",
+	"found": {sqlFound, []string{
+		byR, "m USING INTEGER PRIMARY KEY (rowid=?)",
 		"c USING INTEGER PRIMARY KEY (rowid=?)", "attempt USING PRIMARY KEY (request=?)",
 	}},
+	"glance": {sqlGlance, []string{byR, "m USING INTEGER PRIMARY KEY (rowid=?)"}},
 	"chosen": {sqlChosen, []string{
-		"r USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)", "m USING INTEGER PRIMARY KEY (rowid=?)",
+		byR, "m USING INTEGER PRIMARY KEY (rowid=?)", "c USING INTEGER PRIMARY KEY (rowid=?)",
 		"content USING INTEGER PRIMARY KEY (rowid=?)",
+	}},
+	"every":         {sqlEvery, []string{"request USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"}},
+	"of team":       {sqlOfTeam, []string{"request USING COVERING INDEX request_team (team=? AND state=? AND rowid>? AND rowid<?)"}},
+	"of route":      {sqlOfRoute, []string{"request USING COVERING INDEX request_route (route=? AND state=? AND rowid>? AND rowid<?)"}},
+	"held in lanes": {sqlHeldInLanes, []string{"request USING INDEX request_held_queued (state=? AND rowid>? AND rowid<?)"}},
+	"of convo":      {sqlOfConvo, []string{"request USING COVERING INDEX request_convo (convo_id=? AND rowid>? AND rowid<?)"}},
+	"in convo":      {sqlInConvo, []string{"request USING COVERING INDEX request_conversation (conversation=? AND rowid>? AND rowid<?)"}},
+	"of term": {sqlOfTerm, []string{
+		"t USING PRIMARY KEY (key=? AND message>? AND message<?)",
+		"r USING COVERING INDEX request_message (message=? AND rowid>? AND rowid<?)",
+	}},
+	"of message": {sqlOfMessage, []string{
+		"m USING COVERING INDEX sqlite_autoindex_message_1 (queue_id=?)",
+		"r USING COVERING INDEX request_message (message=? AND rowid>? AND rowid<?)",
+	}},
+	"team after":  {sqlTeamAfter, []string{"request USING COVERING INDEX request_team (team>?)"}},
+	"convo teams": {sqlConvoTeams, []string{"conversation USING COVERING INDEX conversation_convo (team>?)"}},
+	"convos":      {sqlConvos, []string{"conversation USING COVERING INDEX conversation_convo (team=? AND convo_id=?)"}},
+	"since":       {sqlSince, []string{"message USING COVERING INDEX message_accepted (accepted>?)"}},
+	"before":      {sqlBefore, []string{"message USING COVERING INDEX message_accepted (accepted<?)"}},
+	"first of":    {sqlFirstOf, []string{"request USING COVERING INDEX request_message (message=?)"}},
+	"last of":     {sqlLastOf, []string{"request USING COVERING INDEX request_message (message=?)"}},
+	"message at":  {sqlMessageAt, []string{"request USING INTEGER PRIMARY KEY (rowid<?)"}},
+	"term":        {sqlTerm, nil},
+	"renamed":     {sqlRenamed, []string{byID}},
+	"forget term": {sqlForgetTerm, []string{"term USING PRIMARY KEY (key=?)"}},
+	"next terms":  {sqlNextTerms, []string{"term USING PRIMARY KEY ((key,message)>(?,?))"}},
+	"prune terms": {sqlPruneTerms, []string{
+		"term USING PRIMARY KEY ((key,message)>(?,?) AND (key,message)<(?,?))", "message USING INTEGER PRIMARY KEY (rowid=?)",
 	}},
 	"standing":  {sqlStanding, []string{byID}},
 	"own holds": {sqlOwnHolds, []string{"request USING INDEX request_hold"}},
-	"span": {sqlSpan, []string{
-		"m USING COVERING INDEX sqlite_autoindex_message_1 (queue_id=?)",
-		"r USING COVERING INDEX request_message (message=?)",
-	}},
-	"leave": {sqlDrop, []string{byID}},
+	"leave":     {sqlDrop, []string{byID}},
 	"calm": {sqlLowerPriority, []string{
 		"request USING INDEX request_head (lane=?)", "request USING COVERING INDEX request_queued_priority (lane=?)",
 	}},
@@ -238,6 +264,9 @@ func TestPlans(t *testing.T) {
 				)
 				step = strings.Replace(step, "SCAN gate USING INDEX gate_held", "SEARCH gate USING INDEX gate_held", 1)
 				if strings.Contains(strings.ToUpper(step), "SUBQUERY") { // its own steps stand beside it
+					continue
+				}
+				if strings.HasPrefix(step, "SCAN j VIRTUAL TABLE") { // the numbers that are asked for
 					continue
 				}
 				if !want[step] {

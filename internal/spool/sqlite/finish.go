@@ -158,7 +158,7 @@ func (w *writer) prepareRetry(o *spool.Outcome, r *ended) error {
 		if _, err := w.exec(sqlForget, r.conversation, r.replyTo); err != nil {
 			return err
 		}
-		if _, err := w.exec(sqlReopen, o.LocalID, o.Task.Request); err != nil {
+		if err := w.rename(sqlReopen, o.LocalID, o.Task.Request); err != nil {
 			return err
 		}
 	}

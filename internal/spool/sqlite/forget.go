@@ -33,7 +33,7 @@ UPDATE request
 	sqlForgetAttempts = `UPDATE attempt SET reason = '' WHERE request = ?`
 
 	sqlForgetMessage = `
-UPDATE message SET title = '', warnings = NULL, fingerprint = NULL, content_digest = NULL
+UPDATE message SET title = '', message_id = '', warnings = NULL, fingerprint = NULL, content_digest = NULL
  WHERE id = ? AND NOT EXISTS (SELECT 1 FROM request WHERE message = message.id AND ` + isOpen + `)`
 
 	sqlForgetContent = `
@@ -54,6 +54,7 @@ func (w *writer) forget(r *chosen, recipient string) error {
 		{sqlForgetAttempts, []any{r.id}},
 		{sqlForgetMessage, []any{r.message}},
 		{sqlForgetContent, []any{r.message}},
+		{sqlForgetTerm, []any{term(ofRecipient, recipient)}},
 	} {
 		if _, err := w.exec(s.query, s.args...); err != nil {
 			return err

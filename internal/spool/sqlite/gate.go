@@ -242,7 +242,7 @@ func destinationsOf(ctx context.Context, q queries) (places []spool.Destination,
 const (
 	sqlOpen   = `SELECT COALESCE(sum(n), 0) FROM counter WHERE ` + isOpen
 	sqlOldest = `
-SELECT r.id, m.accepted FROM request r JOIN message m ON m.id = r.message
+SELECT r.id, m.accepted FROM request r INDEXED BY request_open JOIN message m ON m.id = r.message
  WHERE r.` + isOpen + ` AND r.team = ? AND r.route = ? AND r.inbox = ? ORDER BY r.id LIMIT 1`
 )
 

@@ -14,7 +14,7 @@ var schema string
 // firstVersion is the version of the schema that the first migration makes out of
 // an empty file. It is raised with each change of schema.sql until the first
 // release: spools of earlier versions are refused.
-const firstVersion = 7
+const firstVersion = 8
 
 // migrations lead from one version of the schema to the next, from firstVersion
 // on. One that was released is never changed.

@@ -3,9 +3,11 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -93,15 +95,19 @@ type chosen struct {
 	hold                   string // reason of its own hold, "" for none
 	recipients             recipients
 	message                int64
+	accepted, convoID      int64
+	title, localID         string
+	messageIDs             string
 	whole                  bool // it still has its content, and may be sent
 }
 
 const sqlChosen = `
 SELECT r.id, r.lane, r.conversation, r.team, r.route, r.inbox, r.state, r.priority, r.unknown, r.hold,
-       r.recipients, r.message, NOT r.forgotten AND EXISTS (SELECT 1 FROM content WHERE content.message = r.message)
-  FROM request r JOIN message m ON m.id = r.message
- WHERE ` + matches + `
- ORDER BY r.id`
+       r.recipients, r.message, m.accepted, m.title, m.message_id, r.local_id,
+       COALESCE(NULLIF(r.convo_id, 0), c.convo_id),
+       NOT r.forgotten AND EXISTS (SELECT 1 FROM content WHERE content.message = r.message)
+  FROM json_each(?) j CROSS JOIN request r ON r.id = j.value
+  JOIN message m ON m.id = r.message JOIN conversation c ON c.id = r.conversation`
 
 // all applies a verb to all requests that match. do reports whether it changed
 // anything.
@@ -110,13 +116,13 @@ func (o *Operator) all(
 	f spool.Filter,
 	do func(*writer, *chosen) (bool, error),
 ) (total spool.Moved, err error) {
-	spans, err := o.spans(ctx, f, step)
+	ids, err := o.candidates(ctx, f)
 	if err != nil {
 		return total, err
 	}
-	for _, s := range spans {
+	for some := range slices.Chunk(ids, step) {
 		var m spool.Moved
-		err := o.transact(ctx, func(w *writer) error { return w.allOf(f, s, &m, do) })
+		err := o.transact(ctx, func(w *writer) error { return w.allOf(f, some, &m, do) })
 		if err != nil {
 			return total, err
 		}
@@ -136,12 +142,12 @@ func (o *Operator) transact(ctx context.Context, do func(*writer) error) error {
 	return one.err
 }
 
-func (w *writer) allOf(f spool.Filter, s span, m *spool.Moved, do func(*writer, *chosen) (bool, error)) error {
+func (w *writer) allOf(f spool.Filter, ids []int64, m *spool.Moved, do func(*writer, *chosen) (bool, error)) error {
 	holds, err := w.holds()
 	if err != nil {
 		return err
 	}
-	list, err := w.choose(f, s, holds)
+	list, err := w.choose(f, ids, holds)
 	if err != nil {
 		return err
 	}
@@ -200,12 +206,18 @@ func (w *writer) standing(id int64, holds []spool.Hold, m *spool.Moved) error {
 	return nil
 }
 
-func (w *writer) choose(f spool.Filter, s span, holds []spool.Hold) (list []chosen, err error) {
-	err = w.each(sqlChosen, arguments(f, s), func(rows *sql.Rows) error {
+// choose returns those of ids that match, in their order.
+func (w *writer) choose(f spool.Filter, ids []int64, holds []spool.Hold) (list []chosen, err error) {
+	text, err := json.Marshal(ids)
+	if err != nil {
+		return nil, err
+	}
+	err = w.each(sqlChosen, []any{string(text)}, func(rows *sql.Rows) error {
 		var r chosen
 		var addresses string
 		err := rows.Scan(&r.id, &r.lane, &r.conversation, &r.team, &r.route, &r.inbox, &r.state, &r.priority,
-			&r.unknown, &r.hold, &addresses, &r.message, &r.whole)
+			&r.unknown, &r.hold, &addresses, &r.message, &r.accepted, &r.title, &r.messageIDs, &r.localID,
+			&r.convoID, &r.whole)
 		if err != nil {
 			return err
 		}
@@ -213,13 +225,18 @@ func (w *writer) choose(f spool.Filter, s span, holds []spool.Hold) (list []chos
 		if err != nil {
 			return err
 		}
-		state, _ := shown(r.state, holds, r.hold, spool.Destination{Team: r.team, Route: r.route, Inbox: r.inbox})
-		if wanted(f, state) && (f.Recipient == "" || r.recipients.include(f.Recipient)) {
+		if matches(&f, r.candidate(holds)) {
 			list = append(list, r)
 		}
 		return nil
 	})
 	return list, err
+}
+
+func (r *chosen) candidate(holds []spool.Hold) candidate {
+	at := spool.Destination{Team: r.team, Route: r.route, Inbox: r.inbox}
+	state, _ := shown(r.state, holds, r.hold, at)
+	return candidate{state, at, moment(r.accepted), r.title, r.localID, r.messageIDs, r.convoID, r.recipients}
 }
 
 // Drop implements spool.Operator.

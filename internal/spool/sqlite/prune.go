@@ -8,12 +8,13 @@ import (
 	"heyrelay/internal/spool"
 )
 
-// pruneState is how far Prune has come: it goes through messages, then links, then
-// conversations, and begins anew.
+// pruneState is how far Prune has come: it goes through messages, then links,
+// conversations and terms, and begins anew.
 type pruneState struct {
 	stage   int
 	last    int64  // the message or conversation examined last
 	key     []byte // the link examined last
+	term    int64  // the term examined last is this one of the message last
 	threads int64  // conversations used before this go; fixed for a round, so that no link outlives its conversation
 }
 
@@ -28,6 +29,7 @@ func (s *Store) Prune(ctx context.Context, now time.Time, keep spool.Retention, 
 			func(at *pruneState) (int, error) { return w.pruneMessages(at, now, keep, limit) },
 			func(at *pruneState) (int, error) { return w.pruneLinks(at, limit) },
 			func(at *pruneState) (int, error) { return w.pruneConversations(at, limit) },
+			func(at *pruneState) (int, error) { return w.pruneTerms(at, limit) },
 		}
 		for ; at.stage < len(stages); at.stage, at.last, at.key = at.stage+1, 0, nil {
 			n, err := stages[at.stage](&at)

@@ -1,17 +1,16 @@
 package sqlite
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
 	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"heyrelay/internal/spool"
 )
@@ -78,10 +77,6 @@ func (r *Reader) known() error {
 // Close closes the pool.
 func (r *Reader) Close() error { return r.db.Close() }
 
-// window is how many requests one read examines. A read must be short: while it
-// lasts, the log cannot be truncated.
-const window = 2000
-
 const (
 	sqlLast = `SELECT COALESCE(max(id), 0) FROM request`
 
@@ -91,126 +86,7 @@ r.attempts, r.due,
 COALESCE(NULLIF(r.convo_id, 0), c.convo_id),
 COALESCE((SELECT reason FROM attempt WHERE request = r.id AND ended <> 0 ORDER BY n DESC LIMIT 1), ''),
 r.hold, r.team, r.inbox, m.shadow, m.refusal`
-
-	sqlList = `
-SELECT ` + entryColumns + `
-  FROM request r JOIN message m ON m.id = r.message JOIN conversation c ON c.id = r.conversation
- WHERE ` + matches + `
- ORDER BY r.id DESC`
-
-	matches = `r.id > ? AND r.id <= ? AND (1 << r.state) & ? AND (? = '' OR r.route = ?) AND m.accepted < ?`
 )
-
-// List implements spool.Reader.
-func (r *Reader) List(ctx context.Context, f spool.Filter) ([]spool.Entry, error) {
-	limit := f.Limit
-	if limit <= 0 {
-		limit = 100
-	}
-	holds, err := r.Holds(ctx)
-	if err != nil {
-		return nil, err
-	}
-	spans, err := r.spans(ctx, f, window)
-	if err != nil {
-		return nil, err
-	}
-	var list []spool.Entry
-	for i := len(spans) - 1; i >= 0 && len(list) < limit; i-- {
-		some, err := r.listSpan(ctx, f, spans[i], holds)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, some...)
-	}
-	return list[:min(len(list), limit)], nil
-}
-
-// span is the requests above one number and up to another.
-type span struct{ from, to int64 }
-
-const sqlSpan = `
-SELECT min(r.id) - 1, max(r.id) FROM message m JOIN request r ON r.message = m.id WHERE m.queue_id = ?`
-
-// spans are the places where a filter has to look, oldest first, each of at most
-// size requests: everything, or those of the messages that it names, which
-// stand together.
-func (r *Reader) spans(ctx context.Context, f spool.Filter, size int64) (list []span, err error) {
-	for _, id := range f.QueueIDs {
-		var from, to sql.NullInt64
-		if err := r.db.QueryRowContext(ctx, sqlSpan, id).Scan(&from, &to); err != nil {
-			return nil, classify(err)
-		}
-		if !to.Valid {
-			return nil, fmt.Errorf("%w: %s", spool.ErrNotFound, id)
-		}
-		list = append(list, span{from.Int64, to.Int64})
-	}
-	if f.QueueIDs != nil {
-		slices.SortFunc(list, func(a, b span) int { return cmp.Compare(a.from, b.from) })
-		return slices.Compact(list), nil
-	}
-	var last int64
-	if err := r.db.QueryRowContext(ctx, sqlLast).Scan(&last); err != nil {
-		return nil, classify(err)
-	}
-	for from := int64(0); from < last; from += size {
-		list = append(list, span{from, from + size})
-	}
-	return list, nil
-}
-
-// arguments are those of the condition that stands for a filter, in one span.
-func arguments(f spool.Filter, s span) []any {
-	before := int64(math.MaxInt64)
-	if !f.Before.IsZero() {
-		before = stamp(f.Before)
-	}
-	return []any{s.from, s.to, stateMask(f.States), f.Route, f.Route, before}
-}
-
-// listSpan returns what matches in a span, newest first.
-func (r *Reader) listSpan(
-	ctx context.Context,
-	f spool.Filter,
-	s span,
-	holds []spool.Hold,
-) (list []spool.Entry, err error) {
-	rows, err := r.db.QueryContext(ctx, sqlList, arguments(f, s)...)
-	if err != nil {
-		return nil, classify(err)
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		var e entry
-		if err := rows.Scan(e.dest()...); err != nil {
-			return nil, classify(err)
-		}
-		if err := e.complete(holds); err != nil {
-			return nil, err
-		}
-		if wanted(f, e.state) && (f.Recipient == "" || e.recipients.include(f.Recipient)) {
-			list = append(list, e.Entry)
-		}
-	}
-	return list, classify(rows.Err())
-}
-
-// stateMask has a bit for each state that may be shown as one that is wanted; no
-// states mean all. A hold of a team or a route shows what is queued, ready or
-// deferred as held.
-func stateMask(states []spool.State) (mask int64) {
-	for _, s := range states {
-		mask |= 1 << s
-		if s == spool.Held {
-			mask |= 1<<spool.Queued | 1<<spool.Ready | 1<<spool.Deferred
-		}
-	}
-	if mask == 0 {
-		return -1
-	}
-	return mask
-}
 
 // wanted reports whether a filter chooses what is shown in a state.
 func wanted(f spool.Filter, state spool.State) bool {
@@ -240,6 +116,7 @@ func (e *entry) dest() []any {
 // complete fills in what follows from the row and from the holds.
 func (e *entry) complete(holds []spool.Hold) (err error) {
 	e.at.Route = e.Route
+	e.Number = e.id
 	e.state, e.Hold = shown(e.state, holds, e.hold, e.at)
 	e.Accepted, e.State = moment(e.accepted), e.state.String()
 	switch e.state {
@@ -266,7 +143,7 @@ func (e *entry) complete(holds []spool.Hold) (err error) {
 
 const (
 	sqlMessageDetail = `
-SELECT id, accepted, client, sender, route, team, inbox, title, warnings FROM message WHERE queue_id = ?`
+SELECT id, accepted, client, sender, route, team, inbox, title, message_id, warnings FROM message WHERE queue_id = ?`
 
 	sqlRequests = `
 SELECT ` + entryColumns + `, r.priority, r.conversation, r.joined, r.lookup_name, r.message_id,
@@ -288,8 +165,9 @@ func (r *Reader) Show(ctx context.Context, queueID string) (detail spool.Message
 	defer func() { err = errors.Join(err, tx.Rollback()) }()
 	detail.QueueID = queueID
 	var message, accepted int64
+	var messageIDs string
 	err = tx.QueryRowContext(ctx, sqlMessageDetail, queueID).Scan(&message, &accepted, &detail.Client, &detail.Sender,
-		&detail.Route, &detail.Team, &detail.Inbox, &detail.Title, &detail.Warnings)
+		&detail.Route, &detail.Team, &detail.Inbox, &detail.Title, &messageIDs, &detail.Warnings)
 	if errors.Is(err, sql.ErrNoRows) {
 		return detail, fmt.Errorf("%w: %s", spool.ErrNotFound, queueID)
 	}
@@ -297,6 +175,7 @@ func (r *Reader) Show(ctx context.Context, queueID string) (detail spool.Message
 		return detail, classify(err)
 	}
 	detail.Accepted = moment(accepted)
+	detail.MessageIDs = strings.Fields(messageIDs)
 	holds, err := holdsOf(ctx, tx)
 	if err != nil {
 		return detail, err

@@ -76,7 +76,7 @@ func (w *writer) retry(now time.Time, r *chosen, how *spool.RetryOptions) (bool,
 		}
 	}
 	if how.Anew {
-		if _, err := w.exec(sqlRename, how.NewLocalID(), r.id); err != nil {
+		if err := w.rename(sqlRename, how.NewLocalID(), r.id); err != nil {
 			return false, err
 		}
 	}

@@ -17,6 +17,7 @@ CREATE TABLE message (
     team             TEXT    NOT NULL,
     inbox            INTEGER NOT NULL,
     title            TEXT    NOT NULL,
+    message_id       TEXT    NOT NULL DEFAULT '', -- of its header, separated by spaces; '' for none
     warnings         BLOB,
     fingerprint      BLOB    CHECK (length(fingerprint) = 32),         -- NULL once an equal message is no repeat
     weak_fingerprint INTEGER NOT NULL CHECK (weak_fingerprint IN (0, 1)), -- counts only until the 250 has arrived
@@ -30,6 +31,17 @@ CREATE TABLE message (
 ) STRICT;
 
 CREATE INDEX message_fingerprint ON message (fingerprint, accepted) WHERE fingerprint IS NOT NULL;
+
+CREATE INDEX message_accepted ON message (accepted);
+
+-- What a message can be found by: keys of its recipients, its Message-ID and its
+-- local_ids. Whatever is found is compared, so a key of a deleted message does no harm
+-- until it is deleted, too.
+CREATE TABLE term (
+    key     INTEGER NOT NULL,
+    message INTEGER NOT NULL,
+    PRIMARY KEY (key, message)
+) STRICT, WITHOUT ROWID;
 
 -- Bodies are stored apart, so that a change of state does not rewrite them, and
 -- once, however many requests a message has.
@@ -125,11 +137,14 @@ CREATE INDEX request_ready
 CREATE INDEX request_search
     ON request (team, effective_priority, route, inbox, seq, call) WHERE state = 1 AND call = 2;
 CREATE INDEX request_due             ON request (due, state)               WHERE state IN (2, 3);
-CREATE INDEX request_deferred        ON request (team, id)                 WHERE state = 2;
 CREATE INDEX request_requested_convo ON request (team, requested_convo_id) WHERE requested_convo_id <> 0 AND state <= 4;
 CREATE INDEX request_conversation    ON request (conversation);
 CREATE INDEX request_message         ON request (message);
 CREATE INDEX request_auto_replied    ON request (team, inbox, participants, auto_replied) WHERE auto_replied <> 0;
+CREATE INDEX request_convo           ON request (convo_id)                 WHERE convo_id <> 0;
+CREATE INDEX request_team            ON request (team, state);
+CREATE INDEX request_route           ON request (route, state);
+CREATE INDEX request_held_queued     ON request (state)                    WHERE hold <> '';
 CREATE INDEX request_open            ON request (team, route, inbox)       WHERE state <= 4;
 CREATE INDEX request_hold            ON request (team, route, inbox, state) WHERE hold <> '';
 

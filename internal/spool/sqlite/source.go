@@ -1,0 +1,219 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"math"
+	"slices"
+	"strings"
+
+	"heyrelay/internal/spool"
+)
+
+// The statements below find numbers of requests by an index that has them in order, those
+// between two others, newest first. ascending turns them round.
+const (
+	between = `id > ? AND id < ? ORDER BY id DESC LIMIT ?`
+
+	sqlEvery       = `SELECT id FROM request WHERE ` + between
+	sqlOfTeam      = `SELECT id FROM request WHERE team = ? AND state = ? AND ` + between
+	sqlOfRoute     = `SELECT id FROM request WHERE route = ? AND state = ? AND ` + between
+	sqlHeldInLanes = `SELECT id FROM request WHERE hold <> '' AND ` + isQueued + ` AND ` + between
+	sqlOfConvo     = `SELECT id FROM request WHERE convo_id = ? AND convo_id <> 0 AND ` + between
+	sqlInConvo     = `SELECT id FROM request WHERE conversation = ? AND ` + between
+	sqlOfTerm      = `SELECT r.id FROM term t JOIN request r ON r.message = t.message
+ WHERE t.key = ? AND t.message BETWEEN ? AND ? AND r.id > ? AND r.id < ? ORDER BY t.message DESC, r.id DESC LIMIT ?`
+	sqlOfMessage = `
+SELECT r.id FROM message m JOIN request r ON r.message = m.id WHERE m.queue_id = ? AND r.id > ? AND r.id < ? ORDER BY r.id DESC LIMIT ?`
+)
+
+// ascending turns a statement round.
+func ascending(query string) string { return strings.ReplaceAll(query, " DESC", "") }
+
+// source is where a search finds numbers, in order.
+type source struct {
+	query   string
+	args    []any // before those of between
+	pending []int64
+	ended   bool
+}
+
+const (
+	sqlTeamAfter  = `SELECT team FROM request WHERE team > ? ORDER BY team LIMIT 1`
+	sqlConvoTeams = `SELECT team FROM conversation WHERE convo_id <> 0 AND team > ? ORDER BY team LIMIT 1`
+	sqlConvos     = `SELECT id FROM conversation WHERE team = ? AND convo_id = ? AND convo_id <> 0`
+
+	// The first request that was accepted at a time or later, and the first after.
+	sqlSince  = `SELECT id FROM message WHERE accepted >= ? ORDER BY accepted, id LIMIT 1`
+	sqlBefore = `SELECT id FROM message WHERE accepted < ? ORDER BY accepted DESC, id DESC LIMIT 1`
+
+	sqlFirstOf   = `SELECT min(id) FROM request WHERE message = ?`
+	sqlLastOf    = `SELECT max(id) FROM request WHERE message = ?`
+	sqlMessageAt = `SELECT message FROM request WHERE id <= ? ORDER BY id DESC LIMIT 1`
+)
+
+// more reads the next n numbers of a source that lie between low and high.
+func (o *source) more(ctx context.Context, q queries, low, high int64, n int, upward bool) error {
+	query := o.query
+	if upward {
+		query = ascending(query)
+	}
+	ids, err := numbers(ctx, q, query, append(slices.Clone(o.args), low, high, n)...)
+	if err != nil {
+		return err
+	}
+	o.pending = ids
+	o.ended = len(ids) < n
+	return nil
+}
+
+// numbers returns what a query finds.
+func numbers(ctx context.Context, q queries, query string, args ...any) (ids []int64, err error) {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, classify(err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return nil, classify(err)
+		}
+		ids = append(ids, id)
+	}
+	return ids, classify(rows.Err())
+}
+
+// places returns where requests that match can be found, the narrowest that there are. What they
+// find must be compared: they follow one condition of the filter, or a few.
+func (s *search) places() ([]*source, error) {
+	f := &s.filter
+	switch {
+	case len(f.QueueIDs) > 0:
+		return s.ofMessages()
+	case f.LocalID != "":
+		return s.ofTerm(term(ofLocalID, f.LocalID))
+	case f.MessageID != "":
+		return s.ofTerm(term(ofMessageID, plainID(f.MessageID)))
+	case f.ConvoID != 0:
+		return s.ofConvo()
+	case f.Recipient != "":
+		return s.ofTerm(term(ofRecipient, f.Recipient))
+	case f.Route != "":
+		return s.ofStates(func(state spool.State) ([]*source, error) {
+			return []*source{{query: sqlOfRoute, args: []any{f.Route, state}}}, nil
+		})
+	case f.Team != "":
+		return s.ofStates(func(state spool.State) ([]*source, error) {
+			return []*source{{query: sqlOfTeam, args: []any{f.Team, state}}}, nil
+		})
+	case len(f.States) > 0:
+		return s.ofStates(s.ofTeams)
+	}
+	return []*source{{query: sqlEvery}}, nil
+}
+
+func (s *search) ofMessages() (all []*source, err error) {
+	for _, id := range s.filter.QueueIDs {
+		all = append(all, &source{query: sqlOfMessage, args: []any{id}})
+	}
+	return all, nil
+}
+
+// ofTerm finds messages by a term. The messages that the requests between the bounds belong to
+// lie between bounds, too: both are numbered in the order accepted.
+func (s *search) ofTerm(key int64) ([]*source, error) {
+	first, last := int64(0), int64(math.MaxInt64)
+	if s.low > 0 {
+		if err := s.number(&first, sqlMessageAt, s.low); err != nil {
+			return nil, err
+		}
+	}
+	if s.high < math.MaxInt64 {
+		if err := s.number(&last, sqlMessageAt, s.high); err != nil {
+			return nil, err
+		}
+	}
+	return []*source{{query: sqlOfTerm, args: []any{key, first, last}}}, nil
+}
+
+// ofConvo finds requests that were answered with a convo_id, and those of the conversation that
+// has it.
+func (s *search) ofConvo() ([]*source, error) {
+	all := []*source{{query: sqlOfConvo, args: []any{s.filter.ConvoID}}}
+	teams, err := s.teams(sqlConvoTeams)
+	if err != nil {
+		return nil, err
+	}
+	for _, team := range teams {
+		found, err := numbers(s.ctx, s.q, sqlConvos, team, s.filter.ConvoID)
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range found {
+			all = append(all, &source{query: sqlInConvo, args: []any{id}})
+		}
+	}
+	return all, nil
+}
+
+// ofTeams finds the requests of all teams in a state.
+func (s *search) ofTeams(state spool.State) (all []*source, err error) {
+	teams, err := s.teams(sqlTeamAfter)
+	for _, team := range teams {
+		all = append(all, &source{query: sqlOfTeam, args: []any{team, state}})
+	}
+	return all, err
+}
+
+// teams returns the teams that query finds, one after the other.
+func (s *search) teams(query string) (all []string, err error) {
+	for team := ""; ; {
+		err := s.q.QueryRowContext(s.ctx, query, team).Scan(&team)
+		if errors.Is(err, sql.ErrNoRows) {
+			return all, nil
+		}
+		if err != nil {
+			return nil, classify(err)
+		}
+		all = append(all, team)
+	}
+}
+
+// ofStates finds requests by the states that are wanted. Those that a hold keeps back are stored
+// in other states than they are shown in.
+func (s *search) ofStates(in func(spool.State) ([]*source, error)) (all []*source, err error) {
+	stored := s.stored()
+	if slices.Contains(stored, spool.Held) && !slices.Contains(stored, spool.Queued) {
+		all = append(all, &source{query: sqlHeldInLanes})
+	}
+	for _, state := range stored {
+		some, err := in(state)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, some...)
+	}
+	return all, nil
+}
+
+// stored returns the states in which those that are wanted can be stored.
+func (s *search) stored() []spool.State {
+	f := &s.filter
+	if len(f.States) == 0 {
+		return []spool.State{
+			spool.Queued, spool.Ready, spool.Deferred, spool.Active, spool.Held,
+			spool.Sent, spool.Flagged, spool.Failed, spool.Dropped, spool.Shadowed,
+		}
+	}
+	states := slices.Clone(f.States)
+	concerned := func(h spool.Hold) bool {
+		return (f.Team == "" || h.Team == f.Team) && (f.Route == "" || h.Route == "" || h.Route == f.Route)
+	}
+	if slices.Contains(states, spool.Held) && slices.ContainsFunc(s.holds, concerned) {
+		states = append(states, spool.Queued, spool.Ready, spool.Deferred)
+	}
+	slices.Sort(states)
+	return slices.Compact(states)
+}
