@@ -8,12 +8,11 @@ revision=$(git rev-parse HEAD)
 version=$(git describe --tags --always)
 for arch in amd64 arm64; do
 	archive=dist/heyrelay-image-$arch.tar
-	echo "build $archive.gz"
-	buildah bud --quiet --format docker --platform linux/$arch --tag heyrelay \
+	echo "build $archive"
+	buildah bud --quiet --format docker --platform linux/$arch --tag heyrelay-$arch \
 		--build-arg VERSION="$version" --build-arg REVISION="$revision" \
 		--timestamp "$(git log -1 --format=%ct)" \
 		--file packaging/container/Dockerfile dist >/dev/null
 	rm -f "$archive"
-	buildah push --quiet heyrelay "docker-archive:$archive:heyrelay:$version"
-	gzip -nf "$archive"
+	buildah push --quiet heyrelay-$arch "docker-archive:$archive:heyrelay:latest"
 done
