@@ -5,6 +5,11 @@ import (
 	"testing"
 )
 
+const (
+	noDocker  = "not run, Docker needs its daemon; "
+	noCluster = "not run, it needs a cluster"
+)
+
 // elsewhere has the commands of pages that this package does not run: where they are run,
 // or why they are not. A key is the beginning of a line.
 var elsewhere = map[string]map[string]string{
@@ -12,23 +17,23 @@ var elsewhere = map[string]map[string]string{
 		"HEYRELAY_INBOX=202 ": "TestConfigurations",
 	},
 	"docs/containers.md": {
-		"make image":                            "not run: it builds for every system; test/packaging, TestImage, builds both images from their Dockerfile",
-		"docker load ":                          "not run: Docker has no daemon here; test/packaging, TestContainer, runs the image",
-		"docker build ":                         "not run: Docker has no daemon here; test/packaging, TestImage, builds from the same Dockerfile",
-		"docker run --rm --network host ":       "test/packaging, TestDemoContainer",
-		"docker run --detach ":                  "test/packaging, TestContainer",
-		"docker exec heyrelay /heyrelay ":       "test/packaging, TestContainer",
-		"docker compose --env-file ":            "not run: Docker has no daemon here; test/packaging, TestCompose, has Compose read the file",
-		"kubectl create secret generic ":        "not run: it needs a cluster",
-		"kubectl apply --filename sidecar.yaml": "not run: it needs a cluster; test/chart decodes the file as Kubernetes does",
-		"kubectl apply --kustomize ":            "not run: it needs a cluster; test/chart runs kubectl kustomize",
-		"kubectl exec ":                         "not run: it needs a cluster",
+		"make image":                            "not run, it builds for every system; TestImage of test/packaging",
+		"docker load ":                          noDocker + "TestContainer of test/packaging runs the image",
+		"docker build ":                         noDocker + "TestImage of test/packaging builds it with buildah",
+		"docker run --rm --network host ":       "TestDemoContainer of test/packaging",
+		"docker run --detach ":                  "TestContainer of test/packaging",
+		"docker exec heyrelay /heyrelay ":       "TestContainer of test/packaging",
+		"docker compose --env-file ":            noDocker + "TestCompose of test/packaging reads the file",
+		"kubectl create secret generic ":        noCluster,
+		"kubectl apply --filename sidecar.yaml": noCluster + "; test/chart decodes the file as Kubernetes does",
+		"kubectl apply --kustomize ":            noCluster + "; test/chart runs kubectl kustomize",
+		"kubectl exec ":                         noCluster,
 		"helm lint ":                            "test/chart, by make chart",
 		"helm template ":                        "test/chart, by make chart",
 	},
 	"packaging/helm/heyrelay/README.md": {
-		"helm install ":                  "not run: it needs a cluster; test/chart renders the same values",
-		"kubectl create secret generic ": "not run: it needs a cluster",
+		"helm install ":                  noCluster + "; test/chart renders the same values",
+		"kubectl create secret generic ": noCluster,
 	},
 }
 
