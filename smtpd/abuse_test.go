@@ -48,7 +48,7 @@ func TestAbuse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := open(t, Options{
+	h := open(t, Settings{
 		Users:  []User{{Name: "bob", Password: hash}},
 		Limits: Limits{Connections: 100_000, ConnectionsPerAddress: 100_000},
 	}, &recorder{forget: true})

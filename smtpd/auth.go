@@ -16,7 +16,7 @@ func (c *conn) private() bool {
 
 // AuthMechanisms implements smtp.AuthSession: what EHLO offers.
 func (s *session) AuthMechanisms() []string {
-	if len(s.server.o.Users) == 0 || !s.conn.private() {
+	if len(s.conn.setup.Users) == 0 || !s.conn.private() {
 		return nil
 	}
 	return []string{sasl.Plain, sasl.Login}
@@ -25,7 +25,7 @@ func (s *session) AuthMechanisms() []string {
 // Auth implements smtp.AuthSession (RFC 4954).
 func (s *session) Auth(mechanism string) (sasl.Server, error) {
 	switch {
-	case len(s.server.o.Users) == 0:
+	case len(s.conn.setup.Users) == 0:
 		return nil, refuse(502, smtp.EnhancedCode{5, 5, 1}, "AUTH is not offered here") // RFC 5321, section 4.2.4
 	case !s.conn.greeted:
 		return nil, errNoHello()
@@ -44,7 +44,7 @@ func (s *session) Auth(mechanism string) (sasl.Server, error) {
 
 // useSTARTTLS returns the advice for a client without encryption, "" if there is none.
 func (c *conn) useSTARTTLS() string {
-	if c.listener.TLS != nil {
+	if c.access().TLS != nil {
 		return ": use STARTTLS"
 	}
 	return ""
@@ -52,10 +52,10 @@ func (c *conn) useSTARTTLS() string {
 
 // encryptionHint says in the log how clients can get encryption.
 func (c *conn) encryptionHint() string {
-	if c.listener.TLS != nil {
+	if c.access().TLS != nil {
 		return ""
 	}
-	return "set " + c.listener.key("tls") + " to starttls"
+	return "set " + c.access().key("tls") + " to starttls"
 }
 
 // errNoHello refuses a client that has not greeted.
@@ -113,9 +113,10 @@ func (l *loginServer) Next(response []byte) (challenge []byte, done bool, err er
 // login verifies the password, and makes the client that user.
 func (s *session) login(name, password string) error {
 	c := s.conn
-	err := s.server.users.login(s.server.ctx, c.client, name, password)
+	err := s.server.users.login(s.server.ctx, c.setup, c.client, name, password)
 	if err == nil {
 		c.user = name
+		c.password = c.setup.byName[name].Password
 		return nil
 	}
 	c.next.note = "user " + strings.TrimSpace(printable(name, 64)) + ": " + err.Error()
@@ -132,7 +133,7 @@ func (s *session) login(name, password string) error {
 func (s *session) rejectRole(name string) error {
 	c := s.conn
 	c.next.note = "user " + strings.TrimSpace(printable(name, 64)) + ": another authorization identity"
-	s.server.users.fail(login{name, "address " + network(c.client).String()})
+	s.server.users.fail(c.setup, login{name, "address " + network(c.client).String()})
 	return s.authenticationFailed()
 }
 
@@ -147,7 +148,7 @@ func (s *session) authenticationFailed() error {
 func (s *session) authorizeSender(from string) error {
 	c := s.conn
 	if c.user != "" {
-		user := s.server.users.byName[c.user]
+		user := c.setup.byName[c.user]
 		if user.Senders == nil || user.Senders(from) {
 			return nil
 		}
@@ -158,9 +159,9 @@ func (s *session) authorizeSender(from string) error {
 	if c.allowed() {
 		return nil
 	}
-	c.next.note = "add " + c.client.String() + " to " + c.listener.key("allow")
+	c.next.note = "add " + c.client.String() + " to " + c.access().key("allow")
 	switch {
-	case len(s.server.o.Users) == 0:
+	case len(s.conn.setup.Users) == 0:
 		return refuse(550, smtp.EnhancedCode{5, 7, 1}, "Client %s is not authorized to send mail", c.client)
 	case c.private(): // RFC 4954, section 6
 		return refuse(530, smtp.EnhancedCode{5, 7, 0}, "Authentication required")

@@ -36,17 +36,24 @@ func testUser(t testing.TB, text string) User {
 	return u
 }
 
+// office is users with their set-up.
+type office struct {
+	*users
+	setup *Setup
+}
+
 // clerk returns users with bob, whose password is sesame.
-func clerk(t *testing.T, l Limits) *users {
-	return newUsers([]User{testUser(t, "bob sesame")}, l.orDefaults())
+func clerk(t *testing.T, l Limits) office {
+	s := Settings{Handler: &recorder{}, Users: []User{testUser(t, "bob sesame")}, Limits: l}
+	return office{newUsers(), NewSetup(s)}
 }
 
 var outside = netip.MustParseAddr("192.0.2.1")
 
 // try logs in and expects a result.
-func (u *users) try(t *testing.T, client netip.Addr, name, password string, want error) {
+func (o office) try(t *testing.T, client netip.Addr, name, password string, want error) {
 	t.Helper()
-	if got := u.login(t.Context(), client, name, password); !errors.Is(got, want) {
+	if got := o.login(t.Context(), o.setup, client, name, password); !errors.Is(got, want) {
 		t.Errorf("%s as %s with %s: %v, want %v", client, name, password, got, want)
 	}
 }
@@ -123,7 +130,7 @@ func TestDecoy(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if u := newUsers(all, Limits{}.orDefaults()); u.decoy != slowest {
+		if u := NewSetup(Settings{Handler: &recorder{}, Users: all}); u.decoy != slowest {
 			t.Errorf("with user %d first the decoy costs %v, want %v", first, u.decoy.Cost(), slowest.Cost())
 		}
 	}
@@ -136,7 +143,7 @@ func TestFailuresTakeEquallyLong(t *testing.T) {
 		u.observe(300 * time.Millisecond)
 		for _, name := range []string{"bob", "eve"} {
 			start := time.Now()
-			_ = u.login(t.Context(), outside, name, "wrong")
+			_ = u.login(t.Context(), u.setup, outside, name, "wrong")
 			if got := time.Since(start); got != 300*time.Millisecond {
 				t.Errorf("%s: %v", name, got)
 			}
@@ -195,7 +202,7 @@ func TestHashesAtATime(t *testing.T) {
 		canceled, cancel := context.WithCancel(t.Context())
 		cancel()
 		u.hashes <- struct{}{}
-		if err := u.login(canceled, outside, "bob", "wrong"); !errors.Is(err, errBusy) {
+		if err := u.login(canceled, u.setup, outside, "bob", "wrong"); !errors.Is(err, errBusy) {
 			t.Errorf("at the end of the server: %v", err)
 		}
 	})
@@ -207,19 +214,19 @@ func TestPasswordCache(t *testing.T) {
 		u := clerk(t, Limits{})
 		home := "address " + network(outside).String()
 		u.try(t, outside, "bob", "sesame", nil)
-		if u.cached(login{"bob", "address 192.0.2.2/32"}, "sesame") {
+		if u.cached(u.setup, login{"bob", "address 192.0.2.2/32"}, "sesame") {
 			t.Error("cached for another address")
 		}
 		if got := fmt.Sprintf("%+v %x", u.verified, "sesame"); strings.Contains(got, "sesame") {
 			t.Errorf("kept: %s", got)
 		}
 		for password, want := range map[string]bool{"sesame": true, "wrong": false, "": false} {
-			if u.cached(login{"bob", home}, password) != want || u.cached(login{"eve", home}, password) {
+			if u.cached(u.setup, login{"bob", home}, password) != want || u.cached(u.setup, login{"eve", home}, password) {
 				t.Errorf("cached %q: %v", password, !want)
 			}
 		}
 		pass(cacheTime)
-		if u.cached(login{"bob", home}, "sesame") {
+		if u.cached(u.setup, login{"bob", home}, "sesame") {
 			t.Error("cached for too long")
 		}
 	})
@@ -229,7 +236,7 @@ func TestPasswordCache(t *testing.T) {
 func TestSlowFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &pipes{make(chan net.Conn), make(chan struct{})}
-		h := openOn(t, Listener{Listener: p}, Options{Users: []User{testUser(t, "bob sesame")}}, &recorder{})
+		h := openOn(t, p, Access{}, Settings{Users: []User{testUser(t, "bob sesame")}}, &recorder{})
 		c := p.dial(t)
 		c.hello()
 		start := time.Now()
@@ -248,9 +255,9 @@ func TestSlowFailure(t *testing.T) {
 
 // The number of keys is bounded.
 func TestWindowCounterIsBounded(t *testing.T) {
-	u := newWindowCounter(time.Hour)
+	u := newWindowCounter()
 	for i := range 2*maxWindows + 10 {
-		u.add(fmt.Sprint(i), 1)
+		u.add(fmt.Sprint(i), 1, time.Hour)
 	}
 	if n := len(u.windows); n > maxWindows {
 		t.Errorf("%d keys", n)
@@ -260,16 +267,16 @@ func TestWindowCounterIsBounded(t *testing.T) {
 // The window of a key begins with its first count.
 func TestWindowCounter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		u := newWindowCounter(time.Minute)
-		if u.add("a", 1) != 1 || u.add("b", 2) != 2 || u.count("c") != 0 {
+		u := newWindowCounter()
+		if u.add("a", 1, time.Minute) != 1 || u.add("b", 2, time.Minute) != 2 || u.count("c") != 0 {
 			t.Error("miscounted")
 		}
 		pass(59 * time.Second)
-		if got := u.add("a", 3); got != 4 {
+		if got := u.add("a", 3, time.Minute); got != 4 {
 			t.Errorf("%d within the minute", got)
 		}
 		pass(time.Second)
-		if u.count("a") != 0 || u.add("a", 1) != 1 {
+		if u.count("a") != 0 || u.add("a", 1, time.Minute) != 1 {
 			t.Error("counted beyond the minute")
 		}
 	})

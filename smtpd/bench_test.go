@@ -12,7 +12,7 @@ func BenchmarkSession(b *testing.B) {
 		line := strings.Repeat("x", 70) + "\r\n"
 		content := strings.Repeat(line, size<<10/len(line))
 		b.Run(fmt.Sprintf("%dKB/new", size), func(b *testing.B) {
-			h := open(b, Options{}, &recorder{forget: true})
+			h := open(b, Settings{}, &recorder{forget: true})
 			b.SetBytes(int64(len(content)))
 			for b.Loop() {
 				c := h.dial(b)
@@ -26,7 +26,7 @@ func BenchmarkSession(b *testing.B) {
 		})
 		for _, verb := range []string{"DATA", "BDAT"} {
 			b.Run(fmt.Sprintf("%dKB/kept/%s", size, verb), func(b *testing.B) {
-				h := open(b, Options{}, &recorder{forget: true})
+				h := open(b, Settings{}, &recorder{forget: true})
 				c := h.dial(b)
 				c.hello()
 				b.SetBytes(int64(len(content)))

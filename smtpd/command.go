@@ -49,7 +49,7 @@ func cutPrefixFold(s, prefix string) (after string, ok bool) {
 // that it need not be an address.
 func (c *conn) rewriteMail(line, arg string) string {
 	p := splitPath(arg)
-	kept := keepParameters(p.parameters, c.server.o.DSN, "AUTH", "RET", "ENVID")
+	kept := keepParameters(p.parameters, c.setup.DSN, "AUTH", "RET", "ENVID")
 	if !p.closed && (p.inside == "" || strings.ContainsAny(p.inside, "<>")) {
 		return line
 	}
@@ -68,12 +68,12 @@ func (c *conn) rewriteMail(line, arg string) string {
 // address itself is left to CheckAddress.
 func (c *conn) rewriteRcpt(line, arg string) string {
 	p := splitPath(arg)
-	kept := keepParameters(p.parameters, c.server.o.DSN, "NOTIFY", "ORCPT")
+	kept := keepParameters(p.parameters, c.setup.DSN, "NOTIFY", "ORCPT")
 	path := p.path
 	if before, _, bracketed := strings.Cut(p.path, "<"); bracketed && p.closed && !strings.Contains(before, "@") {
 		path = "<" + p.inside + ">"
 	}
-	if c.server.o.Alias != nil && p.address != "" && !strings.ContainsAny(p.address, "@<> \t") {
+	if c.setup.Alias != nil && p.address != "" && !strings.ContainsAny(p.address, "@<> \t") {
 		path = "<" + p.address + "@localhost>" // go-smtp requires a domain
 		c.recipient = &p.address
 	}

@@ -22,12 +22,12 @@ func TestNotConfirmed(t *testing.T) {
 				r.Written = func() { written.Add(1) }
 				return r
 			}}
-			settings := Listener{Listener: listenOn(t, network), Allow: loopback}
+			access := Access{Allow: loopback}
 			if network == "tls" {
-				settings.TLS = tlsConfig(t)
-				settings.Implicit = true
+				access.TLS = tlsConfig(t)
+				access.Implicit = true
 			}
-			h := openOn(t, settings, Options{}, handler)
+			h := openOn(t, listenOn(t, network), access, Settings{}, handler)
 			dialled, err := net.Dial(h.listener.Addr().Network(), h.listener.Addr().String())
 			if err != nil {
 				t.Fatal(err)
@@ -77,7 +77,7 @@ func TestConfirmedUnix(t *testing.T) {
 				return r
 			}}
 			l := listenOn(t, "unix")
-			h := openOn(t, Listener{Listener: l}, Options{}, handler)
+			h := openOn(t, l, Access{}, Settings{}, handler)
 			dialled, err := net.Dial("unix", l.Addr().String())
 			if err != nil {
 				t.Fatal(err)

@@ -8,6 +8,8 @@ import (
 	"runtime/debug"
 	"sync"
 	"time"
+
+	"heyrelay/internal/passhash"
 )
 
 // conn is one connection as go-smtp sees it: command lines in, replies out. All methods
@@ -15,7 +17,8 @@ import (
 type conn struct {
 	socket   net.Conn // a TLS one after the handshake
 	server   *Server
-	listener *Listener
+	listener *listener
+	setup    *Setup // of the transaction, or else of the latest command
 	client   netip.Addr
 	refusal  string // replaces the greeting, if not ""
 	closing  sync.Once
@@ -45,15 +48,16 @@ type conn struct {
 	dataDeadline    time.Time // for the message; zero if none is arriving
 
 	// The state of the dialogue.
-	verb      string  // of the latest command, in capitals
-	sender    *string // of the latest command, if it is a MAIL whose sender go-smtp cannot parse
-	recipient *string // of the latest command, if it is a RCPT that got a domain for go-smtp
-	saslLine  bool    // the next line is not a command but the response to a 334
-	greeted   bool    // by EHLO or HELO
-	extended  bool    // by EHLO
-	encrypted bool    // by TLS
-	user      string  // who has authenticated, "" for nobody
-	errors    int     // refused commands
+	verb      string        // of the latest command, in capitals
+	sender    *string       // of the latest command, if it is a MAIL whose sender go-smtp cannot parse
+	recipient *string       // of the latest command, if it is a RCPT that got a domain for go-smtp
+	saslLine  bool          // the next line is not a command but the response to a 334
+	greeted   bool          // by EHLO or HELO
+	extended  bool          // by EHLO
+	encrypted bool          // by TLS
+	user      string        // who has authenticated, "" for nobody
+	password  passhash.Hash // of the user, at the login
+	errors    int           // refused commands
 
 	mu       sync.Mutex // also guards the replacement of socket by a TLS one
 	queueID  string     // of the open transaction, "" outside one; written only by the goroutine
@@ -73,14 +77,16 @@ type replyInfo struct {
 	lines []string // sent in place of go-smtp's text, each behind the code; nil: go-smtp's
 }
 
-func newConn(socket net.Conn, s *Server, l *Listener) *conn {
+func newConn(socket net.Conn, s *Server, l *listener) *conn {
+	setup := s.o.Setup()
 	c := &conn{
 		socket:          socket,
 		server:          s,
 		listener:        l,
+		setup:           setup,
 		buf:             make([]byte, maxCommand),
-		commandDeadline: time.Now().Add(s.o.Limits.Greeting),
-		idleDeadline:    time.Now().Add(s.o.Limits.IdleTotal),
+		commandDeadline: time.Now().Add(setup.Limits.Greeting),
+		idleDeadline:    time.Now().Add(setup.Limits.IdleTotal),
 	}
 	if a, ok := socket.RemoteAddr().(*net.TCPAddr); ok {
 		c.client = a.AddrPort().Addr().Unmap().WithZone("")
@@ -92,9 +98,27 @@ func newConn(socket net.Conn, s *Server, l *Listener) *conn {
 	return c
 }
 
+// access returns who may send on the connection's listener, and how.
+func (c *conn) access() Access { return c.setup.Listeners[c.listener.ID] }
+
+// takeSetup takes the set-up in force, unless a transaction is open, which ends with the one
+// with which it began, or the set-up has the listener no more, which ends the connection soon.
+// It ends the connection of a user who has another password now, or none.
+func (c *conn) takeSetup() error {
+	now := c.server.o.Setup()
+	if _, open := now.Listeners[c.listener.ID]; c.queueID != "" || !open {
+		return nil
+	}
+	c.setup = now
+	if c.user != "" && now.byName[c.user].Password != c.password {
+		return c.end("421 4.7.0 " + now.Hostname + " has a new configuration, log in again")
+	}
+	return nil
+}
+
 // allowed reports whether the client's network may send here.
 func (c *conn) allowed() bool {
-	for _, n := range c.listener.Allow {
+	for _, n := range c.access().Allow {
 		if n.Contains(c.client) {
 			return true
 		}
@@ -217,7 +241,7 @@ func (c *conn) stopping() bool {
 
 // log completes e and logs it.
 func (c *conn) log(e Event) {
-	e.Listener = c.listener.Name
+	e.Listener = c.access().Name
 	e.Client = c.client
 	e.QueueID = c.queueID
 	c.server.o.Log(e)

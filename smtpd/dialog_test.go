@@ -91,8 +91,7 @@ func play(t *testing.T, script string) string {
 	if !strings.HasPrefix(lines[0], "# ") || !slices.Contains(lines, "S: <closed>") {
 		t.Fatal("a dialogue must start with a description and end with S: <closed>")
 	}
-	o, l, handler := setUp(t, lines)
-	h := openOn(t, l, o, handler)
+	h := setUp(t, lines)
 	c := h.dial(t)
 	var got []string
 	astray := false // a wrong reply makes the rest meaningless
@@ -168,14 +167,14 @@ func unquoted(t testing.TB, kind, quoted string) string {
 	return strings.Repeat(s, n)
 }
 
-// setUp parses the O lines.
-func setUp(t *testing.T, lines []string) (Options, Listener, *recorder) {
+// setUp starts a server as the O lines say.
+func setUp(t *testing.T, lines []string) *house {
 	socket, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var o Options
-	l := Listener{Listener: socket, Name: "listeners[0]", Allow: loopback}
+	var s Settings
+	a := Access{Name: "listeners[0]", Allow: loopback}
 	handler := &recorder{}
 	var client netip.Addr
 	for _, line := range lines {
@@ -187,32 +186,32 @@ func setUp(t *testing.T, lines []string) (Options, Listener, *recorder) {
 		n, _ := strconv.ParseInt(value, 10, 64)
 		switch key {
 		case "size":
-			o.Limits.MessageSize = n
+			s.Limits.MessageSize = n
 		case "recipients":
-			o.Limits.Recipients = int(n)
+			s.Limits.Recipients = int(n)
 		case "bare_lf":
-			o.BareLF = Refuse
+			s.BareLF = Refuse
 		case "allow":
-			l.Allow = []netip.Prefix{netip.MustParsePrefix(value)}
+			a.Allow = []netip.Prefix{netip.MustParsePrefix(value)}
 		case "user":
-			o.Users = append(o.Users, testUser(t, value))
+			s.Users = append(s.Users, testUser(t, value))
 		case "client":
 			client = netip.MustParseAddr(value)
 		case "errors":
-			o.Limits.Errors = int(n)
+			s.Limits.Errors = int(n)
 		case "messages_per_minute":
-			o.Limits.MessagesPerMinute = int(n)
+			s.Limits.MessagesPerMinute = int(n)
 		case "recipients_per_minute":
-			o.Limits.RecipientsPerMinute = int(n)
+			s.Limits.RecipientsPerMinute = int(n)
 		case "auth_failures":
-			o.Limits.AuthFailures = int(n)
+			s.Limits.AuthFailures = int(n)
 		case "tls":
-			l.TLS, l.Implicit = tlsConfig(t), value == "implicit"
+			a.TLS, a.Implicit = tlsConfig(t), value == "implicit"
 		case "dsn":
-			o.DSN = true
+			s.DSN = true
 		case "alias":
 			name, to, _ := strings.Cut(value, " ")
-			o.Alias = func(recipient string) (string, bool) {
+			s.Alias = func(recipient string) (string, bool) {
 				local, ok := strings.CutSuffix(strings.ToLower(recipient), "@localhost")
 				if ok && local == name {
 					return to, true
@@ -226,9 +225,9 @@ func setUp(t *testing.T, lines []string) (Options, Listener, *recorder) {
 		}
 	}
 	if client.IsValid() {
-		l.Listener = elsewhere{l.Listener, client}
+		socket = elsewhere{socket, client}
 	}
-	return o, l, handler
+	return openOn(t, socket, a, s, handler)
 }
 
 // elsewhere is a listener whose clients have another address.

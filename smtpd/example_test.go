@@ -25,22 +25,22 @@ func ExampleServer() {
 		fmt.Println(err)
 		return
 	}
-	server := smtpd.New(smtpd.Options{
+	setup := smtpd.NewSetup(smtpd.Settings{
 		Hostname: "relay.example.com",
 		Handler:  printer{},
-		NewID:    func() string { return "4fQ2" },
+		Listeners: map[string]smtpd.Access{"local": {
+			Name:  "listeners[0]",
+			Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
+		}},
+	})
+	server := smtpd.New(smtpd.Options{
+		Setup: func() *smtpd.Setup { return setup },
+		NewID: func() string { return "4fQ2" },
 		Log: func(e smtpd.Event) {
 			fmt.Printf("%d %s %s\n", e.Code, e.Enhanced, e.Reason)
 		},
 	})
-	served := make(chan error)
-	go func() {
-		served <- server.Serve(smtpd.Listener{
-			Listener: l,
-			Name:     "listeners[0]",
-			Allow:    []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
-		})
-	}()
+	wait := server.Serve(smtpd.Listener{Listener: l, ID: "local"})
 
 	send := func(to, text string) {
 		err := smtp.SendMail(l.Addr().String(), nil, "app@example.com", []string{to}, []byte(text))
@@ -51,7 +51,7 @@ func ExampleServer() {
 	send("alice@example.com", "Subject: Hello\r\n\r\nHow are you?\r\n")
 	send("alice@[192.0.2.1]", "Subject: Hello\r\n\r\nAre you there?\r\n")
 
-	fmt.Println(server.Shutdown(context.Background()), <-served)
+	fmt.Println(server.Shutdown(context.Background()), wait())
 	// Output:
 	// 4fQ2: from app@example.com to [alice@example.com]: "Subject: Hello\r\n\r\nHow are you?\r\n"
 	// 553 5.1.3 Invalid recipient "alice@[192.0.2.1]": the domain is an address literal, not a host name

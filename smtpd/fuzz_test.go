@@ -31,8 +31,8 @@ func FuzzSession(f *testing.F) {
 		if err != nil {
 			t.Skip(err)
 		}
-		o := Options{Users: users, Limits: Limits{MessageSize: 1 << 20}}
-		h := openOn(t, Listener{Listener: l, TLS: secure}, o, &recorder{})
+		o := Settings{Users: users, Limits: Limits{MessageSize: 1 << 20}}
+		h := openOn(t, l, Access{TLS: secure}, o, &recorder{})
 		dialled, err := net.Dial("unix", l.Addr().String())
 		if err != nil {
 			t.Fatal(err)
@@ -66,8 +66,8 @@ func FuzzSession(f *testing.F) {
 				t.Error(e.Err)
 			}
 		}
-		if left := h.memory.left; left != h.o.Limits.InFlight {
-			t.Errorf("%d bytes of memory left", left)
+		if used := h.memory.used; used != 0 {
+			t.Errorf("%d bytes of memory used", used)
 		}
 	})
 }

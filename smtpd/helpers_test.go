@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -94,28 +95,45 @@ type house struct {
 	*recorder
 	*journal
 	listener net.Listener
+	access   Access
+	setup    atomic.Pointer[Setup]
 	served   chan error
 }
 
+// use has the server use other settings.
+func (h *house) use(s Settings) {
+	s.Hostname, s.Handler = "relay.test", h.recorder
+	if s.Listeners == nil {
+		s.Listeners = map[string]Access{"": h.access}
+	}
+	h.setup.Store(NewSetup(s))
+}
+
+// always is the Options.Setup of a server whose settings do not change.
+func always(s Settings) func() *Setup {
+	setup := NewSetup(s)
+	return func() *Setup { return setup }
+}
+
 // open starts a server on a free loopback port; it stops when the test ends.
-func open(t testing.TB, o Options, handler *recorder) *house {
+func open(t testing.TB, s Settings, handler *recorder, newID ...func() string) *house {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return openOn(t, Listener{Listener: l, Name: "listeners[0]", Allow: loopback}, o, handler)
+	return openOn(t, l, Access{Name: "listeners[0]", Allow: loopback}, s, handler, newID...)
 }
 
-func openOn(t testing.TB, l Listener, o Options, handler *recorder) *house {
+func openOn(
+	t testing.TB, l net.Listener, a Access, s Settings, handler *recorder, newID ...func() string,
+) *house {
 	t.Helper()
-	h := &house{recorder: handler, journal: &journal{}, listener: l.Listener, served: make(chan error, 1)}
-	o.Hostname, o.Handler, o.Log = "relay.test", handler, h.log
-	if o.NewID == nil {
-		o.NewID = count()
-	}
-	h.Server = New(o)
-	go func() { h.served <- h.Serve(l) }()
+	h := &house{recorder: handler, journal: &journal{}, listener: l, access: a, served: make(chan error, 1)}
+	h.use(s)
+	h.Server = New(Options{Setup: h.setup.Load, Log: h.log, NewID: append(newID, count())[0]})
+	wait := h.Serve(Listener{Listener: l})
+	go func() { h.served <- wait() }()
 	t.Cleanup(func() {
 		h.stop(t)
 		if err := <-h.served; err != nil {

@@ -11,7 +11,7 @@ import (
 // the session ends.
 func TestResetInBDAT(t *testing.T) {
 	l := &cuttable{}
-	h := openOn(t, Listener{Listener: l.listen(t), Allow: loopback}, Options{}, &recorder{})
+	h := openOn(t, l.listen(t), Access{Allow: loopback}, Settings{}, &recorder{})
 	for range 100 {
 		l.cut.Store(false)
 		c := h.dial(t)
@@ -34,7 +34,7 @@ func TestResetInBDAT(t *testing.T) {
 
 // A chunk of unknown size could be content or commands: the connection is closed.
 func TestMalformedBDAT(t *testing.T) {
-	h := open(t, Options{}, &recorder{})
+	h := open(t, Settings{}, &recorder{})
 	for _, command := range []string{
 		"BDAT", "BDAT LAST", "BDAT -1", "BDAT +6", "BDAT 0x6", "BDAT 6.",
 		"BDAT 4294967296 LAST", "BDAT 99999999999999999999",
@@ -54,7 +54,7 @@ func TestMalformedBDAT(t *testing.T) {
 
 // Clients that announce much and send nothing take nothing from others.
 func TestAnnouncedSizeIsNotCharged(t *testing.T) {
-	h := open(t, Options{Limits: Limits{MessageSize: 1000, InFlight: 2000}}, &recorder{})
+	h := open(t, Settings{Limits: Limits{MessageSize: 1000, InFlight: 2000}}, &recorder{})
 	var idle []*client
 	for range 50 {
 		c := h.dial(t)
@@ -87,7 +87,7 @@ func TestShareOfMemory(t *testing.T) {
 		}
 		return queued(env)
 	}}
-	o := Options{
+	o := Settings{
 		Users:  []User{testUser(t, "bob sesame")},
 		Limits: Limits{MessageSize: size, InFlight: inFlight},
 	}
@@ -120,7 +120,7 @@ func TestShareOfMemory(t *testing.T) {
 	user.want("250 ")
 	other.want("250 ")
 	h.stop(t)
-	if left := h.memory.left; left != inFlight {
-		t.Errorf("%d bytes left of %d", left, inFlight)
+	if used := h.memory.used; used != 0 {
+		t.Errorf("%d bytes used", used)
 	}
 }

@@ -72,13 +72,16 @@ func (c *conn) readCommand() error {
 			return nil
 		}
 		yes, parameters := isStartTLS(c.line)
-		if !yes || c.listener.TLS == nil {
+		if !yes || c.access().TLS == nil {
 			break
 		}
 		c.line = nil
 		if err := c.startTLS(parameters); err != nil {
 			return err
 		}
+	}
+	if err := c.takeSetup(); err != nil {
+		return err
 	}
 	verb, _, _ := bytes.Cut(c.line, []byte(" "))
 	c.verb = strings.ToUpper(string(bytes.TrimSuffix(verb, []byte("\n"))))
@@ -91,7 +94,7 @@ func (c *conn) readCommand() error {
 	if ok && c.dataStarted != nil {
 		c.awaited = c.dataStarted
 		if c.dataDeadline.IsZero() {
-			c.dataDeadline = time.Now().Add(c.server.o.Limits.DataTotal)
+			c.dataDeadline = time.Now().Add(c.setup.Limits.DataTotal)
 		}
 	}
 	return nil
@@ -166,7 +169,7 @@ func (c *conn) readSocket(p []byte) (int, error) {
 	switch {
 	case !c.dataDeadline.IsZero():
 		deadline = c.dataDeadline
-		if idle := time.Now().Add(c.server.o.Limits.DataIdle); idle.Before(deadline) {
+		if idle := time.Now().Add(c.setup.Limits.DataIdle); idle.Before(deadline) {
 			deadline = idle
 		}
 	case c.queueID == "" && c.user == "" && c.idleDeadline.Before(deadline):
@@ -199,9 +202,9 @@ func (c *conn) readFailed(err error) error {
 		}
 		return net.ErrClosed
 	case stopping: // RFC 5321, section 3.8
-		return c.end("421 4.3.2 " + c.server.o.Hostname + " is shutting down, try again later")
+		return c.end("421 4.3.2 " + c.setup.Hostname + " is shutting down, try again later")
 	default: // RFC 5321, section 4.5.3.2
-		return c.end("421 4.4.2 " + c.server.o.Hostname + " timeout exceeded, closing connection")
+		return c.end("421 4.4.2 " + c.setup.Hostname + " timeout exceeded, closing connection")
 	}
 }
 
@@ -239,7 +242,7 @@ func (c *conn) callback(name string, f func()) {
 
 // logMismatch logs that the connection was closed because of the protocol that a client sent.
 func (c *conn) logMismatch(sent string) {
-	reason := fmt.Sprintf("connection closed: client sent %s, but %s expects %s", sent, c.listener.Name, c.expected())
+	reason := fmt.Sprintf("connection closed: client sent %s, but %s expects %s", sent, c.access().Name, c.expected())
 	c.log(Event{Reason: reason})
 }
 

@@ -32,7 +32,7 @@ func errNoMemory() error {
 type messageBuffer struct {
 	memory  *memory
 	account string
-	limit   int64 // bytes of the message
+	limits  Limits
 	raw     []byte
 }
 
@@ -53,8 +53,8 @@ func (b *messageBuffer) read(r io.Reader, announced int64) error {
 	}
 	for {
 		switch {
-		case int64(len(b.raw)) > b.limit:
-			return errTooLarge(b.limit)
+		case int64(len(b.raw)) > b.limits.MessageSize:
+			return errTooLarge(b.limits.MessageSize)
 		case err == io.EOF:
 			return nil
 		case err != nil:
@@ -75,8 +75,8 @@ func (b *messageBuffer) read(r io.Reader, announced int64) error {
 
 // grow enlarges the buffer to n bytes, but never beyond what proves a message too large.
 func (b *messageBuffer) grow(n int64) error {
-	n = min(n, b.limit+1)
-	if !b.memory.reserve(b.account, n-int64(cap(b.raw))) {
+	n = min(n, b.limits.MessageSize+1)
+	if !b.memory.reserve(b.limits, b.account, n-int64(cap(b.raw))) {
 		return errNoMemory()
 	}
 	b.raw = append(make([]byte, 0, n), b.raw...)
@@ -101,7 +101,7 @@ func (b *messageBuffer) normalizeLineEndings() error {
 	if lf == 0 && cr == 0 {
 		return nil
 	}
-	if !b.memory.reserve(b.account, int64(lf+cr)) {
+	if !b.memory.reserve(b.limits, b.account, int64(lf+cr)) {
 		return errNoMemory()
 	}
 	b.raw = appendRepaired(make([]byte, 0, cap(b.raw)+lf+cr), b.raw)
@@ -109,7 +109,7 @@ func (b *messageBuffer) normalizeLineEndings() error {
 }
 
 // RepairLineEndings makes every CR and LF of a message part of a CRLF, as the server does with
-// Options.BareLF Repair. An LF with any run of CRs before it becomes a CRLF. Any other CR becomes
+// Settings.BareLF Repair. An LF with any run of CRs before it becomes a CRLF. Any other CR becomes
 // a CRLF in the body. In the header, a run of other CRs becomes one CRLF, or nothing at the start
 // of a line: it ends a line, so that what it hides stays hidden, but not the header. If the
 // message contains no LF except at its end, every CR is a line ending. The result is raw itself

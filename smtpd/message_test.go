@@ -19,8 +19,8 @@ func TestRepair(t *testing.T) {
 		from = to
 	}
 	for _, s := range contents {
-		memory := newMemory(Limits{MessageSize: 100, InFlight: 1000})
-		in := messageBuffer{memory: memory, account: "a", limit: 100}
+		memory := newMemory()
+		in := messageBuffer{memory: memory, account: "a", limits: Limits{MessageSize: 100, InFlight: 1000}}
 		if err := in.read(iotest.OneByteReader(strings.NewReader(s)), 0); err != nil {
 			t.Fatal(err)
 		}
@@ -40,8 +40,8 @@ func TestRepair(t *testing.T) {
 			t.Fatalf("%q refused: %v", s, got)
 		}
 		in.free()
-		if left := memory.left; left != 1000 {
-			t.Fatalf("%q: %d bytes left", s, left)
+		if used := memory.used; used != 0 {
+			t.Fatalf("%q: %d bytes used", s, used)
 		}
 	}
 }
@@ -69,14 +69,14 @@ func TestMessageBuffer(t *testing.T) {
 	}
 	for _, size := range sizes {
 		for _, announced := range []int64{0, 1, int64(size), limit} {
-			memory := newMemory(Limits{MessageSize: limit, InFlight: 2 * limit})
-			in := messageBuffer{memory: memory, account: "a", limit: limit}
+			memory := newMemory()
+			in := messageBuffer{memory: memory, account: "a", limits: Limits{MessageSize: limit, InFlight: 2 * limit}}
 			content := bytes.Repeat([]byte("x"), size)
 			err := in.read(bytes.NewReader(content), announced)
 			if (err == nil) != (size <= limit) || err == nil && !bytes.Equal(in.raw, content) {
 				t.Errorf("%d bytes, announced %d: %v", size, announced, err)
 			}
-			taken := 2*limit - memory.left
+			taken := memory.used
 			tooMuch := taken > 2*int64(size) && (taken > initialSize || size == 0)
 			if taken != int64(cap(in.raw)) || tooMuch {
 				t.Errorf("%d bytes, announced %d: took %d", size, announced, taken)

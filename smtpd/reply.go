@@ -24,7 +24,7 @@ func (c *conn) Write(p []byte) (int, error) {
 	if c.closed || len(raw) == 0 { // the end of an overlong line comes alone
 		return len(p), nil
 	}
-	if c.listener.Implicit && !c.encrypted {
+	if c.access().Implicit && !c.encrypted {
 		if err := c.handshake(); err != nil {
 			return 0, err
 		}
@@ -34,7 +34,10 @@ func (c *conn) Write(p []byte) (int, error) {
 		line = c.refusal
 	}
 	if !c.next.fromHandler {
-		line = rewriteReply(line, c.server.o)
+		line = rewriteReply(line, c.setup)
+	}
+	if line == "250-DSN" && !c.setup.DSN {
+		return len(p), nil
 	}
 	if n := len(c.next.lines); n > 0 && len(line) >= 3 {
 		for _, l := range c.next.lines[:n-1] {
@@ -65,7 +68,7 @@ func (c *conn) Write(p []byte) (int, error) {
 		c.errors++
 	}
 	c.sent(e.Code)
-	if c.errors > c.server.o.Limits.Errors && !c.closed {
+	if c.errors > c.setup.Limits.Errors && !c.closed {
 		return 0, c.end(tooManyErrors)
 	}
 	return len(p), nil
@@ -83,7 +86,7 @@ const tooManyErrors = "421 4.7.0 Too many errors, closing connection"
 
 // send writes the complete reply to the socket.
 func (c *conn) send() error {
-	timeout := c.server.o.Limits.Reply
+	timeout := c.setup.Limits.Reply
 	c.mu.Lock()
 	if c.aborting {
 		timeout = lastReplyTimeout
@@ -108,7 +111,7 @@ func (c *conn) sent(code int) {
 		c.callback("Written", c.next.written)
 	}
 	if c.next.message {
-		c.idleDeadline = now.Add(c.server.o.Limits.IdleTotal)
+		c.idleDeadline = now.Add(c.setup.Limits.IdleTotal)
 	}
 	c.next = replyInfo{}
 	c.saslLine = code == 334
@@ -117,11 +120,11 @@ func (c *conn) sent(code int) {
 		c.extended = c.verb == "EHLO"
 	}
 	if c.greeted && (c.queueID == "" || code < 400 && c.progress()) {
-		c.commandDeadline = now.Add(c.server.o.Limits.Command)
+		c.commandDeadline = now.Add(c.setup.Limits.Command)
 	}
 	c.inData = code == 354
 	if c.inData {
-		c.dataDeadline = now.Add(c.server.o.Limits.DataTotal)
+		c.dataDeadline = now.Add(c.setup.Limits.DataTotal)
 	}
 	if code == 421 { // RFC 5321, section 3.8: the server closes
 		c.closed = true
@@ -141,10 +144,10 @@ func (c *conn) progress() bool {
 // extensions returns the lines of the EHLO reply for extensions that go-smtp does not know.
 func (c *conn) extensions() string {
 	lines := ""
-	if c.listener.TLS != nil && !c.encrypted {
+	if c.access().TLS != nil && !c.encrypted {
 		lines += "250-STARTTLS\r\n"
 	}
-	return lines + fmt.Sprintf("250-LIMITS RCPTMAX=%d\r\n", c.server.o.Limits.Recipients) // RFC 9422
+	return lines + fmt.Sprintf("250-LIMITS RCPTMAX=%d\r\n", c.setup.Limits.Recipients) // RFC 9422
 }
 
 // rewritten maps replies of go-smtp to what is sent instead: with the code that the RFCs
@@ -195,7 +198,7 @@ var rewordings = []struct{ prefix, suffix, text string }{
 }
 
 // rewriteReply returns what is sent instead of a reply line of go-smtp's own.
-func rewriteReply(line string, o Options) string {
+func rewriteReply(line string, s *Setup) string {
 	if other, ok := rewritten[line]; ok {
 		return other
 	}
@@ -204,19 +207,25 @@ func rewriteReply(line string, o Options) string {
 			return strings.Replace(r.text, "%s", strings.TrimSuffix(variable, r.suffix), 1)
 		}
 	}
+	if rest, ok := strings.CutPrefix(line, "220 "+nameless); ok { // RFC 5321, section 4.2
+		return "220 " + s.Hostname + rest
+	}
 	if line == "250-SIZE" || line == "250 SIZE" { // RFC 1870, section 4
-		return fmt.Sprintf("%s %d", line, o.Limits.MessageSize)
+		return fmt.Sprintf("%s %d", line, s.Limits.MessageSize)
 	}
 	// RFC 5321, section 4.1.1.1: the server's name comes first. RFC 2034, section 4: no
 	// enhanced code here.
 	if client, ok := strings.CutPrefix(line, "250-Hello "); ok {
-		return "250-" + o.Hostname + " Hello " + client
+		return "250-" + s.Hostname + " Hello " + client
 	}
 	if client, ok := strings.CutPrefix(line, "250 2.0.0 Hello "); ok {
-		return "250 " + o.Hostname + " Hello " + client
+		return "250 " + s.Hostname + " Hello " + client
 	}
 	return line
 }
+
+// nameless is the server's name in go-smtp's greeting, which rewriteReply replaces.
+const nameless = "hostname.invalid"
 
 // printable truncates s to n bytes and replaces what is not printable ASCII by "?".
 func printable(s string, n int) string {

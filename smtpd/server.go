@@ -1,10 +1,11 @@
 package smtpd
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
-	"crypto/tls"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"sync"
@@ -13,24 +14,11 @@ import (
 	"github.com/emersion/go-smtp"
 )
 
-// Options configure a Server. Only Handler is required.
+// Options configure a Server. Only Setup is required.
 type Options struct {
-	Hostname string  // the server's name in its replies: "localhost"
-	Handler  Handler // processes accepted messages
-	Users    []User  // may send from anywhere; AUTH is offered where passwords cannot be intercepted
-	Limits   Limits  //
-	BareLF   BareLF  // Repair
-	DSN      bool    // offer DSN (RFC 3461): the Handler reports what the envelope requests
-
-	// Alias returns where mail to a recipient goes; ok is false for a local one that it
-	// does not know. A recipient without a domain is one of localhost. nil: each recipient
-	// is as written, and has a domain.
-	Alias func(recipient string) (to string, ok bool)
-
-	// Relay begins the transaction at the next hop, if the client's mail is passed on to
-	// one. It may set relayed to nil and refuse the sender, or set both to nil: then the
-	// Handler gets the message. nil: nothing is passed on.
-	Relay func(ctx context.Context, env *Envelope) (relayed Relayed, refusal *Reply)
+	// Setup returns the set-up in force. It is called for each connection and for each command
+	// outside a transaction, from many goroutines.
+	Setup func() *Setup
 
 	NewID func() string    // makes the queue id of a transaction: short, printable, no white space; random letters
 	Now   func() time.Time // for Envelope.Received: time.Now (time-outs always use the sockets' own clock)
@@ -50,32 +38,10 @@ type Event struct {
 	Err      error      // the cause, for the log only; a panic includes its stack
 }
 
-// Listener is an address on which clients connect, and who may send there.
+// Listener is a socket on which clients connect. Settings.Listeners says who may send there.
 type Listener struct {
 	net.Listener
-	Name string // its name in the configuration, such as "listeners[0]"; default: its address
-
-	// Key, if not nil, returns what the operator calls the listener's "allow" or "tls", for
-	// hints in the log. Default: Name, a dot and the argument.
-	Key func(of string) string
-
-	// Allow lists the networks that may send without authentication. If it is empty, only
-	// users may send. Everybody may send over a unix socket, where the permissions of the
-	// file decide. A listener on loopback usually allows 127.0.0.0/8 and ::1/128.
-	Allow []netip.Prefix
-
-	// TLS, if not nil, is offered as STARTTLS (RFC 3207). With Implicit, every connection
-	// starts with TLS instead (RFC 8314, section 3).
-	TLS      *tls.Config
-	Implicit bool
-}
-
-// key returns what the operator calls a part of the listener's configuration.
-func (l *Listener) key(of string) string {
-	if l.Key == nil {
-		return l.Name + "." + of
-	}
-	return l.Key(of)
+	ID string // of Settings.Listeners
 }
 
 // Server serves SMTP (RFC 5321) on any number of listeners. Create it with New.
@@ -94,19 +60,15 @@ type Server struct {
 
 	mu        sync.Mutex
 	draining  bool
-	listeners []net.Listener
-	protocols []*smtp.Server // one for each listener
+	listeners map[*listener]struct{}
 	conns     map[*conn]struct{}
 	perNet    map[netip.Prefix]int // number of connections, by network
 }
 
-// New creates a server without listeners. It panics if there is no Handler.
+// New creates a server without listeners. It panics if there is no Setup.
 func New(o Options) *Server {
-	if o.Handler == nil {
-		panic("smtpd: Options.Handler is nil")
-	}
-	if o.Hostname == "" {
-		o.Hostname = "localhost"
+	if o.Setup == nil {
+		panic("smtpd: Options.Setup is nil")
 	}
 	if o.NewID == nil {
 		o.NewID = rand.Text
@@ -117,14 +79,14 @@ func New(o Options) *Server {
 	if o.Log == nil {
 		o.Log = func(Event) {}
 	}
-	o.Limits = o.Limits.orDefaults()
 	s := &Server{
 		o:             o,
-		memory:        newMemory(o.Limits),
-		users:         newUsers(o.Users, o.Limits),
-		messageRate:   newWindowCounter(time.Minute),
-		recipientRate: newWindowCounter(time.Minute),
+		memory:        newMemory(),
+		users:         newUsers(),
+		messageRate:   newWindowCounter(),
+		recipientRate: newWindowCounter(),
 		stopped:       make(chan struct{}),
+		listeners:     make(map[*listener]struct{}),
 		conns:         make(map[*conn]struct{}),
 		perNet:        make(map[netip.Prefix]int),
 	}
@@ -132,32 +94,60 @@ func New(o Options) *Server {
 	return s
 }
 
-// Serve accepts connections from l until Shutdown, and then returns nil, or until l fails,
-// and returns that error. The server closes l.
-func (s *Server) Serve(l Listener) error {
-	if l.Name == "" {
-		l.Name = l.Addr().String()
-	}
-	protocol := s.protocol(l.Name)
-	s.mu.Lock()
-	if s.draining {
-		s.mu.Unlock()
-		_ = l.Close()
-		return fmt.Errorf("smtpd: %s: server is shut down: %w", l.Name, net.ErrClosed)
-	}
-	s.serving.Add(1)
-	s.listeners = append(s.listeners, l)
-	s.protocols = append(s.protocols, protocol)
-	s.mu.Unlock()
-	defer s.serving.Done()
-
-	err := protocol.Serve(&listener{settings: &l, server: s})
+// Serve begins to accept connections from l, until Retire or Shutdown, or until l fails. wait
+// returns nil after the connections have ended, or at once the error of l. The server closes l.
+func (s *Server) Serve(l Listener) (wait func() error) {
+	accepting := s.accepting(l)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.draining {
-		return nil
+		_ = l.Close()
+		err := fmt.Errorf("smtpd: %s: server is shut down: %w", accepting.name(), net.ErrClosed)
+		return func() error { return err }
 	}
-	return fmt.Errorf("smtpd: %s: %w", l.Name, err)
+	s.listeners[accepting] = struct{}{}
+	ended := make(chan error, 1)
+	s.serving.Go(func() { ended <- s.accept(accepting) })
+	return func() error { return <-ended }
+}
+
+// accept is Serve's loop.
+func (s *Server) accept(l *listener) error {
+	err := l.protocol.Serve(l)
+	s.mu.Lock()
+	inOrder := s.draining || l.retired
+	s.mu.Unlock()
+	if !inOrder {
+		return fmt.Errorf("smtpd: %s: %w", l.name(), err)
+	}
+	s.wait(l)
+	return nil
+}
+
+// Retire closes the listener of an ID and its connections: each as soon as no transaction is
+// open, with 421 4.3.2. It waits for none of them.
+func (s *Server) Retire(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for l := range s.listeners {
+		if l.ID == id {
+			l.retired = true
+			_ = l.Close()
+		}
+	}
+	for c := range s.conns {
+		if c.listener.retired {
+			c.drain()
+		}
+	}
+}
+
+// wait waits until the connections of a closed listener have ended, and forgets it.
+func (s *Server) wait(l *listener) {
+	_ = l.protocol.Shutdown(context.Background()) // its error only reports that the listener is already closed
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.listeners, l)
 }
 
 // Shutdown closes the listeners, refuses new transactions (421 4.3.2) and waits for the
@@ -186,7 +176,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 func (s *Server) drain() {
 	s.mu.Lock()
 	s.draining = true
-	for _, l := range s.listeners {
+	for l := range s.listeners {
 		_ = l.Close()
 	}
 	for c := range s.conns {
@@ -194,36 +184,38 @@ func (s *Server) drain() {
 	}
 	s.mu.Unlock()
 	s.serving.Wait()
-	for _, p := range s.protocols {
-		// Its error only reports that the listener is already closed.
-		_ = p.Shutdown(context.Background())
+	for l := range maps.Clone(s.listeners) { // those that failed
+		s.wait(l)
 	}
 	s.cancel()
 	close(s.stopped)
 }
 
-// protocol creates the go-smtp server of one listener. conn and session enforce the limits
+// accepting creates the go-smtp server of one listener. conn and session enforce the limits
 // on sizes, recipients, lines and times: go-smtp refuses a message of exactly its limit,
-// limits lines inside BDAT, and has a single deadline for the whole of DATA.
-func (s *Server) protocol(listener string) *smtp.Server {
+// limits lines inside BDAT, and has a single deadline for the whole of DATA. What depends on
+// the set-up, conn changes in go-smtp's replies.
+func (s *Server) accepting(l Listener) *listener {
 	p := smtp.NewServer(smtp.BackendFunc(newSession))
-	p.Domain = s.o.Hostname
+	p.Domain = nameless
 	p.EnableSMTPUTF8 = true
-	p.EnableDSN = s.o.DSN
+	p.EnableDSN = true
 	p.MaxLineLength = 0
 	p.AllowInsecureAuth = true // session.Auth decides
-	p.ErrorLog = errorLog{s.o.Log, listener}
-	return p
+	accepting := &listener{Listener: l, server: s, protocol: p}
+	p.ErrorLog = errorLog{accepting}
+	return accepting
 }
 
 // admit counts c. If it is one too many, admit returns the reply that replaces the greeting.
 func (s *Server) admit(c *conn) (refusal string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n, l := network(c.client), s.o.Limits
+	n, l := network(c.client), c.setup.Limits
+	_, open := c.setup.Listeners[c.listener.ID]
 	switch {
-	case s.draining:
-		return "421 4.3.2 " + s.o.Hostname + " is shutting down, try again later"
+	case s.draining || c.listener.retired || !open:
+		return "421 4.3.2 " + c.setup.Hostname + " is shutting down, try again later"
 	case len(s.conns) >= l.Connections:
 		return fmt.Sprintf("421 4.7.0 Too many connections (%d), try again later", l.Connections)
 	case n.IsValid() && s.perNet[n] >= l.ConnectionsPerAddress:
@@ -273,34 +265,32 @@ func network(a netip.Addr) netip.Prefix {
 
 // listener is the net.Listener that go-smtp accepts from: it returns a conn for each socket.
 type listener struct {
-	settings *Listener
+	Listener
 	server   *Server
+	protocol *smtp.Server
+	retired  bool // guarded by Server.mu
+}
+
+// name is the listener's name in the configuration in force.
+func (l *listener) name() string {
+	return cmp.Or(l.server.o.Setup().Listeners[l.ID].Name, l.Addr().String())
 }
 
 // Accept implements net.Listener.
 func (l *listener) Accept() (net.Conn, error) {
-	socket, err := l.settings.Accept()
+	socket, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
 	}
-	return newConn(socket, l.server, l.settings), nil
+	return newConn(socket, l.server, l), nil
 }
-
-// Close implements net.Listener.
-func (l *listener) Close() error { return l.settings.Close() }
-
-// Addr implements net.Listener.
-func (l *listener) Addr() net.Addr { return l.settings.Addr() }
 
 // errorLog is go-smtp's log: failures of Accept, and panics that it recovered.
-type errorLog struct {
-	log      func(Event)
-	listener string
-}
+type errorLog struct{ *listener }
 
 // Printf implements smtp.Logger.
 func (l errorLog) Printf(format string, v ...any) {
-	l.log(Event{Listener: l.listener, Reason: "SMTP server error", Err: fmt.Errorf(format, v...)})
+	l.server.o.Log(Event{Listener: l.name(), Reason: "SMTP server error", Err: fmt.Errorf(format, v...)})
 }
 
 // Println implements smtp.Logger.

@@ -15,7 +15,7 @@ import (
 
 // The reply to DATA that client programs look for is sent byte for byte.
 func TestQueuedReply(t *testing.T) {
-	h := open(t, Options{}, &recorder{})
+	h := open(t, Settings{}, &recorder{})
 	c := h.dial(t)
 	c.begin()
 	c.put("Subject: hi\r\n\r\nhello\r\n.\r\n")
@@ -25,7 +25,7 @@ func TestQueuedReply(t *testing.T) {
 }
 
 func TestEnvelope(t *testing.T) {
-	h := open(t, Options{}, &recorder{})
+	h := open(t, Settings{}, &recorder{})
 	c := h.dial(t)
 	c.begin()
 	c.say(".", "250 ")
@@ -38,7 +38,7 @@ func TestEnvelope(t *testing.T) {
 }
 
 func TestConnectionLimits(t *testing.T) {
-	h := open(t, Options{Limits: Limits{Connections: 3, ConnectionsPerAddress: 2}}, &recorder{})
+	h := open(t, Settings{Limits: Limits{Connections: 3, ConnectionsPerAddress: 2}}, &recorder{})
 	first, second := h.dial(t), h.dial(t)
 	first.hello()
 	second.hello()
@@ -93,8 +93,9 @@ func TestAllow(t *testing.T) {
 		{"fe80::/10", "fe80::1", true},
 		{"0.0.0.0/0", "::1", false},
 	} {
-		l := &Listener{Allow: []netip.Prefix{netip.MustParsePrefix(test.allow)}}
-		c := &conn{listener: l, client: netip.MustParseAddr(test.client)}
+		a := Access{Allow: []netip.Prefix{netip.MustParsePrefix(test.allow)}}
+		setup := &Setup{Settings: Settings{Listeners: map[string]Access{"": a}}}
+		c := &conn{listener: &listener{}, setup: setup, client: netip.MustParseAddr(test.client)}
 		if got := c.allowed(); got != test.want {
 			t.Errorf("%s in %s: %v", test.client, test.allow, got)
 		}
@@ -108,7 +109,7 @@ func TestUnixSocket(t *testing.T) {
 	if err != nil {
 		t.Skip(err)
 	}
-	h := openOn(t, Listener{Listener: l}, Options{Limits: Limits{ConnectionsPerAddress: 1}}, &recorder{})
+	h := openOn(t, l, Access{}, Settings{Limits: Limits{ConnectionsPerAddress: 1}}, &recorder{})
 	for range 2 {
 		c, err := net.Dial("unix", path)
 		if err != nil {
@@ -127,7 +128,7 @@ func TestUnixSocket(t *testing.T) {
 // DATA. A message that has ended releases its memory.
 func TestInFlight(t *testing.T) {
 	entered, leave := make(chan struct{}), make(chan struct{})
-	h := open(t, Options{Limits: Limits{MessageSize: 1000, InFlight: 2000}}, &recorder{
+	h := open(t, Settings{Limits: Limits{MessageSize: 1000, InFlight: 2000}}, &recorder{
 		reply: func(ctx context.Context, env *Envelope) Reply {
 			for _, step := range []chan struct{}{entered, leave} {
 				select {
@@ -155,7 +156,7 @@ func TestInFlight(t *testing.T) {
 	<-entered
 	<-leave
 	second.want("250 ")
-	if left := h.memory.room("127.0.0.1"); left != 2000 {
+	if left := h.memory.room(h.setup.Load().Limits, "127.0.0.1"); left != 2000 {
 		t.Errorf("%d bytes left of 2000", left)
 	}
 }
@@ -163,7 +164,7 @@ func TestInFlight(t *testing.T) {
 // A message that was refused, truncated or repaired releases its memory too.
 func TestMemoryReturns(t *testing.T) {
 	handler := &recorder{reply: func(context.Context, *Envelope) Reply { panic("no") }}
-	h := open(t, Options{Limits: Limits{MessageSize: 1000}}, handler)
+	h := open(t, Settings{Limits: Limits{MessageSize: 1000}}, handler)
 	c := h.dial(t)
 	c.begin()
 	c.say("a\nb\r\n.", "451 ")
@@ -177,14 +178,14 @@ func TestMemoryReturns(t *testing.T) {
 	c.put("half")
 	_ = c.Close()
 	h.stop(t)
-	if left := h.memory.left; left != 256<<20 || len(h.memory.held) != 0 {
-		t.Errorf("%d bytes left of %d", left, 256<<20)
+	if used := h.memory.used; used != 0 || len(h.memory.held) != 0 {
+		t.Errorf("%d bytes used", used)
 	}
 }
 
 func TestConfirmed(t *testing.T) {
 	var heard atomic.Int32
-	h := open(t, Options{}, &recorder{reply: func(_ context.Context, env *Envelope) Reply {
+	h := open(t, Settings{}, &recorder{reply: func(_ context.Context, env *Envelope) Reply {
 		r := queued(env)
 		r.Confirmed = func() { heard.Add(1) }
 		return r
@@ -235,7 +236,7 @@ func TestConfirmed(t *testing.T) {
 
 // A panic in Confirmed or Written does not end the process.
 func TestCallbacksPanic(t *testing.T) {
-	h := open(t, Options{}, &recorder{reply: func(_ context.Context, env *Envelope) Reply {
+	h := open(t, Settings{}, &recorder{reply: func(_ context.Context, env *Envelope) Reply {
 		r := queued(env)
 		r.Confirmed, r.Written = func() { panic("inner") }, func() { panic("outer") }
 		return r
@@ -259,7 +260,7 @@ func TestWritten(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var left atomic.Int32
 			l := &cuttable{}
-			h := openOn(t, Listener{Listener: l.listen(t), Allow: loopback}, Options{}, &recorder{
+			h := openOn(t, l.listen(t), Access{Allow: loopback}, Settings{}, &recorder{
 				reply: func(context.Context, *Envelope) Reply {
 					l.cut.Store(want == 0)
 					return Reply{Code: 554, Enhanced: "5.6.0", Text: "no", Written: func() { left.Add(1) }}
@@ -316,7 +317,7 @@ func (c cutConn) Write(p []byte) (int, error) {
 
 // A panic outside the Handler ends one connection and is logged with its stack.
 func TestPanic(t *testing.T) {
-	h := open(t, Options{NewID: func() string { panic("no ids left") }}, &recorder{})
+	h := open(t, Settings{}, &recorder{}, func() string { panic("no ids left") })
 	c := h.dial(t)
 	c.hello()
 	c.say("MAIL FROM:<app@app.test>", "421 4.0.0 Internal server error", "<closed>")
@@ -336,7 +337,7 @@ func TestPanic(t *testing.T) {
 // A shutdown ends idle connections at once, lets running transactions end, and refuses new
 // ones.
 func TestShutdown(t *testing.T) {
-	h := open(t, Options{}, &recorder{})
+	h := open(t, Settings{}, &recorder{})
 	busy, open := h.dial(t), h.dial(t)
 	idle, silent := h.dial(t), h.dial(t)
 	busy.begin()
@@ -371,7 +372,7 @@ func TestShutdown(t *testing.T) {
 // still sent. A client in the middle of a message gets a 421.
 func TestShutdownHard(t *testing.T) {
 	entered := make(chan struct{})
-	h := open(t, Options{}, &recorder{reply: func(ctx context.Context, _ *Envelope) Reply {
+	h := open(t, Settings{}, &recorder{reply: func(ctx context.Context, _ *Envelope) Reply {
 		close(entered)
 		<-ctx.Done()
 		return Reply{Code: 421, Enhanced: "4.3.2", Text: "sent by the handler"}
@@ -398,7 +399,10 @@ func TestShutdownHard(t *testing.T) {
 }
 
 func TestServeAfterShutdown(t *testing.T) {
-	s := New(Options{Handler: &recorder{}})
+	s := New(Options{Setup: always(Settings{
+		Handler:   &recorder{},
+		Listeners: map[string]Access{"": {Name: "listeners[3]"}},
+	})})
 	if err := s.Shutdown(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -406,7 +410,7 @@ func TestServeAfterShutdown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Serve(Listener{Listener: l}); !errors.Is(err, net.ErrClosed) {
+	if err := s.Serve(Listener{Listener: l})(); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("Serve: %v", err)
 	}
 	if _, err := l.Accept(); err == nil {
@@ -416,13 +420,16 @@ func TestServeAfterShutdown(t *testing.T) {
 
 // The error of a failed listener contains its name, and the server can still stop.
 func TestListenerFails(t *testing.T) {
-	s := New(Options{Handler: &recorder{}})
+	s := New(Options{Setup: always(Settings{
+		Handler:   &recorder{},
+		Listeners: map[string]Access{"": {Name: "listeners[3]"}},
+	})})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	_ = l.Close()
-	err = s.Serve(Listener{Listener: l, Name: "listeners[3]"})
+	err = s.Serve(Listener{Listener: l})()
 	if err == nil || !strings.Contains(err.Error(), "listeners[3]") {
 		t.Errorf("Serve: %v", err)
 	}
@@ -433,7 +440,7 @@ func TestListenerFails(t *testing.T) {
 
 // Concurrent sessions do not mix.
 func TestParallel(t *testing.T) {
-	h := open(t, Options{}, &recorder{})
+	h := open(t, Settings{}, &recorder{})
 	var clients sync.WaitGroup
 	for i := range 20 {
 		c := h.dial(t)
@@ -472,7 +479,7 @@ func TestIPv6(t *testing.T) {
 	if err != nil {
 		t.Skip(err)
 	}
-	h := openOn(t, Listener{Listener: l, Allow: loopback}, Options{}, &recorder{})
+	h := openOn(t, l, Access{Allow: loopback}, Settings{}, &recorder{})
 	c := h.dial(t)
 	c.begin()
 	c.say(".", "250 ")

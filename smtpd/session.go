@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/emersion/go-smtp"
 )
@@ -68,13 +69,13 @@ func (s *session) Mail(from string, o *smtp.MailOptions) error {
 		Return:     string(o.Return),
 	}
 	if !s.conn.beginTransaction(env.QueueID) {
-		return refuse(421, smtp.EnhancedCode{4, 3, 2}, "%s is shutting down, try again later", s.server.o.Hostname)
+		return refuse(421, smtp.EnhancedCode{4, 3, 2}, "%s is shutting down, try again later", s.conn.setup.Hostname)
 	}
 	s.mail = &transaction{env: env}
-	if s.server.o.Relay == nil {
+	if s.conn.setup.Relay == nil {
 		return nil
 	}
-	relayed, refusal := s.server.o.Relay(s.server.ctx, env)
+	relayed, refusal := s.conn.setup.Relay(s.server.ctx, env)
 	if refusal != nil {
 		err := s.reply(*refusal, nil)
 		s.mail = nil
@@ -87,18 +88,18 @@ func (s *session) Mail(from string, o *smtp.MailOptions) error {
 
 // checkMail applies the limits to the parameters of MAIL, and counts the message.
 func (s *session) checkMail(o *smtp.MailOptions) error {
-	l := s.server.o.Limits
+	l := s.conn.setup.Limits
 	if o.Size > l.MessageSize { // RFC 1870, section 6.1
 		return errTooLarge(l.MessageSize)
 	}
-	if o.Size > s.server.memory.room(s.conn.account()) {
+	if o.Size > s.server.memory.room(l, s.conn.account()) {
 		return errNoMemory()
 	}
 	if len(o.EnvelopeID) > maxEnvelopeID {
 		return refuse(501, smtp.EnhancedCode{5, 5, 4}, "ENVID is longer than %d characters", maxEnvelopeID)
 	}
 	account := s.conn.account()
-	if limit := l.MessagesPerMinute; limit > 0 && s.server.messageRate.add(account, 1) > limit {
+	if limit := l.MessagesPerMinute; limit > 0 && s.server.messageRate.add(account, 1, time.Minute) > limit {
 		return errTooFast("messages", account, limit)
 	}
 	return nil
@@ -106,12 +107,12 @@ func (s *session) checkMail(o *smtp.MailOptions) error {
 
 // Rcpt implements smtp.Session.
 func (s *session) Rcpt(to string, o *smtp.RcptOptions) error {
-	env, l := s.mail.env, s.server.o.Limits
+	env, l := s.mail.env, s.conn.setup.Limits
 	if len(env.Rcpt) >= l.Recipients { // RFC 5321, section 4.5.3.1.10
 		return refuse(452, smtp.EnhancedCode{4, 5, 3}, "Too many recipients: the limit is %d", l.Recipients)
 	}
 	if s.mail.relayed == nil {
-		resolved, refusal := Recipient(to, env.UTF8, s.server.o.Alias)
+		resolved, refusal := Recipient(to, env.UTF8, s.conn.setup.Alias)
 		if refusal != nil {
 			return s.reply(*refusal, nil)
 		}
@@ -123,7 +124,7 @@ func (s *session) Rcpt(to string, o *smtp.RcptOptions) error {
 		return refuse(501, smtp.EnhancedCode{5, 5, 4}, "ORCPT is longer than %d characters", maxOriginal)
 	}
 	account := s.conn.account()
-	if limit := l.RecipientsPerMinute; limit > 0 && s.server.recipientRate.add(account, 1) > limit {
+	if limit := l.RecipientsPerMinute; limit > 0 && s.server.recipientRate.add(account, 1, time.Minute) > limit {
 		return errTooFast("recipients", account, limit)
 	}
 	dsn := requestedDSN(o)
@@ -141,7 +142,7 @@ func (s *session) Rcpt(to string, o *smtp.RcptOptions) error {
 }
 
 // Recipient returns where mail to the recipient of a RCPT command goes, as a server with
-// this Options.Alias decides, or its reply to one that it refuses.
+// this Settings.Alias decides, or its reply to one that it refuses.
 func Recipient(address string, smtpUTF8 bool, alias func(string) (string, bool)) (to string, refusal *Reply) {
 	to, known := trimDomainDot(address), true
 	if alias != nil {
@@ -188,7 +189,7 @@ func (s *session) Data(r io.Reader) error {
 	b := messageBuffer{
 		memory:  s.server.memory,
 		account: s.conn.account(),
-		limit:   s.server.o.Limits.MessageSize,
+		limits:  s.conn.setup.Limits,
 	}
 	defer b.free()
 	err := s.read(&b, r)
@@ -206,7 +207,7 @@ func (s *session) Data(r io.Reader) error {
 	}
 	env := s.mail.env
 	env.Received = s.server.o.Now()
-	receive := s.server.o.Handler.Handle
+	receive := s.conn.setup.Handler.Handle
 	if s.mail.relayed != nil {
 		receive = s.mail.relayed.Data
 	}
@@ -243,7 +244,7 @@ func (s *session) read(b *messageBuffer, r io.Reader) error {
 	if s.mail.relayed != nil {
 		return nil
 	}
-	if s.server.o.BareLF == Repair {
+	if s.conn.setup.BareLF == Repair {
 		return b.normalizeLineEndings()
 	}
 	if where := findBareLineEnding(b.raw); where != "" {

@@ -43,12 +43,12 @@ func repaired(s string) string {
 // Only CRLF.CRLF ends DATA: after any other sequence around a dot, the rest is content and
 // never a command.
 func TestSmugglingDATA(t *testing.T) {
-	smuggleDATA(t, open(t, Options{}, &recorder{}), (*client).hello)
+	smuggleDATA(t, open(t, Settings{}, &recorder{}), (*client).hello)
 }
 
 // The same over TLS.
 func TestSmugglingTLS(t *testing.T) {
-	smuggleDATA(t, openTLS(t, false, Options{}, &recorder{}), func(c *client) {
+	smuggleDATA(t, openTLS(t, false, Settings{}, &recorder{}), func(c *client) {
 		c.startTLS()
 		c.hi()
 	})
@@ -88,7 +88,7 @@ func smuggleDATA(t *testing.T, h *house, hello func(*client)) {
 
 // A dot does not end a BDAT message, wherever chunks are divided.
 func TestSmugglingBDAT(t *testing.T) {
-	h := open(t, Options{}, &recorder{})
+	h := open(t, Settings{}, &recorder{})
 	c := h.dial(t)
 	c.hello()
 	for _, before := range lineEnds() {
@@ -116,7 +116,7 @@ func TestSmugglingBDAT(t *testing.T) {
 // conn and go-smtp must agree on which command a chunk follows, or one would execute content
 // as commands.
 func TestChunkSize(t *testing.T) {
-	h := open(t, Options{}, &recorder{})
+	h := open(t, Settings{}, &recorder{})
 	for _, command := range []string{
 		"BDAT 6", "bdat 6", "BDAT 6 LAST", "BDAT  6   last", "BDAT 06", "BDAT 6\tLAST", "BDAT 6 laſt",
 		"BDAT", "BDAT6", "BDAT\t6", " BDAT 6", "BDAT +6", "BDAT -6", "BDAT 0x6", "BDAT 6 FIRST", "BDAT 6 LAST now",

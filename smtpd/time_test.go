@@ -48,7 +48,7 @@ func (p *pipes) dial(t *testing.T) *client {
 func simulate(t *testing.T, l Limits, f func(t *testing.T, h *house, c *client)) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &pipes{make(chan net.Conn), make(chan struct{})}
-		h := openOn(t, Listener{Listener: p}, Options{Limits: l}, &recorder{})
+		h := openOn(t, p, Access{}, Settings{Limits: l}, &recorder{})
 		f(t, h, p.dial(t))
 	})
 }
@@ -191,7 +191,7 @@ func TestIdleTotalRestarts(t *testing.T) {
 func TestIdleTotalUser(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &pipes{make(chan net.Conn), make(chan struct{})}
-		openOn(t, Listener{Listener: p}, Options{Users: []User{testUser(t, "bob sesame")}}, &recorder{})
+		openOn(t, p, Access{}, Settings{Users: []User{testUser(t, "bob sesame")}}, &recorder{})
 		c := p.dial(t)
 		c.hello()
 		c.say("AUTH PLAIN AGJvYgBzZXNhbWU=", "235 ")

@@ -42,7 +42,7 @@ func (c *conn) startTLS(parameters bool) error {
 	// RFC 3207, section 4.2: all knowledge of the client is discarded.
 	c.greeted = false
 	c.extended = false
-	c.commandDeadline = time.Now().Add(c.server.o.Limits.Greeting)
+	c.commandDeadline = time.Now().Add(c.setup.Limits.Greeting)
 	return c.handshake()
 }
 
@@ -56,7 +56,7 @@ func (c *conn) reply(line string) error {
 
 // handshake starts TLS on the socket, or ends the connection.
 func (c *conn) handshake() error {
-	secure := tls.Server(c.socket, c.listener.TLS)
+	secure := tls.Server(c.socket, c.access().TLS)
 	c.mu.Lock()
 	err := os.ErrDeadlineExceeded
 	if !c.stopping() {
@@ -69,8 +69,8 @@ func (c *conn) handshake() error {
 	if err != nil {
 		c.closed = true
 		reason := "TLS handshake failed"
-		if _, plain := errors.AsType[tls.RecordHeaderError](err); plain && c.listener.Implicit {
-			reason = "connection closed: client sent plaintext, but " + c.listener.Name + " expects TLS"
+		if _, plain := errors.AsType[tls.RecordHeaderError](err); plain && c.access().Implicit {
+			reason = "connection closed: client sent plaintext, but " + c.access().Name + " expects TLS"
 		}
 		c.log(Event{Reason: reason, Err: err})
 		return net.ErrClosed

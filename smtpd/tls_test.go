@@ -62,20 +62,14 @@ func tlsConfig(t testing.TB) *tls.Config {
 }
 
 // openTLS starts a server with TLS on a free loopback port.
-func openTLS(t testing.TB, implicit bool, o Options, handler *recorder) *house {
+func openTLS(t testing.TB, implicit bool, s Settings, handler *recorder) *house {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	settings := Listener{
-		Listener: l,
-		Name:     "listeners[0]",
-		Allow:    loopback,
-		TLS:      tlsConfig(t),
-		Implicit: implicit,
-	}
-	return openOn(t, settings, o, handler)
+	a := Access{Name: "listeners[0]", Allow: loopback, TLS: tlsConfig(t), Implicit: implicit}
+	return openOn(t, l, a, s, handler)
 }
 
 // encrypt makes a TLS handshake and reports whether it succeeded. Data received before it is
@@ -102,7 +96,7 @@ func (c *client) startTLS() {
 // Plaintext after STARTTLS is never executed, whether it comes with the command or after the
 // reply.
 func TestSTARTTLSInjection(t *testing.T) {
-	h := openTLS(t, false, Options{}, &recorder{})
+	h := openTLS(t, false, Settings{}, &recorder{})
 	for _, injected := range []string{
 		smuggled, "EHLO evil.test\r\n" + smuggled, "RSET\r\n", "\r\n", "x", "MAIL FROM:<evil@app.test>\r\n",
 		"RCPT TO:<victim@example.com>\r\n", "DATA\r\nevil\r\n.\r\n", "QUIT\r\n", "STARTTLS\r\n",
@@ -173,7 +167,7 @@ func TestCertificateReload(t *testing.T) {
 func TestSlowHandshake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &pipes{make(chan net.Conn), make(chan struct{})}
-		h := openOn(t, Listener{Listener: p, TLS: tlsConfig(t), Implicit: true}, Options{}, &recorder{})
+		h := openOn(t, p, Access{TLS: tlsConfig(t), Implicit: true}, Settings{}, &recorder{})
 		start := time.Now()
 		p.dial(t).want("<closed>")
 		if got := time.Since(start); got != time.Minute || len(h.all()) != 1 {
@@ -184,7 +178,7 @@ func TestSlowHandshake(t *testing.T) {
 
 // TLS 1.1 is refused by default.
 func TestOldTLS(t *testing.T) {
-	h := openTLS(t, true, Options{}, &recorder{})
+	h := openTLS(t, true, Settings{}, &recorder{})
 	versions := map[uint16]bool{tls.VersionTLS11: false, tls.VersionTLS12: true, tls.VersionTLS13: true}
 	for version, want := range versions {
 		config := &tls.Config{InsecureSkipVerify: true, MinVersion: version, MaxVersion: version}
@@ -201,7 +195,7 @@ func TestOldTLS(t *testing.T) {
 // The server can end connections over TLS while they are idle, in the handshake, or sending a
 // message.
 func TestTLSShutdown(t *testing.T) {
-	h := openTLS(t, false, Options{}, &recorder{})
+	h := openTLS(t, false, Settings{}, &recorder{})
 	idle, sending, shaking := h.dial(t), h.dial(t), h.dial(t)
 	idle.startTLS()
 	idle.hi()
@@ -227,7 +221,7 @@ func (c *client) hi() {
 
 // A connection too many gets its 421 within TLS, and is closed soon.
 func TestTLSRefusal(t *testing.T) {
-	h := openTLS(t, true, Options{Limits: Limits{Connections: 1}}, &recorder{})
+	h := openTLS(t, true, Settings{Limits: Limits{Connections: 1}}, &recorder{})
 	first, second, silent := h.dial(t), h.dial(t), h.dial(t)
 	if !first.encrypt() {
 		t.Fatal("no TLS")

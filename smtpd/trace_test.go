@@ -60,7 +60,7 @@ func TestProtocol(t *testing.T) {
 
 // The protocol reaches the Handler.
 func TestProtocolReachesTheHandler(t *testing.T) {
-	h := openTLS(t, false, Options{Users: []User{testUser(t, "bob sesame")}}, &recorder{})
+	h := openTLS(t, false, Settings{Users: []User{testUser(t, "bob sesame")}}, &recorder{})
 	c := h.dial(t)
 	c.startTLS()
 	c.hi()

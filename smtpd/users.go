@@ -39,13 +39,10 @@ const (
 
 // users verifies passwords and counts failures.
 type users struct {
-	byName map[string]User
-	limit  int            // failures of an address
 	failed *windowCounter // by network, and by user
 
 	hashes chan struct{}
-	decoy  passhash.Hash // is computed for an unknown user: the slowest in use, so that it takes as long
-	secret [32]byte      // key of the cached sums
+	secret [32]byte // key of the cached sums
 
 	mu       sync.Mutex
 	verified map[login]verification
@@ -57,23 +54,16 @@ type login struct{ name, address string }
 
 // verification is a keyed hash of a password that was correct, and when that expires.
 type verification struct {
-	sum     [sha256.Size]byte
-	expires time.Time
+	sum      [sha256.Size]byte
+	password passhash.Hash // that matched
+	expires  time.Time
 }
 
-func newUsers(all []User, l Limits) *users {
+func newUsers() *users {
 	u := &users{
-		byName:   make(map[string]User),
-		limit:    l.AuthFailures,
-		failed:   newWindowCounter(l.AuthBan),
+		failed:   newWindowCounter(),
 		hashes:   make(chan struct{}, hashesAtATime),
 		verified: make(map[login]verification),
-	}
-	for _, user := range all {
-		u.byName[user.Name] = user
-		if user.Password.Cost() > u.decoy.Cost() {
-			u.decoy = user.Password
-		}
 	}
 	_, _ = rand.Read(u.secret[:]) // it never fails
 	return u
@@ -85,23 +75,23 @@ func newUsers(all []User, l Limits) *users {
 // A banned address never gets as far as its password, even if that is cached. A banned user
 // still does at an address where the password was verified lately: who guesses elsewhere cannot
 // lock it out there.
-func (u *users) login(ctx context.Context, client netip.Addr, name, password string) error {
+func (u *users) login(ctx context.Context, s *Setup, client netip.Addr, name, password string) error {
 	l := login{name, "address " + network(client).String()}
-	if u.addressBanned(l) {
+	if u.addressBanned(s, l) {
 		return errBanned
 	}
-	if u.cached(l, password) {
+	if u.cached(s, l, password) {
 		return nil
 	}
-	if u.userBanned(l) {
-		u.failed.add(l.address, 1)
+	if u.userBanned(s, l) {
+		u.failed.add(l.address, 1, s.Limits.AuthBan)
 		return errBanned
 	}
-	return u.verify(ctx, l, password)
+	return u.verify(ctx, s, l, password)
 }
 
 // verify computes the hash, when it is its turn.
-func (u *users) verify(ctx context.Context, l login, password string) error {
+func (u *users) verify(ctx context.Context, s *Setup, l login, password string) error {
 	ctx, cancel := context.WithTimeout(ctx, hashPatience)
 	defer cancel()
 	select {
@@ -109,13 +99,13 @@ func (u *users) verify(ctx context.Context, l login, password string) error {
 	case <-ctx.Done():
 		return errBusy
 	}
-	if u.addressBanned(l) || u.userBanned(l) { // by logins that were ahead in the queue
+	if u.addressBanned(s, l) || u.userBanned(s, l) { // by logins that were ahead in the queue
 		<-u.hashes
 		return errBanned
 	}
-	user, exists := u.byName[l.name]
+	user, exists := s.byName[l.name]
 	if !exists {
-		user.Password = u.decoy
+		user.Password = s.decoy
 	}
 	start := time.Now()
 	matches := user.Password.Matches(password)
@@ -123,10 +113,10 @@ func (u *users) verify(ctx context.Context, l login, password string) error {
 	<-u.hashes
 	slowest := u.observe(took)
 	if matches && exists {
-		u.cache(l, password)
+		u.cache(l, user.Password, password)
 		return nil
 	}
-	u.fail(l)
+	u.fail(s, l)
 	sleep(ctx, slowest-took) // a failure takes as long for every kind of hash
 	if !exists {
 		return errNoUser
@@ -135,20 +125,20 @@ func (u *users) verify(ctx context.Context, l login, password string) error {
 }
 
 // fail counts a failed login.
-func (u *users) fail(l login) {
-	u.failed.add(l.address, 1)
-	u.failed.add("user "+l.name, 1)
+func (u *users) fail(s *Setup, l login) {
+	u.failed.add(l.address, 1, s.Limits.AuthBan)
+	u.failed.add("user "+l.name, 1, s.Limits.AuthBan)
 }
 
 // addressBanned reports whether too many logins from the address failed.
-func (u *users) addressBanned(l login) bool {
-	return u.failed.count(l.address) >= u.limit
+func (u *users) addressBanned(s *Setup, l login) bool {
+	return u.failed.count(l.address) >= s.Limits.AuthFailures
 }
 
 // userBanned reports whether too many logins of the user failed, from all addresses. One address
 // alone cannot ban a user.
-func (u *users) userBanned(l login) bool {
-	return u.failed.count("user "+l.name) >= perUser*u.limit
+func (u *users) userBanned(s *Setup, l login) bool {
+	return u.failed.count("user "+l.name) >= perUser*s.Limits.AuthFailures
 }
 
 // delay is how long the reply to a failed login is delayed: not at all the first time.
@@ -184,21 +174,21 @@ func (u *users) sum(name, password string) (sum [sha256.Size]byte) {
 	return sum
 }
 
-// cached reports whether the password was verified at this address lately.
-func (u *users) cached(l login, password string) bool {
+// cached reports whether the password was verified at this address lately, and is still the user's.
+func (u *users) cached(s *Setup, l login, password string) bool {
 	sum := u.sum(l.name, password)
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	v, ok := u.verified[l]
-	return ok && time.Now().Before(v.expires) && hmac.Equal(v.sum[:], sum[:])
+	return ok && v.password == s.byName[l.name].Password && time.Now().Before(v.expires) && hmac.Equal(v.sum[:], sum[:])
 }
 
-func (u *users) cache(l login, password string) {
+func (u *users) cache(l login, hash passhash.Hash, password string) {
 	sum := u.sum(l.name, password)
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if len(u.verified) >= maxCached {
 		clear(u.verified)
 	}
-	u.verified[l] = verification{sum, time.Now().Add(cacheTime)}
+	u.verified[l] = verification{sum, hash, time.Now().Add(cacheTime)}
 }

@@ -7,8 +7,6 @@ import (
 
 // windowCounter counts by key. The window of a key begins with its first count.
 type windowCounter struct {
-	length time.Duration
-
 	mu      sync.Mutex
 	windows map[string]*window
 }
@@ -21,18 +19,17 @@ type window struct {
 // maxWindows bounds the keys that a windowCounter keeps.
 const maxWindows = 50_000
 
-func newWindowCounter(length time.Duration) *windowCounter {
-	return &windowCounter{length: length, windows: make(map[string]*window)}
-}
+func newWindowCounter() *windowCounter { return &windowCounter{windows: make(map[string]*window)} }
 
-// add counts n more for key and returns the key's count.
-func (c *windowCounter) add(key string, n int) int {
+// add counts n more for key and returns the key's count. A window that begins now lasts for
+// length.
+func (c *windowCounter) add(key string, n int, length time.Duration) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	w := c.current(key)
 	if w == nil {
 		c.evict()
-		w = &window{ends: time.Now().Add(c.length)}
+		w = &window{ends: time.Now().Add(length)}
 		c.windows[key] = w
 	}
 	w.n += n

@@ -28,6 +28,18 @@ func (c configured) load(p *program) (*config.Config, error) {
 	return config.FromEnvironment(p.environ)
 }
 
+// spoolURL returns spool.url, also if other values have problems.
+func (c configured) spoolURL(p *program) (string, error) {
+	if file := c.file(p); file != "" {
+		return config.LoadSpoolURL(file)
+	}
+	cfg, err := config.FromEnvironment(p.environ)
+	if err != nil {
+		return "", err
+	}
+	return cfg.Spool.URL, nil
+}
+
 // file returns the configuration file, "" if there is none.
 func (c configured) file(p *program) string {
 	if named := cmp.Or(c.File, p.configFile, p.variable("HEYRELAY_CONFIG")); named != "" {

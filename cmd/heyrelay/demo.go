@@ -67,8 +67,9 @@ func (c demoCmd) Run(p *program) error {
 		defer stop()
 		apiErr = serveHTTP(ctx, api, newSandbox(sandbox.APIRate))
 	})
+	fixed := func() *config.Config { return cfg }
 	parts := relay.Parts{Sink: live{out: p.stdout}, Sandbox: "http://" + api.Addr().String()}
-	err = serve(ctx, cfg, parts, func(g *relay.Relay) {
+	err = serve(ctx, cfg, fixed, parts, func(g *relay.Relay) {
 		fmt.Fprintf(p.stdout, demoText, g.Addrs()[0], api.Addr(), dir, g.ConsoleURL())
 	})
 	stop()

@@ -90,22 +90,27 @@ func (c healthCmd) verdict(s relay.Status) error {
 func relayHealth(ctx context.Context, cfg *config.Config) (relay.Health, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	var h relay.Health
+	err := request(ctx, controlSocket(cfg.Spool.URL), http.MethodGet, relay.HealthPath, &h)
+	return h, err
+}
+
+// request sends a request without a body to the relay's control socket, and decodes the reply.
+func request(ctx context.Context, socket, method, path string, reply any) error {
 	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", healthSocket(cfg))
+		return new(net.Dialer).DialContext(ctx, "unix", socket)
 	}}
 	defer transport.CloseIdleConnections()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://relay"+relay.HealthPath, nil)
+	req, err := http.NewRequestWithContext(ctx, method, "http://relay"+path, nil)
 	if err != nil {
-		return relay.Health{}, err
+		return err
 	}
 	resp, err := transport.RoundTrip(req)
 	if err != nil {
-		return relay.Health{}, err
+		return err
 	}
 	defer resp.Body.Close()
-	var h relay.Health
-	err = json.NewDecoder(resp.Body).Decode(&h)
-	return h, err
+	return json.NewDecoder(resp.Body).Decode(reply)
 }
 
 // greets opens a session and ends it.

@@ -49,6 +49,7 @@ type commands struct {
 	Cert       certCmd       `cmd:"" help:"Create a self-signed certificate for TLS."`
 	Passwd     passwdCmd     `cmd:"" help:"Hash a password for a user."`
 	Sendmail   sendmailCmd   `cmd:"" passthrough:"" help:"Submit mail, as sendmail, mailq or newaliases do."`
+	Reload     reloadCmd     `cmd:"" help:"Have a running relay load its configuration again."`
 	Health     healthCmd     `cmd:"" help:"Report whether a running relay accepts and sends mail."`
 	Help       helpCmd       `cmd:"" help:"Describe a command."`
 	Completion completionCmd `cmd:"" help:"Print a completion script for bash, zsh or fish."`

@@ -10,48 +10,57 @@ import (
 	"os/signal"
 	"sync"
 	"syscall"
-	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 
 	"heyrelay/internal/config"
-	"heyrelay/internal/events"
 	"heyrelay/internal/relay"
 )
 
 type serveCmd struct{ configured }
 
-// Run serves until SIGINT or SIGTERM. SIGHUP reads secrets and certificates again.
+// Run serves until SIGINT or SIGTERM. SIGHUP loads the configuration again.
 func (c serveCmd) Run(p *program) error {
 	signal.Ignore(syscall.SIGPIPE) // the log's reader may die
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
+	load := func() (*config.Config, error) {
+		cfg, err := c.load(p)
+		if err != nil {
+			return nil, err
+		}
+		return cfg, checkStore(cfg)
+	}
 	cfg, err := c.load(p)
 	if err != nil {
 		return p.fatal(p.variable("HEYRELAY_LOG_FORMAT"), err)
 	}
-	limitMemory(cfg)
-	sink := events.Log{Logger: slog.New(logHandler(p, cfg))}
-	for _, w := range cfg.Warnings() {
-		sink.Logger.Warn(w)
-	}
+	now := newInForce(p, cfg)
 	// Readiness is withdrawn before anything else ends (sd_notify(3)).
-	stopped := context.AfterFunc(p.ctx, func() { notifySystemd(sink.Logger, daemon.SdNotifyStopping) })
+	stopped := context.AfterFunc(p.ctx, func() { notifySystemd(now.logger(), daemon.SdNotifyStopping) })
 	defer stopped()
 	ctx, end := context.WithCancel(p.ctx)
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer end()
-	err = serve(p.ctx, cfg, relay.Parts{Sink: sink, HealthSocket: healthSocket(cfg)}, func(r *relay.Relay) {
-		if url := r.ConsoleURL(); url != "" {
-			sink.Logger.Info("console", "url", url)
-		}
-		notifySystemd(sink.Logger, daemon.SdNotifyReady)
-		running.Go(func() { c.reload(ctx, hangups, p, sink, r) })
-		running.Go(func() { feedWatchdog(ctx, sink.Logger, r.Health) })
+	parts := relay.Parts{
+		Sink:          now,
+		ControlSocket: controlSocket(cfg.Spool.URL),
+		Load:          load,
+		InForce: func(cfg *config.Config) {
+			now.set(cfg)
+			now.logConsole()
+		},
+	}
+	err = serve(p.ctx, cfg, now.config, parts, func(r *relay.Relay) {
+		now.consoleURL = r.ConsoleURL
+		now.logConsole()
+		notifySystemd(now.logger(), daemon.SdNotifyReady)
+		running.Go(func() { reloadAt(ctx, hangups, r) })
+		running.Go(func() { feedWatchdog(ctx, now.logger, r.Health) })
 	})
-	return p.fatal(cfg.Log.Format, err)
+	return p.fatal(now.config().Log.Format, err)
 }
 
 // fatal writes an error that ends serve to the log if that is JSON, so that whatever
@@ -64,49 +73,42 @@ func (p *program) fatal(logFormat string, err error) error {
 	return coded{exitCode(err), errQuiet}
 }
 
-// reload reads the configuration again at each signal, until ctx ends.
-func (c serveCmd) reload(ctx context.Context, hangups <-chan os.Signal, p *program, sink events.Sink, r *relay.Relay) {
+// reloadAt has the relay load its configuration again at each signal, until ctx ends.
+func reloadAt(ctx context.Context, hangups <-chan os.Signal, r *relay.Relay) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-hangups:
+			_, _ = r.Reload() // it records its error
 		}
-		cfg, err := c.load(p)
-		if err != nil {
-			const reason = "the configuration cannot be read again, the previous one remains in use"
-			sink.Record(events.Event{Kind: events.Error, Time: time.Now(), Reason: reason, Err: err})
-			continue
-		}
-		r.Reload(cfg)
 	}
 }
 
 // serve opens the spool and runs the relay on it until ctx ends. ready is called
-// once the listeners are open; it may be nil.
-func serve(ctx context.Context, cfg *config.Config, parts relay.Parts, ready func(*relay.Relay)) (err error) {
-	store, err := openStore(ctx, cfg, parts.Sink)
+// once the listeners are open. inForce returns the configuration as reloads have changed it.
+func serve(
+	ctx context.Context, cfg *config.Config, inForce func() *config.Config, parts relay.Parts,
+	ready func(*relay.Relay),
+) (err error) {
+	store, err := openStore(ctx, cfg, inForce, parts.Sink)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	parts.Store = store
-	if cfg.Console.Address != "" {
-		parts.Operator, err = openOperator(cfg)
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, parts.Operator.Close()) }()
+	parts.Operator, err = openOperator(cfg)
+	if err != nil {
+		return err
 	}
+	defer func() { err = errors.Join(err, parts.Operator.Close()) }()
 	parts.Random = rand.Reader
 	parts.UserAgent = "heyrelay/" + version()
 	r, err := relay.New(cfg, parts)
 	if err != nil {
 		return err
 	}
-	if ready != nil {
-		ready(r)
-	}
+	ready(r)
 	return r.Run(ctx)
 }
 

@@ -16,15 +16,23 @@ import (
 
 // This file is the only one that knows which store a spool's URL names.
 
-// openStore opens the configured spool for this process alone.
-func openStore(ctx context.Context, cfg *config.Config, sink events.Sink) (spool.Store, error) {
+// openStore opens the configured spool for this process alone, within the limits of the
+// configuration in force.
+func openStore(
+	ctx context.Context, cfg *config.Config, inForce func() *config.Config, sink events.Sink,
+) (spool.Store, error) {
 	file, err := spoolFile(cfg)
 	if err != nil {
 		return nil, err
 	}
 	return sqlite.Open(ctx, file, sqlite.Options{
-		MinFree: int64(cfg.Spool.MinFree),
-		MaxWait: delivery.MaxWait(cfg.Delivery.RetryMax.Std()),
+		Limits: func() sqlite.Limits {
+			now := inForce()
+			return sqlite.Limits{
+				MinFree: int64(now.Spool.MinFree),
+				MaxWait: delivery.MaxWait(now.Delivery.RetryMax.Std()),
+			}
+		},
 		Warn: func(text string) {
 			sink.Record(events.Event{Kind: events.Anomaly, Time: time.Now(), Reason: text})
 		},
@@ -87,8 +95,6 @@ func spoolFile(cfg *config.Config) (string, error) {
 	return file, nil
 }
 
-// healthSocket is where a running relay answers health checks: beside its spool, so
-// that who may read the spool may ask.
-func healthSocket(cfg *config.Config) string {
-	return strings.TrimPrefix(cfg.Spool.URL, "sqlite:") + ".sock"
-}
+// controlSocket is where a running relay answers health checks and takes reloads: beside its
+// spool, so that who may use the spool may ask.
+func controlSocket(spoolURL string) string { return strings.TrimPrefix(spoolURL, "sqlite:") + ".sock" }

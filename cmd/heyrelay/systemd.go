@@ -20,10 +20,10 @@ func notifySystemd(log *slog.Logger, state string) {
 // feedWatchdog reports to systemd that the relay works, until ctx ends, if its unit has
 // WatchdogSec= (sd_watchdog_enabled(3)). Systemd restarts a relay that hangs. One whose
 // spool is full or damaged does not hang: a restart would not help it.
-func feedWatchdog(ctx context.Context, log *slog.Logger, health func(context.Context) relay.Health) {
+func feedWatchdog(ctx context.Context, log func() *slog.Logger, health func(context.Context) relay.Health) {
 	limit, err := daemon.SdWatchdogEnabled(false)
 	if err != nil {
-		log.Warn("cannot read the watchdog time-out of systemd", "error", err)
+		log().Warn("cannot read the watchdog time-out of systemd", "error", err)
 		return
 	}
 	if limit == 0 {
@@ -38,7 +38,7 @@ func feedWatchdog(ctx context.Context, log *slog.Logger, health func(context.Con
 		case <-every.C:
 		}
 		if answers(ctx, limit/3, health) {
-			notifySystemd(log, daemon.SdNotifyWatchdog)
+			notifySystemd(log(), daemon.SdNotifyWatchdog)
 		}
 	}
 }

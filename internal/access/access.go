@@ -150,11 +150,12 @@ func (p Proxy) authenticates() bool { return len(p.Networks) > 0 && p.Header != 
 // It may operate, for as long as the Guard lives.
 func (g *Guard) LoginToken() string { return g.token }
 
-// Update replaces users, tokens, proxy, hosts and the length of new sessions. Sessions of users
-// that are gone, or have another password, end. With options that name nobody, the error is
-// ErrOpen unless New made a token, and nothing changes.
+// Update replaces users, tokens, proxy, hosts, public paths and the length of new sessions.
+// Sessions of users that are gone, or have another password, end. With options that name nobody,
+// the error is ErrOpen unless New made a token and only this machine can connect, and nothing
+// changes.
 func (g *Guard) Update(o Options) error {
-	if !o.closed() && g.token == "" {
+	if !o.closed() && (g.token == "" || !o.Loopback) {
 		return ErrOpen
 	}
 	g.mu.Lock()
@@ -163,6 +164,7 @@ func (g *Guard) Update(o Options) error {
 	g.o.Users = o.Users
 	g.o.Tokens = o.Tokens
 	g.o.Proxy = o.Proxy
+	g.o.Public = o.Public
 	if o.Session != 0 {
 		g.o.Session = o.Session
 	}

@@ -35,7 +35,7 @@ type Config struct {
 	Users []User `yaml:"users"`
 
 	// A file with more users in the format of htpasswd -B, one NAME:HASH per line. A
-	// relative name starts in the directory of this file. It is read once, at start.
+	// relative name starts in the directory of this file. A reload reads it again.
 	UsersFile string `yaml:"users_file" example:"htpasswd"`
 
 	// Limits for each client and for all clients together.

@@ -13,6 +13,14 @@ import (
 // Load reads the configuration in the file path. ${NAME} in a value is the
 // environment variable NAME. The error is of type [strictyaml.Errors].
 func Load(path string) (*Config, error) {
+	data, err := read(path)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(path, data, os.LookupEnv)
+}
+
+func read(path string) ([]byte, error) {
 	data, err := os.ReadFile(path)
 	if inner := (*fs.PathError)(nil); errors.As(err, &inner) {
 		err = inner.Err
@@ -21,7 +29,25 @@ func Load(path string) (*Config, error) {
 		what := "cannot read the configuration: " + err.Error()
 		return nil, strictyaml.Errors{{Where: path, What: what, Advice: "name a readable file"}}
 	}
-	return Parse(path, data, os.LookupEnv)
+	return data, nil
+}
+
+// LoadSpoolURL reads spool.url alone from the configuration in the file path. It says where a
+// running relay is to be found, also if other values have problems, or are secrets that this user
+// cannot read. The error is of type [strictyaml.Errors].
+func LoadSpoolURL(path string) (string, error) {
+	data, err := read(path)
+	if err != nil {
+		return "", err
+	}
+	l := loader{doc: strictyaml.Parse(path, data, os.LookupEnv), config: &Config{}}
+	if l.doc.Decode(l.config) {
+		l.validateSpool()
+	}
+	if l.config.Spool.URL == "" || l.doc.Rejected("spool.url") {
+		return "", l.doc.Err()
+	}
+	return l.config.Spool.URL, nil
 }
 
 // Parse reads a configuration from data. name is the file's name in problems;

@@ -16,6 +16,7 @@ import (
 // result is what one call came to. It is made by the call's goroutine and judged by
 // the loop.
 type result struct {
+	setup    *Setup // with which the call began
 	task     spool.Task
 	began    time.Time
 	sent     heymarket.Sent
@@ -37,10 +38,10 @@ const (
 
 // call makes the one call of a task. It ends within callLimit. A panic fails its
 // request alone.
-func (s *Scheduler) call(ctx context.Context, t spool.Task) (r result) {
-	ctx, cancel := context.WithTimeout(ctx, s.callLimit())
+func (s *Scheduler) call(ctx context.Context, setup *Setup, t spool.Task) (r result) {
+	ctx, cancel := context.WithTimeout(ctx, setup.callLimit())
 	defer cancel()
-	r = result{task: t, began: s.o.Now()}
+	r = result{setup: setup, task: t, began: s.o.Now()}
 	defer func() {
 		if v := recover(); v != nil {
 			r.panicked = fmt.Sprintf("%v\n%s", v, debug.Stack())
@@ -56,14 +57,14 @@ func (s *Scheduler) call(ctx context.Context, t spool.Task) (r result) {
 		return r
 	}
 	var err error
+	client := setup.Teams[t.Team].Client
 	switch t.Call {
 	case spool.CheckConversation:
-		r.convo, err = s.o.Teams[t.Team].Client.Conversation(ctx, t.ConvoID)
+		r.convo, err = client.Conversation(ctx, t.ConvoID)
 	case spool.FindMessage:
-		r.search, err = s.find(ctx, t)
+		r.search, err = s.find(ctx, setup, t)
 	default:
-		route, _ := s.o.Route(t.Route) // see sendable
-		r.sent, err = s.o.Teams[t.Team].Client.Send(ctx, Email(t, route.Creator))
+		r.sent, err = client.Send(ctx, Email(t, setup.Routes[t.Route].Creator))
 	}
 	if err != nil && !errors.As(err, &r.problem) {
 		r.problem = &heymarket.Error{Class: heymarket.Again, Unknown: true, Reason: err.Error(), Err: err}
@@ -75,9 +76,9 @@ func (s *Scheduler) call(ctx context.Context, t spool.Task) (r result) {
 type window struct{ from, to time.Time }
 
 // windows are the spans around sends, newest first. Those that overlap are one.
-func (s *Scheduler) windows(sends []time.Time) (all []window) {
+func (s *Setup) windows(sends []time.Time) (all []window) {
 	for i := len(sends) - 1; i >= 0; i-- {
-		w := window{sends[i].Add(-searchMargin), sends[i].Add(s.o.Timeout + searchMargin)}
+		w := window{sends[i].Add(-searchMargin), sends[i].Add(s.Timeout + searchMargin)}
 		if n := len(all); n > 0 && !w.to.Before(all[n-1].from) {
 			all[n-1].from = earlier(all[n-1].from, w.from)
 			all[n-1].to = later(all[n-1].to, w.to)
@@ -93,7 +94,7 @@ var errPages = errors.New("no more pages")
 // find searches for a task's message around its sends of unknown outcome. The claim
 // paid for the first page; each other one is taken from the budget before it is
 // requested.
-func (s *Scheduler) find(ctx context.Context, t spool.Task) (found heymarket.Search, err error) {
+func (s *Scheduler) find(ctx context.Context, setup *Setup, t spool.Task) (found heymarket.Search, err error) {
 	pages := 0
 	before := func(ctx context.Context, _ int) error {
 		pages++
@@ -103,10 +104,10 @@ func (s *Scheduler) find(ctx context.Context, t spool.Task) (found heymarket.Sea
 		case pages > maxPages:
 			return errPages
 		}
-		return s.reserve(ctx, t.Team)
+		return s.reserve(ctx, setup, t.Team)
 	}
-	for _, w := range s.windows(t.Sends) {
-		found, err = s.o.Teams[t.Team].Client.FindMessage(ctx, t.LocalID, w.from, w.to, before)
+	for _, w := range setup.windows(t.Sends) {
+		found, err = setup.Teams[t.Team].Client.FindMessage(ctx, t.LocalID, w.from, w.to, before)
 		if err != nil || found.Found || !found.Complete {
 			return found, err
 		}
@@ -116,9 +117,9 @@ func (s *Scheduler) find(ctx context.Context, t spool.Task) (found heymarket.Sea
 
 // reserve takes one call from a team's budget and waits until it may begin, or
 // returns an error where that is after the end of ctx.
-func (s *Scheduler) reserve(ctx context.Context, team string) error {
+func (s *Scheduler) reserve(ctx context.Context, setup *Setup, team string) error {
 	now := s.o.Now()
-	begin, err := s.o.Store.Reserve(ctx, now, team, s.o.Teams[team].Rate)
+	begin, err := s.o.Store.Reserve(ctx, now, team, setup.Teams[team].Rate)
 	if err != nil {
 		return err
 	}

@@ -15,10 +15,10 @@ const (
 
 // callLimit is how long one call may take, with its repeats after a 401 and the
 // pages of a search.
-func (s *Scheduler) callLimit() time.Duration { return exchanges * s.o.Timeout }
+func (s *Setup) callLimit() time.Duration { return exchanges * s.Timeout }
 
 // lease outlasts a call.
-func (s *Scheduler) lease() time.Duration { return s.callLimit() + leaseMargin }
+func (s *Setup) lease() time.Duration { return s.callLimit() + leaseMargin }
 
 // begin claims what may begin now and begins it. next is when to come again, ok
 // is false if the store failed.
@@ -27,7 +27,7 @@ func (s *Scheduler) begin(ctx, calls context.Context) (next time.Time, ok bool) 
 	if len(capacities) == 0 {
 		return next, true
 	}
-	tasks, due, err := s.o.Store.Claim(ctx, s.o.Now(), s.lease(), capacities...)
+	tasks, due, err := s.o.Store.Claim(ctx, s.o.Now(), s.setup.lease(), capacities...)
 	if err != nil {
 		if ctx.Err() == nil {
 			s.logError("pending requests could not be claimed", err)
@@ -38,9 +38,10 @@ func (s *Scheduler) begin(ctx, calls context.Context) (next time.Time, ok bool) 
 		s.unclaim(tasks)
 		return time.Time{}, true
 	}
+	setup := s.setup
 	for _, t := range s.sendable(tasks) {
 		s.team(t.Team).began(t.Call)
-		s.calls.Go(func() { s.results <- s.call(calls, t) })
+		s.calls.Go(func() { s.results <- s.call(calls, setup, t) })
 	}
 	s.endTries()
 	return earlier(next, due), true
@@ -52,7 +53,7 @@ func (s *Scheduler) begin(ctx, calls context.Context) (next time.Time, ok bool) 
 // time.
 func (s *Scheduler) capacities(calls context.Context) (all []spool.Capacity, next time.Time) {
 	now := s.o.Now()
-	for name, options := range s.o.Teams {
+	for name, options := range s.setup.Teams {
 		t := s.team(name)
 		free := options.Concurrency - t.active
 		high := min(max(free, 0), options.Concurrency/8)
@@ -79,7 +80,7 @@ func (s *Scheduler) capacities(calls context.Context) (all []spool.Capacity, nex
 			Probe:    heldProbe,
 			TryHeld:  held != nil,
 			Searches: maxSearches - t.searches,
-			Memory:   s.o.LocalIDMemory,
+			Memory:   s.setup.LocalIDMemory,
 		})
 	}
 	return all, next

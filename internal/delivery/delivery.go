@@ -60,16 +60,11 @@ type Route struct {
 	Inbox, Creator int64
 }
 
-// Options configure a Scheduler. All are required.
-type Options struct {
-	Store  Store
+// Setup is what a Scheduler can change while it runs: teams, routes and times. It must not
+// be changed any more. All fields are required.
+type Setup struct {
 	Teams  map[string]Team
-	Route  func(name string) (r Route, known bool) // asked at each attempt
-	Sink   events.Sink
-	Now    func() time.Time
-	Jitter func() float64 // uniform in [0,1)
-
-	NewLocalID func() string // for a request that goes out anew
+	Routes map[string]Route
 
 	Reports    bool                      // failures are reported to senders, and more where the client asked for it
 	DelayAfter time.Duration             // age of a message whose delay is reported, where the client asked for it
@@ -83,6 +78,20 @@ type Options struct {
 	LocalIDMemory time.Duration // age of an unknown outcome from which a search comes before the next send
 	HoldMax       time.Duration // the longest hold
 	Grace         time.Duration // for active calls once Run is to stop
+}
+
+// Options configure a Scheduler. All are required.
+type Options struct {
+	// Setup returns the set-up in force. A call ends with the one with which it began. Kick
+	// makes a new one known at once.
+	Setup func() *Setup
+
+	Store  Store
+	Sink   events.Sink
+	Now    func() time.Time
+	Jitter func() float64 // uniform in [0,1)
+
+	NewLocalID func() string // for a request that goes out anew
 }
 
 // longestWait is the longest deliberate pause that does not depend on the
@@ -103,6 +112,7 @@ type Scheduler struct {
 	holds   holds
 
 	// The loop's own.
+	setup    *Setup
 	ctx      context.Context // of Run, without its end: outcomes are recorded in any case
 	stopping <-chan struct{} // closed when Run is to stop
 	teams    map[string]*team
@@ -119,16 +129,13 @@ const (
 
 // New returns a Scheduler that does nothing until Run.
 func New(o Options) *Scheduler {
-	concurrency := 0
-	for _, t := range o.Teams {
-		concurrency += t.Concurrency
-	}
 	return &Scheduler{
 		o:       o,
 		kick:    make(chan struct{}, 1),
-		results: make(chan result, concurrency),
-		probes:  make(chan probeResult, len(o.Teams)),
+		results: make(chan result),
+		probes:  make(chan probeResult),
 		teams:   map[string]*team{},
+		setup:   o.Setup(),
 	}
 }
 
@@ -146,7 +153,7 @@ func (s *Scheduler) Kick() {
 func (s *Scheduler) CanSend(team, route string) bool { return s.holds.canSend(team, route) }
 
 // Run delivers until ctx ends. Then it begins no more calls, lets active ones finish
-// for Options.Grace, cuts the rest, whose outcome is then unknown, and records all
+// for Setup.Grace, cuts the rest, whose outcome is then unknown, and records all
 // of them before it returns.
 func (s *Scheduler) Run(ctx context.Context) {
 	s.ctx = context.WithoutCancel(ctx)
@@ -194,6 +201,7 @@ func (s *Scheduler) changed(ctx context.Context) bool {
 // round records results and begins new calls. It returns the results that could not
 // be recorded, and when to come again; zero for not by itself.
 func (s *Scheduler) round(ctx, calls context.Context, ended []spool.Outcome) ([]spool.Outcome, time.Time) {
+	s.takeSetup()
 	ended = s.finish(s.collect(ended))
 	s.synced = s.synced || s.syncHolds()
 	soon := s.maintain()
@@ -202,6 +210,18 @@ func (s *Scheduler) round(ctx, calls context.Context, ended []spool.Outcome) ([]
 		return ended, s.o.Now().Add(storePause)
 	}
 	return ended, earlier(next, soon)
+}
+
+// takeSetup takes the set-up in force. A new one may have other destinations, and may
+// have mended what a probe waits for.
+func (s *Scheduler) takeSetup() {
+	now := s.o.Setup()
+	if now == s.setup {
+		return
+	}
+	s.setup = now
+	s.synced = false
+	s.holds.makeDue(s.o.Now())
 }
 
 // collect takes the results that are there already.
@@ -233,7 +253,7 @@ func (s *Scheduler) checkClock() bool {
 		),
 	})
 	s.holds.makeDue(s.clockSet)
-	for team := range s.o.Teams {
+	for team := range s.setup.Teams {
 		if _, err := s.o.Store.ClockChanged(s.ctx, s.clockSet, team); err != nil {
 			s.logError("requests deferred by the old clock could not be made due", err)
 		}
@@ -284,12 +304,25 @@ func unwritable(err error) bool {
 	return errors.Is(err, spool.ErrFull) || errors.Is(err, spool.ErrReadOnly) || errors.Is(err, spool.ErrClosed)
 }
 
-// drain waits for active calls and records them.
+// drain waits for active calls and probes, and records the calls.
 func (s *Scheduler) drain(ended []spool.Outcome, cut context.CancelFunc) {
-	late := time.AfterFunc(s.o.Grace, cut)
+	late := time.AfterFunc(s.setup.Grace, cut)
 	defer late.Stop()
-	s.calls.Wait()
-	s.finish(s.collect(ended))
+	all := make(chan struct{})
+	go func() {
+		s.calls.Wait()
+		close(all)
+	}()
+	for {
+		select {
+		case r := <-s.results:
+			ended = append(ended, s.conclude(r))
+		case <-s.probes:
+		case <-all:
+			s.finish(ended)
+			return
+		}
+	}
 }
 
 func (s *Scheduler) logError(reason string, err error) {

@@ -281,11 +281,11 @@ func (r *recorder) Record(e events.Event) {
 // run delivers l for a while of simulated time and returns when all has ended.
 func run(t *testing.T, l *lane, a *answers, d time.Duration) *recorder {
 	t.Helper()
-	return runWith(t, l, a, d, func(*Options) {})
+	return runWith(t, l, a, d, func(*Options, *Setup) {})
 }
 
 // runWith is run with options changed.
-func runWith(t *testing.T, l *lane, a *answers, d time.Duration, change func(*Options)) *recorder {
+func runWith(t *testing.T, l *lane, a *answers, d time.Duration, change func(*Options, *Setup)) *recorder {
 	t.Helper()
 	client, err := heymarket.New(
 		heymarket.Options{APIKey: "key", Transport: a, Timeout: 30 * time.Second, Now: time.Now},
@@ -294,19 +294,13 @@ func runWith(t *testing.T, l *lane, a *answers, d time.Duration, change func(*Op
 		t.Fatal(err)
 	}
 	rec := &recorder{}
-	o := Options{
-		Event: silent,
-		Store: l,
+	setup := Setup{
 		Teams: map[string]Team{"shop": {Client: client, Rate: 500, Concurrency: 8}},
-		Route: func(name string) (Route, bool) {
-			if name == "sales" {
-				return Route{Team: "other", Inbox: 203}, true
-			}
-			return Route{Team: "shop", Inbox: 202, Creator: 55}, name == "support"
+		Routes: map[string]Route{
+			"support": {Team: "shop", Inbox: 202, Creator: 55},
+			"sales":   {Team: "other", Inbox: 203},
 		},
-		Sink:          rec,
-		Now:           time.Now,
-		Jitter:        func() float64 { return 0 },
+		Event:         silent,
 		Timeout:       30 * time.Second,
 		RetryInitial:  time.Second,
 		RetryMax:      time.Hour,
@@ -315,15 +309,25 @@ func runWith(t *testing.T, l *lane, a *answers, d time.Duration, change func(*Op
 		LanePatience:  15 * time.Minute,
 		LocalIDMemory: time.Hour,
 		HoldMax:       14 * 24 * time.Hour,
-		NewLocalID:    func() string { return "L2" },
 	}
-	change(&o)
+	o := Options{
+		Store:      l,
+		Sink:       rec,
+		Now:        time.Now,
+		Jitter:     func() float64 { return 0 },
+		NewLocalID: func() string { return "L2" },
+	}
+	change(&o, &setup)
+	o.Setup = always(setup)
 	s := New(o)
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	defer cancel()
 	s.Run(ctx)
 	return rec
 }
+
+// always is the Options.Setup of a scheduler whose set-up does not change.
+func always(s Setup) func() *Setup { return func() *Setup { return &s } }
 
 func newLane() *lane {
 	return &lane{
@@ -413,7 +417,14 @@ func TestOutcomes(t *testing.T) {
 
 func TestBackOffDoublesToItsLimit(t *testing.T) {
 	s := New(
-		Options{Event: silent, RetryInitial: time.Second, RetryMax: time.Minute, Jitter: func() float64 { return 0 }},
+		Options{
+			Setup: always(Setup{
+				Event:        silent,
+				RetryInitial: time.Second,
+				RetryMax:     time.Minute,
+			}),
+			Jitter: func() float64 { return 0 },
+		},
 	)
 	for attempt, want := range map[int]time.Duration{
 		1:    time.Second,
@@ -563,7 +574,12 @@ func TestAnAnswerIsRecordedInTheEnd(t *testing.T) {
 // One outcome that the store cannot take does not hold up the others.
 func TestOneBadOutcomeHurtsNobody(t *testing.T) {
 	l := &lane{open: true, refuses: "Q2"}
-	s := New(Options{Event: silent, Store: l, Now: time.Now, Sink: &recorder{}})
+	s := New(Options{
+		Setup: always(Setup{Event: silent}),
+		Store: l,
+		Now:   time.Now,
+		Sink:  &recorder{},
+	})
 	s.ctx = t.Context()
 	var all []spool.Outcome
 	for _, id := range []string{"Q1", "Q2", "Q3"} {
@@ -615,9 +631,11 @@ func TestRelease(t *testing.T) {
 			t.Fatal(err)
 		}
 		New(Options{
-			Event: silent,
+			Setup: always(Setup{
+				Event: silent,
+				Teams: map[string]Team{"shop": {Client: client, Rate: 500, Concurrency: 8}},
+			}),
 			Store: l,
-			Teams: map[string]Team{"shop": {Client: client, Rate: 500, Concurrency: 8}},
 			Sink:  &recorder{},
 			Now:   time.Now,
 		}).Run(ctx)
@@ -628,7 +646,13 @@ func TestRelease(t *testing.T) {
 }
 
 func TestHighHasCallsOfItsOwn(t *testing.T) {
-	s := New(Options{Event: silent, Now: time.Now, Teams: map[string]Team{"shop": {Rate: 500, Concurrency: 16}}})
+	s := New(Options{
+		Setup: always(Setup{
+			Event: silent,
+			Teams: map[string]Team{"shop": {Rate: 500, Concurrency: 16}},
+		}),
+		Now: time.Now,
+	})
 	s.team("shop").active = 10
 	if r := rooms(s)[0]; r.Free != 4 || r.High != 2 {
 		t.Errorf("room %+v, want 4 for all and 2 for high", r)
@@ -671,12 +695,14 @@ func TestSearchOfAnotherTime(t *testing.T) {
 	now := time.Now()
 	s := New(
 		Options{
-			Now:           func() time.Time { return now },
-			RetryInitial:  time.Second,
-			RetryMax:      time.Hour,
-			Expire:        time.Hour,
-			LocalIDMemory: time.Hour,
-			Jitter:        func() float64 { return 0 },
+			Setup: always(Setup{
+				RetryInitial:  time.Second,
+				RetryMax:      time.Hour,
+				Expire:        time.Hour,
+				LocalIDMemory: time.Hour,
+			}),
+			Now:    func() time.Time { return now },
+			Jitter: func() float64 { return 0 },
 		},
 	)
 	task := spool.Task{
@@ -702,7 +728,7 @@ func TestClockSetUnderWay(t *testing.T) {
 			return answer(429, `{}`)(r)
 		}
 		l, a := newLane(), &answers{list: []func(*http.Request) (*http.Response, error){ahead, answer(200, sentBody)}}
-		rec := runWith(t, l, a, time.Minute, func(o *Options) {
+		rec := runWith(t, l, a, time.Minute, func(o *Options, _ *Setup) {
 			o.Now = func() time.Time { return time.Now().Round(0).Add(time.Duration(set.Load())) }
 		})
 		if got := fmt.Sprint(rec.kind); got != "[error held deferred sent]" {

@@ -189,7 +189,7 @@ func (s *Scheduler) reportHold(h spool.Hold) {
 
 // adoptThrottles reads how far teams were slowed down before.
 func (s *Scheduler) adoptThrottles() bool {
-	for name, options := range s.o.Teams {
+	for name, options := range s.setup.Teams {
 		throttle, err := s.o.Store.Throttled(s.ctx, name)
 		if err != nil {
 			s.logError("the pace of a team could not be read, this is tried again", err)
@@ -221,8 +221,8 @@ func (s *Scheduler) forget(at spool.Destination) {
 // noDestination explains why what is pending for a destination cannot be sent there,
 // and what to do; "" where it can.
 func (s *Scheduler) noDestination(at spool.Destination) string {
-	_, team := s.o.Teams[at.Team]
-	r, route := s.o.Route(at.Route)
+	_, team := s.setup.Teams[at.Team]
+	r, route := s.setup.Routes[at.Route]
 	problem := ""
 	switch {
 	case !team:
@@ -250,7 +250,7 @@ func (s *Scheduler) hold(h spool.Hold) {
 	}
 	h.Since = s.o.Now()
 	e := events.Event{Kind: events.Held, Time: h.Since, Team: h.Team, Route: h.Route, Reason: h.Reason}
-	if err := s.o.Store.Hold(s.ctx, h.Since, h, s.o.Event(e)); err != nil {
+	if err := s.o.Store.Hold(s.ctx, h.Since, h, s.setup.Event(e)); err != nil {
 		s.logError("a hold could not be stored", err)
 		return
 	}
@@ -261,7 +261,7 @@ func (s *Scheduler) hold(h spool.Hold) {
 // release ends the hold of a destination, and reports whether it could.
 func (s *Scheduler) release(at spool.Destination, why string) bool {
 	e := events.Event{Kind: events.Released, Time: s.o.Now(), Team: at.Team, Route: at.Route, Reason: why}
-	n, err := s.o.Store.Release(s.ctx, e.Time, at, s.o.Event(e))
+	n, err := s.o.Store.Release(s.ctx, e.Time, at, s.setup.Event(e))
 	if err != nil {
 		s.logError("a hold could not be released, this is tried again", err)
 		return false
@@ -285,7 +285,7 @@ func (s *Scheduler) maintain() (next time.Time) {
 		next = earlier(next, s.letOthersPass(at, h))
 		next = earlier(next, s.remind(at, h))
 	}
-	for name := range s.o.Teams {
+	for name := range s.setup.Teams {
 		next = earlier(next, s.speedUp(name))
 	}
 	return next
@@ -294,7 +294,7 @@ func (s *Scheduler) maintain() (next time.Time) {
 // endHold ends a hold at HoldMax, unless the configuration or an operator ends it. It
 // returns when to come again.
 func (s *Scheduler) endHold(at spool.Destination, h *hold) (next time.Time, ended bool) {
-	end := h.since.Add(s.o.HoldMax)
+	end := h.since.Add(s.setup.HoldMax)
 	switch {
 	case at.Inbox != 0 || h.operator:
 		return time.Time{}, false
@@ -314,7 +314,7 @@ func (s *Scheduler) endHold(at spool.Destination, h *hold) (next time.Time, ende
 func (s *Scheduler) letOthersPass(at spool.Destination, h *hold) time.Time {
 	when := h.since
 	if at.Inbox == 0 {
-		when = when.Add(s.o.LanePatience)
+		when = when.Add(s.setup.LanePatience)
 	}
 	switch {
 	case at.Route == "" || h.aside:

@@ -19,7 +19,7 @@ const holdMax = 24 * time.Hour
 // credentials, and a hold ends after holdMax.
 func idle(t *testing.T, l *lane, d time.Duration) *recorder {
 	a := &answers{list: []func(*http.Request) (*http.Response, error){answer(401, `{"error":"who"}`)}}
-	return runWith(t, l, a, d, func(o *Options) { o.HoldMax = holdMax })
+	return runWith(t, l, a, d, func(_ *Options, s *Setup) { s.HoldMax = holdMax })
 }
 
 // Mail that is pending where the configuration has no place for it is held, and says what
@@ -202,7 +202,7 @@ func TestAnOperatorsHoldStands(t *testing.T) {
 			l := newLane() // its one task is claimed all the same: it was active when the hold began
 			l.standing = []spool.Hold{h}
 			a := &answers{list: []func(*http.Request) (*http.Response, error){answer(200, sentBody)}}
-			rec := runWith(t, l, a, 2*holdMax, func(o *Options) { o.HoldMax = holdMax })
+			rec := runWith(t, l, a, 2*holdMax, func(_ *Options, s *Setup) { s.HoldMax = holdMax })
 			if l.holdLog != nil {
 				t.Errorf("gates %q, want none", l.holdLog)
 			}
@@ -227,7 +227,12 @@ func TestOperatorsHoldsAreAnnounced(t *testing.T) {
 		rec := &recorder{}
 		l := &lane{}
 		s := New(
-			Options{Store: l, Sink: rec, Now: time.Now, Event: func(e events.Event) []byte { return []byte(e.Kind) }},
+			Options{
+				Setup: always(Setup{Event: func(e events.Event) []byte { return []byte(e.Kind) }}),
+				Store: l,
+				Sink:  rec,
+				Now:   time.Now,
+			},
 		)
 		s.ctx = t.Context()
 		guards := spool.Hold{Team: "shop", Reason: "401"}

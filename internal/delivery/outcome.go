@@ -24,9 +24,9 @@ func (s *Scheduler) conclude(r result) (o spool.Outcome) {
 	s.noteRoute(r, o)
 	o.Report = s.report(o)
 	if o.Report == spool.DelayedAction {
-		o.Until = o.Task.TrialSince.Add(s.o.Expire)
+		o.Until = o.Task.TrialSince.Add(s.setup.Expire)
 	}
-	o.Event = s.o.Event(s.event(o))
+	o.Event = s.setup.Event(s.event(o))
 	return o
 }
 
@@ -57,7 +57,7 @@ func (s *Scheduler) judge(r result) spool.Outcome {
 	case r.problem != nil:
 		return s.refused(r.problem, o)
 	}
-	return s.accepted(r.sent, o)
+	return s.accepted(r, o)
 }
 
 // panicked fails a request whose call, or whose reading, panicked: it would panic
@@ -77,7 +77,8 @@ func (s *Scheduler) panicked(r result, o spool.Outcome) spool.Outcome {
 }
 
 // accepted ends a request that the API accepted.
-func (s *Scheduler) accepted(a heymarket.Sent, o spool.Outcome) spool.Outcome {
+func (s *Scheduler) accepted(r result, o spool.Outcome) spool.Outcome {
+	a := r.sent
 	o.State = spool.Sent
 	o.Status = a.Status
 	o.APIID = a.RequestID
@@ -88,7 +89,7 @@ func (s *Scheduler) accepted(a heymarket.Sent, o spool.Outcome) spool.Outcome {
 	}
 	o.State = spool.Flagged
 	o.Reason = "the API accepted it, but did not queue it: " + a.Compliance
-	if s.o.Teams[o.Task.Team].FailUnqueued {
+	if r.setup.Teams[o.Task.Team].FailUnqueued {
 		o.State = spool.Failed // of a probe, too: it must not be sent again
 	}
 	return o
@@ -147,7 +148,7 @@ func (s *Scheduler) failed(o spool.Outcome) spool.Outcome {
 // retry defers the request to its next attempt, or fails it where its time under
 // trial is over.
 func (s *Scheduler) retry(o spool.Outcome, retryAfter time.Duration) spool.Outcome {
-	pause := max(s.backOff(o.Task.Attempt), min(retryAfter, s.o.RetryMax))
+	pause := max(s.backOff(o.Task.Attempt), min(retryAfter, s.setup.RetryMax))
 	due := s.o.Now().Add(pause)
 	if breaker := s.holds.breaker(o.Task.Team); breaker != nil && breaker.pause.until.Before(due) {
 		due = breaker.pause.until // it may be the next to try the API
@@ -162,15 +163,15 @@ func (s *Scheduler) deferTo(o spool.Outcome, due time.Time) spool.Outcome {
 	t := o.Task
 	now := s.o.Now()
 	tried := s.tried(t)
-	if tried > s.o.Expire {
+	if tried > s.setup.Expire {
 		o.Reason = "expired after " + tried.Round(time.Second).String() + "; last: " + o.Reason
 		o.NextCall = spool.Send
 		return s.failed(o)
 	}
 	team := s.team(t.Team)
 	o.State = spool.Deferred
-	o.Due = earlier(later(due, team.throttle.Shut(now)), now.Add(MaxWait(s.o.RetryMax)))
-	o.Detach = !t.Detached && tried > s.o.LanePatience && team.lastSent.After(t.TrialSince)
+	o.Due = earlier(later(due, team.throttle.Shut(now)), now.Add(MaxWait(s.setup.RetryMax)))
+	o.Detach = !t.Detached && tried > s.setup.LanePatience && team.lastSent.After(t.TrialSince)
 	return o
 }
 
@@ -183,10 +184,10 @@ func (s *Scheduler) tried(t spool.Task) time.Duration {
 // backOff doubles from RetryInitial to RetryMax and takes off up to half of it,
 // so that what failed together does not come again together.
 func (s *Scheduler) backOff(attempt int) time.Duration {
-	d := s.o.RetryInitial
-	for n := 1; n < attempt && d < s.o.RetryMax; n++ {
+	d := s.setup.RetryInitial
+	for n := 1; n < attempt && d < s.setup.RetryMax; n++ {
 		d *= 2
 	}
-	d = min(d, s.o.RetryMax)
+	d = min(d, s.setup.RetryMax)
 	return d - time.Duration(s.o.Jitter()*float64(d/2))
 }

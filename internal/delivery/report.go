@@ -76,7 +76,7 @@ func (s *Scheduler) record(o spool.Outcome, f spool.Finished) {
 
 // announce reports what happened to a team, and stores a notice of it.
 func (s *Scheduler) announce(e events.Event) {
-	if n := s.o.Event(e); n != nil {
+	if n := s.setup.Event(e); n != nil {
 		if err := s.o.Store.AddEvent(s.ctx, e.Time, n); err != nil {
 			s.logError("an event could not be stored for the webhook", err)
 		}
@@ -88,7 +88,7 @@ func (s *Scheduler) announce(e events.Event) {
 func (s *Scheduler) report(o spool.Outcome) spool.Action {
 	t := o.Task
 	switch {
-	case !s.o.Reports || !canReceive(t.Sender):
+	case !s.setup.Reports || !canReceive(t.Sender):
 	case o.State == spool.Failed && wants(t, spool.NotifyFailure):
 		return spool.FailedAction
 	case o.State == spool.Sent && wants(t, spool.NotifySuccess):
@@ -101,7 +101,7 @@ func (s *Scheduler) report(o spool.Outcome) spool.Action {
 
 // isLate reports whether the delay of a message is to be reported, and was not yet.
 func (s *Scheduler) isLate(t spool.Task) bool {
-	return !t.Delayed && s.o.Now().Sub(t.Accepted) > s.o.DelayAfter
+	return !t.Delayed && s.o.Now().Sub(t.Accepted) > s.setup.DelayAfter
 }
 
 // wants reports whether the client asked for a report of what about some recipient.

@@ -49,10 +49,12 @@ func TestReport(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := New(
 				Options{
-					Event:      silent,
-					Reports:    !c.off,
-					DelayAfter: 4 * time.Hour,
-					Now:        func() time.Time { return now },
+					Setup: always(Setup{
+						Event:      silent,
+						Reports:    !c.off,
+						DelayAfter: 4 * time.Hour,
+					}),
+					Now: func() time.Time { return now },
 				},
 			)
 			if got := s.report(spool.Outcome{Task: c.task, State: c.state}); got != c.want {
@@ -76,7 +78,7 @@ func TestEventsBecomeNotices(t *testing.T) {
 			}
 			return []byte(e.Kind)
 		}
-		runWith(t, l, a, time.Minute, func(o *Options) { o.Event = wanted })
+		runWith(t, l, a, time.Minute, func(_ *Options, s *Setup) { s.Event = wanted })
 		if want := []string{"held", "released", "sent"}; !slices.Equal(l.notices, want) {
 			t.Errorf("the notices are %v, want %v", l.notices, want)
 		}
@@ -85,7 +87,9 @@ func TestEventsBecomeNotices(t *testing.T) {
 
 // What is held, or behind an open breaker, cannot be sent.
 func TestCanSend(t *testing.T) {
-	s := New(Options{Event: silent})
+	s := New(Options{
+		Setup: always(Setup{Event: silent}),
+	})
 	for _, key := range []holdKey{
 		{Destination: spool.Destination{Team: "shop", Route: "support"}},
 		{Destination: spool.Destination{Team: "shop"}},

@@ -130,9 +130,9 @@ func (s *Scheduler) slowDown(r result) {
 	now := s.o.Now()
 	t := s.team(r.task.Team)
 	answer := spool.TooMany{
-		Rate:       s.o.Teams[r.task.Team].Rate,
+		Rate:       r.setup.Teams[r.task.Team].Rate,
 		Began:      r.began,
-		RetryAfter: min(r.problem.RetryAfter, s.o.RetryMax),
+		RetryAfter: min(r.problem.RetryAfter, s.setup.RetryMax),
 	}
 	var err error
 	t.throttle, err = s.o.Store.Throttle(s.ctx, now, r.task.Team, answer)
@@ -165,7 +165,7 @@ func (s *Scheduler) speedUp(name string) time.Time {
 	if !t.throttled {
 		return time.Time{}
 	}
-	rate := s.o.Teams[name].Rate
+	rate := s.setup.Teams[name].Rate
 	if end := t.throttle.Recovered(rate); end.After(s.o.Now()) {
 		return end
 	}
@@ -223,10 +223,11 @@ func (s *Scheduler) probe(ctx context.Context, name string, h *hold) time.Time {
 		return h.pause.until
 	}
 	t.probing = true
+	setup := s.setup
 	s.calls.Go(func() {
-		err := s.reserve(ctx, name)
+		err := s.reserve(ctx, setup, name)
 		if err == nil {
-			_, err = s.o.Teams[name].Client.Inboxes(ctx)
+			_, err = setup.Teams[name].Client.Inboxes(ctx)
 		}
 		s.probes <- probeResult{name, err}
 	})

@@ -19,7 +19,15 @@ import (
 func TestBreakerClosesWithASend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLane()
-		s := New(Options{Event: silent, Store: l, Now: time.Now, Sink: &recorder{}, RetryMax: time.Hour})
+		s := New(Options{
+			Setup: always(Setup{
+				Event:    silent,
+				RetryMax: time.Hour,
+			}),
+			Store: l,
+			Now:   time.Now,
+			Sink:  &recorder{},
+		})
 		s.ctx = t.Context()
 		down := &heymarket.Error{Class: heymarket.Again, Status: 500, Unknown: true, Reason: "down"}
 		for i := range outageInARow {
@@ -44,7 +52,7 @@ func TestBreakerClosesWithASend(t *testing.T) {
 
 // A search covers the time around each send of unknown outcome, and no more.
 func TestWindows(t *testing.T) {
-	s := New(Options{Timeout: 30 * time.Second})
+	s := &Setup{Timeout: 30 * time.Second}
 	start := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 	at := func(minutes float64) time.Time { return start.Add(time.Duration(minutes * float64(time.Minute))) }
 	for _, c := range []struct {
@@ -119,7 +127,13 @@ func TestAnOutcomeThatPanics(t *testing.T) {
 func TestBackOffNeverOverflows(t *testing.T) {
 	for _, first := range []time.Duration{time.Second, 5 * time.Second, time.Minute, time.Hour, 100 * time.Hour} {
 		longest := max(first, time.Hour)
-		s := New(Options{RetryInitial: first, RetryMax: longest, Jitter: func() float64 { return 0 }})
+		s := New(Options{
+			Setup: always(Setup{
+				RetryInitial: first,
+				RetryMax:     longest,
+			}),
+			Jitter: func() float64 { return 0 },
+		})
 		for attempt := 1; attempt < 200; attempt++ {
 			if d := s.backOff(attempt); d < first || d > longest {
 				t.Fatalf("retry_initial %v: after attempt %d a pause of %v", first, attempt, d)
@@ -150,7 +164,15 @@ func TestHeldHeadsStepAside(t *testing.T) {
 // What an operator releases beside the process is not held any more.
 func TestReleasedByAnOperator(t *testing.T) {
 	l := &lane{standing: []spool.Hold{{Team: "shop", Route: "support"}, {Team: "shop"}}}
-	s := New(Options{Event: silent, Store: l, Now: time.Now, Sink: &recorder{}, HoldMax: time.Hour})
+	s := New(Options{
+		Setup: always(Setup{
+			Event:   silent,
+			HoldMax: time.Hour,
+		}),
+		Store: l,
+		Now:   time.Now,
+		Sink:  &recorder{},
+	})
 	s.ctx = t.Context()
 	if !s.syncHolds() || s.CanSend("shop", "support") {
 		t.Fatal("the stored holds are not adopted")

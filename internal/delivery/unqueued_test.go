@@ -18,10 +18,10 @@ func TestUnqueuedProbeFails(t *testing.T) {
 			list: []func(*http.Request) (*http.Response, error){answer(200, `{"id":9,"convo_id":7,"queued":false}`)},
 		}
 		l.task.Probe = true
-		runWith(t, l, a, time.Hour, func(o *Options) {
-			team := o.Teams["shop"]
+		runWith(t, l, a, time.Hour, func(_ *Options, s *Setup) {
+			team := s.Teams["shop"]
 			team.FailUnqueued = true
-			o.Teams["shop"] = team
+			s.Teams["shop"] = team
 		})
 		if len(a.calls) != 1 {
 			t.Errorf("%d calls, want one", len(a.calls))

@@ -34,7 +34,7 @@ type Store interface {
 	SuppressReports(ctx context.Context, queueID string) error
 }
 
-// Options configure a Handler. All are required.
+// Options configure a Handler, which serves one configuration. All are required.
 type Options struct {
 	Config     *config.Config
 	Store      Store
@@ -53,13 +53,21 @@ type Options struct {
 	Targets func(to, cc []string) []string
 	// Next returns the mail server to which a route with a shadow passes its mail on.
 	Next func(config.Route) *smarthost.Server
+	// Turns limit how many messages are planned at a time, in all Handlers that share them.
+	Turns Turns
 }
+
+// Turns limit how many messages are planned at a time: planning is pure computation, and more
+// than there are processors would be no faster, but hold the memory of all of them.
+type Turns chan struct{}
+
+// NewTurns returns as many turns as this process needs.
+func NewTurns() Turns { return make(Turns, max(2, runtime.GOMAXPROCS(0))) }
 
 // Handler implements smtpd.Handler.
 type Handler struct {
 	o       Options
 	planner planner
-	busy    chan struct{} // one element for each conversion that runs
 }
 
 // New returns a Handler.
@@ -67,19 +75,17 @@ func New(o Options) *Handler {
 	return &Handler{
 		o:       o,
 		planner: planner{cfg: o.Config, newLocalID: o.NewLocalID},
-		busy:    make(chan struct{}, max(2, runtime.GOMAXPROCS(0))),
 	}
 }
 
-// plan plans a message when its turn comes. Planning is pure computation: more at a time
-// than there are processors would be no faster, but hold the memory of all of them.
+// plan plans a message when its turn comes.
 func (h *Handler) plan(ctx context.Context, env *smtpd.Envelope, raw []byte) (*Plan, error) {
 	select {
-	case h.busy <- struct{}{}:
+	case h.o.Turns <- struct{}{}:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	defer func() { <-h.busy }()
+	defer func() { <-h.o.Turns }()
 	return h.planner.plan(env, raw)
 }
 

@@ -181,6 +181,7 @@ func TestPlansAtATime(t *testing.T) {
 		free := make(chan struct{})
 		h := New(Options{
 			Config: parse(t, oneRoute),
+			Turns:  NewTurns(),
 			NewLocalID: func() string {
 				planning.Add(1)
 				<-free

@@ -38,10 +38,10 @@ type Metrics struct {
 
 // Options are what New needs.
 type Options struct {
-	Spool       Spool          // read at each scrape; nil for none
-	Connections func() int     // open SMTP connections; nil for unknown
-	Rates       map[string]int // calls a minute that each team may make
-	Version     string         // of the binary
+	Spool       Spool                 // read at each scrape; nil for none
+	Connections func() int            // open SMTP connections; nil for unknown
+	Rates       func() map[string]int // calls a minute that each team may make now
+	Version     string                // of the binary
 	Now         func() time.Time
 }
 

@@ -37,7 +37,7 @@ func newMetrics(s Spool) *Metrics {
 	return New(Options{
 		Spool:       s,
 		Connections: func() int { return 7 },
-		Rates:       map[string]int{"t": 500},
+		Rates:       func() map[string]int { return map[string]int{"t": 500} },
 		Version:     "1.2.3",
 		Now:         func() time.Time { return noon },
 	})

@@ -37,7 +37,7 @@ var (
 // state is a collector that reads the spool when it is scraped.
 type state struct {
 	spool Spool
-	rates map[string]int
+	rates func() map[string]int
 	now   func() time.Time
 }
 
@@ -51,7 +51,7 @@ func (s *state) Describe(c chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector. What cannot be read is left out, and
 // heyrelay_spool_up is 0 then.
 func (s *state) Collect(c chan<- prometheus.Metric) {
-	for team, rate := range s.rates {
+	for team, rate := range s.rates() {
 		gauge(c, rateDesc, float64(rate), team)
 	}
 	if s.spool == nil {

@@ -85,10 +85,16 @@ func hookTo(transport http.RoundTripper) *notify.Webhook {
 	}
 }
 
+// always is the Options.Setup of a notifier whose set-up does not change.
+func always(s notify.Setup) func() *notify.Setup { return func() *notify.Setup { return &s } }
+
 // run runs a Notifier in a bubble of its own time for a while.
 func run(t *testing.T, o notify.Options, while time.Duration) {
 	t.Helper()
-	o.Now, o.Grace = time.Now, 10*time.Second
+	setup := *o.Setup()
+	setup.Grace = 10 * time.Second
+	o.Setup = always(setup)
+	o.Now = time.Now
 	if o.Jitter == nil {
 		o.Jitter = func() float64 { return 0 }
 	}
@@ -132,7 +138,11 @@ func TestEventsAreSigned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := &endpoint{answers: []int{204}}
 		store := newNotices(event(1), event(2))
-		run(t, notify.Options{Store: store, Webhook: hookTo(e), Sink: &recorder{}}, time.Minute)
+		run(t, notify.Options{
+			Setup: always(notify.Setup{Webhook: hookTo(e)}),
+			Store: store,
+			Sink:  &recorder{},
+		}, time.Minute)
 		ids := map[string]bool{}
 		for _, c := range e.all() {
 			if err := verify(c); err != nil {
@@ -156,7 +166,11 @@ func TestEventsAreTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := &endpoint{answers: []int{500, 302, 404, 0, 410, 200}}
 		store, h := newNotices(event(1)), &recorder{}
-		run(t, notify.Options{Store: store, Webhook: hookTo(e), Sink: h}, time.Hour)
+		run(t, notify.Options{
+			Setup: always(notify.Setup{Webhook: hookTo(e)}),
+			Store: store,
+			Sink:  h,
+		}, time.Hour)
 		var pauses []time.Duration
 		for i, c := range e.all() {
 			if err := verify(c); err != nil {
@@ -192,7 +206,11 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			e := &endpoint{answers: []int{503, 200}, later: later}
-			run(t, notify.Options{Store: newNotices(event(1)), Webhook: hookTo(e), Sink: &recorder{}}, 2*time.Hour)
+			run(t, notify.Options{
+				Setup: always(notify.Setup{Webhook: hookTo(e)}),
+				Store: newNotices(event(1)),
+				Sink:  &recorder{},
+			}, 2*time.Hour)
 			if pause := e.all()[1].at.Sub(e.all()[0].at); pause != want {
 				t.Errorf("Retry-After %q: a pause of %v, want %v", later, pause, want)
 			}
@@ -221,11 +239,11 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	go func() {
 		defer close(done)
 		notify.New(notify.Options{
-			Store:   store,
-			Webhook: hook,
-			Sink:    &recorder{},
-			Now:     time.Now,
-			Jitter:  func() float64 { return 0 },
+			Setup:  always(notify.Setup{Webhook: hook}),
+			Store:  store,
+			Sink:   &recorder{},
+			Now:    time.Now,
+			Jitter: func() float64 { return 0 },
 		}).Run(ctx)
 	}()
 	if said := <-store.outcomes; said != "deferred 1" {
@@ -279,11 +297,11 @@ func TestSwitchingProtocolsIsAnError(t *testing.T) {
 	hook.URL = url
 	store, h := newNotices(event(1)), &recorder{}
 	n := notify.New(notify.Options{
-		Store:   store,
-		Webhook: hook,
-		Sink:    h,
-		Now:     time.Now,
-		Jitter:  func() float64 { return 0 },
+		Setup:  always(notify.Setup{Webhook: hook}),
+		Store:  store,
+		Sink:   h,
+		Now:    time.Now,
+		Jitter: func() float64 { return 0 },
 	})
 	ctx, stop := context.WithTimeout(t.Context(), 5*time.Second)
 	defer stop()
@@ -320,7 +338,11 @@ func (a *answersWithoutEnd) RoundTrip(*http.Request) (*http.Response, error) {
 func TestAnswersAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, store := &answersWithoutEnd{}, newNotices(event(1))
-		run(t, notify.Options{Store: store, Webhook: hookTo(a), Sink: &recorder{}}, time.Minute)
+		run(t, notify.Options{
+			Setup: always(notify.Setup{Webhook: hookTo(a)}),
+			Store: store,
+			Sink:  &recorder{},
+		}, time.Minute)
 		if len(store.list) != 0 || a.body.read > 128<<10 {
 			t.Errorf("%d left, %d bytes read", len(store.list), a.body.read)
 		}
@@ -331,7 +353,11 @@ func TestEventsAreGivenUpAfterThreeDays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began, e := time.Now(), &endpoint{answers: []int{500}}
 		store, h := newNotices(event(1)), &recorder{}
-		run(t, notify.Options{Store: store, Webhook: hookTo(e), Sink: h}, 10*24*time.Hour)
+		run(t, notify.Options{
+			Setup: always(notify.Setup{Webhook: hookTo(e)}),
+			Store: store,
+			Sink:  h,
+		}, 10*24*time.Hour)
 		last := e.all()[len(e.all())-1].at.Sub(began)
 		if len(store.list) != 0 || last < 72*time.Hour || last > 73*time.Hour+time.Minute {
 			t.Errorf("%d left, the last attempt after %v", len(store.list), last)
@@ -350,7 +376,11 @@ func TestEventsAtOnceAreBounded(t *testing.T) {
 		for i := range 100 {
 			list = append(list, event(int64(i+1)))
 		}
-		run(t, notify.Options{Store: newNotices(list...), Webhook: hookTo(e), Sink: &recorder{}}, 19*time.Second)
+		run(t, notify.Options{
+			Setup: always(notify.Setup{Webhook: hookTo(e)}),
+			Store: newNotices(list...),
+			Sink:  &recorder{},
+		}, 19*time.Second)
 		if len(e.all()) != 4 {
 			t.Errorf("%d calls", len(e.all()))
 		}

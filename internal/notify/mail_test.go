@@ -29,7 +29,14 @@ func deliver(t *testing.T, host *notify.Mailer, reports ...spool.Report) (became
 	}
 	store, h := newNotices(list...), &recorder{}
 	n := notify.New(notify.Options{
-		Store: store, Mailer: host, Sink: h, Now: time.Now, Jitter: func() float64 { return 0 }, Grace: time.Second,
+		Setup: always(notify.Setup{
+			Mailer: host,
+			Grace:  time.Second,
+		}),
+		Store:  store,
+		Sink:   h,
+		Now:    time.Now,
+		Jitter: func() float64 { return 0 },
 	})
 	ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
 	defer stop()
@@ -259,12 +266,14 @@ func TestASilentServerDoesNotOutlastRun(t *testing.T) {
 			notice := spool.Notice{ID: 1, Way: spool.Mail, Happened: time.Now(), Report: &a}
 			store := newNotices(notice)
 			n := notify.New(notify.Options{
+				Setup: always(notify.Setup{
+					Mailer: m,
+					Grace:  10 * time.Millisecond,
+				}),
 				Store:  store,
-				Mailer: m,
 				Sink:   &recorder{},
 				Now:    time.Now,
 				Jitter: func() float64 { return 0 },
-				Grace:  10 * time.Millisecond,
 			})
 			ctx, stop := context.WithCancel(t.Context())
 			done := make(chan struct{})

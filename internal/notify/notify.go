@@ -31,16 +31,24 @@ import (
 	"heyrelay/internal/spool"
 )
 
-// Options are what a Notifier works with. All are required, except Mailer and
-// Webhook: notices of a kind without its way stay in the store.
+// Setup is what a Notifier can change while it runs. It must not be changed any more. Notices of
+// a kind without its way stay in the store.
+type Setup struct {
+	Mailer  *Mailer       // nil: no reports
+	Webhook *Webhook      // nil: no events
+	Grace   time.Duration // for attempts under way when Run is to stop
+}
+
+// Options are what a Notifier works with. All are required.
 type Options struct {
-	Store   spool.Notices
-	Mailer  *Mailer
-	Webhook *Webhook
-	Sink    events.Sink
-	Now     func() time.Time
-	Jitter  func() float64 // uniform in [0,1)
-	Grace   time.Duration  // for attempts under way when Run is to stop
+	// Setup returns the set-up in force. An attempt ends with the one with which it began. Kick
+	// makes a new one known at once.
+	Setup func() *Setup
+
+	Store  spool.Notices
+	Sink   events.Sink
+	Now    func() time.Time
+	Jitter func() float64 // uniform in [0,1)
 }
 
 // Notifier delivers notices. Make one with New.
@@ -63,7 +71,7 @@ type sender interface {
 
 // way is how notices of one kind are delivered, and how persistently.
 type way struct {
-	sender
+	by       func(*Setup) sender // nil: not at all
 	kind     spool.Way
 	what     string // a report, an event
 	capacity int    // concurrent attempts
@@ -72,6 +80,43 @@ type way struct {
 	most     time.Duration // the longest
 	expire   time.Duration // age after which a failed attempt is the last
 	inFlight int           // attempts that are under way or not recorded yet
+}
+
+// ways returns all there are, without attempts.
+func ways() []*way {
+	return []*way{{
+		by:       byMail,
+		kind:     spool.Mail,
+		what:     "report",
+		capacity: 4,
+		timeout:  5 * time.Minute,
+		first:    time.Minute,
+		most:     time.Hour,
+		expire:   5 * 24 * time.Hour, // RFC 5321, section 4.5.4.1
+	}, {
+		by:       byWebhook,
+		kind:     spool.Hook,
+		what:     "event",
+		capacity: 4,
+		timeout:  20 * time.Second,
+		first:    5 * time.Second,
+		most:     time.Hour,
+		expire:   3 * 24 * time.Hour,
+	}}
+}
+
+func byMail(s *Setup) sender {
+	if s.Mailer == nil {
+		return nil
+	}
+	return s.Mailer
+}
+
+func byWebhook(s *Setup) sender {
+	if s.Webhook == nil {
+		return nil
+	}
+	return s.Webhook
 }
 
 // result is an attempt that ended.
@@ -89,31 +134,7 @@ const (
 
 // New returns a Notifier that does nothing until Run.
 func New(o Options) *Notifier {
-	n := &Notifier{o: o, kick: make(chan struct{}, 1)}
-	if o.Mailer != nil {
-		n.ways = append(n.ways, &way{
-			sender:   o.Mailer,
-			kind:     spool.Mail,
-			what:     "report",
-			capacity: 4,
-			timeout:  5 * time.Minute,
-			first:    time.Minute,
-			most:     time.Hour,
-			expire:   5 * 24 * time.Hour, // RFC 5321, section 4.5.4.1
-		})
-	}
-	if o.Webhook != nil {
-		n.ways = append(n.ways, &way{
-			sender:   o.Webhook,
-			kind:     spool.Hook,
-			what:     "event",
-			capacity: 4,
-			timeout:  20 * time.Second,
-			first:    5 * time.Second,
-			most:     time.Hour,
-			expire:   3 * 24 * time.Hour,
-		})
-	}
+	n := &Notifier{o: o, kick: make(chan struct{}, 1), ways: ways()}
 	capacity := 0
 	for _, w := range n.ways {
 		capacity += w.capacity
@@ -140,7 +161,7 @@ func (n *Notifier) Record(e events.Event) {
 }
 
 // Run delivers notices until ctx ends. Then it starts no more attempts, lets those
-// under way finish for Options.Grace, cancels the rest, and records them all.
+// under way finish for Setup.Grace, cancels the rest, and records them all.
 func (n *Notifier) Run(ctx context.Context) {
 	n.ctx = context.WithoutCancel(ctx)
 	attempts, cancel := context.WithCancel(n.ctx)
@@ -168,7 +189,7 @@ func (n *Notifier) Run(ctx context.Context) {
 			timer.Reset(min(max(0, next.Sub(n.o.Now())), maxSleep))
 		}
 	}
-	late := time.AfterFunc(n.o.Grace, cancel)
+	late := time.AfterFunc(n.o.Setup().Grace, cancel)
 	defer late.Stop()
 	n.attempts.Wait()
 	n.record(n.collect(ended))
@@ -189,10 +210,12 @@ func (n *Notifier) collect(ended []result) []result {
 // begin starts an attempt for each notice that is due, within the ways' capacity.
 // next is when to come again; ok is false where the store failed.
 func (n *Notifier) begin(ctx, attempts context.Context) (next time.Time, ok bool) {
+	setup := n.o.Setup()
 	for _, w := range n.ways {
 		free := w.capacity - w.inFlight
-		if free <= 0 {
-			continue // a result wakes the loop
+		by := w.by(setup)
+		if by == nil || free <= 0 {
+			continue // until the loop is kicked, or a result comes
 		}
 		due, later, err := n.o.Store.Notices(ctx, n.o.Now(), 2*w.timeout, w.kind, free)
 		if err != nil {
@@ -203,7 +226,7 @@ func (n *Notifier) begin(ctx, attempts context.Context) (next time.Time, ok bool
 		}
 		for _, notice := range due {
 			w.inFlight++
-			n.attempts.Go(func() { n.results <- w.attempt(attempts, notice) })
+			n.attempts.Go(func() { n.results <- w.attempt(attempts, by, notice) })
 		}
 		if next.IsZero() || !later.IsZero() && later.Before(next) {
 			next = later
@@ -213,10 +236,10 @@ func (n *Notifier) begin(ctx, attempts context.Context) (next time.Time, ok bool
 }
 
 // attempt tries to deliver a notice once.
-func (w *way) attempt(ctx context.Context, notice spool.Notice) result {
+func (w *way) attempt(ctx context.Context, by sender, notice spool.Notice) result {
 	ctx, cancel := context.WithTimeout(ctx, w.timeout)
 	defer cancel()
-	reply, err := w.guarded(ctx, notice)
+	reply, err := guarded(ctx, by, notice)
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx) // rather than a closed connection
 	}
@@ -224,13 +247,13 @@ func (w *way) attempt(ctx context.Context, notice spool.Notice) result {
 }
 
 // guarded delivers a notice. A panic fails this attempt only.
-func (w *way) guarded(ctx context.Context, notice spool.Notice) (reply string, err error) {
+func guarded(ctx context.Context, by sender, notice spool.Notice) (reply string, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
 		}
 	}()
-	return w.send(ctx, notice)
+	return by.send(ctx, notice)
 }
 
 // record records the outcome of attempts and returns those that the store did not

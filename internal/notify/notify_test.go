@@ -42,7 +42,11 @@ func TestReportsAreTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var at []time.Time
 		store, h := newNotices(report(1)), &recorder{}
-		run(t, notify.Options{Store: store, Mailer: nobody(&at), Sink: h}, 10*24*time.Hour)
+		run(t, notify.Options{
+			Setup: always(notify.Setup{Mailer: nobody(&at)}),
+			Store: store,
+			Sink:  h,
+		}, 10*24*time.Hour)
 		want := []time.Duration{1, 2, 4, 8, 16, 32, 60, 60}
 		for i, minutes := range want {
 			if pause := at[i+1].Sub(at[i]); pause != minutes*time.Minute {
@@ -67,7 +71,11 @@ func TestPanic(t *testing.T) {
 		store, h := newNotices(report(1), report(2)), &recorder{}
 		m := mailer("mail.example.com:25")
 		m.Server.Dial = func(context.Context, string, string) (net.Conn, error) { panic("inner") }
-		run(t, notify.Options{Store: store, Sink: h, Mailer: m}, 30*time.Second)
+		run(t, notify.Options{
+			Setup: always(notify.Setup{Mailer: m}),
+			Store: store,
+			Sink:  h,
+		}, 30*time.Second)
 		deferred := len(store.list) == 2 && store.list[0].Tries == 1 && store.list[1].Tries == 1
 		if !deferred || !strings.Contains(h.all()[0].Reason, "panic: inner") {
 			t.Errorf("%d are left, %+v", len(store.list), h.all())
@@ -81,7 +89,11 @@ func TestOldNoticesAreTriedFirst(t *testing.T) {
 		var at []time.Time
 		n := report(1)
 		n.Happened = n.Happened.Add(-7 * 24 * time.Hour)
-		run(t, notify.Options{Store: newNotices(n), Mailer: nobody(&at), Sink: &recorder{}}, time.Hour)
+		run(t, notify.Options{
+			Setup: always(notify.Setup{Mailer: nobody(&at)}),
+			Store: newNotices(n),
+			Sink:  &recorder{},
+		}, time.Hour)
 		if len(at) != 1 {
 			t.Errorf("%d attempts", len(at))
 		}
@@ -92,8 +104,8 @@ func TestJitterComesEarlierByAQuarterAtMost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var at []time.Time
 		run(t, notify.Options{
+			Setup:  always(notify.Setup{Mailer: nobody(&at)}),
 			Store:  newNotices(report(1)),
-			Mailer: nobody(&at),
 			Sink:   &recorder{},
 			Jitter: func() float64 { return 0.999 },
 		}, 2*time.Minute)
@@ -110,8 +122,16 @@ func TestCrashTellsAgainUnderTheSameID(t *testing.T) {
 		e := &endpoint{answers: []int{200}}
 		store, disk := newNotices(event(1)), newNotices(event(1)) // the disk when the process dies: claimed, not done
 		_, _, _ = disk.Notices(t.Context(), time.Now(), 40*time.Second, spool.Hook, 1)
-		run(t, notify.Options{Store: store, Webhook: hookTo(e), Sink: &recorder{}}, time.Second)
-		run(t, notify.Options{Store: disk, Webhook: hookTo(e), Sink: &recorder{}}, time.Minute)
+		run(t, notify.Options{
+			Setup: always(notify.Setup{Webhook: hookTo(e)}),
+			Store: store,
+			Sink:  &recorder{},
+		}, time.Second)
+		run(t, notify.Options{
+			Setup: always(notify.Setup{Webhook: hookTo(e)}),
+			Store: disk,
+			Sink:  &recorder{},
+		}, time.Minute)
 		calls := e.all()
 		if len(calls) != 2 || calls[1].at.Sub(calls[0].at) < 39*time.Second ||
 			calls[0].header.Get("webhook-id") != calls[1].header.Get("webhook-id") {
@@ -153,7 +173,11 @@ func TestStoreTrouble(t *testing.T) {
 		e := &endpoint{answers: []int{200}}
 		store, h := newNotices(event(1)), &recorder{}
 		store.fails = 5
-		run(t, notify.Options{Store: store, Webhook: hookTo(e), Sink: h}, 20*time.Second)
+		run(t, notify.Options{
+			Setup: always(notify.Setup{Webhook: hookTo(e)}),
+			Store: store,
+			Sink:  h,
+		}, 20*time.Second)
 		if len(e.all()) != 1 || len(store.list) != 0 || len(h.all()) != 5 {
 			t.Errorf("%d calls, %d left, %+v", len(e.all()), len(store.list), h.all())
 		}
@@ -166,7 +190,11 @@ func TestStoreThatCannotBeAsked(t *testing.T) {
 		began, e := time.Now(), &endpoint{answers: []int{200}}
 		store, h := newNotices(event(1)), &recorder{}
 		store.blind = 3
-		run(t, notify.Options{Store: store, Webhook: hookTo(e), Sink: h}, 20*time.Second)
+		run(t, notify.Options{
+			Setup: always(notify.Setup{Webhook: hookTo(e)}),
+			Store: store,
+			Sink:  h,
+		}, 20*time.Second)
 		if calls := e.all(); len(calls) != 1 || calls[0].at.Sub(began) != 3*time.Second || len(h.all()) != 3 {
 			t.Errorf("%+v, %+v", calls, h.all())
 		}
@@ -179,7 +207,11 @@ func TestStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := &endpoint{answers: []int{0}}
 		store, began := newNotices(event(1)), time.Now()
-		run(t, notify.Options{Store: store, Webhook: hookTo(e), Sink: &recorder{}}, 5*time.Second)
+		run(t, notify.Options{
+			Setup: always(notify.Setup{Webhook: hookTo(e)}),
+			Store: store,
+			Sink:  &recorder{},
+		}, 5*time.Second)
 		left := store.list[0]
 		if took := time.Since(began); took != 15*time.Second || left.due.After(time.Now()) || left.Tries != 1 {
 			t.Errorf("took %v, %+v", took, store.list)
@@ -196,11 +228,11 @@ func TestEventsKick(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			e, store := &endpoint{answers: []int{200}}, newNotices()
 			n := notify.New(notify.Options{
-				Store:   store,
-				Webhook: hookTo(e),
-				Sink:    &recorder{},
-				Now:     time.Now,
-				Jitter:  func() float64 { return 0 },
+				Setup:  always(notify.Setup{Webhook: hookTo(e)}),
+				Store:  store,
+				Sink:   &recorder{},
+				Now:    time.Now,
+				Jitter: func() float64 { return 0 },
 			})
 			ctx, stop := context.WithCancel(t.Context())
 			done := make(chan struct{})
@@ -229,7 +261,11 @@ func TestEventsKick(t *testing.T) {
 func TestNoWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e, store := &endpoint{answers: []int{200}}, newNotices(report(1), event(2))
-		run(t, notify.Options{Store: store, Webhook: hookTo(e), Sink: &recorder{}}, time.Hour)
+		run(t, notify.Options{
+			Setup: always(notify.Setup{Webhook: hookTo(e)}),
+			Store: store,
+			Sink:  &recorder{},
+		}, time.Hour)
 		if len(store.list) != 1 || store.list[0].ID != 1 || store.list[0].Tries != 0 {
 			t.Errorf("%+v", store.list)
 		}

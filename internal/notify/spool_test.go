@@ -49,12 +49,14 @@ func TestReportsSurviveInTheSpool(t *testing.T) {
 		ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
 		done := make(chan struct{})
 		n := notify.New(notify.Options{
+			Setup: always(notify.Setup{
+				Mailer: mailer(s.Address),
+				Grace:  time.Second,
+			}),
 			Store:  d,
-			Mailer: mailer(s.Address),
 			Sink:   &recorder{},
 			Now:    func() time.Time { return at },
 			Jitter: func() float64 { return 0 },
-			Grace:  time.Second,
 		})
 		go func() { defer close(done); n.Run(ctx) }()
 		if life < 2 {

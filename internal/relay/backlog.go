@@ -13,7 +13,7 @@ const backlogInterval = time.Minute
 // monitorBacklog publishes an event when too many requests are pending, or one for
 // too long, until ctx ends.
 func (r *Relay) monitorBacklog(ctx context.Context) {
-	limits := notify.Thresholds{Backlog: r.cfg.Events.Backlog, Oldest: r.cfg.Events.Oldest.Std()}
+	var limits notify.Thresholds
 	tick := time.NewTicker(backlogInterval)
 	defer tick.Stop()
 	for {
@@ -22,6 +22,8 @@ func (r *Relay) monitorBacklog(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
+		limits.Backlog = r.config().Events.Backlog
+		limits.Oldest = r.config().Events.Oldest.Std()
 		pending, oldest, err := r.store.Backlog(ctx)
 		if err != nil {
 			r.recordError("the backlog could not be read", err)

@@ -76,7 +76,9 @@ func TestConsole(t *testing.T) {
 // With an address of their own, metrics and probes are not on the console's listener.
 func TestConsoleBesideMetrics(t *testing.T) {
 	r, base := withConsole(t, "metrics: {address: \"127.0.0.1:0\"}\nconsole: {address: \"127.0.0.1:0\"}\n")
-	defer r.servePages()()
+	r.pages.run()
+	defer r.pages.serving.Wait()
+	defer r.pages.close()
 	if code, body := get(t, base+"/livez"); !strings.Contains(body, "Log in") {
 		t.Errorf("livez of the console: %d\n%s", code, body)
 	}

@@ -39,7 +39,7 @@ func Explain(cfg *config.Config, env *smtpd.Envelope, raw []byte) Explanation {
 		return e
 	}
 	m := plan.Message
-	route, _ := routes(cfg)(m.Route)
+	route := routes(cfg)[m.Route]
 	for i, r := range m.Requests {
 		task := spool.Task{
 			LocalID:       r.LocalID,
@@ -86,7 +86,7 @@ func Posts(ctx context.Context, cfg *config.Config, r spool.Reader, queueID stri
 		d := m.Requests[i]
 		post := Post{QueueID: queueID, State: d.State, Reason: d.Reason, Opener: d.Opener}
 		if t.HTML != "" || t.Text != "" {
-			route, _ := creator(t.Route)
+			route := creator[t.Route]
 			post.Post = email(t, route.Creator, d.Opener != "")
 		}
 		all = append(all, post)

@@ -2,14 +2,9 @@ package relay
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
-	"net"
-	"net/http"
 	"slices"
-	"sync"
 	"time"
 
 	"heyrelay/internal/events"
@@ -57,7 +52,7 @@ func (r *Relay) Health(ctx context.Context) Health {
 	}
 	h.Pending = pending
 	h.Oldest = oldest
-	age, limit := r.now().Sub(oldest), r.cfg.Health.Oldest.Std()
+	age, limit := r.now().Sub(oldest), r.config().Health.Oldest.Std()
 	if !oldest.IsZero() && limit > 0 && age > limit {
 		const reason = "the oldest pending request is %v old, health.oldest is %v"
 		h.worsen(Degraded, fmt.Sprintf(reason, age.Round(time.Second), limit))
@@ -79,48 +74,12 @@ func (r *Relay) delays(holds []spool.Hold) (reasons []string) {
 		held[h.Team] = held[h.Team] || h.Route == ""
 		reasons = append(reasons, h.String())
 	}
-	for _, team := range slices.Sorted(maps.Keys(r.cfg.Teams)) {
+	for _, team := range slices.Sorted(maps.Keys(r.config().Teams)) {
 		if !held[team] && !r.scheduler.CanSend(team, "") {
 			reasons = append(reasons, "team "+team+" is paused: its calls of the API fail, one at a time is tried")
 		}
 	}
 	return reasons
-}
-
-// HealthPath is where the health socket answers GET with a Health in JSON.
-const HealthPath = "/health"
-
-// startHealth answers health checks on the unix socket until ctx ends, if there is
-// one. A relay whose socket cannot be opened works without.
-func (r *Relay) startHealth(ctx context.Context, running *sync.WaitGroup) {
-	if r.socket == "" {
-		return
-	}
-	l, err := (&opener{open: net.Listen}).socket(r.socket, 0o600)
-	if err != nil {
-		r.recordError("health checks get no details", err)
-		return
-	}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+HealthPath, r.answerHealth)
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
-	running.Go(func() {
-		stop := context.AfterFunc(ctx, func() { _ = server.Close() })
-		defer stop()
-		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			r.recordError("health checks get no details any more", err)
-		}
-	})
-}
-
-func (r *Relay) answerHealth(w http.ResponseWriter, req *http.Request) {
-	writeHealth(w, http.StatusOK, r.Health(req.Context()))
-}
-
-func writeHealth(w http.ResponseWriter, status int, h Health) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(h) // the client may have gone
 }
 
 // checkSpool records if the spool accepts no mail.

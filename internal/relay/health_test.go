@@ -134,10 +134,10 @@ func TestHealthSocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	listening := sink{events.Listening, make(chan events.Event, 1)}
 	r, err := New(parse(t, oneRoute), Parts{
-		Store:        ill{Store: open(t), ping: spool.ErrFull},
-		Sink:         listening,
-		Random:       rand.Reader,
-		HealthSocket: path,
+		Store:         ill{Store: open(t), ping: spool.ErrFull},
+		Sink:          listening,
+		Random:        rand.Reader,
+		ControlSocket: path,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -7,49 +7,56 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"sync"
 	"syscall"
 
 	"github.com/coreos/go-systemd/v22/activation"
 
 	"heyrelay/internal/config"
+	"heyrelay/internal/events"
 	"heyrelay/smtpd"
 )
 
-// listen opens the listeners of the configuration.
-func (r *Relay) listen(open func(network, address string) (net.Listener, error)) error {
-	sockets := opener{open: open}
-	secure, err := r.tlsConfig()
-	if err != nil {
-		return err
+// listeners returns where SMTP is served, and who may send there.
+func listeners(cfg *config.Config, secure *tls.Config) ([]endpoint, map[string]smtpd.Access) {
+	var all []endpoint
+	for i, l := range cfg.Listeners {
+		network, address := l.Network()
+		all = append(all, endpoint{path: fmt.Sprintf("listeners[%d]", i), network: network, address: address})
 	}
-	for i, l := range r.cfg.Listeners {
-		name := fmt.Sprintf("listeners[%d]", i)
-		opened, err := sockets.listen(l.Network())
-		if err != nil {
-			return fmt.Errorf("%s: %w%s", name, err, hint(err))
-		}
-		key := func(of string) string { return r.cfg.Key(name + "." + of) }
-		listener := smtpd.Listener{Listener: opened, Name: name, Key: key, Allow: l.Allow.Prefixes()}
+	access := map[string]smtpd.Access{}
+	for i, e := range number(all) {
+		l := cfg.Listeners[i]
+		a := smtpd.Access{Name: e.path, Key: hints(cfg, e.path), Allow: l.Allow.Prefixes()}
 		if l.TLS != config.TLSNone {
-			listener.TLS = secure
-			listener.Implicit = l.TLS == config.TLSImplicit
+			a.TLS = secure
+			a.Implicit = l.TLS == config.TLSImplicit
 		}
-		r.listeners = append(r.listeners, listener)
+		access[e.key()] = a
 	}
-	return nil
+	return all, access
 }
 
-// hint says what to do about a socket that cannot be opened.
-func hint(err error) string {
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return "; choose another address or stop the program that uses it"
-	}
-	return ""
+// hints returns what the operator calls a part of a listener.
+func hints(cfg *config.Config, path string) func(string) string {
+	return func(of string) string { return cfg.Key(path + "." + of) }
+}
+
+// serveSMTP serves a listener until it is retired, or the server shuts down. That it fails ends
+// the relay.
+func (r *Relay) serveSMTP(key string, l net.Listener) (retire func()) {
+	wait := r.server.Serve(smtpd.Listener{Listener: l, ID: key})
+	r.running.Go(func() {
+		if err := wait(); err != nil {
+			r.fail(err)
+		}
+	})
+	r.sink.Record(events.Event{Kind: events.Listening, Time: r.now(), Address: l.Addr().String()})
+	return func() { r.server.Retire(key) }
 }
 
 // tlsConfig returns what listeners with TLS use; nil without a certificate.
-func (r *Relay) tlsConfig() (*tls.Config, error) {
-	t := r.cfg.TLS
+func (r *Relay) tlsConfig(t config.TLS) (*tls.Config, error) {
 	if t.Certificate == "" {
 		return nil, nil
 	}
@@ -59,7 +66,6 @@ func (r *Relay) tlsConfig() (*tls.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.certificate = certificate
 	return &tls.Config{
 		GetCertificate: certificate.Get,
 		MinVersion:     t.Version(),
@@ -67,38 +73,39 @@ func (r *Relay) tlsConfig() (*tls.Config, error) {
 	}, nil
 }
 
-// opener opens sockets, or takes those that systemd has opened.
+// opener opens sockets, or takes those that systemd has opened. These stay open with it, so that
+// a later configuration can have them again.
 type opener struct {
-	open      func(network, address string) (net.Listener, error)
-	inherited map[string][]net.Listener // by FileDescriptorName=; nil until the first is needed
+	open func(network, address string) (net.Listener, error)
+
+	once      sync.Once
+	inherited []*os.File // from systemd; their names are those of FileDescriptorName=
 }
 
-// listen opens a socket; network and address are those of config.Listener.Network.
-func (o *opener) listen(network, address string) (net.Listener, error) {
-	switch network {
+// listen opens the socket of an endpoint.
+func (o *opener) listen(e endpoint) (net.Listener, error) {
+	switch e.network {
 	case "systemd":
-		return o.inherit(address)
+		return o.inherit(e.address, e.nth)
 	case "unix":
-		return o.socket(address, 0o666)
+		return o.socket(e.address, 0o666)
 	}
-	return o.open(network, address)
+	return o.open(e.network, e.address)
 }
 
-// inherit takes a socket that systemd has opened (sd_listen_fds(3)).
-func (o *opener) inherit(name string) (net.Listener, error) {
-	if o.inherited == nil {
-		all, err := activation.ListenersWithNames()
-		if err != nil {
-			return nil, err
+// inherit takes the nth socket of a name that systemd has opened (sd_listen_fds(3)).
+func (o *opener) inherit(name string, nth int) (net.Listener, error) {
+	o.once.Do(func() { o.inherited = activation.Files(true) })
+	for _, f := range o.inherited {
+		if f.Name() != name {
+			continue
 		}
-		o.inherited = all
+		nth--
+		if nth == 0 {
+			return net.FileListener(f) // with a file descriptor of its own
+		}
 	}
-	sockets := o.inherited[name]
-	if len(sockets) == 0 || sockets[0] == nil {
-		return nil, fmt.Errorf("systemd passed no socket with FileDescriptorName=%s", name)
-	}
-	o.inherited[name] = sockets[1:]
-	return sockets[0], nil
+	return nil, fmt.Errorf("systemd passed no socket with FileDescriptorName=%s", name)
 }
 
 // socket opens a unix socket, and replaces one that a killed process left behind.

@@ -22,7 +22,7 @@ func TestUnixSocket(t *testing.T) {
 	_ = left.Close()
 
 	o := opener{open: net.Listen}
-	l, err := o.listen("unix", path)
+	l, err := o.listen(endpoint{network: "unix", address: path})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,14 +30,14 @@ func TestUnixSocket(t *testing.T) {
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o666 {
 		t.Errorf("%v, %v: the folder's rights are to decide", info.Mode(), err)
 	}
-	if _, err := o.listen("unix", path); !errors.Is(err, syscall.EADDRINUSE) {
+	if _, err := o.listen(endpoint{network: "unix", address: path}); !errors.Is(err, syscall.EADDRINUSE) {
 		t.Errorf("a socket in use: %v", err)
 	}
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, []byte("keep"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := o.listen("unix", file); err == nil {
+	if _, err := o.listen(endpoint{network: "unix", address: file}); err == nil {
 		t.Error("a file was replaced")
 	}
 	if text, err := os.ReadFile(file); err != nil || string(text) != "keep" {
@@ -47,7 +47,7 @@ func TestUnixSocket(t *testing.T) {
 
 func TestSystemdGaveNothing(t *testing.T) {
 	o := opener{open: net.Listen}
-	if _, err := o.listen("systemd", "smtp"); err == nil || !strings.Contains(err.Error(), "FileDescriptorName=smtp") {
+	if _, err := o.listen(endpoint{network: "systemd", address: "smtp", nth: 1}); err == nil || !strings.Contains(err.Error(), "FileDescriptorName=smtp") {
 		t.Error(err)
 	}
 }

@@ -8,42 +8,42 @@ import (
 	"heyrelay/internal/smarthost"
 )
 
-// newNotifier makes the notifier of senders and of the webhook, as far as each is
+// notifySetup returns how senders and the webhook are notified, as far as each is
 // configured. The server learns of our own addresses because reports would come back
 // from there as mail.
-func (r *Relay) newNotifier(p Parts) *notify.Notifier {
-	cfg := r.cfg
-	o := notify.Options{Store: p.Store, Sink: p.Sink, Now: p.Now, Jitter: p.Jitter, Grace: drainTime(cfg)}
+func (r *Relay) notifySetup(s *setup) *notify.Setup {
+	cfg := s.cfg
+	n := &notify.Setup{Grace: drainTime(cfg)}
 	if address, implicit, ok := cfg.Bounces.Server(); ok {
-		o.Mailer = &notify.Mailer{
+		n.Mailer = &notify.Mailer{
 			Reporter: notify.Reporter{Hostname: cfg.Hostname, From: cfg.Bounces.From},
 			Server: &smarthost.Server{
 				Hostname: cfg.Hostname,
 				Address:  address,
 				Implicit: implicit,
 				User:     cfg.Bounces.User,
-				Password: r.smarthostPassword,
+				Password: func() string { return r.smarthostPassword(s) },
 				Own:      r.Addrs,
-				Dial:     p.Dial,
+				Dial:     r.parts.Dial,
 			},
 		}
 	}
 	if cfg.Events.URL != "" {
-		o.Webhook = &notify.Webhook{
+		n.Webhook = &notify.Webhook{
 			URL:       cfg.Events.URL,
-			Key:       r.webhookKey,
-			UserAgent: p.UserAgent,
+			Key:       func() []byte { return r.webhookKey(s) },
+			UserAgent: r.parts.UserAgent,
 			Hostname:  cfg.Hostname,
-			Now:       p.Now,
-			Transport: p.Webhook,
+			Now:       r.now,
+			Transport: r.parts.Webhook,
 		}
 	}
-	return notify.New(o)
+	return n
 }
 
 // publish records an event and stores its notice, if the webhook wants it.
 func (r *Relay) publish(ctx context.Context, e events.Event) {
-	if n := notify.Encoder(r.cfg.Events.Kinds)(e); n != nil {
+	if n := r.setup.Load().encode(e); n != nil {
 		if err := r.store.AddEvent(ctx, e.Time, n); err != nil {
 			r.recordError("an event for the webhook could not be stored: "+string(e.Kind), err)
 		}

@@ -2,42 +2,53 @@ package relay
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
+	"io"
+	"log"
+	"net"
 	"net/http"
 	"time"
+
+	"golang.org/x/net/netutil"
 
 	"heyrelay/internal/metrics"
 )
 
-// newMetrics returns the metrics of this relay, or nil if the configuration has no
-// address at which they would be served.
-func (r *Relay) newMetrics(p Parts) *metrics.Metrics {
-	if r.cfg.Metrics.Address == "" && r.cfg.Console.Address == "" {
-		return nil
-	}
-	rates := map[string]int{}
-	for name, t := range r.cfg.Teams {
-		rates[name] = int(t.Rate)
-	}
-	return metrics.New(metrics.Options{
-		Spool:       p.Store,
-		Connections: func() int { return r.server.Connections() },
-		Rates:       rates,
-		Version:     p.UserAgent,
-		Now:         p.Now,
-	})
+// page is what is served at an address of the console, or of metrics and probes.
+type page struct {
+	handler http.Handler
+	tls     *tls.Config // nil: no TLS
 }
 
-// listenPages opens the listener of metrics and probes, if there is one.
-func (r *Relay) listenPages(p Parts) error {
-	if r.cfg.Metrics.Address == "" {
-		return nil
+// Paths of the configuration at which pages are served.
+const (
+	metricsPath = "metrics.address"
+	consolePath = "console.address"
+)
+
+// addPages adds to a set-up what it serves over HTTP, and where.
+func (r *Relay) addPages(s *setup, secure *tls.Config) error {
+	var all []page
+	if address := s.cfg.Metrics.Address; address != "" {
+		mux := http.NewServeMux()
+		r.handleProbes(mux)
+		s.pagesAt = append(s.pagesAt, endpoint{path: metricsPath, network: "tcp", address: address})
+		all = append(all, page{handler: mux})
 	}
-	l, err := p.Listen("tcp", r.cfg.Metrics.Address)
-	if err != nil {
-		return fmt.Errorf("metrics.address: %w%s", err, hint(err))
+	if address := s.cfg.Console.Address; address != "" {
+		console, err := r.consolePage(s.cfg, secure)
+		if err != nil {
+			return err
+		}
+		s.pagesAt = append(s.pagesAt, endpoint{path: consolePath, network: "tcp", address: address})
+		all = append(all, console)
 	}
-	r.pages = l
+	s.pages = map[string]page{}
+	for i, e := range number(s.pagesAt) {
+		s.pages[e.key()] = all[i]
+	}
 	return nil
 }
 
@@ -53,22 +64,80 @@ func (r *Relay) handleProbes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /readyz", r.answerReady)
 }
 
-// servePages serves metrics, probes and the console until the returned function is called, also
-// while the relay shuts down.
-func (r *Relay) servePages() (stop func()) {
-	stopProbes, stopConsole := func() {}, func() {}
-	if r.pages != nil {
-		mux := http.NewServeMux()
-		r.handleProbes(mux)
-		stopProbes = r.serveHTTP("metrics and probes are", r.pages, mux, 30*time.Second)
+func (r *Relay) newMetrics() *metrics.Metrics {
+	return metrics.New(metrics.Options{
+		Spool:       r.store,
+		Connections: func() int { return r.server.Connections() },
+		Rates: func() map[string]int {
+			rates := map[string]int{}
+			for name, t := range r.config().Teams {
+				rates[name] = int(t.Rate)
+			}
+			return rates
+		},
+		Version: r.parts.UserAgent,
+		Now:     r.now,
+	})
+}
+
+// maxPages is how many connections a listener of pages has at a time.
+const maxPages = 256
+
+// pagesEnd is how long requests for a page may go on after its listener was closed.
+const pagesEnd = 5 * time.Second
+
+// servePages serves what the set-up in force has at a key, until the listener is retired. A
+// response that takes longer than a minute lengthens its own time.
+func (r *Relay) servePages(key string, l net.Listener) (retire func()) {
+	server := &http.Server{
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			if p, ok := r.setup.Load().pages[key]; ok {
+				p.handler.ServeHTTP(w, req)
+				return
+			}
+			w.WriteHeader(http.StatusServiceUnavailable) // a reload has just closed the address
+		}),
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      time.Minute,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          log.New(io.Discard, "", 0), // faults of clients
 	}
-	if r.panel != nil {
-		stopConsole = r.serveHTTP("the console is", r.panel.listener, r.panel.handler, time.Minute)
-	}
+	closed := make(chan struct{})
+	server.RegisterOnShutdown(func() { close(closed) })
+	encryption := func() *tls.Config { return r.setup.Load().pages[key].tls }
+	encrypted := pageListener{netutil.LimitListener(l, maxPages), encryption}
+	r.pages.serving.Go(func() {
+		if err := server.Serve(encrypted); !errors.Is(err, http.ErrServerClosed) {
+			r.recordError("pages are not served any more at "+key, err)
+		}
+	})
 	return func() {
-		stopConsole()
-		stopProbes()
+		r.pages.serving.Go(func() {
+			ctx, cancel := context.WithTimeout(context.Background(), pagesEnd)
+			defer cancel()
+			if err := server.Shutdown(ctx); err != nil {
+				_ = server.Close()
+			}
+		})
+		<-closed
 	}
+}
+
+// pageListener starts TLS where the set-up in force has it.
+type pageListener struct {
+	net.Listener
+	tls func() *tls.Config
+}
+
+// Accept implements net.Listener.
+func (l pageListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if secure := l.tls(); err == nil && secure != nil {
+		return tls.Server(c, secure), nil
+	}
+	return c, err
 }
 
 // answerReady answers 200 while the relay accepts mail, also if some of it is delayed,
@@ -81,5 +150,5 @@ func (r *Relay) answerReady(w http.ResponseWriter, req *http.Request) {
 	if h.Status == NotServing {
 		status = http.StatusServiceUnavailable
 	}
-	writeHealth(w, status, h)
+	writeJSON(w, status, h)
 }

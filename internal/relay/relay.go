@@ -10,9 +10,14 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/google/uuid"
+
+	"heyrelay/internal/access"
+	"heyrelay/internal/activity"
 	"heyrelay/internal/config"
 	"heyrelay/internal/delivery"
 	"heyrelay/internal/events"
@@ -42,9 +47,14 @@ type Parts struct {
 	// Dial connects to the smarthost; default net.Dialer's DialContext.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
-	// HealthSocket is the path of a unix socket that answers health checks; none if
-	// empty.
-	HealthSocket string
+	// ControlSocket is the path of a unix socket that answers health checks and takes reloads;
+	// none if empty.
+	ControlSocket string
+
+	// Load loads the configuration again, for a reload; default: there is none to load.
+	Load func() (*config.Config, error)
+	// InForce is called with each configuration that a reload has put in force.
+	InForce func(*config.Config)
 }
 
 func (p *Parts) setDefaults() {
@@ -63,106 +73,123 @@ func (p *Parts) setDefaults() {
 	if p.Listen == nil {
 		p.Listen = net.Listen
 	}
+	if p.Load == nil {
+		p.Load = func() (*config.Config, error) { return nil, errors.New("there is no configuration to load again") }
+	}
+	if p.InForce == nil {
+		p.InForce = func(*config.Config) {}
+	}
 }
 
 // Relay is a configured heyrelay. Make one with New, then call Run, or else Close.
 type Relay struct {
-	cfg       *config.Config
+	parts     Parts
 	store     spool.Store
 	sink      events.Sink
 	now       func() time.Time
-	intake    *intake.Handler
 	scheduler *delivery.Scheduler
 	notifier  *notify.Notifier
 	server    *smtpd.Server
-	listeners []smtpd.Listener
-	metrics   *metrics.Metrics // nil without metrics.address and console.address
-	pages     net.Listener     // of metrics and probes; nil without metrics.address
-	panel     *panel           // nil without console.address
-	stopping  atomic.Bool
-	socket    string // Parts.HealthSocket
+	metrics   *metrics.Metrics
+	turns     intake.Turns
 	cut       cutCounter
 
-	clients     map[string]*heymarket.Client  // by team
-	secrets     atomic.Pointer[config.Config] // the configuration that the secrets are from
-	password    cached[string]                // of the smarthost
-	signingKey  cached[[]byte]                // of the webhook
-	certificate *smtpd.Certificate            // nil without TLS
+	setup     atomic.Pointer[setup] // in force
+	started   *config.Config        // the first that was
+	reloading sync.Mutex            // held during a reload, and where the shutdown begins
+	stopping  atomic.Bool
+	listeners sockets       // of SMTP
+	pages     sockets       // of the console, metrics and probes
+	guard     *access.Guard // of the console; nil before its first configuration
+	stream    events.Stream
+	activity  *activity.Counter
+
+	running sync.WaitGroup // what Run waits for
+	stop    context.CancelFunc
+	failed  sync.Once
+	failure error // of the first listener that failed
 }
 
 // New builds a Relay and opens its listeners, so that a port in use is an error
 // here. Nothing is served before Run.
 func New(cfg *config.Config, p Parts) (*Relay, error) {
 	p.setDefaults()
-	r := &Relay{cfg: cfg, store: p.Store, now: p.Now, socket: p.HealthSocket}
-	r.secrets.Store(cfg)
-	r.password.last = cfg.Bounces.Password.Reveal()
-	r.signingKey.last, _ = cfg.Events.Key()
-	r.notifier = r.newNotifier(p)
-	r.metrics = r.newMetrics(p)
-	made, err := r.newPanel(p)
+	r := &Relay{parts: p, store: p.Store, now: p.Now, started: cfg, turns: intake.NewTurns(), activity: activity.New(p.Now)}
+	r.metrics = r.newMetrics()
+	r.notifier = r.newNotifier()
+	r.sink = events.Sinks{p.Sink, r.notifier, &r.cut, r.metrics, &r.stream, r.activity}
+	first, err := r.newSetup(cfg)
 	if err != nil {
 		return nil, err
 	}
-	r.panel = made
-	r.sink = r.sinks(p)
-	if err := r.build(p); err != nil {
-		return nil, err
-	}
-	if err := errors.Join(r.listen(p.Listen), r.listenPages(p), r.listenConsole(p)); err != nil {
+	r.setup.Store(first)
+	r.scheduler = r.newScheduler()
+	r.server = r.newServer()
+	r.listeners.listen = (&opener{open: p.Listen}).listen
+	r.listeners.serve = r.serveSMTP
+	r.pages.listen = (&opener{open: p.Listen}).listen
+	r.pages.serve = r.servePages
+	if err := r.putInForce(first); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
 	return r, nil
 }
 
-// sinks returns the receivers of events.
-func (r *Relay) sinks(p Parts) events.Sinks {
-	all := events.Sinks{p.Sink, r.notifier, &r.cut}
-	if r.metrics != nil {
-		all = append(all, r.metrics)
-	}
-	if r.panel != nil {
-		all = append(all, r.panel.stream, r.panel.activity)
-	}
-	return all
+// What lasts from one set-up to the next asks for the one in force.
+
+func (r *Relay) newNotifier() *notify.Notifier {
+	return notify.New(notify.Options{
+		Setup:  func() *notify.Setup { return r.setup.Load().notify },
+		Store:  r.store,
+		Sink:   r.parts.Sink,
+		Now:    r.now,
+		Jitter: r.parts.Jitter,
+	})
 }
+
+func (r *Relay) newScheduler() *delivery.Scheduler {
+	return delivery.New(delivery.Options{
+		Setup:      func() *delivery.Setup { return r.setup.Load().delivery },
+		Store:      r.store,
+		Sink:       r.sink,
+		Now:        r.now,
+		Jitter:     r.parts.Jitter,
+		NewLocalID: r.newLocalID,
+	})
+}
+
+func (r *Relay) newServer() *smtpd.Server {
+	return smtpd.New(smtpd.Options{
+		Setup: func() *smtpd.Setup { return r.setup.Load().smtp },
+		Now:   r.now,
+		Log:   func(e smtpd.Event) { r.setup.Load().intake.RecordSession(e) },
+		NewID: func() string { return intake.QueueID(r.now(), r.parts.Random) },
+	})
+}
+
+func (r *Relay) newLocalID() string {
+	return uuid.Must(uuid.NewRandomFromReader(r.parts.Random)).String()
+}
+
+// config is the configuration in force.
+func (r *Relay) config() *config.Config { return r.setup.Load().cfg }
 
 // Close closes the listeners of a Relay that is not run; Run closes them itself.
 func (r *Relay) Close() error {
-	var all error
-	for _, l := range r.listeners {
-		all = errors.Join(all, l.Close())
-	}
-	r.listeners = nil
-	if r.pages != nil {
-		all = errors.Join(all, r.pages.Close())
-	}
-	if r.panel != nil && r.panel.listener != nil {
-		all = errors.Join(all, r.panel.listener.Close())
-	}
-	return all
+	r.listeners.close()
+	r.pages.close()
+	return nil
 }
 
 // PagesAddr returns the address of the listener of metrics and probes; nil without one.
-func (r *Relay) PagesAddr() net.Addr {
-	if r.pages == nil {
-		return nil
-	}
-	return r.pages.Addr()
-}
+func (r *Relay) PagesAddr() net.Addr { return r.pages.addr(metricsPath) }
 
 // Addrs returns the addresses of the listeners, in the order of the configuration.
-func (r *Relay) Addrs() []net.Addr {
-	var all []net.Addr
-	for _, l := range r.listeners {
-		all = append(all, l.Addr())
-	}
-	return all
-}
+func (r *Relay) Addrs() []net.Addr { return r.listeners.addrs() }
 
 // Handle submits a message as the SMTP server does.
 func (r *Relay) Handle(ctx context.Context, env *smtpd.Envelope, raw []byte) smtpd.Reply {
-	return r.intake.Handle(ctx, env, raw)
+	return r.setup.Load().intake.Handle(ctx, env, raw)
 }
 
 // recordError records an error of heyrelay itself or its host.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"heyrelay/internal/config"
 	"heyrelay/internal/spool"
 )
 
@@ -51,24 +52,25 @@ func (r *Relay) pruneOnce(ctx context.Context) time.Duration {
 }
 
 func (r *Relay) retention() spool.Retention {
-	keep := r.cfg.Retention
+	cfg := r.config()
+	keep := cfg.Retention
 	return spool.Retention{
 		Content: keep.Content.Std(),
 		Sent:    keep.Sent.Std(),
 		Failed:  keep.Failed.Std(),
 		Threads: keep.Threads.Std(),
-		Repeats: r.cfg.Delivery.Dedupe.Std(),
-		Ways:    r.waysInUse(),
+		Repeats: cfg.Delivery.Dedupe.Std(),
+		Ways:    waysInUse(cfg),
 	}
 }
 
 // waysInUse are the ways in which notices leave. Notices of other ways, left over
 // from an earlier configuration, keep no message.
-func (r *Relay) waysInUse() (ways []spool.Way) {
-	if r.cfg.Bounces.Smarthost != "" {
+func waysInUse(cfg *config.Config) (ways []spool.Way) {
+	if cfg.Bounces.Smarthost != "" {
 		ways = append(ways, spool.Mail)
 	}
-	if r.cfg.Events.URL != "" {
+	if cfg.Events.URL != "" {
 		ways = append(ways, spool.Hook)
 	}
 	return ways

@@ -40,7 +40,8 @@ func TestDistrustOfTheClock(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var set atomic.Int64
 			p := &pruned{}
-			r := &Relay{cfg: parse(t, oneRoute), store: p, sink: testLog{t}}
+			r := &Relay{store: p, sink: testLog{t}}
+			r.setup.Store(&setup{cfg: parse(t, oneRoute)})
 			r.now = func() time.Time { return time.Now().Round(0).Add(time.Duration(set.Load())) }
 			ctx, stop := context.WithCancel(t.Context())
 			var running sync.WaitGroup

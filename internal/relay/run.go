@@ -2,9 +2,7 @@ package relay
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -17,46 +15,41 @@ import (
 // end, cuts those that do not, and returns once all results are stored. That
 // transactions were cut is no error.
 func (r *Relay) Run(ctx context.Context) error {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	defer r.servePages()()
-	var running sync.WaitGroup
-	running.Go(func() { r.scheduler.Run(ctx) })
-	running.Go(func() { r.notifier.Run(ctx) })
-	running.Go(func() { r.prune(ctx) })
-	running.Go(func() { r.monitorBacklog(ctx) })
-	running.Go(func() { r.sampleBacklog(ctx) })
-	running.Go(func() { r.watchSecrets(ctx) })
-	r.startHealth(ctx, &running)
+	ctx, r.stop = context.WithCancel(ctx)
+	defer r.stop()
+	defer r.pages.serving.Wait()
+	defer r.pages.close()
+	r.pages.run()
+	r.running.Go(func() { r.scheduler.Run(ctx) })
+	r.running.Go(func() { r.notifier.Run(ctx) })
+	r.running.Go(func() { r.prune(ctx) })
+	r.running.Go(func() { r.monitorBacklog(ctx) })
+	r.running.Go(func() { r.sampleBacklog(ctx) })
+	r.running.Go(func() { r.watchSecrets(ctx) })
+	r.startControl(ctx)
 	r.checkSpool(ctx)
-	failures := make(chan error, len(r.listeners))
-	for _, l := range r.listeners {
-		running.Go(func() {
-			if err := r.server.Serve(l); err != nil {
-				failures <- fmt.Errorf("%s on %s: %w", l.Name, l.Addr(), err)
-				stop()
-			}
-		})
-		r.sink.Record(events.Event{Kind: events.Listening, Time: r.now(), Address: l.Addr().String()})
-	}
+	r.listeners.run()
 	<-ctx.Done()
 	cut := r.shutDown(ctx)
-	running.Wait()
+	r.running.Wait()
 	r.sink.Record(events.Event{Kind: events.Stopped, Time: r.now(), Reason: cut})
-	close(failures)
-	var all error
-	for err := range failures {
-		all = errors.Join(all, err)
-	}
-	return all
+	return r.failure
+}
+
+// fail ends the relay with an error.
+func (r *Relay) fail(err error) {
+	r.failed.Do(func() { r.failure = err })
+	r.stop()
 }
 
 // shutDown ends the SMTP sessions, and describes what it had to cut.
 func (r *Relay) shutDown(ctx context.Context) (cut string) {
 	before := r.cut.n.Load()
+	r.reloading.Lock()
 	r.stopping.Store(true)
+	r.reloading.Unlock()
 	r.sink.Record(events.Event{Kind: events.Stopping, Time: r.now(), Reason: "waiting for open transactions"})
-	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime(r.cfg))
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime(r.config()))
 	defer cancel()
 	_ = r.server.Shutdown(limited) // its error only reports that the time was over
 	switch n := r.cut.n.Load() - before; n {

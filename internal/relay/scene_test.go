@@ -117,7 +117,7 @@ func (s *scene) open(text string) {
 		s.t.Fatal(err)
 	}
 	store, err := sqlite.Open(s.t.Context(), filepath.Join(s.dir, "spool.db"), sqlite.Options{
-		MaxWait: delivery.MaxWait(cfg.Delivery.RetryMax.Std()),
+		Limits: func() sqlite.Limits { return sqlite.Limits{MaxWait: delivery.MaxWait(cfg.Delivery.RetryMax.Std())} },
 	})
 	if err != nil {
 		s.t.Fatal(err)
@@ -260,7 +260,7 @@ func (s *scene) operate(do func(spool.Operator) error) {
 
 // retry moves pending requests to another route.
 func (s *scene) retry(route string) {
-	to, _ := routes(s.relay.cfg)(route)
+	to := routes(s.relay.config())[route]
 	pending := spool.Filter{States: []spool.State{spool.Queued, spool.Ready, spool.Deferred, spool.Held}}
 	s.operate(func(op spool.Operator) error {
 		how := spool.RetryOptions{Route: route, Team: to.Team, Inbox: to.Inbox}

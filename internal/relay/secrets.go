@@ -6,7 +6,6 @@ import (
 	"maps"
 	"reflect"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -18,33 +17,6 @@ import (
 
 // secretsInterval is how often the files with the teams' secrets are read again.
 const secretsInterval = 30 * time.Second
-
-// Reload takes over the secrets of a configuration that was loaded again, and reads
-// the certificate again. It records what else has changed: that needs a restart.
-func (r *Relay) Reload(cfg *config.Config) {
-	r.secrets.Store(cfg)
-	r.rereadCredentials(map[string]string{})
-	if r.certificate != nil {
-		_, _ = r.certificate.Get(nil) // it records its errors
-	}
-	reason := "secrets and certificate were read again; nothing else has changed"
-	if waiting := needRestart(r.cfg.Differences(cfg)); len(waiting) > 0 {
-		reason = "secrets and certificate were read again; restart heyrelay to apply " + strings.Join(waiting, ", ")
-	}
-	r.sink.Record(events.Event{Kind: events.Reloaded, Time: r.now(), Reason: reason})
-}
-
-// needRestart returns the changed keys that are no secrets of a team, of the
-// smarthost or of the webhook.
-func needRestart(changed []string) []string {
-	return slices.DeleteFunc(changed, func(path string) bool {
-		parts := strings.SplitN(path, ".", 3)
-		if parts[0] == "teams" && len(parts) == 3 {
-			return parts[2] == "api_key" || strings.HasPrefix(parts[2], "secrets")
-		}
-		return path == "bounces.password" || path == "events.secret"
-	})
-}
 
 // watchSecrets reads the files with the teams' secrets again and again, until ctx
 // ends. The other secrets are read whenever they are used.
@@ -65,8 +37,9 @@ func (r *Relay) watchSecrets(ctx context.Context) {
 // rereadCredentials reads the credentials of all teams again. Errors are recorded
 // unless reported has them, by team.
 func (r *Relay) rereadCredentials(reported map[string]string) {
-	for _, name := range slices.Sorted(maps.Keys(r.clients)) {
-		_, err := r.clients[name].Reload()
+	clients := r.setup.Load().clients
+	for _, name := range slices.Sorted(maps.Keys(clients)) {
+		_, err := clients[name].Reload()
 		if err == nil {
 			delete(reported, name)
 			continue
@@ -78,14 +51,15 @@ func (r *Relay) rereadCredentials(reported map[string]string) {
 	}
 }
 
-// credentialSource returns the heymarket.Options.Source of a team. It records when
-// its credentials have changed.
-func (r *Relay) credentialSource(team string) source {
-	last := credentials(r.cfg.Teams[team])
+// credentialSource returns the heymarket.Options.Source of a team, and records when its
+// credentials have changed. They are those of the set-up in force, also for a call that began with
+// the one before it: what the API refuses by now is of no use to that.
+func (r *Relay) credentialSource(name string, team config.Team) source {
+	last := credentials(team)
 	return func() (heymarket.Credentials, error) {
-		t, ok := r.secrets.Load().Teams[team]
-		if !ok { // it was removed, which needs a restart
-			t = r.cfg.Teams[team]
+		t, ok := r.config().Teams[name]
+		if !ok { // it was removed
+			t = team
 		}
 		t, err := reread(t)
 		if err != nil {
@@ -95,7 +69,7 @@ func (r *Relay) credentialSource(team string) source {
 		if !reflect.DeepEqual(now, last) {
 			last = now
 			const reason = "the team's credentials have changed"
-			r.sink.Record(events.Event{Kind: events.Reloaded, Time: r.now(), Team: team, Reason: reason})
+			r.sink.Record(events.Event{Kind: events.Reloaded, Time: r.now(), Team: name, Reason: reason})
 		}
 		return now, nil
 	}
@@ -127,24 +101,24 @@ func credentials(t config.Team) heymarket.Credentials {
 }
 
 // smarthostPassword returns the password as its file has it now.
-func (r *Relay) smarthostPassword() string {
-	return r.password.get(func() (string, error) {
-		s, err := r.secrets.Load().Bounces.Password.Reread()
-		return s.Reveal(), err
+func (r *Relay) smarthostPassword(s *setup) string {
+	return s.password.get(func() (string, error) {
+		now, err := s.cfg.Bounces.Password.Reread()
+		return now.Reveal(), err
 	}, func(err error) {
 		r.recordError("bounces.password cannot be read again, the previous one remains in use", err)
 	})
 }
 
 // webhookKey returns the signing key as its file has it now.
-func (r *Relay) webhookKey() []byte {
-	return r.signingKey.get(func() ([]byte, error) {
-		e := r.secrets.Load().Events
-		s, err := e.Secret.Reread()
+func (r *Relay) webhookKey(s *setup) []byte {
+	return s.signingKey.get(func() ([]byte, error) {
+		e := s.cfg.Events
+		now, err := e.Secret.Reread()
 		if err != nil {
 			return nil, err
 		}
-		e.Secret = s
+		e.Secret = now
 		key, ok := e.Key()
 		if !ok {
 			return nil, errors.New("it is not whsec_ and 24 to 64 bytes in base64")

@@ -99,20 +99,20 @@ func TestSecretsAreReadWhenUsed(t *testing.T) {
 	f.write("smarthost", "second")
 	f.write("webhook", hook(1))
 	want, _ := f.load(withFiles).Events.Key()
-	if got := r.smarthostPassword(); got != "second" {
+	if got := r.smarthostPassword(r.setup.Load()); got != "second" {
 		t.Errorf("password %q", got)
 	}
-	if got := r.webhookKey(); string(got) != string(want) {
+	if got := r.webhookKey(r.setup.Load()); string(got) != string(want) {
 		t.Errorf("key %q, want %q", got, want)
 	}
 	f.write("webhook", "whsec_short")
-	if got := r.webhookKey(); string(got) != string(want) {
+	if got := r.webhookKey(r.setup.Load()); string(got) != string(want) {
 		t.Errorf("an invalid key is used: %q", got)
 	}
 	if err := os.Remove(filepath.Join(f.dir, "smarthost")); err != nil {
 		t.Fatal(err)
 	}
-	if got := r.smarthostPassword(); got != "second" {
+	if got := r.smarthostPassword(r.setup.Load()); got != "second" {
 		t.Errorf("without a file the password is %q", got)
 	}
 	got := rec.lines()
@@ -120,48 +120,6 @@ func TestSecretsAreReadWhenUsed(t *testing.T) {
 		if !strings.Contains(got, part) {
 			t.Errorf("recorded %q, want %q", got, part)
 		}
-	}
-}
-
-// Reload uses the new configuration's secrets and names what needs a restart.
-func TestReload(t *testing.T) {
-	f := newFiles(t)
-	r, rec := newSecretsRelay(t, f)
-	f.write("other", "third")
-	changed := strings.NewReplacer(
-		"password_file: smarthost", "password_file: other",
-		"{id: demo, key_file: team}", "{id: another, key_file: other}",
-		"creator_id: 55", "creator_id: 56",
-	).Replace(withFiles) + "limits: {connections: 7}\nlog: {level: debug}\n"
-	r.Reload(f.load(changed))
-	if got := r.smarthostPassword(); got != "third" {
-		t.Errorf("password %q", got)
-	}
-	const want = "reloaded the team's credentials have changed\n" +
-		"reloaded secrets and certificate were read again; " +
-		"restart heyrelay to apply limits.connections, routes[0].creator_id, log.level"
-	if got := rec.lines(); got != want {
-		t.Errorf("recorded\n%s\nwant\n%s", got, want)
-	}
-	r.Reload(f.load(changed))
-	if got := rec.lines(); !strings.Contains(got, "restart heyrelay to apply limits.connections") {
-		t.Errorf("the second time %q", got)
-	}
-	r.Reload(f.load(withFiles))
-	if got := rec.lines(); !strings.Contains(got, "nothing else has changed") {
-		t.Errorf("after going back %q", got)
-	}
-}
-
-// A team that was removed keeps its credentials until the restart.
-func TestReloadWithoutTeam(t *testing.T) {
-	f := newFiles(t)
-	r, rec := newSecretsRelay(t, f)
-	r.Reload(f.load(strings.Replace(withFiles, "teams: {shop:", "teams: {office:", 1)))
-	const want = "reloaded secrets and certificate were read again; " +
-		"restart heyrelay to apply teams.office, teams.shop, routes[0].team"
-	if got := rec.lines(); got != want {
-		t.Errorf("recorded %q", got)
 	}
 }
 

@@ -8,16 +8,16 @@ import (
 )
 
 // nextHop returns the mail server to which a route passes its mail on.
-func (r *Relay) nextHop(route config.Route, p Parts) *smarthost.Server {
+func (r *Relay) nextHop(cfg *config.Config, route config.Route) *smarthost.Server {
 	address, implicit, _ := route.Shadow.Server()
 	return &smarthost.Server{
-		Hostname: r.cfg.Hostname,
+		Hostname: cfg.Hostname,
 		Address:  address,
 		Implicit: implicit,
 		User:     route.Shadow.User,
 		Password: func() string { return r.shadowPassword(route) },
 		Own:      r.Addrs,
-		Dial:     p.Dial,
+		Dial:     r.parts.Dial,
 	}
 }
 

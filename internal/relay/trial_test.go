@@ -205,7 +205,7 @@ func try(t *testing.T, keys string, api *tally, mails int, work func(r *trial)) 
 		}
 		r := &trial{T: t, kinds: map[events.Kind]int{}, last: map[events.Kind]string{}}
 		r.store, err = sqlite.Open(t.Context(), filepath.Join(dir, "spool.db"), sqlite.Options{
-			MaxWait: delivery.MaxWait(cfg.Delivery.RetryMax.Std()),
+			Limits: func() sqlite.Limits { return sqlite.Limits{MaxWait: delivery.MaxWait(cfg.Delivery.RetryMax.Std())} },
 		})
 		if err != nil {
 			t.Fatal(err)

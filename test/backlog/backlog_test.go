@@ -155,7 +155,8 @@ type measured struct {
 func open(b *testing.B, path string) *measured {
 	b.Helper()
 	began := time.Now()
-	s, err := sqlite.Open(b.Context(), path, sqlite.Options{MaxWait: time.Hour})
+	limits := func() sqlite.Limits { return sqlite.Limits{MaxWait: time.Hour} }
+	s, err := sqlite.Open(b.Context(), path, sqlite.Options{Limits: limits})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -119,7 +119,8 @@ func buildAt(
 	if err != nil {
 		t.Fatal(err)
 	}
-	options := sqlite.Options{MaxWait: delivery.MaxWait(cfg.Delivery.RetryMax.Std())}
+	limits := sqlite.Limits{MaxWait: delivery.MaxWait(cfg.Delivery.RetryMax.Std())}
+	options := sqlite.Options{Limits: func() sqlite.Limits { return limits }}
 	store, err := sqlite.Open(t.Context(), filepath.Join(dir, "spool.db"), options)
 	if err != nil {
 		t.Fatal(err)

@@ -21,8 +21,9 @@ import (
 
 // gate is an API that accepts the tokens of certain secrets, in front of a sandbox.
 type gate struct {
-	api *sandbox.Sandbox
-	url string
+	api    *sandbox.Sandbox
+	server *httptest.Server
+	url    string
 
 	mu      sync.Mutex
 	secrets map[string]string // id to key
@@ -31,9 +32,9 @@ type gate struct {
 
 func newGate(t *testing.T, id, key string) *gate {
 	g := &gate{api: sandbox.New(sandbox.Options{}), secrets: map[string]string{id: key}}
-	server := httptest.NewServer(g)
-	t.Cleanup(server.Close)
-	g.url = server.URL
+	g.server = httptest.NewServer(g)
+	t.Cleanup(g.server.Close)
+	g.url = g.server.URL
 	return g
 }
 
@@ -184,7 +185,7 @@ func TestHangup(t *testing.T) {
 	h.configure("new", "new.key", 500)
 	h.gate.accept("new", "new-key")
 	h.process.Signal(syscall.SIGHUP)
-	h.process.Await(`msg=reloaded .*restart heyrelay to apply limits.connections"`)
+	h.process.Await(`msg=reloaded .*changed limits.connections, teams.shop.secrets\[0\].id, teams.shop.secrets\[0\].key"`)
 	h.gate.revoke("old")
 	close(reloaded)
 	sending.Wait()
@@ -239,7 +240,7 @@ func TestHangupInvalid(t *testing.T) {
 	h := startHouse(t)
 	h.write("heyrelay.yaml", "teams: [\n")
 	h.process.Signal(syscall.SIGHUP)
-	h.process.Await(`msg=error reason="the configuration cannot be read again, the previous one remains in use"`)
+	h.process.Await(`msg=error reason="the configuration could not be reloaded, the previous one remains in use"`)
 	send(t, h.smtp, 1)
 	process.AwaitMessages(t, h.gate.url, 1)
 	if code := h.process.Stop(); code != 0 {

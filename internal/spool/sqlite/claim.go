@@ -17,7 +17,7 @@ func (s *Store) Claim(
 	teams ...spool.Capacity,
 ) ([]spool.Task, time.Time, error) {
 	c, err := run(ctx, s, 0, func(w *writer) (*claim, error) {
-		c := &claim{writer: w, now: now, lease: lease, maxWait: s.maxWait, beforeLoad: s.beforeLoad}
+		c := &claim{writer: w, now: now, lease: lease, maxWait: s.limits().MaxWait, beforeLoad: s.beforeLoad}
 		return c, c.claim(teams)
 	})
 	if err != nil {

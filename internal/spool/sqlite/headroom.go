@@ -16,7 +16,7 @@ const logRoom = 64 << 20
 // headroom keeps new mail from taking the last of the disk, and from a spool whose files
 // were taken away.
 type headroom struct {
-	min      int64
+	limits   func() Limits
 	free     func() (int64, error)
 	reusable func() (int64, error) // bytes of the spool's file that hold nothing
 	now      func() time.Time
@@ -24,12 +24,13 @@ type headroom struct {
 
 	mu      sync.Mutex
 	checked time.Time
+	least   int64 // that must be free, at that time
 	disk    int64 // bytes free in the file system
 	room    int64 // and with what the file can reuse, less what was accepted since
 }
 
 func newHeadroom(path string, o Options) *headroom {
-	h := &headroom{min: o.MinFree, free: o.Free, now: o.Now}
+	h := &headroom{limits: o.limits(), free: o.Free, now: o.Now}
 	if h.free == nil {
 		h.free = func() (int64, error) { return freeSpace(filepath.Dir(path)) }
 	}
@@ -39,35 +40,37 @@ func newHeadroom(path string, o Options) *headroom {
 	return h
 }
 
-// check returns ErrFull if a message of size bytes would leave less than min free, and
+// check returns ErrFull if a message of size bytes would leave less than Limits.MinFree free, and
 // ErrReplaced if the spool's files are not those that were opened. It looks at the disk
 // at most once a second, and counts in between.
 func (h *headroom) check(size int64) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if now := h.now(); h.checked.IsZero() || now.Sub(h.checked).Abs() >= time.Second {
-		if err := h.look(); err != nil {
+	least := h.limits().MinFree
+	if now := h.now(); h.checked.IsZero() || now.Sub(h.checked).Abs() >= time.Second || least != h.least {
+		if err := h.look(least); err != nil {
 			return err
 		}
 		h.checked = now
+		h.least = least
 	}
-	if h.min <= 0 {
+	if least <= 0 {
 		return nil
 	}
-	if h.room-size < h.min || h.disk < min(h.min, logRoom) {
+	if h.room-size < least || h.disk < min(least, logRoom) {
 		return fmt.Errorf("%w: %d bytes are free, the message needs %d and spool.min_free is %d",
-			spool.ErrFull, h.room, size, h.min)
+			spool.ErrFull, h.room, size, least)
 	}
 	h.room -= size
 	return nil
 }
 
-// look measures the disk and checks the files.
-func (h *headroom) look() error {
+// look checks the files, and measures the disk if something must be free there.
+func (h *headroom) look(least int64) error {
 	if err := h.files.check(); err != nil {
 		return err
 	}
-	if h.min <= 0 {
+	if least <= 0 {
 		return nil
 	}
 	disk, err := h.free()

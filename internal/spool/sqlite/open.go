@@ -29,21 +29,35 @@ import (
 
 // Options tune a Store. The zero value is usable.
 type Options struct {
-	// MinFree is how many bytes Accept leaves free in the file system, 0 for
-	// none. Claim and Finish go on below it: they make room.
-	MinFree int64
+	// Limits returns the limits in force; nil is none. It is called by many goroutines, and must
+	// not block.
+	Limits func() Limits
 	// Free returns how many bytes are free; nil asks the spool's file system. It is
 	// called at most once a second.
 	Free func() (int64, error)
 	// Now is the clock for that second; nil is time.Now.
 	Now func() time.Time
-	// MaxWait is how far ahead a due time can be. One further ahead was set
-	// before the clock jumped back, and counts as due. 0 trusts every due time.
-	MaxWait time.Duration
 	// Warn is called with what Open has repaired, in a sentence; nil for none.
 	Warn func(string)
 
 	checkpointAt int // frames of the log; 0 is the default
+}
+
+// Limits are what can change while a Store is open.
+type Limits struct {
+	// MinFree is how many bytes Accept leaves free in the file system, 0 for
+	// none. Claim and Finish go on below it: they make room.
+	MinFree int64
+	// MaxWait is how far ahead a due time can be. One further ahead was set
+	// before the clock jumped back, and counts as due. 0 trusts every due time.
+	MaxWait time.Duration
+}
+
+func (o Options) limits() func() Limits {
+	if o.Limits == nil {
+		return func() Limits { return Limits{} }
+	}
+	return o.Limits
 }
 
 func (o Options) warn(text string) {
@@ -57,7 +71,7 @@ func (o Options) warn(text string) {
 type Store struct {
 	*Reader
 	path     string
-	maxWait  time.Duration
+	limits   func() Limits
 	headroom *headroom
 	damage   atomic.Pointer[error] // the first that was found
 	waiters  waiters
@@ -113,7 +127,7 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	}
 	s := &Store{
 		path:     path,
-		maxWait:  o.MaxWait,
+		limits:   o.limits(),
 		headroom: newHeadroom(path, o),
 		ops:      make(chan *op),
 		stop:     make(chan struct{}),

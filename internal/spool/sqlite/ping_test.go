@@ -10,7 +10,7 @@ import (
 // Ping fails for the reasons for which Accept would.
 func TestPing(t *testing.T) {
 	free := int64(1000)
-	s := openSpool(t, Options{MinFree: 500, Free: func() (int64, error) { return free, nil }})
+	s := openSpool(t, Options{Limits: leave(500), Free: func() (int64, error) { return free, nil }})
 	if err := s.Ping(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -26,7 +26,7 @@ func TestPing(t *testing.T) {
 	if err := s.Ping(t.Context()); !errors.Is(err, spool.ErrCorrupt) {
 		t.Errorf("error %v, want ErrCorrupt", err)
 	}
-	low := openSpool(t, Options{MinFree: 5000, Free: func() (int64, error) { return free, nil }})
+	low := openSpool(t, Options{Limits: leave(5000), Free: func() (int64, error) { return free, nil }})
 	if err := low.Ping(t.Context()); !errors.Is(err, spool.ErrFull) {
 		t.Errorf("error %v, want ErrFull", err)
 	}

@@ -244,6 +244,9 @@ func TestReadOnlyMedium(t *testing.T) {
 	}
 }
 
+// leave returns the Limits of a store that leaves so many bytes free.
+func leave(free int64) func() Limits { return func() Limits { return Limits{MinFree: free} } }
+
 // TestMinFree asks for the free space at most once a second, refuses new mail
 // below it, and goes on with what is there.
 func TestMinFree(t *testing.T) {
@@ -251,9 +254,9 @@ func TestMinFree(t *testing.T) {
 	size := messageSize(mail(1))
 	free := 1000 + size
 	s := openSpool(t, Options{
-		MinFree: 1000,
-		Free:    func() (int64, error) { asked++; return free, nil },
-		Now:     func() time.Time { return now },
+		Limits: leave(1000),
+		Free:   func() (int64, error) { asked++; return free, nil },
+		Now:    func() time.Time { return now },
 	})
 	accept := func(n int64) error {
 		_, err := s.Accept(t.Context(), mail(n))
@@ -293,9 +296,9 @@ func TestMinFree(t *testing.T) {
 func TestMinFreeCountsReusablePages(t *testing.T) {
 	now, free := epoch, int64(logRoom)
 	s := openSpool(t, Options{
-		MinFree: logRoom + 100<<10,
-		Free:    func() (int64, error) { return free, nil },
-		Now:     func() time.Time { return now },
+		Limits: leave(logRoom + 100<<10),
+		Free:   func() (int64, error) { return free, nil },
+		Now:    func() time.Time { return now },
 	})
 	accept := func(n int64) error {
 		now = now.Add(time.Second)
@@ -358,7 +361,7 @@ func TestCheckpointsFollowCommits(t *testing.T) {
 }
 
 func TestMinFreeOfThisDisk(t *testing.T) {
-	s := openSpool(t, Options{MinFree: 1 << 62})
+	s := openSpool(t, Options{Limits: leave(1 << 62)})
 	if _, err := s.Accept(t.Context(), mail(1)); !errors.Is(err, spool.ErrFull) {
 		t.Errorf("error %v, want ErrFull", err)
 	}
@@ -415,7 +418,7 @@ func TestPanicOverOneRequest(t *testing.T) {
 // TestMaxWait has the clock jump back a year: what was deferred until after the
 // jump is due.
 func TestMaxWait(t *testing.T) {
-	s := openSpool(t, Options{MaxWait: time.Hour})
+	s := openSpool(t, Options{Limits: func() Limits { return Limits{MaxWait: time.Hour} }})
 	room := spool.Capacity{Team: "shop", Rate: plenty, Free: 10}
 	fill(t, s, 2)
 	tasks, _, err := s.Claim(t.Context(), epoch, 2*time.Hour, room)

@@ -1,12 +1,12 @@
 package relay
 
 import (
+	"crypto/tls"
 	"fmt"
-
-	"github.com/google/uuid"
 
 	"heyrelay/internal/config"
 	"heyrelay/internal/delivery"
+	"heyrelay/internal/events"
 	"heyrelay/internal/heymarket"
 	"heyrelay/internal/intake"
 	"heyrelay/internal/notify"
@@ -14,83 +14,111 @@ import (
 	"heyrelay/smtpd"
 )
 
-// build makes scheduler, intake and server.
-func (r *Relay) build(p Parts) error {
-	if err := r.connect(p); err != nil {
-		return err
+// setup is a configuration that is ready for use: all that depends on it. It does not change. A
+// reload makes another and puts it in force by one atomic pointer; what has begun with the one
+// before it ends with that.
+type setup struct {
+	cfg        *config.Config
+	clients    map[string]*heymarket.Client // by team
+	intake     *intake.Handler
+	smtp       *smtpd.Setup
+	delivery   *delivery.Setup
+	notify     *notify.Setup
+	encode     func(events.Event) []byte // the notice of an event for the webhook, nil for none
+	smtpAt     []endpoint
+	pages      map[string]page // by the key of their endpoints
+	pagesAt    []endpoint
+	password   cached[string] // of the smarthost
+	signingKey cached[[]byte] // of the webhook
+}
+
+// newSetup makes a configuration ready. It opens no listener.
+func (r *Relay) newSetup(cfg *config.Config) (*setup, error) {
+	s := &setup{cfg: cfg, encode: notify.Encoder(cfg.Events.Kinds)}
+	s.password.last = cfg.Bounces.Password.Reveal()
+	s.signingKey.last, _ = cfg.Events.Key()
+	secure, err := r.tlsConfig(cfg.TLS)
+	if err != nil {
+		return nil, err
 	}
-	newLocalID := func() string { return uuid.Must(uuid.NewRandomFromReader(p.Random)).String() }
-	r.scheduler = delivery.New(r.deliveryOptions(p, newLocalID))
-	r.intake = intake.New(intake.Options{
-		Config:     r.cfg,
-		Store:      p.Store,
+	s.clients, err = r.connect(cfg)
+	if err != nil {
+		return nil, err
+	}
+	s.intake = intake.New(intake.Options{
+		Config:     cfg,
+		Store:      r.parts.Store,
 		Sink:       r.sink,
-		Now:        p.Now,
-		NewLocalID: newLocalID,
-		Kick:       r.scheduler.Kick,
+		Now:        r.parts.Now,
+		NewLocalID: r.newLocalID,
+		Kick:       func() { r.scheduler.Kick() },
 		CanSend:    r.canSend,
 		Publish:    r.publish,
 		Targets:    heymarket.Targets,
-		Next:       func(route config.Route) *smarthost.Server { return r.nextHop(route, p) },
+		Next:       func(route config.Route) *smarthost.Server { return r.nextHop(cfg, route) },
+		Turns:      r.turns,
 	})
-	r.server = smtpd.New(smtpd.Options{
-		Hostname: r.cfg.Hostname,
-		Handler:  r.intake,
-		Users:    users(r.cfg),
-		Limits:   limits(r.cfg.Limits),
-		BareLF:   bareLF[r.cfg.BareLF],
-		DSN:      offersDSN(r.cfg),
-		Relay:    r.intake.Relay,
-		Alias:    r.cfg.Recipient,
-		Now:      p.Now,
-		Log:      r.intake.RecordSession,
-		NewID:    func() string { return intake.QueueID(p.Now(), p.Random) },
-	})
-	return nil
+	s.smtpAt, s.smtp = r.smtpSetup(s, secure)
+	s.delivery = deliverySetup(s)
+	s.notify = r.notifySetup(s)
+	if err := r.addPages(s, secure); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
-func (r *Relay) deliveryOptions(p Parts, newLocalID func() string) delivery.Options {
-	d := r.cfg.Delivery
-	return delivery.Options{
-		Store:         p.Store,
-		Teams:         r.teams(),
-		Route:         routes(r.cfg),
-		Sink:          r.sink,
-		Now:           p.Now,
-		Jitter:        p.Jitter,
-		Timeout:       r.cfg.Heymarket.Timeout.Std(),
+func (r *Relay) smtpSetup(s *setup, secure *tls.Config) ([]endpoint, *smtpd.Setup) {
+	at, access := listeners(s.cfg, secure)
+	return at, smtpd.NewSetup(smtpd.Settings{
+		Hostname:  s.cfg.Hostname,
+		Handler:   s.intake,
+		Users:     users(s.cfg),
+		Limits:    limits(s.cfg.Limits),
+		BareLF:    bareLF[s.cfg.BareLF],
+		DSN:       offersDSN(s.cfg),
+		Relay:     s.intake.Relay,
+		Alias:     s.cfg.Recipient,
+		Listeners: access,
+	})
+}
+
+func deliverySetup(s *setup) *delivery.Setup {
+	d := s.cfg.Delivery
+	return &delivery.Setup{
+		Teams:         teams(s),
+		Routes:        routes(s.cfg),
+		Timeout:       s.cfg.Heymarket.Timeout.Std(),
 		RetryInitial:  d.RetryInitial.Std(),
 		RetryMax:      d.RetryMax.Std(),
 		Expire:        d.Expire.Std(),
 		LanePatience:  d.LanePatience.Std(),
 		LocalIDMemory: d.LocalIDMemory.Std(),
 		HoldMax:       d.HoldMax.Std(),
-		NewLocalID:    newLocalID,
-		Grace:         drainTime(r.cfg),
-		Event:         notify.Encoder(r.cfg.Events.Kinds),
-		Reports:       r.cfg.Bounces.Smarthost != "",
-		DelayAfter:    r.cfg.Bounces.Delay.Std(),
+		Grace:         drainTime(s.cfg),
+		Event:         s.encode,
+		Reports:       s.cfg.Bounces.Smarthost != "",
+		DelayAfter:    s.cfg.Bounces.Delay.Std(),
 	}
 }
 
 // connect makes the API client of each team, all on one transport.
-func (r *Relay) connect(p Parts) error {
-	r.clients = map[string]*heymarket.Client{}
-	for name := range r.cfg.Teams {
-		c, err := newClient(r.cfg, name, p, r.credentialSource(name))
+func (r *Relay) connect(cfg *config.Config) (map[string]*heymarket.Client, error) {
+	all := map[string]*heymarket.Client{}
+	for name, team := range cfg.Teams {
+		c, err := newClient(cfg, name, r.parts, r.credentialSource(name, team))
 		if err != nil {
-			return err
+			return nil, err
 		}
-		r.clients[name] = c
+		all[name] = c
 	}
-	return nil
+	return all, nil
 }
 
-func (r *Relay) teams() map[string]delivery.Team {
+func teams(s *setup) map[string]delivery.Team {
 	all := map[string]delivery.Team{}
-	for name, t := range r.cfg.Teams {
+	for name, t := range s.cfg.Teams {
 		all[name] = delivery.Team{
-			Client:       r.clients[name],
+			Client:       s.clients[name],
 			Rate:         int(t.Rate),
 			Concurrency:  t.Concurrency,
 			FailUnqueued: t.QueuedFalse == config.QueuedFalseFail,
@@ -127,17 +155,13 @@ func newClient(cfg *config.Config, team string, p Parts, current source) (*heyma
 	return c, nil
 }
 
-// routes returns a function that finds a route by its name; it is called at each
-// attempt.
-func routes(cfg *config.Config) func(string) (delivery.Route, bool) {
+// routes returns where the mail of each route goes, by its name.
+func routes(cfg *config.Config) map[string]delivery.Route {
 	all := map[string]delivery.Route{}
 	for _, r := range cfg.Routes {
 		all[r.Name] = delivery.Route{Team: r.Team, Inbox: r.Inbox, Creator: r.CreatorID}
 	}
-	return func(name string) (delivery.Route, bool) {
-		r, known := all[name]
-		return r, known
-	}
+	return all
 }
 
 func limits(l config.Limits) smtpd.Limits {

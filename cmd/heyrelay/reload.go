@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"heyrelay/internal/relay"
+)
+
+type reloadCmd struct{ configured }
+
+// Help says what a reload changes, and how it fails.
+func (reloadCmd) Help() string {
+	return `The running relay loads its configuration again and puts it in force without losing a connection, or keeps the
+previous one if the new one is invalid or one of its addresses is in use. Prints what has changed, and what needs a
+restart: spool.url. The same as SIGHUP, whose result is only in the log.
+
+Exit codes: 0 the new configuration is in force, 1 no relay runs, 78 the previous one remains in force.`
+}
+
+// Run asks the running relay, and prints what it says.
+func (c reloadCmd) Run(p *program) error {
+	url, err := c.spoolURL(p)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(p.ctx, reloadPatience)
+	defer cancel()
+	var done relay.ReloadReply
+	socket := controlSocket(url)
+	if err := request(ctx, socket, http.MethodPost, relay.ReloadPath, &done); err != nil {
+		return fmt.Errorf("no relay answers at %s: %w; is heyrelay serve running? if spool.url has changed, restart it",
+			socket, err)
+	}
+	if done.Error != "" {
+		fmt.Fprintln(p.stderr, printableLines(done.Error))
+		return coded{exitConfig, errors.New("the previous configuration remains in force")}
+	}
+	for _, w := range done.Warnings {
+		fmt.Fprintln(p.stdout, "warning: "+printable(w))
+	}
+	if len(done.Changed) == 0 {
+		fmt.Fprintln(p.stdout, "nothing has changed")
+	} else {
+		fmt.Fprintln(p.stdout, "changed: "+printable(strings.Join(done.Changed, ", ")))
+	}
+	if len(done.Restart) > 0 {
+		fmt.Fprintln(p.stdout, "restart heyrelay to apply: "+printable(strings.Join(done.Restart, ", ")))
+	}
+	return nil
+}
+
+// reloadPatience is how long a relay may take to reload.
+const reloadPatience = time.Minute
