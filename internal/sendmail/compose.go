@@ -15,6 +15,7 @@ import (
 	"github.com/emersion/go-smtp"
 
 	"heyrelay/mimeconv"
+	"heyrelay/smtpd"
 )
 
 // message is what is submitted to the relay.
@@ -27,17 +28,18 @@ type message struct {
 	envelopeID string
 }
 
-// readMessage reads a message and ends its lines with LF. A line with a single dot
-// ends the message, unless dots is set. A byte order mark at its beginning is dropped.
+// readMessage reads a message, repairs its line endings as the relay does and ends its lines with
+// LF. A line with a single dot ends the message, unless dots is set. A byte order mark at its
+// beginning is dropped.
 func readMessage(r io.Reader, dots bool) (string, error) {
-	var text strings.Builder
+	var raw []byte
 	in := bufio.NewReader(r)
 	for {
-		line, err := in.ReadString('\n')
-		if !dots && strings.TrimRight(line, "\r\n") == "." {
+		line, err := in.ReadBytes('\n')
+		if !dots && isDot(string(line)) { // nothing may follow on a terminal
 			break
 		}
-		text.WriteString(line)
+		raw = append(raw, line...)
 		if err == io.EOF {
 			break
 		}
@@ -45,7 +47,26 @@ func readMessage(r io.Reader, dots bool) (string, error) {
 			return "", err
 		}
 	}
-	return strings.TrimPrefix(strings.ReplaceAll(text.String(), "\r\n", "\n"), "\ufeff"), nil
+	text := strings.ReplaceAll(string(smtpd.RepairLineEndings(raw)), "\r\n", "\n")
+	if !dots {
+		text = cutAtDot(text)
+	}
+	return strings.TrimPrefix(text, "\ufeff"), nil
+}
+
+// isDot reports whether a line is a single dot.
+func isDot(line string) bool { return strings.TrimRight(line, "\r\n") == "." }
+
+// cutAtDot returns text up to a line with a single dot, which only CRs may have ended.
+func cutAtDot(text string) string {
+	end := 0
+	for line := range strings.Lines(text) {
+		if isDot(line) {
+			break
+		}
+		end += len(line)
+	}
+	return text[:end]
 }
 
 // compose makes a complete message of what a program wrote: with a sender,

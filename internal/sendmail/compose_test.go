@@ -109,3 +109,18 @@ func TestDots(t *testing.T) {
 		t.Errorf("%q", m.text)
 	}
 }
+
+// Line endings are repaired as in SMTP: CRs alone end lines if there is no LF.
+func TestLineEndings(t *testing.T) {
+	for text, want := range map[string]string{
+		"To: a@b.c\rSubject: x\r\rone\rtwo\r":              "To: a@b.c\nSubject: x\n\none\ntwo\n",
+		"To: a@b.c\rSubject: x\r\rone\r.\rtwo\r":           "To: a@b.c\nSubject: x\n\none\n",
+		"To: a@b.c\r\r\nSubject: x\r\r\n\r\r\none\r\r\n":   "To: a@b.c\nSubject: x\n\none\n",
+		"To: a@b.c\nSubject: x\n\n10 %\r50 %\r100 %\n":     "To: a@b.c\nSubject: x\n\n10 %\n50 %\n100 %\n",
+		"To: a@b.c\nX: y\rBcc: d@e.f\nSubject: x\n\none\n": "To: a@b.c\nX: y\nSubject: x\n\none\n",
+	} {
+		if got := string(composeFor(t, text, "-t").text); !strings.HasSuffix(got, want) {
+			t.Errorf("%q: got %q, want it to end with %q", text, got, want)
+		}
+	}
+}

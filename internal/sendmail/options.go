@@ -37,12 +37,12 @@ type submission struct {
 }
 
 // The options of sendmail 8.18 and Postfix 3.9. Those with a value have it in the
-// same argument or in the next; -d has it in the same argument only, and -q and -Q
-// in the next unless that is an option.
+// same argument or in the next. The value of -q and -Q is optional: it is not in the
+// next argument if that is an option. That of -d is a number or a range of numbers.
 const (
 	valued   = "ABCDFLMNORVXbefhopr"
-	optional = "qQ"
-	flags    = "GITUcdimnstvx"
+	optional = "dqQ"
+	flags    = "GITUcimnstvx"
 )
 
 // parse reads a command line as getopt does: options can be joined (-ti).
@@ -80,15 +80,14 @@ func (s *submission) options(letters string, args []string) ([]string, error) {
 		case strings.IndexByte(valued+optional, letter) >= 0:
 			value = letters
 			letters = ""
-			isNext := len(args) > 0 && (strings.IndexByte(valued, letter) >= 0 || !strings.HasPrefix(args[0], "-"))
-			if value == "" && isNext {
+			switch {
+			case value != "":
+			case len(args) > 0 && mayBeValue(letter, args[0]):
 				value = args[0]
 				args = args[1:]
-			} else if value == "" && strings.IndexByte(valued, letter) >= 0 {
+			case strings.IndexByte(valued, letter) >= 0:
 				return nil, fmt.Errorf("option -%c needs a value", letter)
 			}
-		case letter == 'd':
-			letters = ""
 		case strings.IndexByte(flags, letter) < 0:
 			return nil, fmt.Errorf("unknown option -%c; see heyrelay sendmail --help", letter)
 		}
@@ -97,6 +96,17 @@ func (s *submission) options(letters string, args []string) ([]string, error) {
 		}
 	}
 	return args, nil
+}
+
+// mayBeValue reports whether the argument after an option can be its value.
+func mayBeValue(letter byte, next string) bool {
+	switch {
+	case letter == 'd':
+		return next != "" && strings.Trim(next, "0123456789-.,") == ""
+	case strings.IndexByte(optional, letter) >= 0:
+		return !strings.HasPrefix(next, "-")
+	}
+	return true
 }
 
 // option sets what one option means. The others mean nothing to a relay.
