@@ -1,6 +1,7 @@
 package archtest
 
 import (
+	"encoding/json"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,6 +14,8 @@ import (
 const (
 	rulesFile = "../../docs/rules.md"
 	casesDir  = "../../internal/relay/testdata"
+
+	messagesDir = "../../mimeconv/testdata"
 )
 
 var (
@@ -130,6 +133,34 @@ func TestCasesHaveRules(t *testing.T) {
 		text, err := os.ReadFile(filepath.Join(casesDir, f.Name()))
 		if err != nil || !strings.HasPrefix(string(text), id+": ") {
 			t.Errorf("%s does not begin with %q (%v)", f.Name(), id+": ", err)
+		}
+	}
+}
+
+// Every message of mimeconv has a row that says what a reader must see, as its golden file does.
+func TestMessagesHaveRules(t *testing.T) {
+	rules, err := os.ReadFile(rulesFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(messagesDir + "/*.eml")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no messages", err)
+	}
+	for _, f := range files {
+		name := strings.TrimSuffix(filepath.Base(f), ".eml")
+		text, err := os.ReadFile(strings.TrimSuffix(f, ".eml") + ".json")
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		var golden struct{ See string }
+		if err := json.Unmarshal(text, &golden); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		row := "| [" + name + "](../mimeconv/testdata/" + name + ".eml) | " + golden.See + " |\n"
+		if !strings.Contains(string(rules), row) {
+			t.Errorf("docs/rules.md lacks this row in section 6:\n%s", row)
 		}
 	}
 }
