@@ -86,6 +86,19 @@ func openOperator(cfg *config.Config) (spool.Operator, error) {
 	return sqlite.OpenOperator(file)
 }
 
+// backup copies the configured spool to a file, also while a relay serves it.
+func (c configured) backup(p *program, to string) error {
+	cfg, err := c.load(p)
+	if err != nil {
+		return err
+	}
+	from, err := spoolFile(cfg)
+	if err != nil {
+		return err
+	}
+	return sqlite.Backup(p.ctx, from, to, time.Now())
+}
+
 // spoolFile returns the file of a SQLite spool.
 func spoolFile(cfg *config.Config) (string, error) {
 	file, ok := strings.CutPrefix(cfg.Spool.URL, "sqlite:")

@@ -75,11 +75,12 @@ func (s *Scheduler) call(ctx context.Context, setup *Setup, t spool.Task) (r res
 // window is a span of time in which a message may have been sent.
 type window struct{ from, to time.Time }
 
-// windows are the spans around sends, newest first. Those that overlap are one.
-func (s *Setup) windows(sends []time.Time) (all []window) {
+// windows are the spans around sends, newest first. Those that overlap are one; restored
+// makes one of all, since others may have been between.
+func (s *Setup) windows(sends []time.Time, restored bool) (all []window) {
 	for i := len(sends) - 1; i >= 0; i-- {
 		w := window{sends[i].Add(-searchMargin), sends[i].Add(s.Timeout + searchMargin)}
-		if n := len(all); n > 0 && !w.to.Before(all[n-1].from) {
+		if n := len(all); n > 0 && (restored || !w.to.Before(all[n-1].from)) {
 			all[n-1].from = earlier(all[n-1].from, w.from)
 			all[n-1].to = later(all[n-1].to, w.to)
 			continue
@@ -106,7 +107,7 @@ func (s *Scheduler) find(ctx context.Context, setup *Setup, t spool.Task) (found
 		}
 		return s.reserve(ctx, setup, t.Team)
 	}
-	for _, w := range setup.windows(t.Sends) {
+	for _, w := range setup.windows(t.Sends, t.Restored) {
 		found, err = setup.Teams[t.Team].Client.FindMessage(ctx, t.LocalID, w.from, w.to, before)
 		if err != nil || found.Found || !found.Complete {
 			return found, err

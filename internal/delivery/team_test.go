@@ -50,21 +50,24 @@ func TestBreakerClosesWithASend(t *testing.T) {
 	})
 }
 
-// A search covers the time around each send of unknown outcome, and no more.
+// A search covers the time around each send of unknown outcome, and no more; after a backup was
+// restored, also the time between.
 func TestWindows(t *testing.T) {
 	s := &Setup{Timeout: 30 * time.Second}
 	start := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 	at := func(minutes float64) time.Time { return start.Add(time.Duration(minutes * float64(time.Minute))) }
 	for _, c := range []struct {
-		sends []time.Time
-		want  []window
+		sends    []time.Time
+		restored bool
+		want     []window
 	}{
-		{nil, nil},
-		{[]time.Time{at(0)}, []window{{at(-1), at(1.5)}}},
-		{[]time.Time{at(0), at(1), at(3)}, []window{{at(-1), at(4.5)}}},
-		{[]time.Time{at(0), at(180)}, []window{{at(179), at(181.5)}, {at(-1), at(1.5)}}},
+		{nil, false, nil},
+		{[]time.Time{at(0)}, false, []window{{at(-1), at(1.5)}}},
+		{[]time.Time{at(0), at(1), at(3)}, false, []window{{at(-1), at(4.5)}}},
+		{[]time.Time{at(0), at(180)}, false, []window{{at(179), at(181.5)}, {at(-1), at(1.5)}}},
+		{[]time.Time{at(0), at(180)}, true, []window{{at(-1), at(181.5)}}},
 	} {
-		if got := s.windows(c.sends); !slices.Equal(got, c.want) {
+		if got := s.windows(c.sends, c.restored); !slices.Equal(got, c.want) {
 			t.Errorf("%v: %v, want %v", c.sends, got, c.want)
 		}
 	}

@@ -54,7 +54,10 @@ func migrateSteps(ctx context.Context, conn *sql.Conn, steps []string) (err erro
 	}
 	if done < len(steps) {
 		newest := firstVersion + len(steps) - 1
-		mark := fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, newest)
+		mark := fmt.Sprintf("PRAGMA user_version = %d", newest)
+		if version == 0 {
+			mark += fmt.Sprintf("; PRAGMA application_id = %d", applicationID)
+		}
 		if _, err := conn.ExecContext(ctx, mark); err != nil {
 			return err
 		}
@@ -79,7 +82,7 @@ SELECT (SELECT application_id FROM pragma_application_id),
 	switch known := currentVersion(); {
 	case err != nil:
 		return 0, classify(err)
-	case id != applicationID && tables > 0:
+	case id != applicationID && id != backupID && tables > 0:
 		return 0, errors.New("it is a SQLite database of another program: name another file")
 	case version > known:
 		return 0, fmt.Errorf(

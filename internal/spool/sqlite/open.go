@@ -66,6 +66,13 @@ func (o Options) warn(text string) {
 	}
 }
 
+func (o Options) now() time.Time {
+	if o.Now == nil {
+		return time.Now()
+	}
+	return o.Now()
+}
+
 // Store is the spool of a process that serves. It implements spool.Store and
 // spool.Reader.
 type Store struct {
@@ -168,6 +175,14 @@ func (s *Store) open(ctx context.Context, o Options) error {
 	}
 	if err := migrate(ctx, s.conn); err != nil {
 		return err
+	}
+	restored, err := takeOver(ctx, s.conn, o.now())
+	if err != nil {
+		return err
+	}
+	if restored {
+		o.warn("the spool is restored from a backup: what was pending may have been sent since, " +
+			"and is sent again under its local_id, or searched for first")
 	}
 	if _, err := s.conn.ExecContext(ctx, sqlOrphans); err != nil {
 		return classify(err)

@@ -33,7 +33,7 @@ SELECT r.attempts + 1, r.local_id, r.recipients, r.route, r.team, r.subject_line
 
 	// Those without a definite answer.
 	sqlSends = `
-SELECT began FROM attempt
+SELECT began, reason = '` + backupReason + `' FROM attempt
  WHERE request = ? AND n >= ? AND ` + callIsSend + ` AND (ended = 0 OR unknown) ORDER BY n`
 
 	sqlPlainTask = `
@@ -73,7 +73,7 @@ func (c *claim) load(id int64) (spool.Task, error) {
 	}
 	t.To, t.Cc = r.To, r.Cc
 	if t.Unknown {
-		t.Sends, err = c.sends(id, sendsSince)
+		t.Sends, t.Restored, err = c.sends(id, sendsSince)
 		if err != nil {
 			return t, err
 		}
@@ -83,15 +83,17 @@ func (c *claim) load(id int64) (spool.Task, error) {
 }
 
 // sends are the beginnings of the sends of a request that have no definite answer,
-// from an attempt on.
-func (w *writer) sends(id int64, since int) (all []time.Time, err error) {
+// from an attempt on. restored reports whether a backup was restored between them.
+func (w *writer) sends(id int64, since int) (all []time.Time, restored bool, err error) {
 	err = w.each(sqlSends, []any{id, since}, func(rows *sql.Rows) error {
 		var began int64
-		err := rows.Scan(&began)
+		var backup bool
+		err := rows.Scan(&began, &backup)
 		all = append(all, moment(began))
+		restored = restored || backup
 		return err
 	})
-	return all, err
+	return all, restored, err
 }
 
 // loadSafely is load, but a panic over one request stops no other: its task says

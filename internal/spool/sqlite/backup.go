@@ -1,0 +1,131 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// backupID marks a backup: "heyB". The first Store that opens it takes it over.
+const backupID = 0x68657942
+
+// backupReason is the reason of the two attempts that a backup adds to each open request:
+// one as of the backup, one as of the restoration. They call nothing. Between them, the
+// spool that was backed up may have sent the request.
+const backupReason = "restored from a backup: it may have been sent since"
+
+const (
+	sqlBackupAttempt = `
+INSERT INTO attempt (request, n, call, began, ended, unknown, reason)
+SELECT id, attempts + 1, 0, ?, ?, 1, ? FROM request WHERE ` + isOpen
+
+	// What was tried before the backup does not let it expire.
+	sqlMaybeSent = `
+UPDATE request
+   SET attempts = attempts + 1, trial_attempt = attempts + 2, unknown = 1,
+       refused_attempt = 0, refused_at = 0, conversation_alive = 0
+ WHERE ` + isOpen
+
+	sqlAllActive = `SELECT id, route, state FROM request WHERE ` + isTimed + ` AND ` + isActive
+)
+
+// Backup writes a copy of the spool at from, as it is now, to a file that does not exist yet,
+// also while another process serves the spool. In the copy, the outcome of each open request is
+// unknown: whoever restores it does not send twice what the spool sends from now on. The copy
+// is durable when Backup returns nil. Where there is no spool, the error is fs.ErrNotExist.
+func Backup(ctx context.Context, from, to string, now time.Time) (err error) {
+	r, err := OpenReader(from)
+	if err != nil {
+		return err
+	}
+	if err := r.Close(); err != nil {
+		return err
+	}
+	to, err = filepath.Abs(to)
+	if err != nil {
+		return fmt.Errorf("back up the spool: %w", err)
+	}
+	if err := createFile(to); err != nil {
+		return fmt.Errorf("back up the spool: %w; name a file that does not exist", err)
+	}
+	err = change(ctx, from, func(conn *sql.Conn) error {
+		_, err := conn.ExecContext(ctx, "VACUUM INTO ?", to)
+		return classify(err)
+	})
+	if err == nil {
+		err = change(ctx, to, func(conn *sql.Conn) error { return markBackup(ctx, conn, now) })
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("back up the spool to %s: %w", to, err), os.Remove(to))
+	}
+	return nil
+}
+
+// change runs do on a connection to the file at path.
+func change(ctx context.Context, path string, do func(*sql.Conn) error) error {
+	path, err := filepath.Abs(path) // a URI's path begins at the root
+	if err != nil {
+		return err
+	}
+	db, err := sql.Open("sqlite", dsn(path, nil))
+	if err != nil {
+		return err
+	}
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return errors.Join(classify(err), db.Close())
+	}
+	return errors.Join(do(conn), conn.Close(), db.Close())
+}
+
+// markBackup makes a backup of a copy.
+func markBackup(ctx context.Context, conn *sql.Conn, now time.Time) error {
+	if _, err := conn.ExecContext(ctx, "PRAGMA synchronous = FULL"); err != nil {
+		return classify(err)
+	}
+	return alone(ctx, conn, func(w *writer) error {
+		if _, err := w.makeReady(sqlAllActive); err != nil {
+			return err
+		}
+		return w.maybeSent(now, backupID)
+	})
+}
+
+// takeOver makes a spool of a backup, and reports whether it is one.
+func takeOver(ctx context.Context, conn *sql.Conn, now time.Time) (bool, error) {
+	var id int
+	if err := conn.QueryRowContext(ctx, "PRAGMA application_id").Scan(&id); err != nil {
+		return false, classify(err)
+	}
+	if id != backupID {
+		return false, nil
+	}
+	return true, alone(ctx, conn, func(w *writer) error { return w.maybeSent(now, applicationID) })
+}
+
+// alone does one thing in a transaction of its own.
+func alone(ctx context.Context, conn *sql.Conn, do func(*writer) error) error {
+	w := newWriter(conn)
+	defer w.close()
+	one := &op{ctx: ctx, do: do}
+	if err := w.transact([]*op{one}); err != nil {
+		return err
+	}
+	return one.err
+}
+
+// maybeSent records that every open request may have been sent.
+func (w *writer) maybeSent(now time.Time, id int) error {
+	if _, err := w.exec(sqlBackupAttempt, stamp(now), stamp(now), backupReason); err != nil {
+		return err
+	}
+	if _, err := w.exec(sqlMaybeSent); err != nil {
+		return err
+	}
+	_, err := w.exec(fmt.Sprintf("PRAGMA application_id = %d", id))
+	return err
+}

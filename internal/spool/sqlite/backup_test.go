@@ -1,0 +1,161 @@
+package sqlite
+
+import (
+	"database/sql"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"heyrelay/internal/spool"
+)
+
+// backedUp is the backup of a spool with one request that waits, one that is active and one
+// that was sent; the spool goes on and sends what waits.
+func backedUp(t *testing.T, at time.Time) (path string) {
+	t.Helper()
+	s := openSpool(t, Options{})
+	room := spool.Capacity{Team: "shop", Rate: plenty, Free: 1}
+	claim := func() spool.Task {
+		t.Helper()
+		tasks, _, err := s.Claim(t.Context(), epoch, time.Hour, room)
+		if err != nil || len(tasks) != 1 {
+			t.Fatalf("claimed %v (%v)", tasks, err)
+		}
+		return tasks[0]
+	}
+	sent := func(task spool.Task) {
+		t.Helper()
+		o := spool.Outcome{Task: task, State: spool.Sent, ConvoID: 9001, MessageID: 1}
+		if _, err := s.Finish(t.Context(), epoch, o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	accept := func(n int64) {
+		t.Helper()
+		if _, err := s.Accept(t.Context(), mail(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	accept(1)
+	sent(claim())
+	accept(2)
+	claim()
+	accept(3)
+	path = filepath.Join(t.TempDir(), "backup.db")
+	if err := Backup(t.Context(), s.path, path, at); err != nil {
+		t.Fatal(err)
+	}
+	sent(claim())
+	return path
+}
+
+// TestBackupIsRestored serves a backup. What was pending is not simply sent: it is sent under
+// its local_id while the API remembers that, and searched for otherwise, in all the time since.
+func TestBackupIsRestored(t *testing.T) {
+	for _, c := range []struct {
+		after time.Duration
+		call  spool.Call
+	}{
+		{30 * time.Minute, spool.Send},
+		{2 * time.Hour, spool.FindMessage},
+	} {
+		path := backedUp(t, epoch)
+		now := epoch.Add(c.after)
+		var warnings []string
+		o := Options{Now: func() time.Time { return now }, Warn: func(w string) { warnings = append(warnings, w) }}
+		s, err := Open(t.Context(), path, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(warnings) != 1 || !strings.Contains(warnings[0], "restored from a backup") {
+			t.Errorf("warnings: %q", warnings)
+		}
+		room := spool.Capacity{Team: "shop", Rate: plenty, Free: 9, Searches: 9, Memory: time.Hour}
+		tasks, _, err := s.Claim(t.Context(), now, time.Hour, room)
+		if err != nil || len(tasks) != 2 {
+			t.Fatalf("claimed %+v (%v), want Q2 and Q3", tasks, err)
+		}
+		for _, task := range tasks {
+			wanted := []time.Time{epoch, now}
+			if task.QueueID == "Q2" { // it was active
+				wanted = []time.Time{epoch, epoch, now}
+			}
+			if task.Call != c.call || !task.Unknown || !task.Restored || !slices.Equal(task.Sends, wanted) {
+				t.Errorf("after %v: %+v, want call %v with sends %v", c.after, task, c.call, wanted)
+			}
+			if original := mail(int64(task.QueueID[1] - '0')); task.LocalID != original.Requests[0].LocalID {
+				t.Errorf("%s has a new local_id", task.QueueID)
+			}
+		}
+		if err := errors.Join(s.Check(t.Context()), s.Close()); err != nil {
+			t.Error(err)
+		}
+		s, err = Open(t.Context(), path, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(warnings) != 1 {
+			t.Errorf("it is taken over again: %q", warnings)
+		}
+		s.Close()
+	}
+}
+
+// A backup is one private file, can be read, and overwrites nothing.
+func TestBackupIsOneFile(t *testing.T) {
+	path := backedUp(t, epoch)
+	if info, err := os.Stat(path); err != nil || info.Mode() != 0o600 {
+		t.Errorf("%v (%v), want mode 0600", info, err)
+	}
+	if got := files(t, path); !slices.Equal(got, []string{"backup.db"}) {
+		t.Errorf("a backup left %v", got)
+	}
+	r, err := OpenReader(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	list, err := r.List(t.Context(), spool.Filter{})
+	if err != nil || len(list) != 3 {
+		t.Errorf("it lists %v (%v)", list, err)
+	}
+	if err := r.Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := Backup(t.Context(), path, path, epoch); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("error %v, want ErrExist", err)
+	}
+	absent := filepath.Join(t.TempDir(), "absent.db")
+	if err := Backup(t.Context(), absent, absent+".copy", epoch); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("error %v, want ErrNotExist", err)
+	}
+	if got := files(t, absent); len(got) > 0 {
+		t.Errorf("a backup of nothing left %v", got)
+	}
+}
+
+// A backup of an earlier schema is migrated and still taken over.
+func TestMigrationKeepsTheMark(t *testing.T) {
+	path := backedUp(t, epoch)
+	db, err := sql.Open("sqlite", dsn(path, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	conn, err := db.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := migrateSteps(t.Context(), conn, append(migrations(), "CREATE TABLE later (a TEXT) STRICT")); err != nil {
+		t.Fatal(err)
+	}
+	if restored, err := takeOver(t.Context(), conn, epoch); !restored || err != nil {
+		t.Errorf("taken over: %v (%v)", restored, err)
+	}
+}
