@@ -13,7 +13,7 @@ import (
 )
 
 // A backup is made while the relay runs; the relay sends what was pending in it and is lost
-// with its spool. Who restores the backup sends nothing twice.
+// with its spool. A restored backup sends nothing twice.
 func TestBackupAndRestore(t *testing.T) {
 	const messages = 50
 	r := process.StartRelay(t, process.Build(t))

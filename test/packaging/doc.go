@@ -1,3 +1,3 @@
-// Package packaging tests what packaging/ has for systemd and containers, with the tools of those who run it:
-// systemd's own, buildah and podman.
+// Package packaging tests what packaging/ has for systemd, containers, deb and rpm, with the tools of those who run
+// it.
 package packaging

@@ -35,7 +35,7 @@ UPDATE request
 
 // Backup writes a copy of the spool at from, as it is now, to a file that does not exist yet,
 // also while another process serves the spool. In the copy, the outcome of each open request is
-// unknown: whoever restores it does not send twice what the spool sends from now on. The copy
+// unknown, so that a restored copy does not send twice what the spool sends from now on. The copy
 // is durable when Backup returns nil. Where there is no spool, the error is fs.ErrNotExist.
 func Backup(ctx context.Context, from, to string, now time.Time) (err error) {
 	r, err := OpenReader(from)

@@ -14,8 +14,8 @@ import (
 	"heyrelay/internal/spool"
 )
 
-// backedUp is the backup of a spool with one request that waits, one that is active and one
-// that was sent; the spool goes on and sends what waits.
+// backedUp is the backup of a spool with one request that is ready, one that is active and one
+// that was sent; the spool then sends the one that is ready.
 func backedUp(t *testing.T, at time.Time) (path string) {
 	t.Helper()
 	s := openSpool(t, Options{})
