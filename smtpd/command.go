@@ -107,9 +107,9 @@ func splitPath(arg string) path {
 	rest := arg[open+1:]
 	if end := indexUnquoted(rest, func(s string) bool { return s[0] == '>' }); end >= 0 {
 		p.closed = true
-		p.path = arg[:open+1+end+1]
-		p.inside = strings.TrimSpace(rest[:end])
-		p.parameters = rest[end+1:]
+		p.inside = strings.TrimSpace(rest[openingBracket(rest[:end])+1 : end]) // of brackets within brackets
+		p.parameters = strings.TrimLeft(rest[end:], ">")
+		p.path = strings.TrimSuffix(arg, p.parameters)
 	} else {
 		rest = strings.TrimLeft(rest, " \t")
 		end := strings.IndexAny(rest+" ", " \t")
