@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"heyrelay/internal/config"
 	"heyrelay/internal/events"
@@ -38,14 +39,13 @@ func (h *Handler) Relay(ctx context.Context, env *smtpd.Envelope) (smtpd.Relayed
 		return nil, s.unreachable(err)
 	}
 	s.session = session
-	if env.UTF8 && !session.Offers.UTF8 { // RFC 6531, section 3.2
+	if refusal := s.needsUTF8(env.From, "sender"); refusal != nil {
 		s.Close()
-		text := route.Shadow.Next + " does not offer SMTPUTF8"
-		return nil, &smtpd.Reply{Code: 550, Enhanced: "5.6.7", Text: text}
+		return nil, refusal
 	}
 	err = session.Mail(smarthost.Sender{
 		Path:       env.From,
-		UTF8:       env.UTF8,
+		UTF8:       env.UTF8 && session.Offers.UTF8,
 		Size:       env.Size,
 		EnvelopeID: env.EnvelopeID,
 		Return:     env.Return,
@@ -72,6 +72,9 @@ type shadow struct {
 func (s *shadow) Rcpt(_ context.Context, recipient string, d smtpd.DSN) smtpd.Reply {
 	if s.broken {
 		return *s.lost()
+	}
+	if refusal := s.needsUTF8(recipient, "recipient"); refusal != nil {
+		return *refusal
 	}
 	err := s.session.Rcpt(smarthost.Recipient{Path: recipient, Notify: d.Notify, Original: d.Original})
 	if err != nil {
@@ -123,6 +126,17 @@ func (s *shadow) Close() {
 	defer limit.Stop()
 	s.session.Close()
 	s.session = nil
+}
+
+// needsUTF8 is the reply to an address that the next hop cannot be given (RFC 6531, section
+// 3.2), nil for others. Many clients declare SMTPUTF8 whenever it is offered.
+func (s *shadow) needsUTF8(address, whose string) *smtpd.Reply {
+	ascii := !strings.ContainsFunc(address, func(r rune) bool { return r > unicode.MaxASCII })
+	if ascii || s.session.Offers.UTF8 {
+		return nil
+	}
+	text := fmt.Sprintf("%s does not offer SMTPUTF8, which this %s needs", s.route.Shadow.Next, whose)
+	return &smtpd.Reply{Code: 553, Enhanced: "5.6.7", Text: text}
 }
 
 // unreachable is the reply if the next hop cannot be reached, or is lost.

@@ -259,6 +259,25 @@ func TestShadowPassesWhatIsRefused(t *testing.T) {
 	}
 }
 
+// A client that declares SMTPUTF8 wherever it is offered gets its mail to a next hop that
+// does not offer it, if the addresses are ASCII.
+func TestShadowUTF8(t *testing.T) {
+	s := newShadowed(t, nil, "")
+	got := s.dialog("EHLO app", "MAIL FROM:<app@example.com> SMTPUTF8", "RCPT TO:<jörg@example.com>",
+		"RCPT TO:<ann@example.com>", "DATA", "Subject: ü\r\nTo: ann@example.com\r\n\r\nü\r\n.", "MAIL FROM:<ü@example.com> SMTPUTF8")
+	name := "smtp://" + s.next.Address + " does not offer SMTPUTF8, which this "
+	for i, want := range map[int]string{
+		2: "553 5.6.7 " + name + "recipient needs", 5: "250 2.0.0 taken as 1", 6: "553 5.6.7 " + name + "sender needs",
+	} {
+		if got[i] != want {
+			t.Errorf("%q, want %q", got[i], want)
+		}
+	}
+	if !slices.Contains(s.next.Commands(), "MAIL FROM:<app@example.com> BODY=8BITMIME") {
+		t.Errorf("%q", s.next.Commands())
+	}
+}
+
 // A looping message is the one exception: the next hop could be sending it here.
 func TestShadowRefusesLoops(t *testing.T) {
 	s := newShadowed(t, nil, "")

@@ -102,6 +102,7 @@ type killer struct {
 	sandbox      *sandbox.Sandbox
 	dir          string
 	api, smtp    string
+	next         string // address of the next hop; "": mail goes to the API
 	random       *rand.Rand
 	count        map[string]int // kills by point
 }
@@ -114,7 +115,7 @@ func (k *killer) start(ctx context.Context, point string, after int) *exec.Cmd {
 	}
 	cmd := exec.CommandContext(ctx, self)
 	cmd.Env = append(os.Environ(), "CRASH_SMTP="+k.smtp, "CRASH_API="+k.api, "CRASH_DIR="+k.dir,
-		"CRASH_POINT="+point, fmt.Sprintf("CRASH_AFTER=%d", after))
+		"CRASH_NEXT="+k.next, "CRASH_POINT="+point, fmt.Sprintf("CRASH_AFTER=%d", after))
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
 		k.t.Fatal(err)
@@ -178,8 +179,8 @@ func (k *killer) serves() bool {
 }
 
 // deliver hands over message i as an application would: again and again, until
-// it is acknowledged. Half of the messages are replies to the one before.
-func (k *killer) deliver(ctx context.Context, i int) {
+// it is acknowledged. It reports whether it was. Half of the messages are replies to the one before.
+func (k *killer) deliver(ctx context.Context, i int) bool {
 	to := fmt.Sprintf("c%d@example.com", i%clients)
 	text := fmt.Sprintf("To: <%s>\r\nSubject: Mail\r\nMessage-ID: <%d@crash>\r\nDate: %s\r\n",
 		to, i, time.Now().Format(time.RFC1123Z))
@@ -191,10 +192,11 @@ func (k *killer) deliver(ctx context.Context, i int) {
 	defer again.Stop()
 	for ctx.Err() == nil {
 		if smtp.SendMail(k.smtp, nil, "app@example.com", []string{to}, []byte(text)) == nil {
-			return
+			return true
 		}
 		<-again.C
 	}
+	return false
 }
 
 // compare sees that the sandbox has each message once.

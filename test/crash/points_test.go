@@ -54,7 +54,7 @@ hostname: relay.example.com
 listeners: [{address: %q}]
 heymarket: {base_url: %q}
 teams: {shop: {api_key: "${KEY}", rate: 600000/min}}
-routes: [{inbox: 202, creator_id: 55}]
+routes: [{inbox: 202, creator_id: 55, shadow: {%s}}]
 delivery: {retry_initial: 100ms}
 `
 
@@ -68,7 +68,12 @@ func serve() error {
 	}
 	b := &bomb{point: os.Getenv("CRASH_POINT")}
 	b.left.Store(int64(after))
-	cfg, err := config.Parse("crash", fmt.Appendf(nil, relayConfig, os.Getenv("CRASH_SMTP"), os.Getenv("CRASH_API")),
+	shadow := ""
+	if next := os.Getenv("CRASH_NEXT"); next != "" {
+		shadow = fmt.Sprintf("next: %q", "smtp://"+next)
+	}
+	text := fmt.Appendf(nil, relayConfig, os.Getenv("CRASH_SMTP"), os.Getenv("CRASH_API"), shadow)
+	cfg, err := config.Parse("crash", text,
 		func(string) (string, bool) { return sandbox.DemoAPIKey, true })
 	if err != nil {
 		return err
@@ -86,6 +91,10 @@ func serve() error {
 		Listen: func(network, address string) (net.Listener, error) {
 			l, err := net.Listen(network, address)
 			return bombListener{l, b}, err
+		},
+		Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+			c, err := (&net.Dialer{}).DialContext(ctx, network, address)
+			return bombNext{c, b}, err
 		},
 	})
 	if err != nil {
@@ -168,7 +177,7 @@ type bombConn struct {
 
 func (c bombConn) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
-	if strings.HasPrefix(string(p), "250 2.0.0 Ok: queued") {
+	if strings.HasPrefix(string(p), "250 2.0.0 Ok: queued") || strings.HasPrefix(string(p), taken) {
 		c.b.pass(points[2])
 	}
 	return n, err

@@ -116,6 +116,8 @@ func (r *Raw) answer(command string) string {
 		return "250-raw\r\n250-8BITMIME\r\n250 DSN"
 	case "DATA":
 		return "354 go on"
+	case "QUIT":
+		return "221 bye"
 	case ".":
 		return fmt.Sprintf("250 2.0.0 taken as %d", len(r.Contents()))
 	}

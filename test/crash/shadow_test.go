@@ -1,0 +1,137 @@
+package crash
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"heyrelay/internal/sandbox"
+	"heyrelay/internal/smarthost/smarthosttest"
+	"heyrelay/internal/spool"
+	"heyrelay/internal/spool/sqlite"
+	"heyrelay/test/process"
+)
+
+// taken begins the next hop's 250, which the client gets.
+const taken = "250 2.0.0 taken as "
+
+// shadowPoints are where the relay kills itself on a route with a shadow, in the order in
+// which a message passes them.
+var shadowPoints = []string{
+	"before it is passed on", "after it was passed on", "after the next hop's 250",
+	points[0], points[1], points[2],
+}
+
+// A client has a 250 only for what the next hop has, whenever the relay is killed; all of
+// that is recorded, and nothing is sent.
+func TestKillShadow(t *testing.T) {
+	if *seed == 0 {
+		*seed = uint64(time.Now().UnixNano())
+	}
+	t.Logf("seed %d", *seed)
+	api := sandbox.New(sandbox.Options{})
+	server := httptest.NewServer(api)
+	defer server.Close()
+	next := smarthosttest.ServeRaw(t, nil)
+	k := &killer{
+		t: t, messages: *messages / 2, sandbox: api, api: server.URL, dir: t.TempDir(), smtp: process.FreeAddress(t),
+		random: rand.New(rand.NewPCG(*seed, 2)), count: map[string]int{}, next: next.Address,
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	var sending sync.WaitGroup
+	for c := range clients {
+		sending.Go(func() {
+			for i := c; i < k.messages; i += clients {
+				if k.deliver(ctx, i) && arrived(next, i) == 0 {
+					t.Errorf("message %d was acknowledged, and the next hop does not have it", i)
+				}
+			}
+		})
+	}
+	for _, point := range shadowPoints {
+		k.run(ctx, point)
+	}
+	last := k.start(ctx, "", 0)
+	sending.Wait()
+	_ = last.Process.Signal(syscall.SIGTERM)
+	_ = last.Wait() // it may not have come so far as to notice
+	for _, p := range shadowPoints {
+		t.Logf("%3d kills %s", k.count[p], p)
+		if k.count[p] == 0 {
+			t.Errorf("never killed %s", p)
+		}
+	}
+	k.compareShadow()
+}
+
+// arrived returns how often the next hop has message i.
+func arrived(next *smarthosttest.Raw, i int) (n int) {
+	for _, content := range next.Contents() {
+		if strings.Contains(string(content), fmt.Sprintf("\r\nmail-%d.\r\n", i)) {
+			n++
+		}
+	}
+	return n
+}
+
+// compareShadow sees that each message is recorded, and that nothing reached the API.
+func (k *killer) compareShadow() {
+	k.t.Helper()
+	store, err := sqlite.Open(context.Background(), filepath.Join(k.dir, "spool.db"), sqlite.Options{})
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	defer store.Close()
+	if err := store.Check(context.Background()); err != nil {
+		k.t.Error(err)
+	}
+	list, err := store.List(context.Background(), spool.Filter{Limit: 10 * k.messages})
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	for _, e := range list {
+		if e.State != spool.Shadowed.String() {
+			k.t.Errorf("%s is %s", e.QueueID, e.State)
+		}
+	}
+	if len(list) != k.messages {
+		k.t.Errorf("%d of %d messages are recorded", len(list), k.messages)
+	}
+	if s := k.sandbox.Stats(); s.Calls > 0 {
+		k.t.Errorf("the API was called %d times", s.Calls)
+	}
+}
+
+// bombNext is a connection to the next hop.
+type bombNext struct {
+	net.Conn
+	b *bomb
+}
+
+func (c bombNext) Write(p []byte) (int, error) {
+	if string(p) == "DATA\r\n" {
+		c.b.pass(shadowPoints[0])
+	}
+	n, err := c.Conn.Write(p)
+	if strings.HasSuffix(string(p), "\r\n.\r\n") {
+		c.b.pass(shadowPoints[1])
+	}
+	return n, err
+}
+
+func (c bombNext) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if strings.HasPrefix(string(p[:n]), taken) {
+		c.b.pass(shadowPoints[2])
+	}
+	return n, err
+}
