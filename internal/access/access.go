@@ -146,9 +146,15 @@ func (o *Options) closed() bool {
 
 func (p Proxy) authenticates() bool { return len(p.Networks) > 0 && p.Header != "" }
 
-// LoginToken returns the token that New made because the options name nobody; "" if they do.
-// It may operate, for as long as the Guard lives.
-func (g *Guard) LoginToken() string { return g.token }
+// LoginToken returns the token that New made because the options name nobody; "" once they do. It
+// may operate until then.
+func (g *Guard) LoginToken() string {
+	o := g.options()
+	if o.closed() {
+		return ""
+	}
+	return g.token
+}
 
 // Update replaces users, tokens, proxy, hosts, public paths and the length of new sessions.
 // Sessions of users that are gone, or have another password, end. With options that name nobody,
@@ -164,6 +170,7 @@ func (g *Guard) Update(o Options) error {
 	g.o.Users = o.Users
 	g.o.Tokens = o.Tokens
 	g.o.Proxy = o.Proxy
+	g.o.Public = o.Public
 	g.o.Public = o.Public
 	if o.Session != 0 {
 		g.o.Session = o.Session

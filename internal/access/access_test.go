@@ -187,9 +187,12 @@ func TestLoginToken(t *testing.T) {
 	s.expect(s.do("GET", "/", with(resp.Cookies())), 200, "token printed at start may operate")
 	s.expect(s.do("GET", "/api/v1/x", bearer(token)), 200, "may operate")
 	s.expect(s.do("GET", "/login?token="+token[1:]), 401, "wrong")
-	if token := open(t, people(t)).guard.LoginToken(); token != "" {
-		t.Errorf("a token beside configured users: %q", token)
+	cookies := resp.Cookies()
+	if err := s.guard.Update(people(t)); err != nil || s.guard.LoginToken() != "" {
+		t.Errorf("a token beside configured users: %q, %v", s.guard.LoginToken(), err)
 	}
+	s.expect(s.do("GET", "/api/v1/x", bearer(token)), 401, "")
+	s.expect(s.do("GET", "/", with(cookies)), 303, "")
 }
 
 // A bearer token has its role, and a wrong one none, whatever else the request has.
@@ -481,4 +484,33 @@ type zeros struct{}
 func (zeros) Read(p []byte) (int, error) {
 	clear(p)
 	return len(p), nil
+}
+
+// How long a refusal takes does not reveal whether a user exists, whatever the hashes cost.
+func TestUnknownUserTakesAsLong(t *testing.T) {
+	costly, err := bcrypt.GenerateFromPassword([]byte("sesame"), 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := people(t)
+	o.Users[0].Password, err = passhash.Parse(string(costly))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, o)
+	shortest := map[string]time.Duration{}
+	for range 3 {
+		for _, name := range []string{"ann", "bob", "nobody"} {
+			start := time.Now()
+			s.expect(s.do("POST", "/login", form("name", name, "password", "wrong")), 401, "wrong")
+			if took := time.Since(start); shortest[name] == 0 || took < shortest[name] {
+				shortest[name] = took
+			}
+		}
+	}
+	for _, name := range []string{"bob", "nobody"} {
+		if shortest[name] < shortest["ann"]/4 {
+			t.Errorf("%s is refused within %v, ann within %v", name, shortest[name], shortest["ann"])
+		}
+	}
 }

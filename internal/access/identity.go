@@ -68,8 +68,8 @@ const generated = "token printed at start"
 // much of one.
 func (g *Guard) byToken(value string) (id identity, known bool) {
 	tokens := g.options().Tokens
-	if g.token != "" {
-		tokens = append(slices.Clone(tokens), Token{Name: generated, Value: g.token, Role: Operate})
+	if made := g.LoginToken(); made != "" {
+		tokens = append(slices.Clone(tokens), Token{Name: generated, Value: made, Role: Operate})
 	}
 	given := digest(value)
 	for _, t := range tokens {

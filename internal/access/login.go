@@ -132,7 +132,7 @@ func (g *Guard) record(client netip.Addr, name, reason string) {
 func (g *Guard) writeForm(w http.ResponseWriter, status int, form loginForm) {
 	o := g.options()
 	form.Users = len(o.Users) > 0
-	form.Tokens = len(o.Tokens) > 0 || g.token != ""
+	form.Tokens = len(o.Tokens) > 0 || g.LoginToken() != ""
 	var page bytes.Buffer
 	if err := loginPage.Execute(&page, form); err != nil {
 		panic("access: the login page: " + err.Error()) // it has no data that can fail

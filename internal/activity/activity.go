@@ -17,17 +17,17 @@ const Span = 24 * 60
 
 // Minute is what happened within one minute.
 type Minute struct {
-	Start    time.Time      `json:"start"`
-	Accepted int            `json:"accepted"`        // messages answered 250
-	Refused  int            `json:"refused"`         // messages and commands answered 4xx or 5xx
-	Sent     int            `json:"sent"`            // requests that the API accepted
-	Flagged  int            `json:"flagged"`         // requests that it accepted, but did not queue
-	Failed   int            `json:"failed"`          // requests that failed permanently
-	Deferred int            `json:"deferred"`        // attempts that failed for now
-	Pending  int            `json:"pending"`         // requests, at the last look; -1: nobody looked
-	Median   time.Duration  `json:"delivery_median"` // from the 250 to the API's acceptance, in nanoseconds; 0: none
-	P95      time.Duration  `json:"delivery_p95"`    // of which 95 of 100 took no longer
-	Calls    map[string]int `json:"calls_by_team"`   // attempts that ended
+	Start    time.Time
+	Accepted int            // messages answered 250
+	Refused  int            // messages and commands answered 4xx or 5xx
+	Sent     int            // requests that the API accepted
+	Flagged  int            // requests that it accepted, but did not queue
+	Failed   int            // requests that failed permanently
+	Deferred int            // attempts that failed for now
+	Pending  int            // requests, at the last look; -1: nobody looked
+	Median   time.Duration  // from the 250 to the API's acceptance; 0: none
+	P95      time.Duration  // of which 95 of 100 took no longer
+	Calls    map[string]int // attempts that ended, by team
 }
 
 // Counter is an events.Sink that counts by the minute. Make one with New.

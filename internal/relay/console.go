@@ -14,6 +14,8 @@ import (
 	"heyrelay/internal/adminapi"
 	"heyrelay/internal/config"
 	"heyrelay/internal/console"
+	"heyrelay/internal/delivery"
+	"heyrelay/internal/spool"
 )
 
 // consolePage makes the console and the admin API of a configuration.
@@ -32,7 +34,7 @@ func (r *Relay) consolePage(cfg *config.Config, secure *tls.Config) (page, error
 	if cfg.Metrics.Address == "" {
 		r.handleProbes(mux)
 	}
-	mux.Handle("/api/", adminapi.New(adminapi.Options{Operator: r.parts.Operator}))
+	mux.Handle("/api/", adminapi.New(r.apiOptions(cfg)))
 	mux.Handle("/", console.New(r.consoleOptions(cfg)))
 	p := page{handler: r.guard.Wrap(mux)}
 	if cfg.Console.TLS == config.TLSImplicit {
@@ -88,6 +90,39 @@ func (r *Relay) accessOptions(cfg *config.Config) access.Options {
 		o.Public = append(o.Public, probePaths...)
 	}
 	return o
+}
+
+func (r *Relay) apiOptions(cfg *config.Config) adminapi.Options {
+	o := adminapi.Options{
+		Operator: r.parts.Operator,
+		Events:   &r.stream,
+		Activity: r.activity,
+		Rates:    map[string]int{},
+		Routes:   map[string]string{},
+		Kick:     func() { r.scheduler.Kick() },
+		Record:   r.sink.Record,
+		Now:      r.now,
+		NewID:    r.newLocalID,
+		Body:     body(cfg),
+		Health: func(ctx context.Context) (status string, reasons []string) {
+			h := r.Health(ctx)
+			return string(h.Status), h.Reasons
+		},
+	}
+	for name, t := range cfg.Teams {
+		o.Rates[name] = int(t.Rate)
+	}
+	for _, route := range cfg.Routes {
+		o.Routes[route.Name] = route.Team
+	}
+	return o
+}
+
+// body returns a function that writes what the API gets for a task, in the name of the creator
+// that is configured.
+func body(cfg *config.Config) func(spool.Task) ([]byte, error) {
+	all := routes(cfg)
+	return func(t spool.Task) ([]byte, error) { return delivery.Email(t, all[t.Route].Creator).Body() }
 }
 
 func (r *Relay) consoleOptions(cfg *config.Config) console.Options {

@@ -3,9 +3,11 @@ package relay
 import (
 	"context"
 	"crypto/rand"
+	"io"
 	"net"
 	"net/http"
 	"net/http/cookiejar"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -13,6 +15,7 @@ import (
 	"heyrelay/internal/events"
 	"heyrelay/internal/sandbox"
 	"heyrelay/internal/spool/sqlite"
+	"heyrelay/smtpd"
 )
 
 // withConsole makes a relay with more configuration, and the console's URL up to the path.
@@ -84,5 +87,57 @@ func TestConsoleBesideMetrics(t *testing.T) {
 	}
 	if code, body := get(t, "http://"+r.PagesAddr().String()+"/livez"); code != 200 || body != "alive\n" {
 		t.Errorf("livez: %d %s", code, body)
+	}
+}
+
+// The admin API shows what the relay does: a message, the body that was posted, and its events.
+func TestConsoleAPI(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "token")
+	const token = "a-token-of-more-than-24-characters"
+	if err := os.WriteFile(file, []byte(token), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r, _ := withConsole(t, "console: {address: \"127.0.0.1:0\", tokens: [{role: operate, token_file: "+file+"}]}\n")
+	base, _ := strings.CutSuffix(r.ConsoleURL(), "/")
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- r.Run(ctx) }()
+	happens, end, _ := r.stream.Subscribe()
+	defer end()
+	env := &smtpd.Envelope{QueueID: "Q1", From: "app@example.com", Rcpt: []string{"alice@example.com"}}
+	raw := "To: alice@example.com\r\nMessage-ID: <m1@example.com>\r\nSubject: Printer\r\n\r\nIt burns.\r\n"
+	if reply := r.Handle(ctx, env, []byte(raw)); reply.Code != 250 {
+		t.Fatalf("%+v", reply)
+	}
+	for e := range happens {
+		if e.Kind == events.Sent {
+			break
+		}
+	}
+	for path, want := range map[string]string{
+		"/messages?message_id=m1@example.com": `"state":"sent"`,
+		"/messages/Q1":                        `"message_ids":["m1@example.com"]`,
+		"/messages/Q1/sends":                  `"raw_text":"It burns.`,
+		"/messages/Q1/raw":                    "\r\nIt burns.",
+		"/overview":                           `"calls_by_team":{"shop":1}`,
+	} {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/api/v1"+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+		resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || !strings.Contains(string(body), want) {
+			t.Errorf("%s: %s without %s (%v)\n%s", path, resp.Status, want, err, body)
+		}
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Fatal(err)
 	}
 }

@@ -1,0 +1,236 @@
+package adminapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+
+	"heyrelay/internal/access"
+	"heyrelay/internal/events"
+	"heyrelay/internal/problem"
+	"heyrelay/internal/spool"
+)
+
+// Action is the body of POST /actions/{action}.
+type Action struct {
+	Selection
+	Reason string `json:"reason"`  // of a hold
+	Anew   bool   `json:"anew"`    // of a retry: under a new local_id
+	DryRun bool   `json:"dry_run"` // only count what matches
+	Expect *int   `json:"expect"`  // do nothing unless so many match
+}
+
+// Result is the answer of POST /actions/{action}.
+type Result struct {
+	Action  string       `json:"action"`
+	Matched int          `json:"matched"`
+	Moved   *spool.Moved `json:"moved,omitempty"` // absent from a dry run
+}
+
+// verb does an action.
+type verb func(s *server, ctx context.Context, f spool.Filter, a Action) (spool.Moved, error)
+
+var verbs = map[string]verb{
+	"retry": func(s *server, ctx context.Context, f spool.Filter, a Action) (spool.Moved, error) {
+		return s.Operator.Retry(ctx, s.Now(), f, spool.RetryOptions{Anew: a.Anew, NewLocalID: s.NewID})
+	},
+	"drop": func(s *server, ctx context.Context, f spool.Filter, _ Action) (spool.Moved, error) {
+		return s.Operator.Drop(ctx, s.Now(), f)
+	},
+	"hold": func(s *server, ctx context.Context, f spool.Filter, a Action) (spool.Moved, error) {
+		return s.Operator.Hold(ctx, s.Now(), f, a.Reason)
+	},
+	"release": func(s *server, ctx context.Context, f spool.Filter, _ Action) (spool.Moved, error) {
+		return s.Operator.Release(ctx, s.Now(), f)
+	},
+}
+
+// act counts what matches, and does the action to it unless it is a dry run.
+func (s *server) act(w http.ResponseWriter, r *http.Request) error {
+	name := r.PathValue("action")
+	do, known := verbs[name]
+	if !known {
+		return fault{problem.Problem{
+			Status: http.StatusNotFound,
+			Detail: "there is no action " + strconv.Quote(name),
+			Field:  "action",
+			Remedy: "use retry, drop, hold or release",
+		}}
+	}
+	var a Action
+	if err := readBody(r, &a); err != nil {
+		return err
+	}
+	if a.isEmpty() != a.All {
+		return invalid("all", "all stands for no condition, and only for that", "give conditions, or all: true")
+	}
+	f, err := a.filter("states")
+	if err != nil {
+		return err
+	}
+	result := Result{Action: name}
+	result.Matched, err = s.Operator.Count(r.Context(), f)
+	if err != nil {
+		return err
+	}
+	if a.Expect != nil && *a.Expect != result.Matched {
+		return fault{problem.Problem{
+			Status: http.StatusConflict,
+			Detail: fmt.Sprintf("%d requests match, not %d: nothing was changed", result.Matched, *a.Expect),
+			Field:  "expect",
+			Remedy: "count again with dry_run, and confirm the new number",
+		}}
+	}
+	if a.DryRun {
+		return answer(w, result)
+	}
+	moved, err := do(s, r.Context(), f, a)
+	result.Moved = &moved
+	s.Kick()
+	s.operated(r, fmt.Sprintf("%s of %d requests by %s", name, moved.Requests, describe(a)))
+	if err != nil {
+		return err
+	}
+	return answer(w, result)
+}
+
+// describe names the conditions of an action for the log, where addresses and subjects do not
+// belong.
+func describe(a Action) string {
+	switch {
+	case a.All:
+		return "all"
+	case len(a.QueueIDs) == 1:
+		return "queue id " + a.QueueIDs[0]
+	case len(a.QueueIDs) > 1:
+		return fmt.Sprintf("%d queue ids", len(a.QueueIDs))
+	}
+	return "filter"
+}
+
+// operated records what a user did.
+func (s *server) operated(r *http.Request, what string) {
+	s.Record(events.Event{Kind: events.Operated, Time: s.Now(), User: access.UserOf(r.Context()), Reason: what})
+}
+
+// readBody reads the JSON of a request. An unknown field is an error: it may be a condition that
+// would not restrict.
+func readBody(r *http.Request, into any) error {
+	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/json" {
+		return fault{problem.Problem{
+			Status: http.StatusUnsupportedMediaType,
+			Detail: "the body is not JSON",
+			Field:  "Content-Type",
+			Remedy: "send JSON as application/json",
+		}}
+	}
+	d := json.NewDecoder(r.Body)
+	d.DisallowUnknownFields()
+	err := d.Decode(into)
+	var large *http.MaxBytesError
+	var wrong *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &large):
+		return err
+	case errors.As(err, &wrong):
+		return invalid(wrong.Field, wrong.Field+" cannot be a "+wrong.Value, "see "+Base+"/openapi.json for its type")
+	case err != nil:
+		return invalid("", "the body cannot be read: "+err.Error(), "see "+Base+"/openapi.json for its fields")
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return invalid("", "the body has more than one JSON value", "send one object")
+	}
+	return nil
+}
+
+// HoldRequest is the body of POST /holds: a team or a route.
+type HoldRequest struct {
+	Team   string `json:"team"` // default: that of the route
+	Route  string `json:"route"`
+	Reason string `json:"reason"`
+}
+
+// at returns what is to be held or released.
+func (s *server) at(h HoldRequest) (spool.Destination, error) {
+	at := spool.Destination{Team: h.Team, Route: h.Route}
+	if at.Route == "" && at.Team == "" {
+		return at, invalid("route", "neither a route nor a team is named", "give route or team")
+	}
+	if at.Team == "" {
+		at.Team = s.Routes[at.Route]
+	}
+	if at.Team == "" {
+		return at, invalid("route", "the configuration has no route "+strconv.Quote(at.Route), "give the name of a route, or its team")
+	}
+	return at, nil
+}
+
+// hold holds a team or a route of the configuration, also for mail to come.
+func (s *server) hold(w http.ResponseWriter, r *http.Request) error {
+	var h HoldRequest
+	if err := readBody(r, &h); err != nil {
+		return err
+	}
+	at, err := s.at(h)
+	if err != nil {
+		return err
+	}
+	if _, known := s.Rates[at.Team]; !known {
+		return invalid("team", "the configuration has no team "+strconv.Quote(at.Team), "give the name of a team")
+	}
+	if team, known := s.Routes[at.Route]; at.Route != "" && (!known || team != at.Team) {
+		return invalid("route", "team "+at.Team+" has no route "+strconv.Quote(at.Route), "give the name of one of its routes")
+	}
+	reason := h.Reason
+	if reason == "" {
+		reason = "held by an operator"
+	}
+	err = s.Operator.HoldDestination(r.Context(), s.Now(), spool.Hold{Team: at.Team, Route: at.Route, Reason: reason})
+	if err != nil {
+		return err
+	}
+	s.Kick()
+	s.operated(r, "hold of "+nameOf(at))
+	return s.holds(w, r)
+}
+
+// release ends the hold of a team or a route, also one of heyrelay itself.
+func (s *server) release(w http.ResponseWriter, r *http.Request) error {
+	q := queryOf(r, "team", "route", "inbox")
+	h := HoldRequest{Team: q.values.Get("team"), Route: q.values.Get("route")}
+	at, err := s.at(h)
+	at.Inbox = q.number("inbox", 0, 0)
+	if err := errors.Join(q.err, err); err != nil {
+		return err
+	}
+	found, err := s.Operator.ReleaseDestination(r.Context(), s.Now(), at)
+	if err != nil {
+		return err
+	}
+	if !found {
+		return fault{problem.Problem{
+			Status: http.StatusNotFound,
+			Detail: nameOf(at) + " is not on hold",
+			Field:  "route",
+			Remedy: "see GET " + Base + "/holds",
+		}}
+	}
+	s.Kick()
+	s.operated(r, "release of "+nameOf(at))
+	return s.holds(w, r)
+}
+
+func nameOf(at spool.Destination) string {
+	switch {
+	case at.Route == "":
+		return "team " + at.Team
+	case at.Inbox != 0:
+		return fmt.Sprintf("route %s to inbox %d", at.Route, at.Inbox)
+	}
+	return "route " + at.Route
+}
