@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 )
 
 // variable selects the sabotage that a combined binary commits. Tests pass their variables of that prefix to the
@@ -233,6 +234,7 @@ type binary struct{ path, dir, overlay string }
 func (b binary) run(sabotage string, tests []string) ([]byte, error) {
 	cmd := exec.Command(b.path, "-test.count=1", "-test."+timeout[1:], "-test.run", pattern(tests))
 	cmd.Dir = b.dir
+	cmd.WaitDelay = 10 * time.Second // for a program that the test left running, with our pipe
 	cmd.Env = append(environment(b.overlay), variable+"="+sabotage)
 	return cmd.CombinedOutput()
 }
