@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/smtp"
 	"strings"
 	"sync"
@@ -240,4 +241,50 @@ func freeAddress(t *testing.T) string {
 	}
 	defer l.Close()
 	return l.Addr().String()
+}
+
+// The console comes and goes with a reload, and admits whom the configuration in force names.
+func TestReloadConsole(t *testing.T) {
+	const user = `{name: %s, password_hash: "$2y$04$abcdefghijklmnopqrstuuxz7bsiTZrx4f3Iq4Lt3YQUjd1NhOTgO", role: read}`
+	r, _ := withConsole(t, "")
+	reload := func(more string) {
+		t.Helper()
+		r.parts.Load = func() (*config.Config, error) { return parse(t, oneRoute+more), nil }
+		if _, err := r.Reload(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.pages.run()
+	defer r.pages.serving.Wait()
+	defer r.pages.close()
+	at := freeAddress(t)
+	reload(fmt.Sprintf("console: {address: %q, tokens: [{name: ci, token: 0123456789abcdef0123456789abcdef, role: read}]}\n", at))
+	if code := overview(t, at); code == http.StatusUnauthorized {
+		t.Errorf("with its token: %d", code)
+	}
+	reload(fmt.Sprintf("console: {address: %q, users: ["+user+"]}\n", at, "ann"))
+	if code := overview(t, at); code != http.StatusUnauthorized {
+		t.Errorf("with a token that was removed: %d", code)
+	}
+	reload("")
+	if _, err := net.Dial("tcp", at); err == nil {
+		t.Error("the console is still served")
+	}
+}
+
+// overview asks the console's API with the token of TestReloadConsole, and returns the status.
+func overview(t *testing.T, at string) int {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+at+"/api/v1/overview", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer 0123456789abcdef0123456789abcdef")
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	return response.StatusCode
 }

@@ -103,7 +103,7 @@ func TestReloads(t *testing.T) {
 	for _, n := range sent {
 		total += n
 	}
-	all := process.AwaitMessages(t, h.gate.url, total)
+	all := awaitBacklog(t, h.gate.url, total)
 	if got := recipients(all); len(all) != total || len(got) != total {
 		t.Errorf("%d messages to %d recipients, want %d", len(all), len(got), total)
 	}
@@ -130,6 +130,27 @@ func (h *house) reload() (out string, code int) {
 		code = ended.ExitCode()
 	}
 	return string(text), code
+}
+
+// awaitBacklog waits until the sandbox has n messages, as long as they keep coming.
+func awaitBacklog(t *testing.T, url string, n int) []process.Message {
+	t.Helper()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	had, since := -1, time.Now()
+	for {
+		all := process.Messages(t, url)
+		if len(all) >= n {
+			return all
+		}
+		if len(all) > had {
+			had, since = len(all), time.Now()
+		}
+		if time.Since(since) > patience {
+			t.Fatalf("the sandbox has %d messages, want %d", len(all), n)
+		}
+		<-tick.C
+	}
 }
 
 // sendUntil sends messages in one session until there are enough, and returns how many.
