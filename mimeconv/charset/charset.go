@@ -158,6 +158,9 @@ func decodeShifted(b []byte, declared string, enc encoding.Encoding) (text, used
 		strings.HasPrefix(declared, "hz-") && bytes.Contains(b, []byte("~{")),
 		enc == utf7.UTF7 && bytes.IndexByte(b, '+') >= 0:
 		text, ok := decodeClean(enc, b)
+		if !ok && enc != nil && escapes {
+			text, ok = decodeMostly(enc, b)
+		}
 		return text, "", ok
 	}
 	return "", "", false

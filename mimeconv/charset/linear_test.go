@@ -12,8 +12,7 @@ import (
 func TestDecodeIsLinear(t *testing.T) {
 	for _, label := range []string{
 		"", "nope", "utf-8", "utf-7", "utf-16", "iso-2022-jp", "iso-2022-kr", "hz-gb-2312", "gb18030", "big5",
-		"euc-kr",
-		"shift_jis", "windows-1252", "us-ascii",
+		"euc-kr", "shift_jis", "euc-tw", "johab", "iso-2022-cn", "windows-1252", "us-ascii",
 	} {
 		for _, unit := range []string{
 			"a", "\xe4", "ä", "+", "+-", "+AAA", "+2D", "~{", "~{!!~}", "\x1b$B", "\x1b$B!!", "\x1b(B", "\x0e",

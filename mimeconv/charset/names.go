@@ -134,6 +134,9 @@ var families = map[string]string{
 	"euc-kr": "euckr eucksc uhc unifiedhangul ksc5601 ksc56011987 ksc56011992 ksc56011989 ksx1001 5601 949 949c 970 " +
 		"1363 20949 51949 mackorean 10003",
 	"iso-2022-kr": "iso2022kr 50225",
+	"johab":       "johab ksc56011992johab 1361",
+	"iso-2022-cn": "iso2022cn iso2022cnext iso2022cngb iso2022cncns 50227 50229",
+	"euc-tw":      "euctw cns11643 964 51950",
 	"gbk": "euccn eucgb2312cn cngb gb2312 gb231280 gb23121980 macsimpchinese macchinesesimp " +
 		"936 1381 1383 1386 20936 51936 " +
 		"10008 eucgb2312 chinese",
@@ -235,6 +238,12 @@ func Lookup(name string) (enc encoding.Encoding, known bool) {
 		return utf7.UTF7, true
 	case "iso-2022-kr", "csiso2022kr":
 		return iso2022KR{korean.EUCKR}, true
+	case "iso-2022-cn", "iso-2022-cn-ext":
+		return iso2022CN, true
+	case "euc-tw":
+		return eucTW, true
+	case "johab":
+		return johab, true
 	case "hz-gb-2312":
 		return simplifiedchinese.HZGB2312, true
 	case "ibm858":

@@ -21,6 +21,8 @@ var wide = []encoding.Encoding{
 	simplifiedchinese.GBK,
 	simplifiedchinese.GB18030,
 	traditionalchinese.Big5,
+	eucTW,
+	johab,
 }
 
 func isWide(enc encoding.Encoding) bool { return enc != nil && slices.Contains(wide, enc) }
