@@ -6,8 +6,10 @@ import (
 )
 
 // headerTail is the rest of a header that may lack the empty line at its end: the start of the
-// last field of each kind before the next empty line, -1 if there is none.
+// last field of each kind before the next empty line or isEnd, -1 if there is none.
 type headerTail struct {
+	isEnd func(line []byte) bool // whether a line that is not empty ends the header; nil for none
+
 	isRead bool
 	hasEnd bool // there is an empty line
 	secret int  // fields that must not become part of a body
@@ -28,6 +30,9 @@ func (t *headerTail) read(raw []byte, pos int) {
 		line := readHeaderLine(raw, pos)
 		if len(line.text) == 0 {
 			t.hasEnd = true
+			return
+		}
+		if t.isEnd != nil && t.isEnd(line.text) {
 			return
 		}
 		name := fieldName(line.text)

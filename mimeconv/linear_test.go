@@ -131,3 +131,19 @@ func TestFieldsAreBounded(t *testing.T) {
 		t.Errorf("%d ids (%v)", len(h.References), err)
 	}
 }
+
+// What looks for the end of a header does not look beyond its part: each octet is read for one
+// part, however many parts there are.
+func TestManyHeadersCostNoMore(t *testing.T) {
+	rest := strings.Repeat("more text\r\n", 8<<10)
+	for _, header := range []string{
+		"X-Y: z\r\nstray\r\n", "stray\r\n", "X-Y: z\r\n \r\nstray\r\n", "Bcc\r\nstray\r\n",
+	} {
+		t.Run(fmt.Sprintf("%q", header), func(t *testing.T) {
+			part := "--b\r\n" + header
+			many := multipart("mixed", strings.Repeat(part, 100)+rest)
+			one := multipart("mixed", part+strings.Repeat("--b\r\n\r\nx\r\n", 99)+rest)
+			fuzztest.NoDearer(t, []byte(many), []byte(one), convertAny)
+		})
+	}
+}

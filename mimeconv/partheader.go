@@ -24,7 +24,7 @@ func (o *outliner) readPartHeader(pos int) (header block, content int, err error
 // headerEnd returns where the header at pos ends and where the content after it starts. A
 // header that is too large ends soon after maxHeader.
 func (o *outliner) headerEnd(pos int) (end, content int) {
-	h := partHeader{start: pos, blank: -1}
+	h := partHeader{start: pos, blank: -1, tail: headerTail{isEnd: o.isDelimiter}}
 	for pos < len(o.body) && pos-h.start <= maxHeader {
 		line, next := cutLine(o.body, pos)
 		name := fieldName(line)

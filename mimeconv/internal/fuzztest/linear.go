@@ -36,6 +36,22 @@ func Linear(t *testing.T, n int, input func(n int) []byte, f func([]byte)) {
 	}
 }
 
+// NoDearer runs f on two inputs of about the same size, and checks that it takes about as
+// much processor time for one as for the other.
+func NoDearer(t *testing.T, input, than []byte, f func([]byte)) {
+	t.Helper()
+	const factor = 10 // the fault to be found is worse, and the measurement rough
+	f(than)
+	limit := freeTime + factor*fastest(f, than)
+	_, took := cost(f, input)
+	if took > limit {
+		took = fastest(f, input)
+	}
+	if took > limit {
+		t.Errorf("took %v, want at most %v", took, limit)
+	}
+}
+
 // cost returns what f allocates, in octets, and the processor time that it takes.
 func cost(f func([]byte), input []byte) (allocated float64, took time.Duration) {
 	var before, after runtime.MemStats
