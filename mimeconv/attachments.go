@@ -21,7 +21,7 @@ const (
 type attachment struct {
 	*part
 	name string // safe as a file name, never empty
-	data []byte
+	size int    // of the decoded file, in octets
 }
 
 // sortFiles returns the attachments among files: all but the images that the HTML shows and
@@ -35,13 +35,20 @@ func (c *converter) sortFiles(files []file, images []image) ([]attachment, error
 			c.warn(ImageDropped, f.id, "image %s dropped: the HTML does not show it", quote(f.name))
 		default:
 			name := fileName(f.part, len(attachments)+1)
-			attachments = append(attachments, attachment{f.part, name, c.decode(f.part)})
+			attachments = append(attachments, attachment{f.part, name, c.measure(f.part)})
 		}
 	}
 	if len(attachments) > 0 && c.options.Attachments != Link && c.options.Attachments != Drop {
 		return nil, errAttachments(attachments, c.options.Link != nil)
 	}
 	return attachments, nil
+}
+
+// measure returns the size of a decoded file, in octets.
+func (c *converter) measure(p *part) int {
+	n := len(c.decode(p))
+	c.reserve(-p.decodedSize())
+	return n
 }
 
 // errAttachments rejects a message because of its attachments and names the configuration
@@ -57,7 +64,7 @@ func errAttachments(attachments []attachment, store bool) *Error {
 			names = append(names, fmt.Sprintf("and %d more", len(attachments)-i))
 			break
 		}
-		names = append(names, fmt.Sprintf("%q (%s, %s)", a.name, a.kind, size(len(a.data))))
+		names = append(names, fmt.Sprintf("%q (%s, %s)", a.name, a.kind, size(a.size)))
 	}
 	return refuse(ErrAttachment,
 		"attachments cannot be sent: %s; to send the message without them, set %s on the route",
@@ -68,13 +75,13 @@ func errAttachments(attachments []attachment, store bool) *Error {
 func (c *converter) placeAttachments(attachments []attachment) (notes, error) {
 	var all notes
 	for _, a := range attachments {
-		what := a.name + " (" + size(len(a.data)) + ")"
+		what := a.name + " (" + size(a.size) + ")"
 		if c.options.Attachments == Drop {
 			c.warn(AttachmentDropped, a.id, "attachment %s dropped", quote(a.name))
 			all = append(all, note{text: "[Attachment not sent: " + what + "]"})
 			continue
 		}
-		url, err := c.link(a.name, a.part, a.data)
+		url, err := c.link(a.name, a.part, c.decode(a.part))
 		if err != nil {
 			return nil, err
 		}

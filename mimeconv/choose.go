@@ -60,6 +60,8 @@ func (c *content) isWhole() bool {
 // walk sorts the leaves of a part into body and files (RFC 2046, section 5.1).
 func (c *converter) walk(p *part) (content, error) {
 	switch {
+	case c.exhausted != nil:
+		return content{}, c.exhausted
 	case p.kind == "multipart/encrypted":
 		return c.encryptedPart(p, encryption(p)), nil
 	case isMessage(p.kind):
@@ -371,6 +373,7 @@ func (c *converter) readText(p *part, isHTML bool) (string, error) {
 		declared = cmp.Or(declared, "utf-8")
 	}
 	text, dropped := cleanText(c.toUTF8(p.id, data, declared, isHTML))
+	c.reserve(len(text))
 	if dropped > 0 {
 		c.warn(ControlDropped, p.id, "control characters removed: %d", dropped)
 	}

@@ -19,6 +19,14 @@ func Convert(raw []byte, o Options) (Message, error) {
 	if o.MaxBody > 0 {
 		c.maxBody = min(o.MaxBody, maxBody)
 	}
+	m, err := c.convert(raw)
+	if c.exhausted != nil { // what follows it is a consequence
+		return Message{}, c.exhausted
+	}
+	return m, err
+}
+
+func (c *converter) convert(raw []byte) (Message, error) {
 	b, body, err := readBlock(raw, &c.fence.guesses)
 	if err != nil {
 		return Message{}, err
@@ -42,7 +50,8 @@ func Convert(raw []byte, o Options) (Message, error) {
 // converter is the state of one conversion.
 type converter struct {
 	options      Options
-	maxBody      int // octets
+	maxBody      int   // octets
+	exhausted    error // of Options.Reserve; nothing more is made
 	fence        fence
 	warnings     []Warning
 	size         int             // of all text decoded, in octets
@@ -75,7 +84,7 @@ func (c *converter) read(b *block, body []byte, prefix string) (content, error) 
 		return content{}, err
 	}
 	all, err := c.walk(root)
-	if err != nil {
+	if err != nil || c.exhausted != nil {
 		return content{}, err
 	}
 	if len(all.sections)+len(all.files) > 0 || !root.isHollow() {
@@ -164,9 +173,9 @@ func (c *converter) finish(html, text, subject string) (Message, error) {
 		return Message{}, refuse(ErrEmpty, "the message has neither a body nor a Subject")
 	case noHTML && noText:
 		c.warn(BodyFromSubject, "", "no body: the Subject is sent as the body")
-		m.HTML, m.Text = writeHTML(subject, c.maxBody), subject
+		m.HTML, m.Text = c.writeHTML(subject), subject
 	case noHTML:
-		m.HTML = writeHTML(text, c.maxBody)
+		m.HTML = c.writeHTML(text)
 	case noText && subject == "":
 		c.warn(TextEmpty, "", "the HTML contains no text")
 		m.Text = "(no text)"

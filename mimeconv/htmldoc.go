@@ -93,7 +93,7 @@ func declareUTF8(doc string) string {
 // kept as written; the others are inserted before and after it, within its body.
 func (c *converter) joinHTML(sections []section) (string, error) {
 	if len(sections) == 1 && sections[0].html == "" {
-		return writeHTML(sections[0].text, c.maxBody), nil
+		return c.writeHTML(sections[0].text), nil
 	}
 	var doc string
 	var before, after strings.Builder
@@ -105,12 +105,16 @@ func (c *converter) joinHTML(sections []section) (string, error) {
 		case s.html != "":
 			fragment := bodyOnly(s.html)
 			around.WriteString("<div>" + fragment + htmltext.Unclosed(fragment) + "</div>\n")
+			c.reserve(2 * len(fragment))
 		default:
-			around.WriteString(writeHTML(s.text, c.maxBody))
+			around.WriteString(c.writeHTML(s.text))
 		}
 		if before.Len()+len(doc)+after.Len() > c.maxBody {
 			return "", c.errTooLarge()
 		}
+	}
+	if before.Len()+after.Len() > 0 {
+		c.reserve(before.Len() + len(doc) + after.Len())
 	}
 	if before.Len() > 0 {
 		start := bodyStart(doc)
@@ -127,6 +131,7 @@ func (c *converter) joinText(sections []section) (string, error) {
 		text := s.text
 		if text == "" {
 			text = htmltext.Render(s.html)
+			c.reserve(len(text))
 		}
 		if text != "" {
 			texts = append(texts, text)

@@ -253,6 +253,7 @@ func (p *placer) linkImage(img *part) (string, error) {
 // embed returns the data: URI (RFC 2397) of an image, "" if it is too large.
 func (p *placer) embed(img *part) string {
 	data := p.decode(img)
+	defer p.reserve(-img.decodedSize())
 	kind := img.kind
 	if !strings.HasPrefix(kind, "image/") {
 		kind = sniffImage(data)

@@ -63,6 +63,12 @@ type Options struct {
 	// stops as soon as it is exceeded, with ErrTooLarge. 0 or more than 8 MiB: 8 MiB.
 	MaxBody int
 
+	// Reserve, if not nil, is told of n octets that Convert makes of the message, at the
+	// latest when they are made: parts that it decodes, text that it converts, bodies that
+	// it writes. n is negative for octets that are no longer in use. Its error ends the
+	// conversion and is returned unchanged.
+	Reserve func(n int64) error
+
 	// Link stores an attachment and returns the URL from which the recipient can
 	// download it. Required if a policy is Link. Its error ends the conversion and is
 	// returned unchanged.

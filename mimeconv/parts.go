@@ -74,6 +74,9 @@ func bareKind(p *part) string {
 
 // decode decodes the transfer encoding of a leaf.
 func (c *converter) decode(p *part) []byte {
+	if !c.reserve(p.decodedSize()) {
+		return nil
+	}
 	data, w := decodeTransfer(p.raw, p.encoding)
 	c.note(w, p.id)
 	return data
@@ -84,6 +87,9 @@ func (c *converter) decode(p *part) []byte {
 func (c *converter) decodeText(p *part) []byte {
 	switch encodingName(p.encoding) {
 	case "quotedprintable":
+		if !c.reserve(p.decodedSize()) {
+			return nil
+		}
 		data, w := decodePrintable(p.raw, printableText)
 		c.note(w, p.id)
 		return data
@@ -96,7 +102,7 @@ func (c *converter) decodeText(p *part) []byte {
 		return p.raw
 	}
 	raw, footer := cutFooter(p.raw)
-	if len(footer) == 0 {
+	if len(footer) == 0 || !c.reserve(len(p.raw)) {
 		return c.decode(p)
 	}
 	data, w := decodeTransfer(raw, p.encoding)
@@ -110,6 +116,7 @@ func (c *converter) decodeText(p *part) []byte {
 // toUTF8 decodes the text of a part, and warns if its charset was guessed.
 func (c *converter) toUTF8(id string, data []byte, declared string, isHTML bool) string {
 	text, used, how := c.fence.guesses.decode(data, declared, isHTML)
+	c.reserve(len(text))
 	label := charset.Name(declared)
 	switch {
 	case how == charset.Unknown:

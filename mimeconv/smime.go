@@ -30,6 +30,8 @@ func isCMS(p *part) bool {
 func (c *converter) signedPart(p *part) (content, error) {
 	signed, ok := signedContent(c.decode(p))
 	switch {
+	case !c.reserve(len(signed)):
+		return content{}, c.exhausted
 	case !ok:
 		return content{files: []file{{part: p}}}, nil
 	case len(bytes.TrimSpace(signed)) == 0:

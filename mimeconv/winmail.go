@@ -74,7 +74,7 @@ func (c *converter) tnefBody(id string, t *tnef.Message) (content, error) {
 	text.dropImageMarks()
 	kind, doc := "text/html", t.HTML
 	if len(bytes.TrimSpace(doc.Data)) == 0 && t.RTF != nil {
-		kind, doc.Data = tnef.ReadRTF(t.RTF)
+		kind, doc.Data = c.readRTF(t.RTF)
 		doc.Charset = "utf-8"
 	}
 	if kind == "text/plain" && len(text.sections) > 0 {
@@ -85,6 +85,17 @@ func (c *converter) tnefBody(id string, t *tnef.Message) (content, error) {
 		return content{}, err
 	}
 	return c.choose(html, text)
+}
+
+// readRTF extracts the text of rich text.
+func (c *converter) readRTF(compressed []byte) (kind string, data []byte) {
+	expanded := tnef.MaxExpanded(compressed)
+	if !c.reserve(2 * expanded) { // with the text
+		return "text/plain", nil
+	}
+	kind, data = tnef.ReadRTF(compressed)
+	c.reserve(len(data) - 2*expanded)
+	return kind, data
 }
 
 // dropImageMarks removes what stands for images in the text of a TNEF body.

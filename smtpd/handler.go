@@ -27,6 +27,12 @@ type Envelope struct {
 	Size     int64      // announced by MAIL; 0 if it was not (RFC 1870)
 	Received time.Time  // when DATA was complete
 
+	// Reserve charges n bytes that a Handler makes of the message to Limits.InFlight, until
+	// Handle returns; n is negative for bytes that are no longer in use. The error is
+	// ErrMessageMemory or ErrMemory, and nothing was charged. Only the goroutine of Handle may
+	// call it. It is nil in an Envelope that no server made.
+	Reserve func(n int64) error
+
 	EnvelopeID string // ENVID, decoded; "" for none (RFC 3461, section 4.4)
 	Return     string // FULL or HDRS; "" if not given (RFC 3461, section 4.3)
 	DSN        []DSN  // one for each element of Rcpt

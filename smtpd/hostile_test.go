@@ -3,6 +3,7 @@ package smtpd
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -122,5 +123,41 @@ func TestShareOfMemory(t *testing.T) {
 	h.stop(t)
 	if used := h.memory.used; used != 0 {
 		t.Errorf("%d bytes used", used)
+	}
+}
+
+// What a Handler makes of a message is charged until Handle returns. A message that alone takes
+// too much is told apart from one that does not fit beside the others.
+func TestReserve(t *testing.T) {
+	const size, inFlight = 10_000, 100_000
+	var h *house
+	var errs []error
+	reserve := func(env *Envelope, n int64) { errs = append(errs, env.Reserve(n)) }
+	limits := Limits{MessageSize: size, InFlight: inFlight}
+	h = open(t, Settings{Limits: limits}, &recorder{
+		reply: func(_ context.Context, env *Envelope) Reply {
+			reserve(env, inFlight) // beside its own octets
+			reserve(env, inFlight-size-1)
+			reserve(env, 1)
+			reserve(env, -1000)
+			reserve(env, 1000)
+			reserve(env, -inFlight/2)
+			other := messageBuffer{memory: h.memory, account: "127.0.0.2", limits: limits}
+			errs = append(errs, other.reserve(inFlight/2+1), other.reserve(inFlight/4))
+			reserve(env, inFlight/2)
+			other.free()
+			return queued(env)
+		},
+	})
+	c := h.dial(t)
+	c.begin()
+	c.say("Hello.\r\n.", "250 ")
+	h.stop(t)
+	want := []error{ErrMessageMemory, nil, ErrMessageMemory, nil, nil, nil, ErrMemory, nil, ErrMemory}
+	if !slices.Equal(errs, want) {
+		t.Errorf("%v, want %v", errs, want)
+	}
+	if used := h.memory.used; used != 0 {
+		t.Errorf("%d bytes are still charged", used)
 	}
 }

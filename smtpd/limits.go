@@ -19,9 +19,10 @@ type Limits struct {
 	AuthFailures int           // failed logins of an address; ten times as many of a user, from all addresses: 10
 	AuthBan      time.Duration // for which failures count, and an address is banned after too many: 15 minutes
 
-	// InFlight is how many bytes of messages may be in memory at a time: 256 MiB. It is
-	// at least twice MessageSize: a smaller one would refuse the largest message always. One
-	// user or address may hold a quarter of it, or twice MessageSize if that is more.
+	// InFlight is how many bytes of messages, and of what a Handler makes of them, may be in
+	// memory at a time: 256 MiB. It is at least twice MessageSize: a smaller one would refuse
+	// the largest message always. One user or address may hold a quarter of it, or twice
+	// MessageSize if that is more, and for its only message 8 MiB in addition.
 	InFlight int64
 
 	Greeting  time.Duration // from the connection to EHLO or HELO: 1 minute

@@ -1,9 +1,22 @@
 package smtpd
 
-import "sync"
+import (
+	"errors"
+	"sync"
+)
+
+// The errors of Envelope.Reserve.
+var (
+	// ErrMessageMemory is permanent: the message alone takes more than one may.
+	ErrMessageMemory = errors.New("the message takes too much memory")
+
+	// ErrMemory is temporary: other messages occupy the memory.
+	ErrMemory = errors.New("too many messages in progress")
+)
 
 // memory accounts for the memory that messages occupy, in all and by account. It is charged as
-// octets arrive: what a client only announces takes nothing from others.
+// octets arrive, and with what a Handler makes of them: what a client only announces takes
+// nothing from others.
 type memory struct {
 	mu   sync.Mutex
 	used int64
@@ -13,6 +26,17 @@ type memory struct {
 // newMemory returns a memory without a message.
 func newMemory() *memory { return &memory{held: make(map[string]int64)} }
 
+// handling is what a Handler may make of any message, in bytes: more than a Handler makes of
+// an honest message of 1 MB.
+const handling = 8 << 20
+
+// share divides the memory so that one account gets a quarter, but always enough for the
+// largest message, whose repaired line endings can double it.
+func share(l Limits) int64 { return max(l.InFlight/4, 2*l.MessageSize) }
+
+// largest returns the most that one message may take, if it is the only one of its account.
+func largest(l Limits) int64 { return min(l.InFlight, max(share(l), 2*l.MessageSize+handling)) }
+
 // room returns how much the account can still reserve.
 func (m *memory) room(l Limits, account string) int64 {
 	m.mu.Lock()
@@ -20,11 +44,9 @@ func (m *memory) room(l Limits, account string) int64 {
 	return m.left(l, account)
 }
 
-// left divides the memory so that one account gets a quarter, but always enough for the
-// largest message, whose repaired line endings can double it. The caller holds mu.
+// left is room for a caller that holds mu.
 func (m *memory) left(l Limits, account string) int64 {
-	share := max(l.InFlight/4, 2*l.MessageSize)
-	return min(l.InFlight-m.used, share-m.held[account])
+	return min(l.InFlight-m.used, share(l)-m.held[account])
 }
 
 // reserve charges n bytes to the account, or returns false and charges nothing.
@@ -37,6 +59,27 @@ func (m *memory) reserve(l Limits, account string, n int64) bool {
 	m.used += n
 	m.held[account] += n
 	return true
+}
+
+// enlarge charges n bytes more to the account, for a message that has been charged with so
+// many. If it returns an error, it charges nothing.
+func (m *memory) enlarge(l Limits, account string, charged, n int64) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	left := m.left(l, account)
+	if m.held[account] == charged {
+		left = min(l.InFlight-m.used, largest(l)-charged)
+	}
+	switch {
+	case n <= 0:
+	case charged+n > largest(l):
+		return ErrMessageMemory
+	case n > left:
+		return ErrMemory
+	}
+	m.used += n
+	m.held[account] += n
+	return nil
 }
 
 // release ends the charge of n bytes.

@@ -34,6 +34,7 @@ type messageBuffer struct {
 	account string
 	limits  Limits
 	raw     []byte
+	made    int64 // bytes that a Handler made of it
 }
 
 // initialSize is the size of the buffer when the first octets have arrived.
@@ -83,10 +84,19 @@ func (b *messageBuffer) grow(n int64) error {
 	return nil
 }
 
+// reserve charges n bytes that a Handler makes of the message.
+func (b *messageBuffer) reserve(n int64) error {
+	err := b.memory.enlarge(b.limits, b.account, int64(cap(b.raw))+b.made, n)
+	if err == nil {
+		b.made += n
+	}
+	return err
+}
+
 // free releases the memory.
 func (b *messageBuffer) free() {
-	b.memory.release(b.account, int64(cap(b.raw)))
-	b.raw = nil
+	b.memory.release(b.account, int64(cap(b.raw))+b.made)
+	b.raw, b.made = nil, 0
 }
 
 // bareLineEndings counts the LFs and the CRs that are not part of a CRLF.

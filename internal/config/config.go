@@ -196,9 +196,10 @@ type Limits struct {
 	// The period in which failed logins are counted, from the first one.
 	AuthBan strictyaml.Duration `yaml:"auth_ban" default:"15m" range:"1m..1d"`
 
-	// Memory for messages being received, all clients together; at least twice
-	// message_size. One user or address may hold a quarter of it, or twice message_size if
-	// that is more. Clients that exceed it are deferred (452 4.3.1).
+	// Memory for messages being received and converted, all clients together; at least
+	// twice message_size. One user or address may hold a quarter of it, or twice
+	// message_size if that is more, and 8MiB more for its only message. Clients that exceed
+	// it are deferred (452 4.3.1); a message that alone takes more is rejected (552 5.3.4).
 	InFlight strictyaml.Size `yaml:"in_flight" default:"256MB" range:"1MB..1TB"`
 }
 

@@ -53,6 +53,8 @@ func TestRefuse(t *testing.T) {
 		{errBlind, "550 5.7.1 blind recipients not allowed (Q)"},
 		{errTooMany, "554 5.5.3 too many visible recipients (Q)"},
 		{errTooLarge, "552 5.3.4 message too large for the API (Q)"},
+		{smtpd.ErrMessageMemory, "552 5.3.4 Converting the message takes too much memory (limits.in_flight) (Q)"},
+		{smtpd.ErrMemory, "452 4.3.1 Too many messages in progress, try again later (Q)"},
 		{errLoop, "554 5.4.6 mail loop (Q)"},
 		{errControl, "554 5.6.0 invalid header (Q)"},
 		{spool.ErrConvo, "554 5.6.0 X-Heymarket-Convo-Id names a conversation with other participants " +
@@ -91,6 +93,28 @@ func TestMaxBody(t *testing.T) {
 	_, err := p.plan(env, []byte("Subject: x\r\n\r\n"+strings.Repeat("word ", 300)+"\r\n"))
 	if !errors.Is(err, errTooLarge) || !strings.Contains(err.Error(), "teams.shop.max_body") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// What conversion makes is charged: more than there is ever room for is refused for good, more
+// than there is now for a time.
+func TestConversionIsCharged(t *testing.T) {
+	p := testPlanner(parse(t, oneRoute))
+	raw := []byte("Subject: x\r\n\r\n" + strings.Repeat("word ", 300) + "\r\n")
+	for code, full := range map[int]error{552: smtpd.ErrMessageMemory, 452: smtpd.ErrMemory} {
+		left := int64(2000)
+		env := &smtpd.Envelope{QueueID: "Q", From: "a@example.com", Rcpt: []string{"a@example.com"}}
+		env.Reserve = func(n int64) error {
+			left -= n
+			if left < 0 {
+				return full
+			}
+			return nil
+		}
+		_, err := p.plan(env, raw)
+		if reply := refusal("Q", err); !errors.Is(err, full) || reply.Code != code {
+			t.Errorf("%v: %+v, want %d", err, reply, code)
+		}
 	}
 }
 

@@ -130,6 +130,7 @@ func (s submission) convert(raw []byte) (mimeconv.Message, error) {
 		InlineImages: mimeconv.Policy(s.route.InlineImages),
 		Title:        s.control.title,
 		MaxBody:      int(s.team.MaxBody),
+		Reserve:      s.env.Reserve,
 	})
 	var failed *mimeconv.Error
 	if errors.As(err, &failed) && failed.Kind == mimeconv.ErrTooLarge {

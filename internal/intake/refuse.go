@@ -29,6 +29,7 @@ const (
 	convoRefused = controlPrefix + "Convo-Id names a conversation with other participants or of another inbox"
 	keyRefused   = controlPrefix + "Idempotency-Key was already used for a message with other recipients, " +
 		"title or body; use a new key for each message"
+	tooCostly    = "Converting the message takes too much memory (limits.in_flight)"
 	noStorage    = "Insufficient system storage"
 	shuttingDown = "Shutting down, try again later"
 )
@@ -48,6 +49,8 @@ var refusals = []struct {
 	{wraps(errBlind), 550, "5.7.1", ""},
 	{wraps(errTooMany), 554, "5.5.3", ""},
 	{wraps(errTooLarge), 552, "5.3.4", ""},
+	{wraps(smtpd.ErrMessageMemory), 552, "5.3.4", tooCostly},
+	{wraps(smtpd.ErrMemory), 452, "4.3.1", "Too many messages in progress, try again later"},
 	{wraps(errLoop), 554, "5.4.6", ""},
 	{wraps(errControl), 554, "5.6.0", ""},
 	{wraps(errBareLF), 554, "5.6.0", ""},

@@ -63,6 +63,10 @@ func expandRTF(b []byte) []byte {
 	return out
 }
 
+// MaxExpanded returns how many octets ReadRTF makes of compressed RTF at most, and its text
+// has no more: a reference of two octets stands for 17.
+func MaxExpanded(compressed []byte) int { return min(maxRTF, 9*len(compressed)) }
+
 // maxGroups bounds nested groups. A group nested more deeply ends with the group around it.
 const maxGroups = 1000
 
