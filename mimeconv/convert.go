@@ -156,7 +156,7 @@ func (c *converter) assemble(all content, subject string) (Message, error) {
 	if err != nil {
 		return Message{}, err
 	}
-	html = insertAtEnd(html, notes.html())
+	html = insertNotes(html, notes.html())
 	text = joinNonEmpty(text, notes.text())
 	if len(images) > 0 && !htmltext.HasContent(html) {
 		html = "" // it consisted of images that were dropped
@@ -191,6 +191,6 @@ func (c *converter) finish(html, text, subject string) (Message, error) {
 	if cut {
 		c.warn(TitleCut, "", "title truncated to %d characters", maxTitle)
 	}
-	m.Start = bodyStart(m.HTML)
+	m.Start = htmltext.Start(m.HTML)
 	return m, nil
 }

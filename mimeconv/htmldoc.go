@@ -9,26 +9,6 @@ import (
 	"heyrelay/mimeconv/htmltext"
 )
 
-// bodyStart returns the offset just after the body tag of a document, 0 if it has none.
-func bodyStart(doc string) int {
-	if charset.IndexFold(doc, "<body") < 0 {
-		return 0
-	}
-	z := html.NewTokenizer(strings.NewReader(doc))
-	for pos := 0; ; {
-		token := z.Next()
-		pos += len(z.Raw())
-		switch token {
-		case html.ErrorToken:
-			return 0
-		case html.StartTagToken:
-			if htmltext.TagName(z.Raw()) == "body" {
-				return pos
-			}
-		}
-	}
-}
-
 // bodyOnly returns the content of the body and the styles of a document, as a fragment that
 // can be inserted into another document.
 func bodyOnly(doc string) string {
@@ -62,22 +42,24 @@ func bodyOnly(doc string) string {
 	}
 }
 
-// insertAtEnd inserts a fragment at the end of the body of a document.
+// insertAtEnd inserts a fragment at the end of the body of a document, behind whatever is open
+// there.
 func insertAtEnd(doc, fragment string) string {
 	if fragment == "" {
 		return doc
 	}
-	if unclosed := htmltext.Unclosed(doc); unclosed != "" {
-		return doc + unclosed + fragment
+	end := htmltext.FindEnding(doc)
+	return doc[:end.Pos] + end.Closing + fragment + doc[end.Pos:]
+}
+
+// insertNotes inserts notes at the end of a document. If something is open there that could hide
+// them, it inserts them at its start.
+func insertNotes(doc, fragment string) string {
+	if fragment == "" || htmltext.FindEnding(doc).IsClosed {
+		return insertAtEnd(doc, fragment)
 	}
-	end := lastIndexFold(doc, "</body")
-	if end < 0 {
-		end = lastIndexFold(doc, "</html")
-	}
-	if end < 0 {
-		end = len(doc)
-	}
-	return doc[:end] + fragment + doc[end:]
+	start := htmltext.Start(doc)
+	return doc[:start] + fragment + doc[start:]
 }
 
 // declareUTF8 changes the charset that a document declares to UTF-8 and nothing else.
@@ -104,7 +86,7 @@ func (c *converter) joinHTML(sections []section) (string, error) {
 			doc, around = s.html, &after
 		case s.html != "":
 			fragment := bodyOnly(s.html)
-			around.WriteString("<div>" + fragment + htmltext.Unclosed(fragment) + "</div>\n")
+			around.WriteString("<div>" + fragment + htmltext.FindEnding(fragment).Closing + "</div>\n")
 			c.reserve(2 * len(fragment))
 		default:
 			around.WriteString(c.writeHTML(s.text))
@@ -117,7 +99,7 @@ func (c *converter) joinHTML(sections []section) (string, error) {
 		c.reserve(before.Len() + len(doc) + after.Len())
 	}
 	if before.Len() > 0 {
-		start := bodyStart(doc)
+		start := htmltext.Start(doc)
 		doc = doc[:start] + before.String() + doc[start:]
 	}
 	return insertAtEnd(doc, after.String()), nil

@@ -65,18 +65,6 @@ func hasPrefixFold(s, prefix string) bool {
 	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
 }
 
-// lastIndexFold is like strings.LastIndex but ignores case. sub is ASCII in lower case and
-// does not start with a letter.
-func lastIndexFold(s, sub string) int {
-	for end := len(s); ; {
-		i := strings.LastIndexByte(s[:end], sub[0])
-		if i < 0 || hasPrefixFold(s[i:], sub) {
-			return i
-		}
-		end = i
-	}
-}
-
 // quote quotes text from a message for warnings.
 func quote(s string) string { return strconv.Quote(shorten(s)) }
 

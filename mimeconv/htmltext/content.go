@@ -114,30 +114,6 @@ func closeComments(doc string) string {
 	return doc[:tail+i] + strings.ReplaceAll(doc[tail+i:], "<!--", "<!")
 }
 
-// Unclosed returns what must precede anything appended to an HTML document, so that a browser
-// does not take it for a part of a comment, a title or the like: "-->", "</title>", or "".
-func Unclosed(doc string) string {
-	z := html.NewTokenizer(strings.NewReader(doc))
-	for end := ""; ; {
-		switch z.Next() {
-		case html.ErrorToken:
-			return end
-		case html.CommentToken:
-			end = ""
-			if !isClosed(z.Raw()) {
-				end = "-->"
-			}
-		case html.StartTagToken:
-			end = ""
-			if name := TagName(z.Raw()); isRaw(name) {
-				end = "</" + name + ">"
-			}
-		case html.EndTagToken:
-			end = ""
-		}
-	}
-}
-
 // isClosed reports whether a comment ends. Markup such as <!x> is a comment, too.
 func isClosed(comment []byte) bool {
 	if bytes.HasPrefix(comment, []byte("<!--")) {

@@ -31,7 +31,8 @@ func TestHTMLIsLinear(t *testing.T) {
 					doc := string(b)
 					Render(doc)
 					HasContent(doc)
-					Unclosed(doc)
+					FindEnding(doc)
+					Start(doc)
 					IsBlank(doc)
 					z := html.NewTokenizer(strings.NewReader(doc))
 					for z.Next() != html.ErrorToken {
