@@ -63,7 +63,7 @@ type Options struct {
 	// stops as soon as it is exceeded, with ErrTooLarge. 0 or more than 8 MiB: 8 MiB.
 	MaxBody int
 
-	// Reserve, if not nil, is told of n octets that Convert makes of the message, at the
+	// Reserve, if not nil, is called for n octets that Convert makes of the message, at the
 	// latest when they are made: parts that it decodes, text that it converts, bodies that
 	// it writes. n is negative for octets that are no longer in use. Its error ends the
 	// conversion and is returned unchanged.

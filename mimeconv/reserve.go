@@ -1,6 +1,6 @@
 package mimeconv
 
-// reserve tells the caller of Convert of n octets that are made. If it is false, there is no
+// reserve calls Options.Reserve for n octets that are made. If it is false, there is no
 // room for them, and the conversion ends with c.exhausted.
 func (c *converter) reserve(n int) bool {
 	if c.exhausted == nil && c.options.Reserve != nil {

@@ -127,7 +127,7 @@ func TestShareOfMemory(t *testing.T) {
 }
 
 // What a Handler makes of a message is charged until Handle returns. A message that alone takes
-// too much is told apart from one that does not fit beside the others.
+// too much has another error than one that does not fit beside the others.
 func TestReserve(t *testing.T) {
 	const size, inFlight = 10_000, 100_000
 	var h *house

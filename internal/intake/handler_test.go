@@ -96,7 +96,7 @@ func TestMaxBody(t *testing.T) {
 	}
 }
 
-// What conversion makes is charged: more than there is ever room for is refused for good, more
+// What conversion makes is charged: more than there is ever room for is refused permanently, more
 // than there is now for a time.
 func TestConversionIsCharged(t *testing.T) {
 	p := testPlanner(parse(t, oneRoute))
