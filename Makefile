@@ -10,7 +10,7 @@ RACE := -race \
 	-gcflags=modernc.org/libc=-race=false \
 	-gcflags=modernc.org/memory=-race=false
 
-.PHONY: check deps test soak sabotage lint cross bench demo dist dist-check image chart
+.PHONY: check deps test soak bombs long sabotage lint cross bench demo dist dist-check image chart
 
 check: deps test
 
@@ -21,8 +21,17 @@ deps:
 test:
 	$(GO) test $(RACE) -count=1 -timeout=5m $(PACKAGES)
 
-# The long forms of the random and fault tests: about an hour.
+# Kills, faults, hostile clients and queue commands, all at once, under a memory limit.
+LASTING ?= 1h
 soak:
+	$(GO) test -count=1 -timeout=0 -v ./test/soak -args -lasting $(LASTING)
+
+# Forty messages that cost more than they weigh, alone and eight at once: a table of memory and delay.
+bombs:
+	$(GO) test -count=1 -timeout=0 -v ./test/bombs -args -all
+
+# The long forms of the random and fault tests: about an hour.
+long:
 	$(GO) test $(RACE) -count=1 -timeout=60m ./test/chaos -args -messages 10000 -lanes 500 -backlog 10000
 	$(GO) test $(RACE) -count=1 -timeout=60m ./test/crash -args -kills 210 -messages 5000
 	$(GO) test $(RACE) -count=1 -timeout=60m ./internal/spool/sqlite -run TestSuite/Random -args -ops 100000
