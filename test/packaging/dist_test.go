@@ -183,6 +183,16 @@ func TestRPM(t *testing.T) {
 	}
 }
 
+// A file that was downloaded is checked by SHA256SUMS, as docs/install.md says.
+func TestSums(t *testing.T) {
+	cmd := exec.Command("sha256sum", "--check", "--ignore-missing", "SHA256SUMS")
+	cmd.Dir = dist(t)
+	out, err := cmd.CombinedOutput()
+	if err != nil || strings.Count(string(out), ": OK\n") < 5 {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
 // The SBOM lists each module that the binary contains, with its version.
 func TestSBOM(t *testing.T) {
 	text, err := os.ReadFile(one(t, "*.cdx.json"))

@@ -1,2 +1,2 @@
-// Package readme runs the commands that the README shows.
+// Package readme runs the commands that README and docs show, and checks what they quote.
 package readme

@@ -1,6 +1,11 @@
 package readme
 
 import (
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -8,11 +13,52 @@ import (
 const (
 	noDocker  = "not run, Docker needs its daemon; "
 	noCluster = "not run, it needs a cluster"
+	noSystemd = "not run, it needs a running systemd"
+	installed = "TestInstalled of test/packaging"
 )
 
-// elsewhere has the commands of pages that this package does not run: where they are run,
-// or why they are not. A key is the beginning of a line.
-var elsewhere = map[string]map[string]string{
+// run says where the commands of the pages are run, or why they are not. A key is the
+// beginning of a line.
+var run = map[string]map[string]string{
+	"README.md": {
+		"swaks ":  "TestTour",
+		"curl ":   "TestTour",
+		"printf ": "TestTour",
+	},
+	"docs/install.md": {
+		"make dist":                     "not run, it builds for every system; TestTwoBuildsAreEqual of test/packaging builds for this one",
+		"(cd dist && sha256sum --check": "TestSums of test/packaging",
+		"apt-get install ":              "not run, it needs Debian's network; " + installed + " runs dpkg",
+		"systemctl enable ":             noSystemd + "; TestUnitsAreValid of test/packaging",
+		"heyrelay health":               "TestHealth of test/operation",
+		"heyrelay try ":                 "TestScripts of cmd/heyrelay",
+	},
+	"docs/operating.md": {
+		"heyrelay version":         "TestPackageIsWhole of test/packaging",
+		"apt-get install ":         "not run, it needs Debian's network; " + installed + " upgrades with dpkg",
+		"heyrelay health":          "TestHealth of test/operation",
+		"heyrelay spool backup ":   "TestBackupAndRestore of test/operation",
+		"systemctl ":               noSystemd,
+		"rm -f /var/lib/heyrelay/": "TestBackupAndRestore of test/operation, elsewhere",
+		"install -o heyrelay ":     "TestBackupAndRestore of test/operation, elsewhere",
+		"journalctl ":              noSystemd,
+		"heyrelay queue show ":     "TestScripts of cmd/heyrelay",
+		"HTTPS_PROXY=http://proxy.example.com:3128 heyrelay check --online": "TestProxy of test/operation",
+		"heyrelay queue stats": "TestScripts of cmd/heyrelay",
+	},
+	"docs/shadow.md": {
+		"heyrelay queue list --state shadowed": "TestScripts of cmd/heyrelay",
+	},
+	"docs/troubleshooting.md": {
+		"heyrelay health ":         "TestHealth of test/operation",
+		"heyrelay check --online ": "TestScripts of cmd/heyrelay",
+		"heyrelay queue ":          "TestScripts of cmd/heyrelay",
+	},
+	"docs/api.md": {
+		"openssl rand ": "TestAPICommands",
+		"curl ":         "TestAPICommands",
+		"-d ":           "TestAPICommands",
+	},
 	"docs/environment.md": {
 		"HEYRELAY_INBOX=202 ": "TestConfigurations",
 	},
@@ -37,27 +83,81 @@ var elsewhere = map[string]map[string]string{
 	},
 }
 
-// Every command line of these pages is run by a test, or has a reason not to be.
+// pages lists the pages for users, from the top of the repository.
+func pages(t *testing.T) (all []string) {
+	t.Helper()
+	out, err := exec.Command("git", "-C", "../..", "ls-files", "--cached", "--others", "--exclude-standard", "*.md").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Fields(string(out))
+}
+
+// Every command line of every page is run by a test, or has a reason not to be.
 func TestEveryCommandIsRun(t *testing.T) {
-	for name, lines := range elsewhere {
-		used := map[string]bool{}
+	used := map[string]bool{}
+	for _, name := range pages(t) {
 		for _, block := range blocks(page(t, name), "sh") {
 			for line := range strings.Lines(block) {
-				known := false
-				for begin := range lines {
-					if strings.HasPrefix(line, begin) {
-						known = true
-						used[begin] = true
-					}
-				}
-				if !known {
+				begin := beginning(name, line)
+				if begin == "" {
 					t.Errorf("%s: nothing runs %s", name, line)
+				}
+				used[name+begin] = true
+			}
+		}
+	}
+	for name, lines := range run {
+		for begin := range lines {
+			if !used[name+begin] {
+				t.Errorf("%s has no line that begins with %s", name, begin)
+			}
+		}
+	}
+}
+
+// beginning returns the beginning of a line that run knows, the longest; "" for none.
+func beginning(name, line string) (begin string) {
+	for b := range run[name] {
+		if strings.HasPrefix(strings.TrimSpace(line), b) && len(b) > len(begin) {
+			begin = b
+		}
+	}
+	return begin
+}
+
+// The tests that run commands exist.
+func TestNamedTestsExist(t *testing.T) {
+	var tests strings.Builder
+	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		tests.Write(text)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, lines := range run {
+		for begin, where := range lines {
+			for _, test := range regexp.MustCompile(`\bTest\w+`).FindAllString(where, -1) {
+				if !strings.Contains(tests.String(), "func "+test+"(") {
+					t.Errorf("%s: %s is said to be run by %s, which does not exist", name, begin, test)
 				}
 			}
 		}
-		for begin := range lines {
-			if !used[begin] {
-				t.Errorf("%s has no line that begins with %s", name, begin)
+	}
+}
+
+// The links between the pages lead somewhere.
+func TestLinksLeadSomewhere(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^)#:\s]+)(?:#[^)]*)?\)`)
+	for _, name := range pages(t) {
+		for _, m := range link.FindAllStringSubmatch(page(t, name), -1) {
+			if _, err := os.Stat(filepath.Join("../..", filepath.Dir(name), m[1])); err != nil {
+				t.Errorf("%s: %v", name, err)
 			}
 		}
 	}

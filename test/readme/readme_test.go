@@ -78,6 +78,27 @@ func TestTour(t *testing.T) {
 	}
 }
 
+// The commands of docs/api.md reach a relay with the configuration that it shows.
+func TestAPICommands(t *testing.T) {
+	process.Need(t, "curl", "openssl")
+	dir, address := t.TempDir(), process.FreeAddress(t)
+	places := strings.NewReplacer("/run/secrets", dir, "127.0.0.1:8025", address, `"support"`, `"inbox-202"`)
+	text := page(t, "docs/api.md")
+	commands := blocks(text, "sh")
+	generate, overview, _ := strings.Cut(places.Replace(commands[0]), "\n")
+	shell(t, "", dir, generate)
+	shell(t, "", dir, strings.Replace(generate, "_script", "_dashboard", 1))
+	process.StartRelay(t, process.Build(t), places.Replace(blocks(text, "yaml")[0]))
+	for line, want := range map[string]string{
+		overview: `"rate_per_minute":`,
+		"TOKEN=$(cat heyrelay_script)\n" + places.Replace(commands[1]): `"matched":0`,
+	} {
+		if out := shell(t, "", dir, line); !strings.Contains(out, want) {
+			t.Errorf("%s\ngave no %s:\n%s", line, want, out)
+		}
+	}
+}
+
 // The smallest configuration, and the one by environment alone, are valid.
 func TestConfigurations(t *testing.T) {
 	binary, dir := process.Build(t), t.TempDir()
@@ -100,12 +121,24 @@ func TestConfigurations(t *testing.T) {
 	shell(t, binary, dir, line)
 }
 
-// Every command that the text names exists, and takes the flags that it shows.
+// Every command that a page names exists, and takes the flags that it shows.
 func TestNamedCommands(t *testing.T) {
 	binary := process.Build(t)
-	for _, m := range regexp.MustCompile("`heyrelay ([^`]+)`").FindAllStringSubmatch(readme(t), -1) {
-		if out, err := exec.Command(binary, append(strings.Fields(m[1]), "--help")...).CombinedOutput(); err != nil {
-			t.Errorf("heyrelay %s: %v\n%s", m[1], err, out)
+	tried := map[string]bool{}
+	for _, name := range pages(t) {
+		if name == "CHANGELOG.md" {
+			continue // it names what was
+		}
+		for _, m := range regexp.MustCompile("`heyrelay ([^`]+)`").FindAllStringSubmatch(page(t, name), -1) {
+			command := strings.Join(strings.Fields(m[1]), " ")
+			if tried[command] {
+				continue
+			}
+			tried[command] = true
+			out, err := exec.Command(binary, append(strings.Fields(command), "--help")...).CombinedOutput()
+			if err != nil {
+				t.Errorf("%s: heyrelay %s: %v\n%s", name, command, err, out)
+			}
 		}
 	}
 }
