@@ -234,3 +234,24 @@ func nameOf(at spool.Destination) string {
 	}
 	return "route " + at.Route
 }
+
+// Reloaded is the answer of POST /reload.
+type Reloaded struct {
+	Changed  []string `json:"changed"`  // the keys whose new values are in force
+	Restart  []string `json:"restart"`  // the changed keys that need a restart
+	Warnings []string `json:"warnings"` // of the new configuration
+}
+
+// reload puts the configuration in force as it is now.
+func (s *server) reload(w http.ResponseWriter, r *http.Request) error {
+	done, err := s.Reload()
+	if err != nil {
+		return fault{problem.Problem{
+			Status: http.StatusUnprocessableEntity,
+			Detail: "the previous configuration remains in force: " + err.Error(),
+			Remedy: "correct the configuration; heyrelay check validates it",
+		}}
+	}
+	s.operated(r, "reload of the configuration")
+	return answer(w, Reloaded{list(done.Changed), list(done.Restart), list(done.Warnings)})
+}

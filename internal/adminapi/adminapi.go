@@ -33,6 +33,10 @@ type Options struct {
 	Now      func() time.Time
 	NewID    func() string // a new local_id
 
+	// Reload loads the configuration again and puts it in force. With an error, which is for
+	// the operator, the previous one remains.
+	Reload func() (Reloaded, error)
+
 	// Health returns whether mail is accepted and sent ("serving", "degraded" or "not
 	// serving"), and why it is not better.
 	Health func(ctx context.Context) (status string, reasons []string)
@@ -71,6 +75,7 @@ var routes = []route{
 	{http.MethodDelete, "/holds", (*server).release},
 	{http.MethodGet, "/events", (*server).events},
 	{http.MethodPost, "/actions/{action}", (*server).act},
+	{http.MethodPost, "/reload", (*server).reload},
 }
 
 // Operations returns the operations, as "GET /overview".

@@ -114,7 +114,7 @@ var examples = []example{
 	{operating, "POST", "/actions/{action}", "hold", "", `{"all": true, "dry_run": true}`, 200},
 	{operating, "POST", "/actions/{action}", "hold", "", `{"route": "b", "expect": 2, "reason": "why"}`, 200},
 	{operating, "POST", "/actions/{action}", "hold", "", `{}`, 400},
-	{operating, "POST", "/actions/{action}", "hold", "", `{"routes": "b"}`, 400},
+	{operating, "POST", "/actions/{action}", "hold", "", `{"all": true, "routes": "b"}`, 400},
 	{operating, "POST", "/actions/{action}", "hold", "", `{"all": true, "route": "b"}`, 400},
 	{operating, "POST", "/actions/{action}", "hold", "", `{"route": 5}`, 400},
 	{operating, "POST", "/actions/{action}", "hold", "", `{"all": true} {}`, 400},
@@ -126,6 +126,8 @@ var examples = []example{
 	{operating, "POST", "/actions/{action}", "retry", "", `{"queue_ids": ["Q2"]}`, 200},
 	{operating, "POST", "/actions/{action}", "release", "", `{"states": ["held"]}`, 200},
 	{operating, "POST", "/actions/{action}", "drop", "", `{"queue_ids": ["Q9"]}`, 404},
+	{operating, "POST", "/reload", "", "", "", 200},
+	{reading, "POST", "/reload", "", "", "", 403},
 }
 
 // The document says what the handlers answer, and the handlers answer what it says: each
@@ -143,6 +145,8 @@ func TestDocument(t *testing.T) {
 			f.check(d, example{"", strings.ToUpper(method), path, "1", "", "", 401}, used)
 		}
 	}
+	f.broken = true
+	f.check(d, example{operating, "POST", "/reload", "", "", "", 422}, used)
 	f.followed(d, used)
 	for path, methods := range d.Paths {
 		for method, op := range methods {

@@ -95,8 +95,14 @@ func open(t *testing.T) *fixture {
 		Record:   func(e events.Event) { f.recorded = append(f.recorded, e) },
 		Now:      clock,
 		NewID:    func() string { return "new" },
-		Health:   func(context.Context) (string, []string) { return "degraded", []string{"old"} },
-		Body:     func(t spool.Task) ([]byte, error) { return json.Marshal(map[string]string{"local_id": t.LocalID}) },
+		Reload: func() (adminapi.Reloaded, error) {
+			if f.broken {
+				return adminapi.Reloaded{}, errors.New("heyrelay.yaml:1:1: unknown key")
+			}
+			return adminapi.Reloaded{Changed: []string{"log.level"}}, nil
+		},
+		Health: func(context.Context) (string, []string) { return "degraded", []string{"old"} },
+		Body:   func(t spool.Task) ([]byte, error) { return json.Marshal(map[string]string{"local_id": t.LocalID}) },
 	}))
 	return f
 }

@@ -104,6 +104,10 @@ func (r *Relay) apiOptions(cfg *config.Config) adminapi.Options {
 		Now:      r.now,
 		NewID:    r.newLocalID,
 		Body:     body(cfg),
+		Reload: func() (adminapi.Reloaded, error) {
+			done, err := r.Reload()
+			return adminapi.Reloaded(done), err
+		},
 		Health: func(ctx context.Context) (status string, reasons []string) {
 			h := r.Health(ctx)
 			return string(h.Status), h.Reasons

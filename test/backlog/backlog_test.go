@@ -40,9 +40,9 @@ CREATE TEMP TABLE n AS WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 
 SELECT i, iif(i <= :waiting / 20, 'held', format('route-%04d', i % :routes)) AS route,
        iif(i % 10 = 0, (i - 1) / 1000 * 1000 + 1, i) AS lane FROM n`, `
 INSERT INTO message (id, queue_id, accepted, client, sender, route, team, inbox, title,
-                     fingerprint, weak_fingerprint, envelope_id, return, reports_after)
+                     fingerprint, weak_fingerprint, envelope_id, return, reports_after, shadow, refusal)
 SELECT i, format('Q%015d', i), :now, '127.0.0.1', 'app@example.com', route, 'shop', 202, 'Hello',
-       randomblob(32), 0, '', '', 0 FROM n`, `
+       randomblob(32), 0, '', '', 0, '', '' FROM n`, `
 INSERT INTO content (message, html, subject_offset, text, raw)
 SELECT i, hex(randomblob(250)), 0, hex(randomblob(250)), randomblob(1000) FROM n`, `
 INSERT INTO conversation (id, team, inbox, participants, convo_id, title, base_subject, last_used)
@@ -53,8 +53,8 @@ INSERT INTO request (id, message, conversation, joined, lane, local_id, recipien
 SELECT i, i, lane, lane <> i, lane, format('L%d', i), json_object('to', json_array(format('u%d@example.com', lane))),
        format('u%d@example.com', lane), 'shop', 202, route, 1, 1, 0, '', 0, '',
        iif(lane <> i, 0, iif(i % 100 = 7, 2, 1)), i, iif(i % 100 = 7 AND lane = i, :now + 600000000000, 0) FROM n`, `
-INSERT INTO term (key, message) SELECT random(), i FROM n`, `
-INSERT INTO term (key, message) SELECT random(), i FROM n`, `
+INSERT INTO term (key, message) SELECT random() AS k, i FROM n ORDER BY k`, `
+INSERT INTO term (key, message) SELECT random() AS k, i FROM n ORDER BY k`, `
 INSERT INTO counter (route, state, n, gone) SELECT route, state, count(*), 0 FROM request GROUP BY route, state`, `
 UPDATE sequence SET seq = :waiting`, `
 INSERT INTO gate (team, route, held, reason) VALUES ('shop', 'held', :now, 'a try'), ('shop', '', 0, '')`,
@@ -79,7 +79,7 @@ func build(b testing.TB, path string, n int) {
 	}
 	defer db.Close()
 	db.SetMaxOpenConns(1)
-	if _, err := db.Exec("PRAGMA synchronous = OFF"); err != nil {
+	if _, err := db.Exec("PRAGMA synchronous = OFF; PRAGMA cache_size = -400000"); err != nil {
 		b.Fatal(err)
 	}
 	for _, query := range fill {
