@@ -1,0 +1,133 @@
+package process
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+const postfixMain = `compatibility_level = 3.6
+queue_directory = %[1]s/spool
+data_directory = %[1]s/data
+myhostname = old.example.com
+mydestination =
+mynetworks = 127.0.0.0/8
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+smtp_dns_support_level = disabled
+smtpd_tls_security_level = none
+smtp_tls_security_level = none
+maillog_file = %[1]s/log
+maillog_file_prefixes = %[1]s
+alias_maps =
+%[2]s
+`
+
+const postfixMaster = `127.0.0.1:%s inet n - n - - smtpd
+pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+proxymap unix - - n - - proxymap
+smtp unix - - n - - smtp
+relay unix - - n - - smtp
+error unix - - n - - error
+retry unix - - n - - error
+anvil unix - - n - 1 anvil
+scache unix - - n - 1 scache
+postlog unix-dgram n - n - 1 postlogd
+`
+
+// StartPostfix starts a Postfix of the test's own, apart from the machine's, with more lines
+// for its main.cf. It ends with the test. It returns its address on loopback, its
+// configuration directory and its log file. The test is skipped without Postfix or root,
+// which CI has.
+func StartPostfix(t testing.TB, more string) (address, config, log string) {
+	t.Helper()
+	Need(t, "postfix", "smtp-sink")
+	if os.Getuid() != 0 {
+		t.Skip("Postfix starts as root only")
+	}
+	dir, err := os.MkdirTemp("", "postfix-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	address = FreeAddress(t)
+	_, port, _ := net.SplitHostPort(address)
+	config = filepath.Join(dir, "etc")
+	for _, d := range []string{"etc", "spool", "data"} {
+		err := os.Mkdir(filepath.Join(dir, d), 0o755)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	err = os.Chmod(dir, 0o755) //nolint:gosec // Postfix's own user enters it
+	if err != nil {
+		t.Fatal(err)
+	}
+	command(t, "chown", "postfix", filepath.Join(dir, "data"))
+	write(t, filepath.Join(config, "main.cf"), fmt.Sprintf(postfixMain, dir, more))
+	write(t, filepath.Join(config, "master.cf"), fmt.Sprintf(postfixMaster, port))
+	command(t, "chmod", "644", filepath.Join(config, "main.cf"), filepath.Join(config, "master.cf"))
+	command(t, "postfix", "-c", config, "start")
+	t.Cleanup(func() { command(t, "postfix", "-c", config, "stop") })
+	awaitPort(t, address)
+	return address, config, filepath.Join(dir, "log")
+}
+
+// StartSink starts smtp-sink, which writes each mail to a file in the directory that it
+// returns, with its address.
+func StartSink(t testing.TB, options ...string) (address, dir string) {
+	t.Helper()
+	Need(t, "smtp-sink")
+	dir, err := os.MkdirTemp("", "sink-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if os.Getuid() == 0 {
+		options = append(options, "-u", "nobody")
+		command(t, "chown", "nobody", dir)
+	}
+	address = FreeAddress(t)
+	p := Start(t, "smtp-sink", append(options, "-d", filepath.Join(dir, "%M."), address, "100")...)
+	t.Cleanup(p.Kill)
+	awaitPort(t, address)
+	return address, dir
+}
+
+func command(t testing.TB, name string, args ...string) {
+	t.Helper()
+	out, err := exec.Command(name, args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s %q: %v\n%s", name, args, err, out)
+	}
+}
+
+// awaitPort waits until something listens on an address.
+func awaitPort(t testing.TB, address string) {
+	t.Helper()
+	late := time.After(patience)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		c, err := net.Dial("tcp", address)
+		if err == nil {
+			_ = c.Close()
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-late:
+			t.Fatalf("nothing listens on %s: %v", address, err)
+		}
+	}
+}
