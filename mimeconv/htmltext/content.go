@@ -52,12 +52,29 @@ func hasContent(doc string) bool {
 // unless it is never closed.
 func isShown(text []byte, silent string, atEnd bool) bool {
 	switch silent {
-	case "script":
-		return false
-	case "style":
-		return bytes.Contains(text, []byte("url("))
+	case "script", "style":
+		return silent == "style" && bytes.Contains(text, []byte("url(")) || atEnd && hasMarkedText(text)
 	}
 	return (silent == "" || atEnd) && !IsBlank(html.UnescapeString(string(text)))
+}
+
+// hasMarkedText reports whether there is text behind the first tag in a script or style, which it
+// swallowed because it is never closed.
+func hasMarkedText(script []byte) bool {
+	_, markup, _ := bytes.Cut(script, []byte("<"))
+	z := html.NewTokenizer(strings.NewReader("<" + string(markup)))
+	for {
+		switch z.Next() {
+		case html.ErrorToken:
+			return false
+		case html.TextToken:
+			if text := html.UnescapeString(string(z.Raw())); !IsBlank(text) && text != "<" {
+				return true
+			}
+		case html.StartTagToken:
+			z.NextIsNotRawText()
+		}
+	}
 }
 
 // isContainer reports whether an element shows nothing but its content.

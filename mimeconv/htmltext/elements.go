@@ -116,10 +116,13 @@ func isRaw(name string) bool {
 	return false
 }
 
+// isCode reports whether the text directly in an element is never shown.
+func isCode(name string) bool { return name == "script" || name == "style" }
+
 // isUnclosed reports whether the end tag of a raw element with text is missing in the rest of
 // the document.
 func (r *renderer) isUnclosed(name string) bool {
-	if name == "script" || name == "style" {
+	if isCode(name) && !r.showAll {
 		return false
 	}
 	isUnclosed, isKnown := r.unclosed[name]

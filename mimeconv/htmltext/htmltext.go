@@ -45,7 +45,7 @@ func renderVisible(doc string, showAll bool) string {
 			r.writeImageLink()
 			return r.layout.String()
 		case html.TextToken:
-			if !r.top().hidden {
+			if top := r.top(); !top.hidden && !isCode(top.name) {
 				r.text(html.UnescapeString(string(z.Raw())))
 			}
 		case html.StartTagToken:
