@@ -34,8 +34,16 @@ func (sandboxCmd) Help() string {
 
 // Run serves the sandbox until the process is stopped.
 func (c sandboxCmd) Run(p *program) error {
-	if err := c.checkAddress(); err != nil {
+	local, err := c.isLocal()
+	if err != nil {
 		return coded{exitUsage, err}
+	}
+	switch {
+	case !local && !c.ListenAnywhere:
+		return coded{exitUsage, fmt.Errorf("other hosts may reach %s, and the sandbox shows every message to anybody; "+
+			"use a loopback address, or add --listen-anywhere", c.Address)}
+	case !local:
+		fmt.Fprintf(p.stderr, "warning: anybody who reaches %s can read every message that the sandbox accepts\n", c.Address)
 	}
 	l, err := net.Listen("tcp", c.Address)
 	if err != nil {
@@ -47,19 +55,14 @@ func (c sandboxCmd) Run(p *program) error {
 	return serveHTTP(p.ctx, l, newSandbox(c.Rate))
 }
 
-// checkAddress refuses an address that other hosts can reach, unless that is
-// intended: the sandbox's credentials are public, and it lists every message.
-func (c sandboxCmd) checkAddress() error {
+// isLocal reports whether only this host can reach the address.
+func (c sandboxCmd) isLocal() (bool, error) {
 	host, _, err := net.SplitHostPort(c.Address)
 	if err != nil {
-		return fmt.Errorf("invalid address %q: write host:port, such as 127.0.0.1:8026", c.Address)
+		return false, fmt.Errorf("invalid address %q: write host:port, such as 127.0.0.1:8026", c.Address)
 	}
 	ip, _ := netip.ParseAddr(host)
-	if c.ListenAnywhere || host == "localhost" || ip.IsLoopback() {
-		return nil
-	}
-	return fmt.Errorf("other hosts may reach %s, and the sandbox shows every message to anybody; "+
-		"use a loopback address, or add --listen-anywhere", c.Address)
+	return host == "localhost" || ip.IsLoopback(), nil
 }
 
 // newSandbox returns a sandbox that handles rate calls a minute. Its ids begin at

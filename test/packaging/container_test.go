@@ -255,7 +255,8 @@ func TestContainer(t *testing.T) {
 	if !strings.Contains(list, "you@example.com") {
 		t.Errorf("queue list: %s", list)
 	}
-	if show := b.must("podman", "exec", "heyrelay", "/heyrelay", "queue", "show", queued); !strings.Contains(show, "sent") {
+	show := b.must("podman", "exec", "heyrelay", "/heyrelay", "queue", "show", queued)
+	if !strings.Contains(show, "sent") {
 		t.Errorf("the first message: %s", show)
 	}
 }
