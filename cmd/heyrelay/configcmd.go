@@ -77,7 +77,8 @@ func (c configInitCmd) Run(p *program) error {
 			return err
 		}
 	}
-	_, err := fmt.Fprintf(p.stdout, "wrote %s; put your values into it, then run: heyrelay check -c %s --online\n", path, path)
+	const next = "wrote %s; put your values into it, then run: heyrelay check -c %s --online\n"
+	_, err := fmt.Fprintf(p.stdout, next, path, path)
 	return err
 }
 

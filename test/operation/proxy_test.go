@@ -59,7 +59,8 @@ func TestProxy(t *testing.T) {
 	config := "heymarket: {base_url: \"https://example.com\"}\n" +
 		"teams: {shop: {secrets: [{id: demo, key_file: key}]}}\nroutes: [{inbox: 202, creator_id: 55}]\n"
 	authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: api.Certificate().Raw})
-	for name, text := range map[string]string{"key": "not-a-secret", "heyrelay.yaml": config, "ca.pem": string(authority)} {
+	files := map[string]string{"key": "not-a-secret", "heyrelay.yaml": config, "ca.pem": string(authority)}
+	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

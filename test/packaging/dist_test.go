@@ -132,7 +132,8 @@ func TestPackageIsWhole(t *testing.T) {
 		t.Errorf("heyrelay-queue(1):\n%s", text)
 	}
 	out, err := exec.Command(binary, "check", "-c", filepath.Join(dir, "etc/heyrelay/heyrelay.yaml")).CombinedOutput()
-	if err == nil || strings.Count(string(out), "\n") != 1 || !strings.Contains(string(out), "/heymarket_key: no such file") {
+	lacking := strings.Contains(string(out), "/heymarket_key: no such file")
+	if err == nil || strings.Count(string(out), "\n") != 1 || !lacking {
 		t.Errorf("check of the packaged configuration: %v\n%s", err, out)
 	}
 	if files := run(t, "dpkg-deb", "--ctrl-tarfile", debFile(t)); !strings.Contains(files, "/etc/heyrelay/heyrelay.yaml") {
@@ -210,7 +211,8 @@ func TestSBOM(t *testing.T) {
 		listed = append(listed, c.Name+" "+c.Version)
 	}
 	dependency := regexp.MustCompile(`(?m)^\tdep\t(\S+)\t(\S+)`)
-	modules := dependency.FindAllStringSubmatch(run(t, "go", "version", "-m", one(t, "heyrelay-linux-"+runtime.GOARCH)), -1)
+	binary := one(t, "heyrelay-linux-"+runtime.GOARCH)
+	modules := dependency.FindAllStringSubmatch(run(t, "go", "version", "-m", binary), -1)
 	for _, m := range modules {
 		if !slices.Contains(listed, m[1]+" "+m[2]) {
 			t.Errorf("%s %s is not listed", m[1], m[2])

@@ -42,7 +42,7 @@ func next(t *testing.T) string {
 	dir := filepath.Join(t.TempDir(), "next")
 	run(t, "dpkg-deb", "-R", debFile(t), dir)
 	edit(t, filepath.Join(dir, "DEBIAN/control"), "\nVersion: ", "\nVersion: 1:")
-	edit(t, filepath.Join(dir, "etc/heyrelay/heyrelay.yaml"), "# The configuration", "# A new version\n# The configuration")
+	edit(t, filepath.Join(dir, "etc/heyrelay/heyrelay.yaml"), "# The conf", "# A new version\n# The conf")
 	return dir
 }
 

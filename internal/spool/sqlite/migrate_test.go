@@ -1,0 +1,61 @@
+package sqlite
+
+import (
+	"bytes"
+	"database/sql"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestMigrationKeepsMail does what the next version will: it migrates a spool that has mail.
+// This version then refuses the spool, and leaves it as it is.
+func TestMigrationKeepsMail(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "spool.db")
+	s, err := Open(t.Context(), path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Accept(t.Context(), mail(1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	steps := append(migrations(), "ALTER TABLE message ADD COLUMN note TEXT NOT NULL DEFAULT 'none'")
+	err = change(t.Context(), path, func(conn *sql.Conn) error {
+		if err := migrateSteps(t.Context(), conn, steps); err != nil {
+			return err
+		}
+		var id, note, body string
+		const all = "SELECT queue_id, note, text FROM message JOIN content ON content.message = message.id"
+		err := conn.QueryRowContext(t.Context(), all).Scan(&id, &note, &body)
+		if id != "Q1" || note != "none" || body != mail(1).Text {
+			t.Errorf("after the migration: %q, note %q", id, note)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := content(t, path)
+	if err := failOpen(t, path); !strings.Contains(err.Error(), "newer heyrelay") {
+		t.Errorf("error %v", err)
+	}
+	if !bytes.Equal(before, content(t, path)) {
+		t.Error("the refused spool was changed")
+	}
+}
+
+// content is a database file without SQLite's counters of changes in its header.
+func content(t *testing.T, path string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clear(text[24:28])
+	clear(text[92:96])
+	return text
+}
