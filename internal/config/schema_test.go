@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -26,6 +27,11 @@ func compileSchema(t *testing.T) *jsonschema.Schema {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return compile(t, doc)
+}
+
+func compile(t *testing.T, doc any) *jsonschema.Schema {
+	t.Helper()
 	c := jsonschema.NewCompiler()
 	if err := c.AddResource("heyrelay.json", doc); err != nil {
 		t.Fatal(err)
@@ -114,6 +120,38 @@ func TestSchemaForms(t *testing.T) {
 		if err := asEditor(schema, []byte(smallest+text)); (err == nil) != valid {
 			t.Errorf("%s: %v, want valid: %v", text, err, valid)
 		}
+	}
+}
+
+// TestPagesShowKeysThatExist validates the pieces of configuration that the pages for users show.
+func TestPagesShowKeysThatExist(t *testing.T) {
+	var whole map[string]any
+	if err := json.Unmarshal(config.Schema(), &whole); err != nil {
+		t.Fatal(err)
+	}
+	delete(whole, "required") // they are pieces
+	schema := compile(t, whole)
+	shown := 0
+	pages, _ := filepath.Glob("../../docs/*.md")
+	for _, page := range append(pages, "../../README.md") {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile("(?ms)^( *)```yaml\n(.*?)^ *```").FindAllSubmatch(text, -1) {
+			piece := bytes.ReplaceAll(m[2], append([]byte("\n"), m[1]...), []byte("\n"))
+			piece = bytes.TrimPrefix(piece, m[1])
+			if bytes.Contains(piece, []byte("apiVersion:")) {
+				continue // of Kubernetes
+			}
+			shown++
+			if err := asEditor(schema, piece); err != nil {
+				t.Errorf("%s: %v\n%s", page, err, piece)
+			}
+		}
+	}
+	if shown < 5 {
+		t.Errorf("only %d pieces are shown", shown)
 	}
 }
 

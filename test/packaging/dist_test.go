@@ -122,7 +122,7 @@ func TestPackageIsWhole(t *testing.T) {
 	dir := t.TempDir()
 	run(t, "dpkg-deb", "-x", debFile(t), dir)
 	binary := filepath.Join(dir, "usr/bin/heyrelay")
-	commit := strings.TrimSpace(run(t, "git", "rev-parse", "HEAD"))
+	commit := strings.TrimSpace(run(t, "git", "-C", filepath.Join(built.dir, "clone"), "rev-parse", "HEAD"))
 	version := run(t, binary, "version")
 	if !regexp.MustCompile(`^heyrelay v\S+ commit ` + commit[:12] + ` of 20\d\d-\S+Z linux/`).MatchString(version) {
 		t.Errorf("the version is %q, the commit %s", version, commit)
