@@ -16,11 +16,10 @@ type Conversation struct {
 // Letter is a request as a part of its conversation.
 type Letter struct {
 	Entry
-	Number  int64  `json:"number"`              // grows from letter to letter
 	Joined  bool   `json:"joined"`              // it found the conversation, and did not open it
 	By      string `json:"joined_by,omitempty"` // which field named the id that found the conversation
-	Head    []byte `json:"-"`                   // the beginning of the source, at most LetterHead bytes; nil where it is not kept
-	Excerpt string `json:"-"`                   // the beginning of the text, at most LetterExcerpt characters
+	Head    []byte `json:"-"`                   // beginning of the source, at most LetterHead bytes; nil: not kept
+	Excerpt string `json:"-"`                   // beginning of the text, at most LetterExcerpt characters
 }
 
 // What a Letter has of its message.

@@ -35,7 +35,7 @@ var threadPageCases = []testCase{
 		f.send(letter{id: "r", cites: []string{"m"}, to: []string{"alice", "bob"}})
 		f.send(letter{to: []string{"alice", "bob"}}) // another conversation of the same people
 		id := f.conversation("Q1")
-		c, letters, err := f.Spool.Conversation(f.Context(), id, 0, 10)
+		c, letters, err := f.Conversation(f.Context(), id, 0, 10)
 		want := spool.Conversation{
 			ID:           id,
 			Team:         "shop",
@@ -57,11 +57,11 @@ var threadPageCases = []testCase{
 		if len(letters[1].Head) != spool.LetterHead || letters[1].Excerpt != strings.Repeat("ä", spool.LetterExcerpt) {
 			f.Errorf("of the first, %d bytes and %q", len(letters[1].Head), letters[1].Excerpt)
 		}
-		_, rest, err := f.Spool.Conversation(f.Context(), id, letters[0].Number, 10)
+		_, rest, err := f.Conversation(f.Context(), id, letters[0].Number, 10)
 		if err != nil || len(rest) != 1 || rest[0].QueueID != "Q1" {
 			f.Errorf("before the last: %+v, %v", rest, err)
 		}
-		if _, _, err := f.Spool.Conversation(f.Context(), 1000, 0, 10); !errors.Is(err, spool.ErrNotFound) {
+		if _, _, err := f.Conversation(f.Context(), 1000, 0, 10); !errors.Is(err, spool.ErrNotFound) {
 			f.Errorf("no conversation: %v", err)
 		}
 	}},

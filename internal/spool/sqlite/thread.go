@@ -109,7 +109,6 @@ func lettersOf(ctx context.Context, q queries, id, below int64, limit int) (all 
 			return nil, err
 		}
 		l.Entry = e.Entry
-		l.Number = e.id
 		all = append(all, l)
 	}
 	return all, classify(rows.Err())
