@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"heyrelay/internal/access"
@@ -138,7 +139,10 @@ func (r *Relay) consoleOptions(cfg *config.Config) console.Options {
 		Kick:     func() { r.scheduler.Kick() },
 		Record:   r.sink.Record,
 		Now:      r.now,
+		Body:     body(cfg),
 		Sandbox:  r.parts.Sandbox,
+		SMTP:     r.Addrs,
+		Version:  strings.TrimPrefix(r.parts.UserAgent, "heyrelay/"),
 		Health: func(ctx context.Context) (status string, reasons []string) {
 			h := r.Health(ctx)
 			return string(h.Status), h.Reasons
@@ -148,7 +152,7 @@ func (r *Relay) consoleOptions(cfg *config.Config) console.Options {
 		o.Rates[name] = int(t.Rate)
 	}
 	for _, route := range cfg.Routes {
-		o.Routes = append(o.Routes, route.Name)
+		o.Routes = append(o.Routes, console.Route{Name: route.Name, Team: route.Team})
 	}
 	return o
 }

@@ -1,0 +1,333 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"heyrelay/internal/access"
+	"heyrelay/internal/spool"
+)
+
+// verb is an action on requests.
+type verb struct {
+	name    string
+	done    string // what was done to them
+	what    string // what happens then
+	states  []spool.State
+	whole   bool // it changes all that is in these states
+	changes func(spool.Entry) bool
+}
+
+var verbOrder = []string{"retry", "hold", "release", "drop"}
+
+var verbs = map[string]verb{
+	"retry": {
+		name:   "Retry",
+		done:   "queued again",
+		what:   "They are queued again, each under its local_id, so that nothing is sent twice. Deferred ones are tried now.",
+		states: []spool.State{spool.Deferred, spool.Held, spool.Failed, spool.Dropped},
+		changes: func(e spool.Entry) bool {
+			return e.State == spool.Failed.String() || e.State == spool.Dropped.String() ||
+				e.State == spool.Deferred.String() || isHeldAlone(e)
+		},
+	},
+	"hold": {
+		name:   "Hold",
+		done:   "held",
+		what:   "They are kept back until you release them. What follows in their conversations waits, too.",
+		states: []spool.State{spool.Queued, spool.Ready, spool.Deferred, spool.Held},
+		changes: func(e spool.Entry) bool {
+			return isOpen(e) && e.State != spool.Active.String() && !isHeldAlone(e)
+		},
+	},
+	"release": {
+		name:    "Release",
+		done:    "released",
+		what:    "They are sent as soon as the budget allows. Holds of a route or a team go on.",
+		states:  []spool.State{spool.Held},
+		changes: isHeldAlone,
+	},
+	"drop": {
+		name:   "Drop",
+		whole:  true,
+		done:   "dropped",
+		what:   "They are not sent. Until retention removes them, a retry queues them again.",
+		states: []spool.State{spool.Queued, spool.Ready, spool.Deferred, spool.Held},
+		changes: func(e spool.Entry) bool {
+			return isOpen(e) && e.State != spool.Active.String()
+		},
+	},
+}
+
+func isHeldAlone(e spool.Entry) bool {
+	return e.State == spool.Held.String() && e.HoldLevel == spool.RequestLevel
+}
+
+func isOpen(e spool.Entry) bool {
+	s, err := spool.ParseState(e.State)
+	return err == nil && s.Open()
+}
+
+// confirmPage asks before something is done.
+type confirmPage struct {
+	frame
+	Title, Action, Button, Back, Warning, Reason string
+	Fields                                       []field
+	Facts                                        []string
+	AsksReason, Possible, Bad                    bool
+}
+
+// field is a hidden field of a form.
+type field struct{ Name, Value string }
+
+// target is what an action is about: messages by their ids, or all that match a query.
+type target struct {
+	query  url.Values // as in the address of the list
+	filter spool.Filter
+	exact  bool // single messages were chosen
+	none   bool // the states that were asked for are none that the action changes
+}
+
+// both returns the states that are asked for and possible; nil asks for all.
+func both(asked, possible []spool.State) []spool.State {
+	if asked == nil {
+		return possible
+	}
+	return slices.DeleteFunc(slices.Clone(possible), func(s spool.State) bool { return !slices.Contains(asked, s) })
+}
+
+// maxChosen is how many messages can be chosen one by one.
+const maxChosen = 1000
+
+// targetOf reads the target of an action. Of what matches a query, only what was accepted before
+// the person was asked is changed.
+func (c *console) targetOf(ctx context.Context, query url.Values, v verb) (target, error) {
+	t := target{query: without(query, "back", "reason", "csrf_token", "done", "n", "busy", "maybe", "from")}
+	ids := query["id"]
+	if len(ids) > maxChosen {
+		return t, badRequest(fmt.Sprintf("At most %d messages can be chosen one by one. Use a filter.", maxChosen))
+	}
+	if len(ids) > 0 {
+		t.exact = true
+		t.filter = spool.Filter{QueueIDs: ids}
+		t.query = url.Values{"id": ids}
+		return t, nil
+	}
+	if !isFiltered(query) {
+		return t, badRequest("Nothing is selected. Select messages in the list, or use a filter.")
+	}
+	f, problem := filterOf(query)
+	if problem != "" {
+		return t, badRequest(problem)
+	}
+	f, err := c.resolve(ctx, f, query.Get("q"))
+	if err != nil {
+		return t, err
+	}
+	asked := c.Now()
+	if text := query.Get("asked"); text != "" {
+		nanoseconds, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			return t, badRequest("The address of this page is damaged.")
+		}
+		asked = time.Unix(0, nanoseconds)
+	}
+	t.query.Set("asked", strconv.FormatInt(asked.UnixNano(), 10))
+	if f.Before.IsZero() || f.Before.After(asked) {
+		f.Before = asked
+	}
+	f.States = both(f.States, v.states)
+	t.none = len(f.States) == 0
+	t.filter = f
+	return t, nil
+}
+
+func badRequest(text string) error {
+	return visible{http.StatusBadRequest, "That did not work", text}
+}
+
+// verbOf returns the action that an address names.
+func verbOf(r *http.Request) (name string, v verb, err error) {
+	name = r.PathValue("verb")
+	v, known := verbs[name]
+	if !known {
+		return name, v, visible{http.StatusNotFound, "No such page", "There is no action " + name + "."}
+	}
+	return name, v, nil
+}
+
+// confirmAction asks before an action, and says how many requests it is about.
+func (c *console) confirmAction(w http.ResponseWriter, r *http.Request) error {
+	name, v, err := verbOf(r)
+	if err != nil {
+		return err
+	}
+	query := r.URL.Query()
+	t, err := c.targetOf(r.Context(), query, v)
+	if err != nil {
+		return err
+	}
+	n, capped := 0, false
+	if !t.none {
+		n, capped, err = c.countFor(r.Context(), t.filter, v)
+	}
+	if err != nil {
+		return err
+	}
+	p := confirmPage{
+		frame:      frameOf(c, r, "messages"),
+		Action:     "/actions/" + name,
+		Back:       local(query.Get("back")),
+		Fields:     fieldsOf(t.query, query.Get("back")),
+		Bad:        name == "drop",
+		AsksReason: name == "hold" && n > 0,
+		Reason:     "held by an operator",
+		Possible:   n > 0 && access.RoleOf(r.Context()) >= access.Operate,
+	}
+	what := number(n, "request")
+	if capped {
+		what = "up to " + what
+	}
+	p.Title = v.name + " " + what + "?"
+	p.Button = v.name + " " + what
+	p.Facts = []string{v.what}
+	if described := describe(query); described != "" && !t.exact {
+		p.Facts = append(p.Facts, "All that match: "+described+". What comes after this page is left alone.")
+	}
+	switch {
+	case n == 0:
+		p.Title = "Nothing to " + strings.ToLower(v.name)
+		p.Facts = []string{"No request of these is in a state that " + name + " changes."}
+	case !p.Possible:
+		p.Warning = "Your role is read: you cannot do this."
+	}
+	return c.render(w, r, http.StatusOK, "confirm", p)
+}
+
+// describe puts a query in words.
+func describe(query url.Values) string {
+	var parts []string
+	for _, key := range filterKeys {
+		if value := query.Get(key); value != "" {
+			parts = append(parts, map[string]string{
+				"q": "found by", "state": "state", "route": "route", "since": "from", "until": "until",
+			}[key]+" "+value)
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// fieldsOf are the hidden fields with which a form repeats a query.
+func fieldsOf(query url.Values, back string) (all []field) {
+	for name, values := range query {
+		for _, value := range values {
+			all = append(all, field{name, value})
+		}
+	}
+	return append(all, field{"back", local(back)})
+}
+
+// local returns an address of our own to go back to.
+func local(back string) string {
+	u, err := url.Parse(back)
+	if err != nil || u.IsAbs() || u.Host != "" || !strings.HasPrefix(back, "/") || strings.HasPrefix(back, "//") ||
+		strings.ContainsAny(back, "\\\r\n\t") {
+		return "/"
+	}
+	return back
+}
+
+// act does what was confirmed, and goes back.
+func (c *console) act(w http.ResponseWriter, r *http.Request) error {
+	name, v, err := verbOf(r)
+	if err != nil {
+		return err
+	}
+	if err := r.ParseForm(); err != nil {
+		return badRequest("The form could not be read.")
+	}
+	t, err := c.targetOf(r.Context(), r.PostForm, v)
+	if err != nil {
+		return err
+	}
+	if t.none {
+		return badRequest("No request in these states can be changed so.")
+	}
+	ctx := context.WithoutCancel(r.Context()) // half of it would surprise more than all
+	moved, err := c.apply(ctx, name, t.filter, r.PostForm.Get("reason"))
+	if err != nil {
+		return err
+	}
+	c.Kick()
+	http.Redirect(w, r, backWith(r.PostForm.Get("back"), url.Values{
+		"done": {v.done}, "n": {strconv.Itoa(moved.Requests)},
+		"busy": {strconv.Itoa(moved.Busy)}, "maybe": {strconv.Itoa(moved.MaybeSent)},
+	}), http.StatusSeeOther)
+	return nil
+}
+
+// apply does what a verb says.
+func (c *console) apply(ctx context.Context, verb string, f spool.Filter, reason string) (spool.Moved, error) {
+	now := c.Now()
+	switch verb {
+	case "retry":
+		return c.Operator.Retry(ctx, now, f, spool.RetryOptions{})
+	case "hold":
+		return c.Operator.Hold(ctx, now, f, reason)
+	case "release":
+		return c.Operator.Release(ctx, now, f)
+	case "drop":
+		return c.Operator.Drop(ctx, now, f)
+	}
+	return spool.Moved{}, errors.New("no such action: " + verb)
+}
+
+// backWith returns an address to go back to that says what was done.
+func backWith(back string, done url.Values) string {
+	u, err := url.Parse(local(back))
+	if err != nil {
+		return "/"
+	}
+	query := without(u.Query(), "done", "n", "busy", "maybe")
+	for key, values := range done {
+		if values[0] != "0" || key == "n" {
+			query[key] = values
+		}
+	}
+	u.RawQuery = query.Encode()
+	return u.String()
+}
+
+// doneOf says what an action did, from the query that backWith made. A link of somebody else can
+// only bring these words.
+func doneOf(query url.Values) string {
+	switch query.Get("done") {
+	case holdBegun:
+		return "The hold has begun. Mail is accepted and kept."
+	case holdEnded:
+		return "The hold has ended."
+	}
+	known := false
+	for _, v := range verbs {
+		known = known || query.Get("done") == v.done
+	}
+	n, err := strconv.Atoi(query.Get("n"))
+	if !known || err != nil {
+		return ""
+	}
+	text := number(n, "request") + " " + query.Get("done") + "."
+	if maybe, err := strconv.Atoi(query.Get("maybe")); err == nil && maybe > 0 {
+		text += fmt.Sprintf(" %s may have been sent before: the outcome of an attempt is unknown.", count(maybe))
+	}
+	if busy, err := strconv.Atoi(query.Get("busy")); err == nil && busy > 0 {
+		text += fmt.Sprintf(" %s unchanged, since an API call is running: try again.", count(busy))
+	}
+	return text
+}

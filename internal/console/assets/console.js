@@ -1,0 +1,128 @@
+// What the pages do beyond links and forms. Without it they all work, and stand still.
+"use strict";
+
+// Live: when the relay reports that something happened, the page is fetched again, and what is
+// marked data-live in it replaces what is here. So only the server makes HTML.
+(() => {
+	const connection = document.getElementById("connection");
+	const live = () => [...document.querySelectorAll("[data-live][id]")];
+	let wanted = false, running = false;
+
+	const keep = (part) => {
+		const focused = part.contains(document.activeElement) ? document.activeElement : null;
+		const path = focused && (focused.id ? "#" + CSS.escape(focused.id) :
+			focused.href ? `a[href="${CSS.escape(focused.getAttribute("href"))}"]` : "");
+		const checked = [...part.querySelectorAll("input:checked")].map((box) => box.value);
+		const open = [...part.querySelectorAll("details[open][id]")].map((d) => d.id);
+		const current = part.querySelector("tr.current a")?.getAttribute("href");
+		return (next) => {
+			for (const box of next.querySelectorAll("input[type=checkbox]")) box.checked = checked.includes(box.value);
+			for (const id of open) next.querySelector("#" + CSS.escape(id))?.setAttribute("open", "");
+			if (current) next.querySelector(`tr a[href="${CSS.escape(current)}"]`)?.closest("tr").classList.add("current");
+			if (path) next.querySelector(path)?.focus({ preventScroll: true });
+		};
+	};
+
+	// A screen reader announces a text that changes within the same element.
+	const replace = (part, next) => {
+		if (part.innerHTML === next.innerHTML) return;
+		const restore = keep(part);
+		const said = new Map([...part.querySelectorAll("[data-announce][id]")].map((e) => [e.id, e]));
+		for (const e of next.querySelectorAll("[data-announce][id]")) {
+			const old = said.get(e.id);
+			if (!old) continue;
+			if (old.textContent !== e.textContent) old.textContent = e.textContent;
+			e.replaceWith(old);
+		}
+		part.replaceChildren(...next.childNodes);
+		restore(part);
+		enhance(part);
+	};
+
+	const refresh = async () => {
+		wanted = true;
+		if (running) return;
+		running = true;
+		while (wanted) {
+			wanted = false;
+			try {
+				const response = await fetch(location.href, { headers: { Accept: "text/html" }, redirect: "error" });
+				if (response.ok) {
+					const next = new DOMParser().parseFromString(await response.text(), "text/html");
+					for (const part of live()) {
+						const other = next.getElementById(part.id);
+						if (other) replace(part, other);
+					}
+				}
+			} catch { /* the stream says when the relay is back */ }
+			await new Promise((done) => setTimeout(done, 1000));
+		}
+		running = false;
+	};
+
+	if (live().length > 0) {
+		const stream = new EventSource(document.body.dataset.stream);
+		stream.addEventListener("change", refresh);
+		stream.onopen = () => {
+			connection.textContent = "Live.";
+			refresh(); // for what happened since the page was made
+		};
+		stream.onerror = () => {
+			connection.textContent = "Not connected, trying again.";
+		};
+		addEventListener("pagehide", () => stream.close());
+		setInterval(refresh, 15000); // charts move on, also while nothing happens
+	}
+})();
+
+// What needs a script is hidden until there is one.
+function enhance(root) {
+	for (const box of root.querySelectorAll("[data-all]")) {
+		box.hidden = false;
+		box.onchange = () => {
+			for (const other of document.querySelectorAll("input[name=id]")) other.checked = box.checked;
+		};
+	}
+	for (const button of root.querySelectorAll("[data-copy]")) {
+		button.hidden = !navigator.clipboard;
+		button.onclick = async () => {
+			await navigator.clipboard.writeText(button.previousElementSibling.textContent);
+			button.textContent = "Copied";
+		};
+	}
+}
+enhance(document);
+
+// The keyboard. Keys do nothing while something is being typed.
+(() => {
+	let before = "";
+	const rows = () => [...document.querySelectorAll("[data-row]")];
+	const step = (by) => {
+		const all = rows();
+		if (all.length === 0) return;
+		const at = all.findIndex((row) => row.classList.contains("current"));
+		const next = all[Math.min(all.length - 1, Math.max(0, at < 0 ? 0 : at + by))];
+		all[at]?.classList.remove("current");
+		next.classList.add("current");
+		next.querySelector("a").focus();
+	};
+	document.addEventListener("keydown", (e) => {
+		if (e.ctrlKey || e.metaKey || e.altKey || e.target.closest("input:not([type=checkbox]), select, textarea")) return;
+		const keys = {
+			"/": () => {
+				document.getElementById("find").focus();
+				document.getElementById("find").select();
+			},
+			"j": () => step(1),
+			"k": () => step(-1),
+			"x": () => rows().find((row) => row.classList.contains("current"))?.querySelector("input")?.click(),
+			"go": () => { location.href = "/"; },
+			"gm": () => { location.href = "/messages"; },
+		};
+		const action = keys[before + e.key] || keys[e.key];
+		before = e.key === "g" ? "g" : "";
+		if (!action) return;
+		e.preventDefault();
+		action();
+	});
+})();

@@ -1,0 +1,129 @@
+package console
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"heyrelay/internal/access"
+	"heyrelay/internal/spool"
+)
+
+// What actOnDestination did, in the query of the address that it goes back to.
+const (
+	holdBegun = "hold begun"
+	holdEnded = "hold ended"
+)
+
+// destinationOf reads which team or route an action is about, and names it.
+func destinationOf(query url.Values) (at spool.Destination, name string, err error) {
+	at = spool.Destination{Team: query.Get("team"), Route: query.Get("route")}
+	if at.Team == "" {
+		return at, "", badRequest("No team or route is named.")
+	}
+	name = "team " + at.Team
+	if at.Route != "" {
+		name = "route " + at.Route
+	}
+	text := query.Get("inbox")
+	if text == "" {
+		return at, name, nil
+	}
+	at.Inbox, err = strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return at, "", badRequest("The inbox is not a number: " + text)
+	}
+	return at, fmt.Sprintf("%s to inbox %d", name, at.Inbox), nil
+}
+
+// confirmDestination asks before a team or a route is held or released.
+func (c *console) confirmDestination(w http.ResponseWriter, r *http.Request) error {
+	query := r.URL.Query()
+	at, name, err := destinationOf(query)
+	if err != nil {
+		return err
+	}
+	n, held, err := c.keptAt(r.Context(), at)
+	if err != nil {
+		return err
+	}
+	verb := r.PathValue("verb")
+	p := confirmPage{
+		frame:    frameOf(c, r, "overview"),
+		Action:   "/destinations/" + verb,
+		Back:     local(query.Get("back")),
+		Fields:   fieldsOf(without(query, "back", "reason"), query.Get("back")),
+		Possible: access.RoleOf(r.Context()) >= access.Operate,
+	}
+	switch {
+	case verb == "release" && !held:
+		p.Possible = false
+		p.Title = "There is no hold of " + name
+		p.Facts = []string{"It may have ended by itself."}
+	case verb == "release":
+		p.Title = "Release " + name + "?"
+		p.Button = "Release " + name
+		p.Facts = []string{
+			number(n, "request") + " kept back now.",
+			"What is pending there is sent as soon as the budget allows. If the API refuses it again, heyrelay holds it again.",
+		}
+	case verb == "hold":
+		p.Title = "Hold " + name + "?"
+		p.Button = "Hold " + name
+		p.AsksReason = true
+		p.Reason = "held by an operator"
+		p.Facts = []string{
+			"Mail is accepted, also what is to come, and nothing of it is sent until you release it. A restart changes nothing.",
+		}
+	default:
+		return noPage(w, r)
+	}
+	return c.render(w, r, http.StatusOK, "confirm", p)
+}
+
+// keptAt returns how many requests the hold of a destination keeps back; held is false without one.
+func (c *console) keptAt(ctx context.Context, at spool.Destination) (n int, held bool, err error) {
+	kept, err := c.Operator.Kept(ctx)
+	if err != nil {
+		return 0, false, err
+	}
+	for _, k := range kept {
+		if k.Level != spool.RequestLevel && k.Destination() == at {
+			return k.Requests, true, nil
+		}
+	}
+	return 0, false, nil
+}
+
+// actOnDestination holds or releases a team or a route, and goes back.
+func (c *console) actOnDestination(w http.ResponseWriter, r *http.Request) error {
+	if err := r.ParseForm(); err != nil {
+		return badRequest("The form could not be read.")
+	}
+	at, _, err := destinationOf(r.PostForm)
+	if err != nil {
+		return err
+	}
+	ctx := context.WithoutCancel(r.Context())
+	var done string
+	switch r.PathValue("verb") {
+	case "release":
+		done = holdEnded
+		_, err = c.Operator.ReleaseDestination(ctx, c.Now(), at)
+	case "hold":
+		done = holdBegun
+		err = c.Operator.HoldDestination(ctx, c.Now(), spool.Hold{
+			Team: at.Team, Route: at.Route, Inbox: at.Inbox, Reason: r.PostForm.Get("reason"),
+		})
+	default:
+		return noPage(w, r)
+	}
+	if err != nil {
+		return err
+	}
+	c.Kick()
+	http.Redirect(w, r, backWith(r.PostForm.Get("back"), url.Values{"done": {done}}), http.StatusSeeOther)
+	return nil
+}
