@@ -32,6 +32,7 @@ need docker-compose docker-compose --version
 need "podman runc" sh -c 'podman --version && runc --version'
 need "nodejs node-nodemailer" env NODE_PATH=/usr/share/nodejs node -e 'require("nodemailer")'
 need postfix sh -c 'command -v smtp-sink && command -v postfix'
+need "chromium fonts-dejavu-core" chromium --version
 need prometheus-alertmanager amtool --version
 need python3-django python3 -c 'import django'
 [ -z "$missing" ] && exit 0

@@ -1,0 +1,2 @@
+// Package console looks at the web console with a real browser.
+package console

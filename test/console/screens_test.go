@@ -1,0 +1,29 @@
+package console
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+
+	"github.com/chromedp/chromedp"
+)
+
+var screens = flag.String("screens", "", "write a picture of each page to this directory")
+
+const printerMail = `<html><body style="font-family: sans-serif"><h2 style="color:#a33">The printer burns</h2>
+<p>Room 12, since <b>ten o'clock</b>. The <a href="https://example.com/tickets/1">ticket</a> has a picture.</p>
+<table border="1" cellpadding="6" style="border-collapse: collapse"><tr><th>Device</th><th>State</th></tr>
+<tr><td>Printer</td><td>burning</td></tr><tr><td>Scanner</td><td>warm</td></tr></table></body></html>`
+
+// picture stores what the page looks like in a window of some width.
+func (b *tab) picture(name string, width int64) {
+	b.Helper()
+	b.do(chromedp.EmulateViewport(width, 900, chromedp.EmulateScale(1)))
+	png, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(*screens, name+".png"), png, 0o600); err != nil {
+		b.Fatal(err)
+	}
+}
