@@ -3,6 +3,7 @@ package mimeconv
 import (
 	"bytes"
 	"net/mail"
+	"slices"
 	"strings"
 	"time"
 
@@ -97,6 +98,10 @@ func (b *block) readControl(h *Header, f field) {
 // which a field occurs once (RFC 5322, section 3.6.6), so a repeated field or a trace field
 // starts another block.
 func (b *block) resent() []Resent {
+	isResent := func(f field) bool { return strings.HasPrefix(f.name, "resent-") }
+	if !slices.ContainsFunc(b.fields, isResent) {
+		return nil
+	}
 	var blocks []Resent
 	var cur Resent
 	addresses := 0
@@ -112,11 +117,10 @@ func (b *block) resent() []Resent {
 		if addresses >= maxAddresses {
 			break
 		}
-		isResent := strings.HasPrefix(f.name, "resent-")
-		if f.name == "received" || f.name == "return-path" || isResent && seen[f.name] {
+		if f.name == "received" || f.name == "return-path" || seen[f.name] {
 			flush()
 		}
-		if !isResent {
+		if !isResent(f) {
 			continue
 		}
 		seen[f.name] = true
@@ -471,15 +475,14 @@ func fieldName(line []byte) string {
 
 // lowerName returns the name of a field, which is ASCII, in lower case.
 func lowerName(name []byte) string {
-	var lower strings.Builder
-	lower.Grow(len(name)) // the only allocation
+	lower := make([]byte, 0, 32) // of most names on the stack
 	for _, c := range name {
 		if 'A' <= c && c <= 'Z' {
 			c += 'a' - 'A'
 		}
-		lower.WriteByte(c)
+		lower = append(lower, c)
 	}
-	return lower.String()
+	return string(lower)
 }
 
 // newField parses the lines of a field.

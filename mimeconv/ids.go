@@ -19,6 +19,9 @@ const (
 // parseIDs returns the message ids in a field (RFC 5322, section 3.6.4): the contents of
 // innermost angle brackets, else the words that contain "@". Anything else is ignored.
 func parseIDs(g *guesses, value string) []string {
+	if value == "" {
+		return nil
+	}
 	value = decodeWords(g, cutIDs(value), "")
 	var ids []string
 	open := -1
