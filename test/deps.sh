@@ -34,7 +34,7 @@ need "nodejs node-nodemailer" env NODE_PATH=/usr/share/nodejs node -e 'require("
 need postfix sh -c 'command -v smtp-sink && command -v postfix'
 need "chromium fonts-dejavu-core" chromium --version
 need prometheus-alertmanager amtool --version
-need python3-django python3 -c 'import django'
+need python3-django /usr/bin/python3 -c 'import django'
 [ -z "$missing" ] && exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then

@@ -64,6 +64,30 @@ func (s shadow) list() string {
 	return run(s.t, s.dir, s.binary, "queue", "list", "-c", "heyrelay.yaml", "--state", "shadowed")
 }
 
+// commands runs the command lines of docs/shadow.md, which write n bodies with a title.
+func (s shadow) commands(n int, title string) {
+	s.t.Helper()
+	page, err := os.ReadFile("../../docs/shadow.md")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	lines := regexp.MustCompile("(?m)^ +```sh\n +(.*)\n +```$").FindAllStringSubmatch(string(page), -1)
+	if len(lines) != 3 {
+		s.t.Fatalf("%d command lines", len(lines))
+	}
+	for i, line := range lines {
+		setup := "export HEYRELAY_CONFIG=heyrelay.yaml PATH=" + filepath.Dir(s.binary) + ":$PATH; "
+		if i == 1 {
+			setup += "! " // nothing would have been refused
+		}
+		run(s.t, s.dir, "sh", "-ec", setup+line[1])
+	}
+	posts, err := os.ReadFile(filepath.Join(s.dir, "would-be.jsonl"))
+	if err != nil || strings.Count(string(posts), `"conv_title":"`+title+`"`) != n {
+		s.t.Errorf("%v, want %d bodies with the title %s:\n%s", err, n, title, posts)
+	}
+}
+
 // swaks through heyrelay to smtp-sink: the mail arrives byte for byte, but for one Received,
 // the sink's reply comes back, and what would have been sent is listed.
 func TestShadowSink(t *testing.T) {
@@ -96,6 +120,7 @@ func TestShadowSink(t *testing.T) {
 	if string(content) != head+"\n"+body+"\n\n" { // swaks adds a line at the end, and so does the sink
 		t.Errorf("arrived\n%q\nwant\n%q", content, head+"\n"+body)
 	}
+	s.commands(2, "Gr\u00fc\u00dfe")
 	want := regexp.MustCompile(`shadowed .* support .* ann@example.com +Grüße +smtp://\S+ replied 250 2\.0\.0 Ok\n`)
 	if list := s.list(); !want.MatchString(list) || strings.Count(list, "Grüße") != 2 {
 		t.Errorf("listed\n%s", list)
