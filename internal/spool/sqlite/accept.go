@@ -19,7 +19,11 @@ func (s *Store) Accept(ctx context.Context, m *spool.Message) (spool.Receipt, er
 	if err := s.headroom.check(int64(size)); err != nil {
 		return spool.Receipt{}, err
 	}
-	return run(ctx, s, size, func(w *writer) (spool.Receipt, error) { return w.accept(m) })
+	receipt, err := run(ctx, s, size, func(w *writer) (spool.Receipt, error) { return w.accept(m) })
+	if err == nil { // headroom looks once a second; the next start must find what was committed
+		err = s.headroom.files.check()
+	}
+	return receipt, err
 }
 
 func (w *writer) accept(m *spool.Message) (spool.Receipt, error) {

@@ -113,10 +113,11 @@ type identity struct {
 	files []fs.FileInfo
 }
 
-// identify remembers the spool at path, its log and its lock file as they are now.
+// identify remembers the spool at path, its log, the log's index, without which other processes
+// would not see the log, and its lock file as they are now.
 func identify(path string) (identity, error) {
 	var id identity
-	for _, p := range []string{path, path + "-wal", path + ".lock"} {
+	for _, p := range []string{path, path + "-wal", path + "-shm", path + ".lock"} {
 		info, err := os.Stat(p)
 		if err != nil {
 			return identity{}, err

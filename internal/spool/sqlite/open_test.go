@@ -163,10 +163,11 @@ func TestLockFileIsALink(t *testing.T) {
 // TestFilesAreWatched takes away each file of an open spool. What would be written from
 // then on would be lost at the next start, so nothing is accepted until it is back.
 func TestFilesAreWatched(t *testing.T) {
-	for _, suffix := range []string{"", "-wal", ".lock"} {
+	for _, suffix := range []string{"", "-wal", "-shm", ".lock"} {
 		for name, harm := range map[string]func(path string) error{
-			"removed":  func(string) error { return nil },
-			"replaced": func(path string) error { return os.WriteFile(path, nil, 0o600) },
+			"removed":               func(string) error { return nil },
+			"replaced":              func(path string) error { return os.WriteFile(path, nil, 0o600) },
+			"replaced by directory": func(path string) error { return os.Mkdir(path, 0o700) },
 		} {
 			t.Run(name+suffix, func(t *testing.T) {
 				now := epoch
@@ -193,7 +194,7 @@ func TestFilesAreWatched(t *testing.T) {
 				if err := accept(); !errors.Is(err, spool.ErrReplaced) || !strings.Contains(err.Error(), file) {
 					t.Errorf("error %v, want ErrReplaced of %s", err, file)
 				}
-				if err := os.Rename(away, file); err != nil {
+				if err := errors.Join(removeIfAny(file), os.Rename(away, file)); err != nil {
 					t.Fatal(err)
 				}
 				if err := accept(); err != nil {
@@ -207,6 +208,45 @@ func TestFilesAreWatched(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+func removeIfAny(path string) error {
+	err := os.Remove(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// TestFolderIsWatched renames the directory of an open spool within the second in which the
+// disk was looked at. What is committed there is not acknowledged.
+func TestFolderIsWatched(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "spool")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	options := Options{Now: func() time.Time { return epoch }}
+	s, err := Open(t.Context(), filepath.Join(dir, "spool.db"), options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, err := s.Accept(t.Context(), mail(1)); err != nil {
+		t.Fatal(err)
+	}
+	away := dir + ".away"
+	if err := errors.Join(os.Rename(dir, away), os.Mkdir(dir, 0o700)); err != nil {
+		t.Skip(err) // Windows does not rename what is open
+	}
+	if _, err := s.Accept(t.Context(), mail(2)); !errors.Is(err, spool.ErrReplaced) {
+		t.Errorf("error %v, want ErrReplaced", err)
+	}
+	if err := errors.Join(os.Remove(dir), os.Rename(away, dir)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Accept(t.Context(), mail(3)); err != nil {
+		t.Errorf("after the directory is back: %v", err)
 	}
 }
 
