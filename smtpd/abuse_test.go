@@ -26,8 +26,9 @@ import (
 var abuse = flag.Bool("abuse", false, "run TestAbuse at full size")
 
 // TestAbuse runs honest clients beside idle connections, connections that send a byte a
-// second, and logins with wrong passwords: an honest message takes less than a second, and
-// nothing is leaked. With -abuse the numbers are as high as the limit of open files allows.
+// second, and logins with wrong passwords: an honest message takes less than a second, or than
+// the time of 20 hashes, which is longer on a machine that others use, and nothing is leaked.
+// With -abuse the numbers are as high as the limit of open files allows.
 func TestAbuse(t *testing.T) {
 	idle, slow, logins := 200, 50, 100
 	lasting := 2 * time.Second
@@ -40,10 +41,12 @@ func TestAbuse(t *testing.T) {
 		idle = min(10_000, int(files.Cur)/2-2*slow) // both ends are here
 	}
 	openFiles := countFiles(t)
+	began := time.Now()
 	text, err := passhash.New("sesame", rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
+	limit := max(time.Second, 20*time.Since(began))
 	hash, err := passhash.Parse(text)
 	if err != nil {
 		t.Fatal(err)
@@ -81,8 +84,8 @@ func TestAbuse(t *testing.T) {
 	p99 := took[len(took)*99/100]
 	t.Logf("%d honest messages, median %v, p99 %v, slowest %v; %d wrong logins",
 		len(took), took[len(took)/2], p99, took[len(took)-1], tried.Load())
-	if p99 > time.Second {
-		t.Errorf("p99 is %v", p99)
+	if p99 > limit {
+		t.Errorf("p99 is %v, want at most %v", p99, limit)
 	}
 	if got := countFiles(t); got > openFiles {
 		t.Errorf("%d open files, %d before", got, openFiles)

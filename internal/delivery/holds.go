@@ -179,7 +179,14 @@ func (s *Scheduler) adopt(stored []spool.Hold) {
 
 // reportHold logs a hold of an operator. It is new, unless this process is.
 func (s *Scheduler) reportHold(h spool.Hold) {
-	e := events.Event{Kind: events.Held, Time: s.o.Now(), Team: h.Team, Route: h.Route, Reason: h.String()}
+	e := events.Event{
+		Kind:     events.Held,
+		Time:     s.o.Now(),
+		Team:     h.Team,
+		Route:    h.Route,
+		Operator: true,
+		Reason:   h.String(),
+	}
 	if s.adopted {
 		s.announce(e)
 		return
@@ -343,11 +350,12 @@ func (s *Scheduler) remind(at spool.Destination, h *hold) time.Time {
 		who = ", by an operator"
 	}
 	s.announce(events.Event{
-		Kind:   events.Held,
-		Time:   now,
-		Team:   at.Team,
-		Route:  at.Route,
-		Reason: fmt.Sprintf("still held, since %s%s: %s", h.since.UTC().Format(time.DateTime+" UTC"), who, h.reason),
+		Kind:     events.Held,
+		Time:     now,
+		Team:     at.Team,
+		Route:    at.Route,
+		Operator: h.operator,
+		Reason:   fmt.Sprintf("still held, since %s%s: %s", h.since.UTC().Format(time.DateTime+" UTC"), who, h.reason),
 	})
 	return time.Time{}
 }

@@ -253,7 +253,8 @@ func TestOperatorsHoldsAreAnnounced(t *testing.T) {
 			t.Errorf("a message that was sent ends the hold: %q", l.holdLog)
 		}
 		s.adopt(nil)
-		if got := fmt.Sprint(rec.kind); got != "[held released]" || rec.all[0].Reason != operators.String() {
+		got := fmt.Sprint(rec.kind)
+		if got != "[held released]" || rec.all[0].Reason != operators.String() || !rec.all[0].Operator {
 			t.Errorf("events %s, %+v", got, rec.all)
 		}
 		if len(l.notices) != 2 {

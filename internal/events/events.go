@@ -64,6 +64,7 @@ type Event struct {
 	Due      time.Time     // of the next attempt
 	Pending  int           // number of pending requests
 	Since    time.Time     // when the state began: for a backlog, when the oldest pending request was accepted
+	Operator bool          // an operator wanted it: it is no fault
 	Code     string        // of a warning: its kind, one of mimeconv's codes
 	Reason   string        // what happened and what to do, for operators
 	Err      error         // the cause, only for the log

@@ -61,6 +61,18 @@ func ExampleSinks() {
 	// Output: level=INFO msg=sent queue_id=Q1 convo_id=7
 }
 
+// A hold is an error, unless an operator wanted it.
+func TestLogLevelOfHolds(t *testing.T) {
+	for operator, want := range map[bool]string{false: "level=ERROR", true: "level=WARN"} {
+		var b bytes.Buffer
+		log := events.Log{Logger: slog.New(slog.NewTextHandler(&b, nil))}
+		log.Record(events.Event{Kind: events.Held, Operator: operator})
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("operator %v: no %s in %s", operator, want, b.String())
+		}
+	}
+}
+
 // A refusal by a fault of ours is for the operator, any other for the client.
 func TestLogLevelOfRefusals(t *testing.T) {
 	for status, want := range map[int]string{451: "level=ERROR", 452: "level=WARN", 554: "level=WARN"} {

@@ -57,6 +57,9 @@ func (l Log) Record(e Event) {
 	if e.Kind == Refused && e.Status == localError {
 		line.level = slog.LevelError
 	}
+	if e.Kind == Held && e.Operator {
+		line.level = slog.LevelWarn
+	}
 	var attrs []slog.Attr
 	str := func(key, value string) {
 		if value != "" {

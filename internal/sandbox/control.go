@@ -31,7 +31,7 @@ type Stats struct {
 	Conflicts    int `json:"conflicts"`    // those of them with another body: an error of the caller
 	Invalid      int `json:"invalid"`      // sends that were refused as invalid
 	Unauthorized int `json:"unauthorized"` // calls without valid credentials
-	Throttled    int `json:"throttled"`    // calls over the rate
+	Throttled    int `json:"throttled"`    // calls answered 429: over the rate, or by a fault
 }
 
 // Messages lists the messages accepted since the last Forget, in that order.

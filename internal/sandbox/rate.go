@@ -22,7 +22,6 @@ func (s *Sandbox) admit(t *team) bool {
 		t.calls = t.calls[1:]
 	}
 	if len(t.calls) >= s.o.RatePerMinute {
-		s.stats.Throttled++
 		return false
 	}
 	t.calls = append(t.calls, now)

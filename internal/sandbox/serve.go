@@ -195,6 +195,9 @@ func (s *Sandbox) api(c call) reply {
 	fault, spread := s.draw(c.Call)
 	c.fault = fault
 	rep := s.dispatch(c)
+	if rep.status == http.StatusTooManyRequests {
+		s.count(&s.stats.Throttled)
+	}
 	rep.spread = spread
 	return rep
 }

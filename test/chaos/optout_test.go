@@ -101,6 +101,9 @@ func TestOptOuts(t *testing.T) {
 			<-time.After(time.Minute)
 		}
 		t.Logf("%v of simulated time, %+v", time.Since(began), api.Stats())
+		if *messages >= 5000 && api.Stats().Throttled == 0 { // two in 1,000 calls
+			t.Error("no call was answered 429")
+		}
 		stop()
 		running.Wait()
 		compareOptOuts(t, store, api)
