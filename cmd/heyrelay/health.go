@@ -54,7 +54,7 @@ func (c healthCmd) Run(p *program) error {
 		}
 	}
 	if unknown && h.Status == relay.Serving {
-		fmt.Fprintf(p.stderr, "heyrelay: only the listeners were checked: %v\n", err)
+		fmt.Fprintf(p.stderr, "heyrelay: only the listeners were checked: %s\n", printable(err.Error()))
 	}
 	if err := c.print(p, h); err != nil {
 		return err

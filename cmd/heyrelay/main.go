@@ -102,7 +102,7 @@ func (p *program) run(args []string) int {
 		return exited
 	}
 	if err != nil {
-		fmt.Fprintf(p.stderr, "heyrelay: %v; see heyrelay --help\n", err)
+		fmt.Fprintf(p.stderr, "heyrelay: %s; see heyrelay --help\n", printable(err.Error()))
 		return exitUsage
 	}
 	if cmds.File != "" {
@@ -120,7 +120,7 @@ func (p *program) failed(err error) int {
 	switch {
 	case err == nil || errors.Is(err, errQuiet):
 	case errors.As(err, new(strictyaml.Errors)):
-		fmt.Fprintln(p.stderr, err) // each line has a position
+		fmt.Fprintln(p.stderr, printableLines(err.Error())) // each line has a position
 	default:
 		fmt.Fprintln(p.stderr, "heyrelay: "+printableLines(err.Error()))
 	}

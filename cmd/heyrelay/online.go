@@ -59,7 +59,7 @@ func (o *online) team(name string) (inboxes []heymarket.Inbox, ok bool) {
 		return nil, false
 	}
 	for _, err := range failures {
-		fmt.Fprintf(o.p.stdout, "warning: %v; the other one is used\n", err)
+		fmt.Fprintf(o.p.stdout, "warning: %s; the other one is used\n", printable(err.Error()))
 	}
 	return inboxes, true
 }

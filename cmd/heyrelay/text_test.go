@@ -83,3 +83,48 @@ func TestInboxesAreEscaped(t *testing.T) {
 	checkShown(t, out.String())
 	checkShown(t, failures.String())
 }
+
+// TestNoCommandControlsTheTerminal gives hostile arguments, a hostile configuration and a hostile
+// message to commands that run without a relay.
+func TestNoCommandControlsTheTerminal(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	const config = "teams: {shop: {api_key: x%s}}\nroutes: [{inbox: 202, creator_id: 55, name: \"%s\"}]\n%s"
+	named := file("named.yaml", fmt.Sprintf(config, "", hostile, ""))
+	broken := file("broken.yaml", fmt.Sprintf(config, hostile, hostile, "\""+hostile+"\": 1\n"))
+	mail := file("mail.eml", "From: "+hostile+" <a@example.com>\nTo: b@example.com\nSubject: "+hostile+
+		"\nX-Heymarket-"+hostile+": x\n\n"+hostile+"\n")
+	for _, args := range [][]string{
+		{hostile},
+		{"--" + hostile},
+		{"queue", hostile},
+		{"queue", "list", "--state", hostile},
+		{"queue", "list", "--limit", hostile},
+		{"queue", "show", "-c", named, hostile},
+		{"check", "-c", hostile},
+		{"check", "-c", broken},
+		{"check", "-c", named},
+		{"config", "show", "-c", named},
+		{"serve", "-c", broken},
+		{"convert", "-c", named, "--from", hostile, mail},
+		{"convert", "-c", named, "--from", "a@example.com", mail},
+		{"convert", "-c", named, "--json", mail},
+		{"convert", hostile},
+		{"inboxes", "--base-url", hostile},
+		{"health", "-c", broken},
+		{"version", hostile},
+	} {
+		var out, failures strings.Builder
+		p := &program{ctx: t.Context(), stdin: strings.NewReader(""), stdout: &out, stderr: &failures}
+		p.run(args)
+		t.Logf("%q\n%s%s", args, out.String(), failures.String())
+		checkShown(t, out.String())
+		checkShown(t, failures.String())
+	}
+}
