@@ -27,6 +27,31 @@ func TestSecurityTests(t *testing.T) {
 	}
 }
 
+// Each attack of docs/security.md names a test that holds its defence, and sabotages that break
+// it.
+func TestAttacksHaveSabotages(t *testing.T) {
+	page, err := os.ReadFile("../../docs/security.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(page), "| Attack | Defence | Test | Sabotage |\n|---|---|---|---|\n")
+	rows := 0
+	for line := range strings.Lines(table) {
+		cells := cellsOf(line)
+		if len(cells) != 4 {
+			break
+		}
+		rows++
+		if !strings.Contains(cells[2], "`Test") {
+			t.Errorf("%q names no test", cells[0])
+		}
+		checkSabotages(t, cells[0], cells[3])
+	}
+	if rows < 20 {
+		t.Errorf("only %d attacks", rows)
+	}
+}
+
 // testFunctions returns the names of the project's tests.
 func testFunctions(t *testing.T) map[string]bool {
 	all := make(map[string]bool)
