@@ -44,8 +44,13 @@ func (c serveCmd) Run(p *program) error {
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer end()
+	traces, err := p.traces(now.logger)
+	if err != nil {
+		return p.fatal(cfg.Log.Format, err)
+	}
+	defer traces.close()
 	parts := relay.Parts{
-		Sink:          now,
+		Sink:          append(traces.sinks, now),
 		ControlSocket: controlSocket(cfg.Spool.URL),
 		Load:          load,
 		InForce: func(cfg *config.Config) {

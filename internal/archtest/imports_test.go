@@ -38,6 +38,7 @@ var may = map[string][]string{
 		"internal/access", "internal/activity", "internal/events", "internal/problem", "internal/spool",
 	},
 	"internal/metrics":         {"internal/spool", "internal/events"},
+	"internal/tracing":         {"internal/events"},
 	"internal/heymarket":       {},
 	"internal/sandbox":         {},
 	"internal/spool":           {},

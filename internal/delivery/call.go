@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"heyrelay/internal/events"
 	"heyrelay/internal/heymarket"
 	"heyrelay/internal/spool"
 )
@@ -18,6 +19,7 @@ import (
 type result struct {
 	setup    *Setup // with which the call began
 	task     spool.Task
+	steps    []events.Step // claim and call
 	began    time.Time
 	sent     heymarket.Sent
 	convo    heymarket.Conversation
@@ -38,11 +40,12 @@ const (
 
 // call makes the one call of a task. It ends within callLimit. A panic fails its
 // request alone.
-func (s *Scheduler) call(ctx context.Context, setup *Setup, t spool.Task) (r result) {
+func (s *Scheduler) call(ctx context.Context, setup *Setup, t spool.Task, claim events.Step) (r result) {
 	ctx, cancel := context.WithTimeout(ctx, setup.callLimit())
 	defer cancel()
 	r = result{setup: setup, task: t, began: s.o.Now()}
 	defer func() {
+		r.steps = []events.Step{claim, {Name: "call", Start: r.began, End: s.o.Now()}}
 		if v := recover(); v != nil {
 			r.panicked = fmt.Sprintf("%v\n%s", v, debug.Stack())
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"heyrelay/internal/events"
 	"heyrelay/internal/spool"
 )
 
@@ -27,7 +28,8 @@ func (s *Scheduler) begin(ctx, calls context.Context) (next time.Time, ok bool) 
 	if len(capacities) == 0 {
 		return next, true
 	}
-	tasks, due, err := s.o.Store.Claim(ctx, s.o.Now(), s.setup.lease(), capacities...)
+	claim := events.Step{Name: "claim", Start: s.o.Now()}
+	tasks, due, err := s.o.Store.Claim(ctx, claim.Start, s.setup.lease(), capacities...)
 	if err != nil {
 		if ctx.Err() == nil {
 			s.logError("pending requests could not be claimed", err)
@@ -38,10 +40,11 @@ func (s *Scheduler) begin(ctx, calls context.Context) (next time.Time, ok bool) 
 		s.unclaim(tasks)
 		return time.Time{}, true
 	}
+	claim.End = s.o.Now()
 	setup := s.setup
 	for _, t := range s.sendable(tasks) {
 		s.team(t.Team).began(t.Call)
-		s.calls.Go(func() { s.results <- s.call(calls, setup, t) })
+		s.calls.Go(func() { s.results <- s.call(calls, setup, t, claim) })
 	}
 	s.endTries()
 	return earlier(next, due), true

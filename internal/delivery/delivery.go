@@ -116,6 +116,7 @@ type Scheduler struct {
 	ctx      context.Context // of Run, without its end: outcomes are recorded in any case
 	stopping <-chan struct{} // closed when Run is to stop
 	teams    map[string]*team
+	steps    map[int64][]events.Step // of the attempts that are not recorded yet, by request
 	clock    *spool.Clock
 	clockSet time.Time // when the clock was set last; zero if never
 	synced   bool      // see syncHolds
@@ -135,6 +136,7 @@ func New(o Options) *Scheduler {
 		results: make(chan result),
 		probes:  make(chan probeResult),
 		teams:   map[string]*team{},
+		steps:   map[int64][]events.Step{},
 		setup:   o.Setup(),
 	}
 }
@@ -267,7 +269,8 @@ func (s *Scheduler) finish(ended []spool.Outcome) []spool.Outcome {
 	if len(ended) == 0 {
 		return nil
 	}
-	found, err := s.o.Store.Finish(s.ctx, s.o.Now(), ended...)
+	began := s.o.Now()
+	found, err := s.o.Store.Finish(s.ctx, began, ended...)
 	switch {
 	case err != nil && len(ended) > 1 && !unwritable(err):
 		var left []spool.Outcome
@@ -284,7 +287,9 @@ func (s *Scheduler) finish(ended []spool.Outcome) []spool.Outcome {
 	}
 	for i, o := range ended {
 		s.team(o.Task.Team).ended(o.Task.Call)
-		s.record(o, found[i])
+		steps := append(s.steps[o.Task.Request], events.Step{Name: "finish", Start: began, End: s.o.Now()})
+		delete(s.steps, o.Task.Request)
+		s.record(o, found[i], steps)
 	}
 	return ended[:0]
 }

@@ -18,6 +18,7 @@ func (s *Scheduler) conclude(r result) (o spool.Outcome) {
 			o = plainFailure(spool.Outcome{Task: r.task}, fmt.Errorf("panic: %v", v))
 		}
 	}()
+	s.steps[r.task.Request] = r.steps
 	s.checkClock()
 	s.noteAnswer(r)
 	o = s.judge(r)

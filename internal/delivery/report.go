@@ -52,7 +52,7 @@ func kindOf(o spool.Outcome, now time.Time) (events.Kind, time.Duration) {
 }
 
 // record reports the outcome of an attempt, once it is stored.
-func (s *Scheduler) record(o spool.Outcome, f spool.Finished) {
+func (s *Scheduler) record(o spool.Outcome, f spool.Finished, steps []events.Step) {
 	e := s.event(o)
 	if f.Err != nil {
 		e.Kind = events.Anomaly
@@ -61,7 +61,9 @@ func (s *Scheduler) record(o spool.Outcome, f spool.Finished) {
 		s.o.Sink.Record(e)
 		return
 	}
+	e.Steps = steps
 	s.o.Sink.Record(e)
+	e.Steps = nil
 	if f.ConvoConflict {
 		e.Kind = events.Anomaly
 		e.Reason = "the answered convo_id belongs to other participants, it is not used for replies"

@@ -68,6 +68,7 @@ type Event struct {
 	Code     string        // of a warning: its kind, one of mimeconv's codes
 	Reason   string        // what happened and what to do, for operators
 	Err      error         // the cause, only for the log
+	Steps    []Step        // what took which time, only for traces
 }
 
 // Sink receives events. Record must not block for long and may be called by many

@@ -7,9 +7,9 @@ import (
 
 // MarshalJSON returns the payload of a webhook call: type, timestamp and data, as
 // the Standard Webhooks specification recommends. The field names are those of the
-// log and will not change; zero fields are omitted. Title and Err are never
+// log and will not change; zero fields are omitted. Title, Err and Steps are never
 // included: the title is confidential between sender and recipients, Err is only
-// for the log.
+// for the log, Steps are for traces.
 func (e Event) MarshalJSON() ([]byte, error) {
 	type data struct {
 		QueueID  string    `json:"queue_id,omitempty"`

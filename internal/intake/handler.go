@@ -92,16 +92,19 @@ func (h *Handler) plan(ctx context.Context, env *smtpd.Envelope, raw []byte) (*P
 // Handle implements smtpd.Handler. It answers 250 only after the message was stored
 // durably.
 func (h *Handler) Handle(ctx context.Context, env *smtpd.Envelope, raw []byte) smtpd.Reply {
+	watch := events.NewStopwatch(h.o.Now)
 	plan, err := h.plan(ctx, env, raw)
+	steps := watch.Lap("convert")
 	if err != nil {
-		return h.refuse(env, raw, err)
+		return h.refuse(env, raw, err, steps...)
 	}
 	receipt, err := h.o.Store.Accept(ctx, plan.Message)
+	steps = watch.Lap("commit")
 	if err != nil {
-		return h.refuse(env, raw, err)
+		return h.refuse(env, raw, err, steps...)
 	}
 	h.o.Kick()
-	h.recordAccepted(context.WithoutCancel(ctx), plan, receipt)
+	h.recordAccepted(context.WithoutCancel(ctx), plan, receipt, steps)
 	reply := smtpd.Reply{Code: 250, Enhanced: "2.0.0", Text: "Ok: queued as " + receipt.QueueID}
 	if plan.Timeout > 0 && h.o.CanSend(plan.Message.Team, plan.Message.Route) {
 		h.replyWithOutcome(ctx, plan, receipt.QueueID, &reply)
@@ -113,8 +116,9 @@ func (h *Handler) Handle(ctx context.Context, env *smtpd.Envelope, raw []byte) s
 }
 
 // recordAccepted records that a message was stored, and what is remarkable about it.
-func (h *Handler) recordAccepted(ctx context.Context, plan *Plan, r spool.Receipt) {
+func (h *Handler) recordAccepted(ctx context.Context, plan *Plan, r spool.Receipt, steps []events.Step) {
 	e := h.acceptedEvent(plan.Message, r)
+	e.Steps = steps
 	h.o.Sink.Record(e)
 	if r.Duplicate {
 		return
@@ -126,6 +130,7 @@ func (h *Handler) recordAccepted(ctx context.Context, plan *Plan, r spool.Receip
 	if r.Looping {
 		held := e
 		held.Kind = events.Held
+		held.Steps = nil
 		held.Reason = spool.LoopReason
 		h.o.Publish(ctx, held)
 	}
@@ -172,14 +177,16 @@ func (h *Handler) messageEvent(m *spool.Message) events.Event {
 }
 
 // refuse records that a message is refused, and returns the reply.
-func (h *Handler) refuse(env *smtpd.Envelope, raw []byte, cause error) smtpd.Reply {
+func (h *Handler) refuse(env *smtpd.Envelope, raw []byte, cause error, steps ...events.Step) smtpd.Reply {
 	reply := refusal(env.QueueID, cause)
-	h.recordRefused(env, raw, reply, cause)
+	h.recordRefused(env, raw, reply, cause, steps...)
 	return reply
 }
 
 // recordRefused records that a message is refused with a reply.
-func (h *Handler) recordRefused(env *smtpd.Envelope, raw []byte, reply smtpd.Reply, cause error) {
+func (h *Handler) recordRefused(
+	env *smtpd.Envelope, raw []byte, reply smtpd.Reply, cause error, steps ...events.Step,
+) {
 	reason := reply.Text
 	if reply.Lines != nil {
 		reason = strings.Join(reply.Lines, " ") + " (the next hop's reply)"
@@ -195,6 +202,7 @@ func (h *Handler) recordRefused(env *smtpd.Envelope, raw []byte, reply smtpd.Rep
 		Status:  reply.Code,
 		Reason:  reason,
 		Err:     cause,
+		Steps:   steps,
 	})
 }
 
