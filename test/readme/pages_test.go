@@ -47,13 +47,14 @@ var run = map[string]map[string]string{
 		"heyrelay queue stats": "TestScripts of cmd/heyrelay",
 	},
 	"docs/shadow.md": {
-		"heyrelay queue list --state shadowed": "TestScripts of cmd/heyrelay",
+		"heyrelay queue list --state shadowed": "TestShadowSink of test/clients",
 	},
 	"docs/troubleshooting.md": {
-		"heyrelay health ":         "TestHealth of test/operation",
-		"heyrelay check --online ": "TestScripts of cmd/heyrelay",
-		"heyrelay queue ":          "TestScripts of cmd/heyrelay",
+		"heyrelay ": "TestTroubleshooting of test/guides",
 	},
+	"docs/guides/alertmanager.md": {"amtool ": "TestAlertmanager of test/guides"},
+	"docs/guides/git.md":          {"git ": "TestGit of test/guides"},
+	"docs/guides/postfix.md":      {"swaks ": "TestPostfix of test/guides"},
 	"docs/api.md": {
 		"openssl rand ": "TestAPICommands",
 		"curl ":         "TestAPICommands",
