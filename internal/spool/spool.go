@@ -151,7 +151,7 @@ type Delivery interface {
 // Maintenance keeps the spool small, and reports its state.
 type Maintenance interface {
 	// Backlog returns the number of open requests, and when the oldest was accepted;
-	// zero if there is none. Its cost depends on the number of destinations.
+	// zero if there is none. Its cost depends on the number of teams.
 	Backlog(ctx context.Context) (open int, oldest time.Time, err error)
 
 	// Stats returns the ledger, by route.

@@ -44,7 +44,7 @@ var plans = map[string]struct {
 	"held":        {sqlHeld, []string{"gate USING INDEX gate_held (team=? AND route>?)"}},
 	"gates":       {sqlHolds, []string{"gate USING INDEX gate_held"}},
 	"oldest": {sqlOldest, []string{
-		"r USING INDEX request_open (team=? AND route=? AND inbox=?)", "m USING INTEGER PRIMARY KEY (rowid=?)",
+		"r USING INDEX request_team (team=? AND state=?)", "m USING INTEGER PRIMARY KEY (rowid=?)",
 	}},
 	"waiting":  {sqlDestinations, []string{"request USING INDEX request_open ((team,route,inbox)>(?,?,?))"}},
 	"deferred": {sqlDeferred, []string{"request USING INDEX request_team (team=? AND state=? AND rowid>?)"}},

@@ -242,8 +242,8 @@ func destinationsOf(ctx context.Context, q queries) (places []spool.Destination,
 const (
 	sqlOpen   = `SELECT COALESCE(sum(n), 0) FROM counter WHERE ` + isOpen
 	sqlOldest = `
-SELECT r.id, m.accepted FROM request r INDEXED BY request_open JOIN message m ON m.id = r.message
- WHERE r.` + isOpen + ` AND r.team = ? AND r.route = ? AND r.inbox = ? ORDER BY r.id LIMIT 1`
+SELECT r.id, m.accepted FROM request r INDEXED BY request_team JOIN message m ON m.id = r.message
+ WHERE r.team = ? AND r.state = ? ORDER BY r.id LIMIT 1`
 )
 
 // Backlog implements spool.Store.
@@ -258,21 +258,28 @@ func (r *Reader) Backlog(ctx context.Context) (waiting int, oldest time.Time, er
 // oldest returns the request that has been pending longest, and when it was accepted; 0 if
 // none is pending.
 func (r *Reader) oldest(ctx context.Context) (request int64, since time.Time, err error) {
-	places, err := r.Destinations(ctx)
+	tx, err := r.db.BeginTx(ctx, nil) // one moment, or a request could change its state unseen
+	if err != nil {
+		return 0, since, classify(err)
+	}
+	defer func() { err = errors.Join(err, tx.Rollback()) }()
+	teams, err := teamsOf(ctx, tx, sqlTeamAfter)
 	if err != nil {
 		return 0, since, err
 	}
-	for _, at := range places {
-		var id, accepted int64
-		err := r.db.QueryRowContext(ctx, sqlOldest, at.Team, at.Route, at.Inbox).Scan(&id, &accepted)
-		if errors.Is(err, sql.ErrNoRows) {
-			continue // it ended meanwhile
-		}
-		if err != nil {
-			return 0, since, classify(err)
-		}
-		if t := moment(accepted); request == 0 || t.Before(since) {
-			request, since = id, t
+	for _, team := range teams {
+		for state := spool.Queued; state.Open(); state++ {
+			var id, accepted int64
+			err := tx.QueryRowContext(ctx, sqlOldest, team, state).Scan(&id, &accepted)
+			if errors.Is(err, sql.ErrNoRows) {
+				continue
+			}
+			if err != nil {
+				return 0, since, classify(err)
+			}
+			if t := moment(accepted); request == 0 || t.Before(since) {
+				request, since = id, t
+			}
 		}
 	}
 	return request, since, nil

@@ -18,7 +18,7 @@ import (
 // title and time are.
 const (
 	examined = 1000
-	glanced  = 20_000
+	glanced  = 8000
 )
 
 // A search reads requests in batches; each is larger than the one before.

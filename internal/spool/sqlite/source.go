@@ -142,7 +142,7 @@ func (s *search) ofTerm(key int64) ([]*source, error) {
 // has it.
 func (s *search) ofConvo() ([]*source, error) {
 	all := []*source{{query: sqlOfConvo, args: []any{s.filter.ConvoID}}}
-	teams, err := s.teams(sqlConvoTeams)
+	teams, err := teamsOf(s.ctx, s.q, sqlConvoTeams)
 	if err != nil {
 		return nil, err
 	}
@@ -160,17 +160,17 @@ func (s *search) ofConvo() ([]*source, error) {
 
 // ofTeams finds the requests of all teams in a state.
 func (s *search) ofTeams(state spool.State) (all []*source, err error) {
-	teams, err := s.teams(sqlTeamAfter)
+	teams, err := teamsOf(s.ctx, s.q, sqlTeamAfter)
 	for _, team := range teams {
 		all = append(all, &source{query: sqlOfTeam, args: []any{team, state}})
 	}
 	return all, err
 }
 
-// teams returns the teams that query finds, one after the other.
-func (s *search) teams(query string) (all []string, err error) {
+// teamsOf returns the teams that query finds, one after the other.
+func teamsOf(ctx context.Context, q queries, query string) (all []string, err error) {
 	for team := ""; ; {
-		err := s.q.QueryRowContext(s.ctx, query, team).Scan(&team)
+		err := q.QueryRowContext(ctx, query, team).Scan(&team)
 		if errors.Is(err, sql.ErrNoRows) {
 			return all, nil
 		}
