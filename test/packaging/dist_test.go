@@ -152,7 +152,7 @@ func TestPackageScriptsParse(t *testing.T) {
 	}
 }
 
-// The rpm installs the files of the deb.
+// The rpm installs the files of the deb, and removes them.
 func TestRPM(t *testing.T) {
 	process.Need(t, "rpm", "dpkg-deb")
 	rpm, dir := one(t, "*.rpm"), t.TempDir()
@@ -162,8 +162,13 @@ func TestRPM(t *testing.T) {
 		t.Errorf("configuration files: %q", out)
 	}
 	own := regexp.MustCompile(`/(doc|licenses|lintian|zsh)/`)
-	installed := strings.Fields(run(t, "rpm", "-qpl", "--nosignature", rpm))
-	var packed []string
+	var installed, packed []string
+	list := run(t, "rpm", "-qp", "--nosignature", "--queryformat", `[%{FILEMODES:perms} %{FILENAMES}\n]`, rpm)
+	for line := range strings.Lines(list) {
+		if mode, name, _ := strings.Cut(strings.TrimSpace(line), " "); mode[0] != 'd' {
+			installed = append(installed, name)
+		}
+	}
 	for line := range strings.Lines(run(t, "dpkg-deb", "-c", debFile(t))) {
 		name := strings.TrimPrefix(strings.TrimSpace(line[strings.LastIndexByte(line, ' '):]), ".")
 		if !strings.HasSuffix(name, "/") {
@@ -181,6 +186,10 @@ func TestRPM(t *testing.T) {
 		if _, err := os.Lstat(filepath.Join(dir, name)); err != nil {
 			t.Error(err)
 		}
+	}
+	run(t, "rpm", "--root", dir, "-e", "--noscripts", "heyrelay")
+	if left := run(t, "find", dir, "-name", "*heyrelay*"); left != "" {
+		t.Errorf("left behind:\n%s", left)
 	}
 }
 
