@@ -108,7 +108,7 @@ func readSecret(dir, name string) (s Secret, exposed bool, err error) {
 		err = inner.Err
 	}
 	if err != nil {
-		return Secret{}, false, fmt.Errorf("cannot read %s: %w", what, err)
+		return Secret{}, false, fmt.Errorf("cannot read %s: %w", what, asUser(err))
 	}
 	s, err = newSecret(path, string(text)) // the name of a file that exists is no secret
 	if err != nil {
@@ -117,6 +117,14 @@ func readSecret(dir, name string) (s Secret, exposed bool, err error) {
 	s.file = name
 	s.dir = dir
 	return s, mode.Perm()&0o004 != 0, nil
+}
+
+// asUser adds who was refused to an error: in a container, a user without a name.
+func asUser(err error) error {
+	if uid := os.Getuid(); uid >= 0 && errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%w for user %d", err, uid)
+	}
+	return err
 }
 
 // ReadSmall reads a regular file of at most 64 KiB, and returns its mode. A pipe

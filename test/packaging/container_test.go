@@ -228,9 +228,7 @@ func TestContainer(t *testing.T) {
 	b := newBuilder(t)
 	b.needContainers()
 	image := b.build(runtime.GOARCH)
-	if _, err := b.podman("--rm", image); err == nil || !strings.Contains(err.Error(), "set HEYRELAY_INBOX, ") {
-		t.Errorf("without a configuration: %v", err)
-	}
+	b.checkRefusals(image)
 	key := filepath.Join(t.TempDir(), "heymarket_key")
 	must(t, os.WriteFile(key, []byte("not-a-secret\n"), 0o400))
 	must(t, os.Chown(key, 65532, 65532))
@@ -267,6 +265,36 @@ func TestContainer(t *testing.T) {
 	show := b.must("podman", "exec", "heyrelay", "/heyrelay", "queue", "show", queued)
 	if !strings.Contains(show, "sent") {
 		t.Errorf("the first message: %s", show)
+	}
+}
+
+// checkRefusals wants an advice where somebody starts the image without a configuration, or
+// with a file or a volume that its user cannot use.
+func (b *builder) checkRefusals(image string) {
+	b.t.Helper()
+	dir := b.t.TempDir()
+	key := filepath.Join(dir, "key")
+	must(b.t, os.WriteFile(key, []byte("not-a-secret\n"), 0o600))
+	configured := []string{"--env=HEYRELAY_INBOX=202", "--env=HEYRELAY_CREATOR_ID=55", "--env=HEYRELAY_SECRET_ID=demo"}
+	for _, c := range []struct {
+		reason string
+		args   []string
+	}{
+		{"set HEYRELAY_INBOX, HEYRELAY_CREATOR_ID, ", nil},
+		{
+			"cannot read /key: permission denied for user 65532",
+			append(configured, "--env=HEYRELAY_SECRET_KEY_FILE=/key", "--volume="+key+":/key:ro"),
+		},
+		{
+			"must be writable for user 65532",
+			append(configured, "--env=HEYRELAY_SECRET_KEY=x", "--volume="+dir+":/var/lib/heyrelay"),
+		},
+	} {
+		args := append([]string{"--rm"}, c.args...)
+		_, err := b.podman(append(args, image)...)
+		if err == nil || !strings.Contains(err.Error(), c.reason) {
+			b.t.Errorf("want %q, got %v", c.reason, err)
+		}
 	}
 }
 

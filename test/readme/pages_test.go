@@ -81,6 +81,7 @@ var run = map[string]map[string]string{
 	"packaging/helm/heyrelay/README.md": {
 		"helm install ":                  noCluster + "; test/chart renders the same values",
 		"kubectl create secret generic ": noCluster,
+		"kubectl port-forward ":          noCluster,
 	},
 }
 

@@ -13,6 +13,14 @@ import (
 	"heyrelay/internal/spool"
 )
 
+// whoRuns names the user that needs access: in a container, one without a name.
+func whoRuns() string {
+	if uid := os.Getuid(); uid >= 0 {
+		return fmt.Sprintf("user %d, which runs this", uid)
+	}
+	return "the user that runs this" // Windows
+}
+
 // lockFile takes the lock of the spool at path, which the kernel releases when the
 // process ends in whatever way. The file holds the process id, for people, and is
 // never removed: another process could remove one that a third has just locked.
@@ -23,8 +31,9 @@ func lockFile(path string) (*flock.Flock, error) {
 	switch {
 	case errors.As(err, new(*fs.PathError)):
 		return nil, fmt.Errorf(
-			"open spool %s: its directory and lock file must be writable for the user that runs this: %w",
+			"open spool %s: its directory and lock file must be writable for %s: %w",
 			path,
+			whoRuns(),
 			err,
 		)
 	case err != nil:
