@@ -115,6 +115,7 @@ func decodeWordsOnce(g *guesses, s, hint string) string {
 		b.WriteString(text)
 		data = nil
 	}
+	s, isCut := closeWord(s)
 	pos, last := 0, strings.LastIndex(s, "?=")
 	for pos < last {
 		i := strings.Index(s[pos:], "=?")
@@ -142,9 +143,44 @@ func decodeWordsOnce(g *guesses, s, hint string) string {
 		data = append(data, w.data...)
 		pos = start + w.length
 	}
+	if isCut {
+		data = trimPartial(data)
+	}
 	flush()
 	b.WriteString(decodeRaw(g, s[pos:], hint))
 	return b.String()
+}
+
+// closeWord ends an encoded word at the end of s that was cut there, as programs do that bound the
+// length of a Subject after they have encoded it.
+func closeWord(s string) (closed string, isCut bool) {
+	i := strings.LastIndex(s, "=?")
+	if i < 0 || strings.ContainsAny(s[i:], " \t") {
+		return s, false
+	}
+	if _, isWhole := cutWord(s[i:]); isWhole {
+		return s, false
+	}
+	closed = s + "?="
+	_, isCut = cutWord(closed[i:])
+	if !isCut {
+		return s, false
+	}
+	return closed, true
+}
+
+// trimPartial removes the octets of a UTF-8 character that is not complete from the end of b.
+func trimPartial(b []byte) []byte {
+	for n := 1; n < utf8.UTFMax && n <= len(b); n++ {
+		last := b[len(b)-n:]
+		if utf8.RuneStart(last[0]) {
+			if !utf8.FullRune(last) {
+				return b[:len(b)-n]
+			}
+			break
+		}
+	}
+	return b
 }
 
 // decodeRaw decodes header text outside encoded words. If it is not ASCII, it is usually

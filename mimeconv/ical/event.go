@@ -12,7 +12,7 @@ type event struct {
 	isTask bool // a VTODO
 
 	title, location, status, description, url string
-	organizer, rule, length                   string
+	organizer, rule, length, comment          string
 	start, end, due                           moment
 	attendees                                 []string
 	more                                      int // number of attendees beyond maxAttendees
@@ -29,6 +29,8 @@ func (e *event) read(p property) {
 		e.status = statusWords(oneLine(p.text()))
 	case "DESCRIPTION":
 		e.description = cut(strings.TrimSpace(p.text()), maxDescription)
+	case "COMMENT": // of who replies
+		e.comment = cut(oneLine(p.text()), maxDescription)
 	case "URL":
 		e.url = oneLine(p.value)
 	case "ORGANIZER":
@@ -94,6 +96,7 @@ func (e *event) summary(method string, hasDescription bool) string {
 	line("Organizer", e.organizer)
 	line("Who", who)
 	line("Status", e.status)
+	line("Comment", e.comment)
 	line("Link", e.url)
 	if e.description != "" && hasDescription {
 		b.WriteString("\n" + e.description)
