@@ -21,6 +21,7 @@ func (e Event) MarshalJSON() ([]byte, error) {
 		To       []string  `json:"to,omitempty"`
 		Route    string    `json:"route,omitempty"`
 		Team     string    `json:"team,omitempty"`
+		Operator bool      `json:"operator,omitempty"`
 		Address  string    `json:"address,omitempty"`
 		LocalID  string    `json:"local_id,omitempty"`
 		Convo    int64     `json:"convo_id,omitempty"`
@@ -48,6 +49,7 @@ func (e Event) MarshalJSON() ([]byte, error) {
 		To:       e.To,
 		Route:    e.Route,
 		Team:     e.Team,
+		Operator: e.Operator,
 		Address:  e.Address,
 		LocalID:  e.LocalID,
 		Convo:    e.Convo,

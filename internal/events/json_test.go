@@ -64,6 +64,7 @@ func TestJSONHasEverythingElse(t *testing.T) {
 		To:       []string{"1"},
 		Route:    "1",
 		Team:     "1",
+		Operator: true,
 		Address:  "1",
 		Title:    "1",
 		Convo:    1,

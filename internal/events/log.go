@@ -80,6 +80,9 @@ func (l Log) Record(e Event) {
 	str("to", strings.Join(e.To, ","))
 	str("route", e.Route)
 	str("team", e.Team)
+	if e.Operator {
+		attrs = append(attrs, slog.Bool("operator", true))
+	}
 	str("address", e.Address)
 	str("local_id", e.LocalID)
 	num("convo_id", e.Convo)
