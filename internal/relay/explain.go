@@ -80,27 +80,16 @@ func Posts(ctx context.Context, cfg *config.Config, r spool.Reader, queueID stri
 	if err != nil {
 		return nil, err
 	}
-	creator := routes(cfg)
+	configured := routes(cfg)
 	var all []Post
 	for i, t := range tasks {
 		d := m.Requests[i]
 		post := Post{QueueID: queueID, State: d.State, Reason: d.Reason, Opener: d.Opener}
 		if t.HTML != "" || t.Text != "" {
-			route := creator[t.Route]
-			post.Post = email(t, route.Creator, d.Opener != "")
+			body := delivery.Email(t, configured[t.Route].Creator)
+			post.Post = &body
 		}
 		all = append(all, post)
 	}
 	return all, nil
-}
-
-// email returns the body of a request. A reply to a conversation that has no convo_id yet
-// has no targets either.
-func email(t spool.Task, creator int64, replies bool) *heymarket.Email {
-	e := delivery.Email(t, creator)
-	if replies {
-		e.Targets = nil
-		e.ConvTitle = ""
-	}
-	return &e
 }

@@ -195,7 +195,9 @@ type Reader interface {
 	// ErrNotFound.
 	Conversation(ctx context.Context, id, below int64, limit int) (Conversation, []Letter, error)
 	// Sends returns what the API gets of each request of a message, as it was sent last or
-	// would be sent now. Of a Task, only the ids, the recipients and the content are set.
+	// would be sent now. Of a Task, only the ids, the recipients and the content are set. A
+	// shadowed reply to a conversation without a convo_id has neither recipients nor a
+	// title: the API would get the convo_id, which nobody knows.
 	// ErrNotFound, also where the content was removed.
 	Sends(ctx context.Context, queueID string) ([]Task, error)
 }

@@ -25,6 +25,10 @@ var shadowCases = []testCase{
 		if d := f.detail("Q2"); !d.Joined || d.Opener != "Q1" || d.By != "cites m" {
 			f.Errorf("the reply is %+v", d)
 		}
+		sends, err := f.Sends(f.Context(), "Q2")
+		if err != nil || len(sends) != 1 || sends[0].To != nil || sends[0].Title != "" || sends[0].HTML == "" {
+			f.Errorf("the reply would have sent %+v, %v", sends, err)
+		}
 		f.send(letter{id: "live", cites: []string{"r"}})
 		t := f.claimOne()
 		if t.QueueID != "Q3" || t.ConvoID != 0 || t.Subject != "" {

@@ -33,7 +33,7 @@ SELECT m.id, m.title, x.html, x.subject_offset, x.text
 
 	sqlSentRequests = `
 SELECT r.id, r.local_id, r.recipients, r.subject_line, r.team, r.route, r.inbox,
-       COALESCE(r.reply_to, NULLIF(r.requested_convo_id, 0), c.convo_id)
+       COALESCE(r.reply_to, NULLIF(r.requested_convo_id, 0), c.convo_id), r.state, r.joined
   FROM request r JOIN conversation c ON c.id = r.conversation WHERE r.message = ? ORDER BY r.id`
 )
 
@@ -134,8 +134,10 @@ func (r *Reader) Sends(ctx context.Context, queueID string) (all []spool.Task, e
 	for rows.Next() {
 		t := content
 		var addresses string
-		var subjectLine bool
-		err := rows.Scan(&t.Request, &t.LocalID, &addresses, &subjectLine, &t.Team, &t.Route, &t.Inbox, &t.ConvoID)
+		var subjectLine, joined bool
+		var state spool.State
+		err := rows.Scan(&t.Request, &t.LocalID, &addresses, &subjectLine, &t.Team, &t.Route, &t.Inbox, &t.ConvoID,
+			&state, &joined)
 		if err != nil {
 			return nil, classify(err)
 		}
@@ -147,6 +149,10 @@ func (r *Reader) Sends(ctx context.Context, queueID string) (all []spool.Task, e
 			return nil, err
 		}
 		t.To, t.Cc = to.To, to.Cc
+		if state == spool.Shadowed && joined && t.ConvoID == 0 {
+			t.To, t.Cc = nil, nil
+			t.Title = ""
+		}
 		all = append(all, t)
 	}
 	return all, classify(rows.Err())
