@@ -486,6 +486,7 @@ func (r *run) compare() {
 	r.compareHolds()
 	r.destinations(r.model.destinations()...)
 	r.compareStats()
+	r.compareSearch()
 	for _, m := range r.model.messages {
 		s, err := r.Show(r.Context(), m.QueueID)
 		if err != nil {

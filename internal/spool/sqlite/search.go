@@ -110,8 +110,8 @@ func (s *search) narrow() error {
 
 // request finds a message by a time, and sets to to a request of it. Without one, to stays.
 func (s *search) request(to *int64, message, request string, at time.Time) error {
-	found := int64(-1)
-	if err := s.number(&found, message, stamp(at)); err != nil || found < 0 {
+	found := int64(0)
+	if err := s.number(&found, message, stamp(at)); err != nil || found == 0 {
 		return err
 	}
 	return s.number(to, request, found)
@@ -465,12 +465,24 @@ func (s *search) sum() (total int, err error) {
 	return total, nil
 }
 
-// candidates returns the numbers of all requests that may match, oldest first.
-func (r *Reader) candidates(ctx context.Context, f spool.Filter) (ids []int64, err error) {
+// candidates returns the numbers of all requests that may match, oldest first. It reads them in
+// steps: a transaction that lasts keeps the log from being truncated.
+func (r *Reader) candidates(ctx context.Context, f spool.Filter) (all []int64, err error) {
+	const most = 50_000
 	f.Older, f.Newer, f.OldestFirst = 0, 0, true
-	err = r.search(ctx, f, func(s *search) (err error) {
-		ids, err = s.next(math.MaxInt32)
-		return err
-	})
-	return ids, err
+	for {
+		var ids []int64
+		err := r.search(ctx, f, func(s *search) (err error) {
+			ids, err = s.next(most)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, ids...)
+		if len(ids) < most {
+			return all, nil
+		}
+		f.Newer = ids[len(ids)-1]
+	}
 }

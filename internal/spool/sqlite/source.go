@@ -44,9 +44,12 @@ const (
 	sqlConvoTeams = `SELECT team FROM conversation WHERE convo_id <> 0 AND team > ? ORDER BY team LIMIT 1`
 	sqlConvos     = `SELECT id FROM conversation WHERE team = ? AND convo_id = ? AND convo_id <> 0`
 
-	// The first request that was accepted at a time or later, and the first after.
-	sqlSince  = `SELECT id FROM message WHERE accepted >= ? ORDER BY accepted, id LIMIT 1`
-	sqlBefore = `SELECT id FROM message WHERE accepted < ? ORDER BY accepted DESC, id DESC LIMIT 1`
+	// The first message that was accepted at a time or later, and the last before it. After the
+	// clock was set back, messages of two times stand side by side: the first or last of many.
+	sqlSince = `
+SELECT min(id) FROM (SELECT id FROM message WHERE accepted >= ? ORDER BY accepted, id LIMIT 1000)`
+	sqlBefore = `
+SELECT max(id) FROM (SELECT id FROM message WHERE accepted < ? ORDER BY accepted DESC, id DESC LIMIT 1000)`
 
 	sqlFirstOf   = `SELECT min(id) FROM request WHERE message = ?`
 	sqlLastOf    = `SELECT max(id) FROM request WHERE message = ?`
