@@ -174,10 +174,7 @@ func (c *console) confirmAction(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	n, capped := 0, false
-	if !t.none {
-		n, capped, err = c.countFor(r.Context(), t.filter, v)
-	}
+	n, what, err := c.howMany(r.Context(), t, v)
 	if err != nil {
 		return err
 	}
@@ -190,10 +187,6 @@ func (c *console) confirmAction(w http.ResponseWriter, r *http.Request) error {
 		AsksReason: name == "hold" && n > 0,
 		Reason:     "held by an operator",
 		Possible:   n > 0 && access.RoleOf(r.Context()) >= access.Operate,
-	}
-	what := number(n, "request")
-	if capped {
-		what = "up to " + what
 	}
 	p.Title = v.name + " " + what + "?"
 	p.Button = v.name + " " + what
@@ -209,6 +202,27 @@ func (c *console) confirmAction(w http.ResponseWriter, r *http.Request) error {
 		p.Warning = "Your role is read: you cannot do this."
 	}
 	return c.render(w, r, http.StatusOK, "confirm", p)
+}
+
+// howMany returns how many requests an action would change, as a number and in words.
+func (c *console) howMany(ctx context.Context, t target, v verb) (n int, words string, err error) {
+	if t.none {
+		return 0, "", nil
+	}
+	n, more, err := c.countFor(ctx, t.filter, v)
+	if err != nil || !more {
+		return n, number(n, "request"), err
+	}
+	total, ok, err := c.counted(ctx, t)
+	switch {
+	case err != nil:
+		return 0, "", err
+	case ok && v.whole:
+		return total, number(total, "request"), nil
+	case ok:
+		return total, "up to " + number(total, "request"), nil
+	}
+	return n, "at least " + number(n, "request"), nil
 }
 
 // describe puts a query in words.

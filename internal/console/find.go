@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -50,9 +49,9 @@ func readings(q string) (all []reading) {
 	}
 	switch {
 	case strings.HasPrefix(q, "<"):
-		all = append(all, readingOf("message-id", q))
+		return []reading{readingOf("message-id", q)}
 	case strings.Contains(q, "@"):
-		all = append(all, readingOf("recipient", q), readingOf("message-id", q))
+		return []reading{readingOf("recipient", q), readingOf("message-id", q)}
 	case localIDForm.MatchString(q):
 		all = append(all, readingOf("local_id", q))
 	case queueIDForm.MatchString(q):
@@ -110,18 +109,53 @@ func (c *console) resolve(ctx context.Context, f spool.Filter, q string) (spool.
 	return f, nil
 }
 
-// countedOne is up to how many requests a confirmation looks at one by one.
-const countedOne = 500
+// A confirmation looks at up to countedPages pages of countedEach requests.
+const (
+	countedPages = 5
+	countedEach  = 1000
+)
 
-// countFor returns how many requests an action would change. capped says that it may be fewer:
-// there are so many that they were only counted.
-func (c *console) countFor(ctx context.Context, f spool.Filter, v verb) (n int, capped bool, err error) {
-	n, err = c.Operator.Count(ctx, f)
-	if err != nil || n > countedOne {
-		return n, !v.whole, err
+// countFor returns how many requests an action would change. more says that there are so many
+// that they were not all looked at.
+func (c *console) countFor(ctx context.Context, f spool.Filter, v verb) (n int, more bool, err error) {
+	f.Limit = countedEach
+	for range countedPages {
+		page, err := c.Operator.Search(ctx, f)
+		if err != nil {
+			return 0, false, err
+		}
+		for _, e := range page.Entries {
+			if v.changes(e) {
+				n++
+			}
+		}
+		if !page.More || page.Older == 0 {
+			return n, false, nil
+		}
+		f.Older = page.Older
 	}
-	f.Limit = countedOne
-	list, err := c.Operator.List(ctx, f)
-	list = slices.DeleteFunc(list, func(e spool.Entry) bool { return !v.changes(e) })
-	return len(list), false, err
+	return n, true, nil
+}
+
+// counted returns how many requests the ledger has in the states of a filter, if it is about
+// nothing but states and a route.
+func (c *console) counted(ctx context.Context, t target) (n int, ok bool, err error) {
+	for _, key := range []string{"q", "since", "until", "id"} {
+		if t.query.Has(key) {
+			return 0, false, nil
+		}
+	}
+	routes, err := c.Operator.Stats(ctx)
+	if err != nil {
+		return 0, false, err
+	}
+	for _, r := range routes {
+		if t.filter.Route != "" && t.filter.Route != r.Route {
+			continue
+		}
+		for _, state := range t.filter.States {
+			n += r.States[state.String()]
+		}
+	}
+	return n, true, nil
 }

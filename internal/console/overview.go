@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -22,21 +23,22 @@ const (
 // overviewPage says whether mail flows, and what is stuck and why.
 type overviewPage struct {
 	frame
-	Mood     string // "", "uneasy" or "bad"
-	Headline string
-	Verdict  string
-	Tiles    []tile
-	Nothing  bool // no message was ever accepted
-	Try      string
-	Holds    []holdItem
-	Oldest   *entryItem
-	Failures []entryItem
-	Spans    []option
-	Charts   []chart
-	Budgets  []budget
-	Routes   []routeRow
-	Shadowed bool // some were
-	Points   []pointRow
+	Mood       string // "", "uneasy" or "bad"
+	Headline   string
+	Verdict    string
+	Tiles      []tile
+	Nothing    bool // no message was ever accepted
+	Try        string
+	Holds      []holdItem
+	Oldest     *entryItem
+	Failures   []entryItem
+	Spans      []option
+	Charts     []chart
+	Budgets    []budget
+	Routes     []routeRow
+	MoreRoutes int  // that are not shown
+	Shadowed   bool // some were
+	Points     []pointRow
 }
 
 // tile is one total.
@@ -80,10 +82,12 @@ func (c *console) overview(w http.ResponseWriter, r *http.Request) error {
 	p := overviewPage{frame: frameOf(c, r, "overview"), Try: c.firstMail()}
 	var sum totals
 	for _, route := range routes {
-		t := totalsOf(route)
-		sum.add(t)
-		p.Routes = append(p.Routes, c.rowOf(route.Route, t, isHeld(kept, route.Route)))
+		sum.add(totalsOf(route))
 	}
+	for _, route := range busiest(routes) {
+		p.Routes = append(p.Routes, c.rowOf(route.Route, totalsOf(route), isHeld(kept, route.Route)))
+	}
+	p.MoreRoutes = len(routes) - len(p.Routes)
 	p.Nothing = sum.accepted == 0
 	p.Shadowed = sum.shadowed > 0
 	p.Tiles = c.tiles(sum)
@@ -115,8 +119,8 @@ func (c *console) stuck(ctx context.Context, p *overviewPage, sum totals) error 
 	if sum.failed == 0 {
 		return nil
 	}
-	failed, err := c.Operator.List(ctx, spool.Filter{States: []spool.State{spool.Failed}, Limit: fewFailures})
-	for _, e := range failed {
+	failed, err := c.Operator.Search(ctx, spool.Filter{States: []spool.State{spool.Failed}, Limit: fewFailures})
+	for _, e := range failed.Entries {
 		p.Failures = append(p.Failures, c.entryItem(e))
 	}
 	return err
@@ -221,6 +225,22 @@ func (t *totals) add(o totals) {
 	t.failed += o.failed
 	t.dropped += o.dropped
 	t.shadowed += o.shadowed
+}
+
+// mostRoutes is how many routes the overview shows.
+const mostRoutes = 100
+
+// busiest returns the routes with the most requests where there are too many to show, in the order
+// of their names.
+func busiest(routes []spool.RouteStats) []spool.RouteStats {
+	if len(routes) <= mostRoutes {
+		return routes
+	}
+	some := slices.Clone(routes)
+	slices.SortFunc(some, func(a, b spool.RouteStats) int { return cmp.Compare(b.Accepted, a.Accepted) })
+	some = some[:mostRoutes]
+	slices.SortFunc(some, func(a, b spool.RouteStats) int { return cmp.Compare(a.Route, b.Route) })
+	return some
 }
 
 // isHeld reports whether a route is on hold as a whole.

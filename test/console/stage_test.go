@@ -40,7 +40,7 @@ const stageConfig = `
 hostname: relay.example.com
 listeners: [{address: "127.0.0.1:0"}]
 teams:
-  shop: {api_key: "${KEY}", rate: 600/min}
+  shop: {api_key: "${KEY}", rate: 100/min}
   billing: {api_key: "${KEY}", rate: 60/min}
 routes:
   - {name: support, team: shop, inbox: 202, creator_id: 55, match: {sender: "support@example.com"}}
