@@ -9,11 +9,17 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/pod-security-admission/api"
+	"k8s.io/pod-security-admission/policy"
 )
 
 const (
@@ -103,13 +109,43 @@ func decode(t *testing.T, manifests string) {
 		if strings.Contains(m, "\nkind: ServiceMonitor\n") {
 			continue
 		}
-		if _, _, err := decoder.Decode([]byte(m), nil, nil); err != nil {
+		object, _, err := decoder.Decode([]byte(m), nil, nil)
+		if err != nil {
 			t.Errorf("%v in\n%s", err, m)
 		}
+		restricted(t, object)
 		decoded++
 	}
 	if decoded < 2 {
 		t.Errorf("%d manifests", decoded)
+	}
+}
+
+// restricted wants the pods of a workload to conform to the Pod Security Standard of that
+// name, except for the container of the application.
+func restricted(t *testing.T, object runtime.Object) {
+	t.Helper()
+	var template corev1.PodTemplateSpec
+	switch o := object.(type) {
+	case *appsv1.StatefulSet:
+		template = o.Spec.Template
+	case *appsv1.Deployment:
+		template = o.Spec.Template
+	default:
+		return
+	}
+	template.Spec.Containers = slices.DeleteFunc(template.Spec.Containers, func(c corev1.Container) bool {
+		return c.Name == "shop"
+	})
+	evaluator, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	level := api.LevelVersion{Level: api.LevelRestricted, Version: api.LatestVersion()}
+	for _, r := range evaluator.EvaluatePod(level, &template.ObjectMeta, &template.Spec) {
+		if !r.Allowed {
+			t.Errorf("%T: %s: %s", object, r.ForbiddenReason, r.ForbiddenDetail)
+		}
 	}
 }
 
