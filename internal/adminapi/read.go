@@ -242,8 +242,14 @@ func (s *server) sends(w http.ResponseWriter, r *http.Request) error {
 // Conversation is the answer of GET /conversations/{conversation}.
 type Conversation struct {
 	spool.Conversation
-	Requests []spool.Letter `json:"requests"` // newest first
-	More     bool           `json:"more"`
+	Requests []Letter `json:"requests"` // newest first
+	More     bool     `json:"more"`
+}
+
+// Letter is a request of a conversation.
+type Letter struct {
+	Cursor string `json:"cursor"` // for older
+	spool.Letter
 }
 
 func (s *server) conversation(w http.ResponseWriter, r *http.Request) error {
@@ -261,8 +267,11 @@ func (s *server) conversation(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	more := len(letters) > limit
-	return answer(w, Conversation{c, list(letters[:min(len(letters), limit)]), more})
+	written := Conversation{Conversation: c, Requests: []Letter{}, More: len(letters) > limit}
+	for _, l := range letters[:min(len(letters), limit)] {
+		written.Requests = append(written.Requests, Letter{cursor(l.Number), l})
+	}
+	return answer(w, written)
 }
 
 func (s *server) holds(w http.ResponseWriter, r *http.Request) error {

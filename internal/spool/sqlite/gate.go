@@ -277,7 +277,9 @@ func (r *Reader) oldest(ctx context.Context) (request int64, since time.Time, er
 			if err != nil {
 				return 0, since, classify(err)
 			}
-			if t := moment(accepted); request == 0 || t.Before(since) {
+			t := moment(accepted)
+			older := t.Before(since) || t.Equal(since) && id < request
+			if request == 0 || older {
 				request, since = id, t
 			}
 		}
