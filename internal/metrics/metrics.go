@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"heyrelay/internal/events"
+	"heyrelay/internal/spool"
 )
 
 // namespace begins the name of every metric of heyrelay's own.
@@ -32,12 +33,14 @@ type Metrics struct {
 	shadowed                                *prometheus.CounterVec
 	finished, attempts, anomalies, reports  *prometheus.CounterVec
 	errors                                  prometheus.Counter
-	delivery                                *prometheus.HistogramVec
+	delivery, steps, calls                  *prometheus.HistogramVec
+	usage                                   usage
 	size                                    prometheus.Histogram
 }
 
 // Options are what New needs.
 type Options struct {
+	Commits     func() spool.Commits  // of the spool; nil for none
 	Spool       Spool                 // read at each scrape; nil for none
 	Connections func() int            // open SMTP connections; nil for unknown
 	Rates       func() map[string]int // calls a minute that each team may make now
@@ -47,7 +50,7 @@ type Options struct {
 
 // New returns metrics that nothing has counted yet.
 func New(o Options) *Metrics {
-	m := &Metrics{registry: prometheus.NewRegistry()}
+	m := &Metrics{registry: prometheus.NewRegistry(), usage: usage{now: o.Now}}
 	m.accepted = m.counter("messages_accepted_total",
 		"Messages stored and answered 250.", "route")
 	m.duplicates = m.counter("messages_duplicate_total",
@@ -73,6 +76,18 @@ func New(o Options) *Metrics {
 		Help:      "Time from the 250 to the API's acceptance.",
 		Buckets:   []float64{.05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400, 86400},
 	}, []string{"team"})
+	m.steps = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Namespace: namespace,
+		Name:      "step_duration_seconds",
+		Help:      "Time of convert and commit of a message, and of claim, call and finish of an attempt.",
+		Buckets:   []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 150},
+	}, []string{"step"})
+	m.calls = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Namespace: namespace,
+		Name:      "api_call_duration_seconds",
+		Help:      "Time of HTTP exchanges with the API, by status (0: no answer).",
+		Buckets:   []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300},
+	}, []string{"team", "status"})
 	m.size = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Namespace: namespace,
 		Name:      "message_size_bytes",
@@ -84,12 +99,15 @@ func New(o Options) *Metrics {
 		Name:      "errors_total",
 		Help:      "Errors of heyrelay itself or its host; the log has the details.",
 	})
-	m.registry.MustRegister(m.delivery, m.size, m.errors, buildInfo(o.Version),
+	m.registry.MustRegister(m.delivery, m.steps, m.calls, m.size, m.errors, buildInfo(o.Version),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if o.Connections != nil {
 		m.registry.MustRegister(connections(o.Connections))
 	}
-	m.registry.MustRegister(&state{spool: o.Spool, rates: o.Rates, now: o.Now})
+	m.registry.MustRegister(&state{spool: o.Spool, rates: o.Rates, used: m.usage.used, now: o.Now})
+	if o.Commits != nil {
+		m.registry.MustRegister(commits(o.Commits))
+	}
 	return m
 }
 
@@ -100,8 +118,26 @@ func (m *Metrics) counter(name, help string, labels ...string) *prometheus.Count
 	return c
 }
 
+// Call counts one HTTP exchange with the API, which took so long; status is 0 for no answer.
+func (m *Metrics) Call(team string, status int, took time.Duration) {
+	m.calls.WithLabelValues(team, code(status)).Observe(took.Seconds())
+	m.usage.add(team)
+}
+
+// code is a status code as a label. Those that no RFC allows are one value, so that a server that
+// makes them up adds no series without end.
+func code(status int) string {
+	if status != 0 && (status < 100 || status > 599) {
+		return "other"
+	}
+	return strconv.Itoa(status)
+}
+
 // Record implements events.Sink.
 func (m *Metrics) Record(e events.Event) {
+	for _, s := range e.Steps {
+		m.steps.WithLabelValues(s.Name).Observe(s.End.Sub(s.Start).Seconds())
+	}
 	switch e.Kind {
 	case events.Accepted:
 		m.accepted.WithLabelValues(e.Route).Inc()
@@ -111,7 +147,7 @@ func (m *Metrics) Record(e events.Event) {
 	case events.Shadowed:
 		m.shadowed.WithLabelValues(e.Route, e.Code).Inc()
 	case events.Refused:
-		m.refused.WithLabelValues(strconv.Itoa(e.Status)).Inc()
+		m.refused.WithLabelValues(code(e.Status)).Inc()
 	case events.Warned:
 		m.warnings.WithLabelValues(e.Code).Inc()
 	case events.Sent, events.Flagged, events.Failed:
@@ -130,7 +166,7 @@ func (m *Metrics) Record(e events.Event) {
 
 // attempt counts the end of one attempt.
 func (m *Metrics) attempt(e events.Event) {
-	m.attempts.WithLabelValues(e.Team, string(e.Kind), strconv.Itoa(e.Status)).Inc()
+	m.attempts.WithLabelValues(e.Team, string(e.Kind), code(e.Status)).Inc()
 	if e.Kind == events.Sent {
 		m.delivery.WithLabelValues(e.Team).Observe(e.Duration.Seconds())
 	}

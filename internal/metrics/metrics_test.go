@@ -24,6 +24,7 @@ func (f fakeSpool) Stats(context.Context) ([]spool.RouteStats, error) {
 
 func (f fakeSpool) Holds(context.Context) ([]spool.Hold, error) {
 	return []spool.Hold{
+		{Team: "t", Since: noon, Operator: true},
 		{Team: "t", Route: "shop", Inbox: 2, Since: noon},
 		{Team: "t", Route: "shop", Inbox: 1, Since: noon.Add(-time.Hour)},
 	}, f.err
@@ -35,7 +36,13 @@ func (f fakeSpool) Backlog(context.Context) (int, time.Time, error) {
 
 func newMetrics(s Spool) *Metrics {
 	return New(Options{
-		Spool:       s,
+		Spool: s,
+		Commits: func() spool.Commits {
+			var c spool.CommitCounter
+			c.Add(3, 4*time.Millisecond)
+			c.Add(1, 40*time.Second)
+			return c.Commits()
+		},
 		Connections: func() int { return 7 },
 		Rates:       func() map[string]int { return map[string]int{"t": 500} },
 		Version:     "1.2.3",
@@ -120,9 +127,10 @@ heyrelay_requests{route="shop",state="sent"} 40
 # HELP heyrelay_oldest_pending_seconds Age of the oldest pending request; 0 if none is pending.
 # TYPE heyrelay_oldest_pending_seconds gauge
 heyrelay_oldest_pending_seconds 90
-# HELP heyrelay_hold_since_timestamp_seconds When a hold of a team (no route) or a route began; absent without one.
+# HELP heyrelay_hold_since_timestamp_seconds When a hold of a team (no route) or a route began, by who began it; absent without one.
 # TYPE heyrelay_hold_since_timestamp_seconds gauge
-heyrelay_hold_since_timestamp_seconds{route="shop",team="t"} 1.7935308e+09
+heyrelay_hold_since_timestamp_seconds{by="heyrelay",route="shop",team="t"} 1.7935308e+09
+heyrelay_hold_since_timestamp_seconds{by="operator",route="",team="t"} 1.7935344e+09
 # HELP heyrelay_team_rate_per_minute Calls of the API that a team may make each minute.
 # TYPE heyrelay_team_rate_per_minute gauge
 heyrelay_team_rate_per_minute{team="t"} 500

@@ -26,10 +26,12 @@ var (
 	oldestDesc = prometheus.NewDesc(namespace+"_oldest_pending_seconds",
 		"Age of the oldest pending request; 0 if none is pending.", nil, nil)
 	holdDesc = prometheus.NewDesc(namespace+"_hold_since_timestamp_seconds",
-		"When a hold of a team (no route) or a route began; absent without one.",
-		[]string{"team", "route"}, nil)
+		"When a hold of a team (no route) or a route began, by who began it; absent without one.",
+		[]string{"team", "route", "by"}, nil)
 	rateDesc = prometheus.NewDesc(namespace+"_team_rate_per_minute",
 		"Calls of the API that a team may make each minute.", []string{"team"}, nil)
+	usedDesc = prometheus.NewDesc(namespace+"_team_budget_used_ratio",
+		"Calls of the API in the last minute, as a share of the team's rate.", []string{"team"}, nil)
 	upDesc = prometheus.NewDesc(namespace+"_spool_up",
 		"1 if the spool could be read for this scrape, else 0.", nil, nil)
 )
@@ -38,12 +40,13 @@ var (
 type state struct {
 	spool Spool
 	rates func() map[string]int
+	used  func(team string) int // calls in the last minute
 	now   func() time.Time
 }
 
 // Describe implements prometheus.Collector.
 func (s *state) Describe(c chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{requestsDesc, oldestDesc, holdDesc, rateDesc, upDesc} {
+	for _, d := range []*prometheus.Desc{requestsDesc, oldestDesc, holdDesc, rateDesc, usedDesc, upDesc} {
 		c <- d
 	}
 }
@@ -53,6 +56,7 @@ func (s *state) Describe(c chan<- *prometheus.Desc) {
 func (s *state) Collect(c chan<- prometheus.Metric) {
 	for team, rate := range s.rates() {
 		gauge(c, rateDesc, float64(rate), team)
+		gauge(c, usedDesc, float64(s.used(team))/float64(rate), team)
 	}
 	if s.spool == nil {
 		return
@@ -86,15 +90,19 @@ func (s *state) holds(ctx context.Context, c chan<- prometheus.Metric) error {
 	if err != nil {
 		return err
 	}
-	since := map[[2]string]time.Time{} // a route may be on hold for several inboxes
+	since := map[[3]string]time.Time{} // a route may be on hold for several inboxes
 	for _, h := range holds {
-		at := [2]string{h.Team, h.Route}
+		by := "heyrelay"
+		if h.Operator {
+			by = "operator"
+		}
+		at := [3]string{h.Team, h.Route, by}
 		if first, held := since[at]; !held || h.Since.Before(first) {
 			since[at] = h.Since
 		}
 	}
 	for at, t := range since {
-		gauge(c, holdDesc, float64(t.Unix()), at[0], at[1])
+		gauge(c, holdDesc, float64(t.Unix()), at[:]...)
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/net/netutil"
 
 	"heyrelay/internal/metrics"
+	"heyrelay/internal/spool"
 )
 
 // page is what is served at an address of the console, or of metrics and probes.
@@ -67,6 +68,7 @@ func (r *Relay) handleProbes(mux *http.ServeMux) {
 func (r *Relay) newMetrics() *metrics.Metrics {
 	return metrics.New(metrics.Options{
 		Spool:       r.store,
+		Commits:     func() spool.Commits { return r.store.Commits() },
 		Connections: func() int { return r.server.Connections() },
 		Rates: func() map[string]int {
 			rates := map[string]int{}

@@ -3,12 +3,15 @@ package relay
 import (
 	"crypto/tls"
 	"fmt"
+	"net/http"
+	"time"
 
 	"heyrelay/internal/config"
 	"heyrelay/internal/delivery"
 	"heyrelay/internal/events"
 	"heyrelay/internal/heymarket"
 	"heyrelay/internal/intake"
+	"heyrelay/internal/metrics"
 	"heyrelay/internal/notify"
 	"heyrelay/internal/smarthost"
 	"heyrelay/smtpd"
@@ -105,13 +108,34 @@ func deliverySetup(s *setup) *delivery.Setup {
 func (r *Relay) connect(cfg *config.Config) (map[string]*heymarket.Client, error) {
 	all := map[string]*heymarket.Client{}
 	for name, team := range cfg.Teams {
-		c, err := newClient(cfg, name, r.parts, r.credentialSource(name, team))
+		parts := r.parts
+		parts.Transport = counted{parts.Transport, name, r.metrics}
+		c, err := newClient(cfg, name, parts, r.credentialSource(name, team))
 		if err != nil {
 			return nil, err
 		}
 		all[name] = c
 	}
 	return all, nil
+}
+
+// counted counts the calls of a team.
+type counted struct {
+	http.RoundTripper
+	team    string
+	metrics *metrics.Metrics
+}
+
+// RoundTrip implements http.RoundTripper.
+func (c counted) RoundTrip(req *http.Request) (*http.Response, error) {
+	began := time.Now()
+	resp, err := c.RoundTripper.RoundTrip(req)
+	status := 0
+	if err == nil {
+		status = resp.StatusCode
+	}
+	c.metrics.Call(c.team, status, time.Since(began))
+	return resp, err
 }
 
 func teams(s *setup) map[string]delivery.Team {

@@ -43,6 +43,9 @@ type Store interface {
 	Notices
 	Maintenance
 
+	// Commits counts the commits since the store was opened.
+	Commits() Commits
+
 	Close() error
 }
 

@@ -84,6 +84,7 @@ type Store struct {
 	waiters  waiters
 
 	checkpoints *checkpointer
+	commits     spool.CommitCounter
 
 	ops  chan *op
 	stop chan struct{} // closed by Close
@@ -96,6 +97,9 @@ type Store struct {
 	conn  *sql.Conn // the writer's
 	close func() error
 }
+
+// Commits implements spool.Store.
+func (s *Store) Commits() spool.Commits { return s.commits.Commits() }
 
 var (
 	_ spool.Store  = (*Store)(nil)
@@ -204,7 +208,10 @@ func (s *Store) open(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	w.committed = s.checkpoints.committed
+	w.committed = func(operations int, took time.Duration) {
+		s.commits.Add(operations, took)
+		s.checkpoints.committed()
+	}
 	go s.checkpoints.run(s.stop)
 	go func() {
 		defer close(s.done)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"time"
 
 	"heyrelay/internal/spool"
 )
@@ -62,7 +63,7 @@ type writer struct {
 	conn  *sql.Conn
 	stmts map[string]*sql.Stmt // by their text
 
-	committed func() // called after each commit; nil for nobody
+	committed func(operations int, took time.Duration) // called after each commit; nil for nobody
 
 	version int64 // of the file, as ChangedExternally saw it last
 	pruning pruneState
@@ -119,7 +120,9 @@ func gather(first *op, ops <-chan *op) []*op {
 
 // commit does a batch and returns all results, once it is durable.
 func (w *writer) commit(batch []*op) {
+	began := time.Now()
 	err := w.transact(batch)
+	took := time.Since(began)
 	for _, o := range batch {
 		if err != nil {
 			o.err = err
@@ -127,7 +130,7 @@ func (w *writer) commit(batch []*op) {
 		o.done <- o.err
 	}
 	if w.committed != nil {
-		w.committed()
+		w.committed(len(batch), took)
 	}
 }
 

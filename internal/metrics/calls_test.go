@@ -1,0 +1,88 @@
+package metrics
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"heyrelay/internal/events"
+)
+
+// The budget that is used is that of the last minute.
+func TestBudgetUsed(t *testing.T) {
+	now := noon
+	m := New(Options{
+		Rates: func() map[string]int { return map[string]int{"t": 100, "idle": 10} },
+		Now:   func() time.Time { return now },
+	})
+	for range 30 {
+		m.Call("t", 200, time.Millisecond)
+	}
+	now = noon.Add(40 * time.Second)
+	for range 5 {
+		m.Call("t", 0, time.Millisecond)
+	}
+	const used = `
+# HELP heyrelay_team_budget_used_ratio Calls of the API in the last minute, as a share of the team's rate.
+# TYPE heyrelay_team_budget_used_ratio gauge
+heyrelay_team_budget_used_ratio{team="idle"} 0
+heyrelay_team_budget_used_ratio{team="t"} %v
+`
+	compare(t, m, fmt.Sprintf(used, 0.35), "heyrelay_team_budget_used_ratio")
+	now = noon.Add(61 * time.Second)
+	compare(t, m, fmt.Sprintf(used, 0.05), "heyrelay_team_budget_used_ratio")
+}
+
+// Commit times and batch sizes are those that the spool has counted.
+func TestCommits(t *testing.T) {
+	compare(t, newMetrics(fakeSpool{}), `
+# HELP heyrelay_spool_commit_operations Operations that were committed together.
+# TYPE heyrelay_spool_commit_operations histogram
+heyrelay_spool_commit_operations_bucket{le="1"} 1
+heyrelay_spool_commit_operations_bucket{le="2"} 1
+heyrelay_spool_commit_operations_bucket{le="5"} 2
+heyrelay_spool_commit_operations_bucket{le="10"} 2
+heyrelay_spool_commit_operations_bucket{le="20"} 2
+heyrelay_spool_commit_operations_bucket{le="50"} 2
+heyrelay_spool_commit_operations_bucket{le="100"} 2
+heyrelay_spool_commit_operations_bucket{le="200"} 2
+heyrelay_spool_commit_operations_bucket{le="500"} 2
+heyrelay_spool_commit_operations_bucket{le="1000"} 2
+heyrelay_spool_commit_operations_bucket{le="+Inf"} 2
+heyrelay_spool_commit_operations_sum 4
+heyrelay_spool_commit_operations_count 2
+`, "heyrelay_spool_commit_operations")
+}
+
+// Servers that make up status codes add no series without end.
+func TestCodesAreBounded(t *testing.T) {
+	m := newMetrics(fakeSpool{})
+	for status := range 5000 {
+		m.Call("t", status-1000, 0)
+		m.Record(events.Event{Kind: events.Refused, Status: status})
+		m.Record(events.Event{Kind: events.Deferred, Team: "t", Status: status})
+	}
+	for name, n := range map[string]int{
+		"calls":    testutil.CollectAndCount(m.calls),
+		"refused":  testutil.CollectAndCount(m.refused),
+		"attempts": testutil.CollectAndCount(m.attempts),
+	} {
+		if n > 502 {
+			t.Errorf("%s: %d series", name, n)
+		}
+	}
+}
+
+// Each step of an event is observed.
+func TestSteps(t *testing.T) {
+	m := newMetrics(fakeSpool{})
+	m.Record(events.Event{Kind: events.Accepted, Route: "shop", Steps: []events.Step{
+		{Name: "convert", Start: noon, End: noon.Add(time.Second)},
+		{Name: "commit", Start: noon, End: noon.Add(time.Second)},
+	}})
+	if n := testutil.CollectAndCount(m.steps); n != 2 {
+		t.Errorf("%d series, want 2", n)
+	}
+}
