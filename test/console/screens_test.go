@@ -23,7 +23,7 @@ func (b *tab) picture(name string, width int64) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(*screens, name+".png"), png, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(*screens, name+".png"), small(b, png), 0o600); err != nil {
 		b.Fatal(err)
 	}
 }
