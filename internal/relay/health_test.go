@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -166,5 +167,38 @@ func TestHealthSocket(t *testing.T) {
 	stop()
 	if err := <-ended; err != nil {
 		t.Error(err)
+	}
+}
+
+// The probe gives the same status and reasons as the socket that heyrelay health asks.
+func TestReadySaysWhatHealthDoes(t *testing.T) {
+	now := time.Now()
+	for name, c := range map[string]struct {
+		store ill
+		code  int
+	}{
+		"well":     {ill{}, http.StatusOK},
+		"degraded": {ill{oldest: now.Add(-25 * time.Hour)}, http.StatusOK},
+		"full":     {ill{ping: spool.ErrFull}, http.StatusServiceUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.store.Store = open(t)
+			r, err := New(parse(t, oneRoute), Parts{
+				Store:  c.store,
+				Sink:   events.Sinks{},
+				Random: rand.Reader,
+				Listen: nowhere,
+				Now:    func() time.Time { return now },
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ready, health := httptest.NewRecorder(), httptest.NewRecorder()
+			r.answerReady(ready, httptest.NewRequest(http.MethodGet, "/readyz", nil))
+			r.answerHealth(health, httptest.NewRequest(http.MethodGet, HealthPath, nil))
+			if ready.Code != c.code || ready.Body.String() != health.Body.String() {
+				t.Errorf("%d %s, and health says %s", ready.Code, ready.Body, health.Body)
+			}
+		})
 	}
 }
