@@ -20,7 +20,7 @@ var threadPageCases = []testCase{
 		f.now = f.now.Add(time.Minute)
 		f.send(letter{to: []string{"bob"}, route: "zoo"})
 		f.now = f.now.Add(time.Minute)
-		f.send(letter{to: []string{"carol"}})
+		f.send(letter{to: []string{"carol"}, team: "bank"})
 		f.oldest("Q1")
 		f.sent(f.claim(one("shop"))[0], 7)
 		f.oldest("Q2")
