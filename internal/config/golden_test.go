@@ -125,7 +125,8 @@ func checkAdvice(t *testing.T, got string) {
 		if !strings.Contains(line, "; ") {
 			continue // configuration
 		}
-		key := regexp.MustCompile(`\b(listeners|tls|users|limits|heymarket|teams|routes|delivery|spool|bounces|events|metrics|log)[.\[_]`)
+		key := regexp.MustCompile(`\b(listeners|tls|users|limits|heymarket|teams|` +
+			`routes|delivery|spool|bounces|events|metrics|log)[.\[_]`)
 		if found := key.FindString(line); found != "" {
 			t.Errorf("%q names the key %s", line, found)
 		}
