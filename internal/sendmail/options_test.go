@@ -74,7 +74,8 @@ func TestValuesAreNoRecipients(t *testing.T) {
 		}
 	}
 	for _, args := range []string{
-		"-d0.1 a@example.com", "-d a@example.com", "-d 0-99.1 a@example.com", "-d -t a@example.com", "-q30m a@example.com", "-q 30m a@example.com", "-q -t a@example.com",
+		"-d0.1 a@example.com", "-d a@example.com", "-d 0-99.1 a@example.com", "-d -t a@example.com",
+		"-q30m a@example.com", "-q 30m a@example.com", "-q -t a@example.com",
 		"-Qlate a@example.com", "-G -I -T -U -c -m -n -s -v -v -x a@example.com", "-oem -oi -odb a@example.com",
 		"-bm -N never -R full -V id a@example.com",
 	} {

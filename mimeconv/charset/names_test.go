@@ -99,7 +99,11 @@ func TestLabels(t *testing.T) {
 		{"utf8 UTF_8 en_US.UTF-8 UTF-8//IGNORE cp65001 utf8mb4 windows-65001 unicode-1-1-utf-8", "€", "€"},
 		{"euc-tw EUC_TW x-euc-tw IBM-964 cns11643", "\xc4\xe3\xdb\xd0 \x8e\xa2\xa1\xa1", "中添 乂"},
 		{"johab x-Johab cp1361 ks_c_5601-1992-johab", "\xd0e\x8bi \x88a\x90a \xf7\xd3\xf1\xae\x88\x41", "한글 가나 漢字ㄱ"},
-		{"ISO-2022-CN iso-2022-cn-ext x-ISO-2022-CN-GB", "\x1b$)A\x0eDc:C\x0f, \x1b$)G\x0eDc[P\x0f \x1b$*H\x1bN!!", "你好, 中添 乂"},
+		{
+			"ISO-2022-CN iso-2022-cn-ext x-ISO-2022-CN-GB",
+			"\x1b$)A\x0eDc:C\x0f, \x1b$)G\x0eDc[P\x0f \x1b$*H\x1bN!!",
+			"你好, 中添 乂",
+		},
 		{"hz HZ-GB-2312 hz-gb", "~{Dc:C~}", "你好"},
 	} {
 		for label := range strings.FieldsSeq(test.labels) {
