@@ -56,7 +56,7 @@ func New(o Options) *Metrics {
 	m.duplicates = m.counter("messages_duplicate_total",
 		"Repeated messages answered 250 with the queue id of the first.", "route")
 	m.shadowed = m.counter("messages_shadowed_total",
-		"Messages passed on to the next hop of a shadow, by what heyrelay would have done: sent or refused.",
+		"Messages passed on by a shadow, by what they would have been: sent or refused.",
 		"route", "would_be")
 	m.refused = m.counter("messages_refused_total",
 		"Messages and commands answered 4xx or 5xx, by SMTP reply code.", "code")

@@ -64,6 +64,7 @@ func TestEventsAreCounted(t *testing.T) {
 		{Kind: events.Accepted, Route: "shop", Size: 2000},
 		{Kind: events.Accepted, Route: "shop", Size: 5000},
 		{Kind: events.Duplicate, Route: "shop"},
+		{Kind: events.Shadowed, Route: "shop", Code: "refused", Reason: "554 alice@example.com"},
 		{Kind: events.Refused, Status: 554, Route: "", Reason: "alice@example.com"},
 		{Kind: events.Warned, Code: "attachment-dropped"},
 		{Kind: events.Deferred, Route: "shop", Team: "t", Status: 500},
@@ -84,6 +85,9 @@ heyrelay_messages_accepted_total{route="shop"} 2
 # HELP heyrelay_messages_duplicate_total Repeated messages answered 250 with the queue id of the first.
 # TYPE heyrelay_messages_duplicate_total counter
 heyrelay_messages_duplicate_total{route="shop"} 1
+# HELP heyrelay_messages_shadowed_total Messages passed on by a shadow, by what they would have been: sent or refused.
+# TYPE heyrelay_messages_shadowed_total counter
+heyrelay_messages_shadowed_total{route="shop",would_be="refused"} 1
 # HELP heyrelay_messages_refused_total Messages and commands answered 4xx or 5xx, by SMTP reply code.
 # TYPE heyrelay_messages_refused_total counter
 heyrelay_messages_refused_total{code="554"} 1
@@ -111,6 +115,7 @@ heyrelay_reports_total{route="shop"} 1
 # TYPE heyrelay_errors_total counter
 heyrelay_errors_total 1
 `, "heyrelay_messages_accepted_total", "heyrelay_messages_duplicate_total", "heyrelay_messages_refused_total",
+		"heyrelay_messages_shadowed_total",
 		"heyrelay_conversion_warnings_total", "heyrelay_attempts_total", "heyrelay_requests_finished_total",
 		"heyrelay_anomalies_total", "heyrelay_reports_total", "heyrelay_errors_total")
 	if n := testutil.CollectAndCount(m.delivery); n != 1 {

@@ -65,7 +65,7 @@ type Post struct {
 	QueueID string           `json:"queue_id"`
 	State   string           `json:"state"`
 	Reason  string           `json:"reason,omitempty"`
-	Opener  string           `json:"opener,omitempty"` // see spool.RequestDetail: the response to it would give the convo_id
+	Opener  string           `json:"opener,omitempty"` // see spool.RequestDetail: its response would have the convo_id
 	Post    *heymarket.Email `json:"post"`             // the body; nil if the message would have been refused
 }
 

@@ -166,7 +166,8 @@ func TestShadowMessageRefused(t *testing.T) {
 	}
 }
 
-var oneTrace = regexp.MustCompile(`\AReceived: from app \(\[127\.0\.0\.1\]\)\r\n\tby relay\.example\.com \(heyrelay\) ` +
+var oneTrace = regexp.MustCompile(`\AReceived: from app \(\[127\.0\.0\.1\]\)\r\n` +
+	`\tby relay\.example\.com \(heyrelay\) ` +
 	`with ESMTP id \w{16}\r\n\tfor <ann@example\.com>; [^\r\n]+\r\n`)
 
 // Whatever a client sends arrives at the next hop byte for byte, behind one Received field.
@@ -201,7 +202,9 @@ func TestShadowOctets(t *testing.T) {
 func TestShadowSmuggling(t *testing.T) {
 	s := newShadowed(t, nil, "")
 	early := regexp.MustCompile(`[\r\n]\x00*\.\x00*[\r\n]`)
-	for _, end := range []string{"\n.\n", "\n.\r\n", "\r.\r\n", "\r\n.\r", "\r\n.\n", "\r.\r", "\r\n\x00.\r\n", "\r\n.\x00\r\n"} {
+	for _, end := range []string{
+		"\n.\n", "\n.\r\n", "\r.\r\n", "\r\n.\r", "\r\n.\n", "\r.\r", "\r\n\x00.\r\n", "\r\n.\x00\r\n",
+	} {
 		reply := s.send("Subject: x\r\n\r\nhello" + end + smuggled)
 		if strings.HasPrefix(reply, "554 5.6.0 ") && strings.Contains(end, "\x00") {
 			continue
@@ -250,7 +253,8 @@ func TestShadowPassesWhatIsRefused(t *testing.T) {
 		"some [ann@example.com] for some of the recipients, 553 5.1.3 Invalid recipient \"a b@example.com\"",
 		"all [postmaster] 550 5.1.1 \"postmaster\" is a local address, and this relay has no alias for it",
 	}
-	if len(got) != 3 || got[1] != want[1] || got[2] != want[2] || !strings.HasPrefix(got[0], "file [ann@example.com] 554 5.6.0 ") {
+	if len(got) != 3 || got[1] != want[1] || got[2] != want[2] ||
+		!strings.HasPrefix(got[0], "file [ann@example.com] 554 5.6.0 ") {
 		t.Errorf("recorded\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 	if raw, err := s.store.(spool.Reader).Content(t.Context(), s.records()[0].QueueID); err != nil ||
@@ -264,7 +268,8 @@ func TestShadowPassesWhatIsRefused(t *testing.T) {
 func TestShadowUTF8(t *testing.T) {
 	s := newShadowed(t, nil, "")
 	got := s.dialog("EHLO app", "MAIL FROM:<app@example.com> SMTPUTF8", "RCPT TO:<jörg@example.com>",
-		"RCPT TO:<ann@example.com>", "DATA", "Subject: ü\r\nTo: ann@example.com\r\n\r\nü\r\n.", "MAIL FROM:<ü@example.com> SMTPUTF8")
+		"RCPT TO:<ann@example.com>", "DATA", "Subject: ü\r\nTo: ann@example.com\r\n\r\nü\r\n.",
+		"MAIL FROM:<ü@example.com> SMTPUTF8")
 	name := "smtp://" + s.next.Address + " does not offer SMTPUTF8, which this "
 	for i, want := range map[int]string{
 		2: "553 5.6.7 " + name + "recipient needs", 5: "250 2.0.0 taken as 1", 6: "553 5.6.7 " + name + "sender needs",
@@ -275,6 +280,47 @@ func TestShadowUTF8(t *testing.T) {
 	}
 	if !slices.Contains(s.next.Commands(), "MAIL FROM:<app@example.com> BODY=8BITMIME") {
 		t.Errorf("%q", s.next.Commands())
+	}
+}
+
+// Where every route has a shadow, DSN is offered, and its parameters reach the next hop.
+func TestShadowDSN(t *testing.T) {
+	s := newShadowed(t, nil, "")
+	got := s.dialog("EHLO app", "MAIL FROM:<app@example.com> RET=HDRS ENVID=x1 SIZE=99",
+		"RCPT TO:<ann@example.com> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;old@example.com")
+	if !strings.Contains(got[0], "250-DSN\n") {
+		t.Errorf("offered: %q", got[0])
+	}
+	for _, want := range []string{
+		"MAIL FROM:<app@example.com> BODY=8BITMIME RET=HDRS ENVID=x1",
+		"RCPT TO:<ann@example.com> NOTIFY=SUCCESS,DELAY ORCPT=RFC822;old@example.com",
+	} {
+		if !slices.Contains(s.next.Commands(), want) {
+			t.Errorf("no %q among %q", want, s.next.Commands())
+		}
+	}
+	if live := parse(t, oneRoute); offersDSN(live) {
+		t.Error("DSN is offered on a route that sends, without a smarthost")
+	}
+}
+
+// fullStore is a spool without room.
+type fullStore struct{ spool.Store }
+
+func (fullStore) Accept(context.Context, *spool.Message) (spool.Receipt, error) {
+	return spool.Receipt{}, spool.ErrFull
+}
+
+// A message that cannot be recorded is passed on all the same.
+func TestShadowWithoutRecord(t *testing.T) {
+	s := &shadowed{t: t, api: sandbox.New(sandbox.Options{}), store: fullStore{open(t)}, log: &recorder{}}
+	s.next = smarthosttest.ServeRaw(t, nil)
+	s.run(parse(t, fmt.Sprintf(shadowRoute, s.next.Address)))
+	if reply := s.send("Subject: x\r\n\r\nx\r\n"); reply != "250 2.0.0 taken as 1" {
+		t.Error(reply)
+	}
+	if lines := s.log.lines(); !strings.Contains(lines, "error a message was passed on, but not recorded") {
+		t.Errorf("logged %s", lines)
 	}
 }
 
@@ -367,7 +413,8 @@ func TestShadowEnds(t *testing.T) {
 	mail("three", "two")
 	<-sent.got
 	stop()
-	if all := api.Messages(); len(all) != 1 || !strings.Contains(string(all[0].Request), `"targets":["to:ann@example.com"]`) {
+	const targets = `"targets":["to:ann@example.com"]`
+	if all := api.Messages(); len(all) != 1 || !strings.Contains(string(all[0].Request), targets) {
 		t.Errorf("sent %+v", all)
 	}
 }

@@ -88,7 +88,7 @@ type RequestDetail struct {
 	Conversation int64           `json:"conversation"` // our own number of it
 	Joined       bool            `json:"joined"`
 	By           string          `json:"joined_by,omitempty"` // which field named the id that found its conversation
-	Opener       string          `json:"opener,omitempty"`    // of what would have replied: queue id of its conversation's first message
+	Opener       string          `json:"opener,omitempty"`    // of a shadowed reply: its conversation's first queue id
 	MessageID    int64           `json:"message_id,omitempty"`
 	Tries        []AttemptDetail `json:"tries"`
 }

@@ -2,7 +2,6 @@ package guides
 
 import (
 	"flag"
-	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -86,7 +85,8 @@ func (g *guide) run(line string) {
 	path := filepath.Dir(g.relay.Binary) + ":" + os.Getenv("PATH")
 	cmd.Env = append(process.Environment(), "PATH="+path, "HOME="+g.dir, "SENDMAIL_RELAY="+g.relay.SMTP,
 		"HEYRELAY_CONFIG="+g.relay.Config,
-		"GIT_CONFIG_NOSYSTEM=1", "GIT_AUTHOR_NAME=Ada", "GIT_AUTHOR_EMAIL=ada@example.com", `GIT_EDITOR=sed -i "s/[*][*][*].*HERE.*/Series/"`,
+		"GIT_CONFIG_NOSYSTEM=1", "GIT_AUTHOR_NAME=Ada", "GIT_AUTHOR_EMAIL=ada@example.com",
+		`GIT_EDITOR=sed -i "s/[*][*][*].*HERE.*/Series/"`,
 		"GIT_COMMITTER_NAME=Ada", "GIT_COMMITTER_EMAIL=ada@example.com")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -245,7 +245,7 @@ func TestEveryGuideIsRun(t *testing.T) {
 		heading, _, _ := strings.Cut(string(text), "\n")
 		seldom := strings.HasSuffix(heading, ": not run") || strings.HasSuffix(heading, ": run by hand")
 		if slices.Contains(run, f.Name()) == seldom {
-			t.Error(fmt.Sprintf("%s is run by no test, or says so wrongly: %q", f.Name(), heading))
+			t.Errorf("%s is run by no test, or says so wrongly: %q", f.Name(), heading)
 		}
 	}
 }
