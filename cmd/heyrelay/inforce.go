@@ -52,4 +52,7 @@ func (f *inForce) config() *config.Config { return f.current.Load().config }
 func (f *inForce) logger() *slog.Logger { return f.current.Load().logger }
 
 // Record implements events.Sink.
-func (f *inForce) Record(e events.Event) { events.Log{Logger: f.logger()}.Record(e) }
+func (f *inForce) Record(e events.Event) {
+	masked := f.config().Log.Addresses == config.AddressesMasked
+	events.Log{Logger: f.logger(), Masked: masked}.Record(e)
+}

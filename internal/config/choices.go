@@ -50,4 +50,6 @@ const (
 
 	LogText = "text"
 	LogJSON = "json"
+
+	AddressesMasked = "masked"
 )

@@ -498,6 +498,10 @@ type Log struct {
 
 	// The lowest severity that is logged.
 	Level string `yaml:"level" default:"info" oneof:"debug|info|warn|error"`
+
+	// How mail addresses are logged: as they are, or masked as a***@example.com. The queue
+	// id still says which lines are about one message.
+	Addresses string `yaml:"addresses" default:"shown" oneof:"shown|masked"`
 }
 
 // Warnings returns what is allowed but probably not intended, one line each, as

@@ -8,7 +8,10 @@ import (
 
 // Log is a Sink that writes one line per event. Titles and bodies are not logged:
 // they are confidential between sender and recipients.
-type Log struct{ Logger *slog.Logger }
+type Log struct {
+	Logger *slog.Logger
+	Masked bool // mail addresses, wherever they are: see Mask
+}
 
 // localError is the SMTP reply code of a message that is refused by a fault of heyrelay
 // itself or its host (RFC 5321, section 4.2.3). An operator must act on it; other refusals
@@ -62,6 +65,9 @@ func (l Log) Record(e Event) {
 	}
 	var attrs []slog.Attr
 	str := func(key, value string) {
+		if l.Masked {
+			value = Mask(value)
+		}
 		if value != "" {
 			attrs = append(attrs, slog.String(key, value))
 		}
