@@ -464,7 +464,9 @@ func TestHeaderAndBounds(t *testing.T) {
 		for _, name := range []string{"127.0.0.1", "evil.example"} {
 			h := s.do("GET", path, host(name)).Header
 			csp := h.Get("Content-Security-Policy")
-			for _, part := range []string{"default-src 'none'", "script-src 'self'", "frame-ancestors 'none'", "base-uri 'none'"} {
+			for _, part := range []string{
+				"default-src 'none'", "script-src 'self'", "frame-ancestors 'none'", "base-uri 'none'",
+			} {
 				if !strings.Contains(csp, part) || strings.Contains(csp, "unsafe") {
 					t.Errorf("%s: policy %q", path, csp)
 				}

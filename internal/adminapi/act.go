@@ -165,7 +165,8 @@ func (s *server) at(h HoldRequest) (spool.Destination, error) {
 		at.Team = s.Routes[at.Route]
 	}
 	if at.Team == "" {
-		return at, invalid("route", "the configuration has no route "+strconv.Quote(at.Route), "give the name of a route, or its team")
+		return at, invalid("route", "the configuration has no route "+strconv.Quote(at.Route),
+			"give the name of a route, or its team")
 	}
 	return at, nil
 }
@@ -184,7 +185,8 @@ func (s *server) hold(w http.ResponseWriter, r *http.Request) error {
 		return invalid("team", "the configuration has no team "+strconv.Quote(at.Team), "give the name of a team")
 	}
 	if team, known := s.Routes[at.Route]; at.Route != "" && (!known || team != at.Team) {
-		return invalid("route", "team "+at.Team+" has no route "+strconv.Quote(at.Route), "give the name of one of its routes")
+		return invalid("route", "team "+at.Team+" has no route "+strconv.Quote(at.Route),
+			"give the name of one of its routes")
 	}
 	reason := h.Reason
 	if reason == "" {

@@ -309,8 +309,11 @@ func TestDocumentOfRequests(t *testing.T) {
 			}
 		}
 	}
-	if got, want := slices.Sorted(slices.Values(documented)), slices.Sorted(slices.Values(adminapi.Operations())); !slices.Equal(got, want) {
-		t.Errorf("documented are\n%q, and there are\n%q", got, want)
+	there := adminapi.Operations()
+	slices.Sort(documented)
+	slices.Sort(there)
+	if !slices.Equal(documented, there) {
+		t.Errorf("documented are\n%q, and there are\n%q", documented, there)
 	}
 	for schema, of := range map[string]any{"Action": adminapi.Action{}, "HoldRequest": adminapi.HoldRequest{}} {
 		got := slices.Sorted(maps.Keys(at(d.raw, "components", "schemas", schema, "properties")))

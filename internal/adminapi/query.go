@@ -134,7 +134,8 @@ func (s Selection) filter(states string) (f spool.Filter, err error) {
 		Subject:   s.Subject,
 	}
 	if len(s.QueueIDs) > maxQueueIDs {
-		return f, invalid("queue_ids", fmt.Sprintf("more than %d messages are named", maxQueueIDs), "name fewer, or use a filter")
+		return f, invalid("queue_ids", fmt.Sprintf("more than %d messages are named", maxQueueIDs),
+			"name fewer, or use a filter")
 	}
 	for _, name := range s.States {
 		if name == "waiting" {

@@ -261,7 +261,8 @@ func (s *server) conversation(w http.ResponseWriter, r *http.Request) error {
 	}
 	id, err := strconv.ParseInt(r.PathValue("conversation"), 10, 64)
 	if err != nil || id <= 0 {
-		return invalid("conversation", "the conversation is not a number", "use the number that a request has as conversation")
+		return invalid("conversation", "the conversation is not a number",
+			"use the number that a request has as conversation")
 	}
 	c, letters, err := s.Operator.Conversation(r.Context(), id, older, limit+1)
 	if err != nil {

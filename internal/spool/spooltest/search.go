@@ -83,8 +83,14 @@ var searchCases = []testCase{
 			f.send(letter{to: []string{fmt.Sprint("u", i%3)}, route: fmt.Sprint("r", i%2), subject: fmt.Sprint("No ", i%4)})
 		}
 		for _, filter := range []spool.Filter{
-			{}, {Route: "r1"}, {Recipient: "u1@example.com"}, {Subject: "no 3"}, {Team: "shop"},
-			{States: []spool.State{spool.Ready, spool.Queued}}, {Since: epoch}, {Route: "r0", Recipient: "u2@example.com"},
+			{},
+			{Route: "r1"},
+			{Recipient: "u1@example.com"},
+			{Subject: "no 3"},
+			{Team: "shop"},
+			{States: []spool.State{spool.Ready, spool.Queued}},
+			{Since: epoch},
+			{Route: "r0", Recipient: "u2@example.com"},
 		} {
 			f.pages(filter)
 		}

@@ -100,12 +100,22 @@ var plans = map[string]struct {
 		byR, "m USING INTEGER PRIMARY KEY (rowid=?)", "c USING INTEGER PRIMARY KEY (rowid=?)",
 		"content USING INTEGER PRIMARY KEY (rowid=?)",
 	}},
-	"every":         {sqlEvery, []string{"request USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"}},
-	"of team":       {sqlOfTeam, []string{"request USING COVERING INDEX request_team (team=? AND state=? AND rowid>? AND rowid<?)"}},
-	"of route":      {sqlOfRoute, []string{"request USING COVERING INDEX request_route (route=? AND state=? AND rowid>? AND rowid<?)"}},
-	"held in lanes": {sqlHeldInLanes, []string{"request USING INDEX request_held_queued (state=? AND rowid>? AND rowid<?)"}},
-	"of convo":      {sqlOfConvo, []string{"request USING COVERING INDEX request_convo (convo_id=? AND rowid>? AND rowid<?)"}},
-	"in convo":      {sqlInConvo, []string{"request USING COVERING INDEX request_conversation (conversation=? AND rowid>? AND rowid<?)"}},
+	"every": {sqlEvery, []string{"request USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"}},
+	"of team": {sqlOfTeam, []string{
+		"request USING COVERING INDEX request_team (team=? AND state=? AND rowid>? AND rowid<?)",
+	}},
+	"of route": {sqlOfRoute, []string{
+		"request USING COVERING INDEX request_route (route=? AND state=? AND rowid>? AND rowid<?)",
+	}},
+	"held in lanes": {sqlHeldInLanes, []string{
+		"request USING INDEX request_held_queued (state=? AND rowid>? AND rowid<?)",
+	}},
+	"of convo": {sqlOfConvo, []string{
+		"request USING COVERING INDEX request_convo (convo_id=? AND rowid>? AND rowid<?)",
+	}},
+	"in convo": {sqlInConvo, []string{
+		"request USING COVERING INDEX request_conversation (conversation=? AND rowid>? AND rowid<?)",
+	}},
 	"of term": {sqlOfTerm, []string{
 		"t USING PRIMARY KEY (key=? AND message>? AND message<?)",
 		"r USING COVERING INDEX request_message (message=? AND rowid>? AND rowid<?)",

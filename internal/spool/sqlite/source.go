@@ -25,7 +25,8 @@ const (
 	sqlOfTerm      = `SELECT r.id FROM term t JOIN request r ON r.message = t.message
  WHERE t.key = ? AND t.message BETWEEN ? AND ? AND r.id > ? AND r.id < ? ORDER BY t.message DESC, r.id DESC LIMIT ?`
 	sqlOfMessage = `
-SELECT r.id FROM message m JOIN request r ON r.message = m.id WHERE m.queue_id = ? AND r.id > ? AND r.id < ? ORDER BY r.id DESC LIMIT ?`
+SELECT r.id FROM message m JOIN request r ON r.message = m.id
+ WHERE m.queue_id = ? AND r.id > ? AND r.id < ? ORDER BY r.id DESC LIMIT ?`
 )
 
 // ascending turns a statement round.
