@@ -159,7 +159,10 @@ var searchCases = []testCase{
 	}},
 	{"Operator", func(f *fixture) { // a verb changes what its filter finds, and nothing else
 		for i, filter := range []spool.Filter{
-			{Team: "bank"}, {MessageID: "<x@example.com>"}, {Subject: "this"}, {Since: epoch.Add(time.Second)},
+			{Team: "bank"},
+			{MessageID: "<x@example.com>"},
+			{Subject: "this"},
+			{Since: epoch.Add(time.Second)},
 			{Route: "news", Team: "bank"},
 		} {
 			f.moves(f.operator.Drop(f.Context(), f.now, spool.Filter{}))
@@ -268,10 +271,19 @@ func (r *run) compareSearch() {
 	recipient := append(pick().To, "nobody@example.com")[0]
 	since, before := pick().Accepted, pick().Accepted
 	for _, filter := range []spool.Filter{
-		{States: states}, {States: states[:1]}, {Route: pick().Route}, {Route: pick().Route, States: states},
-		{Recipient: recipient}, {Recipient: recipient, States: states}, {ConvoID: pick().ConvoID},
-		{LocalID: pick().LocalID}, {Since: since}, {Before: before}, {Since: since, Before: before},
-		{Since: since, Subject: "oNe"}, {States: []spool.State{spool.Queued, spool.Ready, spool.Deferred, spool.Held}},
+		{States: states},
+		{States: states[:1]},
+		{Route: pick().Route},
+		{Route: pick().Route, States: states},
+		{Recipient: recipient},
+		{Recipient: recipient, States: states},
+		{ConvoID: pick().ConvoID},
+		{LocalID: pick().LocalID},
+		{Since: since},
+		{Before: before},
+		{Since: since, Before: before},
+		{Since: since, Subject: "oNe"},
+		{States: []spool.State{spool.Queued, spool.Ready, spool.Deferred, spool.Held}},
 	} {
 		var want []int64
 		for _, e := range all {
