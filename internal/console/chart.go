@@ -50,7 +50,11 @@ type point struct {
 
 // flowChart draws what came in above a line, and what went out below it.
 func flowChart(points []point) chart {
-	c := newChart("Messages", points, func(p point) string {
+	title := "Messages a minute"
+	if each := points[0].Minutes; each > 1 {
+		title = "Messages in " + span(each)
+	}
+	c := newChart(title, points, func(p point) string {
 		text := fmt.Sprintf("%s accepted, %s sent, %s failed", count(p.Accepted), count(p.Sent), count(p.Failed))
 		if p.Refused > 0 {
 			text += fmt.Sprintf(", %s refused", count(p.Refused))

@@ -40,6 +40,9 @@ func TestFlowChart(t *testing.T) {
 	if want := "10:01: 4 accepted, 2 sent, 1 failed"; c.Hints[1].Text != want {
 		t.Errorf("the hint is %q, want %q", c.Hints[1].Text, want)
 	}
+	if c.Title != "Messages a minute" {
+		t.Errorf("the title is %q", c.Title)
+	}
 	if c.Empty != "" || flowChart(somePoints()[:1]).Empty == "" {
 		t.Error("a chart is empty where there is something, or not where there is nothing")
 	}

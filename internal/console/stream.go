@@ -57,7 +57,18 @@ func (c *console) stream(w http.ResponseWriter, r *http.Request) {
 
 // shown are the events after which a page looks different.
 var shown = map[events.Kind]bool{
-	events.Accepted: true, events.Duplicate: true, events.Refused: true, events.Sent: true, events.Flagged: true,
-	events.Deferred: true, events.Shadowed: true, events.Failed: true, events.Held: true, events.Released: true, events.Reloaded: true,
-	events.Error: true, events.Backlog: true, events.Oldest: true,
+	events.Accepted:  true,
+	events.Duplicate: true,
+	events.Refused:   true,
+	events.Sent:      true,
+	events.Flagged:   true,
+	events.Deferred:  true,
+	events.Shadowed:  true,
+	events.Failed:    true,
+	events.Held:      true,
+	events.Released:  true,
+	events.Reloaded:  true,
+	events.Error:     true,
+	events.Backlog:   true,
+	events.Oldest:    true,
 }

@@ -187,9 +187,21 @@ func (b *tab) awaitText(selector, want string) {
 // click clicks an element, and waits for the page that it leads to.
 func (b *tab) click(selector string) {
 	b.Helper()
-	if _, err := chromedp.RunResponse(b.ctx, chromedp.Click(chromedp.CSS(selector))); err != nil {
+	click := chromedp.Func(func(context.Context, *chromedp.Target) error {
+		b.press(selector)
+		return nil
+	})
+	if _, err := chromedp.RunResponse(b.ctx, click); err != nil {
 		b.Fatalf("click %s: %v", selector, err)
 	}
+}
+
+// press clicks an element that can be seen. It is found and clicked at one moment: a page that moves
+// may replace it.
+func (b *tab) press(selector string) {
+	b.Helper()
+	b.await(fmt.Sprintf(`(e => e && e.checkVisibility() && (e.click(), true))(document.querySelector(%q)) || false`,
+		selector))
 }
 
 // colours sets the scheme that the page prefers: light or dark.

@@ -65,6 +65,12 @@ func TestSearchAndThread(t *testing.T) {
 	b.awaitText("#list", "Nothing matches")
 	b.visit(d.base + "/messages/" + reply)
 	b.awaitText("#requests", "In-Reply-To: ticket-1@example.com")
+	b.click(".choice a[href$='view=sandbox']")
+	for _, side := range []string{
+		"Came in by SMTP", "In-Reply-To: <ticket-1@example.com>", "Received by the sandbox", `"convo_id": `,
+	} {
+		b.awaitText(".pair", side)
+	}
 	b.click("#requests a[href^='/conversations/']")
 	b.awaitText("#thread", "2 messages")
 	b.awaitText("#thread", "<ticket-1@example.com>")
@@ -113,7 +119,7 @@ func TestSelection(t *testing.T) {
 	b.visit(d.login)
 	b.visit(d.base + "/messages?q=temperror%40example.com")
 	b.await(`document.querySelectorAll("[data-row] .state.deferred").length === 3`)
-	b.do(chromedp.Click(chromedp.CSS("[data-row] input")))
+	b.press("[data-row] input")
 	b.click("button[formaction='/actions/hold']")
 	b.awaitText("h1", "Hold 1 request?")
 	b.do(chromedp.SetValue(chromedp.CSS("input[name=reason]"), "ask Carol"))

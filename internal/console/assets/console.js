@@ -6,7 +6,12 @@
 (() => {
 	const connection = document.getElementById("connection");
 	const live = () => [...document.querySelectorAll("[data-live][id]")];
-	let wanted = false, running = false;
+	const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+	let wanted = false, running = false, pressed = 0;
+
+	// What is being clicked stays until the click is complete.
+	addEventListener("pointerdown", () => { pressed = Date.now(); }, true);
+	for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => { pressed = 0; }, true);
 
 	const keep = (part) => {
 		const focused = part.contains(document.activeElement) ? document.activeElement : null;
@@ -49,13 +54,14 @@
 				const response = await fetch(location.href, { headers: { Accept: "text/html" }, redirect: "error" });
 				if (response.ok) {
 					const next = new DOMParser().parseFromString(await response.text(), "text/html");
+					while (Date.now() - pressed < 1000) await pause(50);
 					for (const part of live()) {
 						const other = next.getElementById(part.id);
 						if (other) replace(part, other);
 					}
 				}
 			} catch { /* the stream says when the relay is back */ }
-			await new Promise((done) => setTimeout(done, 1000));
+			await pause(1000);
 		}
 		running = false;
 	};
