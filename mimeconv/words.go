@@ -155,7 +155,7 @@ func decodeWordsOnce(g *guesses, s, hint string) string {
 // length of a Subject after they have encoded it.
 func closeWord(s string) (closed string, isCut bool) {
 	i := strings.LastIndex(s, "=?")
-	if i < 0 || strings.ContainsAny(s[i:], " \t") {
+	if i < 0 || strings.HasSuffix(s, "?=") || strings.ContainsAny(s[i:], " \t") {
 		return s, false
 	}
 	if _, isWhole := cutWord(s[i:]); isWhole {
