@@ -57,7 +57,11 @@ func (c selection) operate(p *program, route, done string, do operation) error {
 		if err != nil {
 			return err
 		}
-		return printMoved(p, done, m)
+		err = printMoved(p, done, m)
+		if m.Due > 0 {
+			printPauses(p, cfg)
+		}
+		return err
 	})
 }
 

@@ -129,7 +129,9 @@ func (c queueReleaseCmd) Run(p *program) error {
 		return err
 	}
 	if whole {
-		return c.withOperator(p, func(_ *config.Config, op spool.Operator) error { return c.releaseWhole(p, op) })
+		return c.withOperator(p, func(cfg *config.Config, op spool.Operator) error {
+			return c.releaseWhole(p, cfg, op)
+		})
 	}
 	release := func(_ *config.Config, op spool.Operator, f spool.Filter) (spool.Moved, error) {
 		return op.Release(p.ctx, time.Now(), f)
@@ -137,7 +139,7 @@ func (c queueReleaseCmd) Run(p *program) error {
 	return c.operate(p, c.Route, "released", release)
 }
 
-func (c queueReleaseCmd) releaseWhole(p *program, op spool.Operator) error {
+func (c queueReleaseCmd) releaseWhole(p *program, cfg *config.Config, op spool.Operator) error {
 	before, err := op.Kept(p.ctx)
 	if err != nil {
 		return err
@@ -158,6 +160,7 @@ func (c queueReleaseCmd) releaseWhole(p *program, op spool.Operator) error {
 	}
 	if due := total(before) - total(after); due > 0 {
 		fmt.Fprintf(p.stdout, "%s due now: heyrelay serve sends within the team's rate\n", requests(due))
+		printPauses(p, cfg)
 	}
 	for _, k := range after {
 		if k.Requests > 0 {
@@ -231,6 +234,17 @@ func describeKept(k spool.Kept) string {
 		return fmt.Sprintf("%d kept back: %s", k.Requests, k.Hold)
 	}
 	return fmt.Sprintf("%d kept back: %s; sent when the hold ends: %s", k.Requests, k.Hold, releaseCommand(k.Hold))
+}
+
+// printPauses says what keeps back what is due, beside holds, if a relay runs.
+func printPauses(p *program, cfg *config.Config) {
+	h, err := relayHealth(p.ctx, cfg)
+	if err != nil {
+		return // none runs, or it is about to end
+	}
+	for _, reason := range h.Paused {
+		fmt.Fprintln(p.stdout, "not sent yet: "+printable(reason))
+	}
 }
 
 // printNext explains what happens next to the requests that a verb matched.

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"heyrelay/internal/events"
-	"heyrelay/internal/spool"
 )
 
 // Status says how well a relay works.
@@ -24,9 +23,10 @@ const (
 // Health is the state of a relay, and why it is not better.
 type Health struct {
 	Status  Status    `json:"status"`
-	Reasons []string  `json:"reasons"`         // empty if Status is Serving
-	Pending int       `json:"pending"`         // requests
-	Oldest  time.Time `json:"oldest,omitzero"` // when the oldest pending request was accepted; zero if there is none
+	Reasons []string  `json:"reasons"`          // empty if Status is Serving
+	Paused  []string  `json:"paused,omitempty"` // those of Reasons that pause a team without a hold
+	Pending int       `json:"pending"`          // requests
+	Oldest  time.Time `json:"oldest,omitzero"`  // when the oldest pending request was accepted; zero if there is none
 }
 
 // worsen lowers the status and adds a reason.
@@ -61,25 +61,35 @@ func (r *Relay) Health(ctx context.Context) Health {
 	if err != nil {
 		h.worsen(NotServing, "the holds cannot be read: "+err.Error())
 	}
-	for _, reason := range r.delays(holds) {
-		h.worsen(Degraded, reason)
+	held := map[string]bool{}
+	for _, one := range holds {
+		held[one.Team] = held[one.Team] || one.Route == ""
+		h.worsen(Degraded, one.String())
+	}
+	for _, team := range slices.Sorted(maps.Keys(r.config().Teams)) {
+		if reason := r.pause(ctx, team); reason != "" && !held[team] {
+			h.worsen(Degraded, reason)
+			h.Paused = append(h.Paused, reason)
+		}
 	}
 	return h
 }
 
-// delays describes the holds, and the teams with an open breaker.
-func (r *Relay) delays(holds []spool.Hold) (reasons []string) {
-	held := map[string]bool{}
-	for _, h := range holds {
-		held[h.Team] = held[h.Team] || h.Route == ""
-		reasons = append(reasons, h.String())
+// pause explains why a team that is not held calls nothing now, "" if it does: an open breaker, or an
+// answer 429.
+func (r *Relay) pause(ctx context.Context, team string) string {
+	if !r.scheduler.CanSend(team, "") {
+		return "team " + team + " is paused: its calls of the API fail, one at a time is tried"
 	}
-	for _, team := range slices.Sorted(maps.Keys(r.config().Teams)) {
-		if !held[team] && !r.scheduler.CanSend(team, "") {
-			reasons = append(reasons, "team "+team+" is paused: its calls of the API fail, one at a time is tried")
-		}
+	throttle, err := r.store.Throttled(ctx, team)
+	if err != nil {
+		return "" // Ping and Backlog have said so
 	}
-	return reasons
+	until := throttle.Shut(r.now())
+	if until.IsZero() {
+		return ""
+	}
+	return "team " + team + " is paused until " + until.UTC().Format(time.RFC3339) + ": the API answered 429"
 }
 
 // checkSpool records if the spool accepts no mail.

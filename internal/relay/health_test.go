@@ -202,3 +202,37 @@ func TestReadySaysWhatHealthDoes(t *testing.T) {
 		})
 	}
 }
+
+// shut is a store with a team that an answer 429 has shut.
+type shut struct {
+	spool.Store
+	until time.Time
+}
+
+func (s shut) Throttled(context.Context, string) (spool.Throttle, error) {
+	return spool.Throttle{Until: s.until}, nil
+}
+
+// A team that the API has shut by a 429 is paused, and the health says until when.
+func TestHealthOfAThrottledTeam(t *testing.T) {
+	now := time.Date(2026, 11, 26, 2, 0, 0, 0, time.UTC)
+	for until, want := range map[time.Time]string{
+		now.Add(time.Minute): "[team shop is paused until 2026-11-26T02:01:00Z: the API answered 429]",
+		now:                  "[]",
+	} {
+		r, err := New(parse(t, oneRoute), Parts{
+			Store:  shut{open(t), until},
+			Sink:   events.Sinks{},
+			Random: rand.Reader,
+			Listen: nowhere,
+			Now:    func() time.Time { return now },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := r.Health(t.Context())
+		if fmt.Sprint(h.Paused) != want || fmt.Sprint(h.Reasons) != want {
+			t.Errorf("until %v: paused %v, reasons %v", until, h.Paused, h.Reasons)
+		}
+	}
+}
