@@ -275,6 +275,9 @@ func TestMessagePage(t *testing.T) {
 	f.has(page, "Printer on fire", "to:alice@example.com", "local-Q1", "HTTP 400 Bad Request", "api-1", "guessed",
 		"the API returned 400", `<iframe src="/messages/Q1/html" sandbox `, "/actions/retry?", "opens a conversation")
 	f.lacks(page, "/actions/hold", "/actions/release")
+	refresh := httptest.NewRequest(http.MethodGet, "/messages/Q1?view=text", nil)
+	refresh.Header.Set("X-Refresh", "live")
+	f.lacks(f.do("ann", refresh, http.StatusOK).Body.String(), "It burns.")
 	f.has(f.get("ann", "/messages/Q1?view=text", http.StatusOK), ">It burns.</pre>")
 	f.has(f.get("ann", "/messages/Q1?view=json", http.StatusOK), "&#34;local_id&#34;: &#34;local-Q1&#34;")
 	f.has(f.get("ann", "/messages/Q1?view=source", http.StatusOK), "Message-Id: &lt;Q1@example.com&gt;", "It burns.")

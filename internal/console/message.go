@@ -21,6 +21,10 @@ import (
 // shownBytes is how much of a text a page shows; the rest can be downloaded.
 const shownBytes = 256 << 10
 
+// refreshHeader is in the requests of console.js, which replaces live parts of a page. The content of
+// a message, which can be large, is none: it never changes.
+const refreshHeader = "X-Refresh"
+
 // messagePage shows one message.
 type messagePage struct {
 	frame
@@ -100,7 +104,10 @@ func (c *console) message(w http.ResponseWriter, r *http.Request) error {
 		states = append(states, q.State)
 	}
 	p.Announce = "State: " + strings.Join(slices.Compact(states), ", ")
-	if err := c.content(ctx, &p, m, r.URL.Query().Get("view")); err != nil {
+	if r.Header.Get(refreshHeader) == "" {
+		err = c.content(ctx, &p, m, r.URL.Query().Get("view"))
+	}
+	if err != nil {
 		return err
 	}
 	return c.render(w, r, http.StatusOK, "message", p)
@@ -257,18 +264,17 @@ func (c *console) content(ctx context.Context, p *messagePage, m spool.MessageDe
 	if err != nil {
 		return err
 	}
-	source := sourceOf(content, at)
 	switch view {
 	case viewText:
 		p.Texts = []text{text{Label: "Plain text", Text: content.Text}.cut("")}
 	case viewJSON:
 		p.Texts, err = c.bodies(ctx, m)
 	case viewHeader:
-		source.Text = headerOf(content.Raw)
-		p.Texts = []text{source}
+		p.Texts = []text{{Label: "Header", Text: headerOf(content.Raw)}}
 	case viewSource:
-		p.Texts = []text{source}
+		p.Texts = []text{sourceOf(content, at)}
 	case viewSandbox:
+		source := sourceOf(content, at)
 		source.Title = "Came in by SMTP"
 		p.Pair, err = c.received(ctx, m)
 		p.Pair = slices.Insert(p.Pair, 0, source)

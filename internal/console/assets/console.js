@@ -51,7 +51,7 @@
 		while (wanted) {
 			wanted = false;
 			try {
-				const response = await fetch(location.href, { headers: { Accept: "text/html" }, redirect: "error" });
+				const response = await fetch(location.href, { headers: { "X-Refresh": "live" }, redirect: "error" });
 				if (response.ok) {
 					const next = new DOMParser().parseFromString(await response.text(), "text/html");
 					while (Date.now() - pressed < 1000) await pause(50);
