@@ -32,7 +32,7 @@ const (
 	longestLife = 20 * time.Second // of a relay, before it is killed
 	grace       = 12 * time.Second // for a relay to stop: shutdown_timeout, and half of it
 	patience    = 30 * time.Second // for a relay to do what it must
-	drain       = 3 * time.Minute  // for all pending mail at the end
+	drain       = 10 * time.Minute // for all pending mail at the end
 )
 
 const relayConfig = `
@@ -106,8 +106,13 @@ type soak struct {
 func newSoak(t *testing.T) *soak {
 	t.Helper()
 	s := &soak{
-		t:      t,
-		api:    sandbox.New(sandbox.Options{Chance: faults, Seed: *seed, Slow: time.Second}),
+		t: t,
+		api: sandbox.New(sandbox.Options{
+			Chance:     faults,
+			Seed:       *seed,
+			Slow:       time.Second,
+			RetryAfter: 5 * time.Second, // without it, pauses grow to minutes, in which nothing happens
+		}),
 		binary: process.Build(t),
 		dir:    t.TempDir(),
 		smtp:   process.FreeAddress(t),
