@@ -14,15 +14,15 @@ var hiding = []string{
 	"<div hidden>", "<div style='display:none'>", "<span style=display:none>", "<p hidden><div hidden>", "<b hidden><p>",
 	"<section hidden><object></section></object>", "<div hidden><table><tr><td></div></table>",
 	"<div hidden><template></div></template>", "<div hidden><select></div></select>", "<span hidden><p></span>",
-	"<a href='x", `<a href="x`, "<a href=x", "<a href", "<a", "</a", "<", "</", "<!", "<?x", "<!-- x", "<!--", "<!--x--", "<!-",
-	"<!DOCTYPE x", "<![CDATA[x", "<textarea>", "<title>", "<style>", "<script>", "<script><!--<script>",
+	"<a href='x", `<a href="x`, "<a href=x", "<a href", "<a", "</a", "<", "</", "<!", "<?x", "<!-- x", "<!--", "<!--x--",
+	"<!-", "<!DOCTYPE x", "<![CDATA[x", "<textarea>", "<title>", "<style>", "<script>", "<script><!--<script>",
 	"<script><!--<script></script>", "<xmp>", "<noscript>", "<iframe>", "<noembed>", "<noframes>", "<plaintext>",
 	"<select>", "<select><option>", "<select><optgroup>", "<template>", "<svg>", "<svg><title>", "<svg><desc>", "<math>",
 	"<math><mi>", "<object>", "<video>", "<audio>", "<canvas>", "<details>", "<details><summary>x</summary>", "<dialog>",
 	"<frameset>", "<table hidden>", "<table><tr hidden><td>", "<table><colgroup>", "<table><caption hidden>",
 	"<button hidden>", "<ruby><rt hidden>", "<datalist>", "<ul hidden><li>", "<applet>", "<marquee hidden>",
-	"<font hidden>", "<x-unknown hidden>", "<div hidden/>", "<div\nhidden>", "<DIV HIDDEN>", "<pre hidden>", "<h1 hidden><h2>",
-	"<nobr hidden>", "<form hidden><form></form>", "<li hidden>", "<dd hidden><p>",
+	"<font hidden>", "<x-unknown hidden>", "<div hidden/>", "<div\nhidden>", "<DIV HIDDEN>", "<pre hidden>",
+	"<h1 hidden><h2>", "<nobr hidden>", "<form hidden><form></form>", "<li hidden>", "<dd hidden><p>",
 }
 
 // TestNotesAreShown: whatever is open in HTML, the line that names a dropped attachment is

@@ -132,7 +132,7 @@ heyrelay_requests{route="shop",state="sent"} 40
 # HELP heyrelay_oldest_pending_seconds Age of the oldest pending request; 0 if none is pending.
 # TYPE heyrelay_oldest_pending_seconds gauge
 heyrelay_oldest_pending_seconds 90
-# HELP heyrelay_hold_since_timestamp_seconds When a hold of a team (no route) or a route began, by who began it; absent without one.
+# HELP heyrelay_hold_since_timestamp_seconds When a hold of a route, or of a whole team (no route), began, and by whom.
 # TYPE heyrelay_hold_since_timestamp_seconds gauge
 heyrelay_hold_since_timestamp_seconds{by="heyrelay",route="shop",team="t"} 1.7935308e+09
 heyrelay_hold_since_timestamp_seconds{by="operator",route="",team="t"} 1.7935344e+09

@@ -26,7 +26,7 @@ var (
 	oldestDesc = prometheus.NewDesc(namespace+"_oldest_pending_seconds",
 		"Age of the oldest pending request; 0 if none is pending.", nil, nil)
 	holdDesc = prometheus.NewDesc(namespace+"_hold_since_timestamp_seconds",
-		"When a hold of a team (no route) or a route began, by who began it; absent without one.",
+		"When a hold of a route, or of a whole team (no route), began, and by whom.",
 		[]string{"team", "route", "by"}, nil)
 	rateDesc = prometheus.NewDesc(namespace+"_team_rate_per_minute",
 		"Calls of the API that a team may make each minute.", []string{"team"}, nil)

@@ -47,7 +47,8 @@ func TestUnixSocket(t *testing.T) {
 
 func TestSystemdGaveNothing(t *testing.T) {
 	o := opener{open: net.Listen}
-	if _, err := o.listen(endpoint{network: "systemd", address: "smtp", nth: 1}); err == nil || !strings.Contains(err.Error(), "FileDescriptorName=smtp") {
+	_, err := o.listen(endpoint{network: "systemd", address: "smtp", nth: 1})
+	if err == nil || !strings.Contains(err.Error(), "FileDescriptorName=smtp") {
 		t.Error(err)
 	}
 }

@@ -114,7 +114,14 @@ type Relay struct {
 // here. Nothing is served before Run.
 func New(cfg *config.Config, p Parts) (*Relay, error) {
 	p.setDefaults()
-	r := &Relay{parts: p, store: p.Store, now: p.Now, started: cfg, turns: intake.NewTurns(), activity: activity.New(p.Now)}
+	r := &Relay{
+		parts:    p,
+		store:    p.Store,
+		now:      p.Now,
+		started:  cfg,
+		turns:    intake.NewTurns(),
+		activity: activity.New(p.Now),
+	}
 	r.metrics = r.newMetrics()
 	r.notifier = r.newNotifier()
 	r.sink = events.Sinks{p.Sink, r.notifier, &r.cut, r.metrics, &r.stream, r.activity}

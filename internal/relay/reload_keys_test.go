@@ -19,7 +19,9 @@ const everything = `
 hostname: relay.example.com
 listeners: [{address: "127.0.0.1:2525", allow: [127.0.0.0/8]}]
 users:
-  - {name: redmine, password_hash: "$2y$04$abcdefghijklmnopqrstuuxz7bsiTZrx4f3Iq4Lt3YQUjd1NhOTgO", senders: ["*@a.test"]}
+  - name: redmine
+    password_hash: "$2y$04$abcdefghijklmnopqrstuuxz7bsiTZrx4f3Iq4Lt3YQUjd1NhOTgO"
+    senders: ["*@a.test"]
   - {name: jira, password_hash: "$2y$04$abcdefghijklmnopqrstuuxz7bsiTZrx4f3Iq4Lt3YQUjd1NhOTgO"}
 heymarket: {base_url: "https://api.example.com"}
 teams:
@@ -153,8 +155,10 @@ func keys(path string, in reflect.Type, index ...any) (all []key) {
 			continue
 		}
 		k := key{strictyaml.Join(path, name), append(slices.Clone(index), i), f.Tag}
-		switch t := f.Type; {
-		case t.Kind() == reflect.Struct && t.PkgPath() == in.PkgPath() && t.NumField() > 0 && t.Field(0).Tag.Get("yaml") != "":
+		t := f.Type
+		ours := t.Kind() == reflect.Struct && t.PkgPath() == in.PkgPath() && t.NumField() > 0
+		switch {
+		case ours && t.Field(0).Tag.Get("yaml") != "":
 			all = append(all, keys(k.path, t, k.index...)...)
 		case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct && t.Elem().Field(0).Tag.Get("yaml") != "":
 			all = append(all, keys(k.path+"[]", t.Elem(), append(k.index, "[]")...)...)

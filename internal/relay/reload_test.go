@@ -258,7 +258,8 @@ func TestReloadConsole(t *testing.T) {
 	defer r.pages.serving.Wait()
 	defer r.pages.close()
 	at := freeAddress(t)
-	reload(fmt.Sprintf("console: {address: %q, tokens: [{name: ci, token: 0123456789abcdef0123456789abcdef, role: read}]}\n", at))
+	token := strings.Repeat("0123456789abcdef", 2)
+	reload(fmt.Sprintf("console: {address: %q, tokens: [{name: ci, token: %s, role: read}]}\n", at, token))
 	if code := overview(t, at); code == http.StatusUnauthorized {
 		t.Errorf("with its token: %d", code)
 	}

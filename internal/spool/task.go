@@ -41,7 +41,7 @@ type Task struct {
 	TrialSince time.Time   // its first attempt, or the end of the last hold; of a probe: now
 	Unknown    bool        // an earlier Send has no definite answer
 	Sends      []time.Time // when each of these began, under LocalID and not proven absent, oldest first
-	Restored   bool        // from a backup: there may have been others, at any time between the first and the last of Sends
+	Restored   bool        // from a backup: others may have begun between the first and the last of Sends
 
 	Refused           string    // reason of the newest definite refusal of a Send in this trial, "" for none
 	RefusedStatus     int       // its HTTP status

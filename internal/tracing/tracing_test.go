@@ -84,10 +84,14 @@ func steps(names ...string) (all []events.Step) {
 }
 
 var (
-	accepted = events.Event{Kind: events.Accepted, QueueID: "Q1", Route: "support", Title: "salaries",
-		To: []string{"to:ann@example.com"}, Steps: steps("convert", "commit")}
-	sent = events.Event{Kind: events.Sent, QueueID: "Q1", LocalID: "L1", APIID: "req-7", Attempt: 2, Status: 200,
-		Steps: steps("claim", "call", "finish")}
+	accepted = events.Event{
+		Kind: events.Accepted, QueueID: "Q1", Route: "support", Title: "salaries",
+		To: []string{"to:ann@example.com"}, Steps: steps("convert", "commit"),
+	}
+	sent = events.Event{
+		Kind: events.Sent, QueueID: "Q1", LocalID: "L1", APIID: "req-7", Attempt: 2, Status: 200,
+		Steps: steps("claim", "call", "finish"),
+	}
 )
 
 // Acceptance and attempts are one trace, also where another process attempts: the attempt is a
@@ -190,7 +194,8 @@ func TestEnabled(t *testing.T) {
 			}
 			return ""
 		})
-		if enabled != c.enabled || (err != nil) != (c.problem != "") || err != nil && !strings.Contains(err.Error(), c.problem) {
+		failed := err != nil
+		if enabled != c.enabled || failed != (c.problem != "") || failed && !strings.Contains(err.Error(), c.problem) {
 			t.Errorf("%q: %v, %v", c.env, enabled, err)
 		}
 	}

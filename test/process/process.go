@@ -29,7 +29,8 @@ const patience = 30 * time.Second
 func Build(t testing.TB) string {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "heyrelay")
-	cmd := exec.Command("go", "run", "-trimpath", "-exec", "cp", "heyrelay/cmd/heyrelay", binary) // runs "cp EXECUTABLE binary"
+	// This runs "cp EXECUTABLE binary".
+	cmd := exec.Command("go", "run", "-trimpath", "-exec", "cp", "heyrelay/cmd/heyrelay", binary)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("go run -exec cp: %v\n%s", err, out)
