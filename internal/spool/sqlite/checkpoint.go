@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"database/sql"
+	"errors"
 	"time"
 )
 
@@ -25,12 +26,15 @@ const (
 
 // newCheckpointer opens the connection for a spool's checkpoints. at is 0 for the
 // default.
-func newCheckpointer(path string, at int) (*checkpointer, error) {
-	db, err := sql.Open("sqlite", dsn(path, nil))
+func newCheckpointer(path string, files identity, at int) (*checkpointer, error) {
+	db, err := openBeside(files, dsn(path, nil))
 	if err != nil {
 		return nil, err
 	}
 	db.SetMaxOpenConns(1)
+	if _, err := db.Exec("PRAGMA schema_version"); err != nil { // opens the log, while it is surely ours
+		return nil, errors.Join(classify(err), db.Close())
+	}
 	c := &checkpointer{
 		db:      db,
 		dirty:   make(chan struct{}, 1),

@@ -195,16 +195,16 @@ func (s *Store) open(ctx context.Context, o Options) error {
 	if err := s.conn.QueryRowContext(ctx, sqlVersion).Scan(&w.version); err != nil {
 		return classify(err)
 	}
-	s.Reader, err = newReader(s.path)
-	if err != nil {
-		return err
-	}
 	s.headroom.files, err = identify(s.path)
 	if err != nil {
 		return err
 	}
+	s.Reader, err = newReader(s.path, s.headroom.files)
+	if err != nil {
+		return err
+	}
 	s.headroom.reusable = s.reusable
-	s.checkpoints, err = newCheckpointer(s.path, o.checkpointAt)
+	s.checkpoints, err = newCheckpointer(s.path, s.headroom.files, o.checkpointAt)
 	if err != nil {
 		return err
 	}

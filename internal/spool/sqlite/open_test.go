@@ -194,6 +194,9 @@ func TestFilesAreWatched(t *testing.T) {
 				if err := accept(); !errors.Is(err, spool.ErrReplaced) || !strings.Contains(err.Error(), file) {
 					t.Errorf("error %v, want ErrReplaced of %s", err, file)
 				}
+				if _, err := s.Stats(t.Context()); err != nil && !errors.Is(err, spool.ErrReplaced) {
+					t.Errorf("reading: %v", err)
+				}
 				if err := errors.Join(removeIfAny(file), os.Rename(away, file)); err != nil {
 					t.Fatal(err)
 				}

@@ -32,7 +32,7 @@ func OpenReader(path string) (*Reader, error) {
 	case err != nil:
 		return nil, fmt.Errorf("read spool: %w", err)
 	}
-	r, err := newReader(path)
+	r, err := newReader(path, identity{})
 	if err != nil {
 		return nil, err
 	}
@@ -43,9 +43,10 @@ func OpenReader(path string) (*Reader, error) {
 }
 
 // newReader makes a pool of connections that cannot write. They are not opened
-// read-only: the last to close a spool that no process serves removes its log.
-func newReader(path string) (*Reader, error) {
-	db, err := sql.Open("sqlite", dsn(path, url.Values{"_query_only": {"1"}}))
+// read-only: the last to close a spool that no process serves removes its log. files are
+// those of a spool that this process serves.
+func newReader(path string, files identity) (*Reader, error) {
+	db, err := openBeside(files, dsn(path, url.Values{"_query_only": {"1"}}))
 	if err != nil {
 		return nil, err
 	}
