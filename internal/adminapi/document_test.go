@@ -281,7 +281,6 @@ func (f *fixture) followed(d *document, used map[string]bool) {
 		strings.Contains(text, "Printer") {
 		f.Errorf("events %q", text)
 	}
-	stop()
 	var ends []func()
 	for {
 		_, end, ok := f.stream.Subscribe()
