@@ -47,11 +47,15 @@ func (c *conn) readContent(p []byte) (int, error) {
 			return 0, err
 		}
 	}
-	piece := c.unread
+	var piece []byte
+	var err error
 	if c.chunk > 0 {
-		piece = piece[:min(int64(len(piece)), c.chunk)]
-	} else if end := bytes.IndexByte(piece, '\n'); end >= 0 {
-		piece = piece[:end+1]
+		piece = c.unread[:min(int64(len(c.unread)), c.chunk)]
+	} else {
+		piece, err = c.nextOfData()
+	}
+	if err != nil {
+		return 0, err
 	}
 	n := copy(p, piece)
 	c.unread = c.unread[n:]
@@ -59,6 +63,48 @@ func (c *conn) readContent(p []byte) (int, error) {
 		c.chunk -= int64(n)
 	}
 	return n, nil
+}
+
+// nextOfData returns the next piece of DATA, at most a line.
+func (c *conn) nextOfData() ([]byte, error) {
+	piece := c.unread
+	end := bytes.IndexByte(piece, '\n')
+	if end >= 0 {
+		piece = piece[:end+1]
+	}
+	text := bytes.TrimRight(piece, "\n")
+	text = bytes.TrimRight(text, "\r")
+	switch crs := len(bytes.TrimRight(piece, "\n")) - len(text); {
+	case crs == 0 || crs == 1 && end >= 0:
+		return piece, nil
+	case len(text) > 0:
+		return text, nil
+	}
+	return c.nextCRs()
+}
+
+// nextCRs returns the CRs at the beginning of unread, with the LF that follows them. go-smtp does not
+// see that CR CR LF ends a line, and so misses the end of DATA, or a doubled dot, in the next one.
+// Before a dot, there is one CR for them; the repair of line endings drops the others anyway.
+func (c *conn) nextCRs() ([]byte, error) {
+	for {
+		rest := bytes.TrimLeft(c.unread, "\r")
+		crs := len(c.unread) - len(rest)
+		switch {
+		case bytes.HasPrefix(rest, []byte("\n.")):
+			c.unread = c.unread[crs-1:]
+			return c.unread[:2], nil
+		case len(rest) > 0 && rest[0] == '\n' && (crs == 1 || len(rest) > 1):
+			return c.unread[:crs+1], nil
+		case len(rest) > 0 && rest[0] != '\n':
+			return c.unread[:crs], nil
+		case len(c.unread) == len(c.buf): // an even number changes nothing for go-smtp
+			return c.unread[:len(c.unread)/2*2], nil
+		}
+		if err := c.receive(); err != nil {
+			return nil, err
+		}
+	}
 }
 
 // readCommand reads the next line that go-smtp must process.
