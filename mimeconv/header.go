@@ -31,6 +31,12 @@ func ReadHeader(raw []byte) (Header, error) {
 	references := parseIDs(b.guesses, b.all("references", " "))
 	h.InReplyTo, h.References = boundIDs(inReplyTo, references)
 	h.Subject = b.subject()
+	h.Hidden = b.hidden
+	for _, f := range b.fields {
+		if isSecretField(f.name) {
+			h.Hidden++
+		}
+	}
 	h.Resent = b.resent()
 	return h, nil
 }

@@ -39,6 +39,7 @@ type Header struct {
 	Received     []string // Received fields, unfolded, newest first
 	AutoReplied  bool     // Auto-Submitted: auto-replied (RFC 3834)
 	Bulk         bool     // Precedence: bulk, list or junk, or List-Unsubscribe
+	Hidden       int      // number of fields that nobody may see: Bcc, damaged ones too, and X-Heymarket-*
 
 	// Control contains the X-Heymarket-* fields by their lower-case names without that
 	// prefix. Values of repeated fields are joined by "\n".

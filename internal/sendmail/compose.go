@@ -77,6 +77,9 @@ func (s *submission) compose(text string) (*message, error) {
 	if err != nil {
 		return nil, failure{exDataErr, err}
 	}
+	if err := checkHidden(text, parsed); err != nil {
+		return nil, failure{exDataErr, err}
+	}
 	host := domain()
 	local := qualify("localhost") // the relay's aliases decide where local mail goes
 	own := qualify(host)
@@ -107,6 +110,20 @@ func (s *submission) compose(text string) (*message, error) {
 	m.text, err = complete(header, parsed, from, host, local)
 	m.text = append(m.text, strings.ReplaceAll(body, "\n", "\r\n")...)
 	return m, err
+}
+
+// checkHidden returns an error if the body would show fields that nobody may see, because a line that
+// belongs to no field ended the header before them.
+func checkHidden(text string, header mimeconv.Header) error {
+	whole, err := mimeconv.ReadHeader([]byte(text))
+	if err != nil {
+		return err
+	}
+	if whole.Hidden == header.Hidden {
+		return nil
+	}
+	return errors.New("a line that is no header field ends the header, and the body would show the Bcc or " +
+		"X-Heymarket field there: correct that line, or put an empty line where the body begins")
 }
 
 // qualify returns a function that adds a domain to addresses without one.

@@ -166,6 +166,40 @@ func TestWhereTheHeaderEnds(t *testing.T) {
 	}
 }
 
+// What a Bcc names is in nobody's message, though a damaged line ends the header before it.
+func TestBccBehindTheHeader(t *testing.T) {
+	s := smarthosttest.Serve(t, nil)
+	for _, header := range []string{
+		"To: a@example.com\nno field\nBcc: b@example.com\nSubject: x\n",
+		"To: a@example.com\nno field\nSubject: x\nResent-Bcc: b@example.com\n",
+		"To: a@example.com\nB cc: b@example.com\nSubject: x\n",
+		"no field\nBcc: b@example.com\n",
+		"To: a@example.com\nno field\nBcc:\n b@example.com\n",
+	} {
+		code, printed := run(t, s, header+"\nbody\n", "-t", "a@example.com")
+		if code != 65 || !strings.Contains(printed, "Bcc") || strings.Contains(printed, "b@example.com") {
+			t.Errorf("%q: %d, %q", header, code, printed)
+		}
+		code, _ = run(t, s, header, "a@example.com")
+		if code != 65 {
+			t.Errorf("%q without a body: %d", header, code)
+		}
+	}
+	for _, text := range []string{
+		"To: a@example.com\n\nBcc: b@example.com\n",
+		"To: a@example.com\nBcc: b@example.com\n\nx",
+	} {
+		if code, printed := run(t, s, text, "a@example.com"); code != 0 {
+			t.Errorf("%q: %d, %q", text, code, printed)
+		}
+	}
+	for _, m := range s.Taken() {
+		if strings.Contains(m.Text, "b@example.com") != strings.Contains(m.Text, "\r\n\r\nBcc: b@example.com") {
+			t.Error(m.Text)
+		}
+	}
+}
+
 func TestExitCodes(t *testing.T) {
 	s := smarthosttest.Serve(t, nil)
 	for _, c := range []struct {
