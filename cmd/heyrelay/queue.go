@@ -27,8 +27,14 @@ type queueListCmd struct {
 	configured
 	State     []string      `placeholder:"STATE" help:"Only in these states. ${state_help}"`
 	Route     string        `placeholder:"NAME" help:"Only of this route."`
+	Team      string        `placeholder:"NAME" help:"Only of this team."`
 	Recipient string        `placeholder:"ADDRESS" help:"Only to this recipient."`
+	MessageID string        `name:"message-id" placeholder:"ID" help:"Only of the message with this Message-ID."`
+	LocalID   string        `name:"local-id" placeholder:"ID" help:"Only the request with this local_id."`
+	ConvoID   int64         `name:"convo-id" placeholder:"N" help:"Only of the conversation with this convo_id."`
+	Subject   string        `placeholder:"TEXT" help:"Only with this text in the subject, letter case aside."`
 	OlderThan time.Duration `placeholder:"DURATION" help:"Only accepted longer ago than, for example, 15m."`
+	NewerThan time.Duration `placeholder:"DURATION" help:"Only accepted less long ago than, for example, 15m."`
 	Limit     int           `default:"100" placeholder:"N" help:"List at most N requests and N reports (${default})."`
 	JSON      bool          `name:"json" help:"Print JSON, one object per line."`
 }
@@ -43,11 +49,8 @@ func (c queueListCmd) Run(p *program) error {
 	if err != nil {
 		return err
 	}
-	f := spool.Filter{States: states, Route: c.Route, Recipient: c.Recipient}
-	f.Limit = c.Limit + 1 // to see whether there is more
-	if c.OlderThan > 0 {
-		f.Before = time.Now().Add(-c.OlderThan)
-	}
+	f := c.filter()
+	f.States = states
 	return c.read(p, func(r spool.Reader) error {
 		entries, err := r.List(p.ctx, f)
 		if err != nil {
@@ -64,10 +67,35 @@ func (c queueListCmd) Run(p *program) error {
 	})
 }
 
-// wantsNotices reports whether pending reports belong in the list: they are pending,
-// and have no recipient among those of requests.
+// filter returns what the list is restricted to, except for states.
+func (c queueListCmd) filter() spool.Filter {
+	f := spool.Filter{
+		Route:     c.Route,
+		Team:      c.Team,
+		Recipient: c.Recipient,
+		MessageID: c.MessageID,
+		LocalID:   c.LocalID,
+		ConvoID:   c.ConvoID,
+		Subject:   c.Subject,
+		Limit:     c.Limit + 1, // to see whether there is more
+	}
+	if c.OlderThan > 0 {
+		f.Before = time.Now().Add(-c.OlderThan)
+	}
+	if c.NewerThan > 0 {
+		f.Since = time.Now().Add(-c.NewerThan)
+	}
+	return f
+}
+
+// wantsNotices reports whether pending reports belong in the list: they are pending, and have only
+// a route and the end of a time in common with requests.
 func (c queueListCmd) wantsNotices() bool {
-	return c.Recipient == "" && (len(c.State) == 0 || slices.Contains(c.State, "waiting"))
+	ofRequests := c.Team + c.Recipient + c.MessageID + c.LocalID + c.Subject
+	if ofRequests != "" || c.ConvoID != 0 || c.NewerThan > 0 {
+		return false
+	}
+	return len(c.State) == 0 || slices.Contains(c.State, "waiting")
 }
 
 func (c queueListCmd) print(p *program, entries []spool.Entry, notices []spool.PendingNotice) error {
