@@ -36,11 +36,13 @@ func copyUnits(t *testing.T) (files []string) {
 	return files
 }
 
-// Systemd understands each unit, and finds no unknown setting.
+// Systemd understands each unit, and finds no unknown setting. It also reads the units of this machine,
+// which are none of our business.
 func TestUnitsAreValid(t *testing.T) {
 	process.Need(t, "systemd-analyze")
 	args := append([]string{"verify", "--man=no"}, copyUnits(t)...)
-	if out, err := exec.Command("systemd-analyze", args...).CombinedOutput(); err != nil || len(out) > 0 {
+	out, err := exec.Command("systemd-analyze", args...).CombinedOutput()
+	if err != nil || strings.Contains(string(out), "heyrelay") {
 		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
 	}
 }
