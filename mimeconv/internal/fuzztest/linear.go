@@ -22,18 +22,23 @@ func Linear(t *testing.T, n int, input func(n int) []byte, f func([]byte)) {
 	t.Helper()
 	once, fourfold := input(n), input(4*n)
 	f(once) // what is set up once does not count
-	few, _ := cost(f, once)
-	many, took := cost(f, fourfold)
+	few, short := cost(f, once)
+	many, long := cost(f, fourfold)
 	if many > growth*growth*few+freeMemory {
 		t.Errorf("allocated %.0f KiB for %d octets, %.0f KiB for %d", few/1024, len(once), many/1024, len(fourfold))
 	}
-	if took <= freeTime {
+	if !isSlower(short, long) {
 		return
 	}
-	short, long := fastest(f, once), min(took, fastest(f, fourfold))
-	if long > freeTime && float64(long) > growth*growth*float64(short) {
+	short, long = fastest(f, once), fastest(f, fourfold)
+	if isSlower(short, long) {
 		t.Errorf("took %v for %d octets, %v for %d", short, len(once), long, len(fourfold))
 	}
+}
+
+// isSlower reports whether the time for four times an input is more than linear.
+func isSlower(short, long time.Duration) bool {
+	return long > freeTime && float64(long) > growth*growth*float64(short)
 }
 
 // NoDearer runs f on two inputs of about the same size, and checks that it takes about as
