@@ -20,7 +20,7 @@ deps:
 
 # Many tests wait for time or for the disk: more packages at once than processors.
 test:
-	$(GO) test $(RACE) -p=4 -count=1 -timeout=5m $(PACKAGES)
+	$(GO) test $(RACE) -p=3 -count=1 -timeout=5m $(PACKAGES)
 
 # Kills, faults, hostile clients and queue commands, all at once, under a memory limit.
 LASTING ?= 1h

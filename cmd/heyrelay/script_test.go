@@ -3,6 +3,7 @@ package main
 import (
 	"net/smtp"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -12,12 +13,9 @@ import (
 	"heyrelay/test/process"
 )
 
-func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"heyrelay": main, "sendmail": main, "mailq": main, "newaliases": main})
-}
-
-// TestScripts runs the files of testdata. The first line of each says what a
-// reader must see. Beside testscript's own commands there are
+// TestScripts runs the files of testdata with the program as it is released: a test binary with the race
+// detector takes a second to start. The first line of each says what a reader must see. Beside testscript's
+// own commands there are
 //
 //	free NAME …            sets NAME to a loopback address that nothing listens on
 //	await PROGRAM ARG …    runs a program until it succeeds
@@ -25,6 +23,13 @@ func TestMain(m *testing.M) {
 //	login ADDRESS USER PASSWORD FILE    does so as a user
 //	mail ADDRESS FILE      hands the message in FILE to an SMTP server, from app@example.com to alice@example.com
 func TestScripts(t *testing.T) {
+	programs := t.TempDir()
+	binary := process.Build(t)
+	for _, name := range []string{"heyrelay", "sendmail", "mailq", "newaliases"} {
+		if err := os.Symlink(binary, filepath.Join(programs, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -36,6 +41,7 @@ func TestScripts(t *testing.T) {
 					e.Vars = append(e.Vars, v)
 				}
 			}
+			e.Setenv("PATH", programs+string(os.PathListSeparator)+e.Getenv("PATH"))
 			return nil
 		},
 	})
