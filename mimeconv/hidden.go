@@ -11,6 +11,17 @@ const (
 	maxHiddenPrefix = 24
 )
 
+// countHidden returns the number of fields that nobody may see.
+func (b *block) countHidden() int {
+	n := b.hidden
+	for _, f := range b.fields {
+		if isSecretField(f.name) {
+			n++
+		}
+	}
+	return n
+}
+
 // hiddenLength returns the length of the name of the field with hidden recipients that a line, at
 // which raw starts, looks like; 0 if it looks like none. The name can contain line ends.
 func hiddenLength(raw []byte, line headerLine) int {

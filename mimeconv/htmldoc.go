@@ -45,22 +45,24 @@ func bodyOnly(doc string) string {
 // insertAtEnd inserts a fragment at the end of the body of a document, behind whatever is open
 // there.
 func insertAtEnd(doc, fragment string) string {
-	if fragment == "" {
-		return doc
-	}
 	end := htmltext.FindEnding(doc)
-	return doc[:end.Pos] + end.Closing + fragment + doc[end.Pos:]
+	return insert(doc, end.Pos, end.Closing+fragment)
 }
 
 // insertNotes inserts notes at the end of a document. If something is open there that could hide
 // them, it inserts them at its start.
 func insertNotes(doc, fragment string) string {
-	if fragment == "" || htmltext.FindEnding(doc).IsClosed {
-		return insertAtEnd(doc, fragment)
+	if fragment == "" {
+		return doc
 	}
-	start := htmltext.Start(doc)
-	return doc[:start] + fragment + doc[start:]
+	end := htmltext.FindEnding(doc)
+	if end.IsClosed {
+		return insert(doc, end.Pos, fragment)
+	}
+	return insert(doc, htmltext.Start(doc), fragment)
 }
+
+func insert(doc string, pos int, fragment string) string { return doc[:pos] + fragment + doc[pos:] }
 
 // declareUTF8 changes the charset that a document declares to UTF-8 and nothing else.
 func declareUTF8(doc string) string {
@@ -99,10 +101,12 @@ func (c *converter) joinHTML(sections []section) (string, error) {
 		c.reserve(before.Len() + len(doc) + after.Len())
 	}
 	if before.Len() > 0 {
-		start := htmltext.Start(doc)
-		doc = doc[:start] + before.String() + doc[start:]
+		doc = insert(doc, htmltext.Start(doc), before.String())
 	}
-	return insertAtEnd(doc, after.String()), nil
+	if after.Len() > 0 {
+		doc = insertAtEnd(doc, after.String())
+	}
+	return doc, nil
 }
 
 // joinText joins the sections to one plain text.

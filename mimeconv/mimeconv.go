@@ -91,7 +91,7 @@ const (
 type Message struct {
 	HTML     string // never empty, valid UTF-8
 	Text     string // never empty, valid UTF-8
-	Start    int    // offset in HTML at which to insert a first line: after <body …>, else 0
+	Start    int    // offset in HTML at which to insert a first line: after <body …> or the document type, else 0
 	Title    string // one line of at most 255 runes; "(no subject)" if there is none
 	Warnings []Warning
 }

@@ -66,16 +66,22 @@ func checkNote(t *testing.T, doc string) {
 		t.Errorf("%q: %v", doc, err)
 		return
 	}
-	root, err := html.ParseWithOptions(strings.NewReader(m.HTML), html.ParseOptionEnableScripting(false))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !isNoteShown(root) {
+	if !showsNote(t, m.HTML) {
 		t.Errorf("%q: not shown in %q", doc, m.HTML)
 	}
 	if !strings.Contains(m.Text, "[Attachment not sent: a.pdf") {
 		t.Errorf("%q: not in the text %q", doc, m.Text)
 	}
+}
+
+// showsNote reports whether a browser shows the note in the body of doc.
+func showsNote(t *testing.T, doc string) bool {
+	t.Helper()
+	root, err := html.ParseWithOptions(strings.NewReader(doc), html.ParseOptionEnableScripting(false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return isNoteShown(root)
 }
 
 // isNoteShown reports whether a text within nothing but p, body and html, and a link that the
@@ -109,11 +115,7 @@ func TestSectionsAreShown(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		root, err := html.ParseWithOptions(strings.NewReader(m.HTML), html.ParseOptionEnableScripting(false))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !isNoteShown(root) {
+		if !showsNote(t, m.HTML) {
 			t.Errorf("%q: not shown in %q", h, m.HTML)
 		}
 	}

@@ -37,7 +37,7 @@ func (o *outliner) headerEnd(pos int) (end, content int) {
 			if h.blank < 0 {
 				h.blank, h.afterBlank = pos, next
 			}
-		case line[0] == ' ' || line[0] == '\t': // folded
+		case isFolded(line):
 			if !h.hasFields {
 				return o.textAt(pos)
 			}

@@ -2,9 +2,9 @@ package mimeconv
 
 import (
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
-	"strings"
 	"testing"
 )
 
@@ -69,17 +69,10 @@ func TestReserve(t *testing.T) {
 // winmailOf is a winmail.dat whose rich text has n octets.
 func winmailOf(n int) string {
 	rtf := fmt.Sprintf("%s%s", repeat("\x00", 8)+"MELA\x00\x00\x00\x00", `{\rtf1 `+repeat("words ", n)+"}")
-	value := fmt.Sprintf("\x01\x00\x00\x00\x02\x01\x09\x10\x01\x00\x00\x00%s%s", littleEndian(len(rtf)), rtf)
-	file := "\x78\x9f\x3e\x22\x01\x00\x01\x03\x90\x06\x00" + littleEndian(len(value)) + value + "\x00\x00"
+	value := fmt.Sprintf("\x01\x00\x00\x00\x02\x01\x09\x10\x01\x00\x00\x00%s%s", sizeOf(rtf), rtf)
+	file := "\x78\x9f\x3e\x22\x01\x00\x01\x03\x90\x06\x00" + sizeOf(value) + value + "\x00\x00"
 	return head + "Content-Type: application/ms-tnef\r\nContent-Transfer-Encoding: base64\r\n\r\n" +
 		base64.StdEncoding.EncodeToString([]byte(file)) + "\r\n"
 }
 
-func littleEndian(n int) string {
-	var b strings.Builder
-	for range 4 {
-		b.WriteByte(byte(n))
-		n >>= 8
-	}
-	return b.String()
-}
+func sizeOf(s string) string { return string(binary.LittleEndian.AppendUint32(nil, uint32(len(s)))) }

@@ -25,7 +25,7 @@ var wide = []encoding.Encoding{
 	johab,
 }
 
-func isWide(enc encoding.Encoding) bool { return enc != nil && slices.Contains(wide, enc) }
+func isWide(enc encoding.Encoding) bool { return slices.Contains(wide, enc) }
 
 // decodeMostly decodes b and reports whether two of three characters outside ASCII are valid. Those
 // of Shift_JIS that users define, such as the emoji of Japanese carriers, become geta marks, as is

@@ -51,8 +51,7 @@ func hasContent(doc string) bool {
 // isShown reports whether text may be visible. silent is the element around it if that hides text,
 // unless it is never closed.
 func isShown(text []byte, silent string, atEnd bool) bool {
-	switch silent {
-	case "script", "style":
+	if isCode(silent) {
 		return silent == "style" && bytes.Contains(text, []byte("url(")) || atEnd && hasMarkedText(text)
 	}
 	return (silent == "" || atEnd) && !IsBlank(html.UnescapeString(string(text)))

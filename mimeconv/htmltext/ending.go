@@ -1,7 +1,6 @@
 package htmltext
 
 import (
-	"bytes"
 	"slices"
 	"strings"
 
@@ -104,7 +103,7 @@ func (r *endingReader) close(name string) {
 	r.comment = ""
 	i := len(r.stack) - 1
 	if endsOmitted(name) && r.isClosed { // in doubt, only once
-		for i >= 0 && !needsEndTag(r.stack[i]) && r.stack[i] != name {
+		for i >= 0 && mayOmitEnd(r.stack[i]) && r.stack[i] != name {
 			i--
 		}
 	}
@@ -130,13 +129,13 @@ func isStrange(name string) bool {
 	return false
 }
 
-// needsEndTag reports whether the end tag of an element cannot be omitted.
-func needsEndTag(name string) bool {
+// mayOmitEnd reports whether the end tag of an element can be omitted.
+func mayOmitEnd(name string) bool {
 	switch name {
 	case "p", "li", "dt", "dd", "td", "th", "tr", "tbody", "thead", "tfoot":
-		return false
+		return true
 	}
-	return true
+	return false
 }
 
 // endsOmitted reports whether an end tag ends the elements within whose end tags are omitted.
@@ -152,13 +151,17 @@ func endsOmitted(name string) bool {
 // isClosedBy reports whether the start tag of the element next ends an element (HTML, section
 // 13.1.2.4).
 func isClosedBy(name, next string) bool {
-	within := map[string]string{
-		"li": "p li", "dt": "p dt dd", "dd": "p dt dd", "td": "p td th", "th": "p td th", "tr": "p td th tr",
-		"tbody": "p td th tr tbody thead tfoot", "thead": "p td th tr tbody thead tfoot",
-		"tfoot": "p td th tr tbody thead tfoot",
-	}
-	if closes, ok := within[next]; ok {
-		return slices.Contains(strings.Fields(closes), name)
+	switch next {
+	case "li":
+		return name == "p" || name == "li"
+	case "dt", "dd":
+		return name == "p" || name == "dt" || name == "dd"
+	case "td", "th":
+		return name == "p" || name == "td" || name == "th"
+	case "tr":
+		return name == "p" || name == "td" || name == "th" || name == "tr"
+	case "tbody", "thead", "tfoot":
+		return slices.Contains([]string{"p", "td", "th", "tr", "tbody", "thead", "tfoot"}, name)
 	}
 	return name == "p" && (next == "p" || endsOmitted(next))
 }
@@ -167,29 +170,28 @@ func isClosedBy(name, next string) bool {
 var headTags = []string{"html", "head", "title", "style", "script", "meta", "link", "base"}
 
 // Start returns the offset at which something can be inserted so that it is shown first: behind
-// <body …>, if nothing that could hide it precedes it, else behind the document type.
+// <body …>, if nothing that could hide it precedes it, else behind the document type, else 0.
 func Start(doc string) int {
 	z := html.NewTokenizer(strings.NewReader(doc))
 	first := 0
 	for pos := 0; ; {
 		token, raw := z.Next(), z.Raw()
-		before := pos
-		pos += len(raw)
 		switch token {
 		case html.ErrorToken:
 			return first
 		case html.DoctypeToken:
-			if len(bytes.TrimSpace([]byte(doc[:before]))) == 0 {
-				first = pos
+			if strings.TrimSpace(doc[:pos]) == "" {
+				first = pos + len(raw)
 			}
 		case html.StartTagToken, html.SelfClosingTagToken:
 			name := TagName(raw)
 			if name == "body" {
-				return pos
+				return pos + len(raw)
 			}
 			if !slices.Contains(headTags, name) {
 				return first
 			}
 		}
+		pos += len(raw)
 	}
 }
