@@ -2,7 +2,6 @@ package archtest
 
 import (
 	"encoding/json"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -169,29 +168,12 @@ func TestMessagesHaveRules(t *testing.T) {
 func TestCitedRulesExist(t *testing.T) {
 	numbered, _ := readRules(t)
 	ids := idsOf(numbered)
-	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if d.IsDir() && (d.Name() == ".git" || d.Name() == "wt") {
-			return fs.SkipDir
-		}
-		if !slices.Contains([]string{".go", ".md", ".sql", ".txt"}, filepath.Ext(path)) {
-			return nil
-		}
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		for _, m := range citation.FindAllStringSubmatch(string(text), -1) {
+	for name, text := range trackedWithData(t, ".go", ".md", ".sql", ".txt") {
+		for _, m := range citation.FindAllStringSubmatch(text, -1) {
 			if !slices.Contains(ids, m[1]) {
-				t.Errorf("%s cites rule %s, which docs/rules.md does not have", path, m[1])
+				t.Errorf("%s cites rule %s, which docs/rules.md does not have", name, m[1])
 			}
 		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 }
 

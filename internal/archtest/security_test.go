@@ -1,9 +1,7 @@
 package archtest
 
 import (
-	"io/fs"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -56,18 +54,13 @@ func TestAttacksHaveSabotages(t *testing.T) {
 func testFunctions(t *testing.T) map[string]bool {
 	all := make(map[string]bool)
 	function := regexp.MustCompile(`(?m)^func (Test[A-Za-z0-9]+)\(`)
-	err := filepath.WalkDir("../..", func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || !strings.HasSuffix(path, "_test.go") {
-			return err
+	for name, text := range tracked(t, ".go") {
+		if !strings.HasSuffix(name, "_test.go") {
+			continue
 		}
-		text, err := os.ReadFile(path)
-		for _, name := range function.FindAllSubmatch(text, -1) {
-			all[string(name[1])] = true
+		for _, m := range function.FindAllStringSubmatch(text, -1) {
+			all[m[1]] = true
 		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 	return all
 }

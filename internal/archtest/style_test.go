@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,8 +19,17 @@ const (
 	mostValues   = 3   // in one assignment
 )
 
-// tracked returns the repository's files with one of the extensions, with their paths from its root.
+// tracked returns the repository's files with one of the extensions, with their paths from its root, but not
+// test data.
 func tracked(t *testing.T, extensions ...string) map[string]string {
+	t.Helper()
+	files := trackedWithData(t, extensions...)
+	maps.DeleteFunc(files, func(name, _ string) bool { return strings.Contains(name, "testdata/") })
+	return files
+}
+
+// trackedWithData is tracked with test data.
+func trackedWithData(t *testing.T, extensions ...string) map[string]string {
 	t.Helper()
 	out, err := exec.Command("git", "-C", "../..", "ls-files", "-z").Output()
 	if err != nil {
@@ -27,7 +37,7 @@ func tracked(t *testing.T, extensions ...string) map[string]string {
 	}
 	files := map[string]string{}
 	for name := range strings.SplitSeq(strings.TrimRight(string(out), "\x00"), "\x00") {
-		if !slices.Contains(extensions, filepath.Ext(name)) || strings.Contains(name, "testdata/") {
+		if !slices.Contains(extensions, filepath.Ext(name)) {
 			continue
 		}
 		text, err := os.ReadFile(filepath.Join("../..", name))
