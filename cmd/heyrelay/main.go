@@ -14,6 +14,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"heyrelay/internal/spool"
 	"heyrelay/internal/strictyaml"
 )
 
@@ -87,7 +88,12 @@ func (p *program) run(args []string) int {
 		kong.Description("An SMTP relay for applications that cannot call Heymarket's e-mail API.\n\n"+
 			"To see it work: heyrelay demo"),
 		kong.Writers(p.stdout, p.stderr),
-		kong.Vars{"config_help": configHelp, "state_help": stateHelp, "version": "heyrelay " + version()},
+		kong.Vars{
+			"config_help":     configHelp,
+			"state_help":      stateHelp,
+			"operator_reason": spool.OperatorReason,
+			"version":         "heyrelay " + version(),
+		},
 		kong.Exit(func(code int) { exited = code }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 	)

@@ -34,7 +34,7 @@ func (c selection) filter(route string) (spool.Filter, error) {
 	if len(c.QueueIDs) == 0 && c.State == nil && route == "" && c.Recipient == "" && c.OlderThan == 0 && !c.All {
 		return spool.Filter{}, errors.New("name queue ids or a filter, or use --all")
 	}
-	states, err := parseStates(c.State)
+	states, err := spool.ParseStates(c.State)
 	f := spool.Filter{QueueIDs: c.QueueIDs, States: states, Route: route, Recipient: c.Recipient}
 	if c.OlderThan > 0 {
 		f.Before = time.Now().Add(-c.OlderThan)
@@ -178,9 +178,8 @@ func (c queueStatsCmd) Run(p *program) (err error) {
 	fmt.Fprintln(w, "ROUTE\tACCEPTED\tSENT\tFLAGGED\tPENDING\tOF WHICH HELD\tFAILED\tDROPPED\tSHADOWED\t")
 	for _, r := range routes {
 		n := r.States
-		pending := r.Accepted - n["sent"] - n["flagged"] - n["failed"] - n["dropped"] - n["shadowed"]
 		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t\n",
-			r.Route, r.Accepted, n["sent"], n["flagged"], pending, n["held"], n["failed"], n["dropped"], n["shadowed"])
+			r.Route, r.Accepted, n["sent"], n["flagged"], r.Pending(), n["held"], n["failed"], n["dropped"], n["shadowed"])
 	}
 	if err := w.Flush(); err != nil {
 		return err

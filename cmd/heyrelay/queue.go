@@ -45,7 +45,7 @@ const stateHelp = "States: queued, ready, deferred, active, held, sent, flagged,
 
 // Run lists what matches.
 func (c queueListCmd) Run(p *program) error {
-	states, err := parseStates(c.State)
+	states, err := spool.ParseStates(c.State)
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func (c queueListCmd) wantsNotices() bool {
 	if ofRequests != "" || c.ConvoID != 0 || c.NewerThan > 0 {
 		return false
 	}
-	return len(c.State) == 0 || slices.Contains(c.State, "waiting")
+	return len(c.State) == 0 || slices.Contains(c.State, spool.AllOpen)
 }
 
 func (c queueListCmd) print(p *program, entries []spool.Entry, notices []spool.PendingNotice) error {
@@ -112,22 +112,6 @@ func (c queueListCmd) print(p *program, entries []spool.Entry, notices []spool.P
 		fmt.Fprintf(p.stderr, "heyrelay: the list stops at --limit %d; there is more\n", c.Limit)
 	}
 	return err
-}
-
-// parseStates reads names of states; waiting stands for all open ones.
-func parseStates(names []string) (states []spool.State, err error) {
-	for _, n := range names {
-		if n == "waiting" {
-			states = append(states, spool.Queued, spool.Ready, spool.Deferred, spool.Active, spool.Held)
-			continue
-		}
-		s, err := spool.ParseState(n)
-		if err != nil {
-			return nil, err
-		}
-		states = append(states, s)
-	}
-	return states, nil
 }
 
 // printLines prints JSON, one object per line.

@@ -61,7 +61,7 @@ func (c scope) means(h spool.Hold) bool {
 
 type queueHoldCmd struct {
 	scope  `embed:""`
-	Reason string `default:"held by an operator" placeholder:"TEXT" help:"Shown in lists and in the log (${default})."`
+	Reason string `default:"${operator_reason}" placeholder:"TEXT" help:"Shown in lists and in the log (${default})."`
 }
 
 // Help explains what is held.
@@ -105,7 +105,7 @@ func (c queueHoldCmd) holdWhole(p *program, cfg *config.Config, op spool.Operato
 		if !slices.Contains(all, k.Destination()) {
 			continue
 		}
-		fmt.Fprintf(p.stdout, "%s is on hold: mail is accepted, and sent after %s\n", nameOf(k.Hold), releaseCommand(k.Hold))
+		fmt.Fprintf(p.stdout, "%s is on hold: mail is accepted, and sent after %s\n", k.Destination().Name(), releaseCommand(k.Hold))
 		fmt.Fprintf(p.stdout, "%s kept back now\n", requests(k.Requests))
 	}
 	return nil
@@ -187,7 +187,7 @@ func (c queueReleaseCmd) release(p *program, op spool.Operator, k spool.Kept) (b
 	}
 	done, err := op.ReleaseDestination(p.ctx, time.Now(), k.Destination())
 	if done {
-		fmt.Fprintf(p.stdout, "%s released\n", nameOf(k.Hold))
+		fmt.Fprintf(p.stdout, "%s released\n", k.Destination().Name())
 	}
 	return done, err
 }
@@ -205,13 +205,6 @@ func requests(n int) string {
 		return "1 request"
 	}
 	return fmt.Sprintf("%d requests", n)
-}
-
-func nameOf(h spool.Hold) string {
-	if h.Level() == spool.RouteLevel {
-		return "route " + h.Route
-	}
-	return "team " + h.Team
 }
 
 // releaseCommand ends a hold.

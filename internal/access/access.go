@@ -171,7 +171,6 @@ func (g *Guard) Update(o Options) error {
 	g.o.Tokens = o.Tokens
 	g.o.Proxy = o.Proxy
 	g.o.Public = o.Public
-	g.o.Public = o.Public
 	if o.Session != 0 {
 		g.o.Session = o.Session
 	}

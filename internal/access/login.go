@@ -36,7 +36,7 @@ func loginURL(next string) string { return LoginPath + "?next=" + url.QueryEscap
 // showLogin shows the form, or logs in with the token of a link and leaves it behind.
 func (g *Guard) showLogin(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
-	next := local(query.Get("next"))
+	next := afterLogin(query.Get("next"))
 	if query.Has("token") && r.Method == http.MethodGet {
 		g.attempt(w, r, loginForm{Next: next}, credentials{token: query.Get("token")})
 		return
@@ -46,7 +46,7 @@ func (g *Guard) showLogin(w http.ResponseWriter, r *http.Request) {
 
 // login logs in with what the form has.
 func (g *Guard) login(w http.ResponseWriter, r *http.Request) {
-	form := loginForm{Next: local(r.PostFormValue("next")), Name: r.PostFormValue("name")}
+	form := loginForm{Next: afterLogin(r.PostFormValue("next")), Name: r.PostFormValue("name")}
 	g.attempt(w, r, form, credentials{
 		name:     form.Name,
 		password: r.PostFormValue("password"),
@@ -159,14 +159,23 @@ func (g *Guard) logout(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, LoginPath, http.StatusSeeOther)
 }
 
-// local returns a path of our own to go on with, "/" for anything else.
-func local(next string) string {
+// Local returns a path of our own to go on with, "/" for anything else. What leads elsewhere may
+// come from a link of somebody else.
+func Local(next string) string {
 	u, err := url.Parse(next)
 	if err != nil || u.IsAbs() || u.Host != "" || strings.ContainsAny(next, "\\\r\n\t") {
 		return "/"
 	}
-	if !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") || strings.HasPrefix(next, LoginPath) {
+	if !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") {
 		return "/"
 	}
 	return next
+}
+
+// afterLogin returns where a login goes on: not at the login page.
+func afterLogin(next string) string {
+	if strings.HasPrefix(next, LoginPath) {
+		return "/"
+	}
+	return Local(next)
 }

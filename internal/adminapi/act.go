@@ -188,16 +188,12 @@ func (s *server) hold(w http.ResponseWriter, r *http.Request) error {
 		return invalid("route", "team "+at.Team+" has no route "+strconv.Quote(at.Route),
 			"give the name of one of its routes")
 	}
-	reason := h.Reason
-	if reason == "" {
-		reason = "held by an operator"
-	}
-	err = s.Operator.HoldDestination(r.Context(), s.Now(), spool.Hold{Team: at.Team, Route: at.Route, Reason: reason})
+	err = s.Operator.HoldDestination(r.Context(), s.Now(), spool.Hold{Team: at.Team, Route: at.Route, Reason: h.Reason})
 	if err != nil {
 		return err
 	}
 	s.Kick()
-	s.operated(r, "hold of "+nameOf(at))
+	s.operated(r, "hold of "+at.Name())
 	return s.holds(w, r)
 }
 
@@ -217,24 +213,14 @@ func (s *server) release(w http.ResponseWriter, r *http.Request) error {
 	if !found {
 		return fault{problem.Problem{
 			Status: http.StatusNotFound,
-			Detail: nameOf(at) + " is not on hold",
+			Detail: at.Name() + " is not on hold",
 			Field:  "route",
 			Remedy: "see GET " + Base + "/holds",
 		}}
 	}
 	s.Kick()
-	s.operated(r, "release of "+nameOf(at))
+	s.operated(r, "release of "+at.Name())
 	return s.holds(w, r)
-}
-
-func nameOf(at spool.Destination) string {
-	switch {
-	case at.Route == "":
-		return "team " + at.Team
-	case at.Inbox != 0:
-		return fmt.Sprintf("route %s to inbox %d", at.Route, at.Inbox)
-	}
-	return "route " + at.Route
 }
 
 // Reloaded is the answer of POST /reload.

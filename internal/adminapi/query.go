@@ -137,16 +137,9 @@ func (s Selection) filter(states string) (f spool.Filter, err error) {
 		return f, invalid("queue_ids", fmt.Sprintf("more than %d messages are named", maxQueueIDs),
 			"name fewer, or use a filter")
 	}
-	for _, name := range s.States {
-		if name == "waiting" {
-			f.States = append(f.States, spool.Queued, spool.Ready, spool.Deferred, spool.Active, spool.Held)
-			continue
-		}
-		state, err := spool.ParseState(name)
-		if err != nil {
-			return f, invalid(states, err.Error(), "or write waiting for all that have not ended")
-		}
-		f.States = append(f.States, state)
+	f.States, err = spool.ParseStates(s.States)
+	if err != nil {
+		return f, invalid(states, err.Error(), "or write waiting for all that have not ended")
 	}
 	f.Since, err = moment("since", s.Since)
 	if err != nil {

@@ -139,7 +139,7 @@ type Entry struct {
 func entries(list []spool.Entry) []Entry {
 	all := make([]Entry, 0, len(list))
 	for _, e := range list {
-		all = append(all, Entry{strconv.FormatInt(e.Number, 10), e})
+		all = append(all, Entry{cursor(e.Number), e})
 	}
 	return all
 }

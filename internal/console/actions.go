@@ -39,13 +39,11 @@ var verbs = map[string]verb{
 		},
 	},
 	"hold": {
-		name:   "Hold",
-		done:   "held",
-		what:   "They are kept back until you release them. What follows in their conversations waits, too.",
-		states: []spool.State{spool.Queued, spool.Ready, spool.Deferred, spool.Held},
-		changes: func(e spool.Entry) bool {
-			return isOpen(e) && e.State != spool.Active.String() && !isHeldAlone(e)
-		},
+		name:    "Hold",
+		done:    "held",
+		what:    "They are kept back until you release them. What follows in their conversations waits, too.",
+		states:  idle,
+		changes: func(e spool.Entry) bool { return isIdle(e) && !isHeldAlone(e) },
 	},
 	"release": {
 		name:    "Release",
@@ -55,14 +53,12 @@ var verbs = map[string]verb{
 		changes: isHeldAlone,
 	},
 	"drop": {
-		name:   "Drop",
-		whole:  true,
-		done:   "dropped",
-		what:   "They are not sent. Until retention removes them, a retry queues them again.",
-		states: []spool.State{spool.Queued, spool.Ready, spool.Deferred, spool.Held},
-		changes: func(e spool.Entry) bool {
-			return isOpen(e) && e.State != spool.Active.String()
-		},
+		name:    "Drop",
+		whole:   true,
+		done:    "dropped",
+		what:    "They are not sent. Until retention removes them, a retry queues them again.",
+		states:  idle,
+		changes: isIdle,
 	},
 }
 
@@ -70,9 +66,12 @@ func isHeldAlone(e spool.Entry) bool {
 	return e.State == spool.Held.String() && e.HoldLevel == spool.RequestLevel
 }
 
-func isOpen(e spool.Entry) bool {
-	s, err := spool.ParseState(e.State)
-	return err == nil && s.Open()
+// idle are the open states of requests of which no call is running.
+var idle = []spool.State{spool.Queued, spool.Ready, spool.Deferred, spool.Held}
+
+func isIdle(e spool.Entry) bool {
+	state, err := spool.ParseState(e.State)
+	return err == nil && slices.Contains(idle, state)
 }
 
 // confirmPage asks before something is done.
@@ -109,7 +108,7 @@ const maxChosen = 1000
 // targetOf reads the target of an action. Of what matches a query, only what was accepted before
 // the person was asked is changed.
 func (c *console) targetOf(ctx context.Context, query url.Values, v verb) (target, error) {
-	t := target{query: without(query, "back", "reason", "csrf_token", "done", "n", "busy", "maybe", "from")}
+	t := target{query: without(without(query, doneKeys...), "back", "reason", access.FormField, "from")}
 	ids := query["id"]
 	if len(ids) > maxChosen {
 		return t, badRequest(fmt.Sprintf("At most %d messages can be chosen one by one. Use a filter.", maxChosen))
@@ -181,11 +180,11 @@ func (c *console) confirmAction(w http.ResponseWriter, r *http.Request) error {
 	p := confirmPage{
 		frame:      frameOf(c, r, "messages"),
 		Action:     "/actions/" + name,
-		Back:       local(query.Get("back")),
+		Back:       access.Local(query.Get("back")),
 		Fields:     fieldsOf(t.query, query.Get("back")),
 		Bad:        name == "drop",
 		AsksReason: name == "hold" && n > 0,
-		Reason:     "held by an operator",
+		Reason:     spool.OperatorReason,
 		Possible:   n > 0 && access.RoleOf(r.Context()) >= access.Operate,
 	}
 	p.Title = v.name + " " + what + "?"
@@ -201,7 +200,7 @@ func (c *console) confirmAction(w http.ResponseWriter, r *http.Request) error {
 	case !p.Possible:
 		p.Warning = "Your role is read: you cannot do this."
 	}
-	return c.render(w, r, http.StatusOK, "confirm", p)
+	return c.render(w, http.StatusOK, "confirm", p)
 }
 
 // howMany returns how many requests an action would change, as a number and in words.
@@ -245,17 +244,7 @@ func fieldsOf(query url.Values, back string) (all []field) {
 			all = append(all, field{name, value})
 		}
 	}
-	return append(all, field{"back", local(back)})
-}
-
-// local returns an address of our own to go back to.
-func local(back string) string {
-	u, err := url.Parse(back)
-	if err != nil || u.IsAbs() || u.Host != "" || !strings.HasPrefix(back, "/") || strings.HasPrefix(back, "//") ||
-		strings.ContainsAny(back, "\\\r\n\t") {
-		return "/"
-	}
-	return back
+	return append(all, field{"back", access.Local(back)})
 }
 
 // act does what was confirmed, and goes back.
@@ -303,13 +292,16 @@ func (c *console) apply(ctx context.Context, verb string, f spool.Filter, reason
 	return spool.Moved{}, errors.New("no such action: " + verb)
 }
 
+// doneKeys are the keys of a query that say what an action did.
+var doneKeys = []string{"done", "n", "busy", "maybe"}
+
 // backWith returns an address to go back to that says what was done.
 func backWith(back string, done url.Values) string {
-	u, err := url.Parse(local(back))
+	u, err := url.Parse(access.Local(back))
 	if err != nil {
 		return "/"
 	}
-	query := without(u.Query(), "done", "n", "busy", "maybe")
+	query := without(u.Query(), doneKeys...)
 	for key, values := range done {
 		if values[0] != "0" || key == "n" {
 			query[key] = values

@@ -134,17 +134,21 @@ func (c *console) page(show page) http.HandlerFunc {
 				"The spool does not have it. Retention may have removed it, or the id is of another relay.",
 			}
 		default:
-			c.Record(events.Event{Kind: events.Error, Time: c.Now(), Reason: "a page of the console failed", Err: err})
+			c.recordError(err)
 			v = visible{
 				http.StatusInternalServerError, "This page failed",
 				"The log has the cause. Mail is not affected. Try again.",
 			}
 		}
-		err = c.render(w, r, v.status, "problem", problemPage{frameOf(c, r, ""), v.title, v.text})
+		err = c.render(w, v.status, "problem", problemPage{frameOf(c, r, ""), v.title, v.text})
 		if err != nil {
-			c.Record(events.Event{Kind: events.Error, Time: c.Now(), Reason: "a page of the console failed", Err: err})
+			c.recordError(err)
 		}
 	}
+}
+
+func (c *console) recordError(err error) {
+	c.Record(events.Event{Kind: events.Error, Time: c.Now(), Reason: "a page of the console failed", Err: err})
 }
 
 type problemPage struct {
@@ -180,7 +184,7 @@ func frameOf(c *console, r *http.Request, section string) frame {
 }
 
 // render answers with a page. Nothing is written if the template fails.
-func (c *console) render(w http.ResponseWriter, _ *http.Request, status int, name string, data any) error {
+func (c *console) render(w http.ResponseWriter, status int, name string, data any) error {
 	var b bytes.Buffer
 	if err := c.pages[name].ExecuteTemplate(&b, "layout", data); err != nil {
 		return err

@@ -419,7 +419,7 @@ func TestBackStaysHere(t *testing.T) {
 		"messages":             "/",
 		"/\tx":                 "/",
 	} {
-		if got := local(back); got != want {
+		if got := access.Local(back); got != want {
 			t.Errorf("back to %q is %q, want %q", back, got, want)
 		}
 	}

@@ -72,7 +72,7 @@ func (c *console) conversation(w http.ResponseWriter, r *http.Request) error {
 	if len(letters) > 0 {
 		p.Announce = "Last: " + titleOf(letters[0].Title) + ", " + letters[0].State
 	}
-	return c.render(w, r, http.StatusOK, "conversation", p)
+	return c.render(w, http.StatusOK, "conversation", p)
 }
 
 func (c *console) letterItem(l spool.Letter) letterItem {

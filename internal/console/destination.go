@@ -2,7 +2,6 @@ package console
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -17,34 +16,29 @@ const (
 	holdEnded = "hold ended"
 )
 
-// destinationOf reads which team or route an action is about, and names it.
-func destinationOf(query url.Values) (at spool.Destination, name string, err error) {
+// destinationOf reads which team or route an action is about.
+func destinationOf(query url.Values) (at spool.Destination, err error) {
 	at = spool.Destination{Team: query.Get("team"), Route: query.Get("route")}
 	if at.Team == "" {
-		return at, "", badRequest("No team or route is named.")
+		return at, badRequest("No team or route is named.")
 	}
-	name = "team " + at.Team
-	if at.Route != "" {
-		name = "route " + at.Route
+	if text := query.Get("inbox"); text != "" {
+		at.Inbox, err = strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			return at, badRequest("The inbox is not a number: " + text)
+		}
 	}
-	text := query.Get("inbox")
-	if text == "" {
-		return at, name, nil
-	}
-	at.Inbox, err = strconv.ParseInt(text, 10, 64)
-	if err != nil {
-		return at, "", badRequest("The inbox is not a number: " + text)
-	}
-	return at, fmt.Sprintf("%s to inbox %d", name, at.Inbox), nil
+	return at, nil
 }
 
 // confirmDestination asks before a team or a route is held or released.
 func (c *console) confirmDestination(w http.ResponseWriter, r *http.Request) error {
 	query := r.URL.Query()
-	at, name, err := destinationOf(query)
+	at, err := destinationOf(query)
 	if err != nil {
 		return err
 	}
+	name := at.Name()
 	n, held, err := c.keptAt(r.Context(), at)
 	if err != nil {
 		return err
@@ -53,7 +47,7 @@ func (c *console) confirmDestination(w http.ResponseWriter, r *http.Request) err
 	p := confirmPage{
 		frame:    frameOf(c, r, "overview"),
 		Action:   "/destinations/" + verb,
-		Back:     local(query.Get("back")),
+		Back:     access.Local(query.Get("back")),
 		Fields:   fieldsOf(without(query, "back", "reason"), query.Get("back")),
 		Possible: access.RoleOf(r.Context()) >= access.Operate,
 	}
@@ -73,14 +67,14 @@ func (c *console) confirmDestination(w http.ResponseWriter, r *http.Request) err
 		p.Title = "Hold " + name + "?"
 		p.Button = "Hold " + name
 		p.AsksReason = true
-		p.Reason = "held by an operator"
+		p.Reason = spool.OperatorReason
 		p.Facts = []string{
 			"Mail is accepted, also what is to come, and nothing of it is sent until you release it. A restart changes nothing.",
 		}
 	default:
 		return noPage(w, r)
 	}
-	return c.render(w, r, http.StatusOK, "confirm", p)
+	return c.render(w, http.StatusOK, "confirm", p)
 }
 
 // keptAt returns how many requests the hold of a destination keeps back; held is false without one.
@@ -102,7 +96,7 @@ func (c *console) actOnDestination(w http.ResponseWriter, r *http.Request) error
 	if err := r.ParseForm(); err != nil {
 		return badRequest("The form could not be read.")
 	}
-	at, _, err := destinationOf(r.PostForm)
+	at, err := destinationOf(r.PostForm)
 	if err != nil {
 		return err
 	}

@@ -110,7 +110,7 @@ func (c *console) message(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return c.render(w, r, http.StatusOK, "message", p)
+	return c.render(w, http.StatusOK, "message", p)
 }
 
 func senderOf(sender string) string {

@@ -40,7 +40,7 @@ func (c *console) messages(w http.ResponseWriter, r *http.Request) error {
 		frame: frameOf(c, r, "messages"),
 		Since: query.Get("since"),
 		Until: query.Get("until"),
-		Back:  "/messages?" + without(query, "done", "n", "busy", "maybe").Encode(),
+		Back:  "/messages?" + without(query, doneKeys...).Encode(),
 		Try:   c.firstMail(),
 	}
 	p.Query = query.Get("q")
@@ -50,7 +50,7 @@ func (c *console) messages(w http.ResponseWriter, r *http.Request) error {
 	f, problem := filterOf(query)
 	p.Problem = problem
 	if problem != "" {
-		return c.render(w, r, http.StatusBadRequest, "messages", p)
+		return c.render(w, http.StatusBadRequest, "messages", p)
 	}
 	from, _ := strconv.ParseInt(query.Get("from"), 10, 64) // 0 for the newest
 	found, err := c.find(ctx, f, p.Query, from)
@@ -76,7 +76,7 @@ func (c *console) messages(w http.ResponseWriter, r *http.Request) error {
 		older.Set("from", strconv.FormatInt(found.Older, 10))
 		p.Older = "/messages?" + older.Encode()
 	}
-	return c.render(w, r, http.StatusOK, "messages", p)
+	return c.render(w, http.StatusOK, "messages", p)
 }
 
 // without returns a copy of a query without some keys, and without those that are empty.
@@ -97,13 +97,8 @@ func isFiltered(query url.Values) bool {
 	return slices.ContainsFunc(filterKeys, func(key string) bool { return query.Get(key) != "" })
 }
 
-// waiting stands for all open states, as on the command line.
-const waiting = "waiting"
-
-var openStates = []spool.State{spool.Queued, spool.Ready, spool.Deferred, spool.Active, spool.Held}
-
 func stateOptions(chosen string) []option {
-	all := []option{{Text: "Any"}, {Value: waiting, Text: "waiting"}}
+	all := []option{{Text: "Any"}, {Value: spool.AllOpen, Text: spool.AllOpen}}
 	for s := spool.Queued; s <= spool.Shadowed; s++ {
 		all = append(all, option{Value: s.String(), Text: s.String()})
 	}
@@ -130,16 +125,12 @@ func (c *console) routeOptions(chosen string) []option {
 // filterOf reads state, route and times of a query. problem says what is wrong with them.
 func filterOf(query url.Values) (f spool.Filter, problem string) {
 	f.Route = query.Get("route")
-	switch name := query.Get("state"); name {
-	case "":
-	case waiting:
-		f.States = openStates
-	default:
-		state, err := spool.ParseState(name)
+	if name := query.Get("state"); name != "" {
+		states, err := spool.ParseStates([]string{name})
 		if err != nil {
 			return f, "There is no such state: " + err.Error()
 		}
-		f.States = []spool.State{state}
+		f.States = states
 	}
 	for key, at := range map[string]*time.Time{"since": &f.Since, "until": &f.Before} {
 		text := query.Get(key)
@@ -157,9 +148,9 @@ func filterOf(query url.Values) (f spool.Filter, problem string) {
 
 // verbLinks are what can be done with all that match a query.
 func verbLinks(query url.Values) (all []option) {
-	q := without(query, "from", "done", "n", "busy", "maybe")
+	q := without(without(query, doneKeys...), "from")
 	q.Set("back", "/messages?"+q.Encode())
-	for _, v := range []string{"retry", "hold", "release", "drop"} {
+	for _, v := range verbOrder {
 		all = append(all, option{Text: verbs[v].name + "…", Link: "/actions/" + v + "?" + q.Encode()})
 	}
 	return all

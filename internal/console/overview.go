@@ -101,7 +101,7 @@ func (c *console) overview(w http.ResponseWriter, r *http.Request) error {
 	}
 	c.judge(ctx, &p, sum)
 	c.draw(&p, r.URL.Query().Get("span"))
-	return c.render(w, r, http.StatusOK, "overview", p)
+	return c.render(w, http.StatusOK, "overview", p)
 }
 
 // stuck adds the message that has been pending longest, and those that failed last.
@@ -175,8 +175,11 @@ func sentence(text string) string {
 	if text == "" {
 		return ""
 	}
-	return strings.ToUpper(text[:1]) + text[1:] + "."
+	return capital(text) + "."
 }
+
+// capital begins with a capital letter.
+func capital(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
 
 func (c *console) tiles(sum totals) []tile {
 	var lately activity.Minute
@@ -203,17 +206,16 @@ func (c *console) tiles(sum totals) []tile {
 
 func totalsOf(route spool.RouteStats) totals {
 	n := route.States
-	t := totals{
+	return totals{
 		accepted: route.Accepted,
 		sent:     n[spool.Sent.String()],
 		flagged:  n[spool.Flagged.String()],
+		waiting:  route.Pending(),
 		held:     n[spool.Held.String()],
 		failed:   n[spool.Failed.String()],
 		dropped:  n[spool.Dropped.String()],
 		shadowed: n[spool.Shadowed.String()],
 	}
-	t.waiting = t.accepted - t.sent - t.flagged - t.failed - t.dropped - t.shadowed
-	return t
 }
 
 func (t *totals) add(o totals) {
@@ -291,14 +293,12 @@ func (c *console) holdItem(k spool.Kept) holdItem {
 		item.Release = "/actions/release?state=held&back=%2F"
 		return item
 	}
-	item.What = "Team " + k.Team
+	item.What = capital(k.Destination().Name())
 	at := url.Values{"team": {k.Team}, "back": {"/"}}
 	if k.Route != "" {
-		item.What = "Route " + k.Route
 		at.Set("route", k.Route)
 	}
 	if k.Inbox != 0 {
-		item.What += fmt.Sprintf(" to inbox %d", k.Inbox)
 		at.Set("inbox", fmt.Sprint(k.Inbox))
 	}
 	item.Release = "/destinations/release?" + at.Encode()

@@ -100,11 +100,11 @@ func New(o Options) *Metrics {
 		Help:      "Errors of heyrelay itself or its host; the log has the details.",
 	})
 	m.registry.MustRegister(m.delivery, m.steps, m.calls, m.size, m.errors, buildInfo(o.Version),
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		&state{spool: o.Spool, rates: o.Rates, used: m.usage.used, now: o.Now})
 	if o.Connections != nil {
 		m.registry.MustRegister(connections(o.Connections))
 	}
-	m.registry.MustRegister(&state{spool: o.Spool, rates: o.Rates, used: m.usage.used, now: o.Now})
 	if o.Commits != nil {
 		m.registry.MustRegister(commits(o.Commits))
 	}
@@ -179,7 +179,7 @@ func (m *Metrics) Handler() http.Handler {
 		promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{EnableOpenMetrics: true}))
 }
 
-// Gather returns the current values, for tests and for pages that show them.
+// Gather returns the current values, for tests.
 func (m *Metrics) Gather() prometheus.Gatherer { return m.registry }
 
 func buildInfo(version string) prometheus.Collector {

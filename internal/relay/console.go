@@ -98,7 +98,7 @@ func (r *Relay) apiOptions(cfg *config.Config) adminapi.Options {
 		Operator: r.parts.Operator,
 		Events:   &r.stream,
 		Activity: r.activity,
-		Rates:    map[string]int{},
+		Rates:    rates(cfg),
 		Routes:   map[string]string{},
 		Kick:     func() { r.scheduler.Kick() },
 		Record:   r.sink.Record,
@@ -109,18 +109,18 @@ func (r *Relay) apiOptions(cfg *config.Config) adminapi.Options {
 			done, err := r.Reload()
 			return adminapi.Reloaded(done), err
 		},
-		Health: func(ctx context.Context) (status string, reasons []string) {
-			h := r.Health(ctx)
-			return string(h.Status), h.Reasons
-		},
-	}
-	for name, t := range cfg.Teams {
-		o.Rates[name] = int(t.Rate)
+		Health: r.status,
 	}
 	for _, route := range cfg.Routes {
 		o.Routes[route.Name] = route.Team
 	}
 	return o
+}
+
+// status returns how well the relay works, and why it is not better.
+func (r *Relay) status(ctx context.Context) (status string, reasons []string) {
+	h := r.Health(ctx)
+	return string(h.Status), h.Reasons
 }
 
 // body returns a function that writes what the API gets for a task, in the name of the creator
@@ -135,7 +135,7 @@ func (r *Relay) consoleOptions(cfg *config.Config) console.Options {
 		Operator: r.parts.Operator,
 		Events:   &r.stream,
 		Activity: r.activity,
-		Rates:    map[string]int{},
+		Rates:    rates(cfg),
 		Kick:     func() { r.scheduler.Kick() },
 		Record:   r.sink.Record,
 		Now:      r.now,
@@ -143,13 +143,7 @@ func (r *Relay) consoleOptions(cfg *config.Config) console.Options {
 		Sandbox:  r.parts.Sandbox,
 		SMTP:     r.Addrs,
 		Version:  strings.TrimPrefix(r.parts.UserAgent, "heyrelay/"),
-		Health: func(ctx context.Context) (status string, reasons []string) {
-			h := r.Health(ctx)
-			return string(h.Status), h.Reasons
-		},
-	}
-	for name, t := range cfg.Teams {
-		o.Rates[name] = int(t.Rate)
+		Health:   r.status,
 	}
 	for _, route := range cfg.Routes {
 		o.Routes = append(o.Routes, console.Route{Name: route.Name, Team: route.Team})

@@ -41,6 +41,22 @@ func (s ill) Backlog(context.Context) (int, time.Time, error) {
 
 func (s ill) Holds(context.Context) ([]spool.Hold, error) { return s.holds, s.broken }
 
+// quietRelay returns a relay that does not run, at a time that stands still.
+func quietRelay(t *testing.T, store spool.Store, now time.Time) *Relay {
+	t.Helper()
+	r, err := New(parse(t, oneRoute), Parts{
+		Store:  store,
+		Sink:   events.Sinks{},
+		Random: rand.Reader,
+		Listen: nowhere,
+		Now:    func() time.Time { return now },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
 // Health reports the state of the spool, the holds and the backlog.
 func TestHealth(t *testing.T) {
 	now := time.Now()
@@ -63,16 +79,7 @@ func TestHealth(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.store.Store = open(t)
-			r, err := New(parse(t, oneRoute), Parts{
-				Store:  c.store,
-				Sink:   events.Sinks{},
-				Random: rand.Reader,
-				Listen: nowhere,
-				Now:    func() time.Time { return now },
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
+			r := quietRelay(t, c.store, now)
 			h := r.Health(t.Context())
 			if h.Status != c.want || !strings.Contains(strings.Join(h.Reasons, "\n"), c.part) {
 				t.Errorf("%+v, want %s because of %q", h, c.want, c.part)
@@ -183,16 +190,7 @@ func TestReadySaysWhatHealthDoes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.store.Store = open(t)
-			r, err := New(parse(t, oneRoute), Parts{
-				Store:  c.store,
-				Sink:   events.Sinks{},
-				Random: rand.Reader,
-				Listen: nowhere,
-				Now:    func() time.Time { return now },
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
+			r := quietRelay(t, c.store, now)
 			ready, health := httptest.NewRecorder(), httptest.NewRecorder()
 			r.answerReady(ready, httptest.NewRequest(http.MethodGet, "/readyz", nil))
 			r.answerHealth(health, httptest.NewRequest(http.MethodGet, HealthPath, nil))
@@ -220,16 +218,7 @@ func TestHealthOfAThrottledTeam(t *testing.T) {
 		now.Add(time.Minute): "[team shop is paused until 2026-11-26T02:01:00Z: the API answered 429]",
 		now:                  "[]",
 	} {
-		r, err := New(parse(t, oneRoute), Parts{
-			Store:  shut{open(t), until},
-			Sink:   events.Sinks{},
-			Random: rand.Reader,
-			Listen: nowhere,
-			Now:    func() time.Time { return now },
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := quietRelay(t, shut{open(t), until}, now)
 		h := r.Health(t.Context())
 		if fmt.Sprint(h.Paused) != want || fmt.Sprint(h.Reasons) != want {
 			t.Errorf("until %v: paused %v, reasons %v", until, h.Paused, h.Reasons)

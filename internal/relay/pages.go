@@ -70,15 +70,9 @@ func (r *Relay) newMetrics() *metrics.Metrics {
 		Spool:       r.store,
 		Commits:     func() spool.Commits { return r.store.Commits() },
 		Connections: func() int { return r.server.Connections() },
-		Rates: func() map[string]int {
-			rates := map[string]int{}
-			for name, t := range r.config().Teams {
-				rates[name] = int(t.Rate)
-			}
-			return rates
-		},
-		Version: r.parts.UserAgent,
-		Now:     r.now,
+		Rates:       func() map[string]int { return rates(r.config()) },
+		Version:     r.parts.UserAgent,
+		Now:         r.now,
 	})
 }
 

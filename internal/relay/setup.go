@@ -188,6 +188,15 @@ func routes(cfg *config.Config) map[string]delivery.Route {
 	return all
 }
 
+// rates are the calls a minute that each team may make.
+func rates(cfg *config.Config) map[string]int {
+	all := map[string]int{}
+	for name, t := range cfg.Teams {
+		all[name] = int(t.Rate)
+	}
+	return all
+}
+
 func limits(l config.Limits) smtpd.Limits {
 	return smtpd.Limits{
 		MessageSize:           int64(l.MessageSize),

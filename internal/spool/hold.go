@@ -1,9 +1,6 @@
 package spool
 
-import (
-	"fmt"
-	"time"
-)
+import "time"
 
 // Hold keeps requests from being sent: those for a team, for a route, or for one
 // inbox of a route, or where Team is "" a request of its own.
@@ -16,6 +13,9 @@ type Hold struct {
 	Operator bool      `json:"operator"`        // an operator began it, and ends it; else heyrelay
 	Probe    time.Time `json:"probe,omitzero"`  // when a held route gives one request as a probe; zero: never
 }
+
+// OperatorReason is the reason of an operator's hold that has no other.
+const OperatorReason = "held by an operator"
 
 // The levels of a hold.
 const (
@@ -41,13 +41,9 @@ func (h Hold) Level() string {
 // String describes h for people: "route shop is on hold since
 // 2026-11-01T12:00:00Z, by an operator: maintenance".
 func (h Hold) String() string {
-	what := map[string]string{
-		RequestLevel: "it",
-		RouteLevel:   "route " + h.Route,
-		TeamLevel:    "team " + h.Team,
-	}[h.Level()]
-	if h.Inbox != 0 {
-		what += fmt.Sprintf(" to inbox %d", h.Inbox)
+	what := "it"
+	if h.Level() != RequestLevel {
+		what = h.Destination().Name()
 	}
 	text := what + " is on hold"
 	if !h.Since.IsZero() {

@@ -30,6 +30,28 @@ func ParseState(s string) (State, error) {
 	return State(i), err
 }
 
+// AllOpen stands for OpenStates wherever states are named.
+const AllOpen = "waiting"
+
+// OpenStates returns the states of requests that have not ended.
+func OpenStates() []State { return []State{Queued, Ready, Deferred, Active, Held} }
+
+// ParseStates reads names of states, and AllOpen.
+func ParseStates(names []string) (states []State, err error) {
+	for _, name := range names {
+		if name == AllOpen {
+			states = append(states, OpenStates()...)
+			continue
+		}
+		state, err := ParseState(name)
+		if err != nil {
+			return nil, err
+		}
+		states = append(states, state)
+	}
+	return states, nil
+}
+
 // ParsePriority reads what Priority.String writes, letter case aside.
 func ParsePriority(s string) (Priority, error) {
 	i, err := parseName(s, "priority", priorityNames)

@@ -2,6 +2,7 @@ package spool
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 )
 
@@ -39,9 +40,13 @@ func TestParseUnknownName(t *testing.T) {
 }
 
 func TestOpenStates(t *testing.T) {
-	for s := Queued; s <= Dropped; s++ {
-		if s.Open() != (s < Sent) {
-			t.Errorf("%v.Open() = %v", s, s.Open())
+	open := OpenStates()
+	for s := Queued; s <= Shadowed; s++ {
+		if s.Open() != (s < Sent) || slices.Contains(open, s) != s.Open() {
+			t.Errorf("%v.Open() = %v, and of %v", s, s.Open(), open)
 		}
+	}
+	if got, err := ParseStates([]string{"failed", AllOpen}); err != nil || !slices.Equal(got, append([]State{Failed}, open...)) {
+		t.Errorf("ParseStates: %v, %v", got, err)
 	}
 }

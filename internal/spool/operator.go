@@ -20,8 +20,8 @@ type Operator interface {
 	// Drop ends open requests. Their lanes go on.
 	Drop(ctx context.Context, now time.Time, f Filter) (Moved, error)
 
-	// Hold holds open requests, for a reason, until Release. A lane waits for a held
-	// head.
+	// Hold holds open requests, for a reason ("": OperatorReason), until Release. A lane
+	// waits for a held head.
 	Hold(ctx context.Context, now time.Time, f Filter, reason string) (Moved, error)
 
 	// Release releases requests that Hold holds. Their trial begins anew.
@@ -29,7 +29,7 @@ type Operator interface {
 
 	// HoldDestination holds a team or a route, until ReleaseDestination: what is and
 	// will be pending there is neither sent nor tried as a probe. It replaces a hold of
-	// heyrelay itself.
+	// heyrelay itself. Without a reason, that is OperatorReason.
 	HoldDestination(ctx context.Context, now time.Time, h Hold) error
 
 	// ReleaseDestination ends the hold of a destination, also one of heyrelay itself.
@@ -98,4 +98,13 @@ type RouteStats struct {
 	Route    string         `json:"route"`
 	Accepted int            `json:"accepted"` // the sum
 	States   map[string]int `json:"states"`
+}
+
+// Pending returns how many of them have not ended.
+func (r RouteStats) Pending() int {
+	n := 0
+	for _, state := range OpenStates() {
+		n += r.States[state.String()]
+	}
+	return n
 }

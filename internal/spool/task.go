@@ -1,6 +1,9 @@
 package spool
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Capacity is what a team may begin now.
 type Capacity struct {
@@ -19,6 +22,18 @@ type Capacity struct {
 type Destination struct {
 	Team, Route string
 	Inbox       int64
+}
+
+// Name is what people read: "team shop", "route orders" or "route orders to inbox 202".
+func (d Destination) Name() string {
+	name := "team " + d.Team
+	if d.Route != "" {
+		name = "route " + d.Route
+	}
+	if d.Inbox != 0 {
+		name += fmt.Sprintf(" to inbox %d", d.Inbox)
+	}
+	return name
 }
 
 // Task is one call of the API, claimed and to be made.

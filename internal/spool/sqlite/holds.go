@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -71,6 +72,7 @@ func shown(state spool.State, holds []spool.Hold, own string, at spool.Destinati
 // HoldDestination implements spool.Operator.
 func (o *Operator) HoldDestination(ctx context.Context, now time.Time, h spool.Hold) error {
 	h.Operator, h.Probe = true, time.Time{}
+	h.Reason = cmp.Or(h.Reason, spool.OperatorReason)
 	return o.transact(ctx, func(w *writer) error {
 		_, err := w.hold(now, h)
 		return err

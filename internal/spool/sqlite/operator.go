@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -292,9 +293,7 @@ UPDATE request
 
 // Hold implements spool.Operator.
 func (o *Operator) Hold(ctx context.Context, _ time.Time, f spool.Filter, reason string) (spool.Moved, error) {
-	if reason == "" {
-		reason = "held by an operator"
-	}
+	reason = cmp.Or(reason, spool.OperatorReason)
 	return o.all(ctx, f, func(w *writer, r *chosen) (bool, error) {
 		if !r.state.Open() {
 			return false, nil
