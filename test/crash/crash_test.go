@@ -41,13 +41,7 @@ func TestKill(t *testing.T) {
 	for n := range *kills {
 		all = append(all, points[n%len(points)])
 	}
-	k := run(t, *messages, all)
-	for _, p := range points {
-		t.Logf("%3d kills %s", k.count[p], p)
-		if k.count[p] == 0 {
-			t.Errorf("never killed %s", p)
-		}
-	}
+	run(t, *messages, all).wantKills(points)
 }
 
 // I8: killed between the API's 200 and our commit, the relay sends the same
@@ -64,17 +58,7 @@ func TestI8(t *testing.T) {
 // and sees that each arrives once.
 func run(t *testing.T, n int, at []string) *killer {
 	t.Helper()
-	if *seed == 0 {
-		*seed = uint64(time.Now().UnixNano())
-	}
-	t.Logf("seed %d", *seed)
-	api := sandbox.New(sandbox.Options{})
-	server := httptest.NewServer(api)
-	defer server.Close()
-	k := &killer{
-		t: t, messages: n, sandbox: api, api: server.URL, dir: t.TempDir(), smtp: process.FreeAddress(t),
-		random: rand.New(rand.NewPCG(*seed, 1)), count: map[string]int{},
-	}
+	k := newKiller(t, n)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Duration(len(at)+2)*time.Minute)
 	defer cancel()
 	var sending sync.WaitGroup
@@ -105,6 +89,22 @@ type killer struct {
 	next         string // address of the next hop; "": mail goes to the API
 	random       *rand.Rand
 	count        map[string]int // kills by point
+}
+
+// newKiller returns a killer whose relays get n messages, and serves their API.
+func newKiller(t *testing.T, n int) *killer {
+	t.Helper()
+	if *seed == 0 {
+		*seed = uint64(time.Now().UnixNano())
+	}
+	t.Logf("seed %d", *seed)
+	api := sandbox.New(sandbox.Options{})
+	server := httptest.NewServer(api)
+	t.Cleanup(server.Close)
+	return &killer{
+		t: t, messages: n, sandbox: api, api: server.URL, dir: t.TempDir(), smtp: process.FreeAddress(t),
+		random: rand.New(rand.NewPCG(*seed, 1)), count: map[string]int{},
+	}
 }
 
 func (k *killer) start(ctx context.Context, point string, after int) *exec.Cmd {
@@ -159,13 +159,31 @@ func (k *killer) last(ctx context.Context, sending *sync.WaitGroup) {
 	if err := cmd.Wait(); err != nil {
 		k.t.Errorf("the last relay: %v", err)
 	}
-	store, err := sqlite.Open(context.WithoutCancel(ctx), filepath.Join(k.dir, "spool.db"), sqlite.Options{})
+	k.store()
+}
+
+// store opens what the last relay left, for the rest of the test, and sees that it is sound.
+func (k *killer) store() *sqlite.Store {
+	k.t.Helper()
+	store, err := sqlite.Open(context.Background(), filepath.Join(k.dir, "spool.db"), sqlite.Options{})
 	if err != nil {
 		k.t.Fatal(err)
 	}
-	defer store.Close()
-	if err := store.Check(context.WithoutCancel(ctx)); err != nil {
+	k.t.Cleanup(func() { store.Close() })
+	if err := store.Check(context.Background()); err != nil {
 		k.t.Error(err)
+	}
+	return store
+}
+
+// wantKills sees that a relay was killed at each of these points.
+func (k *killer) wantKills(at []string) {
+	k.t.Helper()
+	for _, p := range at {
+		k.t.Logf("%3d kills %s", k.count[p], p)
+		if k.count[p] == 0 {
+			k.t.Errorf("never killed %s", p)
+		}
 	}
 }
 

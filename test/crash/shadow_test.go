@@ -3,21 +3,15 @@ package crash
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"net"
-	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
-	"heyrelay/internal/sandbox"
 	"heyrelay/internal/smarthost/smarthosttest"
 	"heyrelay/internal/spool"
-	"heyrelay/internal/spool/sqlite"
-	"heyrelay/test/process"
 )
 
 // taken begins the next hop's 250, which the client gets.
@@ -33,18 +27,9 @@ var shadowPoints = []string{
 // A client has a 250 only for what the next hop has, whenever the relay is killed; all of
 // that is recorded, and nothing is sent.
 func TestKillShadow(t *testing.T) {
-	if *seed == 0 {
-		*seed = uint64(time.Now().UnixNano())
-	}
-	t.Logf("seed %d", *seed)
-	api := sandbox.New(sandbox.Options{})
-	server := httptest.NewServer(api)
-	defer server.Close()
 	next := smarthosttest.ServeRaw(t, nil)
-	k := &killer{
-		t: t, messages: *messages / 2, sandbox: api, api: server.URL, dir: t.TempDir(), smtp: process.FreeAddress(t),
-		random: rand.New(rand.NewPCG(*seed, 2)), count: map[string]int{}, next: next.Address,
-	}
+	k := newKiller(t, *messages/2)
+	k.next = next.Address
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	var sending sync.WaitGroup
@@ -64,12 +49,7 @@ func TestKillShadow(t *testing.T) {
 	sending.Wait()
 	_ = last.Process.Signal(syscall.SIGTERM)
 	_ = last.Wait() // it may not have come so far as to notice
-	for _, p := range shadowPoints {
-		t.Logf("%3d kills %s", k.count[p], p)
-		if k.count[p] == 0 {
-			t.Errorf("never killed %s", p)
-		}
-	}
+	k.wantKills(shadowPoints)
 	k.compareShadow()
 }
 
@@ -86,15 +66,7 @@ func arrived(next *smarthosttest.Raw, i int) (n int) {
 // compareShadow sees that each message is recorded, and that nothing reached the API.
 func (k *killer) compareShadow() {
 	k.t.Helper()
-	store, err := sqlite.Open(context.Background(), filepath.Join(k.dir, "spool.db"), sqlite.Options{})
-	if err != nil {
-		k.t.Fatal(err)
-	}
-	defer store.Close()
-	if err := store.Check(context.Background()); err != nil {
-		k.t.Error(err)
-	}
-	list, err := store.List(context.Background(), spool.Filter{Limit: 10 * k.messages})
+	list, err := k.store().List(context.Background(), spool.Filter{Limit: 10 * k.messages})
 	if err != nil {
 		k.t.Fatal(err)
 	}

@@ -3,7 +3,6 @@ package spooltest
 import (
 	"errors"
 	"reflect"
-	"strings"
 	"time"
 
 	"heyrelay/internal/spool"
@@ -114,11 +113,7 @@ func (f *fixture) entries(filter spool.Filter) []spool.Entry {
 // list fails the test unless a filter finds these messages, in this order.
 func (f *fixture) list(filter spool.Filter, want string) {
 	f.Helper()
-	var ids []string
-	for _, e := range f.entries(filter) {
-		ids = append(ids, e.QueueID)
-	}
-	if got := strings.Join(ids, " "); got != want {
+	if got := found(f.entries(filter)); got != want {
 		f.Errorf("%+v lists %q, want %q", filter, got, want)
 	}
 }

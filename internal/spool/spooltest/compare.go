@@ -1,0 +1,166 @@
+package spooltest
+
+import (
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"heyrelay/internal/spool"
+)
+
+// compare compares every request with the model.
+func (r *run) compare() {
+	if err := r.Check(r.Context()); err != nil {
+		r.Errorf("Check: %v", err)
+	}
+	r.compareHolds()
+	r.destinations(r.model.destinations()...)
+	r.compareStats()
+	r.compareSearch()
+	for _, m := range r.model.messages {
+		s, err := r.Show(r.Context(), m.QueueID)
+		if err != nil {
+			r.Fatalf("Show %s: %v", m.QueueID, err)
+		}
+		if len(s.Requests) != len(m.requests) {
+			r.Errorf("%s has %d requests, want %d", m.QueueID, len(s.Requests), len(m.requests))
+			continue
+		}
+		for i, q := range m.requests {
+			r.compareRequest(q, s.Requests[i])
+		}
+	}
+}
+
+func (r *run) compareHolds() {
+	var want []spool.Hold
+	for _, h := range r.model.holds {
+		if h.held {
+			want = append(want, h.Hold)
+		}
+	}
+	slices.SortFunc(want, func(a, b spool.Hold) int { return comparePlaces(a.Destination(), b.Destination()) })
+	if got, err := r.Holds(r.Context()); !reflect.DeepEqual(got, want) || err != nil {
+		r.Errorf("Holds: %+v (%v), want %+v", got, err, want)
+	}
+}
+
+// compareStats holds the ledger, and what each hold keeps back, against the model.
+func (r *run) compareStats() {
+	if got, err := r.operator.Stats(r.Context()); !reflect.DeepEqual(got, r.model.stats()) || err != nil {
+		r.Errorf("Stats: %+v (%v), want %+v", got, err, r.model.stats())
+	}
+	all, err := r.operator.Kept(r.Context())
+	got := map[spool.Destination]int{}
+	for _, k := range all {
+		got[k.Destination()] += k.Requests
+	}
+	if !maps.Equal(got, r.model.kept()) || err != nil {
+		r.Errorf("Kept: %v (%v), want %v", got, err, r.model.kept())
+	}
+}
+
+// compareSearch holds what is found by indexes to what a look at everything finds.
+func (r *run) compareSearch() {
+	r.Helper()
+	const everything = 1_000_000
+	all := r.entries(spool.Filter{Limit: everything})
+	if len(all) == 0 {
+		return
+	}
+	pick := func() spool.Entry { return all[r.rand.IntN(len(all))] }
+	states := []spool.State{spool.State(r.rand.IntN(10)), spool.State(r.rand.IntN(10))}
+	recipient := append(pick().To, "nobody@example.com")[0]
+	since, before := pick().Accepted, pick().Accepted
+	for _, filter := range []spool.Filter{
+		{States: states},
+		{States: states[:1]},
+		{Route: pick().Route},
+		{Route: pick().Route, States: states},
+		{Recipient: recipient},
+		{Recipient: recipient, States: states},
+		{ConvoID: pick().ConvoID},
+		{LocalID: pick().LocalID},
+		{Since: since},
+		{Before: before},
+		{Since: since, Before: before},
+		{Since: since, Subject: "oNe"},
+		{States: []spool.State{spool.Queued, spool.Ready, spool.Deferred, spool.Held}},
+	} {
+		var want []int64
+		for _, e := range all {
+			if chooses(filter, e) {
+				want = append(want, e.Number)
+			}
+		}
+		r.counts(filter, len(want))
+		filter.Limit = everything
+		var got []int64
+		for _, e := range r.entries(filter) {
+			got = append(got, e.Number)
+		}
+		if !slices.Equal(got, want) {
+			r.Errorf("%+v finds\n%v, want\n%v", filter, got, want)
+		}
+	}
+}
+
+// chooses reports whether a filter chooses a request, by what a list shows of it.
+func chooses(f spool.Filter, e spool.Entry) bool {
+	is := func(state spool.State) bool { return state.String() == e.State }
+	to := func(address string) bool { return address == f.Recipient }
+	return (f.States == nil || slices.ContainsFunc(f.States, is)) &&
+		(f.Route == "" || e.Route == f.Route) &&
+		(f.Recipient == "" || slices.ContainsFunc(slices.Concat(e.To, e.Cc), to)) &&
+		(f.ConvoID == 0 || e.ConvoID == f.ConvoID) &&
+		(f.LocalID == "" || e.LocalID == f.LocalID) &&
+		!e.Accepted.Before(f.Since) && (f.Before.IsZero() || e.Accepted.Before(f.Before)) &&
+		strings.Contains(strings.ToLower(e.Title), strings.ToLower(f.Subject))
+}
+
+func (r *run) compareRequest(q *modelRequest, got spool.RequestDetail) {
+	want := spool.RequestDetail{
+		Entry:        got.Entry,
+		Priority:     q.Priority.String(),
+		Conversation: r.number(q.conv, got.Conversation),
+		Joined:       q.joined >= 0,
+		Tries:        q.tries,
+	}
+	if q.joined >= 0 {
+		want.By = q.LookupNames[q.joined]
+	}
+	state, hold := r.model.shown(q)
+	want.State, want.Unknown = state.String(), q.unknown
+	want.Attempts, want.Due = len(q.tries), time.Time{}
+	if state == spool.Deferred {
+		want.Due = q.due
+	}
+	want.HoldLevel, want.Hold = "", hold
+	if hold != nil {
+		want.HoldLevel = hold.Level()
+	}
+	want.MessageID, want.ConvoID = q.answer.MessageID, q.answer.ConvoID
+	if want.ConvoID == 0 {
+		want.ConvoID = q.conv.convo
+	}
+	if q.state == spool.Shadowed {
+		want.Opener = got.Opener
+	}
+	if len(want.Tries) == 0 {
+		want.Tries = nil
+	}
+	if !reflect.DeepEqual(got, want) {
+		r.Errorf("the details of %s are\n%+v, want\n%+v", q.LocalID, got, want)
+	}
+}
+
+// number is the store's number of a conversation, which must always be the same
+// one, and no other conversation's.
+func (r *run) number(c *modelConv, got int64) int64 {
+	if r.numbers[c] == 0 && r.taken[got] == nil {
+		r.numbers[c], r.taken[got] = got, c
+	}
+	return r.numbers[c]
+}
