@@ -53,6 +53,14 @@ type Shadow struct {
 	Refusal string // the reply with which heyrelay would have refused the message, "" for none
 }
 
+// String describes how the message was passed on, and why it would have been refused.
+func (s Shadow) String() string {
+	if s.Refusal != "" {
+		return s.Reply + "; would have been refused: " + s.Refusal
+	}
+	return s.Reply
+}
+
 // Request is one POST to come.
 type Request struct {
 	LocalID      string   // idempotency key of the API, the same in all attempts
@@ -101,11 +109,3 @@ const (
 	LoopReason = "more than 20 automatic replies within an hour to the same participants look like a loop: " +
 		"end it, then release or drop them (heyrelay queue release, or drop, --recipient ADDRESS)"
 )
-
-// String describes how the message was passed on, and why it would have been refused.
-func (s Shadow) String() string {
-	if s.Refusal != "" {
-		return s.Reply + "; would have been refused: " + s.Refusal
-	}
-	return s.Reply
-}

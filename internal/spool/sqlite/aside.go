@@ -2,7 +2,7 @@ package sqlite
 
 import (
 	"context"
-	"errors"
+	"database/sql"
 
 	"heyrelay/internal/spool"
 )
@@ -75,19 +75,14 @@ func (s *Store) clearLanes(ctx context.Context, at spool.Destination) error {
 // blocked are the next lanes that heads of a destination block. last becomes the
 // last of these heads.
 func (r *Reader) blocked(ctx context.Context, at spool.Destination, last *int64) (lanes []int64, err error) {
-	rows, err := r.db.QueryContext(ctx, sqlBlocked, at.Team, at.Route, at.Inbox, *last)
-	if err != nil {
-		return nil, classify(err)
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
+	args := []any{at.Team, at.Route, at.Inbox, *last}
+	err = eachRow(ctx, r.db, sqlBlocked, args, func(rows *sql.Rows) error {
 		var lane int64
-		if err := rows.Scan(last, &lane); err != nil {
-			return nil, classify(err)
-		}
+		err := rows.Scan(last, &lane)
 		lanes = append(lanes, lane)
-	}
-	return lanes, classify(rows.Err())
+		return err
+	})
+	return lanes, err
 }
 
 // clearLane has a head leave its lane where its destination is held and requests of

@@ -71,22 +71,15 @@ func change(ctx context.Context, path string, do func(*sql.Conn) error) error {
 	if err != nil {
 		return err
 	}
-	db, err := sql.Open("sqlite", dsn(path, nil))
+	db, conn, err := connect(ctx, path, "synchronous = FULL")
 	if err != nil {
 		return err
-	}
-	conn, err := db.Conn(ctx)
-	if err != nil {
-		return errors.Join(classify(err), db.Close())
 	}
 	return errors.Join(do(conn), conn.Close(), db.Close())
 }
 
 // markBackup makes a backup of a copy.
 func markBackup(ctx context.Context, conn *sql.Conn, now time.Time) error {
-	if _, err := conn.ExecContext(ctx, "PRAGMA synchronous = FULL"); err != nil {
-		return classify(err)
-	}
 	return alone(ctx, conn, func(w *writer) error {
 		if _, err := w.makeReady(sqlAllActive); err != nil {
 			return err
@@ -107,15 +100,11 @@ func takeOver(ctx context.Context, conn *sql.Conn, now time.Time) (bool, error) 
 	return true, alone(ctx, conn, func(w *writer) error { return w.maybeSent(now, applicationID) })
 }
 
-// alone does one thing in a transaction of its own.
+// alone does one thing on a connection, in a transaction of its own.
 func alone(ctx context.Context, conn *sql.Conn, do func(*writer) error) error {
 	w := newWriter(conn)
 	defer w.close()
-	one := &op{ctx: ctx, do: do}
-	if err := w.transact([]*op{one}); err != nil {
-		return err
-	}
-	return one.err
+	return w.alone(ctx, do)
 }
 
 // maybeSent records that every open request may have been sent.

@@ -142,20 +142,18 @@ func TestBackupIsOneFile(t *testing.T) {
 // A backup of an earlier schema is migrated and still taken over.
 func TestMigrationKeepsTheMark(t *testing.T) {
 	path := backedUp(t, epoch)
-	db, err := sql.Open("sqlite", dsn(path, nil))
+	steps := append(migrations(), "CREATE TABLE later (a TEXT) STRICT")
+	err := change(t.Context(), path, func(conn *sql.Conn) error {
+		if err := migrateSteps(t.Context(), conn, steps); err != nil {
+			return err
+		}
+		restored, err := takeOver(t.Context(), conn, epoch)
+		if !restored {
+			t.Error("it is not taken over")
+		}
+		return err
+	})
 	if err != nil {
 		t.Fatal(err)
-	}
-	defer db.Close()
-	conn, err := db.Conn(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	if err := migrateSteps(t.Context(), conn, append(migrations(), "CREATE TABLE later (a TEXT) STRICT")); err != nil {
-		t.Fatal(err)
-	}
-	if restored, err := takeOver(t.Context(), conn, epoch); !restored || err != nil {
-		t.Errorf("taken over: %v (%v)", restored, err)
 	}
 }

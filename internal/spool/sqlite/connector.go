@@ -7,6 +7,24 @@ import (
 	"errors"
 )
 
+// connect returns a pool of connections to the file at path, and one of them, with pragmas in force.
+func connect(ctx context.Context, path string, pragmas ...string) (*sql.DB, *sql.Conn, error) {
+	db, err := sql.Open("sqlite", dsn(path, nil))
+	if err != nil {
+		return nil, nil, err
+	}
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return nil, nil, errors.Join(classify(err), db.Close())
+	}
+	for _, p := range pragmas {
+		if _, err := conn.ExecContext(ctx, "PRAGMA "+p); err != nil {
+			return nil, nil, errors.Join(classify(err), conn.Close(), db.Close())
+		}
+	}
+	return db, conn, nil
+}
+
 // connector opens connections to a spool that is open already, while its files are in place. A
 // connection to another file of that name would take the log beside it for that file's own, and
 // remove it.

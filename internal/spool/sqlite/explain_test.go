@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"database/sql"
 	"maps"
 	"strings"
 	"testing"
@@ -294,23 +295,15 @@ func TestPlans(t *testing.T) {
 // plan is what SQLite would do for a query.
 func plan(t *testing.T, s *Store, query string) (steps []string) {
 	t.Helper()
-	rows, err := s.Reader.db.QueryContext(
-		t.Context(),
-		"EXPLAIN QUERY PLAN "+query,
-		make([]any, strings.Count(query, "?"))...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rows.Close()
-	for rows.Next() {
+	args := make([]any, strings.Count(query, "?"))
+	err := eachRow(t.Context(), s.Reader.db, "EXPLAIN QUERY PLAN "+query, args, func(rows *sql.Rows) error {
 		var id, parent, unused int
 		var step string
-		if err := rows.Scan(&id, &parent, &unused, &step); err != nil {
-			t.Fatal(err)
-		}
+		err := rows.Scan(&id, &parent, &unused, &step)
 		steps = append(steps, step)
-	}
-	if err := rows.Err(); err != nil {
+		return err
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
 	return steps

@@ -30,12 +30,9 @@ type headroom struct {
 }
 
 func newHeadroom(path string, o Options) *headroom {
-	h := &headroom{limits: o.limits(), free: o.Free, now: o.Now}
+	h := &headroom{limits: o.limits(), free: o.Free, now: o.now}
 	if h.free == nil {
 		h.free = func() (int64, error) { return freeSpace(filepath.Dir(path)) }
-	}
-	if h.now == nil {
-		h.now = time.Now
 	}
 	return h
 }

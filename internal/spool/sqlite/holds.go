@@ -15,46 +15,19 @@ import (
 const sqlHolds = `
 SELECT team, route, inbox, reason, held, operator, probe FROM gate WHERE held <> 0 ORDER BY team, route, inbox`
 
-// queries is a pool, or a transaction of it.
-type queries interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-}
-
 // Holds implements spool.Reader.
 func (r *Reader) Holds(ctx context.Context) ([]spool.Hold, error) { return holdsOf(ctx, r.db) }
 
 func holdsOf(ctx context.Context, q queries) (all []spool.Hold, err error) {
-	rows, err := q.QueryContext(ctx, sqlHolds)
-	if err != nil {
-		return nil, classify(err)
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		h, err := scanHold(rows)
-		if err != nil {
-			return nil, classify(err)
-		}
-		all = append(all, h)
-	}
-	return all, classify(rows.Err())
-}
-
-// holds are the holds, as the writer's transaction sees them.
-func (w *writer) holds() (all []spool.Hold, err error) {
-	err = w.each(sqlHolds, nil, func(rows *sql.Rows) error {
-		h, err := scanHold(rows)
+	err = eachRow(ctx, q, sqlHolds, nil, func(rows *sql.Rows) error {
+		var h spool.Hold
+		var since, probe int64
+		err := rows.Scan(&h.Team, &h.Route, &h.Inbox, &h.Reason, &since, &h.Operator, &probe)
+		h.Since, h.Probe = moment(since), moment(probe)
 		all = append(all, h)
 		return err
 	})
 	return all, err
-}
-
-func scanHold(rows *sql.Rows) (h spool.Hold, err error) {
-	var since, probe int64
-	err = rows.Scan(&h.Team, &h.Route, &h.Inbox, &h.Reason, &since, &h.Operator, &probe)
-	h.Since, h.Probe = moment(since), moment(probe)
-	return h, err
 }
 
 // shown returns the state that people see of a request, and what keeps it back.
@@ -148,25 +121,20 @@ func (r *Reader) census(ctx context.Context) (c census, err error) {
 	return c, c.countKept(ctx, tx)
 }
 
-func (c *census) countRoutes(ctx context.Context, q queries) (err error) {
-	rows, err := q.QueryContext(ctx, sqlStats)
-	if err != nil {
-		return classify(err)
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
+func (c *census) countRoutes(ctx context.Context, q queries) error {
+	return eachRow(ctx, q, sqlStats, nil, func(rows *sql.Rows) error {
 		var route string
 		var state spool.State
 		var n int
 		if err := rows.Scan(&route, &state, &n); err != nil {
-			return classify(err)
+			return err
 		}
 		if c.routes[route] == nil {
 			c.routes[route] = tally{}
 		}
 		c.routes[route][state] = n
-	}
-	return classify(rows.Err())
+		return nil
+	})
 }
 
 // countKept counts what is kept back in each destination that is held.
@@ -210,25 +178,21 @@ func talliesOf(
 	query string,
 	args ...any,
 ) (all map[spool.Destination]tally, err error) {
-	rows, err := q.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, classify(err)
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
 	all = map[spool.Destination]tally{}
-	for rows.Next() {
+	err = eachRow(ctx, q, query, args, func(rows *sql.Rows) error {
 		var at spool.Destination
 		var state spool.State
 		var n int
 		if err := rows.Scan(&at.Team, &at.Route, &at.Inbox, &state, &n); err != nil {
-			return nil, classify(err)
+			return err
 		}
 		if all[at] == nil {
 			all[at] = tally{}
 		}
 		all[at][state] = n
-	}
-	return all, classify(rows.Err())
+		return nil
+	})
+	return all, err
 }
 
 // Stats implements spool.Operator.

@@ -38,23 +38,15 @@ func (r *Reader) PendingNotices(ctx context.Context, f spool.Filter) (list []spo
 	if !f.Before.IsZero() {
 		before = stamp(f.Before)
 	}
-	limit := f.Limit
-	if limit <= 0 {
-		limit = 100
-	}
-	rows, err := r.db.QueryContext(ctx, sqlPendingNotices, f.Route, f.Route, before, limit)
-	if err != nil {
-		return nil, classify(err)
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
+	args := []any{f.Route, f.Route, before, limitOf(f)}
+	err = eachRow(ctx, r.db, sqlPendingNotices, args, func(rows *sql.Rows) error {
 		var n spool.PendingNotice
 		var way spool.Way
 		var happened, due int64
 		var event []byte
 		err := rows.Scan(&way, &happened, &due, &n.Tries, &n.Kind, &event, &n.QueueID, &n.Route, &n.Sender)
 		if err != nil {
-			return nil, classify(err)
+			return err
 		}
 		n.Happened = moment(happened)
 		n.Due = moment(due)
@@ -64,8 +56,9 @@ func (r *Reader) PendingNotices(ctx context.Context, f spool.Filter) (list []spo
 			n.Kind = eventType(event)
 		}
 		list = append(list, n)
-	}
-	return list, classify(rows.Err())
+		return nil
+	})
+	return list, err
 }
 
 // eventType is the type that an event's JSON has, "" for none.

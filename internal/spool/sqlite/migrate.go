@@ -66,14 +66,9 @@ func migrateSteps(ctx context.Context, conn *sql.Conn, steps []string) (err erro
 	return err
 }
 
-// querier is a connection or a pool.
-type querier interface {
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-}
-
 // schemaVersion is 0 for an empty file. The database of another program is
 // refused, as is one of a newer heyrelay or of one before the first release.
-func schemaVersion(ctx context.Context, q querier) (int, error) {
+func schemaVersion(ctx context.Context, q queries) (int, error) {
 	var id, version, tables int
 	err := q.QueryRowContext(ctx, `
 SELECT (SELECT application_id FROM pragma_application_id),

@@ -48,6 +48,26 @@ func TestMigrationKeepsMail(t *testing.T) {
 	}
 }
 
+// TestMigrateAllOrNothing stops between the first table and the last.
+func TestMigrateAllOrNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "spool.db")
+	if err := createFile(path); err != nil {
+		t.Fatal(err)
+	}
+	err := change(t.Context(), path, func(conn *sql.Conn) error {
+		if err := migrateSteps(t.Context(), conn, []string{schema, "CREATE TABLE more (a) STRICT; oops"}); err == nil {
+			t.Error("a step that is no SQL was taken")
+		}
+		if v, err := schemaVersion(t.Context(), conn); v != 0 || err != nil {
+			t.Errorf("the version is %d (%v), want 0", v, err)
+		}
+		return migrate(t.Context(), conn)
+	})
+	if err != nil {
+		t.Errorf("the next try: %v", err)
+	}
+}
+
 // content is a database file without SQLite's counters of changes in its header.
 func content(t *testing.T, path string) []byte {
 	t.Helper()

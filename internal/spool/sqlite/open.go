@@ -152,24 +152,30 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	return s, nil
 }
 
-func (s *Store) open(ctx context.Context, o Options) error {
+func (s *Store) open(ctx context.Context, o Options) (err error) {
 	if err := prepareFile(s.path, o.warn); err != nil {
 		return err
 	}
-	var err error
-	s.db, err = sql.Open("sqlite", dsn(s.path, nil))
+	s.db, s.conn, err = connect(ctx, s.path, pragmas...)
 	if err != nil {
 		return err
 	}
-	s.conn, err = s.db.Conn(ctx)
-	if err != nil {
+	if err := s.takeUp(ctx, o); err != nil {
+		return err
+	}
+	w := newWriter(s.conn)
+	if err := s.conn.QueryRowContext(ctx, sqlVersion).Scan(&w.version); err != nil {
 		return classify(err)
 	}
-	for _, p := range pragmas {
-		if _, err := s.conn.ExecContext(ctx, "PRAGMA "+p); err != nil {
-			return classify(err)
-		}
+	if err := s.openOthers(o); err != nil {
+		return err
 	}
+	s.start(w)
+	return nil
+}
+
+// takeUp brings the file up to date, and goes on from where the last process ended.
+func (s *Store) takeUp(ctx context.Context, o Options) error {
 	var mode string
 	if err := s.conn.QueryRowContext(ctx, "PRAGMA journal_mode").Scan(&mode); err != nil {
 		return classify(err)
@@ -188,13 +194,12 @@ func (s *Store) open(ctx context.Context, o Options) error {
 		o.warn("the spool is restored from a backup: what was pending may have been sent since, " +
 			"and is sent again under its local_id, or searched for first")
 	}
-	if _, err := s.conn.ExecContext(ctx, sqlOrphans); err != nil {
-		return classify(err)
-	}
-	w := newWriter(s.conn)
-	if err := s.conn.QueryRowContext(ctx, sqlVersion).Scan(&w.version); err != nil {
-		return classify(err)
-	}
+	_, err = s.conn.ExecContext(ctx, sqlOrphans)
+	return classify(err)
+}
+
+// openOthers opens the connections beside the writer's, while the files are surely those it opened.
+func (s *Store) openOthers(o Options) (err error) {
 	s.headroom.files, err = identify(s.path)
 	if err != nil {
 		return err
@@ -205,9 +210,11 @@ func (s *Store) open(ctx context.Context, o Options) error {
 	}
 	s.headroom.reusable = s.reusable
 	s.checkpoints, err = newCheckpointer(s.path, s.headroom.files, o.checkpointAt)
-	if err != nil {
-		return err
-	}
+	return err
+}
+
+// start starts what runs until shut.
+func (s *Store) start(w *writer) {
 	w.committed = func(operations int, took time.Duration) {
 		s.commits.Add(operations, took)
 		s.checkpoints.committed()
@@ -217,7 +224,6 @@ func (s *Store) open(ctx context.Context, o Options) error {
 		defer close(s.done)
 		w.run(s.ops, s.checkpoints.restart, s.stop)
 	}()
-	return nil
 }
 
 // Close ends the writer after what it has begun, and releases the spool. Operations

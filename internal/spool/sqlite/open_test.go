@@ -359,33 +359,6 @@ func TestOpenUnreleased(t *testing.T) {
 	wantText(t, failOpen(t, path), "before the first release", "version 1", "name another file")
 }
 
-// TestMigrateAllOrNothing stops between the first table and the last.
-func TestMigrateAllOrNothing(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "spool.db")
-	if err := createFile(path); err != nil {
-		t.Fatal(err)
-	}
-	db, err := sql.Open("sqlite", dsn(path, nil))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	conn, err := db.Conn(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	if err := migrateSteps(t.Context(), conn, []string{schema, "CREATE TABLE more (a) STRICT; oops"}); err == nil {
-		t.Fatal("a step that is no SQL was taken")
-	}
-	if v, err := schemaVersion(t.Context(), conn); v != 0 || err != nil {
-		t.Errorf("the version is %d (%v), want 0", v, err)
-	}
-	if err := migrate(t.Context(), conn); err != nil {
-		t.Errorf("the next try: %v", err)
-	}
-}
-
 // TestPragmas reads back on what durability stands.
 func TestPragmas(t *testing.T) {
 	s := openSpool(t, Options{})

@@ -51,18 +51,9 @@ func OpenOperator(path string) (*Operator, error) {
 }
 
 func (o *Operator) open(path string) (err error) {
-	o.db, err = sql.Open("sqlite", dsn(path, nil))
+	o.db, o.conn, err = connect(context.Background(), path, "synchronous = FULL", "foreign_keys = ON")
 	if err != nil {
 		return err
-	}
-	o.conn, err = o.db.Conn(context.Background())
-	if err != nil {
-		return classify(err)
-	}
-	for _, p := range []string{"synchronous = FULL", "foreign_keys = ON"} {
-		if _, err := o.conn.ExecContext(context.Background(), "PRAGMA "+p); err != nil {
-			return classify(err)
-		}
 	}
 	o.writer = newWriter(o.conn)
 	return nil
@@ -136,15 +127,11 @@ func (o *Operator) all(
 func (o *Operator) transact(ctx context.Context, do func(*writer) error) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	one := &op{ctx: ctx, do: do}
-	if err := o.writer.transact([]*op{one}); err != nil {
-		return err
-	}
-	return one.err
+	return o.writer.alone(ctx, do)
 }
 
 func (w *writer) allOf(f spool.Filter, ids []int64, m *spool.Moved, do func(*writer, *chosen) (bool, error)) error {
-	holds, err := w.holds()
+	holds, err := holdsOf(context.Background(), w.conn) // in the transaction that w has begun
 	if err != nil {
 		return err
 	}

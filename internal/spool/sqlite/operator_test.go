@@ -25,7 +25,7 @@ func TestBusyTimeout(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer o.Close()
-	for name, conn := range map[string]querier{
+	for name, conn := range map[string]queries{
 		"the writer":  s.conn,
 		"a reader":    s.Reader.db,
 		"an operator": o.conn,

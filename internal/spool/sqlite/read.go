@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"heyrelay/internal/spool"
@@ -89,15 +88,9 @@ COALESCE((SELECT reason FROM attempt WHERE request = r.id AND ended <> 0 ORDER B
 r.hold, r.team, r.inbox, m.shadow, m.refusal`
 )
 
-// wanted reports whether a filter chooses what is shown in a state.
-func wanted(f spool.Filter, state spool.State) bool {
-	return len(f.States) == 0 || slices.Contains(f.States, state)
-}
-
 // entry is a row of entryColumns on its way to a spool.Entry.
 type entry struct {
 	spool.Entry
-	id            int64
 	accepted, due int64
 	state         spool.State // stored, then as it is shown
 	hold          string      // reason of its own hold, "" for none
@@ -109,7 +102,7 @@ type entry struct {
 
 func (e *entry) dest() []any {
 	return []any{
-		&e.QueueID, &e.accepted, &e.Sender, &e.Title, &e.id, &e.LocalID, &e.state, &e.Unknown, &e.Route, &e.addresses,
+		&e.QueueID, &e.accepted, &e.Sender, &e.Title, &e.Number, &e.LocalID, &e.state, &e.Unknown, &e.Route, &e.addresses,
 		&e.Attempts, &e.due, &e.ConvoID, &e.Reason, &e.hold, &e.at.Team, &e.at.Inbox, &e.shadow.Reply, &e.shadow.Refusal,
 	}
 }
@@ -117,7 +110,6 @@ func (e *entry) dest() []any {
 // complete fills in what follows from the row and from the holds.
 func (e *entry) complete(holds []spool.Hold) (err error) {
 	e.at.Route = e.Route
-	e.Number = e.id
 	e.state, e.Hold = shown(e.state, holds, e.hold, e.at)
 	e.Accepted, e.State = moment(e.accepted), e.state.String()
 	switch e.state {
@@ -181,66 +173,58 @@ func (r *Reader) Show(ctx context.Context, queueID string) (detail spool.Message
 	if err != nil {
 		return detail, err
 	}
-	requests, err := requestsOf(ctx, tx, message, holds)
+	detail.Requests, err = requestsOf(ctx, tx, message, holds)
 	if err != nil {
 		return detail, err
 	}
-	for i := range requests {
-		requests[i].detail.Tries, err = attemptsOf(ctx, tx, requests[i].id)
+	for i := range detail.Requests {
+		r := &detail.Requests[i]
+		r.Tries, err = attemptsOf(ctx, tx, r.Number)
 		if err != nil {
 			return detail, err
 		}
-		detail.Requests = append(detail.Requests, requests[i].detail)
 	}
 	return detail, nil
 }
 
-type requestRow struct {
-	id     int64
-	detail spool.RequestDetail
-}
-
-func requestsOf(ctx context.Context, tx *sql.Tx, message int64, holds []spool.Hold) (all []requestRow, err error) {
-	rows, err := tx.QueryContext(ctx, sqlRequests, message)
-	if err != nil {
-		return nil, classify(err)
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
+func requestsOf(
+	ctx context.Context,
+	q queries,
+	message int64,
+	holds []spool.Hold,
+) (all []spool.RequestDetail, err error) {
+	err = eachRow(ctx, q, sqlRequests, []any{message}, func(rows *sql.Rows) error {
 		var e entry
 		var s spool.RequestDetail
 		var priority spool.Priority
 		dest := append(e.dest(), &priority, &s.Conversation, &s.Joined, &s.By, &s.MessageID, &s.Opener)
 		if err := rows.Scan(dest...); err != nil {
-			return nil, classify(err)
+			return err
 		}
 		if err := e.complete(holds); err != nil {
-			return nil, err
+			return err
 		}
 		s.Entry, s.Priority = e.Entry, priority.String()
 		if e.state != spool.Shadowed || !s.Joined || s.ConvoID != 0 {
 			s.Opener = ""
 		}
-		all = append(all, requestRow{e.id, s})
-	}
-	return all, classify(rows.Err())
+		all = append(all, s)
+		return nil
+	})
+	return all, err
 }
 
-func attemptsOf(ctx context.Context, tx *sql.Tx, request int64) (tries []spool.AttemptDetail, err error) {
-	rows, err := tx.QueryContext(ctx, sqlAttempts, request)
-	if err != nil {
-		return nil, classify(err)
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
+func attemptsOf(ctx context.Context, q queries, request int64) (tries []spool.AttemptDetail, err error) {
+	err = eachRow(ctx, q, sqlAttempts, []any{request}, func(rows *sql.Rows) error {
 		var a spool.AttemptDetail
 		var call spool.Call
 		var began, ended int64
 		if err := rows.Scan(&a.N, &call, &began, &ended, &a.Unknown, &a.Status, &a.APIID, &a.Reason); err != nil {
-			return nil, classify(err)
+			return err
 		}
 		a.Call, a.Began, a.Ended = call.String(), moment(began), moment(ended)
 		tries = append(tries, a)
-	}
-	return tries, classify(rows.Err())
+		return nil
+	})
+	return tries, err
 }

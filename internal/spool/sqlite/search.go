@@ -53,7 +53,7 @@ type search struct {
 }
 
 func newSearch(ctx context.Context, q queries, f spool.Filter) (*search, error) {
-	s := &search{ctx: ctx, q: q, filter: f, upward: f.OldestFirst || f.Newer != 0, low: f.Newer, high: math.MaxInt64}
+	s := &search{ctx: ctx, q: q, filter: f, upward: isUpward(f), low: f.Newer, high: math.MaxInt64}
 	if f.Older != 0 {
 		s.high = f.Older
 	}
@@ -70,6 +70,17 @@ func newSearch(ctx context.Context, q queries, f spool.Filter) (*search, error) 
 	}
 	s.sources, err = s.places()
 	return s, err
+}
+
+// isUpward reports whether a list is looked for from old to new.
+func isUpward(f spool.Filter) bool { return f.OldestFirst || f.Newer != 0 }
+
+// limitOf is how many entries a list has at most.
+func limitOf(f spool.Filter) int {
+	if f.Limit <= 0 {
+		return 100
+	}
+	return f.Limit
 }
 
 // known returns ErrNotFound for a queue id that there is not.
@@ -182,9 +193,8 @@ func (s *search) pass(id int64) {
 
 // page collects what matches, up to the filter's limit or until enough was read.
 func (s *search) page() (page spool.Page, err error) {
-	asked := s.filter
 	batch := firstBatch
-	for len(page.Entries) < asked.Limit && s.full < examined && s.glances < glanced {
+	for len(page.Entries) < s.filter.Limit && s.full < examined && s.glances < glanced {
 		ids, err := s.next(batch)
 		if err != nil {
 			return page, err
@@ -193,7 +203,7 @@ func (s *search) page() (page spool.Page, err error) {
 		if err != nil {
 			return page, err
 		}
-		if rest := asked.Limit - len(page.Entries); len(found) > rest {
+		if rest := s.filter.Limit - len(page.Entries); len(found) > rest {
 			found = found[:rest]
 			page.More = true
 			s.last = found[rest-1].Number
@@ -262,7 +272,7 @@ func (s *search) matching(ids []int64) ([]spool.Entry, error) {
 			return err
 		}
 		if matches(&s.filter, e.candidate(messageIDs)) {
-			found[e.id] = e.Entry
+			found[e.Number] = e.Entry
 		}
 		return nil
 	})
@@ -294,22 +304,12 @@ func (s *search) glance(ids []int64) (rest []int64, err error) {
 }
 
 // read runs a statement on numbers.
-func (s *search) read(query string, ids []int64, row func(*sql.Rows) error) (err error) {
+func (s *search) read(query string, ids []int64, scan func(*sql.Rows) error) error {
 	list, err := json.Marshal(ids)
 	if err != nil {
 		return err
 	}
-	rows, err := s.q.QueryContext(s.ctx, query, string(list))
-	if err != nil {
-		return classify(err)
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		if err := row(rows); err != nil {
-			return classify(err)
-		}
-	}
-	return classify(rows.Err())
+	return eachRow(s.ctx, s.q, query, []any{string(list)}, scan)
 }
 
 // candidate is what a filter is compared with.
@@ -330,7 +330,7 @@ func (e *entry) candidate(messageIDs string) candidate {
 
 // matches reports whether a filter chooses a request, apart from its queue id.
 func matches(f *spool.Filter, c candidate) bool {
-	return wanted(*f, c.state) &&
+	return (len(f.States) == 0 || slices.Contains(f.States, c.state)) &&
 		(f.Route == "" || f.Route == c.at.Route) &&
 		(f.Team == "" || f.Team == c.at.Team) &&
 		(f.Recipient == "" || c.recipients.include(f.Recipient)) &&
@@ -350,9 +350,7 @@ func hasSubject(f *spool.Filter, title string) bool {
 
 // Search implements spool.Reader.
 func (r *Reader) Search(ctx context.Context, f spool.Filter) (page spool.Page, err error) {
-	if f.Limit <= 0 {
-		f.Limit = 100
-	}
+	f.Limit = limitOf(f)
 	err = r.search(ctx, f, func(s *search) (err error) {
 		page, err = s.page()
 		return err
@@ -377,11 +375,7 @@ func (r *Reader) search(ctx context.Context, f spool.Filter, use func(*search) e
 // List implements spool.Reader. Each page is a transaction of its own: one that lasts keeps the
 // log from being truncated.
 func (r *Reader) List(ctx context.Context, f spool.Filter) (list []spool.Entry, err error) {
-	limit := f.Limit
-	if limit <= 0 {
-		limit = 100
-	}
-	upward := f.OldestFirst || f.Newer != 0
+	limit, upward := limitOf(f), isUpward(f)
 	for {
 		f.Limit = limit - len(list)
 		page, err := r.Search(ctx, f)

@@ -74,19 +74,13 @@ func (o *source) more(ctx context.Context, q queries, low, high int64, n int, up
 
 // numbers returns what a query finds.
 func numbers(ctx context.Context, q queries, query string, args ...any) (ids []int64, err error) {
-	rows, err := q.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, classify(err)
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
+	err = eachRow(ctx, q, query, args, func(rows *sql.Rows) error {
 		var id int64
-		if err := rows.Scan(&id); err != nil {
-			return nil, classify(err)
-		}
+		err := rows.Scan(&id)
 		ids = append(ids, id)
-	}
-	return ids, classify(rows.Err())
+		return err
+	})
+	return ids, err
 }
 
 // places returns where requests that match can be found, the narrowest that there are. What they

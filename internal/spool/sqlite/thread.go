@@ -94,24 +94,21 @@ func lettersOf(ctx context.Context, q queries, id, below int64, limit int) (all 
 	if err != nil {
 		return nil, err
 	}
-	rows, err := q.QueryContext(ctx, sqlLetters, spool.LetterHead, spool.LetterExcerpt, id, below, limit)
-	if err != nil {
-		return nil, classify(err)
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
+	args := []any{spool.LetterHead, spool.LetterExcerpt, id, below, limit}
+	err = eachRow(ctx, q, sqlLetters, args, func(rows *sql.Rows) error {
 		var e entry
 		var l spool.Letter
 		if err := rows.Scan(append(e.dest(), &l.Joined, &l.By, &l.Head, &l.Excerpt)...); err != nil {
-			return nil, classify(err)
+			return err
 		}
 		if err := e.complete(holds); err != nil {
-			return nil, err
+			return err
 		}
 		l.Entry = e.Entry
 		all = append(all, l)
-	}
-	return all, classify(rows.Err())
+		return nil
+	})
+	return all, err
 }
 
 // Sends implements spool.Reader.
@@ -126,12 +123,7 @@ func (r *Reader) Sends(ctx context.Context, queueID string) (all []spool.Task, e
 	if err != nil {
 		return nil, classify(err)
 	}
-	rows, err := r.db.QueryContext(ctx, sqlSentRequests, message)
-	if err != nil {
-		return nil, classify(err)
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
+	err = eachRow(ctx, r.db, sqlSentRequests, []any{message}, func(rows *sql.Rows) error {
 		t := content
 		var addresses string
 		var subjectLine, joined bool
@@ -139,14 +131,14 @@ func (r *Reader) Sends(ctx context.Context, queueID string) (all []spool.Task, e
 		err := rows.Scan(&t.Request, &t.LocalID, &addresses, &subjectLine, &t.Team, &t.Route, &t.Inbox, &t.ConvoID,
 			&state, &joined)
 		if err != nil {
-			return nil, classify(err)
+			return err
 		}
 		if subjectLine {
 			t.Subject = t.Title
 		}
 		to, err := decodeRecipients(addresses)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		t.To, t.Cc = to.To, to.Cc
 		if state == spool.Shadowed && joined && t.ConvoID == 0 {
@@ -154,6 +146,7 @@ func (r *Reader) Sends(ctx context.Context, queueID string) (all []spool.Task, e
 			t.Title = ""
 		}
 		all = append(all, t)
-	}
-	return all, classify(rows.Err())
+		return nil
+	})
+	return all, err
 }

@@ -2,7 +2,7 @@ package sqlite
 
 import (
 	"context"
-	"errors"
+	"database/sql"
 	"slices"
 	"sync"
 	"time"
@@ -85,24 +85,14 @@ SELECT r.state, r.unknown, r.convo_id, r.message_id,
 
 // statuses are those of the requests of a message.
 func (r *Reader) statuses(ctx context.Context, queueID string) (all []spool.RequestStatus, err error) {
-	rows, err := r.db.QueryContext(ctx, sqlStatuses, queueID)
-	if err != nil {
-		return nil, classify(err)
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
+	err = eachRow(ctx, r.db, sqlStatuses, []any{queueID}, func(rows *sql.Rows) error {
 		var s spool.RequestStatus
 		err := rows.Scan(&s.State, &s.Unknown, &s.ConvoID, &s.MessageID, &s.Status, &s.APIID, &s.Reason)
-		if err != nil {
-			return nil, classify(err)
-		}
 		all = append(all, s)
+		return err
+	})
+	if err == nil && all == nil {
+		err = spool.ErrNotFound
 	}
-	if err := rows.Err(); err != nil {
-		return nil, classify(err)
-	}
-	if all == nil {
-		return nil, spool.ErrNotFound
-	}
-	return all, nil
+	return all, err
 }

@@ -162,6 +162,15 @@ func (w *writer) transact(batch []*op) (err error) {
 	return err
 }
 
+// alone does one thing in a transaction of its own.
+func (w *writer) alone(ctx context.Context, do func(*writer) error) error {
+	one := &op{ctx: ctx, do: do}
+	if err := w.transact([]*op{one}); err != nil {
+		return err
+	}
+	return one.err
+}
+
 // try does one operation in a savepoint. What went wrong with the operation
 // stands in o.err; an error means that the transaction is lost.
 func (w *writer) try(o *op) error {
@@ -246,7 +255,7 @@ func (w *writer) get(query string, args []any, dest ...any) (bool, error) {
 
 // each calls scan for every row. It has read all rows before it returns, so
 // that they can be changed then.
-func (w *writer) each(query string, args []any, scan func(*sql.Rows) error) (err error) {
+func (w *writer) each(query string, args []any, scan func(*sql.Rows) error) error {
 	s, err := w.prepare(query)
 	if err != nil {
 		return err
@@ -255,11 +264,5 @@ func (w *writer) each(query string, args []any, scan func(*sql.Rows) error) (err
 	if err != nil {
 		return classify(err)
 	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		if err := scan(rows); err != nil {
-			return err
-		}
-	}
-	return classify(rows.Err())
+	return scanAll(rows, scan)
 }
