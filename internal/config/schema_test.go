@@ -105,6 +105,8 @@ func TestSchemaForms(t *testing.T) {
 		"log: {level: loud}":                           false,
 		"log: {level: \"${LEVEL}\"}":                   true,
 		"log:":                                         true,
+		"events:":                                      true,
+		"bounces:":                                     true,
 		"tls: {min_version: 1.3}":                      true,
 		"tls: {min_version: 1.4}":                      false,
 		"listeners: [{allow: 10.0.0.0/8}]":             true,

@@ -74,7 +74,8 @@ func (d describer) section(t reflect.Type) *rule {
 		case f.namesFile() && required:
 			r.AllOf = append(r.AllOf, &rule{OneOf: []*rule{{Required: []string{f.key}}, {Required: []string{f.name}}}})
 		case f.namesFile():
-			r.AllOf = append(r.AllOf, &rule{Not: &rule{Required: []string{f.key, f.name}}})
+			both := &rule{Type: "object", Required: []string{f.key, f.name}} // an empty section has neither
+			r.AllOf = append(r.AllOf, &rule{Not: both})
 		}
 	}
 	r.Type = []string{"object", "null"}
