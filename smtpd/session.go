@@ -237,7 +237,7 @@ func (s *session) reply(r Reply, cause error) error {
 	return refuse(r.Code, enhanced, "%s", oneLine.Replace(r.Text))
 }
 
-// read reads the message into b, with line endings as Options.BareLF says.
+// read reads the message into b, with line endings as Settings.BareLF says.
 func (s *session) read(b *messageBuffer, r io.Reader) error {
 	if err := b.read(r, s.mail.env.Size); err != nil {
 		return err

@@ -23,7 +23,7 @@ import (
 // quitTimeout is how long the next hop may take to reply to QUIT.
 const quitTimeout = 5 * time.Second
 
-// Relay implements smtpd.Options.Relay: on a route with a shadow, each command is passed on
+// Relay implements smtpd.Settings.Relay: on a route with a shadow, each command is passed on
 // to the next hop, and its reply to the client. What heyrelay itself would have done is
 // recorded, and never sent.
 func (h *Handler) Relay(ctx context.Context, env *smtpd.Envelope) (smtpd.Relayed, *smtpd.Reply) {

@@ -56,9 +56,10 @@ var run = map[string]map[string]string{
 	"docs/guides/git.md":          {"git ": "TestGit of test/guides"},
 	"docs/guides/postfix.md":      {"swaks ": "TestPostfix of test/guides"},
 	"docs/api.md": {
-		"openssl rand ": "TestAPICommands",
-		"curl ":         "TestAPICommands",
-		"-d ":           "TestAPICommands",
+		"for name in ": "TestAPICommands",
+		"TOKEN=":       "TestAPICommands",
+		"curl ":        "TestAPICommands",
+		"-d ":          "TestAPICommands",
 	},
 	"docs/environment.md": {
 		"HEYRELAY_INBOX=202 ": "TestConfigurations",

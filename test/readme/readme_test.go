@@ -87,7 +87,6 @@ func TestAPICommands(t *testing.T) {
 	commands := blocks(text, "sh")
 	generate, overview, _ := strings.Cut(places.Replace(commands[0]), "\n")
 	shell(t, "", dir, generate)
-	shell(t, "", dir, strings.Replace(generate, "_script", "_dashboard", 1))
 	process.StartRelay(t, process.Build(t), places.Replace(blocks(text, "yaml")[0]))
 	for line, want := range map[string]string{
 		overview: `"rate_per_minute":`,
