@@ -58,7 +58,7 @@ var searchCases = []testCase{
 		} {
 			f.finds(c.filter, c.want)
 		}
-		if _, err := f.Search(f.Context(), spool.Filter{QueueIDs: []string{"Q9"}}); !errors.Is(err, spool.ErrNotFound) {
+		if _, err := f.Search(f.Context(), only("Q9")); !errors.Is(err, spool.ErrNotFound) {
 			f.Errorf("an unknown queue id: %v", err)
 		}
 	}},
@@ -66,7 +66,7 @@ var searchCases = []testCase{
 		f.send(letter{route: "a", to: []string{"alice"}})
 		f.send(letter{id: "p", route: "b", to: []string{"bob"}})
 		f.send(letter{id: "r", cites: []string{"p"}, route: "b", to: []string{"bob"}})
-		f.moves(f.operator.Hold(f.Context(), f.now, spool.Filter{QueueIDs: []string{"Q3"}}, "why"))
+		f.moves(f.operator.Hold(f.Context(), f.now, only("Q3"), "why"))
 		held, ready := []spool.State{spool.Held}, []spool.State{spool.Ready}
 		f.finds(spool.Filter{States: held}, "Q3")
 		f.finds(spool.Filter{States: []spool.State{spool.Queued}}, "")

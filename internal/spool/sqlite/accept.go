@@ -12,11 +12,8 @@ import (
 
 // Accept implements spool.Store.
 func (s *Store) Accept(ctx context.Context, m *spool.Message) (spool.Receipt, error) {
-	if damage := s.damage.Load(); damage != nil {
-		return spool.Receipt{}, *damage
-	}
 	size := len(m.HTML) + len(m.Text) + len(m.Raw)
-	if err := s.headroom.check(int64(size)); err != nil {
+	if err := s.takes(size); err != nil {
 		return spool.Receipt{}, err
 	}
 	receipt, err := run(ctx, s, size, func(w *writer) (spool.Receipt, error) { return w.accept(m) })
@@ -24,6 +21,14 @@ func (s *Store) Accept(ctx context.Context, m *spool.Message) (spool.Receipt, er
 		err = s.headroom.files.check()
 	}
 	return receipt, err
+}
+
+// takes returns why no message of size bytes is accepted now, nil if one is.
+func (s *Store) takes(size int) error {
+	if damage := s.damage.Load(); damage != nil {
+		return *damage
+	}
+	return s.headroom.check(int64(size))
 }
 
 func (w *writer) accept(m *spool.Message) (spool.Receipt, error) {
@@ -250,11 +255,12 @@ func (w *writer) insertRequest(
 	state, ended := spool.Shadowed, stamp(m.Accepted)
 	replied := int64(0)
 	if m.Shadow == nil {
-		joined, err := w.joinLane(lane, r.Priority)
+		var err error
+		state, err = w.joinLane(lane, r.Priority)
 		if err != nil {
 			return 0, err
 		}
-		state, ended = joined, 0
+		ended = 0
 		if m.AutoReplied {
 			replied = stamp(m.Accepted)
 		}

@@ -7,10 +7,7 @@ import (
 
 // Ping implements spool.Store.
 func (s *Store) Ping(ctx context.Context) error {
-	if damage := s.damage.Load(); damage != nil {
-		return *damage
-	}
-	if err := s.headroom.check(0); err != nil {
+	if err := s.takes(0); err != nil {
 		return err
 	}
 	_, err := run(ctx, s, 0, func(w *writer) (struct{}, error) { return struct{}{}, w.touch() })
