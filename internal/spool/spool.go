@@ -19,7 +19,7 @@ var (
 	ErrFull     = errors.New("the spool has no room")        // out of space, or below spool.min_free
 	ErrReadOnly = errors.New("the spool cannot be written")  // read-only or failing medium
 	ErrInUse    = errors.New("the spool is in use")          // another process has it open
-	ErrNotFound = errors.New("no such message in the spool") // unknown queue id
+	ErrNotFound = errors.New("no such message in the spool") // unknown queue id or conversation
 	ErrLost     = errors.New(
 		"the claim was lost",
 	) // the attempt has ended, or another has begun since

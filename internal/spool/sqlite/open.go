@@ -35,9 +35,9 @@ type Options struct {
 	// Free returns how many bytes are free; nil asks the spool's file system. It is
 	// called at most once a second.
 	Free func() (int64, error)
-	// Now is the clock for that second; nil is time.Now.
+	// Now is the clock for that second, and says when a backup was restored; nil is time.Now.
 	Now func() time.Time
-	// Warn is called with what Open has repaired, in a sentence; nil for none.
+	// Warn is called with what Open has repaired or restored, in a sentence; nil for none.
 	Warn func(string)
 
 	checkpointAt int // frames of the log; 0 is the default
