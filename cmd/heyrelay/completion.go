@@ -17,9 +17,11 @@ type completionCmd struct {
 
 // Help shows how to use the scripts.
 func (completionCmd) Help() string {
-	return `bash: source <(heyrelay completion bash)
-zsh:  source <(heyrelay completion zsh)
-fish: heyrelay completion fish | source`
+	return `The line for the start file of the shell:
+
+    bash: source <(heyrelay completion bash)
+    zsh:  source <(heyrelay completion zsh)
+    fish: heyrelay completion fish | source`
 }
 
 // Run prints a completion script made from the command tree.
