@@ -65,9 +65,13 @@ func (c selection) operate(p *program, route, done string, do operation) error {
 	})
 }
 
-// withOperator runs use on the configured spool.
+// withOperator runs use on the configured spool, also while a relay serves it.
 func (c configured) withOperator(p *program, use func(*config.Config, spool.Operator) error) (err error) {
-	op, cfg, err := c.operator(p)
+	cfg, err := c.load(p)
+	if err != nil {
+		return err
+	}
+	op, err := openOperator(cfg)
 	if err != nil {
 		return err
 	}
@@ -160,12 +164,11 @@ func (c queueForgetCmd) Run(p *program) error {
 type queueStatsCmd struct{ configured }
 
 // Run prints how many requests of each route are in which state, and the holds.
-func (c queueStatsCmd) Run(p *program) (err error) {
-	op, _, err := c.operator(p)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, op.Close()) }()
+func (c queueStatsCmd) Run(p *program) error {
+	return c.withOperator(p, func(_ *config.Config, op spool.Operator) error { return printStats(p, op) })
+}
+
+func printStats(p *program, op spool.Operator) error {
 	routes, err := op.Stats(p.ctx)
 	if err != nil {
 		return err

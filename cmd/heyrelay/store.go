@@ -67,16 +67,6 @@ func (c configured) read(p *program, use func(spool.Reader) error) (err error) {
 	return use(r)
 }
 
-// operator opens the configured spool for changes, also while a relay serves it.
-func (c configured) operator(p *program) (spool.Operator, *config.Config, error) {
-	cfg, err := c.load(p)
-	if err != nil {
-		return nil, nil, err
-	}
-	op, err := openOperator(cfg)
-	return op, cfg, err
-}
-
 // openOperator opens the spool of a configuration for changes, also while a relay serves it.
 func openOperator(cfg *config.Config) (spool.Operator, error) {
 	file, err := spoolFile(cfg)
