@@ -105,7 +105,8 @@ func (c queueHoldCmd) holdWhole(p *program, cfg *config.Config, op spool.Operato
 		if !slices.Contains(all, k.Destination()) {
 			continue
 		}
-		fmt.Fprintf(p.stdout, "%s is on hold: mail is accepted, and sent after %s\n", k.Destination().Name(), releaseCommand(k.Hold))
+		fmt.Fprintf(p.stdout, "%s is on hold: mail is accepted, and sent after %s\n",
+			k.Destination().Name(), releaseCommand(k.Hold))
 		fmt.Fprintf(p.stdout, "%s kept back now\n", requests(k.Requests))
 	}
 	return nil

@@ -1,16 +1,17 @@
 package adminapi
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"heyrelay/internal/access"
+	"heyrelay/internal/backend"
 	"heyrelay/internal/events"
 	"heyrelay/internal/problem"
 	"heyrelay/internal/spool"
@@ -32,29 +33,10 @@ type Result struct {
 	Moved   *spool.Moved `json:"moved,omitempty"` // absent from a dry run
 }
 
-// verb does an action.
-type verb func(s *server, ctx context.Context, f spool.Filter, a Action) (spool.Moved, error)
-
-var verbs = map[string]verb{
-	"retry": func(s *server, ctx context.Context, f spool.Filter, a Action) (spool.Moved, error) {
-		return s.Operator.Retry(ctx, s.Now(), f, spool.RetryOptions{Anew: a.Anew, NewLocalID: s.NewID})
-	},
-	"drop": func(s *server, ctx context.Context, f spool.Filter, _ Action) (spool.Moved, error) {
-		return s.Operator.Drop(ctx, s.Now(), f)
-	},
-	"hold": func(s *server, ctx context.Context, f spool.Filter, a Action) (spool.Moved, error) {
-		return s.Operator.Hold(ctx, s.Now(), f, a.Reason)
-	},
-	"release": func(s *server, ctx context.Context, f spool.Filter, _ Action) (spool.Moved, error) {
-		return s.Operator.Release(ctx, s.Now(), f)
-	},
-}
-
 // act counts what matches, and does the action to it unless it is a dry run.
 func (s *server) act(w http.ResponseWriter, r *http.Request) error {
 	name := r.PathValue("action")
-	do, known := verbs[name]
-	if !known {
+	if !slices.Contains(backend.Actions, name) {
 		return fault{problem.Problem{
 			Status: http.StatusNotFound,
 			Detail: "there is no action " + strconv.Quote(name),
@@ -89,9 +71,8 @@ func (s *server) act(w http.ResponseWriter, r *http.Request) error {
 	if a.DryRun {
 		return answer(w, result)
 	}
-	moved, err := do(s, r.Context(), f, a)
+	moved, err := s.Act(r.Context(), backend.Action{Name: name, Reason: a.Reason, Anew: a.Anew}, f)
 	result.Moved = &moved
-	s.Kick()
 	s.operated(r, fmt.Sprintf("%s of %d requests by %s", name, moved.Requests, describe(a)))
 	if err != nil {
 		return err

@@ -6,16 +6,14 @@
 package adminapi
 
 import (
-	"context"
 	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"time"
 
 	"heyrelay/internal/access"
-	"heyrelay/internal/activity"
+	"heyrelay/internal/backend"
 	"heyrelay/internal/events"
 	"heyrelay/internal/problem"
 	"heyrelay/internal/spool"
@@ -23,26 +21,12 @@ import (
 
 // Options are what the API shows and changes. All are required.
 type Options struct {
-	Operator spool.Operator    // reads the spool, and changes it as "heyrelay queue" does
-	Events   *events.Stream    // what happens, as it happens
-	Activity *activity.Counter // what happened in each minute
-	Rates    map[string]int    // calls a minute that each team may make
-	Routes   map[string]string // the team of each route
-	Kick     func()            // wakes the scheduler after a change
-	Record   func(events.Event)
-	Now      func() time.Time
-	NewID    func() string // a new local_id
+	backend.Backend
+	Routes map[string]string // the team of each route
 
 	// Reload loads the configuration again and puts it in force. With an error, which is for
 	// the operator, the previous one remains.
 	Reload func() (Reloaded, error)
-
-	// Health returns whether mail is accepted and sent ("serving", "degraded" or "not
-	// serving"), and why it is not better.
-	Health func(ctx context.Context) (status string, reasons []string)
-
-	// Body returns what the API gets for a task of spool.Reader's Sends.
-	Body func(spool.Task) ([]byte, error)
 }
 
 // Base is the path below which everything is.

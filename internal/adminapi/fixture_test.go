@@ -16,6 +16,7 @@ import (
 	"heyrelay/internal/access"
 	"heyrelay/internal/activity"
 	"heyrelay/internal/adminapi"
+	"heyrelay/internal/backend"
 	"heyrelay/internal/events"
 	"heyrelay/internal/spool"
 	"heyrelay/internal/spool/sqlite"
@@ -86,23 +87,25 @@ func open(t *testing.T) *fixture {
 		t.Fatal(err)
 	}
 	f.handler = guard.Wrap(adminapi.New(adminapi.Options{
-		Operator: breakable{f.operator, &f.broken},
-		Events:   f.stream,
-		Activity: counter,
-		Rates:    map[string]int{"shop": 500},
-		Routes:   map[string]string{"a": "shop", "b": "shop"},
-		Kick:     func() { f.kicked++ },
-		Record:   func(e events.Event) { f.recorded = append(f.recorded, e) },
-		Now:      clock,
-		NewID:    func() string { return "new" },
+		Backend: backend.Backend{
+			Operator: breakable{f.operator, &f.broken},
+			Events:   f.stream,
+			Activity: counter,
+			Rates:    map[string]int{"shop": 500},
+			Kick:     func() { f.kicked++ },
+			Record:   func(e events.Event) { f.recorded = append(f.recorded, e) },
+			Now:      clock,
+			NewID:    func() string { return "new" },
+			Health:   func(context.Context) (string, []string) { return "degraded", []string{"old"} },
+			Body:     func(t spool.Task) ([]byte, error) { return json.Marshal(map[string]string{"local_id": t.LocalID}) },
+		},
+		Routes: map[string]string{"a": "shop", "b": "shop"},
 		Reload: func() (adminapi.Reloaded, error) {
 			if f.broken {
 				return adminapi.Reloaded{}, errors.New("heyrelay.yaml:1:1: unknown key")
 			}
 			return adminapi.Reloaded{Changed: []string{"log.level"}}, nil
 		},
-		Health: func(context.Context) (string, []string) { return "degraded", []string{"old"} },
-		Body:   func(t spool.Task) ([]byte, error) { return json.Marshal(map[string]string{"local_id": t.LocalID}) },
 	}))
 	return f
 }

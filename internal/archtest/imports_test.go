@@ -31,11 +31,12 @@ var may = map[string][]string{
 	"internal/problem":    {},
 	"internal/activity":   {"internal/events"},
 	"internal/access":     {"internal/events", "internal/passhash", "internal/problem"},
+	"internal/backend":    {"internal/activity", "internal/events", "internal/spool"},
 	"internal/adminapi": {
-		"internal/access", "internal/activity", "internal/events", "internal/problem", "internal/spool",
+		"internal/access", "internal/activity", "internal/backend", "internal/events", "internal/problem", "internal/spool",
 	},
 	"internal/console": {
-		"internal/access", "internal/activity", "internal/events", "internal/problem", "internal/spool",
+		"internal/access", "internal/activity", "internal/backend", "internal/events", "internal/problem", "internal/spool",
 	},
 	"internal/metrics":         {"internal/spool", "internal/events"},
 	"internal/tracing":         {"internal/events"},
@@ -55,7 +56,7 @@ var may = map[string][]string{
 		"smtpd", "mimeconv", "threading", "internal/config", "internal/events", "internal/heymarket",
 		"internal/spool", "internal/intake", "internal/delivery", "internal/notify", "internal/smarthost",
 		"internal/strictyaml", "internal/metrics", "internal/access", "internal/activity", "internal/adminapi",
-		"internal/console",
+		"internal/backend", "internal/console",
 	},
 }
 

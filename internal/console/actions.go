@@ -2,7 +2,6 @@ package console
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"heyrelay/internal/access"
+	"heyrelay/internal/backend"
 	"heyrelay/internal/spool"
 )
 
@@ -25,8 +25,7 @@ type verb struct {
 	changes func(spool.Entry) bool
 }
 
-var verbOrder = []string{"retry", "hold", "release", "drop"}
-
+// verbs are what pages say of backend.Actions.
 var verbs = map[string]verb{
 	"retry": {
 		name:   "Retry",
@@ -264,32 +263,15 @@ func (c *console) act(w http.ResponseWriter, r *http.Request) error {
 		return badRequest("No request in these states can be changed so.")
 	}
 	ctx := context.WithoutCancel(r.Context()) // half of it would surprise more than all
-	moved, err := c.apply(ctx, name, t.filter, r.PostForm.Get("reason"))
+	moved, err := c.Act(ctx, backend.Action{Name: name, Reason: r.PostForm.Get("reason")}, t.filter)
 	if err != nil {
 		return err
 	}
-	c.Kick()
 	http.Redirect(w, r, backWith(r.PostForm.Get("back"), url.Values{
 		"done": {v.done}, "n": {strconv.Itoa(moved.Requests)},
 		"busy": {strconv.Itoa(moved.Busy)}, "maybe": {strconv.Itoa(moved.MaybeSent)},
 	}), http.StatusSeeOther)
 	return nil
-}
-
-// apply does what a verb says.
-func (c *console) apply(ctx context.Context, verb string, f spool.Filter, reason string) (spool.Moved, error) {
-	now := c.Now()
-	switch verb {
-	case "retry":
-		return c.Operator.Retry(ctx, now, f, spool.RetryOptions{})
-	case "hold":
-		return c.Operator.Hold(ctx, now, f, reason)
-	case "release":
-		return c.Operator.Release(ctx, now, f)
-	case "drop":
-		return c.Operator.Drop(ctx, now, f)
-	}
-	return spool.Moved{}, errors.New("no such action: " + verb)
 }
 
 // doneKeys are the keys of a query that say what an action did.

@@ -12,7 +12,6 @@ package console
 
 import (
 	"bytes"
-	"context"
 	"embed"
 	"errors"
 	"html/template"
@@ -22,31 +21,18 @@ import (
 	"time"
 
 	"heyrelay/internal/access"
-	"heyrelay/internal/activity"
+	"heyrelay/internal/backend"
 	"heyrelay/internal/events"
 	"heyrelay/internal/spool"
 )
 
 // Options are what the pages show and change. All but Sandbox are required.
 type Options struct {
-	Operator spool.Operator    // reads the spool, and changes it as "heyrelay queue" does
-	Events   *events.Stream    // what happens, as it happens
-	Activity *activity.Counter // what happened in each minute
-	Rates    map[string]int    // calls a minute that each team may make
-	Routes   []Route           // in the order of the configuration
-	Kick     func()            // wakes the scheduler after a change
-	Record   func(events.Event)
-	Now      func() time.Time
-
-	// Health returns whether mail is accepted and sent ("serving", "degraded" or "not
-	// serving"), and why it is not better.
-	Health func(ctx context.Context) (status string, reasons []string)
+	backend.Backend
+	Routes []Route // in the order of the configuration
 
 	// Sandbox is the URL of the sandbox that plays the API in the demo; "" for none.
 	Sandbox string
-
-	// Body returns what the API gets for a task of spool.Reader's Sends.
-	Body func(spool.Task) ([]byte, error)
 
 	SMTP    func() []net.Addr // of the relay's listeners, for the line that sends a first mail
 	Version string            // of heyrelay

@@ -17,6 +17,7 @@ import (
 
 	"heyrelay/internal/access"
 	"heyrelay/internal/activity"
+	"heyrelay/internal/backend"
 	"heyrelay/internal/events"
 	"heyrelay/internal/spool"
 	"heyrelay/internal/spool/sqlite"
@@ -61,18 +62,20 @@ func newFixture(t *testing.T) *fixture {
 		t.Fatal(err)
 	}
 	f.handler = guard.Wrap(New(Options{
-		Operator: f.operator,
-		Events:   &f.events,
-		Activity: f.activity,
-		Rates:    map[string]int{"shop": 500},
-		Routes:   []Route{{"support", "shop"}},
-		Kick:     func() {},
-		Record:   func(e events.Event) { f.recorded = append(f.recorded, e) },
-		Now:      clock,
-		Health:   func(context.Context) (string, []string) { return "serving", nil },
-		Body:     func(t spool.Task) ([]byte, error) { return []byte(`{"local_id":"` + t.LocalID + `"}`), nil },
-		SMTP:     func() []net.Addr { return []net.Addr{&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 2525}} },
-		Version:  "1.0.0",
+		Backend: backend.Backend{
+			Operator: f.operator,
+			Events:   &f.events,
+			Activity: f.activity,
+			Rates:    map[string]int{"shop": 500},
+			Kick:     func() {},
+			Record:   func(e events.Event) { f.recorded = append(f.recorded, e) },
+			Now:      clock,
+			Health:   func(context.Context) (string, []string) { return "serving", nil },
+			Body:     func(t spool.Task) ([]byte, error) { return []byte(`{"local_id":"` + t.LocalID + `"}`), nil },
+		},
+		Routes:  []Route{{"support", "shop"}},
+		SMTP:    func() []net.Addr { return []net.Addr{&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 2525}} },
+		Version: "1.0.0",
 	}))
 	return f
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"heyrelay/internal/backend"
 	"heyrelay/internal/spool"
 )
 
@@ -131,7 +132,7 @@ func warningsOf(stored []byte) (all []warning) {
 // verbsFor are the actions that would change something.
 func verbsFor(m spool.MessageDetail) (all []verbLink) {
 	at := url.Values{"id": {m.QueueID}, "back": {"/messages/" + url.PathEscape(m.QueueID)}}.Encode()
-	for _, name := range verbOrder {
+	for _, name := range backend.Actions {
 		if slices.ContainsFunc(m.Requests, func(r spool.RequestDetail) bool { return verbs[name].changes(r.Entry) }) {
 			all = append(all, verbLink{Text: verbs[name].name + "…", Link: "/actions/" + name + "?" + at, Bad: name == "drop"})
 		}

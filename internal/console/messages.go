@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"heyrelay/internal/backend"
 	"heyrelay/internal/spool"
 )
 
@@ -150,7 +151,7 @@ func filterOf(query url.Values) (f spool.Filter, problem string) {
 func verbLinks(query url.Values) (all []option) {
 	q := without(without(query, doneKeys...), "from")
 	q.Set("back", "/messages?"+q.Encode())
-	for _, v := range verbOrder {
+	for _, v := range backend.Actions {
 		all = append(all, option{Text: verbs[v].name + "…", Link: "/actions/" + v + "?" + q.Encode()})
 	}
 	return all

@@ -13,6 +13,7 @@ import (
 
 	"heyrelay/internal/access"
 	"heyrelay/internal/adminapi"
+	"heyrelay/internal/backend"
 	"heyrelay/internal/config"
 	"heyrelay/internal/console"
 	"heyrelay/internal/delivery"
@@ -93,26 +94,46 @@ func (r *Relay) accessOptions(cfg *config.Config) access.Options {
 	return o
 }
 
-func (r *Relay) apiOptions(cfg *config.Config) adminapi.Options {
-	o := adminapi.Options{
+// backend returns what the console and the admin API show and change.
+func (r *Relay) backend(cfg *config.Config) backend.Backend {
+	return backend.Backend{
 		Operator: r.parts.Operator,
 		Events:   &r.stream,
 		Activity: r.activity,
 		Rates:    rates(cfg),
-		Routes:   map[string]string{},
 		Kick:     func() { r.scheduler.Kick() },
 		Record:   r.sink.Record,
 		Now:      r.now,
 		NewID:    r.newLocalID,
+		Health:   r.status,
 		Body:     body(cfg),
+	}
+}
+
+func (r *Relay) apiOptions(cfg *config.Config) adminapi.Options {
+	o := adminapi.Options{
+		Backend: r.backend(cfg),
+		Routes:  map[string]string{},
 		Reload: func() (adminapi.Reloaded, error) {
 			done, err := r.Reload()
 			return adminapi.Reloaded(done), err
 		},
-		Health: r.status,
 	}
 	for _, route := range cfg.Routes {
 		o.Routes[route.Name] = route.Team
+	}
+	return o
+}
+
+func (r *Relay) consoleOptions(cfg *config.Config) console.Options {
+	o := console.Options{
+		Backend: r.backend(cfg),
+		Sandbox: r.parts.Sandbox,
+		SMTP:    r.Addrs,
+		Version: strings.TrimPrefix(r.parts.UserAgent, "heyrelay/"),
+	}
+	for _, route := range cfg.Routes {
+		o.Routes = append(o.Routes, console.Route{Name: route.Name, Team: route.Team})
 	}
 	return o
 }
@@ -128,27 +149,6 @@ func (r *Relay) status(ctx context.Context) (status string, reasons []string) {
 func body(cfg *config.Config) func(spool.Task) ([]byte, error) {
 	all := routes(cfg)
 	return func(t spool.Task) ([]byte, error) { return delivery.Email(t, all[t.Route].Creator).Body() }
-}
-
-func (r *Relay) consoleOptions(cfg *config.Config) console.Options {
-	o := console.Options{
-		Operator: r.parts.Operator,
-		Events:   &r.stream,
-		Activity: r.activity,
-		Rates:    rates(cfg),
-		Kick:     func() { r.scheduler.Kick() },
-		Record:   r.sink.Record,
-		Now:      r.now,
-		Body:     body(cfg),
-		Sandbox:  r.parts.Sandbox,
-		SMTP:     r.Addrs,
-		Version:  strings.TrimPrefix(r.parts.UserAgent, "heyrelay/"),
-		Health:   r.status,
-	}
-	for _, route := range cfg.Routes {
-		o.Routes = append(o.Routes, console.Route{Name: route.Name, Team: route.Team})
-	}
-	return o
 }
 
 // ConsoleURL returns where people open the console: with a token that logs them in, if the

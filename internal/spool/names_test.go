@@ -46,7 +46,8 @@ func TestOpenStates(t *testing.T) {
 			t.Errorf("%v.Open() = %v, and of %v", s, s.Open(), open)
 		}
 	}
-	if got, err := ParseStates([]string{"failed", AllOpen}); err != nil || !slices.Equal(got, append([]State{Failed}, open...)) {
+	got, err := ParseStates([]string{"failed", AllOpen})
+	if err != nil || !slices.Equal(got, append([]State{Failed}, open...)) {
 		t.Errorf("ParseStates: %v, %v", got, err)
 	}
 }

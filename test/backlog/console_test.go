@@ -12,6 +12,7 @@ import (
 
 	"heyrelay/internal/access"
 	"heyrelay/internal/activity"
+	"heyrelay/internal/backend"
 	"heyrelay/internal/console"
 	"heyrelay/internal/events"
 	"heyrelay/internal/spool"
@@ -77,15 +78,17 @@ func serveConsole(b *testing.B, operator spool.Operator) http.Handler {
 		b.Fatal(err)
 	}
 	return guard.Wrap(console.New(console.Options{
-		Operator: operator,
-		Events:   &events.Stream{},
-		Activity: activity.New(time.Now),
-		Rates:    map[string]int{"shop": 500},
-		Kick:     func() {},
-		Record:   func(events.Event) {},
-		Now:      time.Now,
-		Health:   func(context.Context) (string, []string) { return "serving", nil },
-		Body:     func(spool.Task) ([]byte, error) { return []byte("{}"), nil },
-		SMTP:     func() []net.Addr { return nil },
+		Backend: backend.Backend{
+			Operator: operator,
+			Events:   &events.Stream{},
+			Activity: activity.New(time.Now),
+			Rates:    map[string]int{"shop": 500},
+			Kick:     func() {},
+			Record:   func(events.Event) {},
+			Now:      time.Now,
+			Health:   func(context.Context) (string, []string) { return "serving", nil },
+			Body:     func(spool.Task) ([]byte, error) { return []byte("{}"), nil },
+		},
+		SMTP: func() []net.Addr { return nil },
 	}))
 }
