@@ -67,16 +67,11 @@ func (c *conn) readContent(p []byte) (int, error) {
 
 // nextOfData returns the next piece of DATA, at most a line.
 func (c *conn) nextOfData() ([]byte, error) {
-	piece := c.unread
-	end := bytes.IndexByte(piece, '\n')
-	if end >= 0 {
-		piece = piece[:end+1]
-	}
-	text := bytes.TrimRight(piece, "\n")
-	text = bytes.TrimRight(text, "\r")
-	switch crs := len(bytes.TrimRight(piece, "\n")) - len(text); {
-	case crs == 0 || crs == 1 && end >= 0:
-		return piece, nil
+	line, _, ended := bytes.Cut(c.unread, []byte{'\n'})
+	text := bytes.TrimRight(line, "\r")
+	switch crs := len(line) - len(text); {
+	case ended && crs <= 1:
+		return c.unread[:len(line)+1], nil
 	case len(text) > 0:
 		return text, nil
 	}

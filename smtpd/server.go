@@ -28,7 +28,7 @@ type Options struct {
 // Event is what an administrator should know: a refusal, a closed connection, or an
 // internal error. What the Handler refused is not repeated here.
 type Event struct {
-	Listener string     // Listener.Name
+	Listener string     // Access.Name
 	Client   netip.Addr // the zero Addr for a unix socket, or without a connection
 	QueueID  string     // of the transaction, "" outside one
 	Debug    bool       // neither of these, but a detail that explains other events

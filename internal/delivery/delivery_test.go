@@ -287,14 +287,34 @@ func run(t *testing.T, l *lane, a *answers, d time.Duration) *recorder {
 // runWith is run with options changed.
 func runWith(t *testing.T, l *lane, a *answers, d time.Duration, change func(*Options, *Setup)) *recorder {
 	t.Helper()
+	rec := &recorder{}
+	setup := shop(t, a)
+	o := Options{
+		Store:      l,
+		Sink:       rec,
+		Now:        time.Now,
+		Jitter:     func() float64 { return 0 },
+		NewLocalID: func() string { return "L2" },
+	}
+	change(&o, &setup)
+	o.Setup = always(setup)
+	s := New(o)
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	defer cancel()
+	s.Run(ctx)
+	return rec
+}
+
+// shop is a set-up with one team, which calls a.
+func shop(t *testing.T, a *answers) Setup {
+	t.Helper()
 	client, err := heymarket.New(
 		heymarket.Options{APIKey: "key", Transport: a, Timeout: 30 * time.Second, Now: time.Now},
 	)
 	if err != nil {
 		t.Fatal(err)
 	}
-	rec := &recorder{}
-	setup := Setup{
+	return Setup{
 		Teams: map[string]Team{"shop": {Client: client, Rate: 500, Concurrency: 8}},
 		Routes: map[string]Route{
 			"support": {Team: "shop", Inbox: 202, Creator: 55},
@@ -310,20 +330,6 @@ func runWith(t *testing.T, l *lane, a *answers, d time.Duration, change func(*Op
 		LocalIDMemory: time.Hour,
 		HoldMax:       14 * 24 * time.Hour,
 	}
-	o := Options{
-		Store:      l,
-		Sink:       rec,
-		Now:        time.Now,
-		Jitter:     func() float64 { return 0 },
-		NewLocalID: func() string { return "L2" },
-	}
-	change(&o, &setup)
-	o.Setup = always(setup)
-	s := New(o)
-	ctx, cancel := context.WithTimeout(t.Context(), d)
-	defer cancel()
-	s.Run(ctx)
-	return rec
 }
 
 // always is the Options.Setup of a scheduler whose set-up does not change.

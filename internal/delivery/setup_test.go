@@ -8,7 +8,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"heyrelay/internal/heymarket"
 	"heyrelay/internal/spool"
 )
 
@@ -23,26 +22,11 @@ func TestSetupOfACall(t *testing.T) {
 				return answer(http.StatusTooManyRequests, "{}")(r)
 			},
 		}}
-		client, err := heymarket.New(heymarket.Options{APIKey: "key", Transport: a, Timeout: 30 * time.Second, Now: time.Now})
-		if err != nil {
-			t.Fatal(err)
-		}
-		before := &Setup{
-			Teams:        map[string]Team{"shop": {Client: client, Rate: 500, Concurrency: 8}},
-			Routes:       map[string]Route{"support": {Team: "shop", Inbox: 202, Creator: 55}},
-			Event:        silent,
-			Timeout:      30 * time.Second,
-			RetryInitial: time.Second,
-			RetryMax:     time.Hour,
-			Expire:       24 * time.Hour,
-			LanePatience: time.Hour,
-			HoldMax:      24 * time.Hour,
-			Grace:        time.Second,
-		}
-		after := *before
+		before := shop(t, a)
+		after := before
 		after.Teams = nil
 		var setup atomic.Pointer[Setup]
-		setup.Store(before)
+		setup.Store(&before)
 		s := New(Options{
 			Setup:  setup.Load,
 			Store:  l,

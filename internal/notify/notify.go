@@ -71,7 +71,7 @@ type sender interface {
 
 // way is how notices of one kind are delivered, and how persistently.
 type way struct {
-	by       func(*Setup) sender // nil: not at all
+	by       func(*Setup) sender // returns nil: not at all
 	kind     spool.Way
 	what     string // a report, an event
 	capacity int    // concurrent attempts

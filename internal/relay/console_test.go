@@ -1,7 +1,6 @@
 package relay
 
 import (
-	"context"
 	"crypto/rand"
 	"io"
 	"net"
@@ -46,9 +45,7 @@ func withConsole(t *testing.T, more string) (r *Relay, base string) {
 // The console's listener serves its pages to who logs in, and metrics and probes to everybody.
 func TestConsole(t *testing.T) {
 	r, base := withConsole(t, "console: {address: \"127.0.0.1:0\"}\n")
-	ctx, stop := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- r.Run(ctx) }()
+	run(t, r)
 	for path, want := range map[string]string{
 		"/metrics": "heyrelay_build_info", "/livez": "alive", "/readyz": "serving", "/": "Log in with a token",
 		"/api/v1/overview": "no valid login",
@@ -69,10 +66,6 @@ func TestConsole(t *testing.T) {
 	resp.Body.Close()
 	if resp.StatusCode != http.StatusOK || resp.Request.URL.String() != base+"/" {
 		t.Errorf("%s at %s", resp.Status, resp.Request.URL)
-	}
-	stop()
-	if err := <-done; err != nil {
-		t.Fatal(err)
 	}
 }
 
@@ -99,14 +92,12 @@ func TestConsoleAPI(t *testing.T) {
 	}
 	r, _ := withConsole(t, "console: {address: \"127.0.0.1:0\", tokens: [{role: operate, token_file: "+file+"}]}\n")
 	base, _ := strings.CutSuffix(r.ConsoleURL(), "/")
-	ctx, stop := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- r.Run(ctx) }()
+	run(t, r)
 	happens, end, _ := r.stream.Subscribe()
 	defer end()
 	env := &smtpd.Envelope{QueueID: "Q1", From: "app@example.com", Rcpt: []string{"alice@example.com"}}
 	raw := "To: alice@example.com\r\nMessage-ID: <m1@example.com>\r\nSubject: Printer\r\n\r\nIt burns.\r\n"
-	if reply := r.Handle(ctx, env, []byte(raw)); reply.Code != 250 {
+	if reply := r.Handle(t.Context(), env, []byte(raw)); reply.Code != 250 {
 		t.Fatalf("%+v", reply)
 	}
 	for e := range happens {
@@ -121,7 +112,7 @@ func TestConsoleAPI(t *testing.T) {
 		"/messages/Q1/raw":                    "\r\nIt burns.",
 		"/overview":                           `"calls_by_team":{"shop":1}`,
 	} {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/api/v1"+path, nil)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+"/api/v1"+path, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -135,9 +126,5 @@ func TestConsoleAPI(t *testing.T) {
 		if err != nil || !strings.Contains(string(body), want) {
 			t.Errorf("%s: %s without %s (%v)\n%s", path, resp.Status, want, err, body)
 		}
-	}
-	stop()
-	if err := <-done; err != nil {
-		t.Fatal(err)
 	}
 }

@@ -6,8 +6,6 @@ import (
 	"maps"
 	"slices"
 	"time"
-
-	"heyrelay/internal/events"
 )
 
 // Status says how well a relay works.
@@ -95,11 +93,6 @@ func (r *Relay) pause(ctx context.Context, team string) string {
 // checkSpool records if the spool accepts no mail.
 func (r *Relay) checkSpool(ctx context.Context) {
 	if err := r.store.Ping(ctx); err != nil {
-		r.sink.Record(events.Event{
-			Kind:   events.Error,
-			Time:   r.now(),
-			Reason: "the spool accepts no mail: clients are deferred until that is corrected",
-			Err:    err,
-		})
+		r.recordError("the spool accepts no mail: clients are deferred until that is corrected", err)
 	}
 }

@@ -137,7 +137,7 @@ func TestHealthInAnOutage(t *testing.T) {
 	})
 }
 
-// The health socket answers its owner with the relay's health.
+// The control socket answers its owner with the relay's health.
 func TestHealthSocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	listening := sink{events.Listening, make(chan events.Event, 1)}
@@ -150,15 +150,13 @@ func TestHealthSocket(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- r.Run(ctx) }()
+	run(t, r)
 	<-listening.got
 	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", path)
 	}}
 	defer transport.CloseIdleConnections()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://relay"+HealthPath, nil)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://relay"+HealthPath, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,10 +168,6 @@ func TestHealthSocket(t *testing.T) {
 	var h Health
 	if err := json.NewDecoder(response.Body).Decode(&h); err != nil || h.Status != NotServing {
 		t.Errorf("%+v, %v", h, err)
-	}
-	stop()
-	if err := <-ended; err != nil {
-		t.Error(err)
 	}
 }
 

@@ -22,7 +22,7 @@ func (r *Relay) notifySetup(s *setup) *notify.Setup {
 				Address:  address,
 				Implicit: implicit,
 				User:     cfg.Bounces.User,
-				Password: func() string { return r.smarthostPassword(s) },
+				Password: s.password.get,
 				Own:      r.Addrs,
 				Dial:     r.parts.Dial,
 			},
@@ -31,7 +31,7 @@ func (r *Relay) notifySetup(s *setup) *notify.Setup {
 	if cfg.Events.URL != "" {
 		n.Webhook = &notify.Webhook{
 			URL:       cfg.Events.URL,
-			Key:       func() []byte { return r.webhookKey(s) },
+			Key:       s.signingKey.get,
 			UserAgent: r.parts.UserAgent,
 			Hostname:  cfg.Hostname,
 			Now:       r.now,

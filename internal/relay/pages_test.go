@@ -51,12 +51,10 @@ func TestPages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- r.Run(ctx) }()
+	stop := run(t, r)
 	pages := "http://" + r.PagesAddr().String()
 	env := &smtpd.Envelope{QueueID: "Q1", From: "app@example.com", Rcpt: []string{"alice@example.com"}}
-	if reply := r.Handle(ctx, env, []byte("To: alice@example.com\r\nSubject: x\r\n\r\nx\r\n")); reply.Code != 250 {
+	if reply := r.Handle(t.Context(), env, []byte("To: alice@example.com\r\nSubject: x\r\n\r\nx\r\n")); reply.Code != 250 {
 		t.Fatalf("%+v", reply)
 	}
 	<-sent.got
@@ -78,9 +76,6 @@ func TestPages(t *testing.T) {
 		t.Errorf("livez of a full spool: %d", code)
 	}
 	stop()
-	if err := <-done; err != nil {
-		t.Error(err)
-	}
 	if _, err := http.Get(pages + "/livez"); err == nil {
 		t.Error("the pages are served after the end")
 	}

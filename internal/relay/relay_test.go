@@ -91,6 +91,22 @@ func (s sink) Record(e events.Event) {
 	}
 }
 
+// run runs a relay until it is stopped, at the latest by the end of the test.
+func run(t *testing.T, r *Relay) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- r.Run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("Run ended with %v", err)
+		}
+	})
+	t.Cleanup(stop)
+	return stop
+}
+
 // A mail sent by SMTP arrives at the API, and Run ends with its context.
 func TestRun(t *testing.T) {
 	api := sandbox.New(sandbox.Options{})
@@ -99,9 +115,7 @@ func TestRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- g.Run(ctx) }()
+	stop := run(t, g)
 	text := []byte("To: alice@example.com\r\nSubject: Hello\r\n\r\nHi.\r\n")
 	address := g.Addrs()[0].String()
 	if err := smtp.SendMail(address, nil, "app@example.com", []string{"alice@example.com"}, text); err != nil {
@@ -111,9 +125,6 @@ func TestRun(t *testing.T) {
 		t.Errorf("sent %+v", e)
 	}
 	stop()
-	if err := <-ended; err != nil {
-		t.Errorf("Run ended with %v", err)
-	}
 	if n := len(api.Messages()); n != 1 {
 		t.Errorf("the API has %d messages", n)
 	}

@@ -1,7 +1,6 @@
 package relay
 
 import (
-	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -9,12 +8,12 @@ import (
 	"net/http"
 	"net/smtp"
 	"strings"
-	"sync"
 	"testing"
 
 	"heyrelay/internal/config"
 	"heyrelay/internal/events"
 	"heyrelay/internal/sandbox"
+	"heyrelay/test/process"
 )
 
 // reloading is a relay whose configuration a test changes.
@@ -44,17 +43,7 @@ func newReloading(t *testing.T, text string) *reloading {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	var running sync.WaitGroup
-	running.Go(func() {
-		if err := r.Run(ctx); err != nil {
-			t.Error(err)
-		}
-	})
-	t.Cleanup(func() {
-		stop()
-		running.Wait()
-	})
+	run(t, r.Relay)
 	return r
 }
 
@@ -113,7 +102,7 @@ func TestReloadFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	free := freeAddress(t)
+	free := process.FreeAddress(t)
 	two := anywhere + `listeners: [{address: %q}, {address: %q}]`
 	_, err = r.to(fmt.Sprintf(two, free, taken.Addr()))
 	if err == nil || !strings.Contains(err.Error(), "listeners[1]: ") || !strings.Contains(err.Error(), "choose another") {
@@ -136,7 +125,7 @@ func TestReloadFails(t *testing.T) {
 // An address stays open while it is configured, under whatever index. One that is added is
 // served, one that is removed is not.
 func TestReloadListeners(t *testing.T) {
-	a, b := freeAddress(t), freeAddress(t)
+	a, b := process.FreeAddress(t), process.FreeAddress(t)
 	listening := func(all ...string) string {
 		text := anywhere + "listeners:\n"
 		for _, address := range all {
@@ -174,7 +163,7 @@ func TestReloadListeners(t *testing.T) {
 // The same port on all addresses takes the place of the one on loopback, and back. If what
 // else is to be opened cannot be, the first one is served again.
 func TestReloadWidens(t *testing.T) {
-	local := freeAddress(t)
+	local := process.FreeAddress(t)
 	_, port, _ := net.SplitHostPort(local)
 	listening := anywhere + "listeners: [{address: %q, allow: [127.0.0.0/8]}]"
 	r := newReloading(t, fmt.Sprintf(listening, local))
@@ -207,7 +196,7 @@ func TestReloadPages(t *testing.T) {
 		t.Error("pages without an address")
 	}
 	for range 2 {
-		at := freeAddress(t)
+		at := process.FreeAddress(t)
 		r.must(oneRoute + fmt.Sprintf("metrics: {address: %q}\n", at))
 		if code, _ := get(t, "http://"+at+"/livez"); code != 200 {
 			t.Errorf("livez: %d", code)
@@ -233,16 +222,6 @@ func TestReloadRoutes(t *testing.T) {
 	}
 }
 
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // The console comes and goes with a reload, and admits whom the configuration in force names.
 func TestReloadConsole(t *testing.T) {
 	const user = `{name: %s, password_hash: "$2y$04$abcdefghijklmnopqrstuuxz7bsiTZrx4f3Iq4Lt3YQUjd1NhOTgO", role: read}`
@@ -257,7 +236,7 @@ func TestReloadConsole(t *testing.T) {
 	r.pages.run()
 	defer r.pages.serving.Wait()
 	defer r.pages.close()
-	at := freeAddress(t)
+	at := process.FreeAddress(t)
 	token := strings.Repeat("0123456789abcdef", 2)
 	reload(fmt.Sprintf("console: {address: %q, tokens: [{name: ci, token: %s, role: read}]}\n", at, token))
 	if code := overview(t, at); code == http.StatusUnauthorized {

@@ -100,50 +100,63 @@ func credentials(t config.Team) heymarket.Credentials {
 	return c
 }
 
-// smarthostPassword returns the password as its file has it now.
-func (r *Relay) smarthostPassword(s *setup) string {
-	return s.password.get(func() (string, error) {
-		now, err := s.cfg.Bounces.Password.Reread()
-		return now.Reveal(), err
-	}, func(err error) {
-		r.recordError("bounces.password cannot be read again, the previous one remains in use", err)
-	})
-}
-
-// webhookKey returns the signing key as its file has it now.
-func (r *Relay) webhookKey(s *setup) []byte {
-	return s.signingKey.get(func() ([]byte, error) {
-		e := s.cfg.Events
-		now, err := e.Secret.Reread()
-		if err != nil {
-			return nil, err
-		}
-		e.Secret = now
-		key, ok := e.Key()
-		if !ok {
-			return nil, errors.New("it is not whsec_ and 24 to 64 bytes in base64")
-		}
-		return key, nil
-	}, func(err error) {
-		r.recordError("events.secret cannot be read again, the previous one remains in use", err)
-	})
-}
-
-// cached is a value that is read whenever it is used. If it cannot be read, the last
+// cached is a secret that is read whenever it is used. If it cannot be read, the last
 // one that could is used.
 type cached[T any] struct {
+	read   func() (T, error)
+	failed func(error)
+
 	mu   sync.Mutex
 	last T
 }
 
-func (c *cached[T]) get(read func() (T, error), failed func(error)) T {
+func (c *cached[T]) get() T {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now, err := read()
+	now, err := c.read()
 	if err != nil {
-		failed(err)
+		c.failed(err)
 		return c.last
 	}
 	c.last = now
 	return now
+}
+
+// password returns the password of a key.
+func (r *Relay) password(key string, secret strictyaml.Secret) *cached[string] {
+	return &cached[string]{
+		read: func() (string, error) {
+			now, err := secret.Reread()
+			return now.Reveal(), err
+		},
+		failed: r.unreadable(key),
+		last:   secret.Reveal(),
+	}
+}
+
+// signingKey returns the key of the webhook.
+func (r *Relay) signingKey(e config.Events) *cached[[]byte] {
+	first, _ := e.Key()
+	return &cached[[]byte]{
+		read: func() ([]byte, error) {
+			now := e
+			var err error
+			now.Secret, err = e.Secret.Reread()
+			if err != nil {
+				return nil, err
+			}
+			key, ok := now.Key()
+			if !ok {
+				return nil, errors.New("it is not whsec_ and 24 to 64 bytes in base64")
+			}
+			return key, nil
+		},
+		failed: r.unreadable("events.secret"),
+		last:   first,
+	}
+}
+
+// unreadable records why a secret cannot be read.
+func (r *Relay) unreadable(key string) func(error) {
+	return func(err error) { r.recordError(key+" cannot be read again, the previous one remains in use", err) }
 }

@@ -20,7 +20,10 @@ const withFiles = `
 hostname: relay.example.com
 listeners: [{address: "127.0.0.1:0"}]
 teams: {shop: {secrets: [{id: demo, key_file: team}]}}
-routes: [{inbox: 202, creator_id: 55}]
+routes:
+  - inbox: 202
+    creator_id: 55
+    shadow: {next: "smtp://127.0.0.1:26", user: heyrelay, password_file: next}
 bounces: {smarthost: "smtp://127.0.0.1:25", user: heyrelay, password_file: smarthost}
 events: {url: "https://ops.example.com", secret_file: webhook}
 `
@@ -34,6 +37,13 @@ type files struct {
 func (f files) write(name, text string) {
 	f.t.Helper()
 	if err := os.WriteFile(filepath.Join(f.dir, name), []byte(text+"\n"), 0o600); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func (f files) remove(name string) {
+	f.t.Helper()
+	if err := os.Remove(filepath.Join(f.dir, name)); err != nil {
 		f.t.Fatal(err)
 	}
 }
@@ -53,6 +63,7 @@ func newFiles(t *testing.T) files {
 	f := files{t: t, dir: t.TempDir()}
 	f.write("team", sandbox.DemoSecretKey)
 	f.write("smarthost", "first")
+	f.write("next", "first")
 	f.write("webhook", hook(0))
 	return f
 }
@@ -91,32 +102,42 @@ func newSecretsRelay(t *testing.T, f files) (*Relay, *recorder) {
 	return r, rec
 }
 
-// The password of the smarthost and the key of the webhook are those that their
-// files have when they are used. An unusable file leaves the previous one in use.
+// The passwords of the smarthost and of a next hop, and the key of the webhook, are those that
+// their files have when they are used. An unusable file leaves the previous one in use.
 func TestSecretsAreReadWhenUsed(t *testing.T) {
 	f := newFiles(t)
 	r, rec := newSecretsRelay(t, f)
+	s := r.setup.Load()
+	next := r.nextHop(s, s.cfg.Routes[0])
 	f.write("smarthost", "second")
+	f.write("next", "third")
 	f.write("webhook", hook(1))
 	want, _ := f.load(withFiles).Events.Key()
-	if got := r.smarthostPassword(r.setup.Load()); got != "second" {
+	if got := s.notify.Mailer.Server.Password(); got != "second" {
 		t.Errorf("password %q", got)
 	}
-	if got := r.webhookKey(r.setup.Load()); string(got) != string(want) {
+	if got := next.Password(); got != "third" {
+		t.Errorf("password of the next hop %q", got)
+	}
+	if got := s.notify.Webhook.Key(); string(got) != string(want) {
 		t.Errorf("key %q, want %q", got, want)
 	}
 	f.write("webhook", "whsec_short")
-	if got := r.webhookKey(r.setup.Load()); string(got) != string(want) {
+	if got := s.notify.Webhook.Key(); string(got) != string(want) {
 		t.Errorf("an invalid key is used: %q", got)
 	}
-	if err := os.Remove(filepath.Join(f.dir, "smarthost")); err != nil {
-		t.Fatal(err)
-	}
-	if got := r.smarthostPassword(r.setup.Load()); got != "second" {
+	f.remove("smarthost")
+	if got := s.notify.Mailer.Server.Password(); got != "second" {
 		t.Errorf("without a file the password is %q", got)
 	}
+	f.remove("next")
+	if got := next.Password(); got != "third" {
+		t.Errorf("without a file the password of the next hop is %q", got)
+	}
 	got := rec.lines()
-	for _, part := range []string{"events.secret cannot be read", "bounces.password cannot be read"} {
+	for _, part := range []string{
+		"events.secret cannot be read", "bounces.password cannot be read", "shadow.password of route inbox-202 cannot be read",
+	} {
 		if !strings.Contains(got, part) {
 			t.Errorf("recorded %q, want %q", got, part)
 		}
@@ -142,9 +163,7 @@ func TestWatchSecrets(t *testing.T) {
 		if got := pass(); got != "reloaded the team's credentials have changed" {
 			t.Errorf("after a change %q", got)
 		}
-		if err := os.Remove(filepath.Join(f.dir, "team")); err != nil {
-			t.Fatal(err)
-		}
+		f.remove("team")
 		const want = "error the credentials of team shop cannot be read again, the previous ones remain in use"
 		if got := pass(); got != want {
 			t.Errorf("without the file %q", got)

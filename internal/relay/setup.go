@@ -21,25 +21,31 @@ import (
 // reload makes another and puts it in force by one atomic pointer; what has begun with the one
 // before it ends with that.
 type setup struct {
-	cfg        *config.Config
-	clients    map[string]*heymarket.Client // by team
-	intake     *intake.Handler
-	smtp       *smtpd.Setup
-	delivery   *delivery.Setup
-	notify     *notify.Setup
-	encode     func(events.Event) []byte // the notice of an event for the webhook, nil for none
-	smtpAt     []endpoint
-	pages      map[string]page // by the key of their endpoints
-	pagesAt    []endpoint
-	password   cached[string] // of the smarthost
-	signingKey cached[[]byte] // of the webhook
+	cfg      *config.Config
+	clients  map[string]*heymarket.Client // by team
+	intake   *intake.Handler
+	smtp     *smtpd.Setup
+	delivery *delivery.Setup
+	notify   *notify.Setup
+	encode   func(events.Event) []byte // the notice of an event for the webhook, nil for none
+	smtpAt   []endpoint
+	pages    map[string]page // by the key of their endpoints
+	pagesAt  []endpoint
+
+	password        *cached[string]            // of the smarthost
+	shadowPasswords map[string]*cached[string] // of the next hops, by route
+	signingKey      *cached[[]byte]            // of the webhook
 }
 
 // newSetup makes a configuration ready. It opens no listener.
 func (r *Relay) newSetup(cfg *config.Config) (*setup, error) {
-	s := &setup{cfg: cfg, encode: notify.Encoder(cfg.Events.Kinds)}
-	s.password.last = cfg.Bounces.Password.Reveal()
-	s.signingKey.last, _ = cfg.Events.Key()
+	s := &setup{
+		cfg:             cfg,
+		encode:          notify.Encoder(cfg.Events.Kinds),
+		password:        r.password("bounces.password", cfg.Bounces.Password),
+		shadowPasswords: r.shadowPasswords(cfg),
+		signingKey:      r.signingKey(cfg.Events),
+	}
 	secure, err := r.tlsConfig(cfg.TLS)
 	if err != nil {
 		return nil, err
@@ -58,7 +64,7 @@ func (r *Relay) newSetup(cfg *config.Config) (*setup, error) {
 		CanSend:    r.canSend,
 		Publish:    r.publish,
 		Targets:    heymarket.Targets,
-		Next:       func(route config.Route) *smarthost.Server { return r.nextHop(cfg, route) },
+		Next:       func(route config.Route) *smarthost.Server { return r.nextHop(s, route) },
 		Turns:      r.turns,
 	})
 	s.smtpAt, s.smtp = r.smtpSetup(s, secure)

@@ -8,28 +8,26 @@ import (
 )
 
 // nextHop returns the mail server to which a route passes its mail on.
-func (r *Relay) nextHop(cfg *config.Config, route config.Route) *smarthost.Server {
+func (r *Relay) nextHop(s *setup, route config.Route) *smarthost.Server {
 	address, implicit, _ := route.Shadow.Server()
 	return &smarthost.Server{
-		Hostname: cfg.Hostname,
+		Hostname: s.cfg.Hostname,
 		Address:  address,
 		Implicit: implicit,
 		User:     route.Shadow.User,
-		Password: func() string { return r.shadowPassword(route) },
+		Password: s.shadowPasswords[route.Name].get,
 		Own:      r.Addrs,
 		Dial:     r.parts.Dial,
 	}
 }
 
-// shadowPassword returns the password for a route's next hop as its file has it now, or
-// the last one if it cannot be read.
-func (r *Relay) shadowPassword(route config.Route) string {
-	now, err := route.Shadow.Password.Reread()
-	if err != nil {
-		r.recordError("shadow.password of route "+route.Name+" cannot be read again, the previous one remains in use", err)
-		return route.Shadow.Password.Reveal()
+// shadowPasswords returns the passwords for the next hops, by route.
+func (r *Relay) shadowPasswords(cfg *config.Config) map[string]*cached[string] {
+	all := map[string]*cached[string]{}
+	for _, route := range cfg.Routes {
+		all[route.Name] = r.password("shadow.password of route "+route.Name, route.Shadow.Password)
 	}
-	return now.Reveal()
+	return all
 }
 
 // offersDSN reports whether requests for delivery reports (RFC 3461) are met: by us, or by

@@ -52,14 +52,9 @@ func (s *shadowed) run(cfg *config.Config) {
 		s.t.Fatal(err)
 	}
 	s.relay = r
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- r.Run(ctx) }()
+	stop := run(s.t, r)
 	s.t.Cleanup(func() {
 		stop()
-		if err := <-ended; err != nil {
-			s.t.Error(err)
-		}
 		if n := s.api.Stats().Calls; n > 0 {
 			s.t.Errorf("the API was called %d times", n)
 		}
@@ -377,15 +372,7 @@ func TestShadowEnds(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel := context.WithCancel(context.Background())
-		ended := make(chan error, 1)
-		go func() { ended <- r.Run(ctx) }()
-		return r, func() {
-			cancel()
-			if err := <-ended; err != nil {
-				t.Error(err)
-			}
-		}
+		return r, run(t, r)
 	}
 	s := &shadowed{t: t, store: store}
 	var stop func()

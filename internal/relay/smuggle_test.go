@@ -2,7 +2,6 @@ package relay
 
 import (
 	"bufio"
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -16,7 +15,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -129,15 +127,7 @@ routes: [{inbox: 202, creator_id: 55}]
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	var running sync.WaitGroup
-	running.Go(func() {
-		if err := g.Run(ctx); err != nil {
-			t.Error(err)
-		}
-	})
-	stop := sync.OnceFunc(func() { cancel(); running.Wait() })
-	t.Cleanup(stop)
+	stop := run(t, g)
 	return &smugglers{address: g.Addrs()[0].String(), stop: func(t *testing.T, accepted int) map[string]int {
 		all := map[string]int{}
 		late := time.After(20 * time.Second)

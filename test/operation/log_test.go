@@ -4,12 +4,10 @@ import (
 	"crypto/rand"
 	"fmt"
 	"net/smtp"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"heyrelay/internal/passhash"
-	"heyrelay/test/process"
 )
 
 const logged = `
@@ -29,10 +27,7 @@ spool: {url: "sqlite:spool.db", min_free: 1MB}
 func TestLogHasNoContent(t *testing.T) {
 	for _, addresses := range []string{"shown", "masked"} {
 		t.Run(addresses, func(t *testing.T) {
-			h := &house{t: t, binary: process.Build(t), dir: t.TempDir(), smtp: process.FreeAddress(t)}
-			h.gate = newGate(t, "old", "old-key-of-the-team")
-			h.config = filepath.Join(h.dir, "heyrelay.yaml")
-			h.write("old.key", "old-key-of-the-team")
+			h := newHouse(t, "old-key-of-the-team")
 			hash, err := passhash.New("correct-pass-phrase", rand.Reader)
 			if err != nil {
 				t.Fatal(err)

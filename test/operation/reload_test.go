@@ -7,7 +7,6 @@ import (
 	"net/smtp"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -56,10 +55,7 @@ bounces: {smarthost: "smtp://127.0.0.1:1"}
 // after a broken one. No connection ends, no message is lost or doubled, each broken one is reported
 // and changes nothing, and in the end no goroutine and no file is left over.
 func TestReloads(t *testing.T) {
-	h := &house{t: t, binary: process.Build(t), dir: t.TempDir(), smtp: process.FreeAddress(t)}
-	h.gate = newGate(t, "old", "old-key")
-	h.config = filepath.Join(h.dir, "heyrelay.yaml")
-	h.write("old.key", "old-key")
+	h := newHouse(t, "old-key")
 	other, pages := process.FreeAddress(t), process.FreeAddress(t)
 	variant := func(n int) string {
 		office, text := "", first

@@ -120,16 +120,22 @@ type house struct {
 	process *process.Process
 }
 
-func startHouse(t *testing.T) *house {
+// newHouse returns a house with a key, whose configuration is still to be written.
+func newHouse(t *testing.T, key string) *house {
 	h := &house{
 		t:      t,
 		binary: process.Build(t),
 		dir:    t.TempDir(),
 		smtp:   process.FreeAddress(t),
-		gate:   newGate(t, "old", "old-key"),
+		gate:   newGate(t, "old", key),
 	}
 	h.config = filepath.Join(h.dir, "heyrelay.yaml")
-	h.write("old.key", "old-key")
+	h.write("old.key", key)
+	return h
+}
+
+func startHouse(t *testing.T) *house {
+	h := newHouse(t, "old-key")
 	h.configure("old", "old.key", 1000)
 	h.start()
 	return h
