@@ -5,11 +5,35 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode"
 
 	"heyrelay/internal/strictyaml"
 )
+
+// Bounces is how senders are notified of failures (RFC 3464). It is in use if there
+// is a Smarthost.
+type Bounces struct {
+	// The mail server for the reports: smtp://host:port, with STARTTLS if the server
+	// offers it, or smtps://host:port, with TLS from the start. Not a listener of
+	// heyrelay itself.
+	Smarthost string `yaml:"smarthost" example:"smtp://127.0.0.1:25"`
+
+	// The user name, if the server requires a login. It is sent over TLS only, unless the
+	// server is on this machine.
+	User string `yaml:"user" example:"heyrelay"`
+
+	// The user's password.
+	Password strictyaml.Secret `yaml:"password" example:"/run/secrets/smarthost_password"`
+
+	// The From address of reports. Default: mailer-daemon@ and the hostname.
+	From string `yaml:"from" example:"mailer-daemon@relay.example.com"`
+
+	// How long a message is pending before a sender who requested it (NOTIFY=DELAY) is
+	// notified.
+	Delay strictyaml.Duration `yaml:"delay" default:"4h" range:"1m..30d"`
+}
 
 // complete sets the address that reports come from.
 func (b *Bounces) complete(hostname string) {
@@ -44,11 +68,7 @@ func (l *loader) validateBounces() {
 	from := l.doc.Key("bounces.from")
 	switch {
 	case b.Smarthost == "":
-		for _, key := range []string{"bounces.user", "bounces.password", "bounces.from"} {
-			if l.doc.Given(key) {
-				l.doc.Reject(key, l.doc.Key(key)+" has no effect without a smarthost", "add "+smarthost+", or remove it")
-			}
-		}
+		l.rejectUnused("a smarthost", "add "+smarthost+", or remove it", "bounces.user", "bounces.password", "bounces.from")
 		return
 	case !ok:
 		l.doc.Reject("bounces.smarthost", "invalid smarthost",
@@ -61,12 +81,15 @@ func (l *loader) validateBounces() {
 		l.doc.Reject("bounces.from", fmt.Sprintf("%s cannot be %q", from, b.From),
 			"write one address, such as mailer-daemon@relay.example.com")
 	}
-	for _, listener := range l.config.Listeners {
-		if listener.at(address, l.config.Hostname) {
-			l.doc.Reject("bounces.smarthost", smarthost+" is heyrelay's own listener, to which reports would return",
-				"name the mail server that delivers to your senders")
-		}
+	if l.isOwn(address) {
+		l.doc.Reject("bounces.smarthost", smarthost+" is heyrelay's own listener, to which reports would return",
+			"name the mail server that delivers to your senders")
 	}
+}
+
+// isOwn reports whether a listener of heyrelay itself is what answers at an address.
+func (l *loader) isOwn(address string) bool {
+	return slices.ContainsFunc(l.config.Listeners, func(o Listener) bool { return o.at(address, l.config.Hostname) })
 }
 
 // at reports whether a listener is what answers at an address, as far as names and

@@ -1,9 +1,9 @@
 // Package config holds heyrelay's keys, their defaults and their rules.
 //
-// The structs of this file are the configuration and its documentation: the yaml
-// tag names a key, the comment explains it, and further tags give its default,
-// choices and range, as package strictyaml reads them. [Example] prints them as a
-// file to start from.
+// [Config] and the structs within it are the configuration and its documentation: the
+// yaml tag names a key, the comment explains it, and further tags give its default,
+// choices and range, as package strictyaml reads them. [Example] prints them as a file
+// to start from. A struct with rules of its own is in the file that has them.
 //
 // A configuration comes from one file ([Load], [Parse]) or from environment
 // variables ([FromEnvironment]). The result is a [Config] or a list of everything
@@ -12,10 +12,7 @@
 // team.
 package config
 
-import (
-	"heyrelay/internal/passhash"
-	"heyrelay/internal/strictyaml"
-)
+import "heyrelay/internal/strictyaml"
 
 // Config is the configuration. It does not change after it was loaded.
 type Config struct {
@@ -114,35 +111,6 @@ type Listener struct {
 	// log in as one of the users.
 	// Default: this machine on a loopback address, otherwise nobody.
 	Allow Networks `yaml:"allow" example:"[127.0.0.0/8, \"::1/128\"]"`
-}
-
-// TLS is the certificate of listeners with TLS.
-type TLS struct {
-	// The PEM file with the certificate, followed by its intermediate certificates. A
-	// relative name starts in the directory of this file. It is read again when it
-	// changes.
-	Certificate string `yaml:"certificate" example:"cert.pem"`
-
-	// The PEM file with the certificate's private key, readable by this service only.
-	// It is read again when it changes.
-	Key string `yaml:"key" example:"key.pem"`
-
-	// The oldest version of TLS that clients may use. 1.0 and 1.1 are insecure and also
-	// enable old ciphers; they are for devices that know nothing newer.
-	MinVersion string `yaml:"min_version" default:"1.2" oneof:"1.0|1.1|1.2|1.3"`
-}
-
-// User is a client that logs in with a password.
-type User struct {
-	// The user name that the application is configured with.
-	Name string `yaml:"name" example:"redmine" required:"give the user's name"`
-
-	// The password's argon2id or bcrypt hash. "heyrelay passwd" creates it.
-	Hash passhash.Hash `yaml:"password_hash" sensitive:"true" example:"${HASH}" required:"create it with heyrelay passwd"`
-
-	// The envelope senders that the user may use; * matches any text, <> the null
-	// sender of bounces. Default: all.
-	Senders Patterns `yaml:"senders" example:"[\"*@example.com\"]"`
 }
 
 // Limits bounds what clients may use.
@@ -258,125 +226,6 @@ type APISecret struct {
 	Key strictyaml.Secret `yaml:"key" start:"/run/secrets/heymarket_key" required:"name the file with the Secret Key"`
 }
 
-// Route is the team, inbox and creator that a message uses, and how the message is
-// converted to requests.
-type Route struct {
-	// The number of the inbox to send from. "heyrelay inboxes" lists them.
-	Inbox int64 `yaml:"inbox" start:"202" range:"1.." required:"give the number of the inbox (see heyrelay inboxes)"`
-
-	// The number of the inbox member who is the sender.
-	CreatorID int64 `yaml:"creator_id" start:"55" range:"1.." required:"give a member of the inbox (see heyrelay inboxes)"`
-
-	// The route's name in logs, lists and metrics. Pending mail belongs to it: when a
-	// route's inbox or name changes, "heyrelay queue retry --from-route OLD --route NEW"
-	// moves what is pending. Default: inbox- and the inbox number; for further routes of
-	// an inbox with -2, -3 and so on.
-	Name string `yaml:"name" example:"support"`
-
-	// The messages that use this route. A message must match every key given; without
-	// any, all messages match.
-	Match Match `yaml:"match"`
-
-	// The team, by its name under teams. Default: the only one.
-	Team string `yaml:"team" example:"shop"`
-
-	// The order in which queued messages are sent.
-	Priority string `yaml:"priority" default:"normal" oneof:"high|normal|bulk"`
-
-	// Lowers normal to bulk for messages that identify themselves as bulk mail, by
-	// Precedence: bulk, list or junk, or by List-Unsubscribe. high is not lowered.
-	BulkHeaders bool `yaml:"bulk_headers" default:"false"`
-
-	// When the client gets its reply: once the message is stored, or once the API has
-	// accepted or rejected it. Then permanent failures are a 554 and the 250 contains
-	// Heymarket's ids. If the result is not known within answer_timeout, or nothing can
-	// be sent at the moment, the reply is 250 all the same.
-	AnswerAfter string `yaml:"answer_after" default:"queued" oneof:"queued|sent"`
-
-	// How long a client waits for that reply. Most applications wait for minutes
-	// (RFC 5321, section 4.5.3.2.6), interactive ones do not.
-	AnswerTimeout strictyaml.Duration `yaml:"answer_timeout" default:"15s" range:"1s..5m"`
-
-	// Where recipients are taken from: the envelope, or, for applications that send
-	// everything to one relay_mailbox, the To, Cc and Bcc header fields.
-	Recipients string `yaml:"recipients" default:"envelope" oneof:"envelope|headers"`
-
-	// The envelope recipient of such applications. Nothing is sent to it.
-	RelayMailbox string `yaml:"relay_mailbox" example:"relay@example.com"`
-
-	// Recipients that no header field names: each gets a message and a conversation of
-	// its own, or the message is rejected (550 5.7.1).
-	BCC string `yaml:"bcc" default:"separate" oneof:"separate|reject"`
-
-	// Attachments, which the API does not support: the message is rejected (554 5.6.0),
-	// or they are dropped and a line in the body names them.
-	Attachments string `yaml:"attachments" default:"reject" oneof:"reject|drop"`
-
-	// Images within HTML: embedded as data: URIs (32KB per image, 128KB in total), which
-	// Gmail and Outlook do not display, or replaced by their alternative text.
-	InlineImages string `yaml:"inline_images" default:"embed" oneof:"embed|drop"`
-
-	// When the body of a reply begins with its Subject, which the API does not support:
-	// if it differs from the conversation's, always, or never.
-	ReplySubject string `yaml:"reply_subject" default:"changed" oneof:"changed|always|never"`
-
-	// Whether a reply to an earlier message joins its conversation.
-	Join string `yaml:"join" default:"always" oneof:"always|never"`
-
-	// Whether the application's X-Heymarket-Convo-Id, -Title, -Idempotency-Key,
-	// -Priority and -New-Conversation header fields are used; otherwise they are
-	// ignored. For trusted clients only: a convo id decides who receives the message.
-	TrustHeaders bool `yaml:"trust_headers" default:"false"`
-
-	// A regular expression (RE2) with one group. Messages for which the group matches
-	// the same text in the Subject share a conversation, even if no header connects
-	// them.
-	ThreadBySubject Regexp `yaml:"thread_by_subject" example:"'\\[#(\\d+)\\]'"`
-
-	// The inbox's own addresses. They are omitted if other recipients remain.
-	OwnAddresses Patterns `yaml:"own_addresses" example:"[support@example.com]"`
-
-	// The only recipients allowed, for a staging system; a message to any other is
-	// rejected (550 5.7.1).
-	OnlyRecipients Patterns `yaml:"only_recipients" example:"[\"*@test.example\"]"`
-
-	// Passes the mail of this route on to the present mail server, and only records what
-	// would be sent to Heymarket.
-	Shadow Shadow `yaml:"shadow"`
-}
-
-// Shadow is the mail server to which a route passes its mail on, to compare before a
-// change. It is in use if there is a Next.
-type Shadow struct {
-	// The present mail server: smtp://host:port, with STARTTLS if the server offers it,
-	// or smtps://host:port, with TLS from the start. Clients get its replies. Nothing is
-	// sent to Heymarket; "heyrelay queue list --state shadowed" lists what would be.
-	Next string `yaml:"next" example:"smtp://old-relay.example.com:25"`
-
-	// The user name, if the server requires a login. It is sent over TLS only, unless the
-	// server is on this machine.
-	User string `yaml:"user" example:"heyrelay"`
-
-	// The user's password.
-	Password strictyaml.Secret `yaml:"password" example:"/run/secrets/old_relay_password"`
-}
-
-// Match selects the messages that use a route. A key with several values matches
-// if one of them does.
-type Match struct {
-	// The user as which the client logged in.
-	User []string `yaml:"user" example:"[redmine]"`
-
-	// Networks and addresses of the client. A client on a unix socket has none.
-	Client Networks `yaml:"client" example:"[10.0.0.0/8]"`
-
-	// The envelope sender; * matches any text, <> the null sender of bounces.
-	Sender Patterns `yaml:"sender" example:"[\"*@example.com\"]"`
-
-	// The address in the From header field.
-	From Patterns `yaml:"from" example:"[support@example.com]"`
-}
-
 // Delivery is how requests are retried.
 type Delivery struct {
 	// How long a request is retried, from its first attempt, before it fails.
@@ -430,50 +279,6 @@ type Retention struct {
 
 	// The ids of a conversation after its last message. A later reply opens a new one.
 	Threads strictyaml.Duration `yaml:"threads" default:"1y" range:"1d..10y"`
-}
-
-// Bounces is how senders are notified of failures (RFC 3464). It is in use if there
-// is a Smarthost.
-type Bounces struct {
-	// The mail server for the reports: smtp://host:port, with STARTTLS if the server
-	// offers it, or smtps://host:port, with TLS from the start. Not a listener of
-	// heyrelay itself.
-	Smarthost string `yaml:"smarthost" example:"smtp://127.0.0.1:25"`
-
-	// The user name, if the server requires a login. It is sent over TLS only, unless the
-	// server is on this machine.
-	User string `yaml:"user" example:"heyrelay"`
-
-	// The user's password.
-	Password strictyaml.Secret `yaml:"password" example:"/run/secrets/smarthost_password"`
-
-	// The From address of reports. Default: mailer-daemon@ and the hostname.
-	From string `yaml:"from" example:"mailer-daemon@relay.example.com"`
-
-	// How long a message is pending before a sender who requested it (NOTIFY=DELAY) is
-	// notified.
-	Delay strictyaml.Duration `yaml:"delay" default:"4h" range:"1m..30d"`
-}
-
-// Events is which events are posted to the operator, signed as the Standard Webhooks
-// specification defines. It is in use if there is a URL.
-type Events struct {
-	// The webhook's URL: https, or http to this machine only. Redirects are not followed.
-	URL string `yaml:"url" example:"https://ops.example.com/heyrelay"`
-
-	// The signing secret: whsec_ and 24 to 64 random bytes in base64, such as
-	// echo "whsec_$(openssl rand -base64 32)" prints.
-	Secret strictyaml.Secret `yaml:"secret" example:"/run/secrets/heyrelay_events"`
-
-	// What is posted: requests that failed or were flagged, routes and teams that were
-	// held or released, and too many or too old pending requests. Default: all.
-	Kinds []string `yaml:"kinds" example:"[failed, held]" oneof:"failed|flagged|held|released|backlog|oldest"`
-
-	// The number of pending requests above which an event is posted. 0: never.
-	Backlog int `yaml:"backlog" default:"10000" range:"0..1000000000"`
-
-	// The age of the oldest pending request above which an event is posted. 0: never.
-	Oldest strictyaml.Duration `yaml:"oldest" default:"1h" range:"0..30d"`
 }
 
 // Health is when the relay counts as degraded.

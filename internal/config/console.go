@@ -126,7 +126,7 @@ func (l *loader) validateConsoleAddress() {
 		return
 	}
 	if c.Address == "" {
-		l.rejectUnused()
+		l.rejectConsoleWithoutAddress()
 		return
 	}
 	if advice := hostPortMistake(c.Address); advice != "" {
@@ -143,8 +143,8 @@ func (l *loader) validateConsoleAddress() {
 	}
 }
 
-// rejectUnused rejects what has no effect without an address.
-func (l *loader) rejectUnused() {
+// rejectConsoleWithoutAddress rejects what has no effect without an address. An empty list does no harm.
+func (l *loader) rejectConsoleWithoutAddress() {
 	c := l.config.Console
 	for key, given := range map[string]bool{
 		"console.hosts":          len(c.Hosts) > 0,
@@ -153,7 +153,7 @@ func (l *loader) rejectUnused() {
 		"console.proxy.networks": len(c.Proxy.Networks) > 0,
 	} {
 		if given {
-			l.doc.Reject(key, l.doc.Key(key)+" has no effect without an address", "add "+l.doc.Key("console.address"))
+			l.rejectUnused("an address", "add "+l.doc.Key("console.address"), key)
 		}
 	}
 }
@@ -161,14 +161,7 @@ func (l *loader) rejectUnused() {
 func (l *loader) validateConsoleUsers() {
 	first := map[string]string{}
 	for i, u := range l.config.Console.Users {
-		path := fmt.Sprintf("console.users[%d].name", i)
-		if u.Name != "" && !isUserName(u.Name) {
-			l.doc.Reject(path, fmt.Sprintf("invalid user name %q", u.Name), userNames)
-		}
-		if earlier, ok := first[u.Name]; ok && u.Name != "" {
-			l.doc.Reject(path, earlier+" already has the name "+u.Name, "choose another name")
-		}
-		first[u.Name] = fmt.Sprintf("console.users[%d]", i)
+		l.validateUserName(fmt.Sprintf("console.users[%d]", i), u.Name, first)
 	}
 }
 
@@ -176,7 +169,7 @@ func (l *loader) validateConsoleTokens() {
 	for i, t := range l.config.Console.Tokens {
 		path := fmt.Sprintf("console.tokens[%d].token", i)
 		text := t.Token.Reveal()
-		if strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		if !isVisible(text) {
 			l.doc.Reject(path, l.doc.Key(path)+" contains a space or a character that is not ASCII",
 				"write letters and digits, such as openssl rand -hex 32 prints")
 		}

@@ -1,20 +1,17 @@
 package config
 
 import (
-	_ "embed"
+	"embed"
 	"reflect"
 	"strings"
 
 	"heyrelay/internal/strictyaml"
 )
 
-// The sources of the structs. Their comments explain the keys in the example.
-var (
-	//go:embed config.go
-	structs string
-	//go:embed console.go
-	consoleStructs string
-)
+// structs has the sources of the structs. Their comments explain the keys.
+//
+//go:embed config.go bounces.go console.go route.go shadow.go tls.go users.go webhook.go
+var structs embed.FS
 
 const heading = `# The configuration of heyrelay: every key, its meaning and its default.
 #
@@ -32,7 +29,7 @@ const heading = `# The configuration of heyrelay: every key, its meaning and its
 // Example returns a configuration file to start from: every key with its
 // explanation and default, commented out, except the smallest part that works.
 func Example() []byte {
-	return append([]byte(heading), strictyaml.Example(reflect.TypeFor[Config](), structs, consoleStructs)...)
+	return append([]byte(heading), strictyaml.Example(reflect.TypeFor[Config](), structs)...)
 }
 
 const startHeading = `# yaml-language-server: $schema=SCHEMA
@@ -47,15 +44,15 @@ const startHeading = `# yaml-language-server: $schema=SCHEMA
 // where an editor finds the JSON Schema: a URL or the name of a file.
 func Start(schema string) []byte {
 	heading := strings.Replace(startHeading, "SCHEMA", schema, 1)
-	return append([]byte(heading), strictyaml.Start(reflect.TypeFor[Config](), structs, consoleStructs)...)
+	return append([]byte(heading), strictyaml.Start(reflect.TypeFor[Config](), structs)...)
 }
 
 // Schema returns the JSON Schema of a configuration file, for editors.
 func Schema() []byte {
-	return strictyaml.Schema(reflect.TypeFor[Config](), "The configuration of heyrelay", structs, consoleStructs)
+	return strictyaml.Schema(reflect.TypeFor[Config](), "The configuration of heyrelay", structs)
 }
 
 // Keys lists every key of a configuration, for manuals.
 func Keys() []strictyaml.Key {
-	return strictyaml.Keys(reflect.TypeFor[Config](), structs, consoleStructs)
+	return strictyaml.Keys(reflect.TypeFor[Config](), structs)
 }

@@ -10,6 +10,109 @@ import (
 	"heyrelay/internal/strictyaml"
 )
 
+// Route is the team, inbox and creator that a message uses, and how the message is
+// converted to requests.
+type Route struct {
+	// The number of the inbox to send from. "heyrelay inboxes" lists them.
+	Inbox int64 `yaml:"inbox" start:"202" range:"1.." required:"give the number of the inbox (see heyrelay inboxes)"`
+
+	// The number of the inbox member who is the sender.
+	CreatorID int64 `yaml:"creator_id" start:"55" range:"1.." required:"give a member of the inbox (see heyrelay inboxes)"`
+
+	// The route's name in logs, lists and metrics. Pending mail belongs to it: when a
+	// route's inbox or name changes, "heyrelay queue retry --from-route OLD --route NEW"
+	// moves what is pending. Default: inbox- and the inbox number; for further routes of
+	// an inbox with -2, -3 and so on.
+	Name string `yaml:"name" example:"support"`
+
+	// The messages that use this route. A message must match every key given; without
+	// any, all messages match.
+	Match Match `yaml:"match"`
+
+	// The team, by its name under teams. Default: the only one.
+	Team string `yaml:"team" example:"shop"`
+
+	// The order in which queued messages are sent.
+	Priority string `yaml:"priority" default:"normal" oneof:"high|normal|bulk"`
+
+	// Lowers normal to bulk for messages that identify themselves as bulk mail, by
+	// Precedence: bulk, list or junk, or by List-Unsubscribe. high is not lowered.
+	BulkHeaders bool `yaml:"bulk_headers" default:"false"`
+
+	// When the client gets its reply: once the message is stored, or once the API has
+	// accepted or rejected it. Then permanent failures are a 554 and the 250 contains
+	// Heymarket's ids. If the result is not known within answer_timeout, or nothing can
+	// be sent at the moment, the reply is 250 all the same.
+	AnswerAfter string `yaml:"answer_after" default:"queued" oneof:"queued|sent"`
+
+	// How long a client waits for that reply. Most applications wait for minutes
+	// (RFC 5321, section 4.5.3.2.6), interactive ones do not.
+	AnswerTimeout strictyaml.Duration `yaml:"answer_timeout" default:"15s" range:"1s..5m"`
+
+	// Where recipients are taken from: the envelope, or, for applications that send
+	// everything to one relay_mailbox, the To, Cc and Bcc header fields.
+	Recipients string `yaml:"recipients" default:"envelope" oneof:"envelope|headers"`
+
+	// The envelope recipient of such applications. Nothing is sent to it.
+	RelayMailbox string `yaml:"relay_mailbox" example:"relay@example.com"`
+
+	// Recipients that no header field names: each gets a message and a conversation of
+	// its own, or the message is rejected (550 5.7.1).
+	BCC string `yaml:"bcc" default:"separate" oneof:"separate|reject"`
+
+	// Attachments, which the API does not support: the message is rejected (554 5.6.0),
+	// or they are dropped and a line in the body names them.
+	Attachments string `yaml:"attachments" default:"reject" oneof:"reject|drop"`
+
+	// Images within HTML: embedded as data: URIs (32KB per image, 128KB in total), which
+	// Gmail and Outlook do not display, or replaced by their alternative text.
+	InlineImages string `yaml:"inline_images" default:"embed" oneof:"embed|drop"`
+
+	// When the body of a reply begins with its Subject, which the API does not support:
+	// if it differs from the conversation's, always, or never.
+	ReplySubject string `yaml:"reply_subject" default:"changed" oneof:"changed|always|never"`
+
+	// Whether a reply to an earlier message joins its conversation.
+	Join string `yaml:"join" default:"always" oneof:"always|never"`
+
+	// Whether the application's X-Heymarket-Convo-Id, -Title, -Idempotency-Key,
+	// -Priority and -New-Conversation header fields are used; otherwise they are
+	// ignored. For trusted clients only: a convo id decides who receives the message.
+	TrustHeaders bool `yaml:"trust_headers" default:"false"`
+
+	// A regular expression (RE2) with one group. Messages for which the group matches
+	// the same text in the Subject share a conversation, even if no header connects
+	// them.
+	ThreadBySubject Regexp `yaml:"thread_by_subject" example:"'\\[#(\\d+)\\]'"`
+
+	// The inbox's own addresses. They are omitted if other recipients remain.
+	OwnAddresses Patterns `yaml:"own_addresses" example:"[support@example.com]"`
+
+	// The only recipients allowed, for a staging system; a message to any other is
+	// rejected (550 5.7.1).
+	OnlyRecipients Patterns `yaml:"only_recipients" example:"[\"*@test.example\"]"`
+
+	// Passes the mail of this route on to the present mail server, and only records what
+	// would be sent to Heymarket.
+	Shadow Shadow `yaml:"shadow"`
+}
+
+// Match selects the messages that use a route. A key with several values matches
+// if one of them does.
+type Match struct {
+	// The user as which the client logged in.
+	User []string `yaml:"user" example:"[redmine]"`
+
+	// Networks and addresses of the client. A client on a unix socket has none.
+	Client Networks `yaml:"client" example:"[10.0.0.0/8]"`
+
+	// The envelope sender; * matches any text, <> the null sender of bounces.
+	Sender Patterns `yaml:"sender" example:"[\"*@example.com\"]"`
+
+	// The address in the From header field.
+	From Patterns `yaml:"from" example:"[support@example.com]"`
+}
+
 // completeRoutes sets the names of routes, and their teams if there is only one.
 func (c *Config) completeRoutes() {
 	taken := map[string]bool{}

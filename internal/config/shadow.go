@@ -4,7 +4,25 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+
+	"heyrelay/internal/strictyaml"
 )
+
+// Shadow is the mail server to which a route passes its mail on, to compare before a
+// change. It is in use if there is a Next.
+type Shadow struct {
+	// The present mail server: smtp://host:port, with STARTTLS if the server offers it,
+	// or smtps://host:port, with TLS from the start. Clients get its replies. Nothing is
+	// sent to Heymarket; "heyrelay queue list --state shadowed" lists what would be.
+	Next string `yaml:"next" example:"smtp://old-relay.example.com:25"`
+
+	// The user name, if the server requires a login. It is sent over TLS only, unless the
+	// server is on this machine.
+	User string `yaml:"user" example:"heyrelay"`
+
+	// The user's password.
+	Password strictyaml.Secret `yaml:"password" example:"/run/secrets/old_relay_password"`
+}
 
 // Server returns the next hop's host:port, and whether the connection is encrypted from
 // the start. ok is false if Next is not the address of a server.
@@ -36,18 +54,14 @@ func (l *loader) validateShadow(path string, i int) {
 	address, _, ok := s.Server()
 	switch {
 	case s.Next == "":
-		for _, key := range []string{user, password} {
-			if l.doc.Given(key) {
-				l.doc.Reject(key, l.doc.Key(key)+" has no effect without a next hop", "add "+l.doc.Key(next)+", or remove it")
-			}
-		}
+		l.rejectUnused("a next hop", "add "+l.doc.Key(next)+", or remove it", user, password)
 	case !ok:
 		l.doc.Reject(next, "invalid next hop", "write smtp://host:port or smtps://host:port, "+
 			"such as smtp://old-relay.example.com:25; the login is "+l.doc.Key(user))
 	case (s.User == "") != !l.doc.Given(password):
 		l.doc.Reject(user, "only one of "+l.doc.Key(user)+" and "+l.doc.Key(password)+" is given",
 			"give both, or neither if the server requires no login")
-	case slices.ContainsFunc(l.config.Listeners, func(o Listener) bool { return o.at(address, l.config.Hostname) }):
+	case l.isOwn(address):
 		l.doc.Reject(next, l.doc.Key(next)+" is heyrelay's own listener, to which the mail would return",
 			"name the mail server that delivers the mail at present")
 	}

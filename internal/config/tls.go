@@ -10,6 +10,22 @@ import (
 	"heyrelay/internal/strictyaml"
 )
 
+// TLS is the certificate of listeners with TLS.
+type TLS struct {
+	// The PEM file with the certificate, followed by its intermediate certificates. A
+	// relative name starts in the directory of this file. It is read again when it
+	// changes.
+	Certificate string `yaml:"certificate" example:"cert.pem"`
+
+	// The PEM file with the certificate's private key, readable by this service only.
+	// It is read again when it changes.
+	Key string `yaml:"key" example:"key.pem"`
+
+	// The oldest version of TLS that clients may use. 1.0 and 1.1 are insecure and also
+	// enable old ciphers; they are for devices that know nothing newer.
+	MinVersion string `yaml:"min_version" default:"1.2" oneof:"1.0|1.1|1.2|1.3"`
+}
+
 // versions are the choices of tls.min_version.
 var versions = map[string]uint16{
 	"1.0": tls.VersionTLS10,

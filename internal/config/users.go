@@ -6,8 +6,22 @@ import (
 	"slices"
 	"strings"
 
+	"heyrelay/internal/passhash"
 	"heyrelay/internal/strictyaml"
 )
+
+// User is a client that logs in with a password.
+type User struct {
+	// The user name that the application is configured with.
+	Name string `yaml:"name" example:"redmine" required:"give the user's name"`
+
+	// The password's argon2id or bcrypt hash. "heyrelay passwd" creates it.
+	Hash passhash.Hash `yaml:"password_hash" sensitive:"true" example:"${HASH}" required:"create it with heyrelay passwd"`
+
+	// The envelope senders that the user may use; * matches any text, <> the null
+	// sender of bounces. Default: all.
+	Senders Patterns `yaml:"senders" example:"[\"*@example.com\"]"`
+}
 
 // AllUsers returns the users of the configuration and those of its users_file.
 func (c *Config) AllUsers() []User { return slices.Concat(c.Users, c.fileUsers) }
@@ -29,14 +43,7 @@ func (l Listener) local() bool {
 func (l *loader) validateUsers() {
 	first := map[string]string{}
 	for i, u := range l.config.Users {
-		path := fmt.Sprintf("users[%d].name", i)
-		if u.Name != "" && !isUserName(u.Name) {
-			l.doc.Reject(path, fmt.Sprintf("invalid user name %q", u.Name), userNames)
-		}
-		if earlier, ok := first[u.Name]; ok && u.Name != "" {
-			l.doc.Reject(path, earlier+" already has the name "+u.Name, "choose another name")
-		}
-		first[u.Name] = fmt.Sprintf("users[%d]", i)
+		l.validateUserName(fmt.Sprintf("users[%d]", i), u.Name, first)
 	}
 	if l.config.UsersFile == "" {
 		return
@@ -56,6 +63,21 @@ func (l *loader) validateUsers() {
 			l.fileUser(i+1, line, first)
 		}
 	}
+}
+
+// validateUserName checks the name of the user at path, and enters it in first: where each name
+// was given first.
+func (l *loader) validateUserName(path, name string, first map[string]string) {
+	if name == "" { // a problem already
+		return
+	}
+	if !isUserName(name) {
+		l.doc.Reject(path+".name", fmt.Sprintf("invalid user name %q", name), userNames)
+	}
+	if earlier, ok := first[name]; ok {
+		l.doc.Reject(path+".name", earlier+" already has the name "+name, "choose another name")
+	}
+	first[name] = path
 }
 
 // fileUser adds the user of one line of the users_file. Hashes are not printed: one

@@ -206,9 +206,23 @@ func (l *loader) validateTeams() {
 // validateCredential checks that an id or a key, which may be from a file, consists of
 // visible ASCII characters. It is not quoted: an id can be a key in the wrong place.
 func (l *loader) validateCredential(path, file, text string) {
-	if strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }) {
+	if !isVisible(text) {
 		l.doc.Reject(path, cmp.Or(file, l.doc.Key(path))+" contains a space or a character that is not ASCII",
 			"copy it again from Heymarket")
+	}
+}
+
+// isVisible reports whether s consists of visible ASCII characters.
+func isVisible(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
+}
+
+// rejectUnused rejects those of some keys that are given: they have no effect without what is missing.
+func (l *loader) rejectUnused(missing, advice string, keys ...string) {
+	for _, key := range keys {
+		if l.doc.Given(key) {
+			l.doc.Reject(key, l.doc.Key(key)+" has no effect without "+missing, advice)
+		}
 	}
 }
 

@@ -4,7 +4,30 @@ import (
 	"encoding/base64"
 	"net/url"
 	"strings"
+
+	"heyrelay/internal/strictyaml"
 )
+
+// Events is which events are posted to the operator, signed as the Standard Webhooks
+// specification defines. It is in use if there is a URL.
+type Events struct {
+	// The webhook's URL: https, or http to this machine only. Redirects are not followed.
+	URL string `yaml:"url" example:"https://ops.example.com/heyrelay"`
+
+	// The signing secret: whsec_ and 24 to 64 random bytes in base64, such as
+	// echo "whsec_$(openssl rand -base64 32)" prints.
+	Secret strictyaml.Secret `yaml:"secret" example:"/run/secrets/heyrelay_events"`
+
+	// What is posted: requests that failed or were flagged, routes and teams that were
+	// held or released, and too many or too old pending requests. Default: all.
+	Kinds []string `yaml:"kinds" example:"[failed, held]" oneof:"failed|flagged|held|released|backlog|oldest"`
+
+	// The number of pending requests above which an event is posted. 0: never.
+	Backlog int `yaml:"backlog" default:"10000" range:"0..1000000000"`
+
+	// The age of the oldest pending request above which an event is posted. 0: never.
+	Oldest strictyaml.Duration `yaml:"oldest" default:"1h" range:"0..30d"`
+}
 
 // complete selects all kinds of events by default.
 func (e *Events) complete() {
@@ -26,11 +49,7 @@ func (l *loader) validateEvents() {
 	u, err := url.Parse(e.URL)
 	switch {
 	case e.URL == "":
-		for _, key := range []string{"events.secret", "events.kinds"} {
-			if l.doc.Given(key) {
-				l.doc.Reject(key, l.doc.Key(key)+" has no effect without a url", "add "+l.doc.Key("events.url")+", or remove it")
-			}
-		}
+		l.rejectUnused("a url", "add "+l.doc.Key("events.url")+", or remove it", "events.secret", "events.kinds")
 		return
 	case err != nil || !isWebAddress(u):
 		l.doc.Reject("events.url", "events.url is not a URL",

@@ -1,7 +1,7 @@
 package strictyaml_test
 
 import (
-	_ "embed"
+	"embed"
 	"reflect"
 	"strings"
 	"testing"
@@ -10,7 +10,7 @@ import (
 )
 
 //go:embed document_test.go
-var source string
+var source embed.FS
 
 // server is a schema that has nothing to do with heyrelay.
 type server struct {

@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io/fs"
 	"path"
 	"reflect"
 	"slices"
@@ -12,31 +13,39 @@ import (
 
 // Example returns a file to start from: every key of the struct type schema with
 // its explanation and default, commented out, except the smallest part that works.
-// sources are the Go files that declare the structs; the comments of their fields
-// are the explanations.
-func Example(schema reflect.Type, sources ...string) []byte {
+// sources has the Go files that declare the structs; the comments of their fields are
+// the explanations.
+func Example(schema reflect.Type, sources fs.FS) []byte {
 	e := example{comments: comments(sources)}
 	return e.text(schema)
 }
 
 // Start returns what Example does, without the keys that are commented out.
-func Start(schema reflect.Type, sources ...string) []byte {
+func Start(schema reflect.Type, sources fs.FS) []byte {
 	e := example{comments: comments(sources), short: true}
 	return e.text(schema)
 }
 
 // comments reads the comments of structs, by "Type.Field".
-func comments(sources []string) map[string]string {
+func comments(sources fs.FS) map[string]string {
 	found := map[string]string{}
-	for _, source := range sources {
-		addComments(found, source)
+	names, err := fs.Glob(sources, "*.go")
+	if err != nil {
+		panic("strictyaml: the sources of the structs are not listed: " + err.Error())
+	}
+	for _, name := range names {
+		addComments(found, sources, name)
 	}
 	return found
 }
 
 // addComments adds those of one Go file.
-func addComments(found map[string]string, source string) {
-	file, err := parser.ParseFile(token.NewFileSet(), "", source, parser.ParseComments)
+func addComments(found map[string]string, sources fs.FS, name string) {
+	source, err := fs.ReadFile(sources, name)
+	if err != nil {
+		panic("strictyaml: the source of the structs is not read: " + err.Error())
+	}
+	file, err := parser.ParseFile(token.NewFileSet(), name, source, parser.ParseComments)
 	if err != nil {
 		panic("strictyaml: the source of the structs does not parse: " + err.Error())
 	}
@@ -85,10 +94,7 @@ func (e example) section(t reflect.Type, all bool) (lines []string) {
 
 // key writes one key with its value.
 func (e example) key(f field, all bool) []string {
-	inner := f.Type
-	if inner.Kind() == reflect.Slice || inner.Kind() == reflect.Map {
-		inner = inner.Elem()
-	}
+	inner := f.inner()
 	if isText(inner) {
 		line := f.key + ": " + f.sample()
 		if !all && !f.starts() {
@@ -120,10 +126,7 @@ func (f field) starts() bool {
 
 // leads reports whether a key starts, or one below it.
 func (f field) leads() bool {
-	inner := f.Type
-	if inner.Kind() == reflect.Slice || inner.Kind() == reflect.Map {
-		inner = inner.Elem()
-	}
+	inner := f.inner()
 	if isText(inner) {
 		return f.starts()
 	}

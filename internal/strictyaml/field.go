@@ -38,6 +38,14 @@ func isSecret(t reflect.Type) bool { return t == reflect.TypeFor[Secret]() }
 // namesFile reports whether the key names the file of a secret.
 func (f field) namesFile() bool { return f.key != f.name }
 
+// inner returns the type of a value of the key: of one entry, for a list or mapping.
+func (f field) inner() reflect.Type {
+	if f.Type.Kind() == reflect.Slice || f.Type.Kind() == reflect.Map {
+		return f.Type.Elem()
+	}
+	return f.Type
+}
+
 // isText reports whether a type is written as a single value.
 func isText(t reflect.Type) bool {
 	plain := []reflect.Kind{reflect.String, reflect.Int, reflect.Int64, reflect.Bool}

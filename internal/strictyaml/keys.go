@@ -1,6 +1,7 @@
 package strictyaml
 
 import (
+	"io/fs"
 	"reflect"
 	"strings"
 )
@@ -13,27 +14,25 @@ type Key struct {
 }
 
 // Keys lists the keys of the struct type schema, each section followed by its keys.
-// sources are the Go files that declare the structs; the comments of their fields are
+// sources has the Go files that declare the structs; the comments of their fields are
 // the explanations.
-func Keys(schema reflect.Type, sources ...string) []Key { return keysOf(schema, "", comments(sources)) }
+func Keys(schema reflect.Type, sources fs.FS) []Key { return keysOf(schema, "", comments(sources)) }
 
 func keysOf(t reflect.Type, path string, comments map[string]string) (keys []Key) {
 	for _, f := range fields(t) {
 		here := Join(path, f.key)
 		key := Key{Path: here, Explanation: paragraph(comments[t.Name()+"."+f.Name])}
-		inner := f.Type
-		switch inner.Kind() {
-		case reflect.Map:
-			inner = inner.Elem()
-			here += ".NAME"
-		case reflect.Slice:
-			inner = inner.Elem()
-			here += "[]"
-		}
+		inner := f.inner()
 		if isText(inner) {
 			key.Value = f.summary()
 			keys = append(keys, key)
 			continue
+		}
+		switch f.Type.Kind() {
+		case reflect.Map:
+			here += ".NAME"
+		case reflect.Slice:
+			here += "[]"
 		}
 		keys = append(keys, key)
 		keys = append(keys, keysOf(inner, here, comments)...)

@@ -3,6 +3,7 @@ package strictyaml
 import (
 	"bytes"
 	"encoding/json"
+	"io/fs"
 	"math"
 	"reflect"
 	"strconv"
@@ -10,13 +11,13 @@ import (
 )
 
 // Schema returns the JSON Schema (draft 7, which editors read) of documents for the
-// struct type schema. sources are the Go files that declare the structs; the comments
-// of their fields are the descriptions.
+// struct type schema. sources has the Go files that declare the structs; the comments of
+// their fields are the descriptions.
 //
 // The schema accepts every document that [Document.Decode] accepts, and refuses unknown
 // keys, missing keys, and values of the wrong form. A value may contain a variable,
 // ${NAME}, so it has the form of a text as well.
-func Schema(schema reflect.Type, title string, sources ...string) []byte {
+func Schema(schema reflect.Type, title string, sources fs.FS) []byte {
 	d := describer{comments(sources)}
 	root := d.section(schema)
 	root.Dialect = "http://json-schema.org/draft-07/schema#"
@@ -119,7 +120,7 @@ func (d describer) item(f field) *rule {
 func value(t reflect.Type, f field) *rule {
 	r := form(t)
 	low, high, _ := strings.Cut(f.Tag.Get("range"), "..")
-	if t.Kind() == reflect.Int || t == reflect.TypeFor[int64]() {
+	if isNumber(t) {
 		r.Minimum, r.Maximum = bound(low), bound(high)
 	}
 	if choices, ok := f.Tag.Lookup("oneof"); ok {
@@ -166,6 +167,11 @@ func form(t reflect.Type) *rule {
 	return &rule{Type: []string{"string", "number", "boolean"}}
 }
 
+// isNumber reports whether values of type t are numbers without a unit.
+func isNumber(t reflect.Type) bool {
+	return t == reflect.TypeFor[int]() || t == reflect.TypeFor[int64]()
+}
+
 // bound reads an end of a range, nil for none.
 func bound(text string) *int64 {
 	n, ok := WholeNumber(text)
@@ -180,7 +186,7 @@ func literal(t reflect.Type, text string) any {
 	switch n, ok := WholeNumber(text); {
 	case t.Kind() == reflect.Bool:
 		return text == "true"
-	case ok && (t.Kind() == reflect.Int || t == reflect.TypeFor[int64]()) && n < math.MaxInt64:
+	case ok && isNumber(t) && n < math.MaxInt64:
 		return n
 	}
 	return text
