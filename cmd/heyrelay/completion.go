@@ -59,10 +59,7 @@ func (w word) Spellings() (all []string) {
 func placesOf(node *kong.Node, path string) []place {
 	here := place{Path: path}
 	var below []place
-	for _, child := range node.Children {
-		if child.Hidden {
-			continue
-		}
+	for _, child := range visible(node) {
 		here.Words = append(here.Words, word{Name: child.Name, Help: summary(child.Help)})
 		below = append(below, placesOf(child, strings.TrimSpace(path+" "+child.Name))...)
 	}

@@ -49,12 +49,7 @@ type roff struct{ strings.Builder }
 
 // page begins a page: its name and section, and a line that says what it is about.
 func page(name, section, about string) *roff {
-	var date string
-	for _, s := range buildInfo().Settings {
-		if s.Key == "vcs.time" {
-			date, _, _ = strings.Cut(s.Value, "T")
-		}
-	}
+	date, _, _ := strings.Cut(settingsOf(buildInfo())["vcs.time"], "T")
 	r := &roff{}
 	fmt.Fprintf(r, ".TH %q %q %q %q %q\n", strings.ToUpper(name), section, date, "heyrelay "+version(), "heyrelay")
 	r.section("NAME")

@@ -35,11 +35,21 @@ func (c selection) filter(route string) (spool.Filter, error) {
 		return spool.Filter{}, errors.New("name queue ids or a filter, or use --all")
 	}
 	states, err := spool.ParseStates(c.State)
-	f := spool.Filter{QueueIDs: c.QueueIDs, States: states, Route: route, Recipient: c.Recipient}
-	if c.OlderThan > 0 {
-		f.Before = time.Now().Add(-c.OlderThan)
+	return spool.Filter{
+		QueueIDs:  c.QueueIDs,
+		States:    states,
+		Route:     route,
+		Recipient: c.Recipient,
+		Before:    ago(c.OlderThan),
+	}, err
+}
+
+// ago returns the time before which something is older than d; the zero time if d is not given.
+func ago(d time.Duration) time.Time {
+	if d <= 0 {
+		return time.Time{}
 	}
-	return f, err
+	return time.Now().Add(-d)
 }
 
 // operation changes the requests that a filter selects.

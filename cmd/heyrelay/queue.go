@@ -49,8 +49,7 @@ func (c queueListCmd) Run(p *program) error {
 	if err != nil {
 		return err
 	}
-	f := c.filter()
-	f.States = states
+	f := c.filter(states)
 	return c.read(p, func(r spool.Reader) error {
 		entries, err := r.List(p.ctx, f)
 		if err != nil {
@@ -67,9 +66,10 @@ func (c queueListCmd) Run(p *program) error {
 	})
 }
 
-// filter returns what the list is restricted to, except for states.
-func (c queueListCmd) filter() spool.Filter {
-	f := spool.Filter{
+// filter returns what the list is restricted to.
+func (c queueListCmd) filter(states []spool.State) spool.Filter {
+	return spool.Filter{
+		States:    states,
 		Route:     c.Route,
 		Team:      c.Team,
 		Recipient: c.Recipient,
@@ -77,15 +77,10 @@ func (c queueListCmd) filter() spool.Filter {
 		LocalID:   c.LocalID,
 		ConvoID:   c.ConvoID,
 		Subject:   c.Subject,
+		Before:    ago(c.OlderThan),
+		Since:     ago(c.NewerThan),
 		Limit:     c.Limit + 1, // to see whether there is more
 	}
-	if c.OlderThan > 0 {
-		f.Before = time.Now().Add(-c.OlderThan)
-	}
-	if c.NewerThan > 0 {
-		f.Since = time.Now().Add(-c.NewerThan)
-	}
-	return f
 }
 
 // wantsNotices reports whether pending reports belong in the list: they are pending, and have only

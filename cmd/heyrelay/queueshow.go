@@ -47,10 +47,8 @@ func (c queueShowCmd) Run(p *program) error {
 func (c queueShowCmd) printContent(p *program, r spool.Reader) error {
 	content, err := r.Content(p.ctx, c.QueueID)
 	switch {
-	case errors.Is(err, spool.ErrNotFound):
-		return fmt.Errorf("no content of message %s in this spool; retention may have removed it", c.QueueID)
 	case err != nil:
-		return err
+		return c.explained(err)
 	case c.Raw && content.Raw == nil:
 		return fmt.Errorf("the source of message %s was not kept", c.QueueID)
 	}
@@ -72,13 +70,18 @@ func (c queueShowCmd) printPosts(p *program, r spool.Reader) error {
 		return err
 	}
 	posts, err := relay.Posts(p.ctx, cfg, r, c.QueueID)
+	if err != nil {
+		return c.explained(err)
+	}
+	return printLines(p, posts)
+}
+
+// explained says why there is no content.
+func (c queueShowCmd) explained(err error) error {
 	if errors.Is(err, spool.ErrNotFound) {
 		return fmt.Errorf("no content of message %s in this spool; retention may have removed it", c.QueueID)
 	}
-	if err != nil {
-		return err
-	}
-	return printLines(p, posts)
+	return err
 }
 
 func printMessageJSON(out io.Writer, m spool.MessageDetail) error {

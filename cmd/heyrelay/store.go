@@ -51,11 +51,7 @@ func checkStore(cfg *config.Config) error {
 
 // read runs use on the configured spool, also while a relay serves it.
 func (c configured) read(p *program, use func(spool.Reader) error) (err error) {
-	cfg, err := c.load(p)
-	if err != nil {
-		return err
-	}
-	file, err := spoolFile(cfg)
+	file, err := c.spoolFile(p)
 	if err != nil {
 		return err
 	}
@@ -78,15 +74,20 @@ func openOperator(cfg *config.Config) (spool.Operator, error) {
 
 // backup copies the configured spool to a file, also while a relay serves it.
 func (c configured) backup(p *program, to string) error {
-	cfg, err := c.load(p)
-	if err != nil {
-		return err
-	}
-	from, err := spoolFile(cfg)
+	from, err := c.spoolFile(p)
 	if err != nil {
 		return err
 	}
 	return sqlite.Backup(p.ctx, from, to, time.Now())
+}
+
+// spoolFile returns the file of the configured spool.
+func (c configured) spoolFile(p *program) (string, error) {
+	cfg, err := c.load(p)
+	if err != nil {
+		return "", err
+	}
+	return spoolFile(cfg)
 }
 
 // spoolFile returns the file of a SQLite spool.

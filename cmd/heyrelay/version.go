@@ -37,10 +37,7 @@ func release(info *debug.BuildInfo) string {
 // and the platform.
 func describe(info *debug.BuildInfo) string {
 	text := release(info)
-	settings := map[string]string{}
-	for _, s := range info.Settings {
-		settings[s.Key] = s.Value
-	}
+	settings := settingsOf(info)
 	if commit := settings["vcs.revision"]; commit != "" {
 		text += " commit " + commit[:min(12, len(commit))]
 	}
@@ -51,4 +48,13 @@ func describe(info *debug.BuildInfo) string {
 		text += " of " + date
 	}
 	return text + " " + runtime.GOOS + "/" + runtime.GOARCH + " " + runtime.Version()
+}
+
+// settingsOf returns how a binary was built, such as vcs.time.
+func settingsOf(info *debug.BuildInfo) map[string]string {
+	settings := map[string]string{}
+	for _, s := range info.Settings {
+		settings[s.Key] = s.Value
+	}
+	return settings
 }
