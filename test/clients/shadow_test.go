@@ -76,11 +76,11 @@ func (s shadow) commands(n int, title string) {
 		s.t.Fatalf("%d command lines", len(lines))
 	}
 	for i, line := range lines {
-		setup := "export HEYRELAY_CONFIG=heyrelay.yaml PATH=" + filepath.Dir(s.binary) + ":$PATH; "
+		command := line[1]
 		if i == 1 {
-			setup += "! " // nothing would have been refused
+			command = "! " + command // nothing would have been refused
 		}
-		run(s.t, s.dir, "sh", "-ec", setup+line[1])
+		process.Shell(s.t, s.binary, s.dir, command, "HEYRELAY_CONFIG=heyrelay.yaml")
 	}
 	posts, err := os.ReadFile(filepath.Join(s.dir, "would-be.jsonl"))
 	if err != nil || strings.Count(string(posts), `"conv_title":"`+title+`"`) != n {

@@ -4,7 +4,6 @@ import (
 	"flag"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -80,18 +79,8 @@ func (g *guide) file(name, text string) {
 // run runs a shell command with heyrelay on the path.
 func (g *guide) run(line string) {
 	g.t.Helper()
-	cmd := exec.Command("sh", "-ec", line)
-	cmd.Dir = g.dir
-	path := filepath.Dir(g.relay.Binary) + ":" + os.Getenv("PATH")
-	cmd.Env = append(process.Environment(), "PATH="+path, "HOME="+g.dir, "SENDMAIL_RELAY="+g.relay.SMTP,
-		"HEYRELAY_CONFIG="+g.relay.Config,
-		"GIT_CONFIG_NOSYSTEM=1", "GIT_AUTHOR_NAME=Ada", "GIT_AUTHOR_EMAIL=ada@example.com",
-		`GIT_EDITOR=sed -i "s/[*][*][*].*HERE.*/Series/"`,
-		"GIT_COMMITTER_NAME=Ada", "GIT_COMMITTER_EMAIL=ada@example.com")
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		g.t.Fatalf("%s\n%v\n%s", line, err, out)
-	}
+	process.Shell(g.t, g.relay.Binary, g.dir, line, "SENDMAIL_RELAY="+g.relay.SMTP,
+		"HEYRELAY_CONFIG="+g.relay.Config, `GIT_EDITOR=sed -i "s/[*][*][*].*HERE.*/Series/"`)
 }
 
 // thread fails the test unless the sandbox has these mails, by title or by a part of the text

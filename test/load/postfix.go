@@ -8,10 +8,11 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"sync/atomic"
+
+	"heyrelay/test/process"
 )
 
 // postfix is a Postfix of its own, apart from the machine's, with smtp-sink
@@ -19,47 +20,17 @@ import (
 type postfix struct {
 	address   string
 	dir       string
+	config    string
 	sink      *exec.Cmd
 	delivered atomic.Int64
 }
 
-const mainCf = `compatibility_level = 3.6
-queue_directory = %[1]s/spool
-data_directory = %[1]s/data
-myhostname = relay.example.com
-mydestination =
-mynetworks = 127.0.0.0/8
-inet_interfaces = 127.0.0.1
-inet_protocols = ipv4
-relayhost = [127.0.0.1]:%[2]s
-smtp_dns_support_level = disabled
-smtpd_tls_security_level = none
-smtp_tls_security_level = none
+// forLoad is filled with the port of the sink.
+const forLoad = `relayhost = [127.0.0.1]:%s
 default_process_limit = 100
 default_destination_concurrency_limit = 64
 initial_destination_concurrency = 64
-smtpd_client_connection_count_limit = 0
-maillog_file = %[1]s/log
-maillog_file_prefixes = %[1]s
-alias_maps =
-`
-
-const masterCf = `127.0.0.1:%s inet n - n - - smtpd
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-proxymap unix - - n - - proxymap
-smtp unix - - n - - smtp
-relay unix - - n - - smtp
-error unix - - n - - error
-retry unix - - n - - error
-anvil unix - - n - 1 anvil
-scache unix - - n - 1 scache
-postlog unix-dgram n - n - 1 postlogd
-`
+smtpd_client_connection_count_limit = 0`
 
 func startPostfix() (_ *postfix, err error) {
 	if os.Getuid() != 0 {
@@ -88,38 +59,18 @@ func startPostfix() (_ *postfix, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := p.configure(sink); err != nil {
+	_, sinkPort, _ := net.SplitHostPort(sink)
+	p.config, err = process.ConfigurePostfix(dir, p.address, fmt.Sprintf(forLoad, sinkPort))
+	if err != nil {
 		return nil, err
 	}
 	if err := p.startSink(sink); err != nil {
 		return nil, err
 	}
-	if out, err := exec.Command("postfix", "-c", p.config(), "start").CombinedOutput(); err != nil {
+	if out, err := exec.Command("postfix", "-c", p.config, "start").CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("postfix start: %w\n%s", err, out)
 	}
 	return p, answers(sink, p.address)
-}
-
-func (p *postfix) config() string { return filepath.Join(p.dir, "etc") }
-
-func (p *postfix) configure(sink string) error {
-	_, sinkPort, _ := net.SplitHostPort(sink)
-	_, port, _ := net.SplitHostPort(p.address)
-	for _, d := range []string{"etc", "spool", "data"} {
-		if err := os.Mkdir(filepath.Join(p.dir, d), 0o755); err != nil {
-			return err
-		}
-	}
-	if err := os.Chmod(p.dir, 0o755); err != nil {
-		return err
-	}
-	if out, err := exec.Command("chown", "postfix", filepath.Join(p.dir, "data")).CombinedOutput(); err != nil {
-		return fmt.Errorf("chown: %w\n%s", err, out)
-	}
-	return errors.Join(
-		os.WriteFile(filepath.Join(p.config(), "main.cf"), fmt.Appendf(nil, mainCf, p.dir, sinkPort), 0o644),
-		os.WriteFile(filepath.Join(p.config(), "master.cf"), fmt.Appendf(nil, masterCf, port), 0o644),
-	)
 }
 
 // startSink starts smtp-sink, which prints running counts.
@@ -169,7 +120,7 @@ func (p *postfix) Delivered() (int, error) { return int(p.delivered.Load()), nil
 
 // Close ends Postfix and the sink.
 func (p *postfix) Close() {
-	_ = exec.Command("postfix", "-c", p.config(), "stop").Run() // it may not have been started
+	_ = exec.Command("postfix", "-c", p.config, "stop").Run() // it may not have been started
 	if p.sink != nil && p.sink.Process != nil {
 		_ = p.sink.Process.Kill()
 		_ = p.sink.Wait()

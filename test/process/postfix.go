@@ -1,6 +1,7 @@
 package process
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -61,26 +62,40 @@ func StartPostfix(t testing.TB, more string) (address, config, log string) {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	address = FreeAddress(t)
-	_, port, _ := net.SplitHostPort(address)
-	config = filepath.Join(dir, "etc")
-	for _, d := range []string{"etc", "spool", "data"} {
-		err := os.Mkdir(filepath.Join(dir, d), 0o755)
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	err = os.Chmod(dir, 0o755) //nolint:gosec // Postfix's own user enters it
+	config, err = ConfigurePostfix(dir, address, more)
 	if err != nil {
 		t.Fatal(err)
 	}
-	command(t, "chown", "postfix", filepath.Join(dir, "data"))
-	write(t, filepath.Join(config, "main.cf"), fmt.Sprintf(postfixMain, dir, more))
-	write(t, filepath.Join(config, "master.cf"), fmt.Sprintf(postfixMaster, port))
-	command(t, "chmod", "644", filepath.Join(config, "main.cf"), filepath.Join(config, "master.cf"))
 	command(t, "postfix", "-c", config, "start")
 	t.Cleanup(func() { command(t, "postfix", "-c", config, "stop") })
 	awaitPort(t, address)
 	return address, config, filepath.Join(dir, "log")
+}
+
+// ConfigurePostfix makes the directories of a Postfix in dir, apart from the machine's, and its
+// configuration: it listens at address, and has more lines in its main.cf. It returns the directory
+// of the configuration. It needs root.
+func ConfigurePostfix(dir, address, more string) (config string, err error) {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return "", err
+	}
+	config = filepath.Join(dir, "etc")
+	for _, d := range []string{"etc", "spool", "data"} {
+		err := os.Mkdir(filepath.Join(dir, d), 0o755)
+		if err != nil {
+			return "", err
+		}
+	}
+	out, err := exec.Command("chown", "postfix", filepath.Join(dir, "data")).CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("chown: %w\n%s", err, out)
+	}
+	return config, errors.Join(
+		os.Chmod(dir, 0o755), //nolint:gosec // Postfix's own user enters it
+		os.WriteFile(filepath.Join(config, "main.cf"), fmt.Appendf(nil, postfixMain, dir, more), 0o644),
+		os.WriteFile(filepath.Join(config, "master.cf"), fmt.Appendf(nil, postfixMaster, port), 0o644),
+	)
 }
 
 // StartSink starts smtp-sink, which writes each mail to a file in the directory that it

@@ -35,19 +35,6 @@ func blocks(text, language string) []string {
 	return all
 }
 
-// shell runs a command line of the README with heyrelay on the path.
-func shell(t *testing.T, binary, dir, line string) string {
-	t.Helper()
-	cmd := exec.Command("sh", "-c", line)
-	cmd.Dir = dir
-	cmd.Env = append(process.Environment(), "PATH="+filepath.Dir(binary)+":"+os.Getenv("PATH"))
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Errorf("%s\n%v\n%s", line, err, out)
-	}
-	return string(out)
-}
-
 // The tour, as it is printed, but for the ports: the reply lands in the mail's
 // conversation.
 func TestTour(t *testing.T) {
@@ -65,7 +52,7 @@ func TestTour(t *testing.T) {
 			process.AwaitMessages(t, "http://"+api, 2)
 		}
 		line = strings.NewReplacer("127.0.0.1:2525", smtp, "127.0.0.1:8026", api).Replace(line)
-		outputs = append(outputs, shell(t, binary, t.TempDir(), line))
+		outputs = append(outputs, process.Shell(t, binary, t.TempDir(), line))
 	}
 	queued := `250 2\.0\.0 Ok: queued as`
 	for i, want := range []string{queued, queued, `"targets":.*"convo_id":[1-9]`, `"conv_title": "Hello"`} {
@@ -86,13 +73,13 @@ func TestAPICommands(t *testing.T) {
 	text := page(t, "docs/api.md")
 	commands := blocks(text, "sh")
 	generate, overview, _ := strings.Cut(places.Replace(commands[0]), "\n")
-	shell(t, "", dir, generate)
+	process.Shell(t, "", dir, generate)
 	process.StartRelay(t, process.Build(t), places.Replace(blocks(text, "yaml")[0]))
 	for line, want := range map[string]string{
 		overview: `"rate_per_minute":`,
 		"TOKEN=$(cat heyrelay_script)\n" + places.Replace(commands[1]): `"matched":0`,
 	} {
-		if out := shell(t, "", dir, line); !strings.Contains(out, want) {
+		if out := process.Shell(t, "", dir, line); !strings.Contains(out, want) {
 			t.Errorf("%s\ngave no %s:\n%s", line, want, out)
 		}
 	}
@@ -110,14 +97,14 @@ func TestConfigurations(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	shell(t, binary, dir, "heyrelay check -c heyrelay.yaml")
+	process.Shell(t, binary, dir, "heyrelay check -c heyrelay.yaml")
 	sidecar := blocks(page(t, "docs/environment.md"), "sh")[0]
 	places := strings.NewReplacer("/run/secrets/heymarket_key", key, "heyrelay serve", "heyrelay check")
 	line := places.Replace(sidecar)
 	if !strings.HasSuffix(line, "heyrelay check") {
 		t.Fatalf("no serve in %q", sidecar)
 	}
-	shell(t, binary, dir, line)
+	process.Shell(t, binary, dir, line)
 }
 
 // Every command that a page names exists, and takes the flags that it shows.
