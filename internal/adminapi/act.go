@@ -10,9 +10,7 @@ import (
 	"slices"
 	"strconv"
 
-	"heyrelay/internal/access"
 	"heyrelay/internal/backend"
-	"heyrelay/internal/events"
 	"heyrelay/internal/problem"
 	"heyrelay/internal/spool"
 )
@@ -73,30 +71,10 @@ func (s *server) act(w http.ResponseWriter, r *http.Request) error {
 	}
 	moved, err := s.Act(r.Context(), backend.Action{Name: name, Reason: a.Reason, Anew: a.Anew}, f)
 	result.Moved = &moved
-	s.operated(r, fmt.Sprintf("%s of %d requests by %s", name, moved.Requests, describe(a)))
 	if err != nil {
 		return err
 	}
 	return answer(w, result)
-}
-
-// describe names the conditions of an action for the log, where addresses and subjects do not
-// belong.
-func describe(a Action) string {
-	switch {
-	case a.All:
-		return "all"
-	case len(a.QueueIDs) == 1:
-		return "queue id " + a.QueueIDs[0]
-	case len(a.QueueIDs) > 1:
-		return fmt.Sprintf("%d queue ids", len(a.QueueIDs))
-	}
-	return "filter"
-}
-
-// operated records what a user did.
-func (s *server) operated(r *http.Request, what string) {
-	s.Record(events.Event{Kind: events.Operated, Time: s.Now(), User: access.UserOf(r.Context()), Reason: what})
 }
 
 // readBody reads the JSON of a request. An unknown field is an error: it may be a condition that
@@ -169,12 +147,9 @@ func (s *server) hold(w http.ResponseWriter, r *http.Request) error {
 		return invalid("route", "team "+at.Team+" has no route "+strconv.Quote(at.Route),
 			"give the name of one of its routes")
 	}
-	err = s.Operator.HoldDestination(r.Context(), s.Now(), spool.Hold{Team: at.Team, Route: at.Route, Reason: h.Reason})
-	if err != nil {
+	if err := s.Hold(r.Context(), at, h.Reason); err != nil {
 		return err
 	}
-	s.Kick()
-	s.operated(r, "hold of "+at.Name())
 	return s.holds(w, r)
 }
 
@@ -187,7 +162,7 @@ func (s *server) release(w http.ResponseWriter, r *http.Request) error {
 	if err := errors.Join(q.err, err); err != nil {
 		return err
 	}
-	found, err := s.Operator.ReleaseDestination(r.Context(), s.Now(), at)
+	found, err := s.Release(r.Context(), at)
 	if err != nil {
 		return err
 	}
@@ -199,8 +174,6 @@ func (s *server) release(w http.ResponseWriter, r *http.Request) error {
 			Remedy: "see GET " + Base + "/holds",
 		}}
 	}
-	s.Kick()
-	s.operated(r, "release of "+at.Name())
 	return s.holds(w, r)
 }
 
@@ -221,6 +194,6 @@ func (s *server) reload(w http.ResponseWriter, r *http.Request) error {
 			Remedy: "correct the configuration; heyrelay check validates it",
 		}}
 	}
-	s.operated(r, "reload of the configuration")
+	s.Operated(r.Context(), "reload of the configuration")
 	return answer(w, Reloaded{list(done.Changed), list(done.Restart), list(done.Warnings)})
 }

@@ -267,6 +267,9 @@ func (f *fixture) followed(d *document, used map[string]bool) {
 	if kind := resp.Header.Get("Content-Type"); resp.StatusCode != 200 || kind != "text/event-stream" {
 		f.Fatalf("%s, %s", resp.Status, kind)
 	}
+	if got := resp.Header.Get("X-Accel-Buffering"); got != "no" {
+		f.Errorf("a proxy may collect the events: %q", got)
+	}
 	used["GET /events 200"] = true
 	f.stream.Record(events.Event{Kind: events.Sent, QueueID: "Q1", Title: "Printer", Time: time.Unix(0, 0)})
 	var got strings.Builder

@@ -309,6 +309,7 @@ func (s *server) events(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("X-Accel-Buffering", "no") // a proxy must not collect them
 	tick := time.NewTicker(keepAlive)
 	defer tick.Stop()
 	text := []byte(": heyrelay\n\n")

@@ -31,7 +31,7 @@ var may = map[string][]string{
 	"internal/problem":    {},
 	"internal/activity":   {"internal/events"},
 	"internal/access":     {"internal/events", "internal/passhash", "internal/problem"},
-	"internal/backend":    {"internal/activity", "internal/events", "internal/spool"},
+	"internal/backend":    {"internal/access", "internal/activity", "internal/events", "internal/spool"},
 	"internal/adminapi": {
 		"internal/access", "internal/activity", "internal/backend", "internal/events", "internal/problem", "internal/spool",
 	},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"heyrelay/internal/access"
 	"heyrelay/internal/activity"
 	"heyrelay/internal/events"
 	"heyrelay/internal/spool"
@@ -41,10 +42,16 @@ type Action struct {
 	Anew   bool   // of a retry: under a new local_id
 }
 
-// Act does an action to all requests that a filter selects, and wakes the scheduler. With an error,
-// it may be done to some of them.
+// Act does an action to all requests that a filter selects, wakes the scheduler, and records that the
+// user of ctx did it. With an error, it may be done to some of them.
 func (b Backend) Act(ctx context.Context, a Action, f spool.Filter) (spool.Moved, error) {
-	defer b.Kick()
+	moved, err := b.act(ctx, a, f)
+	b.Kick()
+	b.Operated(ctx, fmt.Sprintf("%s of %d requests, selected by %s", a.Name, moved.Requests, selection(f)))
+	return moved, err
+}
+
+func (b Backend) act(ctx context.Context, a Action, f spool.Filter) (spool.Moved, error) {
 	now := b.Now()
 	switch a.Name {
 	case "retry":
@@ -57,4 +64,46 @@ func (b Backend) Act(ctx context.Context, a Action, f spool.Filter) (spool.Moved
 		return b.Operator.Drop(ctx, now, f)
 	}
 	return spool.Moved{}, fmt.Errorf("there is no action %q", a.Name)
+}
+
+// selection names the conditions of a filter for the log, where addresses and subjects do not
+// belong.
+func selection(f spool.Filter) string {
+	switch len(f.QueueIDs) {
+	case 0:
+		return "filter"
+	case 1:
+		return "queue id " + f.QueueIDs[0]
+	}
+	return fmt.Sprintf("%d queue ids", len(f.QueueIDs))
+}
+
+// Hold holds a destination, also for mail to come, and records that the user of ctx did it.
+func (b Backend) Hold(ctx context.Context, at spool.Destination, reason string) error {
+	err := b.Operator.HoldDestination(ctx, b.Now(), spool.Hold{
+		Team: at.Team, Route: at.Route, Inbox: at.Inbox, Reason: reason,
+	})
+	if err != nil {
+		return err
+	}
+	b.Kick()
+	b.Operated(ctx, "hold of "+at.Name())
+	return nil
+}
+
+// Release ends the hold of a destination, also one of heyrelay itself, and records that the user of
+// ctx did it. found is false, and nothing has changed, if there is none.
+func (b Backend) Release(ctx context.Context, at spool.Destination) (found bool, err error) {
+	found, err = b.Operator.ReleaseDestination(ctx, b.Now(), at)
+	if !found || err != nil {
+		return found, err
+	}
+	b.Kick()
+	b.Operated(ctx, "release of "+at.Name())
+	return true, nil
+}
+
+// Operated records what the user of ctx did.
+func (b Backend) Operated(ctx context.Context, what string) {
+	b.Record(events.Event{Kind: events.Operated, Time: b.Now(), User: access.UserOf(ctx), Reason: what})
 }

@@ -120,7 +120,7 @@ func (c *console) page(show page) http.HandlerFunc {
 				"The spool does not have it. Retention may have removed it, or the id is of another relay.",
 			}
 		default:
-			c.recordError(err)
+			c.recordError(r, err)
 			v = visible{
 				http.StatusInternalServerError, "This page failed",
 				"The log has the cause. Mail is not affected. Try again.",
@@ -128,13 +128,19 @@ func (c *console) page(show page) http.HandlerFunc {
 		}
 		err = c.render(w, v.status, "problem", problemPage{frameOf(c, r, ""), v.title, v.text})
 		if err != nil {
-			c.recordError(err)
+			c.recordError(r, err)
 		}
 	}
 }
 
-func (c *console) recordError(err error) {
-	c.Record(events.Event{Kind: events.Error, Time: c.Now(), Reason: "a page of the console failed", Err: err})
+func (c *console) recordError(r *http.Request, err error) {
+	c.Record(events.Event{
+		Kind:   events.Error,
+		Time:   c.Now(),
+		User:   access.UserOf(r.Context()),
+		Reason: "a page of the console failed",
+		Err:    err,
+	})
 }
 
 type problemPage struct {

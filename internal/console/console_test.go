@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -329,6 +330,20 @@ func TestConversationPage(t *testing.T) {
 	f.get("ann", "/conversations/x", http.StatusNotFound)
 }
 
+// operated compares what is recorded of Ann's actions.
+func (f *fixture) operated(want ...string) {
+	f.Helper()
+	var got []string
+	for _, e := range f.recorded {
+		if e.Kind == events.Operated && e.User == "ann" {
+			got = append(got, e.Reason)
+		}
+	}
+	if !slices.Equal(got, want) {
+		f.Errorf("recorded %q, want %q", got, want)
+	}
+}
+
 func TestRetryOfOne(t *testing.T) {
 	f := newFixture(t)
 	f.accept("Q1", nil)
@@ -344,6 +359,7 @@ func TestRetryOfOne(t *testing.T) {
 		t.Errorf("it is %s", s)
 	}
 	f.has(f.get("ann", "/actions/retry?id=Q1", http.StatusOK), "Nothing to retry")
+	f.operated("retry of 1 requests, selected by queue id Q1")
 }
 
 // A selection, and all that match: what comes after the question is left alone.
@@ -388,6 +404,7 @@ func TestHoldOfARoute(t *testing.T) {
 	if s := f.state("Q1"); s != "ready" {
 		t.Errorf("it is %s", s)
 	}
+	f.operated("hold of route support", "release of route support")
 }
 
 // Who may only read sees no action, and a form of his changes nothing. Neither does one without

@@ -105,19 +105,16 @@ func (c *console) actOnDestination(w http.ResponseWriter, r *http.Request) error
 	switch r.PathValue("verb") {
 	case "release":
 		done = holdEnded
-		_, err = c.Operator.ReleaseDestination(ctx, c.Now(), at)
+		_, err = c.Release(ctx, at)
 	case "hold":
 		done = holdBegun
-		err = c.Operator.HoldDestination(ctx, c.Now(), spool.Hold{
-			Team: at.Team, Route: at.Route, Inbox: at.Inbox, Reason: r.PostForm.Get("reason"),
-		})
+		err = c.Hold(ctx, at, r.PostForm.Get("reason"))
 	default:
 		return noPage(w, r)
 	}
 	if err != nil {
 		return err
 	}
-	c.Kick()
 	http.Redirect(w, r, backWith(r.PostForm.Get("back"), url.Values{"done": {done}}), http.StatusSeeOther)
 	return nil
 }

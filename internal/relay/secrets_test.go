@@ -136,7 +136,9 @@ func TestSecretsAreReadWhenUsed(t *testing.T) {
 	}
 	got := rec.lines()
 	for _, part := range []string{
-		"events.secret cannot be read", "bounces.password cannot be read", "shadow.password of route inbox-202 cannot be read",
+		"events.secret cannot be read",
+		"bounces.password cannot be read",
+		"shadow.password of route inbox-202 cannot be read",
 	} {
 		if !strings.Contains(got, part) {
 			t.Errorf("recorded %q, want %q", got, part)
