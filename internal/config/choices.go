@@ -26,9 +26,11 @@ const (
 	BCCReject   = "reject"
 
 	AttachmentsReject = "reject"
+	AttachmentsLink   = "link"
 	AttachmentsDrop   = "drop"
 
 	ImagesEmbed = "embed"
+	ImagesLink  = "link"
 	ImagesDrop  = "drop"
 
 	SubjectChanged = "changed"

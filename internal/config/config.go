@@ -64,6 +64,9 @@ type Config struct {
 	// Where messages are stored until they are sent.
 	Spool Spool `yaml:"spool"`
 
+	// Attachments that are stored, and downloaded by links in the body.
+	Blobs Blobs `yaml:"blobs"`
+
 	// How long finished messages are kept.
 	Retention Retention `yaml:"retention"`
 

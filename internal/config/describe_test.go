@@ -51,7 +51,7 @@ routes: [{inbox: 202, creator_id: 55}]
 // another.
 func TestExampleUncommented(t *testing.T) {
 	text := string(config.Example())
-	others := regexp.MustCompile(`(?m)^ *# *((key|secret|password|token): \$|api_key|api_key_file: ).*\n`)
+	others := regexp.MustCompile(`(?m)^ *# *((key|secret|secret_access_key|password|token): \$|access_key_id|secret_access_key_file|api_key|api_key_file: ).*\n`)
 	text = others.ReplaceAllString(text, "")
 	text = regexp.MustCompile(`(?m)^( *)#([a-z_]+:|  )`).ReplaceAllString(text, "$1$2")
 	text = strings.Replace(text, "recipients: envelope", "recipients: headers", 1)
@@ -82,8 +82,8 @@ func TestChoices(t *testing.T) {
 		{config.Route{}, "Priority", []string{config.PriorityHigh, config.PriorityNormal, config.PriorityBulk}},
 		{config.Route{}, "Recipients", []string{config.RecipientsEnvelope, config.RecipientsHeaders}},
 		{config.Route{}, "BCC", []string{config.BCCSeparate, config.BCCReject}},
-		{config.Route{}, "Attachments", []string{config.AttachmentsReject, config.AttachmentsDrop}},
-		{config.Route{}, "InlineImages", []string{config.ImagesEmbed, config.ImagesDrop}},
+		{config.Route{}, "Attachments", []string{config.AttachmentsReject, config.AttachmentsLink, config.AttachmentsDrop}},
+		{config.Route{}, "InlineImages", []string{config.ImagesEmbed, config.ImagesLink, config.ImagesDrop}},
 		{config.Route{}, "ReplySubject", []string{config.SubjectChanged, config.SubjectAlways, config.SubjectNever}},
 		{config.Route{}, "Join", []string{config.JoinAlways, config.JoinNever}},
 		{config.Events{}, "Kinds", []string{

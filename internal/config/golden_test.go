@@ -126,7 +126,7 @@ func checkAdvice(t *testing.T, got string) {
 			continue // configuration
 		}
 		key := regexp.MustCompile(`\b(listeners|tls|users|limits|heymarket|teams|` +
-			`routes|delivery|spool|bounces|events|metrics|log)[.\[_]`)
+			`routes|delivery|spool|blobs|bounces|events|metrics|log)[.\[_]`)
 		if found := key.FindString(line); found != "" {
 			t.Errorf("%q names the key %s", line, found)
 		}

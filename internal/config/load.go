@@ -105,6 +105,7 @@ func (l *loader) complete() {
 	c.completeRoutes()
 	c.Bounces.complete(c.Hostname)
 	c.Events.complete()
+	c.Blobs.complete()
 	c.Heymarket.BaseURL = strings.TrimRight(c.Heymarket.BaseURL, "/")
 }
 

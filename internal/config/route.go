@@ -60,13 +60,15 @@ type Route struct {
 	// its own, or the message is rejected (550 5.7.1).
 	BCC string `yaml:"bcc" default:"separate" oneof:"separate|reject"`
 
-	// Attachments, which the API does not support: the message is rejected (554 5.6.0),
-	// or they are dropped and a line in the body names them.
-	Attachments string `yaml:"attachments" default:"reject" oneof:"reject|drop"`
+	// Attachments, which the API does not support: the message is rejected (554 5.6.0);
+	// they are stored, and the body has a link to each (see blobs); or they are dropped,
+	// and a line in the body names them.
+	Attachments string `yaml:"attachments" default:"reject" oneof:"reject|link|drop"`
 
 	// Images within HTML: embedded as data: URIs (32KB per image, 128KB in total), which
-	// Gmail and Outlook do not display, or replaced by their alternative text.
-	InlineImages string `yaml:"inline_images" default:"embed" oneof:"embed|drop"`
+	// Gmail and Outlook do not display; stored, and displayed from there (see blobs); or
+	// replaced by their alternative text.
+	InlineImages string `yaml:"inline_images" default:"embed" oneof:"embed|link|drop"`
 
 	// When the body of a reply begins with its Subject, which the API does not support:
 	// if it differs from the conversation's, always, or never.

@@ -53,7 +53,7 @@ func (t TLS) CipherSuites() []uint16 {
 
 // encrypts reports whether a listener has TLS.
 func (l *loader) encrypts() bool {
-	return l.config.Console.TLS == TLSImplicit || slices.ContainsFunc(l.config.Listeners, func(l Listener) bool {
+	return l.config.Console.TLS == TLSImplicit || l.config.Blobs.TLS == TLSImplicit || slices.ContainsFunc(l.config.Listeners, func(l Listener) bool {
 		return l.TLS == TLSStart || l.TLS == TLSImplicit
 	})
 }

@@ -37,6 +37,7 @@ func (l *loader) validate() {
 			"shorten it, or lengthen delivery.retry_max")
 	}
 	l.validateSpool()
+	l.validateBlobs()
 	l.validateBounces()
 	l.validateEvents()
 	l.validateMetrics()

@@ -15,6 +15,7 @@ func (l *loader) warn() {
 	l.warnBaseURL()
 	l.warnTeams()
 	l.warnRoutes()
+	l.warnBlobs()
 	l.warnConsole()
 }
 

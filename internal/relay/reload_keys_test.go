@@ -39,6 +39,13 @@ routes:
     shadow: {next: "smtp://127.0.0.1:35", user: a, password: "${KEY}"}
 aliases: {root: ops@example.com}
 bounces: {smarthost: "smtp://127.0.0.1:25", user: heyrelay, password: "${KEY}", from: a@example.com}
+blobs:
+  url: "s3://files?endpoint=https://s3.example.com"
+  access_key_id: heyrelay
+  secret_access_key: "${KEY}"
+  public_url: "https://files.example.com"
+  proxies: [192.0.2.1]
+  refuse: [exe]
 events: {url: "https://ops.example.com", secret: "${HOOK}", kinds: [failed]}
 metrics: {address: "127.0.0.1:9125"}
 `
@@ -64,6 +71,10 @@ var written = map[string][2]string{
 	"aliases":                    {"root: ops", "root: dev"},
 	"bounces.smarthost":          {"127.0.0.1:25\"", "127.0.0.1:26\""},
 	"bounces.password":           {`password: "${KEY}"`, `password: "${OTHER}"`},
+	"blobs.secret_access_key":    {`secret_access_key: "${KEY}"`, `secret_access_key: "${OTHER}"`},
+	"blobs.listen":               {"blobs:\n", "blobs:\n  listen: 127.0.0.1:8028\n"},
+	"blobs.proxies":              {"proxies: [192.0.2.1]", "proxies: [192.0.2.2]"},
+	"blobs.refuse":               {"refuse: [exe]", "refuse: [js]"},
 	"events.secret":              {"${HOOK}", "${HOOK2}"},
 	"events.kinds":               {"kinds: [failed]", "kinds: [held]"},
 	"metrics.address":            {"127.0.0.1:9125", "127.0.0.1:9126"},
