@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"heyrelay/internal/disk"
 	"heyrelay/internal/spool"
 )
 
@@ -102,7 +103,7 @@ func createFile(path string) error {
 	if err := f.Close(); err != nil {
 		return err
 	}
-	return syncFolder(filepath.Dir(path)) // the name must survive a power cut, too
+	return disk.SyncFolder(filepath.Dir(path)) // the name must survive a power cut, too
 }
 
 // identity remembers which files an open spool consists of. A name that stands for

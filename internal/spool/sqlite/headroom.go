@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"heyrelay/internal/disk"
 	"heyrelay/internal/spool"
 )
 
@@ -32,7 +33,7 @@ type headroom struct {
 func newHeadroom(path string, o Options) *headroom {
 	h := &headroom{limits: o.limits(), free: o.Free, now: o.now}
 	if h.free == nil {
-		h.free = func() (int64, error) { return freeSpace(filepath.Dir(path)) }
+		h.free = func() (int64, error) { return disk.Free(filepath.Dir(path)) }
 	}
 	return h
 }

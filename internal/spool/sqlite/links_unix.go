@@ -3,9 +3,7 @@
 package sqlite
 
 import (
-	"errors"
 	"io/fs"
-	"os"
 	"syscall"
 )
 
@@ -16,13 +14,4 @@ func linkCount(info fs.FileInfo) uint64 {
 		return 1
 	}
 	return uint64(stat.Nlink)
-}
-
-// syncFolder makes the names in a directory durable.
-func syncFolder(path string) error {
-	dir, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }

@@ -1,0 +1,2 @@
+// Package disk does what systems do differently with folders and their free space.
+package disk
