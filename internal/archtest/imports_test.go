@@ -45,6 +45,8 @@ var may = map[string][]string{
 	"internal/spool":           {},
 	"internal/archtest":        {},
 	"internal/disk":            {},
+	"internal/blob":            {"internal/disk"},
+	"internal/blob/blobtest":   {"internal/blob"},
 	"internal/spool/sqlite":    {"internal/disk", "internal/spool"},
 	"internal/spool/spooltest": {"internal/spool"},
 	"internal/delivery":        {"internal/spool", "internal/heymarket", "internal/events"},
