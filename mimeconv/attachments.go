@@ -20,8 +20,8 @@ const (
 // attachment is a file for the recipient.
 type attachment struct {
 	*part
+	stream
 	name string // safe as a file name, never empty
-	size int    // of the decoded file, in octets
 }
 
 // sortFiles returns the attachments among files: all but the images that the HTML shows and
@@ -35,7 +35,7 @@ func (c *converter) sortFiles(files []file, images []image) ([]attachment, error
 			c.warn(ImageDropped, f.id, "image %s dropped: the HTML does not show it", quote(f.name))
 		default:
 			name := fileName(f.part, len(attachments)+1)
-			attachments = append(attachments, attachment{f.part, name, c.measure(f.part)})
+			attachments = append(attachments, attachment{f.part, c.stream(f.part), name})
 		}
 	}
 	if len(attachments) > 0 && c.options.Attachments != Link && c.options.Attachments != Drop {
@@ -44,11 +44,11 @@ func (c *converter) sortFiles(files []file, images []image) ([]attachment, error
 	return attachments, nil
 }
 
-// measure returns the size of a decoded file, in octets.
-func (c *converter) measure(p *part) int {
-	n := len(c.decode(p))
-	c.reserve(-p.decodedSize())
-	return n
+// stream returns the decoded content of a file, and warns if it is damaged.
+func (c *converter) stream(p *part) stream {
+	s := newStream(p.raw, p.encoding)
+	c.note(s.warning, p.id)
+	return s
 }
 
 // errAttachments rejects a message because of its attachments and names the configuration
@@ -81,7 +81,7 @@ func (c *converter) placeAttachments(attachments []attachment) (notes, error) {
 			all = append(all, note{text: "[Attachment not sent: " + what + "]"})
 			continue
 		}
-		url, err := c.link(a.name, a.part, c.decode(a.part))
+		url, err := c.link(Attachment{Name: a.name, ContentType: a.kind, Size: a.size, Open: a.open})
 		if err != nil {
 			return nil, err
 		}
@@ -90,12 +90,12 @@ func (c *converter) placeAttachments(attachments []attachment) (notes, error) {
 	return all, nil
 }
 
-// link stores a part and returns its URL.
-func (c *converter) link(name string, p *part, data []byte) (string, error) {
+// link stores a file and returns its URL.
+func (c *converter) link(a Attachment) (string, error) {
 	if c.options.Link == nil {
 		return "", errors.New("mimeconv: a policy is Link, and Options.Link is nil")
 	}
-	return c.options.Link(Attachment{Name: name, ContentType: p.kind, Data: slices.Clone(data)})
+	return c.options.Link(a)
 }
 
 // note is a line to add to a body.

@@ -392,5 +392,5 @@ func (c *converter) readText(p *part, isHTML bool) (string, error) {
 
 // errTooLarge rejects a message whose text is too large.
 func (c *converter) errTooLarge() *Error {
-	return refuse(ErrTooLarge, "the text of the message is larger than %s", size(c.maxBody))
+	return refuse(ErrTooLarge, "the text of the message is larger than %s", size(int64(c.maxBody)))
 }

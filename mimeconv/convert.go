@@ -8,9 +8,9 @@ import (
 )
 
 // Convert converts a raw message to the bodies and the title of an API request, according to
-// the policies of its route. raw is only read and the result does not alias it; the callee
-// owns what o.Link is passed. The error is an [*Error] or the error of o.Link. Equal input
-// gives equal output.
+// the policies of its route. raw is only read and the result does not alias it; what o.Link is
+// passed does. The error is an [*Error] or the error of o.Link or o.Reserve. Equal input gives
+// equal output.
 func Convert(raw []byte, o Options) (Message, error) {
 	if len(raw) > maxRaw {
 		return Message{}, refuse(ErrTooLarge, "the message is larger than %d MiB", maxRaw>>20)

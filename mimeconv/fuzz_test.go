@@ -259,9 +259,12 @@ func FuzzTNEF(f *testing.F) {
 	})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		raw := append([]byte("Subject: x\r\nContent-Type: application/ms-tnef\r\n\r\n"), data...)
-		size := 0
+		var size int64
 		o := Options{Attachments: Link, InlineImages: Link, Link: func(a Attachment) (string, error) {
-			size += len(a.Data)
+			if n := count(a.Open()); n != a.Size {
+				t.Errorf("%d octets, want %d", n, a.Size)
+			}
+			size += a.Size
 			return "https://files.example/1", nil
 		}}
 		var m Message
@@ -271,7 +274,7 @@ func FuzzTNEF(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if size > len(data) {
+		if size > int64(len(data)) {
 			t.Errorf("%d octets in files out of %d", size, len(data))
 		}
 		checkMessage(t, raw, m, o)

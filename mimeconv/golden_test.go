@@ -141,7 +141,7 @@ func convertGolden(t *testing.T, raw []byte, want golden) golden {
 	}
 	got.header(h, want)
 	o := Options{Link: func(a Attachment) (string, error) {
-		got.Links = append(got.Links, a.Name+" "+a.ContentType+" "+size(len(a.Data)))
+		got.Links = append(got.Links, a.Name+" "+a.ContentType+" "+size(a.Size))
 		return "https://files.example/" + url.PathEscape(a.Name), nil
 	}}
 	if want.Options != nil {

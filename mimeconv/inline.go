@@ -245,7 +245,14 @@ func (p *placer) show(img *part) (string, error) {
 // linkImage stores an image and adds a note with its URL.
 func (p *placer) linkImage(img *part) (string, error) {
 	name := fileName(img, len(p.notes)+1)
-	address, err := p.link(name, img, p.decode(img))
+	file := p.stream(img)
+	address, err := p.link(Attachment{
+		Name:        name,
+		ContentType: img.kind,
+		Size:        file.size,
+		Inline:      true,
+		Open:        file.open,
+	})
 	p.notes = append(p.notes, note{text: "Image: " + name, url: address})
 	return address, err
 }
@@ -264,7 +271,7 @@ func (p *placer) embed(img *part) string {
 		return ""
 	case len(data) > maxImage:
 		p.warn(ImageDropped, img.id, "image %s dropped: its size of %s exceeds %d KiB",
-			quote(img.name), size(len(data)), maxImage>>10)
+			quote(img.name), size(int64(len(data))), maxImage>>10)
 		return ""
 	}
 	return "data:" + kind + ";base64," + base64.StdEncoding.EncodeToString(data)

@@ -18,7 +18,10 @@
 // Each package below this one handles one format and knows nothing about messages.
 package mimeconv
 
-import "time"
+import (
+	"io"
+	"time"
+)
 
 // Header contains the header fields of a message that routing and threading need. Strings are
 // decoded (RFC 2047), valid UTF-8, and contain neither line ends nor control characters.
@@ -96,11 +99,17 @@ type Message struct {
 	Warnings []Warning
 }
 
-// Attachment is a decoded file or image. Data does not alias the message.
+// Attachment is a file or image of a message.
 type Attachment struct {
 	Name        string // safe as a file name: no path, no control characters, never empty
 	ContentType string
-	Data        []byte
+	Size        int64 // octets
+	Inline      bool  // the HTML shows it as an image
+
+	// Open returns a reader of the octets, from the first; it can be called repeatedly. They are
+	// decoded from the message while they are read, so the message must not change meanwhile.
+	// The reader never fails.
+	Open func() io.Reader
 }
 
 // Warning reports something that was dropped, repaired or guessed.

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"runtime"
 	"testing"
 )
 
@@ -16,11 +17,6 @@ func TestReserve(t *testing.T) {
 		name, raw   string
 		least, kept int64 // octets, at most at a time and at the end
 	}{
-		{
-			"base64 of a file",
-			head + "Content-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n" + lines,
-			int64(len(lines)), 1000,
-		},
 		{
 			"base64 of text: decoded, read in its charset, cleaned, and made HTML",
 			head + "Content-Transfer-Encoding: base64\r\n\r\n" + lines,
@@ -64,6 +60,44 @@ func TestReserve(t *testing.T) {
 			t.Errorf("%s: %v where there is no room", c.name, err)
 		}
 	}
+}
+
+// TestFilesCostNothing: files are read from the message, without a decoded copy.
+func TestFilesCostNothing(t *testing.T) {
+	lines := repeat(base64.StdEncoding.EncodeToString([]byte(repeat("words ", 9)))+"\r\n", 20_000)
+	parts := repeat("--b\r\nContent-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n"+lines, 2)
+	raw := []byte(multipart("mixed", parts))
+	for _, policy := range []Policy{Drop, Link} {
+		var reserved int64
+		o := Options{
+			Attachments: policy,
+			Reserve: func(n int64) error {
+				reserved += max(0, n)
+				return nil
+			},
+			Link: func(a Attachment) (string, error) {
+				_ = count(a.Open())
+				return "https://files.example/1", nil
+			},
+		}
+		made := allocated(func() {
+			if _, err := Convert(raw, o); err != nil {
+				t.Error(err)
+			}
+		})
+		if made > int64(len(raw))/10 || reserved > 10_000 {
+			t.Errorf("%s: %d octets allocated and %d reserved for a message of %d", policy, made, reserved, len(raw))
+		}
+	}
+}
+
+// allocated returns how many octets f allocates.
+func allocated(f func()) int64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return int64(after.TotalAlloc - before.TotalAlloc)
 }
 
 // winmailOf is a winmail.dat whose rich text has n octets.

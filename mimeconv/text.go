@@ -75,12 +75,12 @@ func shorten(s string) string {
 }
 
 // size formats a number of octets.
-func size(n int) string {
+func size(n int64) string {
 	switch {
 	case n == 1:
 		return "1 byte"
 	case n < 1000:
-		return strconv.Itoa(n) + " bytes"
+		return strconv.FormatInt(n, 10) + " bytes"
 	case n < 1000_000:
 		return strconv.FormatFloat(float64(n)/1000, 'f', 0, 64) + " KB"
 	}

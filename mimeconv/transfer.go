@@ -3,6 +3,7 @@ package mimeconv
 import (
 	"bytes"
 	"encoding/base64"
+	"io"
 	"strings"
 
 	"heyrelay/mimeconv/charset"
@@ -20,28 +21,48 @@ func decodeTransfer(raw []byte, encoding string) ([]byte, Warning) {
 	case "base64":
 		return decodeLabelled64(raw)
 	}
-	if files := uuEncoded(raw, encoding); len(files) == 1 {
-		return files[0].raw, Warning{}
+	if isUU(encoding) {
+		if lines, ok := findUU(raw); ok {
+			data, _ := io.ReadAll(&uuReader{lines: lines})
+			return data, Warning{}
+		}
+	}
+	return raw, unknownEncoding(encoding)
+}
+
+// unknownEncoding returns the warning of a Content-Transfer-Encoding, none if it is a known one.
+func unknownEncoding(encoding string) Warning {
+	switch encodingName(encoding) {
+	case "", "7bit", "8bit", "binary":
+		return Warning{}
 	}
 	detail := "unknown Content-Transfer-Encoding " + quote(encoding) + ": used as is"
-	return raw, Warning{Code: EncodingUnknown, Detail: detail}
+	return Warning{Code: EncodingUnknown, Detail: detail}
 }
 
 // decodeLabelled64 decodes a part labeled base64, unless it is not base64 at all.
 func decodeLabelled64(raw []byte) ([]byte, Warning) {
-	const first = 1 << 10 // octets usually reveal a wrong label
-	var data []byte
-	clean := false
-	if looksBase64(raw[:min(len(raw), first)]) || looksBase64(raw) {
-		data, clean = decodeBase64(raw)
-	}
-	switch {
-	case clean:
-		return data, Warning{}
-	case looksBase64(raw):
-		return data, Warning{Code: EncodingRepaired, Detail: "damaged base64: decoded as far as possible"}
+	if mayBeBase64(raw) {
+		data, clean := decodeBase64(raw)
+		if clean || looksBase64(raw) {
+			return data, base64Warning(!clean)
+		}
 	}
 	return raw, Warning{Code: EncodingRepaired, Detail: notBase64}
+}
+
+// mayBeBase64 reports whether it is worth decoding a part labeled base64.
+func mayBeBase64(raw []byte) bool {
+	const first = 1 << 10 // octets usually reveal a wrong label
+	return looksBase64(raw[:min(len(raw), first)]) || looksBase64(raw)
+}
+
+// base64Warning returns the warning of base64, none if it is not damaged.
+func base64Warning(isDamaged bool) Warning {
+	if !isDamaged {
+		return Warning{}
+	}
+	return Warning{Code: EncodingRepaired, Detail: "damaged base64: decoded as far as possible"}
 }
 
 const notBase64 = "not base64 despite its label: used as is"
@@ -93,17 +114,6 @@ func trimSuffixFold(b []byte, suffix string) []byte {
 		return b[:n]
 	}
 	return b
-}
-
-// uuEncoded returns the files in a part whose Content-Transfer-Encoding is a variant of
-// uuencode (x-uuencode, uue), which is not standardized.
-func uuEncoded(raw []byte, encoding string) []*part {
-	if !strings.Contains(encodingName(encoding), "uu") {
-		return nil
-	}
-	text, _ := cleanText(string(raw))
-	_, files := cutUU(text)
-	return files
 }
 
 // minDigits is the shortest line of base64 digits that is not taken for a word.
@@ -165,60 +175,24 @@ const (
 // decodePrintable decodes a body.
 func decodePrintable(raw []byte, kind printable) ([]byte, Warning) {
 	data, clean := decodeQuotedPrintable(raw, kind)
-	if !clean {
-		return data, Warning{Code: EncodingRepaired, Detail: "invalid quoted-printable: stray equals signs kept"}
-	}
-	return data, Warning{}
+	return data, printableWarning(!clean)
 }
 
-// decodeQuotedPrintable decodes quoted-printable (RFC 2045, section 6.7). An equals sign that
-// encodes nothing is kept, and clean is false.
-func decodeQuotedPrintable(raw []byte, kind printable) (data []byte, clean bool) {
-	body := kind != printableWord
-	data = make([]byte, 0, len(raw))
-	clean = true
-	for len(raw) > 0 {
-		var line []byte
-		line, raw = cutAfterLine(raw)
-		text := line
-		if body {
-			text = bytes.TrimRight(line, " \t\r\n")
-		}
-		soft := body && bytes.HasSuffix(text, []byte("="))
-		if soft {
-			text = text[:len(text)-1]
-		} else if kind == printableText {
-			text = trimEncodedEnd(text)
-		}
-		for len(text) > 0 {
-			if text[0] != '=' {
-				n := bytes.IndexByte(text, '=')
-				if n < 0 {
-					n = len(text)
-				}
-				data = append(data, text[:n]...)
-				text = text[n:]
-				continue
-			}
-			c, ok := hexPair(text[1:])
-			if !ok {
-				data = append(data, '=')
-				text = text[1:]
-				clean = false
-				continue
-			}
-			data = append(data, c)
-			text = text[3:]
-		}
-		switch {
-		case !body || soft:
-		case bytes.HasSuffix(line, []byte("\r\n")):
-			data = append(data, "\r\n"...)
-		case bytes.HasSuffix(line, []byte("\n")):
-			data = append(data, '\n')
-		}
+// printableWarning returns the warning of quoted-printable, none if it is not damaged.
+func printableWarning(isDamaged bool) Warning {
+	if !isDamaged {
+		return Warning{}
 	}
-	return data, clean
+	return Warning{Code: EncodingRepaired, Detail: "invalid quoted-printable: stray equals signs kept"}
+}
+
+// decodeQuotedPrintable decodes quoted-printable. clean is false if an equals sign encodes nothing.
+// The result does not alias raw.
+func decodeQuotedPrintable(raw []byte, kind printable) (data []byte, clean bool) {
+	r := printableReader{rest: raw, kind: kind}
+	data = make([]byte, len(raw))
+	n, _ := r.Read(data)
+	return data[:n], !r.isDamaged
 }
 
 // cutAfterLine splits b after its first line end.
@@ -274,43 +248,13 @@ func looksBase64(raw []byte) bool {
 // decodeBase64 decodes the base64 in raw up to its padding, or all of its pieces if only such follow.
 // clean is false if there is anything else. The result does not alias raw.
 func decodeBase64(raw []byte) (data []byte, clean bool) {
-	data = make([]byte, base64.RawStdEncoding.DecodedLen(len(raw)))
+	data = make([]byte, base64.RawStdEncoding.DecodedLen(len(raw))+1) // never full: all of raw is read
 	if n, err := base64.StdEncoding.Decode(data, raw); err == nil {
 		return data[:n], true
 	}
-	n := 0
-	isConcatenated := false                              // several pieces were encoded one by one
-	digits := make([]byte, 0, min(len(raw), 4<<10)&^3+4) // a multiple of 4, which encode 3 octets
-	clean = true
-	for i, c := range raw {
-		if c == '=' && !isConcatenated {
-			rest := bytes.TrimLeft(raw[i:], "= \t\r\n")
-			isConcatenated = len(rest) > 0 && isWholeBase64(rest)
-			if !isConcatenated {
-				clean = clean && len(rest) == 0
-				break
-			}
-		}
-		if c == '=' { // the end of a piece
-			n += decodeDigits(data[n:], digits)
-			digits, clean = digits[:0], false
-			continue
-		}
-		if !isBase64(c) {
-			clean = clean && (c == '\r' || c == '\n' || c == ' ' || c == '\t')
-			continue
-		}
-		digits = append(digits, c)
-		if len(digits) == cap(digits) {
-			n += decodeDigits(data[n:], digits)
-			digits = digits[:0]
-		}
-	}
-	if len(digits)%4 == 1 { // one digit is not an octet
-		digits, clean = digits[:len(digits)-1], false
-	}
-	n += decodeDigits(data[n:], digits)
-	return data[:n], clean
+	r := base64Reader{rest: raw}
+	n, _ := r.Read(data)
+	return data[:n], !r.isDamaged
 }
 
 // isWholeBase64 reports whether all lines of b are whole base64.
@@ -334,10 +278,4 @@ func isDigits(b []byte) bool {
 		}
 	}
 	return true
-}
-
-// decodeDigits decodes base64 digits into dst and returns the number of octets.
-func decodeDigits(dst, digits []byte) int {
-	n, _ := base64.RawStdEncoding.Decode(dst, digits)
-	return n
 }

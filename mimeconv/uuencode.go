@@ -2,6 +2,7 @@ package mimeconv
 
 import (
 	"fmt"
+	"io"
 	"strings"
 )
 
@@ -102,4 +103,98 @@ func uuFiles(p *part, parts []*part) []file {
 		files = append(files, file{part: f})
 	}
 	return files
+}
+
+// isUU reports whether a Content-Transfer-Encoding is a variant of uuencode (x-uuencode, uue), which
+// is not standardized.
+func isUU(encoding string) bool { return strings.Contains(encodingName(encoding), "uu") }
+
+// uuLines are the lines of a part that may contain uuencode. A copy continues where it was made.
+type uuLines struct {
+	rest []byte // not read yet
+	text string // the lines that were read together
+}
+
+// next returns the next line, without its end and without control characters.
+func (l *uuLines) next() (line string, ok bool) {
+	for l.text == "" {
+		if len(l.rest) == 0 {
+			return "", false
+		}
+		var raw []byte
+		raw, l.rest = cutAfterLine(l.rest)
+		l.text, _ = cleanText(string(raw))
+	}
+	line, l.text, _ = strings.Cut(l.text, "\n")
+	return line, true
+}
+
+// findUU returns the lines of the file in a part that has exactly one, from behind its "begin" line.
+func findUU(raw []byte) (file uuLines, ok bool) {
+	lines := uuLines{rest: raw}
+	for {
+		line, more := lines.next()
+		if !more {
+			return file, ok
+		}
+		if _, isBegin := beginUU(line); !isBegin {
+			continue
+		}
+		start := lines
+		size, ended := skipUU(&lines)
+		switch {
+		case !ended:
+			lines = start
+		case size > 0 && ok:
+			return file, false // another file
+		case size > 0:
+			file, ok = start, true
+		}
+	}
+}
+
+// skipUU skips the lines of a file and its "end" line, and returns the size of the file. ended is
+// false if another line is among them, or no end.
+func skipUU(lines *uuLines) (size int, ended bool) {
+	var data []byte
+	for {
+		line, ok := lines.next()
+		if !ok {
+			return 0, false
+		}
+		if line == "end" {
+			return size, true
+		}
+		data, ok = appendUU(data[:0], line)
+		if !ok {
+			return 0, false
+		}
+		size += len(data)
+	}
+}
+
+// uuReader decodes the lines of a file.
+type uuReader struct {
+	lines  uuLines
+	out    []byte // decoded, but not returned yet
+	buffer []byte
+	isOver bool
+}
+
+// Read implements io.Reader.
+func (r *uuReader) Read(p []byte) (int, error) {
+	for len(r.out) == 0 && !r.isOver {
+		line, ok := r.lines.next()
+		r.isOver = !ok || line == "end"
+		if !r.isOver {
+			r.buffer, _ = appendUU(r.buffer[:0], line)
+			r.out = r.buffer
+		}
+	}
+	if len(r.out) == 0 && len(p) > 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, r.out)
+	r.out = r.out[n:]
+	return n, nil
 }

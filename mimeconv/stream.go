@@ -1,0 +1,253 @@
+package mimeconv
+
+import (
+	"bytes"
+	"encoding/base64"
+	"io"
+)
+
+// stream is the content of a leaf, which is decoded while it is read, so that a file costs no
+// memory. The octets and the warning are those of decodeTransfer.
+type stream struct {
+	open    func() io.Reader // of the decoded octets, each time from the first
+	size    int64            // octets
+	warning Warning          // without a code if the content is valid
+}
+
+// newStream reads raw once, to know its size and what is damaged. The stream aliases raw.
+func newStream(raw []byte, encoding string) stream {
+	switch encodingName(encoding) {
+	case "quotedprintable":
+		return printableStream(raw)
+	case "base64":
+		return base64Stream(raw)
+	}
+	if isUU(encoding) {
+		if lines, ok := findUU(raw); ok {
+			return uuStream(lines)
+		}
+	}
+	return unchanged(raw, unknownEncoding(encoding))
+}
+
+// unchanged is a stream of octets that are not encoded.
+func unchanged(raw []byte, w Warning) stream {
+	return stream{
+		open:    func() io.Reader { return bytes.NewReader(raw) },
+		size:    int64(len(raw)),
+		warning: w,
+	}
+}
+
+func printableStream(raw []byte) stream {
+	first := &printableReader{rest: raw, kind: printableData}
+	return stream{
+		open:    func() io.Reader { return &printableReader{rest: raw, kind: printableData} },
+		size:    count(first),
+		warning: printableWarning(first.isDamaged),
+	}
+}
+
+func base64Stream(raw []byte) stream {
+	if !mayBeBase64(raw) {
+		return unchanged(raw, Warning{Code: EncodingRepaired, Detail: notBase64})
+	}
+	first := &base64Reader{rest: raw}
+	size := count(first)
+	if first.isDamaged && !looksBase64(raw) {
+		return unchanged(raw, Warning{Code: EncodingRepaired, Detail: notBase64})
+	}
+	return stream{
+		open:    func() io.Reader { return &base64Reader{rest: raw} },
+		size:    size,
+		warning: base64Warning(first.isDamaged),
+	}
+}
+
+func uuStream(lines uuLines) stream {
+	open := func() io.Reader { return &uuReader{lines: lines} }
+	return stream{open: open, size: count(open())}
+}
+
+// count returns the number of octets in r.
+func count(r io.Reader) int64 {
+	n, _ := io.CopyBuffer(io.Discard, struct{ io.Reader }{r}, make([]byte, 8<<10)) // r does not fail
+	return n
+}
+
+// base64Reader decodes the base64 in rest up to its padding, or all of its pieces if only such follow.
+type base64Reader struct {
+	rest           []byte
+	digits         [4]byte // of the next octets
+	have           int     // digits
+	octets         [3]byte // decoded from them
+	out            []byte  // the octets that were not returned yet
+	isConcatenated bool    // several pieces were encoded one by one
+	isDamaged      bool    // there is anything but base64; known at the end
+}
+
+// Read implements io.Reader. It fills p while there is anything left.
+func (r *base64Reader) Read(p []byte) (int, error) {
+	n := 0
+	for n < len(p) {
+		if len(r.out) == 0 && r.have == 0 {
+			n += r.run(p[n:])
+		}
+		if len(r.out) == 0 && !r.fill() {
+			break
+		}
+		k := copy(p[n:], r.out)
+		r.out = r.out[k:]
+		n += k
+	}
+	if n == 0 && len(p) > 0 {
+		return 0, io.EOF
+	}
+	return n, nil
+}
+
+// run decodes the digits at the start of the rest into p as long as they make three octets, and
+// returns the number of octets.
+func (r *base64Reader) run(p []byte) int {
+	most := min(len(r.rest), len(p)/3*4)
+	n := 0
+	for n < most && isBase64(r.rest[n]) {
+		n++
+	}
+	n &^= 3
+	n, r.rest = decodeDigits(p, r.rest[:n]), r.rest[n:]
+	return n
+}
+
+// fill decodes the next four digits, or the last of a piece. It reports whether there were any.
+func (r *base64Reader) fill() bool {
+	for len(r.rest) > 0 {
+		c := r.rest[0]
+		if c == '=' && r.endPiece() {
+			return true
+		}
+		if len(r.rest) == 0 {
+			break
+		}
+		r.rest = r.rest[1:]
+		switch {
+		case isBase64(c):
+			r.digits[r.have] = c
+			r.have++
+		case c != '\r' && c != '\n' && c != ' ' && c != '\t':
+			r.isDamaged = true
+		}
+		if r.have == len(r.digits) {
+			return r.flush()
+		}
+	}
+	r.isDamaged = r.isDamaged || r.have == 1 // one digit is not an octet
+	return r.flush()
+}
+
+// endPiece ends a piece at its padding, and all if no other piece follows. It reports whether it
+// made octets.
+func (r *base64Reader) endPiece() bool {
+	if !r.isConcatenated {
+		after := bytes.TrimLeft(r.rest, "= \t\r\n")
+		r.isConcatenated = len(after) > 0 && isWholeBase64(after)
+		if !r.isConcatenated {
+			r.isDamaged = r.isDamaged || len(after) > 0
+			r.rest = nil
+			return false
+		}
+	}
+	r.isDamaged = true
+	return r.flush()
+}
+
+// flush decodes the digits and reports whether they made octets.
+func (r *base64Reader) flush() bool {
+	r.out = r.octets[:decodeDigits(r.octets[:], r.digits[:r.have])]
+	r.have = 0
+	return len(r.out) > 0
+}
+
+// decodeDigits decodes base64 digits into p and returns the number of octets.
+func decodeDigits(p, digits []byte) int {
+	n, _ := base64.RawStdEncoding.Decode(p, digits)
+	return n
+}
+
+// printableReader decodes quoted-printable (RFC 2045, section 6.7). An equals sign that encodes
+// nothing is kept.
+type printableReader struct {
+	rest      []byte
+	kind      printable
+	text      []byte // the rest of the current line, still encoded
+	end       []byte // the line end behind it
+	isDamaged bool   // an equals sign was kept
+}
+
+// Read implements io.Reader. It fills p while there is anything left.
+func (r *printableReader) Read(p []byte) (int, error) {
+	n := 0
+	for n < len(p) {
+		switch {
+		case len(r.text) > 0:
+			n += r.decode(p[n:])
+		case len(r.end) > 0:
+			k := copy(p[n:], r.end)
+			r.end = r.end[k:]
+			n += k
+		case len(r.rest) > 0:
+			r.nextLine()
+		case n == 0:
+			return 0, io.EOF
+		default:
+			return n, nil
+		}
+	}
+	return n, nil
+}
+
+// decode decodes an octet, or what needs no decoding, and returns the number of octets. There is
+// text, and p is not empty.
+func (r *printableReader) decode(p []byte) int {
+	if r.text[0] != '=' {
+		n := bytes.IndexByte(r.text, '=')
+		if n < 0 {
+			n = len(r.text)
+		}
+		n = copy(p, r.text[:n])
+		r.text = r.text[n:]
+		return n
+	}
+	c, ok := hexPair(r.text[1:])
+	if !ok {
+		p[0] = '='
+		r.text = r.text[1:]
+		r.isDamaged = true
+		return 1
+	}
+	p[0] = c
+	r.text = r.text[3:]
+	return 1
+}
+
+func (r *printableReader) nextLine() {
+	r.text, r.rest = cutAfterLine(r.rest)
+	if r.kind == printableWord {
+		return
+	}
+	line := r.text
+	r.text = bytes.TrimRight(line, " \t\r\n")
+	switch text, isSoft := bytes.CutSuffix(r.text, []byte("=")); {
+	case isSoft:
+		r.text = text
+		return
+	case r.kind == printableText:
+		r.text = trimEncodedEnd(r.text)
+	}
+	switch {
+	case bytes.HasSuffix(line, []byte("\r\n")):
+		r.end = line[len(line)-2:]
+	case bytes.HasSuffix(line, []byte("\n")):
+		r.end = line[len(line)-1:]
+	}
+}
