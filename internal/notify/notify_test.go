@@ -318,7 +318,7 @@ func ExampleReporter_Write() {
 	}}, smarthost.Offers{})
 	_, status, _ := strings.Cut(string(letter.Text), "\r\n\r\nFinal-Recipient")
 	status, _, _ = strings.Cut("Final-Recipient"+status, "\r\n\r\n")
-	fmt.Fprintln(os.Stdout, letter.To, ok)
+	fmt.Fprintln(os.Stdout, letter.To.Path, ok)
 	fmt.Fprintln(os.Stdout, strings.ReplaceAll(status, "\r\n", "\n"))
 	// Output:
 	// app@shop.example true

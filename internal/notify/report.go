@@ -31,7 +31,8 @@ func (r Reporter) Write(n spool.Notice, can smarthost.Offers) (m smarthost.Messa
 	if !ok {
 		return smarthost.Message{}, false
 	}
-	m = smarthost.Message{To: reachable(about.Sender, can), NoReports: true} // from <> (RFC 3464, section 2)
+	// It is from <>, and asks for no report itself (RFC 3464, section 2).
+	m.To = smarthost.Recipient{Path: reachable(about.Sender, can), Notify: []string{spool.NotifyNever}}
 	parts := []part{explanation(r, &about), status(r, &about)}
 	back, whole := original(&about, can)
 	if whole {
@@ -169,12 +170,12 @@ func (r Reporter) assemble(m *smarthost.Message, n spool.Notice, parts []part) {
 		}
 		m.UTF8 = m.UTF8 || p.kind == "message/global"
 	}
-	m.UTF8 = m.UTF8 || !isASCII(m.To)
+	m.UTF8 = m.UTF8 || !isASCII(m.To.Path)
 	boundary := "=_" + hex.EncodeToString(sum.Sum(nil)[:15])
 	var header mail.Header
 	header.Set("Content-Transfer-Encoding", encoding)
 	header.SetContentType("multipart/report", map[string]string{"report-type": "delivery-status", "boundary": boundary})
-	r.setHeader(&header, n, m.To)
+	r.setHeader(&header, n, m.To.Path)
 
 	// message.Writer drops the Content-Transfer-Encoding of a multipart, which an
 	// 8-bit part needs (RFC 2045, section 6.4); so textproto's writers serve. They

@@ -42,6 +42,7 @@ func (s *Server) Connect(ctx context.Context) (*Session, error) {
 	o := Offers{}
 	o.EightBit, _ = client.Extension("8BITMIME")
 	o.UTF8, _ = client.Extension("SMTPUTF8")
+	o.DSN, _ = client.Extension("DSN")
 	size, _ := client.MaxMessageSize()
 	o.Size = int64(size)
 	return &Session{Offers: o, address: s.Address, conn: secured, client: client, done: done}, nil
@@ -81,7 +82,9 @@ func (s *Server) greet(conn net.Conn) (net.Conn, *smtp.Client, error) {
 	case s.User == "":
 		return conn, client, nil
 	case !encrypted && !local:
-		return nil, nil, fmt.Errorf("%s offers no STARTTLS; the password is not sent in plaintext", s.Address)
+		return nil, nil, Denied{
+			fmt.Errorf("%s offers no STARTTLS; the password is not sent in plaintext", s.Address),
+		}
 	}
 	return conn, client, s.login(client)
 }
@@ -89,7 +92,17 @@ func (s *Server) greet(conn net.Conn) (net.Conn, *smtp.Client, error) {
 // hello opens an SMTP session under our own name.
 func (s *Server) hello(conn net.Conn) (*smtp.Client, error) {
 	client := smtp.NewClient(conn)
-	return client, client.Hello(s.Hostname)
+	err := client.Hello(s.Hostname)
+	if isUntrusted(err) {
+		err = Denied{err}
+	}
+	return client, err
+}
+
+// isUntrusted reports whether the certificate of a server is not valid, or it does not speak TLS
+// at all.
+func isUntrusted(err error) bool {
+	return errors.As(err, new(*tls.CertificateVerificationError)) || errors.As(err, new(tls.RecordHeaderError))
 }
 
 // startTLS encrypts a connection (RFC 3207). go-smtp does so only together with a
@@ -125,9 +138,13 @@ func (s *Server) login(client *smtp.Client) error {
 	case client.SupportsAuth(sasl.Login):
 		mechanism = &loginClient{user: s.User, password: s.Password()}
 	default:
-		return fmt.Errorf("%s offers neither AUTH PLAIN nor AUTH LOGIN", s.Address)
+		return Denied{fmt.Errorf("%s offers neither AUTH PLAIN nor AUTH LOGIN", s.Address)}
 	}
-	if err := client.Auth(mechanism); err != nil {
+	err := client.Auth(mechanism)
+	switch code, _, _ := Refusal(err); {
+	case code >= 500:
+		return Denied{fmt.Errorf("login as %s: %w", s.User, err)}
+	case err != nil:
 		return fmt.Errorf("login as %s: %w", s.User, err)
 	}
 	return nil
@@ -151,31 +168,37 @@ func (l *loginClient) Next(challenge []byte) ([]byte, error) {
 }
 
 // Send makes one transaction and returns the server's reply to it, without its
-// code. The error is [Refused] where the server does not accept this message at all.
+// code. The error is [Refused] where the server does not accept this message at all,
+// [Denied] where it wants a login, and [Unanswered] where it may have accepted the message.
 func (c *Session) Send(m Message) (reply string, err error) {
 	switch {
 	case m.UTF8 && !c.Offers.UTF8:
-		return "", Refused{fmt.Errorf("%s does not offer SMTPUTF8, which mail to <%s> needs", c.address, m.To)}
+		return "", Refused{fmt.Errorf("%s does not offer SMTPUTF8, which mail to <%s> needs", c.address, m.To.Path)}
 	case m.EightBit && !c.Offers.EightBit:
-		return "", Refused{fmt.Errorf("%s does not offer 8BITMIME, which mail to <%s> needs", c.address, m.To)}
+		return "", Refused{fmt.Errorf("%s does not offer 8BITMIME, which mail to <%s> needs", c.address, m.To.Path)}
 	}
 	reply, err = c.transaction(m)
-	var answer *smtp.SMTPError
-	if errors.As(err, &answer) && answer.Code >= 500 && answer.Code != 530 { // 530 asks for a login
+	switch code, _, _ := Refusal(err); {
+	case code == 530: // it asks for a login
+		err = Denied{err}
+	case code/100 == 5:
 		err = Refused{err}
 	}
 	return reply, err
 }
 
 func (c *Session) transaction(m Message) (reply string, err error) {
-	if err := c.Mail(Sender{Path: m.From, UTF8: m.UTF8, Size: int64(len(m.Text))}); err != nil {
+	err = c.Mail(Sender{
+		Path:       m.From,
+		UTF8:       m.UTF8,
+		Size:       int64(len(m.Text)),
+		EnvelopeID: m.EnvelopeID,
+		Return:     m.Return,
+	})
+	if err != nil {
 		return "", fmt.Errorf("MAIL: %w", err)
 	}
-	to := Recipient{Path: m.To}
-	if m.NoReports {
-		to.Notify = []string{string(smtp.DSNNotifyNever)}
-	}
-	if err := c.Rcpt(to); err != nil {
+	if err := c.Rcpt(m.To); err != nil {
 		return "", fmt.Errorf("RCPT: %w", err)
 	}
 	reply, err = c.Data(m.Text)

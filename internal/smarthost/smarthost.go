@@ -1,5 +1,6 @@
 // Package smarthost sends mail through another mail server by SMTP (RFC 5321): the
-// delivery reports that package notify writes, and what package intake passes on.
+// delivery reports that package notify writes, the messages that package delivery cannot
+// give to the API, and what package intake passes on.
 //
 // A caller connects, learns from [Session.Offers] what the server supports, and
 // sends messages that fit. go-smtp speaks the protocol; this package decides when
@@ -34,17 +35,20 @@ type Server struct {
 type Offers struct {
 	EightBit bool  // 8BITMIME (RFC 6152)
 	UTF8     bool  // SMTPUTF8 (RFC 6531)
+	DSN      bool  // delivery reports on request (RFC 3461)
 	Size     int64 // largest message in octets (RFC 1870); 0: no stated limit
 }
 
 // Message is a mail to one recipient.
 type Message struct {
-	From      string // reverse-path; empty: <>
-	To        string // address without brackets
-	EightBit  bool   // needs 8BITMIME
-	UTF8      bool   // needs SMTPUTF8
-	NoReports bool   // asks the server for no delivery reports (NOTIFY=NEVER, RFC 3461, section 4.1)
-	Text      []byte // header and body; lines end with CRLF
+	From     string // reverse-path; empty: <>
+	To       Recipient
+	EightBit bool   // needs 8BITMIME
+	UTF8     bool   // needs SMTPUTF8
+	Text     []byte // header and body; lines end with CRLF
+
+	EnvelopeID string // see Sender
+	Return     string // see Sender
 }
 
 // Refused is a permanent failure: sending the same message again fails the same way.
@@ -55,6 +59,26 @@ func (r Refused) Error() string { return r.Err.Error() }
 
 // Unwrap returns the cause.
 func (r Refused) Unwrap() error { return r.Err }
+
+// Denied is a failure that sending again does not end, whatever the message is: the server
+// refuses the login, its certificate is not valid, or it is this relay itself.
+type Denied struct{ Err error }
+
+// Error implements error.
+func (d Denied) Error() string { return d.Err.Error() }
+
+// Unwrap returns the cause.
+func (d Denied) Unwrap() error { return d.Err }
+
+// Unanswered is a failure after the whole message was sent: the server may have accepted it,
+// and SMTP has no way to ask (RFC 1047).
+type Unanswered struct{ Err error }
+
+// Error implements error.
+func (u Unanswered) Error() string { return u.Err.Error() }
+
+// Unwrap returns the cause.
+func (u Unanswered) Unwrap() error { return u.Err }
 
 // dial connects to the server, unless it is this relay: mail sent there would come
 // back.
@@ -70,7 +94,9 @@ func (s *Server) dial(ctx context.Context) (net.Conn, error) {
 	remote := conn.RemoteAddr()
 	if s.Own != nil && slices.ContainsFunc(s.Own(), func(own net.Addr) bool { return same(remote, own) }) {
 		_ = conn.Close()
-		return nil, fmt.Errorf("smarthost %s is this relay itself, at %s; name another mail server", s.Address, remote)
+		return nil, Denied{
+			fmt.Errorf("smarthost %s is this relay itself, at %s; name another mail server", s.Address, remote),
+		}
 	}
 	return &bounded{Conn: conn, left: maxReplies}, nil
 }

@@ -57,6 +57,7 @@ func (c *Session) Rcpt(to Recipient) error {
 
 // Data sends the message and returns the server's reply without its code. The message
 // arrives as it is, bare CRs and LFs included; one that does not end with CRLF gets one.
+// The error is [Unanswered] where it was sent and no reply came.
 func (c *Session) Data(message []byte) (reply string, err error) {
 	data, err := c.client.Data()
 	if err != nil {
@@ -66,10 +67,15 @@ func (c *Session) Data(message []byte) (reply string, err error) {
 		return "", err
 	}
 	answer, err := data.CloseWithResponse() // it ends the last line, too
-	if err != nil {
+	switch code, text, _ := Refusal(err); {
+	case err == nil:
+		return answer.StatusText, nil
+	case code/100 == 2: // the client knows 250 alone
+		return text, nil
+	case code/100 == 4 || code/100 == 5:
 		return "", err
 	}
-	return answer.StatusText, nil
+	return "", Unanswered{err}
 }
 
 var crlf = []byte("\r\n")

@@ -142,3 +142,34 @@ func TestRefusalIsWhole(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// Any 2xx to the whole message is an acceptance. Without a definite reply the message may have
+// been accepted; a connection that breaks before its end has delivered nothing.
+func TestUnanswered(t *testing.T) {
+	for _, c := range []struct {
+		at, reply           string
+		accepted, mayBeSent bool
+	}{
+		{at: ".", reply: "250 2.0.0 ok", accepted: true},
+		{at: ".", reply: "252 2.0.0 perhaps", accepted: true},
+		{at: ".", reply: "354 go on", mayBeSent: true},
+		{at: ".", reply: smarthosttest.Cut, mayBeSent: true},
+		{at: ".", reply: "451 4.3.0 later"},
+		{at: ".", reply: "554 5.6.0 never"},
+		{at: "DATA", reply: smarthosttest.Cut},
+		{at: "RCPT TO:<ann@example.com>", reply: smarthosttest.Cut},
+	} {
+		s := smarthosttest.ServeRaw(t, func(r *smarthosttest.Raw) {
+			r.Answer = func(command string) string {
+				if command == c.at {
+					return c.reply
+				}
+				return ""
+			}
+		})
+		_, err := send(t, &smarthost.Server{Hostname: "relay.example.com", Address: s.Address}, hello)
+		if (err == nil) != c.accepted || errors.As(err, new(smarthost.Unanswered)) != c.mayBeSent {
+			t.Errorf("%s to %s: %v", c.reply, c.at, err)
+		}
+	}
+}
