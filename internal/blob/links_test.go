@@ -73,7 +73,7 @@ func TestTamperedLinks(t *testing.T) {
 			t.Errorf("%q is a link", text)
 		}
 	}
-	if len(tampered) < 3900 {
+	if len(tampered) < 3800 {
 		t.Errorf("only %d were tried", len(tampered))
 	}
 }
