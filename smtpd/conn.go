@@ -25,10 +25,9 @@ type conn struct {
 
 	// Input. A command line must fit into buf.
 	buf     []byte
-	unread  []byte // in buf: received, not yet given to go-smtp
-	line    []byte // in buf: what is left of a command line
+	unread  []byte // received, not yet given to go-smtp; as a rule in buf
+	line    []byte // what is left of a line for go-smtp
 	sniffed bool   // the first bytes were checked for other protocols
-	inData  bool   // the input is the content that follows a 354
 	chunk   int64  // bytes to come of a BDAT chunk
 
 	// go-smtp starts Data for BDAT on a goroutine of its own, at any later time. Until then

@@ -16,8 +16,8 @@ import (
 // section 4.5.3.1.4, requires 512, and more with extensions.
 const maxCommand = 4 << 10
 
-// Read gives go-smtp at most one command line, one line of DATA, or a piece of one BDAT
-// chunk. Every end of the connection is net.ErrClosed: go-smtp takes io.EOF inside a chunk
+// Read gives go-smtp at most one command line, the end of DATA, or a piece of one BDAT chunk: a
+// contentReader reads DATA. Every end of the connection is net.ErrClosed: go-smtp takes io.EOF inside a chunk
 // for the end of the chunk.
 func (c *conn) Read(p []byte) (int, error) {
 	if c.awaited != nil { // also at the end: a Data that starts later finds no session
@@ -27,8 +27,8 @@ func (c *conn) Read(p []byte) (int, error) {
 	if c.closed {
 		return 0, net.ErrClosed
 	}
-	if len(c.line) == 0 && (c.inData || c.chunk > 0) {
-		return c.readContent(p)
+	if len(c.line) == 0 && c.chunk > 0 {
+		return c.readChunk(p)
 	}
 	if len(c.line) == 0 {
 		if err := c.readCommand(); err != nil {
@@ -40,66 +40,17 @@ func (c *conn) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// readContent returns a piece of the message.
-func (c *conn) readContent(p []byte) (int, error) {
+// readChunk returns a piece of a BDAT chunk.
+func (c *conn) readChunk(p []byte) (int, error) {
 	if len(c.unread) == 0 {
-		if err := c.receive(); err != nil {
+		if err := c.receiveInto(c.buf); err != nil {
 			return 0, err
 		}
 	}
-	var piece []byte
-	var err error
-	if c.chunk > 0 {
-		piece = c.unread[:min(int64(len(c.unread)), c.chunk)]
-	} else {
-		piece, err = c.nextOfData()
-	}
-	if err != nil {
-		return 0, err
-	}
-	n := copy(p, piece)
+	n := copy(p, c.unread[:min(int64(len(c.unread)), c.chunk)])
 	c.unread = c.unread[n:]
-	if c.chunk > 0 {
-		c.chunk -= int64(n)
-	}
+	c.chunk -= int64(n)
 	return n, nil
-}
-
-// nextOfData returns the next piece of DATA, at most a line.
-func (c *conn) nextOfData() ([]byte, error) {
-	line, _, ended := bytes.Cut(c.unread, []byte{'\n'})
-	text := bytes.TrimRight(line, "\r")
-	switch crs := len(line) - len(text); {
-	case ended && crs <= 1:
-		return c.unread[:len(line)+1], nil
-	case len(text) > 0:
-		return text, nil
-	}
-	return c.nextCRs()
-}
-
-// nextCRs returns the CRs at the beginning of unread, with the LF that follows them. go-smtp does not
-// see that CR CR LF ends a line, and so misses the end of DATA, or a doubled dot, in the next one.
-// Before a dot, there is one CR for them; the repair of line endings drops the others anyway.
-func (c *conn) nextCRs() ([]byte, error) {
-	for {
-		rest := bytes.TrimLeft(c.unread, "\r")
-		crs := len(c.unread) - len(rest)
-		switch {
-		case bytes.HasPrefix(rest, []byte("\n.")):
-			c.unread = c.unread[crs-1:]
-			return c.unread[:2], nil
-		case len(rest) > 0 && rest[0] == '\n' && (crs == 1 || len(rest) > 1):
-			return c.unread[:crs+1], nil
-		case len(rest) > 0 && rest[0] != '\n':
-			return c.unread[:crs], nil
-		case len(c.unread) == len(c.buf): // an even number changes nothing for go-smtp
-			return c.unread[:len(c.unread)/2*2], nil
-		}
-		if err := c.receive(); err != nil {
-			return nil, err
-		}
-	}
 }
 
 // readCommand reads the next line that go-smtp must process.
@@ -145,10 +96,10 @@ func (c *conn) readCommand() error {
 func (c *conn) readLine() error {
 	end := bytes.IndexByte(c.unread, '\n')
 	for end < 0 {
-		if len(c.unread) == len(c.buf) { // RFC 5321, section 4.5.3.1.9
+		if len(c.unread) >= len(c.buf) { // RFC 5321, section 4.5.3.1.9
 			return c.end("500 5.5.2 Line too long")
 		}
-		if err := c.receive(); err != nil {
+		if err := c.receiveInto(c.buf); err != nil {
 			return err
 		}
 		end = bytes.IndexByte(c.unread, '\n')
@@ -192,14 +143,15 @@ func isBDAT(line []byte) bool {
 	return len(line) >= 4 && bytes.EqualFold(line[:4], []byte("BDAT"))
 }
 
-// receive waits for data from the client and adds it to unread.
-func (c *conn) receive() error {
-	had := copy(c.buf, c.unread)
-	n, err := c.readSocket(c.buf[had:])
+// receiveInto moves unread to the beginning of p, which must be larger, waits for data from the
+// client, and adds it.
+func (c *conn) receiveInto(p []byte) error {
+	had := copy(p, c.unread)
+	n, err := c.readSocket(p[had:])
 	if n == 0 {
 		return c.readFailed(err)
 	}
-	c.unread = c.buf[:had+n]
+	c.unread = p[:had+n]
 	c.confirm()
 	return nil
 }

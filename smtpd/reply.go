@@ -122,8 +122,7 @@ func (c *conn) sent(code int) {
 	if c.greeted && (c.queueID == "" || code < 400 && c.progress()) {
 		c.commandDeadline = now.Add(c.setup.Limits.Command)
 	}
-	c.inData = code == 354
-	if c.inData {
+	if code == 354 {
 		c.dataDeadline = now.Add(c.setup.Limits.DataTotal)
 	}
 	if code == 421 { // RFC 5321, section 3.8: the server closes

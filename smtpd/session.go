@@ -184,6 +184,9 @@ func requestedDSN(o *smtp.RcptOptions) (d DSN) {
 func (s *session) Data(r io.Reader) error {
 	s.busy.Add(1)
 	defer s.busy.Done()
+	if s.conn.verb == "DATA" {
+		r = &contentReader{conn: s.conn}
+	}
 	close(s.conn.dataStarted)
 
 	b := messageBuffer{
@@ -196,7 +199,7 @@ func (s *session) Data(r io.Reader) error {
 	var refusal *smtp.SMTPError
 	if errors.As(err, &refusal) {
 		b.free()
-		// The rest still belongs to the message; go-smtp would execute it as commands.
+		// The rest still belongs to the message, and must not be executed as commands.
 		_, err = io.Copy(io.Discard, r)
 		if err == nil {
 			return refusal
