@@ -44,6 +44,7 @@ type Message struct {
 	Shadow *Shadow // nil for a message to send
 
 	Requests []Request
+	Files    []File // that its bodies link to
 }
 
 // Shadow says of a message that it was passed on to another server. Its requests are
@@ -95,10 +96,11 @@ const (
 type Receipt struct {
 	QueueID   string // of the first message, where Duplicate
 	Duplicate bool
-	Revived   int   // requests of a duplicate that were queued again
-	Joined    []int // by request: index in Lookup of its conversation, 0 if ConvoID named it, -1 for a new one
-	SameID    bool  // an earlier message owns one of its own ids
-	Looping   bool  // one of its lanes is held from now on, for LoopReason
+	Revived   int      // requests of a duplicate that were queued again
+	Joined    []int    // by request: index in Lookup of its conversation, 0 if ConvoID named it, -1 for a new one
+	SameID    bool     // an earlier message owns one of its own ids
+	Looping   bool     // one of its lanes is held from now on, for LoopReason
+	Unused    []string // keys of Message.Files that were not taken up: nothing needs these objects
 }
 
 // More automatic replies than LoopLimit to the same participants, from one inbox

@@ -38,9 +38,15 @@ type Operator interface {
 	ReleaseDestination(ctx context.Context, now time.Time, at Destination) (bool, error)
 
 	// Forget drops open requests to a recipient, and deletes addresses, titles and
-	// bodies of all messages to it that have ended. The ledger keeps counting them. Such
-	// a request is never sent again, not even when its message is retried.
+	// bodies of all messages to it that have ended, and revokes the links to their files. The
+	// ledger keeps counting them. Such a request is never sent again, not even when its message is retried.
 	Forget(ctx context.Context, now time.Time, recipient string) (Moved, error)
+
+	// Revoke ends the links of a message's attachments, and returns how many it ended. What
+	// other messages share with it stays. ErrNotFound where the message has no attachment.
+	Revoke(ctx context.Context, now time.Time, queueID string) (n int, err error)
+
+	Cleaning
 
 	// Stats returns the ledger, by route. What any hold keeps back counts as held.
 	Stats(ctx context.Context) ([]RouteStats, error)

@@ -41,6 +41,7 @@ type Store interface {
 	Reception
 	Delivery
 	Notices
+	Files
 	Maintenance
 
 	// Commits counts the commits since the store was opened.
@@ -55,7 +56,8 @@ type Reception interface {
 	// the conversation of each request, records the requests' keys and queues them. A
 	// repeat changes nothing, except that requests of the first message that failed or
 	// were dropped are queued again, at the end of their lanes, unless m is shadowed. A lane in which
-	// automatic replies loop is held, as by an operator. The error is ErrKey where m's
+	// automatic replies loop is held, as by an operator. Of m's files, the receipt names
+	// those of which the route has the same octets already, and all of a repeat. The error is ErrKey where m's
 	// key belongs to other content, ErrConvo where a request names a conversation of
 	// others, ErrFull or ErrReadOnly where the medium refuses, and ErrCorrupt once any
 	// verb has found damage: the client still has the message.
@@ -203,6 +205,11 @@ type Reader interface {
 	// title: the API would get the convo_id, which nobody knows.
 	// ErrNotFound, also where the content was removed.
 	Sends(ctx context.Context, queueID string) ([]Task, error)
+	// Attachments returns a page of the attachments that match. They can outlive their
+	// message.
+	Attachments(ctx context.Context, f AttachmentFilter) (AttachmentPage, error)
+	// FileStats counts objects and links. It reads all of them.
+	FileStats(ctx context.Context, now time.Time) (FileStats, error)
 }
 
 // Priority is a class of urgency. The smaller goes first.

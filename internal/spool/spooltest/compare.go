@@ -19,6 +19,7 @@ func (r *run) compare() {
 	r.destinations(r.model.destinations()...)
 	r.compareStats()
 	r.compareSearch()
+	r.compareFiles()
 	for _, m := range r.model.messages {
 		s, err := r.Show(r.Context(), m.QueueID)
 		if err != nil {

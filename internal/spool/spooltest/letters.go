@@ -47,6 +47,7 @@ func (r *run) letter() *spool.Message {
 	}
 	m := r.write(l)
 	m.DuplicateSince = r.since()
+	r.attachments(m)
 	if r.rand.IntN(10) == 0 {
 		m.Shadow = &spool.Shadow{Reply: "250 Ok"}
 	}

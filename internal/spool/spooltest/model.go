@@ -18,6 +18,7 @@ type model struct {
 	holds    map[spool.Destination]*modelHold // those that were released, too
 	served   map[string]spool.Destination     // by team and class: the place served last; forgotten at a restart
 	clock    int                              // counts what makes heads ready
+	files    modelFiles
 }
 
 type modelMessage struct {
@@ -80,6 +81,7 @@ func newModel() *model {
 		budgets: map[string]*modelGate{},
 		holds:   map[spool.Destination]*modelHold{},
 		served:  map[string]spool.Destination{},
+		files:   modelFiles{garbage: map[string]bool{}},
 	}
 }
 

@@ -12,9 +12,10 @@ func (m *model) accept(msg *spool.Message) (spool.Receipt, error) {
 	case first != nil && first.ContentDigest != msg.ContentDigest:
 		return spool.Receipt{}, spool.ErrKey
 	case first != nil && msg.Shadow != nil:
-		return spool.Receipt{QueueID: first.QueueID, Duplicate: true}, nil
+		return spool.Receipt{QueueID: first.QueueID, Duplicate: true, Unused: keys(msg.Files)}, nil
 	case first != nil:
-		return spool.Receipt{QueueID: first.QueueID, Duplicate: true, Revived: m.revive(first)}, nil
+		revived := m.revive(first)
+		return spool.Receipt{QueueID: first.QueueID, Duplicate: true, Revived: revived, Unused: keys(msg.Files)}, nil
 	}
 	mm := &modelMessage{Message: msg}
 	receipt := spool.Receipt{QueueID: msg.QueueID}
@@ -58,7 +59,16 @@ func (m *model) accept(msg *spool.Message) (spool.Receipt, error) {
 		receipt.Joined = append(receipt.Joined, r.joined)
 	}
 	m.messages = append(m.messages, mm)
+	receipt.Unused = m.files.attach(msg)
 	return receipt, nil
+}
+
+// keys are the keys of files.
+func keys(files []spool.File) (list []string) {
+	for _, f := range files {
+		list = append(list, f.Key)
+	}
+	return list
 }
 
 // repeated is the newest message that msg repeats.

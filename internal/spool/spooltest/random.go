@@ -64,6 +64,7 @@ var rarities = []string{
 	"probed", "probed unrefused", "stepped aside", "released", "inbox released", "looping",
 	"dropped", "retried", "held", "request released", "moved", "anew",
 	"shadowed", "shadowed joined",
+	"shared file", "repeated file", "link revoked", "object deleted",
 	"operator takes over", "operator's stands", "operator's stays", "operator released",
 }
 
@@ -108,7 +109,9 @@ func (r *run) step() {
 	switch n := r.rand.IntN(1000); {
 	case n < 390:
 		r.accept()
-	case n < 620:
+	case n < 410:
+		r.cleanFiles()
+	case n < 630:
 		r.claim()
 	case n < 885:
 		r.finish()
@@ -137,7 +140,7 @@ func (r *run) accept() {
 			old = *failed[r.rand.IntN(len(failed))].Message
 		}
 		old.QueueID, old.Accepted, old.DuplicateSince = m.QueueID, m.Accepted, r.since()
-		old.Shadow = m.Shadow
+		old.Shadow, old.Files = m.Shadow, m.Files
 		old.Requests = slices.Clone(old.Requests)
 		for i := range old.Requests {
 			old.Requests[i].LocalID = fmt.Sprintf("%s-%d", m.QueueID, i)
@@ -158,6 +161,8 @@ func (r *run) accept() {
 	r.see("revived", want.Revived > 0)
 	r.see("same id", want.SameID)
 	r.see("looping", want.Looping)
+	r.see("shared file", !want.Duplicate && want.Unused != nil)
+	r.see("repeated file", want.Duplicate && want.Unused != nil)
 	r.see("joined", slices.Contains(want.Joined, 0))
 	r.see("second key joined", slices.Contains(want.Joined, 1))
 	if !want.Duplicate {

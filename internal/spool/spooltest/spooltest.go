@@ -58,6 +58,7 @@ func Run(t *testing.T, open Opener, operate Operate, random Random) {
 		{"Wait", waitCases},
 		{"Operator", operatorCases},
 		{"Prune", pruneCases},
+		{"Files", fileCases},
 		{"Life", lifeCases},
 		{"Read", readCases},
 		{"Search", searchCases},

@@ -64,7 +64,8 @@ func (w *writer) accept(m *spool.Message) (spool.Receipt, error) {
 		}
 		receipt.SameID = receipt.SameID || same
 	}
-	return receipt, nil
+	receipt.Unused, err = w.attach(m)
+	return receipt, err
 }
 
 const (
@@ -88,7 +89,7 @@ func (w *writer) repeated(m *spool.Message) (_ spool.Receipt, ok bool, err error
 	if m.DuplicateSince.IsZero() {
 		return spool.Receipt{}, false, nil
 	}
-	first := spool.Receipt{Duplicate: true}
+	first := spool.Receipt{Duplicate: true, Unused: keysOf(m)}
 	var id int64
 	var content []byte
 	ok, err = w.get(sqlRepeated, []any{m.Fingerprint[:], stamp(m.DuplicateSince)}, &id, &first.QueueID, &content)

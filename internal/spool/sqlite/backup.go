@@ -30,6 +30,9 @@ UPDATE request
        refused_attempt = 0, refused_at = 0, conversation_alive = 0
  WHERE ` + isOpen
 
+	// The spool that was backed up may have deleted the object since: a new message brings its own.
+	sqlUnshare = `UPDATE blob SET shared = 0`
+
 	sqlAllActive = `SELECT id, route, state FROM request WHERE ` + isTimed + ` AND ` + isActive
 )
 
@@ -97,7 +100,12 @@ func takeOver(ctx context.Context, conn *sql.Conn, now time.Time) (bool, error) 
 	if id != backupID {
 		return false, nil
 	}
-	return true, alone(ctx, conn, func(w *writer) error { return w.maybeSent(now, applicationID) })
+	return true, alone(ctx, conn, func(w *writer) error {
+		if _, err := w.exec(sqlUnshare); err != nil {
+			return err
+		}
+		return w.maybeSent(now, applicationID)
+	})
 }
 
 // alone does one thing on a connection, in a transaction of its own.

@@ -1,8 +1,10 @@
 package sqlite
 
 import (
+	"bytes"
 	"database/sql"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -104,6 +106,49 @@ func TestBackupIsRestored(t *testing.T) {
 		}
 		s.Close()
 	}
+}
+
+// A restored spool serves the links that it knows, under the same key. It has no new message share
+// an object that the spool which was backed up may have deleted since.
+func TestRestoredLinks(t *testing.T) {
+	s := openSpool(t, Options{})
+	file := func(n int64) *spool.Message {
+		m := mail(n)
+		m.Route = "orders"
+		m.Files = []spool.File{{ID: spool.LinkHash{byte(n)}, Key: fmt.Sprint("object ", n), Expires: epoch}}
+		return m
+	}
+	if _, err := s.Accept(t.Context(), file(1)); err != nil {
+		t.Fatal(err)
+	}
+	key, err := s.SigningKey(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "backup.db")
+	if err := Backup(t.Context(), s.path, path, epoch); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Open(t.Context(), path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for n, unused := range []int{0, 1} { // the second shares what the first has brought
+		receipt, err := r.Accept(t.Context(), file(int64(n+2)))
+		if err != nil || len(receipt.Unused) != unused {
+			t.Errorf("message %d: %+v (%v)", n+2, receipt, err)
+		}
+	}
+	for n, want := range map[byte]string{1: "object 1", 2: "object 2", 3: "object 2"} {
+		if a, err := r.File(t.Context(), spool.LinkHash{n}); err != nil || a.Key != want {
+			t.Errorf("link %d leads to %+v (%v), want %s", n, a, err, want)
+		}
+	}
+	if again, err := r.SigningKey(t.Context()); err != nil || !bytes.Equal(key, again) {
+		t.Errorf("the signing key is another one (%v)", err)
+	}
+	wantSound(t, r)
 }
 
 // A backup is one private file, can be read, and overwrites nothing.

@@ -71,6 +71,12 @@ SELECT format('route %s, state %d: %d counted, %d there', route, state, sum(coun
   FROM (SELECT route, state, n - gone AS counted, 0 AS there FROM counter
         UNION ALL SELECT route, state, 0, count(*) FROM request GROUP BY route, state)
  GROUP BY route, state HAVING sum(counted) <> sum(there)`},
+	{"a blob has no attachment", `
+SELECT format('object %s', key) FROM blob b WHERE NOT EXISTS (SELECT 1 FROM attachment a WHERE a.blob = b.id)`},
+	{"an attachment and its blob differ in route", `
+SELECT format('attachment %d', a.id) FROM attachment a JOIN blob b ON b.id = a.blob WHERE b.route <> a.route`},
+	{"an object that an attachment needs is garbage", `
+SELECT format('object %s', key) FROM blob JOIN garbage USING (key)`},
 	{"a seq was given that the sequence has not reached", `
 SELECT format('seq %d, sequence %d', max(r.seq), s.seq) FROM request r, sequence s HAVING max(r.seq) > s.seq`},
 }

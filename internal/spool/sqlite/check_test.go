@@ -95,6 +95,21 @@ var defects = []struct{ wrong, spoil string }{
 		"UPDATE sequence SET seq = 0",
 	},
 	{
+		"a blob has no attachment",
+		"INSERT INTO blob (key, route, digest, size) VALUES ('x', 'support', zeroblob(32), 1)",
+	},
+	{
+		"an attachment and its blob differ in route",
+		"INSERT INTO blob (id, key, route, digest, size) VALUES (1, 'x', 'support', zeroblob(32), 1); " +
+			"INSERT INTO attachment VALUES (1, zeroblob(32), 1, 'Q1', 'news', 1, 'a.pdf', 'application/pdf', 0, 9, 0)",
+	},
+	{
+		"an object that an attachment needs is garbage",
+		"INSERT INTO blob (id, key, route, digest, size) VALUES (1, 'x', 'support', zeroblob(32), 1); " +
+			"INSERT INTO attachment VALUES (1, zeroblob(32), 1, 'Q1', 'support', 1, 'a.pdf', 'application/pdf', 0, 9, 0); " +
+			"INSERT INTO garbage VALUES ('x')",
+	},
+	{
 		"state 1: 0 counted",
 		"DELETE FROM counter WHERE state = 1",
 	},

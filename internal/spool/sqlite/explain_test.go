@@ -244,7 +244,39 @@ var plans = map[string]struct {
 	"sent requests": {sqlSentRequests, []string{
 		"r USING INDEX request_message (message=?)", "c USING INTEGER PRIMARY KEY (rowid=?)",
 	}},
-	"tries": {sqlAttempts, []string{"attempt USING PRIMARY KEY (request=?)"}},
+	"shared blob": {sqlSharedBlob, []string{"blob USING COVERING INDEX blob_digest (route=? AND digest=?)"}},
+	"attachment of": {sqlAttachmentOf, []string{
+		"a USING INDEX sqlite_autoindex_attachment_1 (link=?)", "b USING INTEGER PRIMARY KEY (rowid=?)",
+	}},
+	"attachments": {sqlAttachments, []string{
+		"a USING INTEGER PRIMARY KEY (rowid<?)", "b USING INTEGER PRIMARY KEY (rowid=?)",
+	}},
+	"attachments of route": {sqlAttachmentsOfRoute, []string{
+		"a USING INDEX attachment_route (route=? AND rowid<?)", "b USING INTEGER PRIMARY KEY (rowid=?)",
+	}},
+	"attachments of message": {sqlAttachmentsOfMessage, []string{
+		"a USING INDEX attachment_queue_id (queue_id=? AND rowid<?)", "b USING INTEGER PRIMARY KEY (rowid=?)",
+	}},
+	"is attached": {sqlIsAttached, []string{"attachment USING COVERING INDEX attachment_queue_id (queue_id=?)"}},
+	"revoke":      {sqlRevoke, []string{"attachment USING INDEX attachment_queue_id (queue_id=?)"}},
+	"forget files": {sqlForgetFiles, []string{
+		"attachment USING COVERING INDEX attachment_queue_id (queue_id=?)", "message USING INTEGER PRIMARY KEY (rowid=?)",
+		"request USING INDEX request_message (message=?)",
+	}},
+	"ended links":       {sqlEndedLinks, []string{"attachment USING INDEX attachment_ends (ends<?)"}},
+	"delete attachment": {sqlDeleteAttachment, []string{"attachment USING INTEGER PRIMARY KEY (rowid=?)"}},
+	"blob is garbage": {sqlBlobIsGarbage, []string{
+		"blob USING INTEGER PRIMARY KEY (rowid=?)", "attachment USING COVERING INDEX attachment_blob (blob=?)",
+	}},
+	"delete blob": {sqlDeleteBlob, []string{
+		"blob USING INTEGER PRIMARY KEY (rowid=?)", "attachment USING COVERING INDEX attachment_blob (blob=?)",
+	}},
+	"garbage": {sqlGarbage, []string{"garbage USING PRIMARY KEY (key>?)"}},
+	"unknown objects": {sqlUnknownObjects, []string{
+		"blob USING COVERING INDEX sqlite_autoindex_blob_1 (key=?)", "garbage USING PRIMARY KEY (key=?)",
+	}},
+	"deleted": {sqlDeleted, []string{"garbage USING PRIMARY KEY (key=?)"}},
+	"tries":   {sqlAttempts, []string{"attempt USING PRIMARY KEY (request=?)"}},
 }
 
 // TestPlans holds each hot statement to its indexes, so that it costs the same

@@ -15,7 +15,7 @@ func (o *Operator) Forget(ctx context.Context, now time.Time, recipient string) 
 				return false, err
 			}
 		}
-		return true, w.forget(r, recipient)
+		return true, w.forget(now, r, recipient)
 	})
 }
 
@@ -39,11 +39,16 @@ UPDATE message SET title = '', message_id = '', warnings = NULL, fingerprint = N
 	sqlForgetContent = `
 DELETE FROM content
  WHERE message = ? AND NOT EXISTS (SELECT 1 FROM request WHERE message = content.message AND ` + isOpen + `)`
+
+	sqlForgetFiles = `
+UPDATE attachment SET ends = min(ends, ?), revoked = 1, name = 'forgotten'
+ WHERE queue_id = (SELECT queue_id FROM message WHERE id = ?)
+   AND NOT EXISTS (SELECT 1 FROM request WHERE message = ? AND ` + isOpen + `)`
 )
 
 // forget deletes the traces of a recipient from a request that has ended. What
 // another request of its message still needs stays until that one has ended.
-func (w *writer) forget(r *chosen, recipient string) error {
+func (w *writer) forget(now time.Time, r *chosen, recipient string) error {
 	for _, s := range []struct {
 		query string
 		args  []any
@@ -54,6 +59,7 @@ func (w *writer) forget(r *chosen, recipient string) error {
 		{sqlForgetAttempts, []any{r.id}},
 		{sqlForgetMessage, []any{r.message}},
 		{sqlForgetContent, []any{r.message}},
+		{sqlForgetFiles, []any{stamp(now), r.message, r.message}},
 		{sqlForgetTerm, []any{term(ofRecipient, recipient)}},
 	} {
 		if _, err := w.exec(s.query, s.args...); err != nil {

@@ -11,6 +11,9 @@ import (
 //go:embed schema.sql
 var schema string
 
+//go:embed attachments.sql
+var attachmentsSchema string
+
 // firstVersion is the version of the schema that the first migration makes out of
 // an empty file. It is raised with each change of schema.sql until the first
 // release: spools of earlier versions are refused.
@@ -18,7 +21,7 @@ const firstVersion = 8
 
 // migrations lead from one version of the schema to the next, from firstVersion
 // on. One that was released is never changed.
-func migrations() []string { return []string{schema} }
+func migrations() []string { return []string{schema, attachmentsSchema} }
 
 // currentVersion is the version of the schema that this program reads and writes.
 func currentVersion() int { return firstVersion + len(migrations()) - 1 }

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"heyrelay/internal/spool"
 )
 
 // TestMigrationKeepsMail does what the next version will: it migrates a spool that has mail.
@@ -46,6 +48,45 @@ func TestMigrationKeepsMail(t *testing.T) {
 	if !bytes.Equal(before, content(t, path)) {
 		t.Error("the refused spool was changed")
 	}
+}
+
+// TestMigrationFromTheFirstVersion serves a spool that was written before attachments: its mail is
+// kept, and new mail has files.
+func TestMigrationFromTheFirstVersion(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "spool.db")
+	if err := createFile(path); err != nil {
+		t.Fatal(err)
+	}
+	err := change(t.Context(), path, func(conn *sql.Conn) error {
+		if err := migrateSteps(t.Context(), conn, migrations()[:1]); err != nil {
+			return err
+		}
+		return alone(t.Context(), conn, func(w *writer) error {
+			_, err := w.accept(mail(1))
+			return err
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(t.Context(), path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	m := mail(2)
+	m.Files = []spool.File{{Key: "object", Name: "a.pdf", Expires: epoch}}
+	if _, err := s.Accept(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	list, err := s.List(t.Context(), spool.Filter{})
+	if err != nil || len(list) != 2 {
+		t.Errorf("it lists %v (%v), want both messages", list, err)
+	}
+	if a, err := s.File(t.Context(), m.Files[0].ID); err != nil || a.Name != "a.pdf" {
+		t.Errorf("the file is %+v (%v)", a, err)
+	}
+	wantSound(t, s)
 }
 
 // TestMigrateAllOrNothing stops between the first table and the last.
