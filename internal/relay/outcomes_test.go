@@ -151,7 +151,7 @@ func TestPagesAreWithinTheBudget(t *testing.T) {
 		}
 		return reply{400, `{"error":"bad"}`, ""}
 	}}
-	try(t, "{}", api, 100, func(r *trial) {
+	try(t, "{}", api, 40, func(r *trial) {
 		r.wait(10 * time.Minute)
 		if n := api.count(apiCall.isPage); n < 500 {
 			t.Errorf("%d pages: the test proves nothing", n)
