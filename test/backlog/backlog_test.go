@@ -1,7 +1,7 @@
-package backlog
+package backlog_test
 
 import (
-	"database/sql"
+	"errors"
 	"flag"
 	"fmt"
 	"net/smtp"
@@ -14,10 +14,10 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	_ "modernc.org/sqlite"
 
 	"heyrelay/internal/spool"
 	"heyrelay/internal/spool/sqlite"
+	"heyrelay/test/backlog"
 	"heyrelay/test/process"
 )
 
@@ -27,71 +27,16 @@ var (
 )
 
 const (
-	few    = 1000 // wait in the small spool
-	routes = 2000
+	few    = 1000    // wait in the small spool
 	plenty = 1 << 40 // a rate that never makes anybody wait
 )
 
-// fill makes pending requests: a twentieth behind a held route, a tenth in lanes of a
-// hundred, a hundredth deferred, the rest ready, over all routes.
-var fill = []string{
-	`
-CREATE TEMP TABLE n AS WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :waiting)
-SELECT i, iif(i <= :waiting / 20, 'held', format('route-%04d', i % :routes)) AS route,
-       iif(i % 10 = 0, (i - 1) / 1000 * 1000 + 1, i) AS lane FROM n`, `
-INSERT INTO message (id, queue_id, accepted, client, sender, route, team, inbox, title,
-                     fingerprint, weak_fingerprint, envelope_id, return, reports_after, shadow, refusal)
-SELECT i, format('Q%015d', i), :now, '127.0.0.1', 'app@example.com', route, 'shop', 202, 'Hello',
-       randomblob(32), 0, '', '', 0, '', '' FROM n`, `
-INSERT INTO content (message, html, subject_offset, text, raw)
-SELECT i, hex(randomblob(250)), 0, hex(randomblob(250)), randomblob(1000) FROM n`, `
-INSERT INTO conversation (id, team, inbox, participants, convo_id, title, base_subject, last_used)
-SELECT lane, 'shop', 202, format('u%d@example.com', lane), 0, 'Hello', 'hello', :now FROM n WHERE lane = i`, `
-INSERT INTO link (key, conversation, owner) SELECT randomblob(16), lane, i FROM n`, `
-INSERT INTO request (id, message, conversation, joined, lane, local_id, recipients, participants, team, inbox, route,
-                     priority, effective_priority, subject_line, dsn, auto_replied, lookup_name, state, seq, due)
-SELECT i, i, lane, lane <> i, lane, format('L%d', i), json_object('to', json_array(format('u%d@example.com', lane))),
-       format('u%d@example.com', lane), 'shop', 202, route, 1, 1, 0, '', 0, '',
-       iif(lane <> i, 0, iif(i % 100 = 7, 2, 1)), i, iif(i % 100 = 7 AND lane = i, :now + 600000000000, 0) FROM n`, `
-INSERT INTO term (key, message) SELECT random() AS k, i FROM n ORDER BY k`, `
-INSERT INTO term (key, message) SELECT random() AS k, i FROM n ORDER BY k`, `
-INSERT INTO counter (route, state, n, gone) SELECT route, state, count(*), 0 FROM request GROUP BY route, state`, `
-UPDATE sequence SET seq = :waiting`, `
-INSERT INTO gate (team, route, held, reason) VALUES ('shop', 'held', :now, 'a try'), ('shop', '', 0, '')`,
-}
-
 // build makes a spool at path in which n requests wait, unless there is one.
-func build(b testing.TB, path string, n int) {
-	b.Helper()
-	if _, err := os.Stat(path); err == nil {
-		return
-	}
-	s, err := sqlite.Open(b.Context(), path, sqlite.Options{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := s.Close(); err != nil {
-		b.Fatal(err)
-	}
-	db, err := sql.Open("sqlite", "file:"+path)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer db.Close()
-	db.SetMaxOpenConns(1)
-	if _, err := db.Exec("PRAGMA synchronous = OFF; PRAGMA cache_size = -400000"); err != nil {
-		b.Fatal(err)
-	}
-	for _, query := range fill {
-		var args []any
-		for name, value := range map[string]any{"waiting": n, "routes": routes, "now": time.Now().UnixNano()} {
-			if strings.Contains(query, ":"+name) {
-				args = append(args, sql.Named(name, value))
-			}
-		}
-		if _, err := db.Exec(query, args...); err != nil {
-			b.Fatalf("%s: %v", query, err)
-		}
+func build(t testing.TB, path string, n int) {
+	t.Helper()
+	err := backlog.Build(t.Context(), path, backlog.Spool{Waiting: n, Team: "shop", Priority: spool.Normal})
+	if err != nil && !errors.Is(err, os.ErrExist) {
+		t.Fatal(err)
 	}
 }
 
