@@ -10,7 +10,7 @@ RACE := -race \
 	-gcflags=modernc.org/libc=-race=false \
 	-gcflags=modernc.org/memory=-race=false
 
-.PHONY: check deps test soak bombs long sabotage lint cross bench demo dist dist-check image chart
+.PHONY: check deps test soak bombs long sabotage lint cross bench benchmarks demo dist dist-check image chart
 
 check: deps test
 
@@ -54,7 +54,11 @@ cross:
 	done
 	CGO_ENABLED=0 GOOS=windows GOARCH=amd64 $(GO) vet ./...
 
+# heyrelay, Postfix and others under the same loads; it writes the table of docs/performance.md. As root.
 bench:
+	$(GO) run ./test/load compare --write docs/performance.md $(if $(BEFORE),--before $(BEFORE)) $(if $(LARGE),--large $(LARGE))
+
+benchmarks:
 	$(GO) test -run='^$$' -bench=. -benchmem $(PACKAGES)
 
 demo:

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestMain lets the tests start this program with one of its commands, as it does itself.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && !strings.HasPrefix(os.Args[1], "-test.") {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// Each message of a load arrives once, and what it costs is seen.
+func TestMeasure(t *testing.T) {
+	g, err := startGateway(time.Millisecond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.close()
+	f, err := measure(t.Context(), g, load{4, 401, 7, plainBody, 0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f.lost+f.duplicates+f.refused+f.deferred > 0 || f.rate <= 0 {
+		t.Errorf("%+v", f)
+	}
+	if f.p50 < time.Millisecond || f.p50 > f.p99 || f.p99 > f.max {
+		t.Errorf("latencies %v, %v, %v", f.p50, f.p99, f.max)
+	}
+	if _, err := os.Stat("/proc/self/smaps_rollup"); err == nil && (f.cpu == 0 || f.peak < 1<<20) {
+		t.Errorf("CPU %v, peak %d", f.cpu, f.peak)
+	}
+}
+
+func TestCompareIDs(t *testing.T) {
+	lost, duplicates := compareIDs([]string{"a", "b", "c"}, map[string]int{"a": 1, "c": 3, "other": 2})
+	if lost != 1 || duplicates != 2 {
+		t.Errorf("lost %d, duplicates %d", lost, duplicates)
+	}
+}
+
+// The sink gives a repeat the first answer, and counts another local_id for the same message.
+func TestSink(t *testing.T) {
+	s := newSink(0)
+	post := func(body string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest(http.MethodPost, "/v1/email/send", strings.NewReader(body))
+		r.Header.Set("Authorization", "Bearer x")
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		return w
+	}
+	const first = `{"text":"\"local_id\":\"z\"","local_id":"x","targets":["to:m1@load.example"]}`
+	answer := post(first).Body.String()
+	if again := post(first).Body.String(); again != answer || s.arrivals["m1"] != 1 {
+		t.Errorf("%s, then %s, %v", answer, again, s.arrivals)
+	}
+	post(strings.Replace(first, `:"x"`, `:"y"`, 1))
+	if s.arrivals["m1"] != 2 {
+		t.Errorf("a duplicate is not counted: %v", s.arrivals)
+	}
+	if w := post(`{"text":"no id"}`); w.Code != http.StatusBadRequest {
+		t.Errorf("status %d", w.Code)
+	}
+}
+
+func TestPostfixLog(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "log")
+	write := func(text string) {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const line = "postfix/smtp[7]: A1: to=<m1@load.example>, relay=127.0.0.1[127.0.0.1]:1, status=sent (250 2.0.0 Ok)\n"
+	old := strings.Replace(line, "m1", "m0", 1)
+	write(old)
+	log := &postfixLog{file: file}
+	if err := log.forget(); err != nil {
+		t.Fatal(err)
+	}
+	write(old + line + strings.Replace(line, "status=sent", "status=deferred", 1) + "postfix/smtp[7]: cut off")
+	n, err := log.count()
+	all, err2 := log.arrived()
+	if n != 1 || len(all.IDs) != 1 || all.IDs["m1"] != 1 || err != nil || err2 != nil {
+		t.Errorf("%d, %v (%v, %v)", n, all.IDs, err, err2)
+	}
+}
+
+func TestStuffed(t *testing.T) {
+	if got := string(stuffed([]byte(".a\n..b\nc"))); got != "..a\r\n...b\r\nc\r\n.\r\n" {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestFolder(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := newMailer(dir); err == nil {
+		t.Error("a folder without mail is accepted")
+	}
+	for _, name := range []string{"a.eml", "b.eml"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("Subject: "+name+"\n\nx\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m, err := newMailer(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, rest := m.message(3, "m3")
+	const want = "X-Load-Id: m3\r\nSubject: b.eml\r\n\r\nx\r\n.\r\n"
+	if got := string(slices.Concat(head, rest)); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+func TestTable(t *testing.T) {
+	f := findings{of: map[string]results{kept: {
+		now:     {{rate: 100, cpu: 4}, {rate: 800, cpu: 4}, {rate: 600, cpu: 4}},
+		postfix: {{rate: 100}, {rate: 100}, {rate: 100}},
+		before:  {{cpu: 7}, {cpu: 7}, {cpu: 7}},
+	}}}
+	file := filepath.Join(t.TempDir(), "doc.md")
+	if err := os.WriteFile(file, []byte("front\n"+begin+"old\n"+end+"back\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := replaceTable(file, f.table()); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"front\n" + begin, end + "back\n",
+		"| 4 KB | 600/s | Postfix: 100/s | 6 × | at least 7 × | **not reached** |\n",
+		"| 4 KB: CPU a message | 0 µs | heyrelay before: 0 µs | 0.571 × | at most 0.5 × | **not reached** |\n",
+	} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("%q is missing in\n%s", want, text)
+		}
+	}
+	if strings.Contains(string(text), "old\n") || strings.Contains(string(text), "API") {
+		t.Errorf("what is old or was not measured is there:\n%s", text)
+	}
+}

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"mime/quotedprintable"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"heyrelay/smtpd"
+)
+
+// Bodies of messages. Their sizes are those of the whole message, or of the attachment.
+const (
+	smallBody       = "300B"
+	plainBody       = "4KB"
+	alternativeBody = "30KB"
+	attachmentBody  = "1MB"
+)
+
+// madeBodies are the fields of MIME, an empty line, and the body.
+var madeBodies = map[string]func() string{
+	smallBody:       small,
+	plainBody:       plain,
+	alternativeBody: alternative,
+	attachmentBody:  attachment,
+}
+
+// domain is that of all recipients. Their local parts are the ids of messages.
+const domain = "load.example"
+
+// mailer makes messages that differ in their ids only. Many goroutines may use it.
+type mailer struct {
+	heads []string // fields in front, filled with the id, once for each of its verbs
+	rests [][]byte // what follows, with dots stuffed and the final dot
+}
+
+const (
+	ownFields = "From: app@example.com\r\nTo: %[1]s@" + domain + "\r\nSubject: Load %[1]s\r\n" +
+		"Message-ID: <%[1]s@example.com>\r\nDate: %[2]s\r\n"
+	fileField = "X-Load-Id: %[1]s\r\n" // makes the message another one: no repeat
+)
+
+// newMailer makes mail with one of the bodies above, or out of the *.eml of a folder, in turn.
+func newMailer(body string) (*mailer, error) {
+	head := fmt.Sprintf(ownFields, "%[1]s", time.Now().Format(time.RFC1123Z))
+	if made, ok := madeBodies[body]; ok {
+		return &mailer{[]string{head}, [][]byte{stuffed([]byte(made()))}}, nil
+	}
+	files, err := filepath.Glob(filepath.Join(body, "*.eml"))
+	if err != nil {
+		return nil, err
+	}
+	m := &mailer{}
+	for _, f := range files {
+		raw, err := os.ReadFile(f)
+		if err != nil {
+			return nil, err
+		}
+		m.heads = append(m.heads, fileField)
+		m.rests = append(m.rests, stuffed(raw))
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("no *.eml in %q, which is none of %q",
+			body, slices.Sorted(maps.Keys(madeBodies)))
+	}
+	return m, nil
+}
+
+// message returns the nth message as DATA sends it, in two parts. The second is shared.
+func (m *mailer) message(n int, id string) (head, rest []byte) {
+	n %= len(m.rests)
+	return fmt.Appendf(nil, m.heads[n], id), m.rests[n]
+}
+
+// stuffed is a message with CRLF at the ends of lines, dots doubled where they begin one, and the dot that
+// ends it (RFC 5321, 4.5.2).
+func stuffed(raw []byte) []byte {
+	text := slices.Concat([]byte("\r\n"), smtpd.RepairLineEndings(raw))
+	text = bytes.ReplaceAll(text, []byte("\r\n."), []byte("\r\n.."))[2:]
+	if !bytes.HasSuffix(text, []byte("\r\n")) {
+		text = append(text, "\r\n"...)
+	}
+	return append(text, ".\r\n"...)
+}
+
+const sentence = "the printer on the third floor says that it is on fire and would like somebody to come and " +
+	"extinguish it very soon "
+
+func small() string { return "\r\n" + sentence[:70] + "\r\n" }
+
+func plain() string {
+	return "Content-Type: text/plain; charset=utf-8\r\n\r\n" + strings.Repeat(sentence[:70]+"\r\n", 56)
+}
+
+// alternative has 8 KB of text and 22 KB of HTML, quoted-printable.
+func alternative() string {
+	var text, html bytes.Buffer
+	t, h := quotedprintable.NewWriter(&text), quotedprintable.NewWriter(&html)
+	for i := range 100 {
+		fmt.Fprintf(t, "Zeile %d: Grüße, %s\r\n", i, sentence[:55])
+		const row = `<tr><td style="padding:4px">%d</td><td style="padding:4px;color:#333">Grüße, %s</td></tr>` + "\r\n"
+		fmt.Fprintf(h, row, i, sentence)
+	}
+	if err := errors.Join(t.Close(), h.Close()); err != nil {
+		panic(err) // buffers take everything
+	}
+	return "MIME-Version: 1.0\r\nContent-Type: multipart/alternative; boundary=\"b1\"\r\n\r\n" +
+		"--b1\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n" +
+		text.String() +
+		"\r\n--b1\r\nContent-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n" +
+		"<html><body><table>" + html.String() + "</table></body></html>\r\n--b1--\r\n"
+}
+
+// attachment is a text with a file of 1 MB.
+func attachment() string {
+	file := make([]byte, 1<<20)
+	source := rand.NewChaCha8([32]byte{})
+	_, _ = source.Read(file) // it never fails
+	var lines strings.Builder
+	for encoded := base64.StdEncoding.EncodeToString(file); encoded != ""; {
+		n := min(76, len(encoded))
+		lines.WriteString(encoded[:n] + "\r\n")
+		encoded = encoded[n:]
+	}
+	return "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=\"b1\"\r\n\r\n" +
+		"--b1\r\n" + plain() +
+		"--b1\r\nContent-Type: application/pdf; name=report.pdf\r\n" +
+		"Content-Disposition: attachment; filename=report.pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n" +
+		lines.String() + "--b1--\r\n"
+}
