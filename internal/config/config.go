@@ -200,8 +200,9 @@ type Team struct {
 	// Calls per minute, of all kinds. Heymarket allows 500.
 	Rate strictyaml.Rate `yaml:"rate" default:"500/min" range:"1/min..6000000/min"`
 
-	// Concurrent calls.
-	Concurrency int `yaml:"concurrency" default:"32" range:"1..1000"`
+	// Concurrent calls. An eighth is kept for priority high. At 500 calls per minute, the
+	// default suffices until a call takes 6 seconds.
+	Concurrency int `yaml:"concurrency" default:"64" range:"1..1000"`
 
 	// Visible recipients (To and Cc) of one message; a message with more is rejected
 	// (554 5.5.3). Heymarket's web application allows 10; the API's limit is not

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// idlePerHost is the number of idle connections: eight teams at the usual
-// concurrency of 32. All of them go to one host.
+// idlePerHost is the number of idle connections: four teams at the default
+// concurrency of 64. All of them go to one host.
 const idlePerHost = 256
 
 // NewTransport returns a transport that keeps enough connections for several
