@@ -7,11 +7,17 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"heyrelay/mimeconv/linkblock"
 )
 
 const (
-	// maxFileName bounds a file name, in runes. File systems allow 255 octets.
-	maxFileName = 100
+	// maxFileName bounds a file name without its ending, in runes, and maxFileOctets with it, in
+	// octets. File systems allow 255.
+	maxFileName   = 100
+	maxFileOctets = 240
 
 	// maxNamed bounds the attachments that an error names, since it becomes an SMTP reply.
 	maxNamed = 10
@@ -71,68 +77,91 @@ func errAttachments(attachments []attachment, store bool) *Error {
 		strings.Join(names, ", "), keys)
 }
 
-// placeAttachments links or drops the attachments and returns the lines to add to the body.
-func (c *converter) placeAttachments(attachments []attachment) (notes, error) {
-	var all notes
+// placeAttachments links the attachments, or drops them and adds a line for each to the bodies.
+func (c *converter) placeAttachments(b bodies, attachments []attachment) (bodies, error) {
+	if c.options.Attachments == Link {
+		for _, a := range attachments {
+			file, err := c.link(a.part, a.name, a.stream, false)
+			if err != nil {
+				return bodies{}, err
+			}
+			c.linked.Files = append(c.linked.Files, file)
+		}
+		return b, nil
+	}
+	var lines []string
 	for _, a := range attachments {
-		what := a.name + " (" + size(a.size) + ")"
-		if c.options.Attachments == Drop {
-			c.warn(AttachmentDropped, a.id, "attachment %s dropped", quote(a.name))
-			all = append(all, note{text: "[Attachment not sent: " + what + "]"})
-			continue
-		}
-		url, err := c.link(Attachment{Name: a.name, ContentType: a.kind, Size: a.size, Open: a.open})
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, note{text: "Attachment: " + what, url: url})
-	}
-	return all, nil
-}
-
-// link stores a file and returns its URL.
-func (c *converter) link(a Attachment) (string, error) {
-	if c.options.Link == nil {
-		return "", errors.New("mimeconv: a policy is Link, and Options.Link is nil")
-	}
-	return c.options.Link(a)
-}
-
-// note is a line to add to a body.
-type note struct{ text, url string }
-
-type notes []note
-
-func (n notes) text() string {
-	var lines []string
-	for _, note := range n {
-		line := note.text
-		if note.url != "" {
-			line += " <" + note.url + ">"
-		}
-		lines = append(lines, line)
-	}
-	return strings.Join(lines, "\n")
-}
-
-func (n notes) html() string {
-	var lines []string
-	for _, note := range n {
-		line := html.EscapeString(note.text)
-		if note.url != "" {
-			line = `<a href="` + html.EscapeString(note.url) + `">` + line + `</a>`
-		}
-		lines = append(lines, line)
+		c.warn(AttachmentDropped, a.id, "attachment %s dropped", quote(a.name))
+		lines = append(lines, "[Attachment not sent: "+a.name+" ("+size(a.size)+")]")
 	}
 	if len(lines) == 0 {
-		return ""
+		return b, nil
 	}
-	return "<p>" + strings.Join(lines, "<br>\n") + "</p>\n"
+	text := strings.Join(lines, "\n")
+	lineEnds := strings.NewReplacer("\n", "<br>\n")
+	return b.with("<p>"+lineEnds.Replace(html.EscapeString(text))+"</p>\n", text), nil
 }
 
-// fileName makes the name of a part safe: no path, no control characters, nothing
-// that a file system or a shell makes something of. The n-th attachment without
-// a name is called by its number.
+// link has a file stored, and returns what the block shows of it.
+func (c *converter) link(p *part, name string, s stream, isInline bool) (linkblock.File, error) {
+	if c.options.Link == nil {
+		return linkblock.File{}, errors.New("mimeconv: a policy is Link, and Options.Link is nil")
+	}
+	n := sniff(name, p.kind, s.open())
+	url, err := c.options.Link(Attachment{
+		Name:        name,
+		ContentType: n.kind,
+		Size:        s.size,
+		Ending:      n.ending,
+		Inline:      isInline,
+		Open:        s.open,
+	})
+	return linkblock.File{
+		Name:        name,
+		Type:        typeName(n.kind, name),
+		ContentType: n.kind,
+		Size:        size(s.size),
+		Octets:      s.size,
+		URL:         url,
+	}, err
+}
+
+// addBlock adds the list of links to both bodies. The HTML shows linked images itself.
+func (c *converter) addBlock(b bodies) (bodies, error) {
+	if len(c.linked.Files)+len(c.linked.Images) == 0 {
+		return b, nil
+	}
+	block := c.options.Block
+	if block == nil {
+		block = linkblock.Default()
+	}
+	c.linked.Until = c.options.Until
+	c.linked.Expires = c.options.Expires.UTC()
+	text, err := block.Text(c.linked)
+	if err != nil {
+		return bodies{}, err
+	}
+	doc := ""
+	if len(c.linked.Files) > 0 {
+		doc, err = block.HTML(c.linked)
+	}
+	c.reserve(len(text) + len(doc))
+	doc, _ = cleanText(doc)
+	text, _ = cleanText(text)
+	return b.with(doc, trimBlankLines(text)), err
+}
+
+// bodies are the HTML and the plain text.
+type bodies struct{ html, text string }
+
+// with returns the bodies with a fragment and a text at their ends.
+func (b bodies) with(fragment, text string) bodies {
+	return bodies{insertNotes(b.html, fragment), joinNonEmpty(b.text, text)}
+}
+
+// fileName makes the name of a part safe and keeps it readable: no path, no control characters,
+// nothing that a file system or a shell makes something of. The n-th attachment without a name is
+// called by its number.
 func fileName(p *part, n int) string {
 	name := p.name
 	name = name[strings.LastIndexAny(name, `/\`)+1:]
@@ -140,27 +169,51 @@ func fileName(p *part, n int) string {
 		switch {
 		case strings.ContainsRune(`<>:"|?*`, r):
 			return '_'
-		case isBidiControl(r):
+		case isInvisible(r):
 			return -1
+		case unicode.IsSpace(r):
+			return ' '
 		}
 		return r
 	}, name)
-	name = strings.Trim(name, ". ")
+	name = strings.Trim(strings.Join(strings.Fields(name), " "), ". ") // Windows removes dots and spaces at the end
 	if name == "" {
 		return fmt.Sprintf("attachment-%d%s", n, extension(p.kind))
 	}
+	if isDevice(name) {
+		name = "_" + name
+	}
 	ext := path.Ext(name)
-	stem, cut := cutText(strings.TrimSuffix(name, ext), maxFileName)
-	if cut || len(ext) > maxFileName {
+	stem := strings.TrimSuffix(name, ext)
+	if len(ext) > maxFileName/4 {
 		ext, _ = cutText(ext, 20)
+	}
+	stem, _ = cutText(stem, maxFileName)
+	for limit := maxFileName; len(stem)+len(ext) > maxFileOctets; limit-- {
+		stem, _ = cutText(stem, limit)
 	}
 	return stem + ext
 }
 
-// isBidiControl reports whether r turns the direction of text: with it,
-// "fdp.exe" reads "exe.pdf".
-func isBidiControl(r rune) bool {
-	return r == '\u200e' || r == '\u200f' || r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
+// isInvisible reports whether r shows nothing, or turns the direction of text: with U+202E,
+// "fdp.exe" reads "exe.pdf". The joiners are kept: Persian and Indic scripts need them.
+func isInvisible(r rune) bool {
+	return unicode.Is(unicode.Cf, r) && r != '\u200c' && r != '\u200d' || unicode.IsControl(r)
+}
+
+// isDevice reports whether Windows takes a file name for a device, whatever its ending.
+func isDevice(name string) bool {
+	stem, _, _ := strings.Cut(name, ".")
+	stem = strings.ToUpper(strings.TrimRight(stem, " "))
+	switch stem {
+	case "CON", "PRN", "AUX", "NUL":
+		return true
+	}
+	port, isPort := strings.CutPrefix(stem, "COM")
+	if !isPort {
+		port, isPort = strings.CutPrefix(stem, "LPT")
+	}
+	return isPort && utf8.RuneCountInString(port) == 1 && strings.ContainsAny(port, "0123456789¹²³")
 }
 
 // extension is the usual file name extension of some types.
@@ -174,8 +227,10 @@ func extension(kind string) string {
 		return ".jpg"
 	case "image/png", "image/gif", "image/tiff":
 		return "." + strings.TrimPrefix(kind, "image/")
-	case "text/calendar":
+	case "text/calendar", "application/ics":
 		return ".ics"
+	case "message/rfc822", "message/global", "message/news":
+		return ".eml"
 	case "text/csv", "text/html":
 		return "." + strings.TrimPrefix(kind, "text/")
 	case "text/plain":

@@ -9,8 +9,8 @@ import (
 // isCalendar reports whether a part is iCalendar data (RFC 5545).
 func isCalendar(kind string) bool { return kind == "text/calendar" || kind == "application/ics" }
 
-// calendarPart converts a calendar to a summary. If attachments are linked, the calendar is
-// also a file, so that the recipient can import it.
+// calendarPart converts a calendar to a summary. Where it is asked for, the calendar is also a file,
+// so that the recipient can import it.
 func (c *converter) calendarPart(p *part) (content, error) {
 	summary := c.summarize(p)
 	if summary.Text == "" {
@@ -29,7 +29,7 @@ func (c *converter) calendarAlternative(p *part, body content) (content, error) 
 		return content{}, err
 	case !summary.IsMissingFrom(text):
 		c.addInvited(summary)
-		return content{}, nil
+		return content{files: c.calendarFile(p)}, nil
 	}
 	return c.calendar(p, summary, summary.Beside(text))
 }
@@ -48,10 +48,8 @@ func (c *converter) calendar(p *part, summary ical.Summary, text string) (conten
 	if c.size > c.maxBody {
 		return content{}, c.errTooLarge()
 	}
-	var all content
-	if c.options.Attachments == Link {
-		all.files = append(all.files, file{part: p})
-	} else {
+	all := content{files: c.calendarFile(p)}
+	if len(all.files) == 0 {
 		c.warn(CalendarSummarized, p.id, "calendar %s shown as text", quote(p.name))
 	}
 	if !c.invited[summary.Brief] {
@@ -59,6 +57,24 @@ func (c *converter) calendar(p *part, summary ical.Summary, text string) (conten
 	}
 	c.addInvited(summary)
 	return all, nil
+}
+
+// calendarFile returns a calendar as a file if it is to be linked, once: invitations often contain it
+// as an alternative and as a file.
+func (c *converter) calendarFile(p *part) []file {
+	if c.options.Attachments != Link || !c.options.LinkCalendars {
+		return nil
+	}
+	this := newStream(p.raw, p.encoding)
+	for _, other := range c.calendars {
+		if this.equals(other) {
+			return nil
+		}
+	}
+	c.calendars = append(c.calendars, this)
+	named := *p
+	named.name = cmp.Or(p.name, "invite.ics")
+	return []file{{part: &named}}
 }
 
 // addInvited notes that a calendar need not be shown again.

@@ -218,7 +218,7 @@ func (c *converter) related(p *part) (content, error) {
 }
 
 // forwarded converts a message within the message to its main header fields and its body.
-// Its files become files of the outer message.
+// Its files become files of the outer message, and where it is asked for it is itself one.
 func (c *converter) forwarded(p *part) (content, error) {
 	b, inner, err := c.message(p.id, c.decode(p))
 	if err != nil {
@@ -229,6 +229,12 @@ func (c *converter) forwarded(p *part) (content, error) {
 		all.sections = append(all.sections, section{text: head})
 	}
 	all.add(inner)
+	if c.options.Attachments == Link && c.options.LinkMessages {
+		named := *p
+		noPath := strings.NewReplacer("/", "_", `\`, "_")
+		named.name = cmp.Or(p.name, noPath.Replace(cmp.Or(b.subject(), "message"))+extension(p.kind))
+		all.files = append(all.files, file{part: &named})
+	}
 	return all, nil
 }
 

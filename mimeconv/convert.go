@@ -5,6 +5,7 @@ import (
 	"cmp"
 
 	"heyrelay/mimeconv/htmltext"
+	"heyrelay/mimeconv/linkblock"
 )
 
 // Convert converts a raw message to the bodies and the title of an API request, according to
@@ -59,6 +60,8 @@ type converter struct {
 	hasBody      bool            // a text part was converted
 	hasEncrypted bool            // a part is encrypted
 	invited      map[string]bool // calendars that the body contains, by their summaries
+	calendars    []stream        // those that are linked
+	linked       linkblock.Data  // the files that are linked
 }
 
 // warnHeader warns about header fields that the API does not support.
@@ -147,27 +150,28 @@ func (c *converter) assemble(all content, subject string) (Message, error) {
 	if err != nil {
 		return Message{}, err
 	}
-	html, notes, err := c.placeImages(html, images)
+	html, err = c.placeImages(html, images)
 	if err != nil {
 		return Message{}, err
 	}
-	text = joinNonEmpty(text, notes.text())
-	notes, err = c.placeAttachments(attachments)
+	b, err := c.placeAttachments(bodies{html, text}, attachments)
 	if err != nil {
 		return Message{}, err
 	}
-	html = insertNotes(html, notes.html())
-	text = joinNonEmpty(text, notes.text())
-	if len(images) > 0 && !htmltext.HasContent(html) {
-		html = "" // it consisted of images that were dropped
+	b, err = c.addBlock(b)
+	if err != nil {
+		return Message{}, err
 	}
-	return c.finish(html, text, subject)
+	if len(images) > 0 && !htmltext.HasContent(b.html) {
+		b.html = "" // it consisted of images that were dropped
+	}
+	return c.finish(b, subject)
 }
 
 // finish ensures that no body is empty or too large, and adds the title.
-func (c *converter) finish(html, text, subject string) (Message, error) {
-	m := Message{HTML: html, Text: text}
-	noHTML, noText := html == "", htmltext.IsBlank(text)
+func (c *converter) finish(b bodies, subject string) (Message, error) {
+	m := Message{HTML: b.html, Text: b.text}
+	noHTML, noText := b.html == "", htmltext.IsBlank(b.text)
 	switch {
 	case noHTML && noText && subject == "":
 		return Message{}, refuse(ErrEmpty, "the message has neither a body nor a Subject")
@@ -175,7 +179,7 @@ func (c *converter) finish(html, text, subject string) (Message, error) {
 		c.warn(BodyFromSubject, "", "no body: the Subject is sent as the body")
 		m.HTML, m.Text = c.writeHTML(subject), subject
 	case noHTML:
-		m.HTML = c.writeHTML(text)
+		m.HTML = c.writeHTML(b.text)
 	case noText && subject == "":
 		c.warn(TextEmpty, "", "the HTML contains no text")
 		m.Text = "(no text)"

@@ -204,11 +204,25 @@ func TestSafeFileNames(t *testing.T) {
 		" . ":                             "attachment-1.bin",
 		"a:b|c?.txt":                      "a_b_c_.txt",
 		"\u202egpj.exe":                   "gpj.exe",
+		"\u061c\u200bgpj\ufeff.exe":       "gpj.exe",
+		"report.exe. . .":                 "report.exe",
+		"report.pdf\u2003\u00a0     .exe": "report.pdf .exe",
+		"CON":                             "_CON",
+		"nul.tar.gz":                      "_nul.tar.gz",
+		"com1 .txt":                       "_com1 .txt",
+		"LPT³.txt":                        "_LPT³.txt",
+		"common.txt":                      "common.txt",
+		"نامه\u200cها.pdf":                "نامه\u200cها.pdf",
+		strings.Repeat("漢", 300) + ".pdf": strings.Repeat("漢", 77) + "….pdf",
 		strings.Repeat("ä", 300):          strings.Repeat("ä", 99) + "…",
 		strings.Repeat("x", 300) + ".pdf": strings.Repeat("x", 99) + "….pdf",
 	} {
-		if got := fileName(&part{name: name}, 1); got != want {
+		got := fileName(&part{name: name}, 1)
+		if got != want {
 			t.Errorf("fileName(%q) = %q, want %q", name, got, want)
+		}
+		if again := fileName(&part{name: got}, 1); again != got {
+			t.Errorf("fileName(%q) = %q", got, again)
 		}
 	}
 }

@@ -51,6 +51,7 @@ type golden struct {
 type goldenOptions struct {
 	Attachments  Policy `json:"attachments,omitempty"`
 	InlineImages Policy `json:"inline_images,omitempty"`
+	LinkAlso     string `json:"link_also,omitempty"` // calendar, message
 	Title        string `json:"title,omitempty"`
 }
 
@@ -140,12 +141,14 @@ func convertGolden(t *testing.T, raw []byte, want golden) golden {
 		t.Errorf("ReadHeader: %v", err)
 	}
 	got.header(h, want)
-	o := Options{Link: func(a Attachment) (string, error) {
+	o := Options{Until: "24 February 2027", Link: func(a Attachment) (string, error) {
 		got.Links = append(got.Links, a.Name+" "+a.ContentType+" "+size(a.Size))
 		return "https://files.example/" + url.PathEscape(a.Name), nil
 	}}
 	if want.Options != nil {
 		o.Attachments, o.InlineImages, o.Title = want.Options.Attachments, want.Options.InlineImages, want.Options.Title
+		o.LinkCalendars = strings.Contains(want.Options.LinkAlso, "calendar")
+		o.LinkMessages = strings.Contains(want.Options.LinkAlso, "message")
 	}
 	m, err := Convert(raw, o)
 	var refused *Error

@@ -149,11 +149,10 @@ func appendImages(images []image, doc string, found image, end int, parts map[st
 	}
 }
 
-// placeImages replaces the references to images as the policy says and returns notes for
-// the plain text body.
-func (c *converter) placeImages(doc string, images []image) (string, notes, error) {
+// placeImages replaces the references to images as the policy says.
+func (c *converter) placeImages(doc string, images []image) (string, error) {
 	if len(images) == 0 {
-		return doc, nil, nil
+		return doc, nil
 	}
 	p := placer{converter: c, urls: make(map[*part]string)}
 	var out strings.Builder
@@ -164,7 +163,7 @@ func (c *converter) placeImages(doc string, images []image) (string, notes, erro
 		}
 		with, err := p.url(i)
 		if err != nil {
-			return "", nil, err
+			return "", err
 		}
 		from, to := i.from, i.to
 		if with == "" && i.tagTo > 0 {
@@ -178,7 +177,7 @@ func (c *converter) placeImages(doc string, images []image) (string, notes, erro
 		pos = to
 	}
 	out.WriteString(doc[pos:])
-	return out.String(), p.notes, nil
+	return out.String(), nil
 }
 
 // isUnquoted reports whether an attribute value that is not in quotes follows the start of a tag.
@@ -200,7 +199,6 @@ type placer struct {
 	*converter
 	urls     map[*part]string // "" for an image that cannot be shown
 	embedded int              // octets embedded so far
-	notes    notes
 }
 
 // url returns the URL to put in place of a reference, "" for none.
@@ -242,19 +240,12 @@ func (p *placer) show(img *part) (string, error) {
 	return p.embed(img), nil
 }
 
-// linkImage stores an image and adds a note with its URL.
+// linkImage has an image stored and returns its URL.
 func (p *placer) linkImage(img *part) (string, error) {
-	name := fileName(img, len(p.notes)+1)
-	file := p.stream(img)
-	address, err := p.link(Attachment{
-		Name:        name,
-		ContentType: img.kind,
-		Size:        file.size,
-		Inline:      true,
-		Open:        file.open,
-	})
-	p.notes = append(p.notes, note{text: "Image: " + name, url: address})
-	return address, err
+	name := fileName(img, len(p.linked.Images)+1)
+	file, err := p.link(img, name, p.stream(img), true)
+	p.linked.Images = append(p.linked.Images, file)
+	return file.URL, err
 }
 
 // embed returns the data: URI (RFC 2397) of an image, "" if it is too large.

@@ -21,6 +21,8 @@ package mimeconv
 import (
 	"io"
 	"time"
+
+	"heyrelay/mimeconv/linkblock"
 )
 
 // Header contains the header fields of a message that routing and threading need. Strings are
@@ -73,10 +75,18 @@ type Options struct {
 	// conversion and is returned unchanged.
 	Reserve func(n int64) error
 
-	// Link stores an attachment and returns the URL from which the recipient can
-	// download it. Required if a policy is Link. Its error ends the conversion and is
-	// returned unchanged.
+	// Link returns the URL from which the recipient can download a file. Required if a
+	// policy is Link. Its error ends the conversion and is returned unchanged.
 	Link func(Attachment) (string, error)
+
+	LinkCalendars bool // link calendars, too, which the body summarizes, if Attachments is Link
+	LinkMessages  bool // link forwarded messages, too, which the body shows, if Attachments is Link
+
+	// Block lists the links in the bodies; nil for the default. Until is the last day on which
+	// they can be used, as people write it, and Expires when they expire.
+	Block   *linkblock.Block
+	Until   string
+	Expires time.Time
 }
 
 // Policy selects how to handle a part that the API does not support.
@@ -102,9 +112,10 @@ type Message struct {
 // Attachment is a file or image of a message.
 type Attachment struct {
 	Name        string // safe as a file name: no path, no control characters, never empty
-	ContentType string
-	Size        int64 // octets
-	Inline      bool  // the HTML shows it as an image
+	ContentType string // by the content if that shows it, else as declared
+	Size        int64  // octets
+	Ending      string // of the names of files with such a content, without the dot; "" if unknown
+	Inline      bool   // the HTML shows it as an image
 
 	// Open returns a reader of the octets, from the first; it can be called repeatedly. They are
 	// decoded from the message while they are read, so the message must not change meanwhile.

@@ -26,7 +26,7 @@ var hiding = []string{
 }
 
 // TestNotesAreShown: whatever is open in HTML, the line that names a dropped attachment is
-// shown, at its start or at its end.
+// shown, and so is the link to a stored one, at its start or at its end.
 func TestNotesAreShown(t *testing.T) {
 	shapes := []struct{ before, after string }{
 		{"<p>Hello</p>", ""},
@@ -66,22 +66,30 @@ func checkNote(t *testing.T, doc string) {
 		t.Errorf("%q: %v", doc, err)
 		return
 	}
-	if !showsNote(t, m.HTML) {
+	if !shows(t, m.HTML, isNoteShown) {
 		t.Errorf("%q: not shown in %q", doc, m.HTML)
 	}
 	if !strings.Contains(m.Text, "[Attachment not sent: a.pdf") {
 		t.Errorf("%q: not in the text %q", doc, m.Text)
 	}
+	link := func(Attachment) (string, error) { return linked, nil }
+	m, err = Convert([]byte(raw), Options{Attachments: Link, Link: link})
+	if err != nil || !shows(t, m.HTML, isLinkShown) || !strings.Contains(m.Text, "<"+linked+">") {
+		t.Errorf("%q: no link in %q and %q, %v", doc, m.HTML, m.Text, err)
+	}
 }
 
-// showsNote reports whether a browser shows the note in the body of doc.
-func showsNote(t *testing.T, doc string) bool {
+// linked is where a.pdf is stored.
+const linked = "https://files.example/1"
+
+// shows reports whether a browser shows what is looked for in doc.
+func shows(t *testing.T, doc string, is func(*html.Node) bool) bool {
 	t.Helper()
 	root, err := html.ParseWithOptions(strings.NewReader(doc), html.ParseOptionEnableScripting(false))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return isNoteShown(root)
+	return is(root)
 }
 
 // isNoteShown reports whether a text within nothing but p, body and html, and a link that the
@@ -102,6 +110,27 @@ func isNoteShown(n *html.Node) bool {
 	return false
 }
 
+// isLinkShown reports whether a link to a.pdf is within nothing but the table of links and what
+// isNoteShown allows.
+func isLinkShown(n *html.Node) bool {
+	isLink := func(a html.Attribute) bool { return a.Key == "href" && a.Val == linked }
+	if n.Type == html.ElementNode && n.Data == "a" && slices.ContainsFunc(n.Attr, isLink) {
+		return n.FirstChild != nil && n.FirstChild.Data == "a.pdf"
+	}
+	isHiding := func(a html.Attribute) bool { return a.Key == "hidden" || strings.Contains(a.Val, "display") }
+	isTable := slices.Contains([]string{"table", "tbody", "tr", "td"}, n.Data) && !slices.ContainsFunc(n.Attr, isHiding)
+	isPlain := slices.Contains([]string{"html", "body", "p"}, n.Data) && len(n.Attr) == 0
+	if n.Type != html.DocumentNode && n.Data != "a" && !isPlain && !isTable || n.Namespace != "" {
+		return false
+	}
+	for child := range n.ChildNodes() {
+		if isLinkShown(child) {
+			return true
+		}
+	}
+	return false
+}
+
 // TestSectionsAreShown: whatever is open at the end of an HTML part, the text part behind it is
 // no part of it. Nothing closes <plaintext>, which shows everything.
 func TestSectionsAreShown(t *testing.T) {
@@ -115,7 +144,7 @@ func TestSectionsAreShown(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !showsNote(t, m.HTML) {
+		if !shows(t, m.HTML, isNoteShown) {
 			t.Errorf("%q: not shown in %q", h, m.HTML)
 		}
 	}

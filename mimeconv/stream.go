@@ -1,6 +1,7 @@
 package mimeconv
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/base64"
 	"io"
@@ -67,6 +68,23 @@ func base64Stream(raw []byte) stream {
 func uuStream(lines uuLines) stream {
 	open := func() io.Reader { return &uuReader{lines: lines} }
 	return stream{open: open, size: count(open())}
+}
+
+// equals reports whether two streams have the same octets.
+func (s stream) equals(other stream) bool {
+	if s.size != other.size {
+		return false
+	}
+	a, b := bufio.NewReader(s.open()), bufio.NewReader(other.open())
+	for {
+		x, err := a.ReadByte()
+		if err != nil {
+			return true
+		}
+		if y, _ := b.ReadByte(); x != y {
+			return false
+		}
+	}
 }
 
 // count returns the number of octets in r.

@@ -11,10 +11,13 @@ import (
 // may is the import table: which packages of the project a package may use.
 // A package that is not named here is a mistake.
 var may = map[string][]string{
-	"mimeconv":                   {"mimeconv/charset", "mimeconv/htmltext", "mimeconv/ical", "mimeconv/tnef"},
+	"mimeconv": {
+		"mimeconv/charset", "mimeconv/htmltext", "mimeconv/ical", "mimeconv/linkblock", "mimeconv/tnef",
+	},
 	"mimeconv/charset":           {},
 	"mimeconv/htmltext":          {},
 	"mimeconv/ical":              {},
+	"mimeconv/linkblock":         {"mimeconv/htmltext"}, // a template must close what it opens
 	"mimeconv/tnef":              {},
 	"mimeconv/internal/fuzztest": {},
 
