@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 )
 
@@ -62,14 +63,23 @@ type Info struct {
 // keyLength is that of a key: 16 octets in hexadecimal.
 const keyLength = 32
 
-// NewKey returns a key for an object to be stored: 128 random bits, which say nothing of its content.
-// It panics if random fails, as crypto/rand.Reader never does.
-func NewKey(random io.Reader) string {
-	var key [keyLength / 2]byte
-	if _, err := io.ReadFull(random, key[:]); err != nil {
+// Owner stands for the spool that knows an object. Several spools can share a store: what one of them
+// does not know is not for it to delete, unless the key says that it is its own.
+type Owner [4]byte
+
+// NewKey returns a key for an object to be stored: 96 random bits, which say nothing of its content,
+// and the owner. It panics if random fails, as crypto/rand.Reader never does.
+func (o Owner) NewKey(random io.Reader) string {
+	key := make([]byte, keyLength/2-len(o))
+	if _, err := io.ReadFull(random, key); err != nil {
 		panic(err)
 	}
-	return hex.EncodeToString(key[:])
+	return hex.EncodeToString(append(key, o[:]...))
+}
+
+// Owns reports whether NewKey of o made a key.
+func (o Owner) Owns(key string) bool {
+	return isKey(key) && strings.HasSuffix(key, hex.EncodeToString(o[:]))
 }
 
 // isKey reports whether NewKey could have made s.

@@ -28,7 +28,7 @@ func newFolder(t *testing.T, o Options) *folder {
 // putText stores a text under a new key.
 func putText(t *testing.T, s Store, text string) (string, error) {
 	t.Helper()
-	key := NewKey(rand.Reader)
+	key := Owner{}.NewKey(rand.Reader)
 	return key, s.Put(t.Context(), key, int64(len(text)), func() io.Reader { return strings.NewReader(text) })
 }
 
@@ -144,7 +144,7 @@ func TestFolderThatDoesNotSync(t *testing.T) {
 // What a crash left is listed, is no object, and goes with Delete.
 func TestFolderAfterACrash(t *testing.T) {
 	f := newFolder(t, Options{})
-	key := NewKey(rand.Reader)
+	key := Owner{}.NewKey(rand.Reader)
 	if err := os.Mkdir(f.shard(key), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -204,7 +204,7 @@ func TestFolderKeepsRoom(t *testing.T) {
 		}
 		return bytes.NewReader(make([]byte, 10))
 	}
-	if err := f.Put(t.Context(), NewKey(rand.Reader), 10, within); err != nil {
+	if err := f.Put(t.Context(), Owner{}.NewKey(rand.Reader), 10, within); err != nil {
 		t.Error(err)
 	}
 	if _, err := putText(t, f, strings.Repeat("a", 20)); err != nil {

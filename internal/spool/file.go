@@ -13,7 +13,7 @@ type LinkHash [32]byte
 // already.
 type File struct {
 	ID            LinkHash
-	Key           string      // of its object in the blob store: new, and never given to another
+	Key           string      // of its object in the blob store: new, of Owner, and never given to another
 	ContentDigest Fingerprint // SHA-256 of its octets
 	Size          int64       // octets
 	Name          string
@@ -96,6 +96,10 @@ type Files interface {
 // spool forgets the garbage. What ends between two steps is taken up by the next round,
 // of this process or of another.
 type Cleaning interface {
+	// Owner returns four octets that stand for this spool in the keys of its objects, so that it
+	// never takes those of another for its own. A restored backup keeps them.
+	Owner(ctx context.Context) ([4]byte, error)
+
 	// PruneFiles deletes at most limit attachments whose links have expired or were
 	// revoked, and returns their number; 0 means that there are no more. The object of the
 	// last one becomes garbage.

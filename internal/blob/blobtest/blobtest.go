@@ -57,7 +57,7 @@ func Run(t *testing.T, open func(t *testing.T) Stage) {
 }
 
 // newKey returns a key that was not used.
-func newKey() string { return blob.NewKey(rand.Reader) }
+func newKey() string { return blob.Owner{}.NewKey(rand.Reader) }
 
 // some returns n octets that are the same each time and compress badly.
 func some(n int64) io.Reader {

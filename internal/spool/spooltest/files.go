@@ -242,6 +242,18 @@ var fileCases = []testCase{
 		f.pruneFiles(2)
 		f.garbage("object-1-0")
 	}},
+	{"Owner", func(f *fixture) { // is the same on either side, and of this spool alone
+		owner, err := f.operator.Owner(f.Context())
+		f.must(err)
+		f.reopen()
+		if again, err := f.Owner(f.Context()); again != owner || err != nil {
+			f.Errorf("after a restart %x is the owner (%v), want %x", again, err, owner)
+		}
+		other := newFixture(f.T, f.open, f.operate)
+		if foreign, err := other.Owner(f.Context()); foreign == owner || err != nil {
+			f.Errorf("two spools are one owner (%v)", err)
+		}
+	}},
 	{"SigningKey", func(f *fixture) { // is made once, for this spool alone
 		first, err := f.SigningKey(f.Context())
 		if len(first) != 32 || err != nil {

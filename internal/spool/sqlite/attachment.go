@@ -153,17 +153,20 @@ const (
 
 // SigningKey implements spool.Files.
 func (s *Store) SigningKey(ctx context.Context) ([]byte, error) {
-	return run(ctx, s, 0, func(w *writer) (key []byte, err error) {
-		fresh := make([]byte, 32)
-		if _, err := rand.Read(fresh); err != nil {
-			return nil, err
-		}
-		if _, err := w.exec(sqlAddSigningKey, fresh); err != nil {
-			return nil, err
-		}
-		_, err = w.get(sqlSigningKey, nil, &key)
-		return key, err
-	})
+	return run(ctx, s, 0, (*writer).signingKey)
+}
+
+// signingKey returns the key of the links, which it makes if there is none.
+func (w *writer) signingKey() (key []byte, err error) {
+	fresh := make([]byte, 32)
+	if _, err := rand.Read(fresh); err != nil {
+		return nil, err
+	}
+	if _, err := w.exec(sqlAddSigningKey, fresh); err != nil {
+		return nil, err
+	}
+	_, err = w.get(sqlSigningKey, nil, &key)
+	return key, err
 }
 
 const (

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"encoding/json"
 	"time"
@@ -13,6 +14,25 @@ var (
 	_ spool.Cleaning = (*Store)(nil)
 	_ spool.Cleaning = (*Operator)(nil)
 )
+
+// Owner implements spool.Cleaning.
+func (s *Store) Owner(ctx context.Context) ([4]byte, error) { return run(ctx, s, 0, (*writer).owner) }
+
+// Owner implements spool.Cleaning.
+func (o *Operator) Owner(ctx context.Context) (owner [4]byte, err error) {
+	err = o.transact(ctx, func(w *writer) (err error) {
+		owner, err = w.owner()
+		return err
+	})
+	return owner, err
+}
+
+// owner is derived from the signing key, of which it reveals nothing.
+func (w *writer) owner() ([4]byte, error) {
+	key, err := w.signingKey()
+	digest := sha256.Sum256(append([]byte("owner of objects "), key...))
+	return [4]byte(digest[:4]), err
+}
 
 // PruneFiles implements spool.Cleaning.
 func (s *Store) PruneFiles(ctx context.Context, now time.Time, limit int) (int, error) {
