@@ -295,6 +295,9 @@ func (h *house) outcome() []string {
 		if e.Debug {
 			line = "L: debug " + e.Reason
 		}
+		if e.Lost {
+			line = "L: lost " + e.Reason
+		}
 		if e.Err != nil {
 			cause, _, _ := bytes.Cut([]byte(e.Err.Error()), []byte("\n"))
 			line += " (" + string(cause) + ")"

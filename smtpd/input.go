@@ -191,7 +191,7 @@ func (c *conn) readFailed(err error) error {
 		c.closed = true
 		c.discarded = errors.Is(err, syscall.ECONNRESET) && !c.client.IsValid()
 		if !c.dataDeadline.IsZero() {
-			c.log(Event{Reason: "client disconnected during message transfer", Err: err})
+			c.log(Event{Lost: true, Reason: "client disconnected during message transfer", Err: err})
 		}
 		return net.ErrClosed
 	case stopping: // RFC 5321, section 3.8

@@ -32,6 +32,7 @@ type Event struct {
 	Client   netip.Addr // the zero Addr for a unix socket, or without a connection
 	QueueID  string     // of the transaction, "" outside one
 	Debug    bool       // neither of these, but a detail that explains other events
+	Lost     bool       // the client closed the connection within a message, which was not accepted
 	Code     int        // of the reply; 0 if the client got none
 	Enhanced string     // RFC 3463 status code of the reply, such as "5.7.1"
 	Reason   string     // the reply's text, or what happened

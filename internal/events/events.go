@@ -17,6 +17,7 @@ const (
 	Duplicate Kind = "duplicate" // the application's own retry, answered 250 with the first queue id
 	Shadowed  Kind = "shadowed"  // passed on to the next hop, which accepted it; recorded, not to be sent
 	Refused   Kind = "refused"   // answered 4xx or 5xx
+	Lost      Kind = "lost"      // the client closed the connection within a message, which was not accepted
 	Warned    Kind = "warned"    // part of a message was repaired, guessed or dropped
 	Sent      Kind = "sent"      // the API accepted the request
 	Flagged   Kind = "flagged"   // the API accepted the request, but did not queue it

@@ -35,6 +35,7 @@ var lines = map[Kind]struct {
 	Held:      {slog.LevelError, "held"},
 	Released:  {slog.LevelInfo, "released"},
 	Anomaly:   {slog.LevelWarn, "anomaly"},
+	Lost:      {slog.LevelInfo, "connection lost"},
 	Listening: {slog.LevelInfo, "listening"},
 	Reloaded:  {slog.LevelInfo, "reloaded"},
 	Stopping:  {slog.LevelInfo, "stopping"},

@@ -213,6 +213,8 @@ func (h *Handler) RecordSession(e smtpd.Event) {
 	switch {
 	case e.Debug:
 		kind = events.Detail
+	case e.Lost:
+		kind = events.Lost
 	case e.Code == 0 || e.Err != nil:
 		kind = events.Error
 	}

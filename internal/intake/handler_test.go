@@ -6,8 +6,10 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,6 +18,7 @@ import (
 	"time"
 
 	"heyrelay/internal/config"
+	"heyrelay/internal/events"
 	"heyrelay/internal/spool"
 	"heyrelay/mimeconv"
 	"heyrelay/smtpd"
@@ -233,4 +236,22 @@ func TestPlansAtATime(t *testing.T) {
 		close(free)
 		all.Wait()
 	})
+}
+
+// recorder keeps the kinds of what is recorded.
+type recorder []events.Kind
+
+func (r *recorder) Record(e events.Event) { *r = append(*r, e.Kind) }
+
+// A client that goes away within a message is no error of heyrelay: nobody must be alerted.
+func TestSessionEvents(t *testing.T) {
+	var got recorder
+	h := New(Options{Config: parse(t, oneRoute), Sink: &got, Now: time.Now})
+	h.RecordSession(smtpd.Event{Lost: true, Err: io.EOF})
+	h.RecordSession(smtpd.Event{Debug: true})
+	h.RecordSession(smtpd.Event{Code: 554})
+	h.RecordSession(smtpd.Event{Code: 421, Err: errors.New("panic")})
+	if want := (recorder{events.Lost, events.Detail, events.Refused, events.Error}); !slices.Equal(got, want) {
+		t.Errorf("recorded %v, want %v", got, want)
+	}
 }
