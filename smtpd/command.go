@@ -23,12 +23,14 @@ func (c *conn) rewriteCommand() {
 	rewritten := line
 	switch {
 	case len(line) > 5 && c.verb == "MAIL":
-		if arg, ok := cutPrefixFold(strings.TrimSpace(line[5:]), "FROM:"); ok {
-			rewritten = c.rewriteMail(line, strings.TrimSpace(arg))
+		rewritten = attachColon(line, "FROM")
+		if arg, ok := cutPrefixFold(strings.TrimSpace(rewritten[5:]), "FROM:"); ok {
+			rewritten = c.rewriteMail(rewritten, strings.TrimSpace(arg))
 		}
 	case len(line) > 5 && c.verb == "RCPT":
-		if arg, ok := cutPrefixFold(strings.TrimSpace(line[5:]), "TO:"); ok {
-			rewritten = c.rewriteRcpt(line, strings.TrimSpace(arg))
+		rewritten = attachColon(line, "TO")
+		if arg, ok := cutPrefixFold(strings.TrimSpace(rewritten[5:]), "TO:"); ok {
+			rewritten = c.rewriteRcpt(rewritten, strings.TrimSpace(arg))
 		}
 	}
 	if rewritten == line {
@@ -36,6 +38,16 @@ func (c *conn) rewriteCommand() {
 	}
 	c.line = []byte(rewritten + "\n")
 	c.log(Event{Debug: true, Reason: fmt.Sprintf("command line %q was rewritten as %q", line, rewritten)})
+}
+
+// attachColon removes white space between the keyword of MAIL or RCPT and its colon.
+func attachColon(line, keyword string) string {
+	rest, ok := cutPrefixFold(strings.TrimSpace(line[5:]), keyword)
+	colon := strings.TrimLeft(rest, " \t")
+	if !ok || colon == rest || !strings.HasPrefix(colon, ":") {
+		return line
+	}
+	return line[:5] + keyword + colon
 }
 
 func cutPrefixFold(s, prefix string) (after string, ok bool) {
