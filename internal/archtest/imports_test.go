@@ -50,6 +50,7 @@ var may = map[string][]string{
 	"internal/disk":            {},
 	"internal/blob":            {"internal/disk"},
 	"internal/blob/blobtest":   {"internal/blob"},
+	"internal/cleaning":        {"internal/blob", "internal/spool"},
 	"internal/spool/sqlite":    {"internal/disk", "internal/spool"},
 	"internal/spool/spooltest": {"internal/spool"},
 	"internal/delivery":        {"internal/spool", "internal/heymarket", "internal/events"},
