@@ -109,11 +109,11 @@ func peer(r *http.Request) netip.Addr {
 	return at.Addr().Unmap().WithZone("")
 }
 
-// client returns the address of whom a request comes from: behind a trusted proxy, the last
-// that the proxy names.
-func (g *Guard) client(r *http.Request) netip.Addr {
+// Client returns the address of whom a request comes from, the zero Addr if unknown: behind a proxy
+// of Networks, the last that it names in X-Forwarded-For.
+func (p Proxy) Client(r *http.Request) netip.Addr {
 	address := peer(r)
-	if !g.options().Proxy.trusts(address) {
+	if !p.trusts(address) {
 		return address
 	}
 	fields := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")

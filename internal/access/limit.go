@@ -50,14 +50,14 @@ func newLogins(now func() time.Time) *logins {
 	return &logins{now: now, hashes: make(chan struct{}, hashesAtATime), failed: make(map[netip.Prefix]tally)}
 }
 
-// network returns the addresses that count together: one of IPv4, the /64 of one of IPv6, which
-// one host can use in full.
-func network(address netip.Addr) netip.Prefix {
+// Network returns the addresses that count together with an address: one of IPv4, the /64 of one of
+// IPv6, which one host can use in full. That of the zero Addr is the zero Prefix.
+func Network(address netip.Addr) netip.Prefix {
 	bits := address.BitLen()
 	if address.Is6() {
 		bits = 64
 	}
-	prefix, _ := address.Prefix(bits) // of the zero Addr: the zero Prefix
+	prefix, _ := address.Prefix(bits)
 	return prefix
 }
 
@@ -65,7 +65,7 @@ func network(address netip.Addr) netip.Prefix {
 func (l *logins) begin(client netip.Addr) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now, key := l.now(), network(client)
+	now, key := l.now(), Network(client)
 	of := l.failed[key]
 	if of.reached(now, maxFailures) || l.overall.reached(now, maxLogins) {
 		return false
@@ -96,7 +96,7 @@ func (l *logins) forget(now time.Time) {
 func (l *logins) succeed(client netip.Addr) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	key := network(client)
+	key := Network(client)
 	of := l.failed[key]
 	of.n--
 	l.failed[key] = of

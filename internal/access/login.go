@@ -59,7 +59,7 @@ type credentials struct{ name, password, token string }
 
 // attempt logs in, or shows the form again.
 func (g *Guard) attempt(w http.ResponseWriter, r *http.Request, form loginForm, c credentials) {
-	client := g.client(r)
+	client := g.options().Proxy.Client(r)
 	if !g.logins.begin(client) {
 		w.Header().Set("Retry-After", "60")
 		form.Error = "Too many failed logins. Try again in some minutes."

@@ -49,6 +49,7 @@ var may = map[string][]string{
 	"internal/archtest":        {},
 	"internal/disk":            {},
 	"internal/blob":            {"internal/disk"},
+	"internal/fileserver":      {"internal/access", "internal/blob", "internal/events", "internal/spool"},
 	"internal/blob/blobtest":   {"internal/blob"},
 	"internal/cleaning":        {"internal/blob", "internal/spool"},
 	"internal/spool/sqlite":    {"internal/disk", "internal/spool"},
@@ -63,7 +64,7 @@ var may = map[string][]string{
 		"smtpd", "mimeconv", "threading", "internal/config", "internal/events", "internal/heymarket",
 		"internal/spool", "internal/intake", "internal/delivery", "internal/notify", "internal/smarthost",
 		"internal/strictyaml", "internal/metrics", "internal/access", "internal/activity", "internal/adminapi",
-		"internal/backend", "internal/console",
+		"internal/backend", "internal/console", "internal/blob", "internal/fileserver",
 	},
 }
 

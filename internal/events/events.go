@@ -36,6 +36,9 @@ const (
 	Backlog   Kind = "backlog"   // more requests are pending than events.backlog allows
 	Oldest    Kind = "oldest"    // a request has been pending for longer than events.oldest allows
 
+	Downloaded      Kind = "downloaded"       // a file was served to Client, whole or in part
+	DownloadRefused Kind = "download-refused" // Client got no file, for Reason
+
 	LoggedIn    Kind = "logged-in"    // User logged in to the console
 	LoginFailed Kind = "login-failed" // somebody could not, for Reason
 	Operated    Kind = "operated"     // User did what Reason says

@@ -46,6 +46,9 @@ var lines = map[Kind]struct {
 	Backlog:   {slog.LevelWarn, "backlog too large"},
 	Oldest:    {slog.LevelWarn, "old message pending"},
 
+	Downloaded:      {slog.LevelInfo, "downloaded"},
+	DownloadRefused: {slog.LevelInfo, "download refused"},
+
 	LoggedIn:    {slog.LevelInfo, "logged in"},
 	LoginFailed: {slog.LevelWarn, "login failed"},
 	Operated:    {slog.LevelInfo, "operated"},

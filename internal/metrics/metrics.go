@@ -30,7 +30,7 @@ type Metrics struct {
 	registry *prometheus.Registry
 
 	accepted, duplicates, refused, warnings *prometheus.CounterVec
-	shadowed                                *prometheus.CounterVec
+	shadowed, downloads                     *prometheus.CounterVec
 	finished, attempts, anomalies, reports  *prometheus.CounterVec
 	errors                                  prometheus.Counter
 	delivery, steps, calls                  *prometheus.HistogramVec
@@ -70,6 +70,9 @@ func New(o Options) *Metrics {
 		"Unexpected answers of the API and other oddities; the log has the details.", "team")
 	m.reports = m.counter("reports_total",
 		"Delivery status reports sent to senders.", "route")
+	m.downloads = m.counter("downloads_total",
+		"Requests for files, by the route of the message and HTTP status; without a route, no file was found.",
+		"route", "code")
 	m.delivery = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Namespace: namespace,
 		Name:      "delivery_duration_seconds",
@@ -159,6 +162,8 @@ func (m *Metrics) Record(e events.Event) {
 		m.anomalies.WithLabelValues(e.Team).Inc()
 	case events.Reported:
 		m.reports.WithLabelValues(e.Route).Inc()
+	case events.Downloaded, events.DownloadRefused:
+		m.downloads.WithLabelValues(e.Route, code(e.Status)).Inc()
 	case events.Error:
 		m.errors.Inc()
 	}

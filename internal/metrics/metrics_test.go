@@ -73,6 +73,8 @@ func TestEventsAreCounted(t *testing.T) {
 		{Kind: events.Flagged, Route: "shop", Team: "t", Status: 200},
 		{Kind: events.Anomaly, Team: "t"},
 		{Kind: events.Reported, Route: "shop"},
+		{Kind: events.Downloaded, Route: "shop", Status: 206, Client: "192.0.2.1"},
+		{Kind: events.DownloadRefused, Status: 404, Client: "192.0.2.1"},
 		{Kind: events.Error},
 		{Kind: events.Held, Team: "t"},
 	} {
@@ -111,13 +113,18 @@ heyrelay_anomalies_total{team="t"} 1
 # HELP heyrelay_reports_total Delivery status reports sent to senders.
 # TYPE heyrelay_reports_total counter
 heyrelay_reports_total{route="shop"} 1
+# HELP heyrelay_downloads_total Requests for files, by the route of the message and HTTP status; without a route, no file was found.
+# TYPE heyrelay_downloads_total counter
+heyrelay_downloads_total{code="206",route="shop"} 1
+heyrelay_downloads_total{code="404",route=""} 1
 # HELP heyrelay_errors_total Errors of heyrelay itself or its host; the log has the details.
 # TYPE heyrelay_errors_total counter
 heyrelay_errors_total 1
 `, "heyrelay_messages_accepted_total", "heyrelay_messages_duplicate_total", "heyrelay_messages_refused_total",
 		"heyrelay_messages_shadowed_total",
 		"heyrelay_conversion_warnings_total", "heyrelay_attempts_total", "heyrelay_requests_finished_total",
-		"heyrelay_anomalies_total", "heyrelay_reports_total", "heyrelay_errors_total")
+		"heyrelay_anomalies_total", "heyrelay_reports_total", "heyrelay_downloads_total",
+		"heyrelay_errors_total")
 	if n := testutil.CollectAndCount(m.delivery); n != 1 {
 		t.Errorf("%d series of the delivery duration, want 1", n)
 	}
