@@ -19,18 +19,29 @@ var traceFields = []string{
 }
 
 // fingerprint identifies a message by its content: scope, sender, recipients, and
-// the raw message without trace fields, with LF as line ending.
+// the raw message without trace fields, with LF as line ending. It copies nothing.
 func fingerprint(scope, from string, rcpt []string, raw []byte) spool.Fingerprint {
 	h := sha256.New()
 	writePart(h, scope)
 	writePart(h, from)
 	writePart(h, strings.Join(slices.Compact(sorted(rcpt, "")), " "))
-	raw = bytes.ReplaceAll(raw, []byte("\r\n"), []byte("\n"))
+	body := writeFields(h, raw)
+	if len(body) > 0 {
+		writeLength(h, len(body)-bytes.Count(body, crlf))
+		writeLines(h, body)
+	}
+	return spool.Fingerprint(h.Sum(nil))
+}
+
+var crlf = []byte("\r\n")
+
+// writeFields writes the header without trace fields, and returns what follows it: the empty
+// line and the body.
+func writeFields(h hash.Hash, raw []byte) []byte {
 	skip := false
 	for len(raw) > 0 {
 		line := firstLine(raw)
-		if line[0] == '\n' {
-			writePart(h, string(raw)) // the body
+		if line[0] == '\n' || bytes.HasPrefix(line, crlf) {
 			break
 		}
 		if line[0] != ' ' && line[0] != '\t' { // the first line of a field
@@ -38,11 +49,24 @@ func fingerprint(scope, from string, rcpt []string, raw []byte) spool.Fingerprin
 			skip = slices.Contains(traceFields, strings.ToLower(string(bytes.TrimSpace(name))))
 		}
 		if !skip {
-			h.Write(line)
+			writeLines(h, line)
 		}
 		raw = raw[len(line):]
 	}
-	return spool.Fingerprint(h.Sum(nil))
+	return raw
+}
+
+// writeLines writes text with LF for each CRLF.
+func writeLines(h hash.Hash, text []byte) {
+	for {
+		i := bytes.Index(text, crlf)
+		if i < 0 {
+			h.Write(text)
+			return
+		}
+		h.Write(text[:i])
+		text = text[i+1:]
+	}
 }
 
 // firstLine returns the first line of text, with its LF.
@@ -91,8 +115,12 @@ func sorted(addrs []string, prefix string) []string {
 
 // writePart writes a part with its length, so that no two lists of parts are equal.
 func writePart(h hash.Hash, part string) {
-	var n [8]byte
-	binary.BigEndian.PutUint64(n[:], uint64(len(part)))
-	h.Write(n[:])
+	writeLength(h, len(part))
 	h.Write([]byte(part))
+}
+
+func writeLength(h hash.Hash, length int) {
+	var n [8]byte
+	binary.BigEndian.PutUint64(n[:], uint64(length))
+	h.Write(n[:])
 }
