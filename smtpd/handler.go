@@ -9,7 +9,7 @@ import (
 // Handler processes accepted mail. Handle is called once for each completed DATA or
 // BDAT, concurrently from many sessions. The handler may use raw only until Handle
 // returns; the envelope is its to keep. raw is the message as received, with CRLF line
-// endings and without a trace field: Envelope.Trace makes one.
+// endings and without a trace field: Envelope.WithTrace adds one.
 type Handler interface {
 	Handle(ctx context.Context, env *Envelope, raw []byte) Reply
 }
@@ -32,6 +32,8 @@ type Envelope struct {
 	// ErrMessageMemory or ErrMemory, and nothing was charged. Only the goroutine of Handle may
 	// call it. It is nil in an Envelope that no server made.
 	Reserve func(n int64) error
+
+	buffer *messageBuffer // nil in an Envelope that no server made
 
 	EnvelopeID string // ENVID, decoded; "" for none (RFC 3461, section 4.4)
 	Return     string // FULL or HDRS; "" if not given (RFC 3461, section 4.3)

@@ -33,12 +33,18 @@ type messageBuffer struct {
 	memory  *memory
 	account string
 	limits  Limits
+	room    []byte // in front of raw, in the same memory
 	raw     []byte
 	made    int64 // bytes that a Handler made of it
 }
 
-// initialSize is the size of the buffer when the first octets have arrived.
+// initialSize is the size of the buffer when the first octets have arrived, unless a smaller
+// message is announced.
 const initialSize = 16 << 10
+
+// fieldRoom is the room in front of a message for the field that Envelope.WithTrace prepends, in
+// bytes. Only long names need more.
+const fieldRoom = 512
 
 // read reads all of r. It fails with an *smtp.SMTPError if r is too large, or if there is no
 // memory for it. Memory is reserved as octets arrive, never more than twice as much; announced
@@ -47,7 +53,11 @@ func (b *messageBuffer) read(r io.Reader, announced int64) error {
 	var first [512]byte // before anything arrives, nothing is reserved
 	n, err := r.Read(first[:])
 	if n > 0 {
-		if err := b.grow(initialSize); err != nil {
+		size := int64(initialSize)
+		if announced > 0 {
+			size = min(size, max(announced+1, int64(n)))
+		}
+		if err := b.grow(size); err != nil {
 			return err
 		}
 		b.raw = append(b.raw, first[:min(n, cap(b.raw))]...)
@@ -80,8 +90,24 @@ func (b *messageBuffer) grow(n int64) error {
 	if !b.memory.reserve(b.limits, b.account, n-int64(cap(b.raw))) {
 		return errNoMemory()
 	}
-	b.raw = append(make([]byte, 0, n), b.raw...)
+	b.replace(n, b.raw)
 	return nil
+}
+
+// replace makes a copy of raw, with room in front and at least n bytes, the message.
+func (b *messageBuffer) replace(n int64, raw []byte) {
+	b.room = make([]byte, fieldRoom, fieldRoom+n)
+	b.raw = append(b.room[fieldRoom:], raw...)
+}
+
+// prepend writes a field in front of raw, if that is the message and there is room.
+func (b *messageBuffer) prepend(field, raw []byte) (whole []byte, ok bool) {
+	if b == nil || len(raw) == 0 || len(b.raw) == 0 || &raw[0] != &b.raw[0] || len(field) > len(b.room) {
+		return nil, false
+	}
+	start := len(b.room) - len(field)
+	copy(b.room[start:], field)
+	return b.room[start : len(b.room)+len(raw)], true
 }
 
 // reserve charges n bytes that a Handler makes of the message.
@@ -96,7 +122,7 @@ func (b *messageBuffer) reserve(n int64) error {
 // free releases the memory.
 func (b *messageBuffer) free() {
 	b.memory.release(b.account, int64(cap(b.raw))+b.made)
-	b.raw, b.made = nil, 0
+	b.room, b.raw, b.made = nil, nil, 0
 }
 
 // bareLineEndings counts the LFs and the CRs that are not part of a CRLF.
@@ -114,7 +140,9 @@ func (b *messageBuffer) normalizeLineEndings() error {
 	if !b.memory.reserve(b.limits, b.account, int64(lf+cr)) {
 		return errNoMemory()
 	}
-	b.raw = appendRepaired(make([]byte, 0, cap(b.raw)+lf+cr), b.raw)
+	raw := b.raw
+	b.replace(int64(cap(raw)+lf+cr), nil)
+	b.raw = appendRepaired(b.raw, raw)
 	return nil
 }
 

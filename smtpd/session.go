@@ -211,6 +211,7 @@ func (s *session) Data(r io.Reader) error {
 	env := s.mail.env
 	env.Received = s.server.o.Now()
 	env.Reserve = b.reserve
+	env.buffer = &b
 	receive := s.conn.setup.Handler.Handle
 	if s.mail.relayed != nil {
 		receive = s.mail.relayed.Data

@@ -3,6 +3,7 @@ package smtpd
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 )
@@ -40,6 +41,17 @@ func (e *Envelope) Trace(by string) []byte {
 	}
 	return fmt.Appendf(nil, "Received: from %s\r\n\tby %s %s with %s id %s%s; %s\r\n",
 		who, by, software, e.Protocol, e.QueueID, to, e.Received.Format(time.RFC1123Z))
+}
+
+// WithTrace returns raw behind the field that Trace makes. For what a server has passed to
+// Handle it copies nothing: the result shares the memory of raw, is valid until Handle returns,
+// and is overwritten by the next call.
+func (e *Envelope) WithTrace(by string, raw []byte) []byte {
+	field := e.Trace(by)
+	if whole, ok := e.buffer.prepend(field, raw); ok {
+		return whole
+	}
+	return slices.Concat(field, raw)
 }
 
 // software is the comment that identifies Received fields of heyrelay.

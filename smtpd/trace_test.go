@@ -1,6 +1,7 @@
 package smtpd
 
 import (
+	"bytes"
 	"net/netip"
 	"strings"
 	"testing"
@@ -39,6 +40,42 @@ func TestTrace(t *testing.T) {
 		e.QueueID, e.Received = "Q1", at
 		if got := string(e.Trace("relay.test")); got != want {
 			t.Errorf("got  %q\nwant %q", got, want)
+		}
+	}
+}
+
+// A message has room in front for its trace field. Another, or a long name, takes a copy.
+func TestWithTrace(t *testing.T) {
+	long := strings.Repeat("relay.", 100) + "test"
+	for _, content := range []string{"a\r\n", "a\n\nb", strings.Repeat("0123456789\r\n", 10_000)} {
+		b := messageBuffer{memory: newMemory(), account: "a", limits: Limits{}.orDefaults()}
+		if err := b.read(strings.NewReader(content), 0); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.normalizeLineEndings(); err != nil {
+			t.Fatal(err)
+		}
+		received := Envelope{QueueID: "Q1", buffer: &b}
+		other := Envelope{QueueID: "Q1"}
+		for _, test := range []struct {
+			e      Envelope
+			by     string
+			raw    []byte
+			shared bool
+		}{
+			{received, "relay.test", b.raw, true},
+			{received, long, b.raw, false},
+			{received, "relay.test", bytes.Clone(b.raw), false},
+			{received, "relay.test", nil, false},
+			{other, "relay.test", b.raw, false},
+		} {
+			whole := test.e.WithTrace(test.by, test.raw)
+			if want := string(test.e.Trace(test.by)) + string(test.raw); string(whole) != want {
+				t.Errorf("%.50q by %.10s: got %.300q, want %.300q", content, test.by, whole, want)
+			}
+			if shared := &whole[len(whole)-1] == &b.raw[len(b.raw)-1]; shared != test.shared {
+				t.Errorf("%.50q by %.10s: shared %v", content, test.by, shared)
+			}
 		}
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"time"
 
 	"heyrelay/internal/config"
@@ -163,7 +162,7 @@ func (p planner) message(s submission, body mimeconv.Message, raw []byte) *spool
 		HTML:          body.HTML,
 		SubjectOffset: body.Start,
 		Text:          body.Text,
-		Raw:           slices.Concat(s.env.Trace(p.cfg.Hostname), raw),
+		Raw:           s.env.WithTrace(p.cfg.Hostname, raw),
 		Warnings:      encodeWarnings(body.Warnings),
 		AutoReplied:   s.header.AutoReplied,
 		EnvelopeID:    s.env.EnvelopeID,

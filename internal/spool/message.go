@@ -32,7 +32,7 @@ type Message struct {
 	HTML          string
 	SubjectOffset int // in HTML, for a line before all others
 	Text          string
-	Raw           []byte // as received
+	Raw           []byte // as received, behind a trace field; the caller's again when Accept returns
 	Warnings      []byte // JSON, for people; nil for none
 
 	AutoReplied bool // more than LoopLimit of these to the same participants hold their lane
