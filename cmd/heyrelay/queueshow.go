@@ -110,6 +110,10 @@ func printMessage(out io.Writer, m spool.MessageDetail) error {
 	for _, text := range warningsOf(m) {
 		row("Warning", "%s", text)
 	}
+	for _, a := range m.Attachments {
+		row("Attachment", "%s, %s, %d bytes, link %s until %s", a.Name, a.ContentType, a.Size, a.State(time.Now()),
+			when(a.Expires))
+	}
 	for i, r := range m.Requests {
 		fmt.Fprintln(w)
 		row("Request", "%d of %d", i+1, len(m.Requests))

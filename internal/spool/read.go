@@ -79,6 +79,8 @@ type MessageDetail struct {
 	MessageIDs []string        `json:"message_ids,omitempty"` // its Message-ID field, without < and >
 	Warnings   []byte          `json:"-"`
 	Requests   []RequestDetail `json:"requests"`
+
+	Attachments []Attachment `json:"attachments,omitempty"` // in the order of the message, until they are deleted
 }
 
 // RequestDetail is everything about a request.

@@ -33,6 +33,9 @@ var fileCases = []testCase{
 		if got := f.attachments(spool.AttachmentFilter{}); !slices.Equal(got, []spool.Attachment{want}) {
 			f.Errorf("listed: %+v", got)
 		}
+		if detail, err := f.Show(f.Context(), "Q1"); !slices.Equal(detail.Attachments, []spool.Attachment{want}) {
+			f.Errorf("shown: %+v (%v)", detail, err)
+		}
 	}},
 	{"Shared", func(f *fixture) { // a route has the same octets once, whatever they are called
 		first, second := f.with(letter{}, "same", "other", "same"), f.with(letter{}, "same")

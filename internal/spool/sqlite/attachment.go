@@ -85,7 +85,20 @@ SELECT ` + attachmentColumns + ` FROM attachment a JOIN blob b ON b.id = a.blob
 	sqlAttachmentsOfMessage = `
 SELECT ` + attachmentColumns + ` FROM attachment a JOIN blob b ON b.id = a.blob
  WHERE a.queue_id = ? AND (? = '' OR a.route = ?) AND a.id < ? ORDER BY a.id DESC LIMIT ?`
+
+	sqlAllAttachmentsOfMessage = `
+SELECT ` + attachmentColumns + ` FROM attachment a JOIN blob b ON b.id = a.blob WHERE a.queue_id = ? ORDER BY a.id`
 )
+
+// attachmentsOf reads the rows that a query finds.
+func attachmentsOf(ctx context.Context, q queries, query string, args ...any) (all []spool.Attachment, err error) {
+	err = eachRow(ctx, q, query, args, func(rows *sql.Rows) error {
+		a, err := scanAttachment(rows)
+		all = append(all, a)
+		return err
+	})
+	return all, err
+}
 
 // scanAttachment reads a row of attachmentColumns.
 func scanAttachment(row interface{ Scan(dest ...any) error }) (a spool.Attachment, err error) {
@@ -124,11 +137,7 @@ func (r *Reader) Attachments(ctx context.Context, f spool.AttachmentFilter) (pag
 	case f.Route != "":
 		query, args = sqlAttachmentsOfRoute, []any{f.Route, below, limit + 1}
 	}
-	err = eachRow(ctx, r.db, query, args, func(rows *sql.Rows) error {
-		a, err := scanAttachment(rows)
-		page.Attachments = append(page.Attachments, a)
-		return err
-	})
+	page.Attachments, err = attachmentsOf(ctx, r.db, query, args...)
 	if len(page.Attachments) > limit {
 		page.Attachments = page.Attachments[:limit]
 		page.Older = page.Attachments[limit-1].Number

@@ -257,6 +257,9 @@ var plans = map[string]struct {
 	"attachments of message": {sqlAttachmentsOfMessage, []string{
 		"a USING INDEX attachment_queue_id (queue_id=? AND rowid<?)", "b USING INTEGER PRIMARY KEY (rowid=?)",
 	}},
+	"all attachments of message": {sqlAllAttachmentsOfMessage, []string{
+		"a USING INDEX attachment_queue_id (queue_id=?)", "b USING INTEGER PRIMARY KEY (rowid=?)",
+	}},
 	"is attached": {sqlIsAttached, []string{"attachment USING COVERING INDEX attachment_queue_id (queue_id=?)"}},
 	"revoke":      {sqlRevoke, []string{"attachment USING INDEX attachment_queue_id (queue_id=?)"}},
 	"forget files": {sqlForgetFiles, []string{

@@ -173,6 +173,10 @@ func (r *Reader) Show(ctx context.Context, queueID string) (detail spool.Message
 	if err != nil {
 		return detail, err
 	}
+	detail.Attachments, err = attachmentsOf(ctx, tx, sqlAllAttachmentsOfMessage, queueID)
+	if err != nil {
+		return detail, err
+	}
 	detail.Requests, err = requestsOf(ctx, tx, message, holds)
 	if err != nil {
 		return detail, err
