@@ -83,9 +83,10 @@ func (w *writer) budget(team string) (b budget, err error) {
 // ChangedExternally implements spool.Store.
 func (s *Store) ChangedExternally(ctx context.Context) (bool, error) {
 	return run(ctx, s, 0, func(w *writer) (bool, error) {
-		before := w.version
-		_, err := w.get(sqlVersion, nil, &w.version)
-		return w.version != before, err
+		var version int64
+		_, err := w.get(sqlVersion, nil, &version)
+		w.after = append(w.after, func() { w.version = version })
+		return version != w.version, err
 	})
 }
 

@@ -1,11 +1,11 @@
 // Package sqlite keeps the spool in one SQLite file.
 //
 // One goroutine writes, on one connection. It gathers the operations of all callers,
-// does them in one transaction, each in a savepoint of its own, and returns after
-// the commit: a hundred clients cost one fsync, and a failed operation affects no
-// other. The statements stand beside the verbs that
-// use them, in accept.go, claim.go and finish.go. Reading goes through a pool of
-// its own and never waits for the writer.
+// does them in one transaction, and returns after the commit: a hundred clients cost
+// one fsync. If one of the operations fails half-way, they are done one by one, so that
+// it affects no other. The statements stand beside the verbs that use them, in
+// accept.go, claim.go and finish.go. Reading goes through a pool of its own and never
+// waits for the writer.
 //
 // A lock file beside the spool holds other processes off for as long as a
 // [Store] is open. A [Reader] takes no lock, nor does an [Operator], whose short
@@ -90,6 +90,7 @@ type Store struct {
 	stop chan struct{} // closed by Close
 	done chan struct{} // closed when the writer has ended
 
+	writer     *writer             // of its goroutine, and of tests
 	beforeLoad func(request int64) // of tests; nil
 
 	lock  *flock.Flock
@@ -117,7 +118,7 @@ var pragmas = []string{
 	"wal_autocheckpoint = 0",        // the checkpointer does it
 	"journal_size_limit = 67108864", // a log that grew behind a slow reader shrinks again
 	"cache_size = -16000",           // KiB
-	"temp_store = MEMORY",           // savepoints need no writable /tmp
+	"temp_store = MEMORY",           // no writable /tmp is needed
 }
 
 // Open opens the spool at path, which it creates where there is none, and holds
@@ -164,6 +165,7 @@ func (s *Store) open(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	w := newWriter(s.conn)
+	s.writer = w
 	if err := s.conn.QueryRowContext(ctx, sqlVersion).Scan(&w.version); err != nil {
 		return classify(err)
 	}

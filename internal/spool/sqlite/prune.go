@@ -21,7 +21,8 @@ type pruneState struct {
 // Prune implements spool.Store.
 func (s *Store) Prune(ctx context.Context, now time.Time, keep spool.Retention, limit int) (int, error) {
 	return run(ctx, s, 0, func(w *writer) (int, error) {
-		at := w.pruning // what a failed commit leaves out, the next round finds
+		at := w.pruning
+		w.after = append(w.after, func() { w.pruning = at })
 		if at.stage == 0 && at.last == 0 {
 			at.threads = stamp(now.Add(-keep.Threads))
 		}
@@ -34,11 +35,10 @@ func (s *Store) Prune(ctx context.Context, now time.Time, keep spool.Retention, 
 		for ; at.stage < len(stages); at.stage, at.last, at.key = at.stage+1, 0, nil {
 			n, err := stages[at.stage](&at)
 			if n > 0 || err != nil {
-				w.pruning = at
 				return n, err
 			}
 		}
-		w.pruning = pruneState{}
+		at = pruneState{}
 		_, err := w.exec(sqlVacuum)
 		return 0, err
 	})

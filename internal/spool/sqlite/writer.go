@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"heyrelay/internal/spool"
@@ -61,20 +62,35 @@ func run[T any](ctx context.Context, s *Store, size int, f func(*writer) (T, err
 // writer is the one writer. Its fields belong to its goroutine.
 type writer struct {
 	conn  *sql.Conn
-	stmts map[string]*sql.Stmt // by their text
+	stmts map[string]*statement // by their text
+	ran   func(query string)    // of tests; nil
 
 	committed func(operations int, took time.Duration) // called after each commit; nil for nobody
 
 	version int64 // of the file, as ChangedExternally saw it last
 	pruning pruneState
+	served  map[stream]spool.Destination
 
-	seq    int64  // the last one given in this transaction, 0 before the first
-	moves  []move // what the ledger owes
-	served map[stream]spool.Destination
+	transaction
+}
+
+// transaction is what the operations of one transaction have in common.
+type transaction struct {
+	seq   int64    // the last one given, 0 before the first
+	moves []move   // what the ledger owes
+	after []func() // to be done once it is durable
+
+	touched bool // the present operation has changed something, or SQLite refused a statement of it
+}
+
+// statement is a prepared one.
+type statement struct {
+	*sql.Stmt
+	reads bool // it changes nothing
 }
 
 func newWriter(conn *sql.Conn) *writer {
-	return &writer{conn: conn, stmts: map[string]*sql.Stmt{}, served: map[stream]spool.Destination{}}
+	return &writer{conn: conn, stmts: map[string]*statement{}, served: map[stream]spool.Destination{}}
 }
 
 // sqlRestartLog waits for readers for at most a moment: they hold no snapshot for long.
@@ -118,15 +134,18 @@ func gather(first *op, ops <-chan *op) []*op {
 	return batch
 }
 
-// commit does a batch and returns all results, once it is durable.
+// commit does a batch and returns all results, once they are durable. If one of its operations
+// spoils it, they are done one by one.
 func (w *writer) commit(batch []*op) {
 	began := time.Now()
 	err := w.transact(batch)
+	if errors.Is(err, errSpoilt) && len(batch) > 1 {
+		for _, o := range batch {
+			_ = w.transact([]*op{o}) // o has its result
+		}
+	}
 	took := time.Since(began)
 	for _, o := range batch {
-		if err != nil {
-			o.err = err
-		}
 		o.done <- o.err
 	}
 	if w.committed != nil {
@@ -134,59 +153,66 @@ func (w *writer) commit(batch []*op) {
 	}
 }
 
-// transact does a batch in one transaction. Its error applies to all of them.
-func (w *writer) transact(batch []*op) (err error) {
-	w.seq, w.moves = 0, w.moves[:0]
+// errSpoilt says that an operation failed after it had changed something.
+var errSpoilt = errors.New("an operation failed half-way")
+
+// transact does a batch in one transaction. If an operation spoils it, nothing was done, and the
+// result is of no use, unless there was but the one. Any other error applies to all of the batch.
+func (w *writer) transact(batch []*op) error {
+	err := w.perform(batch)
+	if err == nil {
+		err = w.end()
+	}
+	if err == nil {
+		for _, do := range w.after {
+			do()
+		}
+		return nil
+	}
+	// SQLite rolls back by itself after some errors; then there is nothing left to do.
+	_, _ = w.exec("ROLLBACK")
+	for _, o := range batch {
+		if !errors.Is(err, errSpoilt) {
+			o.err = err
+		}
+	}
+	return err
+}
+
+// perform begins a transaction and does the operations of a batch in it.
+func (w *writer) perform(batch []*op) error {
+	w.transaction = transaction{moves: w.moves[:0]}
 	if _, err := w.exec("BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			// SQLite rolls back by itself after some errors; then there is nothing left to do.
-			_, _ = w.exec("ROLLBACK")
-		}
-	}()
 	for _, o := range batch {
 		o.err = o.ctx.Err()
 		if o.err != nil {
 			continue
 		}
-		if err := w.try(o); err != nil {
-			return err
+		w.touched = false
+		o.err = o.safely(w)
+		if o.err != nil && w.touched {
+			return errSpoilt
 		}
 	}
+	return nil
+}
+
+// end commits.
+func (w *writer) end() error {
 	if err := w.saveLedger(); err != nil {
 		return err
 	}
-	_, err = w.exec("COMMIT")
+	_, err := w.exec("COMMIT")
 	return err
 }
 
 // alone does one thing in a transaction of its own.
 func (w *writer) alone(ctx context.Context, do func(*writer) error) error {
 	one := &op{ctx: ctx, do: do}
-	if err := w.transact([]*op{one}); err != nil {
-		return err
-	}
+	_ = w.transact([]*op{one}) // one has its result
 	return one.err
-}
-
-// try does one operation in a savepoint. What went wrong with the operation
-// stands in o.err; an error means that the transaction is lost.
-func (w *writer) try(o *op) error {
-	if _, err := w.exec("SAVEPOINT op"); err != nil {
-		return err
-	}
-	moves := len(w.moves)
-	o.err = o.safely(w)
-	if o.err != nil {
-		w.moves = w.moves[:moves]
-		if _, err := w.exec("ROLLBACK TO op"); err != nil {
-			return errors.Join(o.err, err)
-		}
-	}
-	_, err := w.exec("RELEASE op")
-	return err
 }
 
 // safely does an operation; a panic over it is its own error.
@@ -202,16 +228,28 @@ func (o *op) safely(w *writer) (err error) {
 // The writer's statements are not interrupted by a caller's context: half an
 // operation is of no use, and they are short.
 
-func (w *writer) prepare(query string) (*sql.Stmt, error) {
-	if s := w.stmts[query]; s != nil {
-		return s, nil
+func (w *writer) prepare(query string) (*statement, error) {
+	if w.ran != nil {
+		w.ran(query)
 	}
-	s, err := w.conn.PrepareContext(context.Background(), query)
-	if err != nil {
-		return nil, classify(err)
+	s := w.stmts[query]
+	if s == nil {
+		prepared, err := w.conn.PrepareContext(context.Background(), query)
+		if err != nil {
+			return nil, w.refused(classify(err))
+		}
+		s = &statement{prepared, strings.HasPrefix(strings.TrimSpace(query), "SELECT")}
+		w.stmts[query] = s
 	}
-	w.stmts[query] = s
+	w.touched = w.touched || !s.reads
 	return s, nil
+}
+
+// refused returns err, and notes that SQLite refused a statement if there is one: it may have ended the
+// transaction.
+func (w *writer) refused(err error) error {
+	w.touched = w.touched || err != nil
+	return err
 }
 
 // exec runs a statement and returns how many rows it changed.
@@ -222,7 +260,7 @@ func (w *writer) exec(query string, args ...any) (int64, error) {
 	}
 	r, err := s.ExecContext(context.Background(), args...)
 	if err != nil {
-		return 0, classify(err)
+		return 0, w.refused(classify(err))
 	}
 	return r.RowsAffected()
 }
@@ -235,7 +273,7 @@ func (w *writer) insert(query string, args ...any) (int64, error) {
 	}
 	r, err := s.ExecContext(context.Background(), args...)
 	if err != nil {
-		return 0, classify(err)
+		return 0, w.refused(classify(err))
 	}
 	return r.LastInsertId()
 }
@@ -250,7 +288,7 @@ func (w *writer) get(query string, args []any, dest ...any) (bool, error) {
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}
-	return err == nil, classify(err)
+	return err == nil, w.refused(classify(err))
 }
 
 // each calls scan for every row. It has read all rows before it returns, so
@@ -262,7 +300,7 @@ func (w *writer) each(query string, args []any, scan func(*sql.Rows) error) erro
 	}
 	rows, err := s.QueryContext(context.Background(), args...)
 	if err != nil {
-		return classify(err)
+		return w.refused(classify(err))
 	}
-	return scanAll(rows, scan)
+	return w.refused(scanAll(rows, scan))
 }

@@ -97,6 +97,56 @@ func TestBadOperationHurtsNobody(t *testing.T) {
 	})
 }
 
+// TestRefusalSpoilsNothing has one that was refused before it changed anything between two good
+// ones: their transaction is not repeated.
+func TestRefusalSpoilsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openSpool(t, Options{})
+		_, _ = s.Accept(t.Context(), mail(1))
+		again := mail(1)
+		again.ContentDigest = spool.Fingerprint{1}
+		var first, bad, second error
+		commits := 0
+		s.writer.ran = func(query string) {
+			if query == "COMMIT" {
+				commits++
+			}
+		}
+		inOneBatch(t, s,
+			func() { _, first = s.Accept(t.Context(), mail(2)) },
+			func() { _, bad = s.Accept(t.Context(), again) },
+			func() { _, second = s.Accept(t.Context(), mail(3)) })
+		if first != nil || second != nil || !errors.Is(bad, spool.ErrKey) {
+			t.Errorf("the good ones: %v, %v; the bad one: %v", first, second, bad)
+		}
+		if commits != 2 { // of the operation that kept the writer busy, and of these
+			t.Errorf("%d commits, want 2", commits)
+		}
+	})
+}
+
+// TestRepeatedOperation repeats one that remembers what it saw, for another of its batch failed.
+func TestRepeatedOperation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openSpool(t, Options{})
+		o, err := OpenOperator(s.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer o.Close()
+		if err := o.HoldDestination(t.Context(), epoch, spool.Hold{Team: "shop"}); err != nil {
+			t.Fatal(err)
+		}
+		var changed bool
+		inOneBatch(t, s,
+			func() { changed, _ = s.ChangedExternally(t.Context()) },
+			func() { _, _ = run(t.Context(), s, 0, refused) })
+		if !changed {
+			t.Error("what another process did was not seen")
+		}
+	})
+}
+
 // TestAnswerAfterCommit has a commit fail: everybody of the transaction hears
 // it, nobody was answered before, and nothing is left of it.
 func TestAnswerAfterCommit(t *testing.T) {

@@ -1,0 +1,118 @@
+package sqlite
+
+import (
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"heyrelay/internal/spool"
+)
+
+// short makes the n-th message of some 300 octets, without a thread, to one recipient.
+func short(n int64) *spool.Message {
+	m := mail(n)
+	m.MessageIDs = []string{m.QueueID + "@example.com"}
+	m.Route = "orders"
+	m.HTML = "<p>Your order has been shipped.</p>"
+	m.Text = "Your order has been shipped.\n"
+	m.Raw = []byte(strings.Repeat("Header: value\r\n", 18) + "\r\n" + m.Text)
+	return m
+}
+
+// shop is what the team of short may begin.
+var shop = spool.Capacity{Team: "shop", Rate: plenty, Free: 64, High: 8, Searches: 2, Probe: time.Minute}
+
+// live accepts short messages, claims and finishes them.
+func live(t *testing.T, s *Store, ns ...int64) {
+	t.Helper()
+	for _, n := range ns {
+		if _, err := s.Accept(t.Context(), short(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tasks, _, err := s.Claim(t.Context(), epoch, time.Minute, shop)
+	if err != nil || len(tasks) != len(ns) {
+		t.Fatalf("claimed %d (%v), want %d", len(tasks), err, len(ns))
+	}
+	outcomes := make([]spool.Outcome, len(tasks))
+	for i, task := range tasks {
+		outcomes[i] = spool.Outcome{
+			Task: task, State: spool.Sent, ConvoID: 5000 + task.Request, MessageID: 7000 + task.Request, Status: 200,
+			APIID: "0f3c9a52-7d0e-4f6a-9d3b-3f1f0a1b2c3d",
+		}
+	}
+	if _, err := s.Finish(t.Context(), epoch, outcomes...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// logged returns how many octets the log has.
+func logged(t *testing.T, s *Store) int64 {
+	t.Helper()
+	info, err := os.Stat(s.path + "-wal")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Size()
+}
+
+// What one message costs the writer from its acceptance to its outcome.
+const (
+	mostStatements   = 44 // alone, without BEGIN and COMMIT
+	mostInABatch     = 30 // of each of many
+	mostTransactions = 3
+	mostOctets       = 320_000 // written to the log, alone
+)
+
+// TestCost counts what the writer does for one message alone, and for each of many.
+func TestCost(t *testing.T) {
+	s := openSpool(t, Options{})
+	live(t, s, 1)
+	ran := map[string]int{}
+	s.writer.ran = func(query string) { ran[query]++ }
+	live(t, s, 2)
+	if n := statements(t, ran); n > mostStatements {
+		t.Errorf("%d statements for one message alone, want at most %d", n, mostStatements)
+	}
+	if n := ran["COMMIT"]; n > mostTransactions {
+		t.Errorf("%d transactions for one message alone, want at most %d", n, mostTransactions)
+	}
+	clear(ran)
+	const many = 50
+	var ns []int64
+	for n := range int64(many) {
+		ns = append(ns, 100+n)
+	}
+	live(t, s, ns...)
+	if n := statements(t, ran); n > many*mostInABatch {
+		t.Errorf("%d statements for %d messages, want at most %d each", n, many, mostInABatch)
+	}
+	s.writer.ran = nil
+	const more = 30
+	before := logged(t, s)
+	for n := range int64(more) {
+		live(t, s, 200+n)
+	}
+	octets := (logged(t, s) - before) / more
+	t.Logf("%d octets", octets)
+	if octets > mostOctets {
+		t.Errorf("%d octets written for one message alone, want at most %d", octets, mostOctets)
+	}
+}
+
+// statements returns how many statements ran, apart from those that begin and end transactions.
+func statements(t *testing.T, ran map[string]int) (total int) {
+	t.Helper()
+	for _, query := range slices.Sorted(maps.Keys(ran)) {
+		if query == "BEGIN IMMEDIATE" || query == "COMMIT" {
+			continue
+		}
+		total += ran[query]
+		t.Logf("%3d %.100s", ran[query], strings.Join(strings.Fields(query), " "))
+	}
+	t.Logf("%d statements, %d transactions", total, ran["COMMIT"])
+	return total
+}
