@@ -5,6 +5,8 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"math"
+	"slices"
 	"strings"
 
 	"heyrelay/internal/spool"
@@ -16,7 +18,8 @@ func (s *Store) Accept(ctx context.Context, m *spool.Message) (spool.Receipt, er
 	if err := s.takes(size); err != nil {
 		return spool.Receipt{}, err
 	}
-	receipt, err := run(ctx, s, size, func(w *writer) (spool.Receipt, error) { return w.accept(m) })
+	letter := prepare(m)
+	receipt, err := run(ctx, s, size, func(w *writer) (spool.Receipt, error) { return w.accept(letter) })
 	if err == nil { // headroom looks once a second; the next start must find what was committed
 		err = s.headroom.files.check()
 	}
@@ -31,40 +34,58 @@ func (s *Store) takes(size int) error {
 	return s.headroom.check(int64(size))
 }
 
-func (w *writer) accept(m *spool.Message) (spool.Receipt, error) {
+// letter is a message with what can be prepared before the writer has its turn.
+type letter struct {
+	*spool.Message
+	digest     []byte   // see ContentDigest; nil for none
+	terms      []any    // its keys in term
+	recipients []string // of each request, encoded
+	dsn        []string // of each request, encoded
+}
+
+func prepare(m *spool.Message) *letter {
+	l := &letter{Message: m, terms: termsOf(m)}
+	if m.ContentDigest != (spool.Fingerprint{}) {
+		l.digest = m.ContentDigest[:]
+	}
+	for i := range m.Requests {
+		r := &m.Requests[i]
+		l.recipients = append(l.recipients, recipients{r.To, r.Cc}.encode())
+		l.dsn = append(l.dsn, encodeDSN(r))
+	}
+	return l
+}
+
+func (w *writer) accept(m *letter) (spool.Receipt, error) {
 	if len(m.Requests) == 0 {
 		return spool.Receipt{}, fmt.Errorf("message %s has no request: it would never be sent", m.QueueID)
 	}
-	if first, ok, err := w.repeated(m); ok || err != nil {
-		return first, err
-	}
-	id, err := w.insertMessage(m)
+	id, ok, err := w.insertMessage(m)
 	if err != nil {
 		return spool.Receipt{}, err
 	}
+	if !ok {
+		return w.repeated(m)
+	}
 	receipt := spool.Receipt{QueueID: m.QueueID, Joined: make([]int, len(m.Requests))}
 	for i := range m.Requests {
-		c, joined, err := w.find(m, &m.Requests[i])
+		found, err := w.place(m, &m.Requests[i], id)
 		if err != nil {
 			return spool.Receipt{}, err
 		}
-		receipt.Joined[i] = joined
-		request, err := w.insertRequest(m, &m.Requests[i], id, c, joined)
+		receipt.Joined[i] = found.joined
+		receipt.SameID = receipt.SameID || found.same
+		request, err := w.insertRequest(m, i, id, found)
 		if err != nil {
 			return spool.Receipt{}, err
 		}
-		looping, err := w.stopLoop(m, &m.Requests[i], request, c.id)
+		looping, err := w.stopLoop(m.Message, &m.Requests[i], request, found.id)
 		if err != nil {
 			return spool.Receipt{}, err
 		}
 		receipt.Looping = receipt.Looping || looping
-		same, err := w.recordKeys(&m.Requests[i], id, c.id)
-		if err != nil {
-			return spool.Receipt{}, err
-		}
-		receipt.SameID = receipt.SameID || same
 	}
-	receipt.Unused, err = w.attach(m)
+	receipt.Unused, err = w.attach(m.Message)
 	return receipt, err
 }
 
@@ -76,45 +97,53 @@ SELECT id, queue_id, content_digest FROM message
 	// The reply to this client may contain the outcome, too.
 	sqlReportsAfter = `UPDATE message SET reports_after = max(reports_after, ?) WHERE id = ?`
 
+	// It is inserted unless it repeats another.
 	sqlMessage = `
 INSERT INTO message (queue_id, accepted, client, sender, route, team, inbox, title, message_id, warnings,
                      fingerprint, weak_fingerprint, envelope_id, return, reports_after, content_digest, shadow, refusal)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
+ WHERE NOT EXISTS (SELECT 1 FROM message WHERE fingerprint = ? AND accepted >= ?)`
 
 	sqlContent = `INSERT INTO content (message, html, subject_offset, text, raw) VALUES (?, ?, ?, ?, ?)`
 )
 
-// repeated finds the message that m repeats, and queues its failed requests again.
-func (w *writer) repeated(m *spool.Message) (_ spool.Receipt, ok bool, err error) {
+// repeatedSince is the time from which on a message is repeated by m.
+func repeatedSince(m *letter) int64 {
 	if m.DuplicateSince.IsZero() {
-		return spool.Receipt{}, false, nil
+		return math.MaxInt64
 	}
-	first := spool.Receipt{Duplicate: true, Unused: keysOf(m)}
-	var id int64
-	var content []byte
-	ok, err = w.get(sqlRepeated, []any{m.Fingerprint[:], stamp(m.DuplicateSince)}, &id, &first.QueueID, &content)
-	if !ok || err != nil {
-		return spool.Receipt{}, false, err
-	}
-	if !bytes.Equal(content, digest(m)) {
-		return spool.Receipt{}, false, spool.ErrKey
-	}
-	if m.Shadow != nil {
-		return first, true, nil
-	}
-	if _, err := w.exec(sqlReportsAfter, stamp(m.ReportsAfter), id); err != nil {
-		return spool.Receipt{}, false, err
-	}
-	first.Revived, err = w.revive(id)
-	return first, true, err
+	return stamp(m.DuplicateSince)
 }
 
-func (w *writer) insertMessage(m *spool.Message) (int64, error) {
+// repeated finds the message that m repeats, and queues its failed requests again.
+func (w *writer) repeated(m *letter) (spool.Receipt, error) {
+	first := spool.Receipt{Duplicate: true, Unused: keysOf(m.Message)}
+	var id int64
+	var content []byte
+	_, err := w.get(sqlRepeated, []any{m.Fingerprint[:], repeatedSince(m)}, &id, &first.QueueID, &content)
+	if err != nil {
+		return spool.Receipt{}, err
+	}
+	if !bytes.Equal(content, m.digest) {
+		return spool.Receipt{}, spool.ErrKey
+	}
+	if m.Shadow != nil {
+		return first, nil
+	}
+	if _, err := w.exec(sqlReportsAfter, stamp(m.ReportsAfter), id); err != nil {
+		return spool.Receipt{}, err
+	}
+	first.Revived, err = w.revive(id)
+	return first, err
+}
+
+// insertMessage returns the number of a new message, and false if m repeats one.
+func (w *writer) insertMessage(m *letter) (id int64, ok bool, err error) {
 	var shadow spool.Shadow
 	if m.Shadow != nil {
 		shadow = *m.Shadow
 	}
-	id, err := w.insert(
+	id, n, err := w.insert(
 		sqlMessage,
 		m.QueueID,
 		stamp(m.Accepted),
@@ -131,26 +160,20 @@ func (w *writer) insertMessage(m *spool.Message) (int64, error) {
 		m.EnvelopeID,
 		m.Return,
 		stamp(m.ReportsAfter),
-		digest(m),
+		m.digest,
 		shadow.Reply,
 		shadow.Refusal,
+		m.Fingerprint[:],
+		repeatedSince(m),
 	)
-	if err != nil {
-		return 0, err
+	if n == 0 || err != nil {
+		return 0, false, err
 	}
 	_, err = w.exec(sqlContent, id, m.HTML, m.SubjectOffset, m.Text, m.Raw)
 	if err != nil {
-		return 0, err
+		return 0, false, err
 	}
-	return id, w.recordTerms(id, m)
-}
-
-// digest is the content digest of m, nil if it has no key.
-func digest(m *spool.Message) []byte {
-	if m.ContentDigest == (spool.Fingerprint{}) {
-		return nil
-	}
-	return m.ContentDigest[:]
+	return id, true, w.insertTerms(id, m.terms)
 }
 
 // conversation is what Accept needs to know of one.
@@ -172,30 +195,82 @@ SELECT c.id, c.base_subject, c.last_used FROM link l JOIN conversation c ON c.id
 
 	sqlConversation = `
 INSERT INTO conversation (team, inbox, participants, title, base_subject, last_used) VALUES (?, ?, ?, ?, ?, ?)`
+
+	sqlNoConversation = `DELETE FROM conversation WHERE id = ?`
 )
 
-// find returns the conversation of a request and which of its keys found it, or a
-// new conversation and -1.
-func (w *writer) find(m *spool.Message, r *spool.Request) (c conversation, joined int, err error) {
-	accepted := stamp(m.Accepted)
-	joined, err = w.lookUp(m, r, &c)
+// placed says where a request belongs.
+type placed struct {
+	conversation
+	joined int  // which of its keys found the conversation; -1: it opened one
+	same   bool // an earlier message owns one of its own ids
+}
+
+// place finds the conversation of a request or opens one, and has the keys of the request stand for it.
+func (w *writer) place(m *letter, r *spool.Request, message int64) (placed, error) {
+	if answersNothing(r) {
+		p, ok, err := w.openUnseen(m, r, message)
+		if ok || err != nil {
+			return p, err
+		}
+	}
+	p, err := w.find(m, r)
 	if err != nil {
-		return c, joined, err
+		return p, err
 	}
-	if joined >= 0 {
-		_, err = w.exec(sqlLastUsed, max(c.lastUsed, accepted), c.id)
-		return c, joined, err
+	p.same, err = w.recordKeys(r, message, p.id)
+	return p, err
+}
+
+// answersNothing reports whether only its own ids can find the conversation of a request: an answer
+// that came before it.
+func answersNothing(r *spool.Request) bool {
+	foreign := func(k spool.Key) bool { return !slices.Contains(r.Own, k) }
+	return r.ConvoID == 0 && r.Cited == nil && !slices.ContainsFunc(r.Lookup, foreign)
+}
+
+// openUnseen opens a conversation for a request whose own ids nobody has seen. If they were seen,
+// it opens none and returns false.
+func (w *writer) openUnseen(m *letter, r *spool.Request, message int64) (p placed, ok bool, err error) {
+	p, err = w.open(m, r, conversation{})
+	if err != nil {
+		return p, false, err
 	}
+	n, err := w.link(r.Own, p.id, message)
+	if err != nil || n == len(r.Own) {
+		return p, true, err
+	}
+	_, err = w.exec(sqlNoConversation, p.id)
+	return placed{}, false, err
+}
+
+// find returns the conversation of a request, or a new one.
+func (w *writer) find(m *letter, r *spool.Request) (p placed, err error) {
+	p.joined, err = w.lookUp(m, r, &p.conversation)
+	if err != nil {
+		return p, err
+	}
+	if p.joined < 0 {
+		return w.open(m, r, p.conversation)
+	}
+	_, err = w.exec(sqlLastUsed, max(p.lastUsed, stamp(m.Accepted)), p.id)
+	return p, err
+}
+
+// open opens a conversation, c with what is known of it.
+func (w *writer) open(m *letter, r *spool.Request, c conversation) (p placed, err error) {
 	if c.requestedConvoID == 0 { // else its title is unknown
 		c.baseSubject = m.BaseSubject
 	}
-	c.id, err = w.insert(sqlConversation, m.Team, m.Inbox, r.Participants, m.Title, m.BaseSubject, accepted)
-	return c, -1, err
+	c.id, _, err = w.insert(
+		sqlConversation, m.Team, m.Inbox, r.Participants, m.Title, m.BaseSubject, stamp(m.Accepted),
+	)
+	return placed{conversation: c, joined: -1}, err
 }
 
 // lookUp finds the conversation that the first known key of the request stands for,
 // and returns the index of that key, or -1.
-func (w *writer) lookUp(m *spool.Message, r *spool.Request, c *conversation) (int, error) {
+func (w *writer) lookUp(m *letter, r *spool.Request, c *conversation) (int, error) {
 	if r.ConvoID != 0 {
 		return w.requested(m, r, c)
 	}
@@ -222,7 +297,7 @@ SELECT c.id, c.base_subject, c.last_used, r.inbox = ? AND r.participants = ?
 // requested finds the conversation with the convo_id that the application named, or
 // else that of a pending request that named it, too. Either must have the inbox and
 // the participants of the request, or the request must not be sent.
-func (w *writer) requested(m *spool.Message, r *spool.Request, c *conversation) (int, error) {
+func (w *writer) requested(m *letter, r *spool.Request, c *conversation) (int, error) {
 	args := []any{m.Inbox, r.Participants, m.Team, r.ConvoID}
 	var same bool
 	found, err := w.get(sqlConvoKnown, args, &c.id, &c.baseSubject, &c.lastUsed, &same)
@@ -245,19 +320,15 @@ INSERT INTO request (message, conversation, joined, lookup_name, lane, local_id,
                      state, seq, ended, due, requested_convo_id, call)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?)`
 
-func (w *writer) insertRequest(
-	m *spool.Message,
-	r *spool.Request,
-	message int64,
-	c conversation,
-	joined int,
-) (int64, error) {
-	lane := c.id
+// insertRequest queues the i-th request of a message.
+func (w *writer) insertRequest(m *letter, i int, message int64, p placed) (int64, error) {
+	r := &m.Requests[i]
+	lane := p.id
 	state, ended := spool.Shadowed, stamp(m.Accepted)
 	replied := int64(0)
 	if m.Shadow == nil {
 		var err error
-		state, err = w.joinLane(lane, r.Priority)
+		state, err = w.joinLane(p, r.Priority)
 		if err != nil {
 			return 0, err
 		}
@@ -270,20 +341,20 @@ func (w *writer) insertRequest(
 	if err != nil {
 		return 0, err
 	}
-	changed := r.Subject == spool.SubjectAlways || r.Subject == spool.SubjectChanged && m.BaseSubject != c.baseSubject
-	replies, first := joined >= 0, spool.Send
-	if c.requestedConvoID != 0 {
+	changed := r.Subject == spool.SubjectAlways || r.Subject == spool.SubjectChanged && m.BaseSubject != p.baseSubject
+	replies, first := p.joined >= 0, spool.Send
+	if p.requestedConvoID != 0 {
 		replies, first = true, spool.CheckConversation
 	}
-	id, err := w.insert(
+	id, _, err := w.insert(
 		sqlRequest,
 		message,
-		c.id,
-		joined >= 0,
-		lookupName(r, joined),
+		p.id,
+		p.joined >= 0,
+		lookupName(r, p.joined),
 		lane,
 		r.LocalID,
-		recipients{r.To, r.Cc}.encode(),
+		m.recipients[i],
 		r.Participants,
 		m.Team,
 		m.Inbox,
@@ -292,11 +363,11 @@ func (w *writer) insertRequest(
 		r.Priority,
 		replies && changed,
 		replied,
-		encodeDSN(r),
+		m.dsn[i],
 		state,
 		seq,
 		ended,
-		c.requestedConvoID,
+		p.requestedConvoID,
 		first,
 	)
 	w.entered(m.Route, state)
@@ -319,9 +390,18 @@ const (
 	sqlEffectivePriority = `UPDATE request SET effective_priority = ? WHERE id = ?`
 )
 
-// joinLane puts a new request at the end of a lane: it is queued behind the head,
-// which becomes as urgent as the most urgent in the lane, or it is the head.
-func (w *writer) joinLane(lane int64, class spool.Priority) (spool.State, error) {
+// joinLane puts a new request at the end of the lane of its conversation, which is empty if the
+// request opened it.
+func (w *writer) joinLane(p placed, class spool.Priority) (spool.State, error) {
+	if p.joined < 0 {
+		return spool.Ready, nil
+	}
+	return w.behind(p.id, class)
+}
+
+// behind puts a request at the end of a lane: it is queued behind the head, which
+// becomes as urgent as the most urgent in the lane, or it is the head.
+func (w *writer) behind(lane int64, class spool.Priority) (spool.State, error) {
 	var head int64
 	var of spool.Priority
 	ok, err := w.get(sqlHead, []any{lane}, &head, &of)
@@ -334,35 +414,48 @@ func (w *writer) joinLane(lane int64, class spool.Priority) (spool.State, error)
 	return spool.Queued, err
 }
 
+var sqlLinks = rowsOf("INSERT INTO link (key, conversation, owner) VALUES", "(?, ?, ?)", "ON CONFLICT (key) DO NOTHING")
+
 const (
-	sqlLink   = `INSERT INTO link (key, conversation, owner) VALUES (?, ?, ?) ON CONFLICT (key) DO NOTHING`
 	sqlOwner  = `SELECT owner FROM link WHERE key = ?`
 	sqlRelink = `UPDATE link SET conversation = ?, owner = ? WHERE key = ?`
 )
+
+// link has those of keys that are unknown stand for a conversation, and returns their number. Their
+// owner is a message, or 0.
+func (w *writer) link(keys []spool.Key, conversation, owner int64) (int, error) {
+	var args []any
+	for i := range keys {
+		args = append(args, keys[i][:], conversation, owner)
+	}
+	return w.insertRows(&sqlLinks, 3, args)
+}
 
 // recordKeys has the keys of the request stand for its conversation: its own ids
 // always, those that it cites if they are unknown. It reports whether an earlier
 // message owns one of its own ids.
 func (w *writer) recordKeys(r *spool.Request, message, conversation int64) (same bool, err error) {
-	for _, key := range r.Own {
-		n, err := w.exec(sqlLink, key[:], conversation, message)
-		if err != nil {
-			return false, err
-		}
-		if n == 1 {
-			continue
-		}
+	n, err := w.link(r.Own, conversation, message)
+	if n < len(r.Own) && err == nil {
+		same, err = w.relink(r.Own, message, conversation)
+	}
+	if err != nil {
+		return false, err
+	}
+	_, err = w.link(r.Cited, conversation, 0)
+	return same, err
+}
+
+// relink has keys that may be known stand for a conversation, and reports whether an earlier message
+// owns one of them.
+func (w *writer) relink(keys []spool.Key, message, conversation int64) (same bool, err error) {
+	for _, key := range keys {
 		var owner int64
 		if _, err := w.get(sqlOwner, []any{key[:]}, &owner); err != nil {
 			return false, err
 		}
 		same = same || owner != 0 && owner != message
 		if _, err := w.exec(sqlRelink, conversation, message, key[:]); err != nil {
-			return false, err
-		}
-	}
-	for _, key := range r.Cited {
-		if _, err := w.exec(sqlLink, key[:], conversation, 0); err != nil {
 			return false, err
 		}
 	}
@@ -410,7 +503,7 @@ func (w *writer) revive(message int64) (int, error) {
 // requeue puts a request that is in no lane at the end of the lane of its
 // conversation.
 func (w *writer) requeue(r *chosen) error {
-	state, err := w.joinLane(r.conversation, r.priority)
+	state, err := w.behind(r.conversation, r.priority)
 	if err != nil {
 		return err
 	}

@@ -61,8 +61,8 @@ func logged(t *testing.T, s *Store) int64 {
 
 // What one message costs the writer from its acceptance to its outcome.
 const (
-	mostStatements   = 44 // alone, without BEGIN and COMMIT
-	mostInABatch     = 30 // of each of many
+	mostStatements   = 34 // alone, without BEGIN and COMMIT
+	mostInABatch     = 22 // of each of many
 	mostTransactions = 3
 	mostOctets       = 320_000 // written to the log, alone
 )

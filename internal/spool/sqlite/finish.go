@@ -39,7 +39,9 @@ UPDATE request
        refused_attempt = CASE WHEN ? THEN attempts ELSE refused_attempt END,
        convo_id = ?, message_id = ?
  WHERE id = ? AND attempts = ? AND ` + isActive + `
-RETURNING lane, route, conversation, reply_to, unknown`
+RETURNING lane, route, conversation, reply_to, unknown,
+          (SELECT convo_id FROM conversation WHERE id = request.conversation),
+          EXISTS (SELECT 1 FROM request q WHERE q.lane = request.lane AND q.` + isQueued + `)`
 
 	sqlEnd = `UPDATE attempt SET ended = ?, unknown = ?, status = ?, api_id = ?, reason = ? WHERE request = ? AND n = ?`
 )
@@ -49,6 +51,8 @@ type ended struct {
 	lane, conversation, replyTo int64
 	route                       string
 	unknown                     bool
+	convoID                     int64 // of its conversation, as known so far
+	followed                    bool  // something is queued behind it
 }
 
 func (w *writer) finish(now time.Time, o *spool.Outcome) (f spool.Finished, err error) {
@@ -85,6 +89,8 @@ func (w *writer) finish(now time.Time, o *spool.Outcome) (f spool.Finished, err 
 		&r.conversation,
 		&r.replyTo,
 		&r.unknown,
+		&r.convoID,
+		&r.followed,
 	)
 	if err != nil {
 		return f, err
@@ -105,10 +111,10 @@ func (w *writer) finish(now time.Time, o *spool.Outcome) (f spool.Finished, err 
 	case spool.Deferred:
 		return f, w.prepareRetry(o, &r)
 	case spool.Sent, spool.Flagged:
-		f, err = w.adoptConvoID(r.conversation, r.replyTo, o.ConvoID)
-		if err != nil {
-			return f, err
-		}
+		f, err = w.adoptConvoID(&r, o.ConvoID)
+	}
+	if !r.followed || err != nil {
+		return f, err
 	}
 	return f, w.advance(r.lane)
 }
@@ -175,33 +181,34 @@ func (w *writer) prepareRetry(o *spool.Outcome, r *ended) error {
 }
 
 const (
-	sqlConvo         = `SELECT team, participants, convo_id FROM conversation WHERE id = ?`
 	sqlConvoOfOthers = `
-SELECT 1 FROM conversation WHERE team = ? AND convo_id = ? AND convo_id <> 0 AND participants <> ? LIMIT 1`
-	sqlSaveConvo = `UPDATE conversation SET convo_id = ? WHERE id = ?`
+SELECT 1 FROM conversation c JOIN conversation o ON o.team = c.team
+ WHERE c.id = ? AND o.convo_id = ? AND o.convo_id <> 0 AND o.participants <> c.participants LIMIT 1`
+
+	// One that belongs to other participants is never stored: a reply to it would reach them.
+	sqlSaveConvo = `
+UPDATE conversation SET convo_id = ?1
+ WHERE id = ?2
+   AND NOT EXISTS (SELECT 1 FROM conversation o
+                    WHERE o.team = conversation.team AND o.convo_id = ?1 AND o.convo_id <> 0
+                      AND o.participants <> conversation.participants)`
 )
 
-// adoptConvoID stores the convo_id of an answer. One that belongs to other participants
-// is never stored: a reply to it would reach them.
-func (w *writer) adoptConvoID(conversation, replyTo, answered int64) (f spool.Finished, err error) {
-	if answered == 0 {
-		return f, nil // the next in the lane opens anew
+// adoptConvoID stores the convo_id of an answer.
+func (w *writer) adoptConvoID(r *ended, answered int64) (f spool.Finished, err error) {
+	if answered == 0 || answered == r.convoID {
+		return f, nil // where it is 0, the next in the lane opens anew
 	}
-	var team, members string
-	var known int64
-	if _, err := w.get(sqlConvo, []any{conversation}, &team, &members, &known); err != nil || known == answered {
+	if opened := r.replyTo == 0; opened && r.convoID != 0 { // another opener came first
+		var one int
+		f.ConvoConflict, err = w.get(sqlConvoOfOthers, []any{r.conversation, answered}, &one)
 		return f, err
 	}
-	var one int
-	f.ConvoConflict, err = w.get(sqlConvoOfOthers, []any{team, answered, members}, &one)
-	if f.ConvoConflict || err != nil {
-		return f, err
+	n, err := w.exec(sqlSaveConvo, answered, r.conversation)
+	f.ConvoConflict = n == 0 && err == nil
+	if n > 0 {
+		f.Replaced = r.convoID
 	}
-	if opened := replyTo == 0; opened && known != 0 {
-		return f, nil // another opener came first
-	}
-	f.Replaced = known
-	_, err = w.exec(sqlSaveConvo, answered, conversation)
 	return f, err
 }
 

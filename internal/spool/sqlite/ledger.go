@@ -20,11 +20,10 @@ func (w *writer) entered(route string, state spool.State) {
 	w.moves = append(w.moves, move{route, state, 1})
 }
 
-const (
-	sqlCount = `
-INSERT INTO counter (route, state, n) VALUES (?, ?, ?)
-    ON CONFLICT (route, state) DO UPDATE SET n = n + excluded.n`
+var sqlCount = rowsOf("INSERT INTO counter (route, state, n) VALUES", "(?, ?, ?)",
+	"ON CONFLICT (route, state) DO UPDATE SET n = n + excluded.n")
 
+const (
 	sqlSeq     = `SELECT seq FROM sequence WHERE one = 1`
 	sqlSaveSeq = `UPDATE sequence SET seq = ? WHERE one = 1`
 )
@@ -40,13 +39,14 @@ func (w *writer) saveLedger() error {
 	for _, m := range w.moves {
 		sums[figure{m.route, m.state}] += m.n
 	}
+	var rows []any
 	for f, n := range sums {
-		if n == 0 {
-			continue
+		if n != 0 {
+			rows = append(rows, f.route, f.state, n)
 		}
-		if _, err := w.exec(sqlCount, f.route, f.state, n); err != nil {
-			return err
-		}
+	}
+	if _, err := w.insertRows(&sqlCount, 3, rows); err != nil {
+		return err
 	}
 	if w.seq == 0 {
 		return nil

@@ -62,7 +62,7 @@ func TestMigrationFromTheFirstVersion(t *testing.T) {
 			return err
 		}
 		return alone(t.Context(), conn, func(w *writer) error {
-			_, err := w.accept(mail(1))
+			_, err := w.accept(prepare(mail(1)))
 			return err
 		})
 	})

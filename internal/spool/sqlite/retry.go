@@ -105,7 +105,7 @@ func (w *writer) move(now time.Time, r *chosen, how *spool.RetryOptions) error {
 	if r.team == how.Team && r.inbox == how.Inbox {
 		return nil
 	}
-	c, err := w.insert(sqlNewScope, how.Team, how.Inbox, stamp(now), r.conversation)
+	c, _, err := w.insert(sqlNewScope, how.Team, how.Inbox, stamp(now), r.conversation)
 	if err != nil {
 		return err
 	}

@@ -10,10 +10,9 @@ import (
 	"heyrelay/internal/spool"
 )
 
-const (
-	sqlTerm       = `INSERT INTO term (key, message) VALUES (?, ?) ON CONFLICT DO NOTHING`
-	sqlForgetTerm = `DELETE FROM term WHERE key = ?`
-)
+var sqlTerms = rowsOf("INSERT INTO term (key, message) VALUES", "(?, ?)", "ON CONFLICT DO NOTHING")
+
+const sqlForgetTerm = `DELETE FROM term WHERE key = ?`
 
 // What a term can be of.
 const (
@@ -36,9 +35,8 @@ func plainID(id string) string {
 	return strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(id), "<"), ">")
 }
 
-// recordTerms records what a message can be found by.
-func (w *writer) recordTerms(message int64, m *spool.Message) error {
-	var keys []int64
+// termsOf returns the keys of what a message can be found by.
+func termsOf(m *spool.Message) (keys []any) {
 	for _, id := range m.MessageIDs {
 		keys = append(keys, term(ofMessageID, id))
 	}
@@ -49,12 +47,17 @@ func (w *writer) recordTerms(message int64, m *spool.Message) error {
 			keys = append(keys, term(ofRecipient, address))
 		}
 	}
+	return keys
+}
+
+// insertTerms records what a message can be found by.
+func (w *writer) insertTerms(message int64, keys []any) error {
+	args := make([]any, 0, 2*len(keys))
 	for _, key := range keys {
-		if _, err := w.exec(sqlTerm, key, message); err != nil {
-			return err
-		}
+		args = append(args, key, message)
 	}
-	return nil
+	_, err := w.insertRows(&sqlTerms, 2, args)
+	return err
 }
 
 const sqlRenamed = `INSERT INTO term (key, message) SELECT ?, message FROM request WHERE id = ? ON CONFLICT DO NOTHING`

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -241,7 +242,6 @@ func (w *writer) prepare(query string) (*statement, error) {
 		s = &statement{prepared, strings.HasPrefix(strings.TrimSpace(query), "SELECT")}
 		w.stmts[query] = s
 	}
-	w.touched = w.touched || !s.reads
 	return s, nil
 }
 
@@ -262,20 +262,51 @@ func (w *writer) exec(query string, args ...any) (int64, error) {
 	if err != nil {
 		return 0, w.refused(classify(err))
 	}
-	return r.RowsAffected()
+	n, err := r.RowsAffected()
+	w.touched = w.touched || n > 0
+	return n, err
 }
 
-// insert runs an INSERT and returns the new row's id.
-func (w *writer) insert(query string, args ...any) (int64, error) {
+// insert runs an INSERT of one row or none. It returns the row's id and the number of rows.
+func (w *writer) insert(query string, args ...any) (id, n int64, err error) {
 	s, err := w.prepare(query)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	r, err := s.ExecContext(context.Background(), args...)
 	if err != nil {
-		return 0, w.refused(classify(err))
+		return 0, 0, w.refused(classify(err))
 	}
-	return r.LastInsertId()
+	n, err = r.RowsAffected()
+	if n == 0 || err != nil {
+		return 0, 0, err
+	}
+	w.touched = true
+	id, err = r.LastInsertId()
+	return id, n, err
+}
+
+// rowStatements insert 1 to 8 rows.
+type rowStatements [8]string
+
+// rowsOf returns statements that insert rows; row stands for one.
+func rowsOf(insert, row, end string) (all rowStatements) {
+	for i := range all {
+		all[i] = insert + " " + strings.Repeat(row+", ", i) + row + " " + end
+	}
+	return all
+}
+
+// insertRows inserts rows of a number of columns, and returns how many were inserted.
+func (w *writer) insertRows(queries *rowStatements, columns int, args []any) (total int, err error) {
+	for some := range slices.Chunk(args, len(queries)*columns) {
+		n, err := w.exec(queries[len(some)/columns-1], some...)
+		if err != nil {
+			return total, err
+		}
+		total += int(n)
+	}
+	return total, nil
 }
 
 // get scans the first row into dest and reports whether there was one.
@@ -284,6 +315,7 @@ func (w *writer) get(query string, args []any, dest ...any) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	w.touched = w.touched || !s.reads
 	err = s.QueryRowContext(context.Background(), args...).Scan(dest...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
@@ -298,6 +330,7 @@ func (w *writer) each(query string, args []any, scan func(*sql.Rows) error) erro
 	if err != nil {
 		return err
 	}
+	w.touched = w.touched || !s.reads
 	rows, err := s.QueryContext(context.Background(), args...)
 	if err != nil {
 		return w.refused(classify(err))
