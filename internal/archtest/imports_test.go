@@ -27,7 +27,7 @@ var may = map[string][]string{
 	"internal/smarthost/smarthosttest": {},
 
 	"threading":           {},
-	"internal/config":     {"internal/strictyaml", "internal/passhash"},
+	"internal/config":     {"internal/strictyaml", "internal/passhash", "mimeconv/linkblock"}, // check tries templates
 	"internal/strictyaml": {},
 	"internal/passhash":   {},
 	"internal/events":     {},
@@ -57,11 +57,11 @@ var may = map[string][]string{
 	"internal/delivery":        {"internal/spool", "internal/heymarket", "internal/events"},
 	"internal/notify":          {"internal/spool", "internal/smarthost", "internal/events"},
 	"internal/intake": {
-		"smtpd", "mimeconv", "threading", "internal/config", "internal/spool", "internal/events",
-		"internal/smarthost",
+		"smtpd", "mimeconv", "mimeconv/linkblock", "threading", "internal/blob", "internal/config", "internal/spool",
+		"internal/events", "internal/smarthost",
 	},
 	"internal/relay": {
-		"smtpd", "mimeconv", "threading", "internal/config", "internal/events", "internal/heymarket",
+		"smtpd", "mimeconv", "threading", "internal/blob", "internal/config", "internal/events", "internal/heymarket",
 		"internal/spool", "internal/intake", "internal/delivery", "internal/notify", "internal/smarthost",
 		"internal/strictyaml", "internal/metrics", "internal/access", "internal/activity", "internal/adminapi",
 		"internal/backend", "internal/console", "internal/blob", "internal/fileserver",

@@ -46,7 +46,7 @@ type Blobs struct {
 	// messages keep their time.
 	Expire strictyaml.Duration `yaml:"expire" default:"90d" range:"1h..10y"`
 
-	// Kinds of files that are rejected (554 5.7.1), by the ending of their name and by
+	// Kinds of files that are rejected (554 5.6.0), by the ending of their name and by
 	// their content. Default: none.
 	Refuse []string `yaml:"refuse" example:"[exe, js]"`
 

@@ -33,6 +33,9 @@ const (
 	ImagesLink  = "link"
 	ImagesDrop  = "drop"
 
+	LinkCalendar = "calendar"
+	LinkMessage  = "message"
+
 	SubjectChanged = "changed"
 	SubjectAlways  = "always"
 	SubjectNever   = "never"

@@ -10,7 +10,7 @@ import (
 
 // structs has the sources of the structs. Their comments explain the keys.
 //
-//go:embed config.go blobs.go bounces.go console.go route.go shadow.go tls.go users.go webhook.go
+//go:embed config.go blobs.go bounces.go console.go linkblock.go route.go shadow.go tls.go users.go webhook.go
 var structs embed.FS
 
 const heading = `# The configuration of heyrelay: every key, its meaning and its default.

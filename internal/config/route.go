@@ -70,6 +70,13 @@ type Route struct {
 	// replaced by their alternative text.
 	InlineImages string `yaml:"inline_images" default:"embed" oneof:"embed|link|drop"`
 
+	// What the body shows and attachments: link links as a file, too: calendars, and
+	// forwarded messages.
+	LinkAlso []string `yaml:"link_also" example:"[calendar]" oneof:"calendar|message"`
+
+	// What lists the links in the bodies.
+	LinkBlock LinkBlock `yaml:"link_block"`
+
 	// When the body of a reply begins with its Subject, which the API does not support:
 	// if it differs from the conversation's, always, or never.
 	ReplySubject string `yaml:"reply_subject" default:"changed" oneof:"changed|always|never"`
@@ -160,6 +167,7 @@ func (l *loader) validateRoutes() {
 		l.validateTeam(path+".team", r)
 		l.validateMatch(path+".match", r)
 		l.validateRecipients(path, r)
+		l.validateLinkBlock(path+".link_block", r)
 		l.validateShadow(path+".shadow", i)
 	}
 }

@@ -67,6 +67,7 @@ func (l *loader) warnRoutes() {
 	for i, r := range l.config.Routes {
 		path := fmt.Sprintf("routes[%d]", i)
 		l.warnTrust(path, r)
+		l.warnLinkBlock(path, r)
 		if r.Shadow.Next != "" {
 			l.doc.Warn(path+".shadow", "route "+r.Name+" sends nothing to Heymarket, its mail is passed on to "+r.Shadow.Next,
 				"remove "+l.doc.Key(path+".shadow.next")+" to send")

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"heyrelay/internal/blob"
 	"heyrelay/internal/config"
 	"heyrelay/internal/spool"
 	"heyrelay/mimeconv"
@@ -33,10 +34,14 @@ type Decision struct {
 }
 
 // Explain returns what a message would become, and sends and stores nothing. The
-// local_ids are random.
+// local_ids are random, and the links look like real ones, but lead to nothing.
 func Explain(cfg *config.Config, env *smtpd.Envelope, raw []byte) Explanation {
 	newLocalID := func() string { return uuid.Must(uuid.NewRandomFromReader(rand.Reader)).String() }
-	plan, err := planner{cfg: cfg, newLocalID: newLocalID}.plan(env, raw)
+	var files *Files
+	if cfg.Blobs.URL != "" {
+		files = &Files{Links: blob.NewLinks([]byte(rand.Text()), cfg.Blobs.PublicURL), Random: rand.Reader}
+	}
+	plan, err := newPlanner(cfg, newLocalID, files).plan(env, raw)
 	if err != nil {
 		r := refusal(env.QueueID, err)
 		return Explanation{Refused: fmt.Sprintf("%d %s %s", r.Code, r.Enhanced, r.Text)}

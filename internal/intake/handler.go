@@ -34,7 +34,7 @@ type Store interface {
 	SuppressReports(ctx context.Context, queueID string) error
 }
 
-// Options configure a Handler, which serves one configuration. All are required.
+// Options configure a Handler, which serves one configuration. All but Files are required.
 type Options struct {
 	Config     *config.Config
 	Store      Store
@@ -55,6 +55,9 @@ type Options struct {
 	Next func(config.Route) *smarthost.Server
 	// Turns limit how many messages are planned at a time, in all Handlers that share them.
 	Turns Turns
+
+	// Files is where files are stored and how they are linked; nil if there is no such place.
+	Files *Files
 }
 
 // Turns limit how many messages are planned at a time: planning is pure computation, and more
@@ -74,7 +77,7 @@ type Handler struct {
 func New(o Options) *Handler {
 	return &Handler{
 		o:       o,
-		planner: planner{cfg: o.Config, newLocalID: o.NewLocalID},
+		planner: newPlanner(o.Config, o.NewLocalID, o.Files),
 	}
 }
 
@@ -98,10 +101,21 @@ func (h *Handler) Handle(ctx context.Context, env *smtpd.Envelope, raw []byte) s
 	if err != nil {
 		return h.refuse(env, raw, err, steps...)
 	}
+	if len(plan.files) > 0 {
+		err = h.store(ctx, plan.files)
+		steps = watch.Lap("store")
+	}
+	if err != nil {
+		return h.refuse(env, raw, err, steps...)
+	}
 	receipt, err := h.o.Store.Accept(ctx, plan.Message)
 	steps = watch.Lap("commit")
 	if err != nil {
+		h.notAccepted(plan, err)
 		return h.refuse(env, raw, err, steps...)
+	}
+	for _, key := range receipt.Unused {
+		h.o.Files.Discards.add(h.o.Files.Blobs, key)
 	}
 	h.o.Kick()
 	h.recordAccepted(context.WithoutCancel(ctx), plan, receipt, steps)

@@ -40,7 +40,7 @@ routes: [{inbox: 202, creator_id: 55}]
 `
 
 func testPlanner(cfg *config.Config) planner {
-	return planner{cfg: cfg, newLocalID: func() string { return "L" }}
+	return newPlanner(cfg, func() string { return "L" }, nil)
 }
 
 // Every refusal has its code. An error that is not in the table gives a temporary

@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"heyrelay/internal/config"
 	"heyrelay/internal/spool"
 	"heyrelay/mimeconv"
+	"heyrelay/mimeconv/linkblock"
 	"heyrelay/smtpd"
 	"heyrelay/threading"
 )
@@ -34,12 +36,28 @@ type Plan struct {
 	Timeout        time.Duration // how long the reply waits for the outcome; 0: it does not
 
 	control controlHeaders
+	files   []newFile // of Message.Files, to be stored
 }
 
 // planner makes plans. It is pure, except for the ids it draws.
 type planner struct {
 	cfg        *config.Config
 	newLocalID func() string
+	store      *Files                      // nil if nothing can be linked
+	blocks     map[string]*linkblock.Block // by route
+}
+
+// newPlanner returns the planner of a configuration.
+func newPlanner(cfg *config.Config, newLocalID func() string, store *Files) planner {
+	p := planner{cfg: cfg, newLocalID: newLocalID, store: store, blocks: map[string]*linkblock.Block{}}
+	for _, r := range cfg.Routes {
+		block, err := r.LinkBlock.Parsed()
+		if err != nil {
+			panic("a configuration that was not checked: " + err.Error())
+		}
+		p.blocks[r.Name] = block
+	}
+	return p
 }
 
 // submission is a message, and the rules that apply to it.
@@ -63,14 +81,22 @@ func (p planner) plan(env *smtpd.Envelope, raw []byte) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	body, err := s.convert(raw)
+	l := &linker{
+		Files:   p.store,
+		refuse:  p.cfg.Blobs.Refuse,
+		expires: env.Received.Add(p.cfg.Blobs.Expire.Std()),
+	}
+	options := s.conversion()
+	p.linkFiles(&options, s.route, l)
+	body, err := s.convert(raw, options)
 	if err != nil {
 		return nil, err
 	}
 	if s.route.TrustHeaders {
 		body.Warnings = append(body.Warnings, unknownControl(s.header)...)
 	}
-	plan := &Plan{Message: p.message(s, body, raw), Warnings: body.Warnings, control: s.control}
+	plan := &Plan{Message: p.message(s, body, raw), Warnings: body.Warnings, control: s.control, files: l.files}
+	plan.Message.Files = l.stored()
 	if s.route.AnswerAfter == config.AnswerSent {
 		plan.Timeout = s.route.AnswerTimeout.Std()
 		plan.Message.ReportsAfter = env.Received.Add(plan.Timeout + p.cfg.Limits.Reply.Std())
@@ -78,7 +104,10 @@ func (p planner) plan(env *smtpd.Envelope, raw []byte) (*Plan, error) {
 	p.addRequests(plan, s, audiences)
 	addDSN(plan.Message.Requests, s)
 	p.identify(plan.Message, s, rcpt, raw)
-	return plan, nil
+	if s.control.key != "" && len(l.files) > 0 {
+		err = s.digestFiles(plan.Message, raw, l)
+	}
+	return plan, err
 }
 
 // read reads the header and finds what applies to the message.
@@ -122,15 +151,23 @@ func (p planner) checkLoop(h mimeconv.Header) error {
 	return nil
 }
 
-// convert makes the bodies that go to the API.
-func (s submission) convert(raw []byte) (mimeconv.Message, error) {
-	body, err := mimeconv.Convert(raw, mimeconv.Options{
+// conversion returns how the message is converted, save for links.
+func (s submission) conversion() mimeconv.Options {
+	return mimeconv.Options{
 		Attachments:  mimeconv.Policy(s.route.Attachments),
 		InlineImages: mimeconv.Policy(s.route.InlineImages),
 		Title:        s.control.title,
 		MaxBody:      int(s.team.MaxBody),
 		Reserve:      s.env.Reserve,
-	})
+
+		LinkCalendars: slices.Contains(s.route.LinkAlso, config.LinkCalendar),
+		LinkMessages:  slices.Contains(s.route.LinkAlso, config.LinkMessage),
+	}
+}
+
+// convert makes the bodies that go to the API.
+func (s submission) convert(raw []byte, o mimeconv.Options) (mimeconv.Message, error) {
+	body, err := mimeconv.Convert(raw, o)
 	var failed *mimeconv.Error
 	if errors.As(err, &failed) && failed.Kind == mimeconv.ErrTooLarge {
 		return body, fmt.Errorf("%w: %w (teams.%s.max_body)", errTooLarge, err, s.route.Team)
@@ -244,6 +281,19 @@ func (p planner) identify(m *spool.Message, s submission, rcpt []string, raw []b
 	}
 	m.Fingerprint = keyFingerprint(in, key)
 	m.ContentDigest = contentDigest(m)
+}
+
+// digestFiles sets the digest of a message with links: those of a repeat are others, while its files
+// are the same.
+func (s submission) digestFiles(m *spool.Message, raw []byte, l *linker) error {
+	o := s.conversion()
+	o.Link = l.digests()
+	body, err := s.convert(raw, o)
+	same := *m
+	same.HTML = body.HTML
+	same.Text = body.Text
+	m.ContentDigest = contentDigest(&same)
+	return err
 }
 
 // duplicateWindow returns since when an equal message counts as the application's

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"heyrelay/internal/blob"
 	"heyrelay/internal/spool"
 	"heyrelay/mimeconv"
 	"heyrelay/smtpd"
@@ -31,6 +32,7 @@ const (
 		"title or body; use a new key for each message"
 	tooCostly    = "Converting the message takes too much memory (limits.in_flight)"
 	noStorage    = "Insufficient system storage"
+	noStore      = "Attachments cannot be stored at the moment, try again later"
 	shuttingDown = "Shutting down, try again later"
 )
 
@@ -53,6 +55,7 @@ var refusals = []struct {
 	{wraps(smtpd.ErrMemory), 452, "4.3.1", "Too many messages in progress, try again later"},
 	{wraps(errLoop), 554, "5.4.6", ""},
 	{wraps(errControl), 554, "5.6.0", ""},
+	{wraps(errFile), 554, "5.6.0", ""},
 	{wraps(errBareLF), 554, "5.6.0", ""},
 	{wraps(errEndsEarly), 554, "5.6.0", ""},
 	{wraps(spool.ErrConvo), 554, "5.6.0", convoRefused},
@@ -61,8 +64,10 @@ var refusals = []struct {
 	{conversion(), 554, "5.6.0", ""},
 	{wraps(spool.ErrFull), 452, "4.3.1", noStorage},
 	{wraps(spool.ErrReadOnly), 452, "4.3.1", noStorage},
+	{wraps(blob.ErrFull), 452, "4.3.1", noStorage},
 	{wraps(spool.ErrClosed), 421, "4.3.2", shuttingDown},
 	{wraps(context.Canceled), 421, "4.3.2", shuttingDown}, // smtpd cancels only on shutdown
+	{wraps(errStore), 451, "4.3.0", noStore},
 }
 
 func wraps(target error) func(error) bool {

@@ -210,6 +210,7 @@ func (s *shadow) convert(ctx context.Context, env *smtpd.Envelope, raw []byte) (
 	if err != nil {
 		return nil, err
 	}
+	plan.Message.Files = nil // the next hop has them: nothing is stored, and the links lead to nothing
 	return plan.Message, nil
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"heyrelay/internal/access"
 	"heyrelay/internal/activity"
+	"heyrelay/internal/blob"
 	"heyrelay/internal/config"
 	"heyrelay/internal/delivery"
 	"heyrelay/internal/events"
@@ -43,6 +44,9 @@ type Parts struct {
 	UserAgent string
 	Operator  spool.Operator // of the same spool, for the console; required if that is configured
 	Sandbox   string         // URL of the sandbox that plays the API, for the console; "" for none
+
+	// OpenBlobs opens the store of attachments; default: the function of that name.
+	OpenBlobs func(*config.Config) (blob.Store, error)
 
 	// Dial connects to the smarthost; default net.Dialer's DialContext.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -73,6 +77,9 @@ func (p *Parts) setDefaults() {
 	if p.Listen == nil {
 		p.Listen = net.Listen
 	}
+	if p.OpenBlobs == nil {
+		p.OpenBlobs = OpenBlobs
+	}
 	if p.Load == nil {
 		p.Load = func() (*config.Config, error) { return nil, errors.New("there is no configuration to load again") }
 	}
@@ -92,6 +99,7 @@ type Relay struct {
 	server    *smtpd.Server
 	metrics   *metrics.Metrics
 	turns     intake.Turns
+	discards  *intake.Discards
 	cut       cutCounter
 
 	setup     atomic.Pointer[setup] // in force
@@ -120,6 +128,7 @@ func New(cfg *config.Config, p Parts) (*Relay, error) {
 		now:      p.Now,
 		started:  cfg,
 		turns:    intake.NewTurns(),
+		discards: intake.NewDiscards(),
 		activity: activity.New(p.Now),
 	}
 	r.metrics = r.newMetrics()

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"context"
 	"fmt"
 	"reflect"
 	"slices"
@@ -9,8 +10,10 @@ import (
 	"time"
 
 	"heyrelay/internal/activity"
+	"heyrelay/internal/blob"
 	"heyrelay/internal/config"
 	"heyrelay/internal/events"
+	"heyrelay/internal/spool"
 	"heyrelay/internal/strictyaml"
 )
 
@@ -36,6 +39,10 @@ routes:
     thread_by_subject: '\[#(\d+)\]'
     own_addresses: ["a@a.test"]
     only_recipients: ["*@a.test"]
+    link_also: [calendar]
+    link_block:
+      html: "{{range .Files}}{{.URL}}{{end}}"
+      text: "{{range .Files}}{{.URL}}{{end}}{{range .Images}}{{.URL}}{{end}}"
     shadow: {next: "smtp://127.0.0.1:35", user: a, password: "${KEY}"}
 aliases: {root: ops@example.com}
 bounces: {smarthost: "smtp://127.0.0.1:25", user: heyrelay, password: "${KEY}", from: a@example.com}
@@ -66,6 +73,9 @@ var written = map[string][2]string{
 	"routes[].thread_by_subject": {`'\[#(\d+)\]'`, `'<(\d+)>'`},
 	"routes[].own_addresses":     {`["a@a.test"]`, `["b@a.test"]`},
 	"routes[].only_recipients":   {`only_recipients: ["*@a.test"]`, `only_recipients: ["*@b.test"]`},
+	"routes[].link_also":         {"[calendar]", "[message]"},
+	"routes[].link_block.html":   {` html: "`, ` html: "Files:`},
+	"routes[].link_block.text":   {`text: "`, `text: "Files:`},
 	"routes[].shadow.next":       {"127.0.0.1:35", "127.0.0.1:36"},
 	"routes[].shadow.password":   {`a, password: "${KEY}"`, `a, password: "${OTHER}"`},
 	"aliases":                    {"root: ops", "root: dev"},
@@ -87,6 +97,19 @@ var elsewhere = []string{
 	"console.", // TestReloadConsole
 }
 
+// onlyKeys is a spool that is asked for nothing but what makes links.
+type onlyKeys struct{ spool.Store }
+
+func (onlyKeys) SigningKey(context.Context) ([]byte, error) { return make([]byte, 32), nil }
+
+func (onlyKeys) Owner(context.Context) ([4]byte, error) { return [4]byte{}, nil }
+
+// nowhereBlobs is a store that nobody uses.
+type nowhereBlobs struct {
+	blob.Store
+	url string
+}
+
 // After a reload that changed one key, all that a relay consists of is as in one that was started
 // with the new value. Each key of the configuration is tried, or named as one that another test
 // tries, or that needs a restart.
@@ -103,12 +126,14 @@ func TestReloadEachKey(t *testing.T) {
 		r := &reloading{t: t}
 		var err error
 		r.Relay, err = New(cfg, Parts{
-			Store:  nil,
+			Store:  onlyKeys{},
 			Sink:   events.Sinks{},
 			Random: strings.NewReader(""),
 			Now:    func() time.Time { return time.Unix(0, 0) },
 			Listen: nowhere,
-			Load:   func() (*config.Config, error) { return r.next() },
+
+			OpenBlobs: func(cfg *config.Config) (blob.Store, error) { return &nowhereBlobs{url: cfg.Blobs.URL}, nil },
+			Load:      func() (*config.Config, error) { return r.next() },
 		})
 		if err != nil {
 			t.Fatal(err)

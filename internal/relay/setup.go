@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"heyrelay/internal/blob"
 	"heyrelay/internal/config"
 	"heyrelay/internal/delivery"
 	"heyrelay/internal/events"
@@ -23,6 +24,9 @@ import (
 type setup struct {
 	cfg      *config.Config
 	clients  map[string]*heymarket.Client // by team
+	blobs    blob.Store                   // where files are stored; nil without one, as are links and files
+	links    *blob.Links                  // to the files
+	files    *intake.Files                // for new messages
 	intake   *intake.Handler
 	smtp     *smtpd.Setup
 	delivery *delivery.Setup
@@ -54,6 +58,9 @@ func (r *Relay) newSetup(cfg *config.Config) (*setup, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := r.openBlobs(s); err != nil {
+		return nil, err
+	}
 	s.intake = intake.New(intake.Options{
 		Config:     cfg,
 		Store:      r.parts.Store,
@@ -66,6 +73,7 @@ func (r *Relay) newSetup(cfg *config.Config) (*setup, error) {
 		Targets:    heymarket.Targets,
 		Next:       func(route config.Route) *smarthost.Server { return r.nextHop(s, route) },
 		Turns:      r.turns,
+		Files:      s.files,
 	})
 	s.smtpAt, s.smtp = r.smtpSetup(s, secure)
 	s.delivery = deliverySetup(s)

@@ -184,8 +184,9 @@ var place = regexp.MustCompile(`^(?:html/)?template: ?"?"?:?(\d+)(?::\d+)?: `)
 // explained names the line of the template in which an error is.
 func explained(err error) error {
 	text := err.Error()
+	text = strings.Replace(text, "linkblock.", "", 1) // a type of this package
 	if m := place.FindStringSubmatch(text); m != nil {
 		return fmt.Errorf("line %s: %s", m[1], strings.TrimPrefix(text[len(m[0]):], `executing "" at `))
 	}
-	return err
+	return errors.New(text)
 }

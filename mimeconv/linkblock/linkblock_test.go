@@ -40,7 +40,8 @@ func TestDefault(t *testing.T) {
 		}
 	}
 	text, err := block.Text(data)
-	want := "Attachments:\n\n<b>&\"'.pdf (PDF, 1.2 MB)\n<https://files.example.com/f/x?a=1&b=2>\n\nAvailable until 24 February 2027.\n"
+	want := "Attachments:\n\n<b>&\"'.pdf (PDF, 1.2 MB)\n" +
+		"<https://files.example.com/f/x?a=1&b=2>\n\nAvailable until 24 February 2027.\n"
 	if text != want || err != nil {
 		t.Errorf("got %q, %v; want %q", text, err, want)
 	}

@@ -1,0 +1,46 @@
+package relay
+
+import (
+	"context"
+	"fmt"
+
+	"heyrelay/internal/blob"
+	"heyrelay/internal/config"
+	"heyrelay/internal/intake"
+)
+
+// openBlobs opens the store of a configuration, and reads from the spool what makes its links.
+// It does nothing without a store.
+func (r *Relay) openBlobs(s *setup) error {
+	if s.cfg.Blobs.URL == "" {
+		return nil
+	}
+	var err error
+	s.blobs, err = r.parts.OpenBlobs(s.cfg)
+	if err != nil {
+		return fmt.Errorf("blobs.url: %w", err)
+	}
+	ctx := context.Background()
+	key, err := r.store.SigningKey(ctx)
+	if err != nil {
+		return fmt.Errorf("the key of links: %w", err)
+	}
+	s.links = blob.NewLinks(key, s.cfg.Blobs.PublicURL)
+	owner, err := r.store.Owner(ctx)
+	if err != nil {
+		return fmt.Errorf("the spool's mark on stored files: %w", err)
+	}
+	s.files = &intake.Files{
+		Blobs:    s.blobs,
+		Links:    s.links,
+		Owner:    owner,
+		Random:   r.parts.Random,
+		Discards: r.discards,
+	}
+	return nil
+}
+
+// OpenBlobs opens the store that a configuration names.
+func OpenBlobs(cfg *config.Config) (blob.Store, error) {
+	return blob.Open(cfg.Blobs.URL, blob.Options{MinFree: int64(cfg.Spool.MinFree)})
+}
