@@ -26,8 +26,10 @@ var may = map[string][]string{
 	"internal/smarthost":               {},
 	"internal/smarthost/smarthosttest": {},
 
-	"threading":           {},
-	"internal/config":     {"internal/strictyaml", "internal/passhash", "mimeconv/linkblock"}, // check tries templates
+	"threading": {},
+	"internal/config": { // check knows what serve would refuse: templates, and a store's URL
+		"internal/blob", "internal/strictyaml", "internal/passhash", "mimeconv/linkblock",
+	},
 	"internal/strictyaml": {},
 	"internal/passhash":   {},
 	"internal/events":     {},

@@ -1,7 +1,7 @@
 package blob
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"net/netip"
 	"net/url"
@@ -13,19 +13,19 @@ import (
 
 // folderOf returns the path in the URL of a folder.
 func folderOf(u *url.URL) (string, error) {
+	advice := "write file:// and an absolute path, such as file:///var/lib/heyrelay/blobs"
 	if u.Host != "" || u.RawQuery != "" || !strings.HasPrefix(u.Path, "/") {
-		return "", errors.New("the URL of a folder is file:// and its absolute path, such as file:///var/lib/heyrelay/blobs")
+		return "", Mistake{"does not name a directory", advice}
 	}
 	path := u.Path
 	if runtime.GOOS == "windows" {
 		path = strings.TrimPrefix(path, "/") // file:///C:/blobs
 	}
-	path = filepath.FromSlash(path)
+	path = filepath.Clean(filepath.FromSlash(path))
 	if !filepath.IsAbs(path) || filepath.Dir(path) == path {
-		return "", fmt.Errorf("%s cannot be the folder of the blob store: write the absolute path of a folder of its own",
-			path)
+		return "", Mistake{"does not name a directory of its own", advice}
 	}
-	return filepath.Clean(path), nil
+	return path, nil
 }
 
 var (
@@ -40,12 +40,14 @@ func bucketOf(u *url.URL) (*bucket, error) {
 	if prefix != "" {
 		prefix += "/"
 	}
+	path := "/" + prefix
 	switch {
 	case !bucketName.MatchString(u.Host):
-		return nil, errors.New("the name of a bucket has 3 to 63 small letters, digits, dots and hyphens: s3://BUCKET")
-	case !prefixName.MatchString(prefix) || strings.Contains("/"+prefix, "/./") || strings.Contains("/"+prefix, "/../"):
-		return nil, errors.New("what follows the bucket is a prefix of letters, digits, dots, underscores, hyphens " +
-			"and slashes")
+		return nil, Mistake{"does not name a bucket", "write s3:// and a name of 3 to 63 lower-case letters, digits, " +
+			"dots and hyphens"}
+	case !prefixName.MatchString(prefix) || strings.Contains(path, "/./") || strings.Contains(path, "/../"):
+		return nil, Mistake{"has an unusable prefix behind the bucket", "use letters, digits, dots, underscores, " +
+			"hyphens and slashes"}
 	}
 	o, err := bucketOptions(u.RawQuery)
 	if err != nil {
@@ -68,56 +70,54 @@ type options struct {
 	virtual  bool
 }
 
-// bucketOptions reads the query of a bucket's URL. Its errors repeat no value.
-func bucketOptions(query string) (options, error) {
+// bucketOptions reads the query of a bucket's URL.
+func bucketOptions(query string) (o options, err error) {
 	values, err := url.ParseQuery(query)
 	if err != nil {
-		return options{}, errors.New("what follows ? in the URL of the blob store must be NAME=VALUE, joined by &")
+		return o, Mistake{"has unreadable parameters", "write ?NAME=VALUE&NAME=VALUE"}
 	}
 	for name, all := range values {
-		if name != "endpoint" && name != "region" && name != "style" {
-			return options{}, fmt.Errorf("the URL of the blob store has the unknown parameter %q: it may have endpoint, "+
-				"region and style", name)
+		switch {
+		case name != "endpoint" && name != "region" && name != "style":
+			return o, Mistake{fmt.Sprintf("has the unknown parameter %q", name), "use endpoint, region and style"}
+		case len(all) > 1:
+			return o, Mistake{"has " + name + " more than once", "write it once"}
 		}
-		if len(all) > 1 {
-			return options{}, fmt.Errorf("the URL of the blob store has the parameter %q more than once", name)
-		}
 	}
-	o := options{region: "us-east-1"}
-	if values.Has("region") {
-		o.region = values.Get("region")
+	o.region = cmp.Or(values.Get("region"), "us-east-1")
+	style := cmp.Or(values.Get("style"), "path")
+	o.virtual = style == "virtual"
+	o.endpoint, err = url.Parse(values.Get("endpoint"))
+	switch {
+	case !regionName.MatchString(o.region):
+		return o, Mistake{"has a region that is no name", "write one such as eu-central-1"}
+	case style != "path" && style != "virtual":
+		return o, Mistake{"has an unknown style", "write path or virtual"}
+	case err != nil:
+		return o, noEndpoint
 	}
-	if !regionName.MatchString(o.region) {
-		return options{}, errors.New("the region of the blob store must be a name such as eu-central-1")
-	}
-	endpoint, style := values.Get("endpoint"), values.Get("style")
-	o.virtual = style == "virtual" || style == "" && endpoint == ""
-	if style != "" && style != "path" && style != "virtual" {
-		return options{}, errors.New("the style of the blob store must be path or virtual")
-	}
-	if endpoint == "" {
-		endpoint = "https://s3." + o.region + ".amazonaws.com"
-	}
-	o.endpoint, err = parseEndpoint(endpoint)
-	if err == nil && o.virtual && o.endpoint.Scheme == "http" {
-		err = errors.New("the blob store at an http endpoint needs style=path: " +
-			"BUCKET.HOST could be another machine")
-	}
-	return o, err
+	return o, checkEndpoint(o.endpoint, o.virtual)
 }
 
-// parseEndpoint parses the address of a store.
-func parseEndpoint(s string) (*url.URL, error) {
-	u, err := url.Parse(s)
+var noEndpoint = Mistake{
+	"has no endpoint that is a URL", "write the store's address, such as s3://bucket?endpoint=https://s3.example.com",
+}
+
+// checkEndpoint checks the address of a store.
+func checkEndpoint(u *url.URL, virtual bool) error {
 	switch {
-	case err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http":
-		return nil, errors.New("the endpoint of the blob store is not a URL: write https:// and the host")
-	case u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
-		return nil, errors.New("the endpoint of the blob store contains more than a host and a port")
+	case u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http":
+		return noEndpoint
+	case u.User != nil:
+		return ErrLogin
+	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
+		return Mistake{"has an endpoint with more than a host and a port", "write the bucket behind s3://"}
 	case u.Scheme == "http" && !isLoopback(u.Hostname()):
-		return nil, errors.New("the endpoint of the blob store would get files unencrypted: write https://")
+		return Mistake{"would send files unencrypted", "write endpoint=https://; http:// is allowed to this machine only"}
+	case u.Scheme == "http" && virtual:
+		return Mistake{"would send files unencrypted", "write endpoint=https://, or style=path"} // BUCKET.HOST is any host
 	}
-	return u, nil
+	return nil
 }
 
 // isLoopback reports whether a host is certainly this machine.

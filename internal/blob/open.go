@@ -26,11 +26,12 @@ type Options struct {
 //
 //	s3://BUCKET/PREFIX?endpoint=https://HOST:PORT&region=REGION&style=path
 //
-// is a bucket, in which the names of objects begin with PREFIX/. All but the bucket can be omitted: the region
-// is us-east-1, and the endpoint that of AWS in the region. The style is how the bucket is addressed: virtual
-// (https://BUCKET.HOST/, the default at AWS), or path (https://HOST/BUCKET/, the default at other endpoints).
-// The credentials need the permissions s3:PutObject, s3:GetObject, s3:DeleteObject and s3:ListBucket; without
-// the last, a missing object looks like a forbidden one.
+// is a bucket, in which the names of objects begin with PREFIX/, if there is one. Without a region, it is
+// us-east-1. The style is how the bucket is addressed: path (https://HOST/BUCKET/, the default) or virtual
+// (https://BUCKET.HOST/). The credentials need the permissions s3:PutObject, s3:GetObject, s3:DeleteObject and
+// s3:ListBucket; without the last, a missing object looks like a forbidden one.
+//
+// The error is a Mistake for what is wrong with the URL itself.
 func Open(location string, o Options) (Store, error) {
 	u, err := parse(location)
 	if err != nil {
@@ -57,8 +58,20 @@ func Open(location string, o Options) (Store, error) {
 	return b, nil
 }
 
-// CheckURL returns what is wrong with the URL of a store, without looking whether there is one. The error does
-// not repeat the URL, in which somebody could have written a password.
+// Mistake is what is wrong with the URL of a store. It does not repeat the URL, in which somebody could have
+// written a password.
+type Mistake struct {
+	Problem string // as a predicate of the URL: "contains a login"
+	Advice  string // what to write
+}
+
+// ErrLogin is the Mistake of a URL that contains credentials.
+var ErrLogin = Mistake{"contains a login", "give it as Options.AccessKey and SecretKey"}
+
+// Error joins both.
+func (m Mistake) Error() string { return "the URL of the blob store " + m.Problem + "; " + m.Advice }
+
+// CheckURL returns the Mistake in the URL of a store, without looking whether there is one.
 func CheckURL(location string) error {
 	u, err := parse(location)
 	if err != nil {
@@ -72,10 +85,14 @@ func CheckURL(location string) error {
 	return err
 }
 
-// IsBucket reports whether the URL is that of a bucket, which needs credentials.
-func IsBucket(location string) bool {
+// Folder returns the path of the folder that a URL names; ok is false if it names none.
+func Folder(location string) (path string, ok bool) {
 	u, err := parse(location)
-	return err == nil && u.Scheme == "s3"
+	if err != nil || u.Scheme != "file" {
+		return "", false
+	}
+	path, err = folderOf(u)
+	return path, err == nil
 }
 
 // parse parses what the URLs of all stores have in common.
@@ -83,11 +100,12 @@ func parse(location string) (*url.URL, error) {
 	u, err := url.Parse(location)
 	switch {
 	case err != nil || u.Scheme != "file" && u.Scheme != "s3":
-		return nil, errors.New("the URL of the blob store must be file:///FOLDER or s3://BUCKET")
+		return nil, Mistake{"names neither a directory nor a bucket", "write file:// and an absolute path, such as " +
+			"file:///var/lib/heyrelay/blobs, or s3://bucket?endpoint=https://host"}
 	case u.User != nil:
-		return nil, errors.New("the URL of the blob store must not contain credentials")
+		return nil, ErrLogin
 	case u.Fragment != "":
-		return nil, errors.New("the URL of the blob store must not contain #")
+		return nil, Mistake{"contains a #", "remove it"}
 	}
 	return u, nil
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"heyrelay/internal/blob"
 	"heyrelay/internal/strictyaml"
 )
 
@@ -71,12 +73,6 @@ func (b Blobs) Loopback() bool {
 	return isLoopback(host)
 }
 
-// Folder returns the directory that URL names; ok is false if it names none.
-func (b Blobs) Folder() (path string, ok bool) {
-	path, ok = strings.CutPrefix(b.URL, "file://")
-	return path, ok && filepath.IsAbs(path) && !strings.ContainsAny(path, "?#")
-}
-
 // Links reports whether files of the route are stored, and downloaded by links.
 func (r Route) Links() bool { return r.Attachments == AttachmentsLink || r.InlineImages == ImagesLink }
 
@@ -116,42 +112,31 @@ func (l *loader) rejectLinks() {
 
 func (l *loader) validateBlobsURL() {
 	const path = "blobs.url"
-	key, b := l.doc.Key(path), l.config.Blobs
-	const advice = "write file:// and an absolute path, such as file:///var/lib/heyrelay/blobs, " +
-		"or s3://bucket?endpoint=https://host"
-	folder, isFolder := b.Folder()
-	u, err := url.Parse(b.URL)
+	key, location := l.doc.Key(path), l.config.Blobs.URL
 	keys := []string{"blobs.access_key_id", "blobs.secret_access_key"}
-	switch {
-	case isFolder:
+	var mistake blob.Mistake
+	switch err := blob.CheckURL(location); {
+	case errors.Is(err, blob.ErrLogin):
+		l.doc.Reject(path, key+" contains a login", "write it as "+l.doc.Key(keys[0])+" and "+l.doc.Key(keys[1]+"_file"))
+		return
+	case errors.As(err, &mistake):
+		l.doc.Reject(path, key+" "+mistake.Problem, mistake.Advice)
+	}
+	folder, isFolder := blob.Folder(location)
+	if isFolder {
 		l.rejectUnused("a bucket", "remove it, or write s3:// in "+key, keys...)
 		_, database, _ := strings.Cut(l.config.Spool.URL, ":")
 		if within(database, folder) {
 			l.doc.Reject(path, "the spool is within "+key, "name a directory of its own, which may be within the spool's")
 		}
-	case err != nil || u.Scheme != "s3":
-		l.doc.Reject(path, key+" names neither a directory nor a bucket", advice)
-	case u.User != nil:
-		l.doc.Reject(path, key+" contains a login", "write it as "+l.doc.Key(keys[0])+" and "+l.doc.Key(keys[1]+"_file"))
-	case u.Hostname() == "" || u.Fragment != "":
-		l.doc.Reject(path, key+" does not name a bucket", advice)
-	default:
-		l.validateBucket(u.Query(), keys)
+	}
+	if strings.HasPrefix(location, "s3:") {
+		l.requireLogin(keys)
 	}
 }
 
-// validateBucket checks where a bucket is, and that its user has both keys.
-func (l *loader) validateBucket(query url.Values, keys []string) {
-	const path = "blobs.url"
-	endpoint, err := url.Parse(query.Get("endpoint"))
-	switch {
-	case err != nil || !isWebAddress(endpoint):
-		l.doc.Reject(path, l.doc.Key(path)+" has no endpoint that is a URL",
-			"write the store's address, such as s3://bucket?endpoint=https://s3.example.com")
-	case endpoint.Scheme == "http" && !isLoopback(endpoint.Hostname()):
-		l.doc.Reject(path, l.doc.Key(path)+" would send files unencrypted",
-			"write endpoint=https://; http:// is allowed to this machine only")
-	}
+// requireLogin checks that the bucket's user has both keys.
+func (l *loader) requireLogin(keys []string) {
 	for _, key := range keys {
 		if !l.doc.Given(key) {
 			l.doc.Reject(key, l.doc.Key(key)+" is missing", "give the bucket's user and its secret, which signs the calls")
