@@ -398,3 +398,16 @@ func TestFilesAreStreamed(t *testing.T) {
 		t.Errorf("%d octets for a message of %d, want at most %d", allocated, len(raw), most)
 	}
 }
+
+// What is recorded of a message that is passed on has no files: nothing is stored.
+func TestShadowHasNoFiles(t *testing.T) {
+	f := newFiles(t)
+	s := &shadow{h: f.Handler, route: f.o.Config.Routes[0]}
+	env := &smtpd.Envelope{
+		QueueID: "Q", From: "app@example.com", Rcpt: []string{"ann@example.com"}, DSN: make([]smtpd.DSN, 1),
+	}
+	m, err := s.plan(t.Context(), env, letter("", twoFiles))
+	if err != nil || m.Shadow.Refusal != "" || len(m.Files) > 0 || len(f.objects) > 0 {
+		t.Errorf("%+v, %v, %d objects", m, err, len(f.objects))
+	}
+}
