@@ -53,6 +53,8 @@ var routes = []route{
 	{http.MethodGet, "/messages/{queue_id}/content", (*server).content},
 	{http.MethodGet, "/messages/{queue_id}/raw", (*server).raw},
 	{http.MethodGet, "/messages/{queue_id}/sends", (*server).sends},
+	{http.MethodPost, "/messages/{queue_id}/revoke", (*server).revoke},
+	{http.MethodGet, "/attachments", (*server).attachments},
 	{http.MethodGet, "/conversations/{conversation}", (*server).conversation},
 	{http.MethodGet, "/holds", (*server).holds},
 	{http.MethodPost, "/holds", (*server).hold},

@@ -2,6 +2,7 @@ package adminapi_test
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -166,5 +167,23 @@ func TestProblems(t *testing.T) {
 	}
 	if len(f.recorded) != 1 || f.recorded[0].Err == nil {
 		t.Errorf("recorded %+v", f.recorded)
+	}
+}
+
+// Revoking ends the links of one message, and the log says who did it.
+func TestRevoke(t *testing.T) {
+	f := open(t)
+	f.fill()
+	var done adminapi.Revoked
+	f.call("POST", "/messages/Q1/revoke", "", 200, &done)
+	if done.Revoked != 2 {
+		t.Errorf("it ended %d links, want 2", done.Revoked)
+	}
+	if _, err := f.store.File(t.Context(), spool.LinkHash{1}); !errors.Is(err, spool.ErrNotFound) {
+		t.Errorf("the link: %v, want ErrNotFound", err)
+	}
+	last := f.recorded[len(f.recorded)-1]
+	if last.Kind != events.Operated || last.User != "script" || last.Reason != "revoke of 2 links of message Q1" {
+		t.Errorf("recorded %+v", last)
 	}
 }

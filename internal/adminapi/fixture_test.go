@@ -161,7 +161,13 @@ func (f *fixture) finish(o spool.Outcome) {
 // fill stores messages in which each field of an answer is used.
 func (f *fixture) fill() {
 	f.Helper()
-	f.send("Q1", "a", "alice@example.com", func(m *spool.Message) { m.Warnings = []byte(`[{"code":"charset"}]`) })
+	f.send("Q1", "a", "alice@example.com", func(m *spool.Message) {
+		m.Warnings = []byte(`[{"code":"charset"}]`)
+		m.Files = []spool.File{
+			{ID: spool.LinkHash{1}, Key: "one", Name: "a.pdf", Expires: epoch.Add(24 * time.Hour), Inline: true},
+			{ID: spool.LinkHash{2}, Key: "two", Name: "b.pdf", ContentDigest: spool.Fingerprint{2}, Expires: epoch},
+		}
+	})
 	f.finish(spool.Outcome{State: spool.Sent, Status: 200, ConvoID: 7, MessageID: 8, APIID: "R1"})
 	f.send("Q2", "a", "alice@example.com", func(m *spool.Message) {
 		m.Requests[0].Lookup = []spool.Key{{'1'}}

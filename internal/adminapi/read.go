@@ -180,8 +180,9 @@ func (s *server) message(w http.ResponseWriter, r *http.Request) error {
 	}
 	return answer(w, struct {
 		spool.MessageDetail
-		Warnings json.RawMessage `json:"warnings"`
-	}{m, warnings})
+		Warnings    json.RawMessage `json:"warnings"`
+		Attachments []Attachment    `json:"attachments"`
+	}{m, warnings, s.written(m.Attachments)})
 }
 
 // Content is the answer of GET /messages/{queue_id}/content.

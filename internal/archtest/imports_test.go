@@ -36,12 +36,13 @@ var may = map[string][]string{
 	"internal/problem":    {},
 	"internal/activity":   {"internal/events"},
 	"internal/access":     {"internal/events", "internal/passhash", "internal/problem"},
-	"internal/backend":    {"internal/access", "internal/activity", "internal/events", "internal/spool"},
+	"internal/backend":    {"internal/access", "internal/activity", "internal/blob", "internal/events", "internal/spool"},
 	"internal/adminapi": {
 		"internal/access", "internal/activity", "internal/backend", "internal/events", "internal/problem", "internal/spool",
 	},
 	"internal/console": {
-		"internal/access", "internal/activity", "internal/backend", "internal/events", "internal/problem", "internal/spool",
+		"internal/access", "internal/activity", "internal/backend", "internal/blob", "internal/events", "internal/problem",
+		"internal/spool",
 	},
 	"internal/metrics":         {"internal/spool", "internal/events"},
 	"internal/tracing":         {"internal/events"},

@@ -9,11 +9,12 @@ import (
 
 	"heyrelay/internal/access"
 	"heyrelay/internal/activity"
+	"heyrelay/internal/blob"
 	"heyrelay/internal/events"
 	"heyrelay/internal/spool"
 )
 
-// Backend is a running relay. All fields are required.
+// Backend is a running relay. All fields but Blobs are required.
 type Backend struct {
 	Operator spool.Operator    // reads the spool, and changes it as "heyrelay queue" does
 	Events   *events.Stream    // what happens, as it happens
@@ -27,6 +28,8 @@ type Backend struct {
 	// Health returns whether mail is accepted and sent ("serving", "degraded" or "not
 	// serving"), and why it is not better.
 	Health func(ctx context.Context) (status string, reasons []string)
+
+	Blobs blob.Store // of attachments; nil for none
 
 	// Body returns what the API gets for a task of spool.Reader's Sends.
 	Body func(spool.Task) ([]byte, error)
@@ -101,6 +104,17 @@ func (b Backend) Release(ctx context.Context, at spool.Destination) (found bool,
 	b.Kick()
 	b.Operated(ctx, "release of "+at.Name())
 	return true, nil
+}
+
+// Revoke ends the links of a message's attachments, and records that the user of ctx did it. The error
+// is spool.ErrNotFound if it has none.
+func (b Backend) Revoke(ctx context.Context, queueID string) (n int, err error) {
+	n, err = b.Operator.Revoke(ctx, b.Now(), queueID)
+	if err != nil {
+		return 0, err
+	}
+	b.Operated(ctx, fmt.Sprintf("revoke of %d links of message %s", n, queueID))
+	return n, nil
 }
 
 // Operated records what the user of ctx did.

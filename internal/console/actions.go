@@ -301,6 +301,10 @@ func doneOf(query url.Values) string {
 		return "The hold has begun. Mail is accepted and kept."
 	case holdEnded:
 		return "The hold has ended."
+	case linksRevoked:
+		if n, err := strconv.Atoi(query.Get("n")); err == nil {
+			return number(n, "link") + " revoked."
+		}
 	}
 	known := false
 	for _, v := range verbs {

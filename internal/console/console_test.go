@@ -19,6 +19,7 @@ import (
 	"heyrelay/internal/access"
 	"heyrelay/internal/activity"
 	"heyrelay/internal/backend"
+	"heyrelay/internal/blob"
 	"heyrelay/internal/events"
 	"heyrelay/internal/spool"
 	"heyrelay/internal/spool/sqlite"
@@ -34,6 +35,7 @@ type fixture struct {
 	handler  http.Handler
 	now      time.Time
 	recorded []events.Event
+	blobs    blob.Store
 }
 
 func newFixture(t *testing.T) *fixture {
@@ -51,6 +53,10 @@ func newFixture(t *testing.T) *fixture {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { f.operator.Close() })
+	f.blobs, err = blob.Open("file://"+filepath.ToSlash(t.TempDir()), blob.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	clock := func() time.Time { return f.now }
 	f.activity = activity.New(clock)
 	guard, err := access.New(access.Options{Proxy: access.Proxy{
@@ -65,6 +71,7 @@ func newFixture(t *testing.T) *fixture {
 	f.handler = guard.Wrap(New(Options{
 		Backend: backend.Backend{
 			Operator: f.operator,
+			Blobs:    f.blobs,
 			Events:   &f.events,
 			Activity: f.activity,
 			Rates:    map[string]int{"shop": 500},
@@ -221,6 +228,7 @@ func TestHostileTextIsEscaped(t *testing.T) {
 		m.Requests[0].To = []string{evil}
 		m.Requests[0].Participants = strings.ReplaceAll(evil, " ", "")
 		m.Requests[0].LocalID = evil
+		m.Files = []spool.File{{Key: "k", Name: evil, ContentType: evil, Expires: f.now.Add(time.Hour)}}
 	})
 	f.finish(spool.Failed, evil)
 	if _, err := f.operator.Retry(t.Context(), f.now, spool.Filter{}, spool.RetryOptions{}); err != nil {
@@ -236,7 +244,7 @@ func TestHostileTextIsEscaped(t *testing.T) {
 	in := url.QueryEscape(evil)
 	for _, address := range []string{
 		"/", "/messages", "/messages/Q1", "/messages/Q1?view=text", "/messages/Q1?view=json", "/messages/Q1?view=header",
-		"/messages/Q1?view=source", "/conversations/1", "/messages?q=" + in, "/messages?route=" + in,
+		"/messages/Q1?view=source", "/messages/Q1/revoke", "/conversations/1", "/messages?q=" + in, "/messages?route=" + in,
 		"/actions/drop?id=Q1&back=" + in, "/actions/drop?route=support&q=" + in, "/?done=" + in + "&n=1",
 		"/destinations/release?team=shop&route=support&back=" + in, "/destinations/hold?team=" + in,
 	} {

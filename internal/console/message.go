@@ -33,6 +33,8 @@ type messagePage struct {
 	Announce string
 	Verbs    []verbLink
 	Warnings []warning
+	Files    []attachmentItem
+	Revoke   []verbLink // of the links to Files
 	Requests []requestItem
 	Views    []option
 	Gone     string // why there is no content
@@ -97,6 +99,8 @@ func (c *console) message(w http.ResponseWriter, r *http.Request) error {
 			Accepted:  c.instant(m.Accepted),
 		},
 		Warnings: warningsOf(m.Warnings),
+		Files:    c.attachmentItems(m),
+		Revoke:   c.revokeLink(m),
 		Verbs:    verbsFor(m),
 	}
 	var states []string

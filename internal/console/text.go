@@ -23,6 +23,21 @@ func number(n int, thing string) string {
 	return count(n) + " " + thing + "s"
 }
 
+// size writes a number of octets: "7 bytes", "1.2 MB", "21 MB".
+func size(octets int64) string {
+	units := []string{"bytes", "KB", "MB", "GB"}
+	n := float64(octets)
+	for len(units) > 1 && n >= 999.5 {
+		n /= 1000
+		units = units[1:]
+	}
+	digits := 0
+	if n < 9.95 && units[0] != "bytes" {
+		digits = 1
+	}
+	return strconv.FormatFloat(n, 'f', digits, 64) + " " + units[0]
+}
+
 // span writes a number of minutes.
 func span(minutes int) string {
 	switch {

@@ -15,6 +15,17 @@ func TestCount(t *testing.T) {
 	}
 }
 
+func TestSize(t *testing.T) {
+	for n, want := range map[int64]string{
+		0: "0 bytes", 999: "999 bytes", 1000: "1.0 KB", 9_999: "10 KB", 999_400: "999 KB", 999_600: "1.0 MB",
+		20_971_520: "21 MB", 5_000_000_000_000: "5000 GB",
+	} {
+		if got := size(n); got != want {
+			t.Errorf("%d is %q, want %q", n, got, want)
+		}
+	}
+}
+
 func TestAgo(t *testing.T) {
 	now := time.Date(2026, 11, 25, 10, 0, 0, 0, time.UTC)
 	for d, want := range map[time.Duration]string{
