@@ -117,7 +117,10 @@ func (c blobsGCCmd) Run(p *program) error {
 		if cfg.Blobs.URL == "" {
 			return errors.New("the configuration has no blobs.url: no files are kept")
 		}
-		store, err := blob.Open(cfg.Blobs.URL, blob.Options{})
+		store, err := blob.Open(cfg.Blobs.URL, blob.Options{
+			AccessKey: func() string { return cfg.Blobs.AccessKeyID },
+			SecretKey: cfg.Blobs.SecretAccessKey.Reveal,
+		})
 		if err != nil {
 			return err
 		}

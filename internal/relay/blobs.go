@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"heyrelay/internal/blob"
-	"heyrelay/internal/config"
+	"heyrelay/internal/events"
 	"heyrelay/internal/intake"
 )
 
@@ -16,7 +16,15 @@ func (r *Relay) openBlobs(s *setup) error {
 		return nil
 	}
 	var err error
-	s.blobs, err = r.parts.OpenBlobs(s.cfg)
+	b := s.cfg.Blobs
+	s.blobs, err = r.parts.OpenBlobs(b.URL, blob.Options{
+		MinFree:   int64(s.cfg.Spool.MinFree),
+		AccessKey: func() string { return b.AccessKeyID },
+		SecretKey: r.password("blobs.secret_access_key", b.SecretAccessKey).get,
+		Warn: func(text string) {
+			r.sink.Record(events.Event{Kind: events.Anomaly, Time: r.now(), Reason: text})
+		},
+	})
 	if err != nil {
 		return fmt.Errorf("blobs.url: %w", err)
 	}
@@ -38,9 +46,4 @@ func (r *Relay) openBlobs(s *setup) error {
 		Discards: r.discards,
 	}
 	return nil
-}
-
-// OpenBlobs opens the store that a configuration names.
-func OpenBlobs(cfg *config.Config) (blob.Store, error) {
-	return blob.Open(cfg.Blobs.URL, blob.Options{MinFree: int64(cfg.Spool.MinFree)})
 }

@@ -114,7 +114,7 @@ func TestLinks(t *testing.T) {
 	if n := objects(t, dir) - empty; n != len(files) {
 		t.Errorf("%d objects are stored, want %d", n, len(files))
 	}
-	blobs, err := OpenBlobs(cfg)
+	blobs, err := blob.Open(cfg.Blobs.URL, blob.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

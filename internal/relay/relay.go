@@ -45,8 +45,8 @@ type Parts struct {
 	Operator  spool.Operator // of the same spool, for the console; required if that is configured
 	Sandbox   string         // URL of the sandbox that plays the API, for the console; "" for none
 
-	// OpenBlobs opens the store of attachments; default: the function of that name.
-	OpenBlobs func(*config.Config) (blob.Store, error)
+	// OpenBlobs opens the store of attachments; default blob.Open.
+	OpenBlobs func(url string, o blob.Options) (blob.Store, error)
 
 	// Dial connects to the smarthost; default net.Dialer's DialContext.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -78,7 +78,7 @@ func (p *Parts) setDefaults() {
 		p.Listen = net.Listen
 	}
 	if p.OpenBlobs == nil {
-		p.OpenBlobs = OpenBlobs
+		p.OpenBlobs = blob.Open
 	}
 	if p.Load == nil {
 		p.Load = func() (*config.Config, error) { return nil, errors.New("there is no configuration to load again") }

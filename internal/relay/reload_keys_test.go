@@ -132,7 +132,7 @@ func TestReloadEachKey(t *testing.T) {
 			Now:    func() time.Time { return time.Unix(0, 0) },
 			Listen: nowhere,
 
-			OpenBlobs: func(cfg *config.Config) (blob.Store, error) { return &nowhereBlobs{url: cfg.Blobs.URL}, nil },
+			OpenBlobs: func(url string, _ blob.Options) (blob.Store, error) { return &nowhereBlobs{url: url}, nil },
 			Load:      func() (*config.Config, error) { return r.next() },
 		})
 		if err != nil {
