@@ -337,7 +337,7 @@ func (w *writer) insertRequest(m *letter, i int, message int64, p placed) (int64
 			replied = stamp(m.Accepted)
 		}
 	}
-	seq, err := w.nextSeq()
+	seq, err := w.nextSeq(m.Team)
 	if err != nil {
 		return 0, err
 	}
@@ -464,7 +464,7 @@ func (w *writer) relink(keys []spool.Key, message, conversation int64) (same boo
 
 const (
 	sqlUnsent = `
-SELECT id, conversation, route, state, priority FROM request
+SELECT id, conversation, team, route, state, priority FROM request
  WHERE message = ? AND ` + isUnsent + ` AND NOT forgotten ORDER BY id`
 
 	// A new trial. If every answer was definite, whether it opens or replies is
@@ -485,7 +485,7 @@ func (w *writer) revive(message int64) (int, error) {
 	var gone []chosen
 	err := w.each(sqlUnsent, []any{message}, func(rows *sql.Rows) error {
 		var r chosen
-		err := rows.Scan(&r.id, &r.conversation, &r.route, &r.state, &r.priority)
+		err := rows.Scan(&r.id, &r.conversation, &r.team, &r.route, &r.state, &r.priority)
 		gone = append(gone, r)
 		return err
 	})
@@ -507,7 +507,7 @@ func (w *writer) requeue(r *chosen) error {
 	if err != nil {
 		return err
 	}
-	seq, err := w.nextSeq()
+	seq, err := w.nextSeq(r.team)
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ SELECT 1 FROM gate WHERE team = ? AND route = ? AND inbox IN (0, ?) AND aside = 
 // StepAside implements spool.Store. It looks for blocked lanes beside the writer.
 func (s *Store) StepAside(ctx context.Context, at spool.Destination) error {
 	n, err := run(ctx, s, 0, func(w *writer) (int64, error) {
-		return w.exec(sqlSetAside, at.Team, at.Route, at.Inbox)
+		return w.execGate(sqlSetAside, at.Team, at.Route, at.Inbox)
 	})
 	if n == 0 || err != nil {
 		return err

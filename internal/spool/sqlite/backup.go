@@ -33,7 +33,7 @@ UPDATE request
 	// The spool that was backed up may have deleted the object since: a new message brings its own.
 	sqlUnshare = `UPDATE blob SET shared = 0`
 
-	sqlAllActive = `SELECT id, route, state FROM request WHERE ` + isTimed + ` AND ` + isActive
+	sqlAllActive = `SELECT id, team, route, state FROM request WHERE ` + isTimed + ` AND ` + isActive
 )
 
 // Backup writes a copy of the spool at from, as it is now, to a file that does not exist yet,

@@ -49,14 +49,10 @@ SELECT format('message %s', queue_id) FROM message
 SELECT local_id FROM request GROUP BY local_id HAVING count(*) > 1`},
 	{"attempts are not numbered from 1 to the last", `
 SELECT format('request %d', r.id) FROM request r
- WHERE (SELECT count(*) FROM attempt a WHERE a.request = r.id) <> r.attempts
-    OR (SELECT COALESCE(max(n), 0) FROM attempt a WHERE a.request = r.id) <> r.attempts`},
-	{"an attempt under way has ended, or decided nothing", `
-SELECT format('request %d', r.id) FROM request r JOIN attempt a ON a.request = r.id AND a.n = r.attempts
- WHERE r.` + isActive + ` AND (a.ended <> 0 OR r.reply_to IS NULL)`},
-	{"an attempt under way asks for something else than its request", `
-SELECT format('request %d', r.id) FROM request r JOIN attempt a ON a.request = r.id AND a.n = r.attempts
- WHERE r.` + isActive + ` AND a.call <> r.call`},
+ WHERE (SELECT count(*) FROM attempt a WHERE a.request = r.id) <> r.attempts - (r.` + isActive + `)
+    OR (SELECT COALESCE(max(n), 0) FROM attempt a WHERE a.request = r.id) <> r.attempts - (r.` + isActive + `)`},
+	{"an attempt under way has not begun, or decided nothing", `
+SELECT format('request %d', id) FROM request WHERE ` + isActive + ` AND (began = 0 OR reply_to IS NULL)`},
 	{"a request is sent into a conversation that its application named and that was not checked", `
 SELECT format('request %d', id) FROM request r
  WHERE requested_convo_id <> 0 AND ` + isOpen + ` AND ` + callIsSend + `
@@ -77,8 +73,10 @@ SELECT format('object %s', key) FROM blob b WHERE NOT EXISTS (SELECT 1 FROM atta
 SELECT format('attachment %d', a.id) FROM attachment a JOIN blob b ON b.id = a.blob WHERE b.route <> a.route`},
 	{"an object that an attachment needs is garbage", `
 SELECT format('object %s', key) FROM blob JOIN garbage USING (key)`},
-	{"a seq was given that the sequence has not reached", `
-SELECT format('seq %d, sequence %d', max(r.seq), s.seq) FROM request r, sequence s HAVING max(r.seq) > s.seq`},
+	{"a seq was given that its team has not reached", `
+SELECT format('seq %d, team %s', max(r.seq), r.team)
+  FROM request r LEFT JOIN gate g ON g.team = r.team AND g.route = '' AND g.inbox = 0
+ GROUP BY r.team HAVING max(r.seq) > COALESCE(g.seq, 0)`},
 }
 
 // examples is how many rows of one contradiction are reported.

@@ -64,15 +64,11 @@ var defects = []struct{ wrong, spoil string }{
 	},
 	{
 		"attempts are not numbered from 1 to the last",
-		"UPDATE attempt SET n = 3",
+		"UPDATE request SET attempts = 3",
 	},
 	{
-		"an attempt under way has ended, or decided nothing",
-		"UPDATE attempt SET ended = 5",
-	},
-	{
-		"asks for something else",
-		"UPDATE attempt SET call = 1",
+		"an attempt under way has not begun",
+		"UPDATE request SET began = 0",
 	},
 	{
 		"named and that was not checked",
@@ -91,8 +87,8 @@ var defects = []struct{ wrong, spoil string }{
 		"UPDATE counter SET n = n + 1",
 	},
 	{
-		"a seq was given that the sequence has not reached",
-		"UPDATE sequence SET seq = 0",
+		"a seq was given that its team has not reached",
+		"UPDATE gate SET seq = 0",
 	},
 	{
 		"a blob has no attachment",

@@ -33,7 +33,7 @@ type claim struct {
 	lease time.Duration
 
 	maxWait time.Duration
-	held    map[spool.Destination]int64 // of the present team, see heldRoutes
+	held    map[spool.Destination]int64 // see gate.routes, of the present team
 	tasks   []spool.Task
 	next    time.Time // when there may be more
 
@@ -75,17 +75,21 @@ func (c *claim) wait(t time.Time) {
 }
 
 const (
-	sqlDue = `SELECT id, route, state FROM request WHERE ` + isTimed + ` AND due <= ? ORDER BY due LIMIT 500`
+	sqlDue = `SELECT id, team, route, state FROM request WHERE ` + isTimed + ` AND due <= ? ORDER BY due LIMIT 500`
 
 	// A lease is never too long, and too long a deferral is rare.
 	sqlOverdue = `
-SELECT id, route, state FROM request WHERE ` + isTimed + ` AND due > ? AND ` + isDeferred + ` LIMIT 500`
+SELECT id, team, route, state FROM request WHERE ` + isTimed + ` AND due > ? AND ` + isDeferred + ` LIMIT 500`
 
 	sqlMakeReady = `
 UPDATE request
    SET state = ` + ready + `, due = 0, unknown = unknown OR ` + isActive + ` AND ` + callIsSend + `, seq = ?
  WHERE id = ?`
 )
+
+// sqlLost writes down an attempt whose end nobody recorded.
+const sqlLost = `
+INSERT INTO attempt (request, n, call, began) SELECT id, attempts, call, began FROM request WHERE id = ?`
 
 // makeDueReady makes ready what was deferred and is due, and what is active and was lost: a
 // send may have been carried out.
@@ -99,9 +103,9 @@ func (c *claim) makeDueReady() error {
 
 // due is a request that is to be ready again.
 type due struct {
-	id    int64
-	route string
-	state spool.State
+	id          int64
+	team, route string
+	state       spool.State
 }
 
 // makeReady makes ready what a query finds, in its order, and returns it.
@@ -109,7 +113,7 @@ func (w *writer) makeReady(query string, args ...any) ([]due, error) {
 	var all []due
 	err := w.each(query, args, func(rows *sql.Rows) error {
 		var r due
-		err := rows.Scan(&r.id, &r.route, &r.state)
+		err := rows.Scan(&r.id, &r.team, &r.route, &r.state)
 		all = append(all, r)
 		return err
 	})
@@ -117,7 +121,12 @@ func (w *writer) makeReady(query string, args ...any) ([]due, error) {
 		return nil, err
 	}
 	for _, r := range all {
-		seq, err := w.nextSeq()
+		if r.state == spool.Active {
+			if _, err := w.exec(sqlLost, r.id); err != nil {
+				return nil, err
+			}
+		}
+		seq, err := w.nextSeq(r.team)
 		if err != nil {
 			return nil, err
 		}
@@ -134,33 +143,30 @@ const conversions = 100
 
 // team begins what one team may begin.
 func (c *claim) team(room spool.Capacity) error {
-	b, err := c.budget(room.Team)
-	if err != nil || b.held && !room.TryHeld {
+	g, err := c.gate(room.Team)
+	if err != nil || g.held && !room.TryHeld {
 		return err
 	}
-	if until := b.throttle.Shut(c.now); !until.IsZero() {
+	if until := g.throttle.Shut(c.now); !until.IsZero() {
 		c.wait(until)
 		return nil
 	}
-	c.held, err = c.heldRoutes(room.Team)
-	if err != nil {
-		return err
-	}
-	stored, converted := b.next, 0
-	rate := b.throttle.Pace(room.Rate, c.now)
+	c.held = g.routes
+	converted := 0
+	rate := g.throttle.Pace(room.Rate, c.now)
 	for rate > 0 && room.Free+room.High > 0 {
-		h, ok, err := c.pick(room, b.tick)
+		h, ok, err := c.pick(room, g.tick)
 		if err != nil {
 			return err
 		}
 		if !ok {
-			break
+			return nil
 		}
-		after, ok := spool.Spend(rate, c.now, b.next)
+		after, ok := spool.Spend(rate, c.now, g.next)
 		if !ok {
-			b.next = after
+			g.spend(after)
 			c.wait(spool.Opens(after))
-			break
+			return nil
 		}
 		t, begun, err := c.begin(h, room)
 		if err != nil {
@@ -170,29 +176,25 @@ func (c *claim) team(room spool.Capacity) error {
 			converted++
 			if converted == conversions {
 				c.wait(c.now)
-				break
+				return nil
 			}
 			continue
 		}
-		b.next = after
-		spend(&room, &b, t)
+		g.spend(after)
+		spend(&room, g, t)
 	}
-	if b.next.Equal(stored) {
-		return nil
-	}
-	_, err = c.exec(sqlSaveBudget, room.Team, stamp(b.next), b.tick)
-	return err
+	return nil
 }
 
 // spend reduces what a team may begin by one task. A call that only High could have
 // had does not count as a turn of the other classes.
-func spend(room *spool.Capacity, b *budget, t spool.Task) {
+func spend(room *spool.Capacity, g *gate, t spool.Task) {
 	if t.Call == spool.FindMessage {
 		room.Searches--
 	}
 	if room.Free > 0 {
 		room.Free--
-		b.tick++
+		g.tick++
 		return
 	}
 	room.High--
@@ -327,12 +329,12 @@ func (c *claim) unrefused(h head) (id int64, err error) {
 }
 
 const (
-	sqlClaim    = `UPDATE request SET state = ` + active + `, due = ?, attempts = ?, reply_to = ? WHERE id = ?`
-	sqlAttempt  = `INSERT INTO attempt (request, n, began, call) VALUES (?, ?, ?, ?)`
+	sqlClaim = `
+UPDATE request SET state = ` + active + `, due = ?, attempts = ?, began = ?, reply_to = ? WHERE id = ?`
 	sqlToSearch = `UPDATE request SET call = 2 WHERE id = ?`
 )
 
-// begin claims a head and writes down the attempt. Whether it opens or replies
+// begin claims a head and writes down when the attempt began. Whether it opens or replies
 // is fixed with the first one. The route of a probe gives the next after a while.
 // What the API may have forgotten becomes a search instead, and is not begun.
 func (c *claim) begin(h head, room spool.Capacity) (t spool.Task, begun bool, err error) {
@@ -355,10 +357,8 @@ func (c *claim) begin(h head, room spool.Capacity) (t spool.Task, begun bool, er
 	if t.TrialSince.IsZero() || t.Probe {
 		t.TrialSince = moment(stamp(c.now))
 	}
-	if _, err := c.exec(sqlClaim, stamp(c.now.Add(c.lease)), t.Attempt, t.ConvoID, h.id); err != nil {
-		return t, false, err
-	}
-	if _, err := c.exec(sqlAttempt, h.id, t.Attempt, stamp(c.now), t.Call); err != nil {
+	_, err = c.exec(sqlClaim, stamp(c.now.Add(c.lease)), t.Attempt, stamp(c.now), t.ConvoID, h.id)
+	if err != nil {
 		return t, false, err
 	}
 	c.moved(t.Route, spool.Ready, spool.Active)

@@ -38,11 +38,10 @@ var plans = map[string]struct {
 	"overdue":     {sqlOverdue, []string{"request USING INDEX request_due (due>?)"}},
 	"next due":    {sqlNextDue, []string{"request USING COVERING INDEX request_due"}},
 	"wake":        {sqlMakeReady, []string{byID}},
-	"gate":        {sqlBudget, []string{"gate USING PRIMARY KEY (team=? AND route=? AND inbox=?)"}},
+	"gate":        {sqlGate, []string{"gate USING PRIMARY KEY (team=?)"}},
 	"lift":        {sqlRelease, []string{"gate USING PRIMARY KEY (team=? AND route=? AND inbox=?)"}},
 	"probed":      {sqlProbed, []string{"gate USING PRIMARY KEY (team=? AND route=? AND inbox=?)"}},
 	"set back":    {sqlClockSet, []string{"gate USING PRIMARY KEY (team=?)"}},
-	"held":        {sqlHeld, []string{"gate USING INDEX gate_held (team=? AND route>?)"}},
 	"gates":       {sqlHolds, []string{"gate USING INDEX gate_held"}},
 	"oldest": {sqlOldest, []string{
 		"r USING INDEX request_team (team=? AND state=?)", "m USING INTEGER PRIMARY KEY (rowid=?)",
@@ -77,7 +76,6 @@ var plans = map[string]struct {
 	"forget": {sqlForget, []string{"conversation USING INTEGER PRIMARY KEY (rowid=?)"}},
 	"reopen": {sqlReopen, []string{byID}},
 	"aside":  {sqlDetach, []string{byID}},
-	"end":    {sqlEnd, []string{"attempt USING PRIMARY KEY (request=? AND n=?)"}},
 	"of others": {sqlConvoOfOthers, []string{
 		"c USING INTEGER PRIMARY KEY (rowid=?)", "o USING INDEX conversation_convo (team=? AND convo_id=?)",
 	}},
@@ -87,9 +85,7 @@ var plans = map[string]struct {
 	"next in lane": {sqlNextInLane, []string{"request USING INDEX request_queued (lane=?)"}},
 	"advance":      {sqlAdvance, []string{byID, "request USING COVERING INDEX request_queued_priority (lane=?)"}},
 	"release":      {sqlUnclaim, []string{byID}},
-	"unwrite":      {sqlDeleteAttempt, []string{"attempt USING PRIMARY KEY (request=? AND n=?)"}},
-	"seq":          {sqlSeq, []string{"sequence USING INTEGER PRIMARY KEY (rowid=?)"}},
-	"save seq":     {sqlSaveSeq, []string{"sequence USING INTEGER PRIMARY KEY (rowid=?)"}},
+	"lost":         {sqlLost, []string{byID}},
 	"orphans":      {sqlOrphans, []string{byID, "request USING COVERING INDEX request_due"}},
 	"task": {sqlTask, []string{
 		"r USING INTEGER PRIMARY KEY (rowid=?)", "m USING INTEGER PRIMARY KEY (rowid=?)",
@@ -289,7 +285,7 @@ var plans = map[string]struct {
 		"blob USING COVERING INDEX sqlite_autoindex_blob_1 (key=?)", "garbage USING PRIMARY KEY (key=?)",
 	}},
 	"deleted": {sqlDeleted, []string{"garbage USING PRIMARY KEY (key=?)"}},
-	"tries":   {sqlAttempts, []string{"attempt USING PRIMARY KEY (request=?)"}},
+	"tries":   {sqlAttempts, []string{"attempt USING PRIMARY KEY (request=?)", byID}},
 }
 
 // TestPlans holds each hot statement to its indexes, so that it costs the same
@@ -323,6 +319,9 @@ func TestPlans(t *testing.T) {
 					continue
 				}
 				if strings.HasPrefix(step, "SCAN j VIRTUAL TABLE") { // the numbers that are asked for
+					continue
+				}
+				if step == "MERGE (UNION ALL)" || step == "LEFT" || step == "RIGHT" {
 					continue
 				}
 				if strings.HasSuffix(step, "VALUES CLAUSE") || step == "SCAN CONSTANT ROW" { // what is inserted

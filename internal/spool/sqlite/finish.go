@@ -39,20 +39,23 @@ UPDATE request
        refused_attempt = CASE WHEN ? THEN attempts ELSE refused_attempt END,
        convo_id = ?, message_id = ?
  WHERE id = ? AND attempts = ? AND ` + isActive + `
-RETURNING lane, route, conversation, reply_to, unknown,
+RETURNING lane, route, conversation, began, reply_to, unknown,
           (SELECT convo_id FROM conversation WHERE id = request.conversation),
           EXISTS (SELECT 1 FROM request q WHERE q.lane = request.lane AND q.` + isQueued + `)`
 
-	sqlEnd = `UPDATE attempt SET ended = ?, unknown = ?, status = ?, api_id = ?, reason = ? WHERE request = ? AND n = ?`
+	sqlEnd = `
+INSERT INTO attempt (request, n, call, began, ended, unknown, status, api_id, reason)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
 )
 
 // ended is what Finish needs to know of a request.
 type ended struct {
-	lane, conversation, replyTo int64
-	route                       string
-	unknown                     bool
-	convoID                     int64 // of its conversation, as known so far
-	followed                    bool  // something is queued behind it
+	lane, conversation int64
+	route              string
+	began, replyTo     int64
+	unknown            bool
+	convoID            int64 // of its conversation, as known so far
+	followed           bool  // something is queued behind it
 }
 
 func (w *writer) finish(now time.Time, o *spool.Outcome) (f spool.Finished, err error) {
@@ -87,6 +90,7 @@ func (w *writer) finish(now time.Time, o *spool.Outcome) (f spool.Finished, err 
 		&r.lane,
 		&r.route,
 		&r.conversation,
+		&r.began,
 		&r.replyTo,
 		&r.unknown,
 		&r.convoID,
@@ -100,7 +104,8 @@ func (w *writer) finish(now time.Time, o *spool.Outcome) (f spool.Finished, err 
 		return f, nil
 	}
 	w.moved(r.route, spool.Active, o.State)
-	_, err = w.exec(sqlEnd, stamp(now), o.Unknown, o.Status, o.APIID, o.Reason, o.Task.Request, o.Task.Attempt)
+	_, err = w.exec(sqlEnd, o.Task.Request, o.Task.Attempt, o.Task.Call, r.began, stamp(now), o.Unknown, o.Status,
+		o.APIID, o.Reason)
 	if err != nil {
 		return f, err
 	}
@@ -213,7 +218,7 @@ func (w *writer) adoptConvoID(r *ended, answered int64) (f spool.Finished, err e
 }
 
 const (
-	sqlNextInLane = `SELECT id, route, hold <> '' FROM request WHERE lane = ? AND ` + isQueued + ` ORDER BY seq LIMIT 1`
+	sqlNextInLane = `SELECT id, team, route, hold <> '' FROM request WHERE lane = ? AND ` + isQueued + ` ORDER BY seq LIMIT 1`
 
 	sqlAdvance = `
 UPDATE request
@@ -235,13 +240,13 @@ func (w *writer) advance(lane int64) error {
 // lane, itself included. It is ready, or held where an operator holds it.
 func (w *writer) next(lane int64) error {
 	var id int64
-	var route string
+	var team, route string
 	var held bool
-	ok, err := w.get(sqlNextInLane, []any{lane}, &id, &route, &held)
+	ok, err := w.get(sqlNextInLane, []any{lane}, &id, &team, &route, &held)
 	if err != nil || !ok {
 		return err
 	}
-	seq, err := w.nextSeq()
+	seq, err := w.nextSeq(team)
 	if err != nil {
 		return err
 	}
@@ -267,18 +272,14 @@ func (s *Store) Unclaim(ctx context.Context, tasks ...spool.Task) error {
 	return err
 }
 
-const (
-	// Its seq is still that of before the claim. What the first attempt of a trial
-	// decided, it decides again.
-	sqlUnclaim = `
+// sqlUnclaim: its seq is still that of before the claim. What the first attempt of a trial
+// decided, it decides again.
+const sqlUnclaim = `
 UPDATE request
    SET state = ` + ready + `, due = 0, attempts = attempts - 1,
        reply_to = CASE WHEN attempts = trial_attempt AND NOT unknown THEN NULL ELSE reply_to END
  WHERE ` + isActive + ` AND id = ? AND attempts = ?
 RETURNING route`
-
-	sqlDeleteAttempt = `DELETE FROM attempt WHERE request = ? AND n = ?`
-)
 
 // unclaim undoes a claim, unless it was lost.
 func (w *writer) unclaim(t *spool.Task) error {
@@ -288,6 +289,5 @@ func (w *writer) unclaim(t *spool.Task) error {
 		return err
 	}
 	w.moved(route, spool.Active, spool.Ready)
-	_, err = w.exec(sqlDeleteAttempt, t.Request, t.Attempt)
-	return err
+	return nil
 }

@@ -9,41 +9,46 @@ import (
 	"heyrelay/internal/spool"
 )
 
-// budget is the row of a team in gate, as far as it concerns calls.
-type budget struct {
+// gate is what a transaction knows of a team: its row in gate, and which of its routes are held.
+type gate struct {
 	next     time.Time // see spool.Spend
 	tick     int64     // see spool.ClassOrder
+	seq      int64     // the last one given
 	held     bool      // the whole team
 	throttle spool.Throttle
+	routes   map[spool.Destination]int64 // that are held, whole or for one inbox: when each gives a probe
+
+	changed bool // next, tick or seq
 }
 
 const (
-	sqlBudget = `
-SELECT next, tick, held <> 0, shut_began, shut_until, shut_rate FROM gate WHERE team = ? AND route = '' AND inbox = 0`
+	sqlGate = `
+SELECT route, inbox, next, tick, seq, held <> 0, shut_began, shut_until, shut_rate, probe FROM gate
+ WHERE team = ? AND (route = '' OR held <> 0)`
 
 	sqlThrottle = `
 INSERT INTO gate (team, route, shut_began, shut_until, shut_rate) VALUES (?, '', ?, ?, ?)
     ON CONFLICT (team, route, inbox) DO UPDATE
    SET shut_began = excluded.shut_began, shut_until = excluded.shut_until, shut_rate = excluded.shut_rate`
 
-	sqlSaveBudget = `
-INSERT INTO gate (team, route, next, tick) VALUES (?, '', ?, ?)
-    ON CONFLICT (team, route, inbox) DO UPDATE SET next = excluded.next, tick = excluded.tick`
+	sqlSaveGate = `
+INSERT INTO gate (team, route, next, tick, seq) VALUES (?, '', ?, ?, ?)
+    ON CONFLICT (team, route, inbox) DO UPDATE SET next = excluded.next, tick = excluded.tick, seq = excluded.seq`
 )
 
 // Reserve implements spool.Store.
 func (s *Store) Reserve(ctx context.Context, now time.Time, team string, rate int) (time.Time, error) {
 	return run(ctx, s, 0, func(w *writer) (time.Time, error) {
-		b, err := w.budget(team)
+		g, err := w.gate(team)
 		if err != nil {
 			return time.Time{}, err
 		}
-		begin, after := spool.Reserve(b.throttle.Pace(rate, now), now, b.next)
-		if until := b.throttle.Shut(now); until.After(begin) {
+		begin, after := spool.Reserve(g.throttle.Pace(rate, now), now, g.next)
+		if until := g.throttle.Shut(now); until.After(begin) {
 			begin = until
 		}
-		_, err = w.exec(sqlSaveBudget, team, stamp(after), b.tick)
-		return begin, err
+		g.spend(after)
+		return begin, nil
 	})
 }
 
@@ -55,12 +60,12 @@ func (s *Store) Throttle(
 	answer spool.TooMany,
 ) (spool.Throttle, error) {
 	return run(ctx, s, 0, func(w *writer) (spool.Throttle, error) {
-		b, err := w.budget(team)
+		g, err := w.gate(team)
 		if err != nil {
 			return spool.Throttle{}, err
 		}
-		t := b.throttle.After(answer, now)
-		_, err = w.exec(sqlThrottle, team, stamp(t.Began), stamp(t.Until), t.Rate)
+		t := g.throttle.After(answer, now)
+		_, err = w.execGate(sqlThrottle, team, stamp(t.Began), stamp(t.Until), t.Rate)
 		return t, err
 	})
 }
@@ -68,16 +73,84 @@ func (s *Store) Throttle(
 // Throttled implements spool.Store.
 func (s *Store) Throttled(ctx context.Context, team string) (spool.Throttle, error) {
 	return run(ctx, s, 0, func(w *writer) (spool.Throttle, error) {
-		b, err := w.budget(team)
-		return b.throttle, err
+		g, err := w.gate(team)
+		if err != nil {
+			return spool.Throttle{}, err
+		}
+		return g.throttle, nil
 	})
 }
 
-func (w *writer) budget(team string) (b budget, err error) {
-	var next, began, until int64
-	_, err = w.get(sqlBudget, []any{team}, &next, &b.tick, &b.held, &began, &until, &b.throttle.Rate)
-	b.next, b.throttle.Began, b.throttle.Until = moment(next), moment(began), moment(until)
-	return b, err
+// gate reads the gate of a team once in a transaction. What changes its next, tick or seq says so;
+// everything else is changed by execGate.
+func (w *writer) gate(team string) (*gate, error) {
+	if g := w.teams[team]; g != nil {
+		return g, nil
+	}
+	g := &gate{routes: map[spool.Destination]int64{}}
+	err := w.each(sqlGate, []any{team}, func(rows *sql.Rows) error {
+		at := spool.Destination{Team: team}
+		var one gate
+		var next, began, until, probe int64
+		err := rows.Scan(&at.Route, &at.Inbox, &next, &one.tick, &one.seq, &one.held, &began, &until,
+			&one.throttle.Rate, &probe)
+		if at.Route != "" {
+			g.routes[at] = probe
+			return err
+		}
+		one.next, one.throttle.Began, one.throttle.Until = moment(next), moment(began), moment(until)
+		one.routes = g.routes
+		*g = one
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if w.teams == nil {
+		w.teams = map[string]*gate{}
+	}
+	w.teams[team] = g
+	return g, nil
+}
+
+// spend makes next what it is after a call.
+func (g *gate) spend(next time.Time) {
+	g.changed = g.changed || !next.Equal(g.next)
+	g.next = next
+}
+
+// saveTeams stores what changed.
+func (w *writer) saveTeams() error {
+	for team, g := range w.teams {
+		if !g.changed {
+			continue
+		}
+		if _, err := w.exec(sqlSaveGate, team, stamp(g.next), g.tick, g.seq); err != nil {
+			return err
+		}
+		g.changed = false
+	}
+	return nil
+}
+
+// execGate runs a statement that changes gates, which are read again.
+func (w *writer) execGate(query string, args ...any) (int64, error) {
+	if err := w.saveTeams(); err != nil {
+		return 0, err
+	}
+	w.teams = nil
+	return w.exec(query, args...)
+}
+
+// nextSeq returns a new seq of a team.
+func (w *writer) nextSeq(team string) (int64, error) {
+	g, err := w.gate(team)
+	if err != nil {
+		return 0, err
+	}
+	g.seq++
+	g.changed = true
+	return g.seq, nil
 }
 
 // ChangedExternally implements spool.Store.
@@ -107,7 +180,7 @@ UPDATE gate SET held = 0, operator = 0, reason = '', probe = 0, aside = 0, relea
  WHERE team = ? AND route = ? AND inbox = ? AND held <> 0 AND operator <= ?`
 
 	sqlDeferred = `
-SELECT id, route, state FROM request
+SELECT id, team, route, state FROM request
  WHERE ` + isDeferred + ` AND team = ? AND id > ? AND (? = '' OR route = ?) AND (? = 0 OR inbox = ?)
  ORDER BY id LIMIT 500`
 )
@@ -130,13 +203,13 @@ func (w *writer) hold(now time.Time, h spool.Hold) (int64, error) {
 	if since.IsZero() {
 		since = now
 	}
-	return w.exec(sqlHold, h.Team, h.Route, h.Inbox, stamp(since), h.Operator, h.Reason, stamp(h.Probe))
+	return w.execGate(sqlHold, h.Team, h.Route, h.Inbox, stamp(since), h.Operator, h.Reason, stamp(h.Probe))
 }
 
 // Release implements spool.Store.
 func (s *Store) Release(ctx context.Context, now time.Time, at spool.Destination, event []byte) (made int, err error) {
 	n, err := run(ctx, s, 0, func(w *writer) (int64, error) {
-		n, err := w.exec(sqlRelease, stamp(now), at.Team, at.Route, at.Inbox, 0)
+		n, err := w.execGate(sqlRelease, stamp(now), at.Team, at.Route, at.Inbox, 0)
 		if n == 0 || err != nil {
 			return n, err
 		}
@@ -186,10 +259,10 @@ UPDATE gate SET released = min(released, ?), probe = min(probe, ?), shut_began =
 // ClockChanged implements spool.Store.
 func (s *Store) ClockChanged(ctx context.Context, now time.Time, team string) (made int, err error) {
 	_, err = run(ctx, s, 0, func(w *writer) (int64, error) {
-		if _, err := w.exec(sqlRestartTrial, team, stamp(now)); err != nil {
+		if _, err := w.execGate(sqlRestartTrial, team, stamp(now)); err != nil {
 			return 0, err
 		}
-		return w.exec(sqlClockSet, stamp(now), stamp(now), team)
+		return w.execGate(sqlClockSet, stamp(now), stamp(now), team)
 	})
 	if err != nil {
 		return 0, err
@@ -197,25 +270,7 @@ func (s *Store) ClockChanged(ctx context.Context, now time.Time, team string) (m
 	return s.makeDue(ctx, spool.Destination{Team: team})
 }
 
-const (
-	sqlHeld = `SELECT route, inbox, probe FROM gate INDEXED BY gate_held WHERE held <> 0 AND team = ? AND route > ''`
-
-	sqlProbed = `UPDATE gate SET probe = ? WHERE team = ? AND route = ? AND inbox = 0`
-)
-
-// heldRoutes are the routes of a team that are held, whole or for one inbox, each
-// with the time of its next probe.
-func (w *writer) heldRoutes(team string) (map[spool.Destination]int64, error) {
-	held := map[spool.Destination]int64{}
-	err := w.each(sqlHeld, []any{team}, func(rows *sql.Rows) error {
-		at := spool.Destination{Team: team}
-		var probe int64
-		err := rows.Scan(&at.Route, &at.Inbox, &probe)
-		held[at] = probe
-		return err
-	})
-	return held, err
-}
+const sqlProbed = `UPDATE gate SET probe = ? WHERE team = ? AND route = ? AND inbox = 0`
 
 const sqlDestinations = `
 SELECT team, route, inbox FROM request

@@ -56,7 +56,7 @@ func (o *Operator) HoldDestination(ctx context.Context, now time.Time, h spool.H
 func (o *Operator) ReleaseDestination(ctx context.Context, now time.Time, at spool.Destination) (bool, error) {
 	var n int64
 	err := o.transact(ctx, func(w *writer) (err error) {
-		n, err = w.exec(sqlRelease, stamp(now), at.Team, at.Route, at.Inbox, 1)
+		n, err = w.execGate(sqlRelease, stamp(now), at.Team, at.Route, at.Inbox, 1)
 		return err
 	})
 	if n == 0 || err != nil {

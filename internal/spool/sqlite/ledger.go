@@ -23,13 +23,7 @@ func (w *writer) entered(route string, state spool.State) {
 var sqlCount = rowsOf("INSERT INTO counter (route, state, n) VALUES", "(?, ?, ?)",
 	"ON CONFLICT (route, state) DO UPDATE SET n = n + excluded.n")
 
-const (
-	sqlSeq     = `SELECT seq FROM sequence WHERE one = 1`
-	sqlSaveSeq = `UPDATE sequence SET seq = ? WHERE one = 1`
-)
-
-// saveLedger stores what the operations of a transaction have in common: one row of
-// the ledger for each figure that changed, and the last seq.
+// saveLedger stores a row of the ledger for each figure that a transaction changed.
 func (w *writer) saveLedger() error {
 	type figure struct {
 		route string
@@ -45,24 +39,6 @@ func (w *writer) saveLedger() error {
 			rows = append(rows, f.route, f.state, n)
 		}
 	}
-	if _, err := w.insertRows(&sqlCount, 3, rows); err != nil {
-		return err
-	}
-	if w.seq == 0 {
-		return nil
-	}
-	_, err := w.exec(sqlSaveSeq, w.seq)
+	_, err := w.insertRows(&sqlCount, 3, rows)
 	return err
-}
-
-// nextSeq returns a new seq. It reads the last one in each transaction, since another
-// process may have used some in between.
-func (w *writer) nextSeq() (int64, error) {
-	if w.seq == 0 {
-		if _, err := w.get(sqlSeq, nil, &w.seq); err != nil {
-			return 0, err
-		}
-	}
-	w.seq++
-	return w.seq, nil
 }

@@ -14,6 +14,9 @@ var schema string
 //go:embed attachments.sql
 var attachmentsSchema string
 
+//go:embed lean.sql
+var leanSchema string
+
 // firstVersion is the version of the schema that the first migration makes out of
 // an empty file. It is raised with each change of schema.sql until the first
 // release: spools of earlier versions are refused.
@@ -21,7 +24,7 @@ const firstVersion = 8
 
 // migrations lead from one version of the schema to the next, from firstVersion
 // on. One that was released is never changed.
-func migrations() []string { return []string{schema, attachmentsSchema} }
+func migrations() []string { return []string{schema, attachmentsSchema, leanSchema} }
 
 // currentVersion is the version of the schema that this program reads and writes.
 func currentVersion() int { return firstVersion + len(migrations()) - 1 }
@@ -65,8 +68,13 @@ func migrateSteps(ctx context.Context, conn *sql.Conn, steps []string) (err erro
 			return err
 		}
 	}
-	_, err = conn.ExecContext(ctx, "COMMIT")
-	return err
+	if _, err := conn.ExecContext(ctx, "COMMIT"); err != nil {
+		return err
+	}
+	if done < len(steps) {
+		_, _ = conn.ExecContext(ctx, "PRAGMA incremental_vacuum") // what the steps left; else Prune shrinks the file
+	}
+	return nil
 }
 
 // schemaVersion is 0 for an empty file. The database of another program is

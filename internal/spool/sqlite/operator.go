@@ -303,7 +303,7 @@ func (o *Operator) Release(ctx context.Context, _ time.Time, f spool.Filter) (sp
 			_, err := w.exec(sqlReleaseQueued, r.id)
 			return true, err
 		}
-		seq, err := w.nextSeq()
+		seq, err := w.nextSeq(r.team)
 		if err != nil {
 			return false, err
 		}

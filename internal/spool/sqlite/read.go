@@ -146,7 +146,10 @@ SELECT ` + entryColumns + `, r.priority, r.conversation, r.joined, r.lookup_name
  WHERE r.message = ? ORDER BY r.id`
 
 	sqlAttempts = `
-SELECT n, call, began, ended, unknown, status, api_id, reason FROM attempt WHERE request = ? ORDER BY n`
+SELECT n, call, began, ended, unknown, status, api_id, reason FROM attempt WHERE request = ?1
+ UNION ALL
+SELECT attempts, call, began, 0, 0, 0, '', '' FROM request WHERE id = ?1 AND ` + isActive + `
+ ORDER BY n`
 )
 
 // Show implements spool.Reader.

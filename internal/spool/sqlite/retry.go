@@ -85,7 +85,7 @@ func (w *writer) retry(now time.Time, r *chosen, how *spool.RetryOptions) (bool,
 
 // makeOneReady makes a deferred request ready.
 func (w *writer) makeOneReady(r *chosen) error {
-	seq, err := w.nextSeq()
+	seq, err := w.nextSeq(r.team)
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func (w *writer) move(now time.Time, r *chosen, how *spool.RetryOptions) error {
 	if err != nil {
 		return err
 	}
-	r.conversation = c
+	r.conversation, r.team = c, how.Team
 	_, err = w.exec(sqlRescope, how.Team, how.Inbox, c, c, r.id)
 	return err
 }

@@ -77,9 +77,9 @@ type writer struct {
 
 // transaction is what the operations of one transaction have in common.
 type transaction struct {
-	seq   int64    // the last one given, 0 before the first
-	moves []move   // what the ledger owes
-	after []func() // to be done once it is durable
+	teams map[string]*gate // by team, see writer.gate
+	moves []move           // what the ledger owes
+	after []func()         // to be done once it is durable
 
 	touched bool // the present operation has changed something, or SQLite refused a statement of it
 }
@@ -203,6 +203,9 @@ func (w *writer) perform(batch []*op) error {
 // end commits.
 func (w *writer) end() error {
 	if err := w.saveLedger(); err != nil {
+		return err
+	}
+	if err := w.saveTeams(); err != nil {
 		return err
 	}
 	_, err := w.exec("COMMIT")

@@ -421,7 +421,7 @@ func TestMinFreeOfThisDisk(t *testing.T) {
 func TestPanicInAnOperation(t *testing.T) {
 	s := openSpool(t, Options{})
 	_, err := run(t.Context(), s, 0, func(w *writer) (int64, error) {
-		if _, err := w.exec("UPDATE sequence SET seq = 99"); err != nil {
+		if _, err := w.exec("UPDATE counter SET n = 99"); err != nil {
 			return 0, err
 		}
 		panic("oops")
@@ -432,7 +432,7 @@ func TestPanicInAnOperation(t *testing.T) {
 	if _, err := s.Accept(t.Context(), mail(1)); err != nil {
 		t.Errorf("the next operation: %v", err)
 	}
-	wantCount(t, s, "sequence WHERE seq < 99", 1)
+	wantCount(t, s, "counter WHERE n < 99", 1)
 }
 
 // TestPanicOverOneRequest has a request that cannot be read: it is claimed as such,
