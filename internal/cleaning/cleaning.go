@@ -40,20 +40,18 @@ type Cleaned struct {
 }
 
 // Round does one round, of small steps: it forgets links that have ended, looks for strays, and
-// deletes the objects of both. An error of the blob store leaves the rest to the next round.
+// deletes the objects of both. What fails is left to the next round. The error is the first.
 func (c *Cleaner) Round(ctx context.Context, strays bool) (done Cleaned, err error) {
 	done.Links, err = c.links(ctx)
 	if err != nil {
 		return done, err
 	}
+	var unlisted error
 	if strays {
-		done.Strays, err = c.strays(ctx)
-		if err != nil {
-			return done, err
-		}
+		done.Strays, unlisted = c.strays(ctx)
 	}
 	done.Objects, err = c.garbage(ctx)
-	return done, err
+	return done, cmp.Or(unlisted, err)
 }
 
 // links has the spool forget the links that have ended.

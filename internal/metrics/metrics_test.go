@@ -34,6 +34,10 @@ func (f fakeSpool) Backlog(context.Context) (int, time.Time, error) {
 	return 2, noon.Add(-90 * time.Second), f.err
 }
 
+func (f fakeSpool) FileStats(context.Context, time.Time) (spool.FileStats, error) {
+	return spool.FileStats{Objects: 3, Bytes: 4096, Open: 5, Garbage: 1}, f.err
+}
+
 func newMetrics(s Spool) *Metrics {
 	return New(Options{
 		Spool: s,
@@ -149,10 +153,23 @@ heyrelay_team_rate_per_minute{team="t"} 500
 # HELP heyrelay_smtp_connections Open SMTP connections.
 # TYPE heyrelay_smtp_connections gauge
 heyrelay_smtp_connections 7
+# HELP heyrelay_blob_objects Files in the blob store, each counted once in a route.
+# TYPE heyrelay_blob_objects gauge
+heyrelay_blob_objects 3
+# HELP heyrelay_blob_bytes Size of the files in the blob store.
+# TYPE heyrelay_blob_bytes gauge
+heyrelay_blob_bytes 4096
+# HELP heyrelay_blob_garbage_objects Files that no link needs any longer and that are not deleted yet.
+# TYPE heyrelay_blob_garbage_objects gauge
+heyrelay_blob_garbage_objects 1
+# HELP heyrelay_links_open Links to files that have neither expired nor been revoked.
+# TYPE heyrelay_links_open gauge
+heyrelay_links_open 5
 # HELP heyrelay_spool_up 1 if the spool could be read for this scrape, else 0.
 # TYPE heyrelay_spool_up gauge
 heyrelay_spool_up 1
-`, "heyrelay_requests", "heyrelay_oldest_pending_seconds", "heyrelay_hold_since_timestamp_seconds",
+`, "heyrelay_blob_objects", "heyrelay_blob_bytes", "heyrelay_blob_garbage_objects", "heyrelay_links_open",
+		"heyrelay_requests", "heyrelay_oldest_pending_seconds", "heyrelay_hold_since_timestamp_seconds",
 		"heyrelay_team_rate_per_minute", "heyrelay_smtp_connections", "heyrelay_spool_up")
 }
 

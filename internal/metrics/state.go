@@ -9,12 +9,13 @@ import (
 	"heyrelay/internal/spool"
 )
 
-// Spool is what a scrape reads of the spool. Each method costs by the number of routes,
-// however much is pending.
+// Spool is what a scrape reads of the spool. Each method but FileStats costs by the number of
+// routes, however much is pending.
 type Spool interface {
 	Stats(ctx context.Context) ([]spool.RouteStats, error)
 	Holds(ctx context.Context) ([]spool.Hold, error)
 	Backlog(ctx context.Context) (pending int, oldest time.Time, err error)
+	FileStats(ctx context.Context, now time.Time) (spool.FileStats, error)
 }
 
 // scrapeTimeout bounds what one scrape waits for the spool.
@@ -32,6 +33,14 @@ var (
 		"Calls of the API that a team may make each minute.", []string{"team"}, nil)
 	usedDesc = prometheus.NewDesc(namespace+"_team_budget_used_ratio",
 		"Calls of the API in the last minute, as a share of the team's rate.", []string{"team"}, nil)
+	objectsDesc = prometheus.NewDesc(namespace+"_blob_objects",
+		"Files in the blob store, each counted once in a route.", nil, nil)
+	bytesDesc = prometheus.NewDesc(namespace+"_blob_bytes",
+		"Size of the files in the blob store.", nil, nil)
+	garbageDesc = prometheus.NewDesc(namespace+"_blob_garbage_objects",
+		"Files that no link needs any longer and that are not deleted yet.", nil, nil)
+	linksDesc = prometheus.NewDesc(namespace+"_links_open",
+		"Links to files that have neither expired nor been revoked.", nil, nil)
 	upDesc = prometheus.NewDesc(namespace+"_spool_up",
 		"1 if the spool could be read for this scrape, else 0.", nil, nil)
 )
@@ -46,7 +55,9 @@ type state struct {
 
 // Describe implements prometheus.Collector.
 func (s *state) Describe(c chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{requestsDesc, oldestDesc, holdDesc, rateDesc, usedDesc, upDesc} {
+	for _, d := range []*prometheus.Desc{
+		requestsDesc, oldestDesc, holdDesc, rateDesc, usedDesc, upDesc, objectsDesc, bytesDesc, garbageDesc, linksDesc,
+	} {
 		c <- d
 	}
 }
@@ -64,7 +75,9 @@ func (s *state) Collect(c chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
 	up := 1.0
-	for _, read := range []func(context.Context, chan<- prometheus.Metric) error{s.requests, s.holds, s.backlog} {
+	for _, read := range []func(context.Context, chan<- prometheus.Metric) error{
+		s.requests, s.holds, s.backlog, s.files,
+	} {
 		if err := read(ctx, c); err != nil {
 			up = 0
 		}
@@ -117,6 +130,18 @@ func (s *state) backlog(ctx context.Context, c chan<- prometheus.Metric) error {
 		age = max(0, s.now().Sub(oldest).Seconds())
 	}
 	gauge(c, oldestDesc, age)
+	return nil
+}
+
+func (s *state) files(ctx context.Context, c chan<- prometheus.Metric) error {
+	n, err := s.spool.FileStats(ctx, s.now())
+	if err != nil {
+		return err
+	}
+	gauge(c, objectsDesc, float64(n.Objects))
+	gauge(c, bytesDesc, float64(n.Bytes))
+	gauge(c, garbageDesc, float64(n.Garbage))
+	gauge(c, linksDesc, float64(n.Open))
 	return nil
 }
 

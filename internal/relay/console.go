@@ -20,8 +20,9 @@ import (
 	"heyrelay/internal/spool"
 )
 
-// consolePage makes the console and the admin API of a configuration.
-func (r *Relay) consolePage(cfg *config.Config, secure *tls.Config) (page, error) {
+// consolePage makes the console and the admin API of a set-up.
+func (r *Relay) consolePage(s *setup, secure *tls.Config) (page, error) {
+	cfg := s.cfg
 	if r.parts.Operator == nil {
 		return page{}, errors.New("console.address: this spool cannot be shown")
 	}
@@ -36,8 +37,8 @@ func (r *Relay) consolePage(cfg *config.Config, secure *tls.Config) (page, error
 	if cfg.Metrics.Address == "" {
 		r.handleProbes(mux)
 	}
-	mux.Handle("/api/", adminapi.New(r.apiOptions(cfg)))
-	mux.Handle("/", console.New(r.consoleOptions(cfg)))
+	mux.Handle("/api/", adminapi.New(r.apiOptions(s)))
+	mux.Handle("/", console.New(r.consoleOptions(s)))
 	p := page{handler: r.guard.Wrap(mux)}
 	if cfg.Console.TLS == config.TLSImplicit {
 		p.tls = &tls.Config{
@@ -95,44 +96,45 @@ func (r *Relay) accessOptions(cfg *config.Config) access.Options {
 }
 
 // backend returns what the console and the admin API show and change.
-func (r *Relay) backend(cfg *config.Config) backend.Backend {
+func (r *Relay) backend(s *setup) backend.Backend {
 	return backend.Backend{
 		Operator: r.parts.Operator,
 		Events:   &r.stream,
 		Activity: r.activity,
-		Rates:    rates(cfg),
+		Rates:    rates(s.cfg),
 		Kick:     func() { r.scheduler.Kick() },
 		Record:   r.sink.Record,
 		Now:      r.now,
 		NewID:    r.newLocalID,
 		Health:   r.status,
-		Body:     body(cfg),
+		Blobs:    s.blobs,
+		Body:     body(s.cfg),
 	}
 }
 
-func (r *Relay) apiOptions(cfg *config.Config) adminapi.Options {
+func (r *Relay) apiOptions(s *setup) adminapi.Options {
 	o := adminapi.Options{
-		Backend: r.backend(cfg),
+		Backend: r.backend(s),
 		Routes:  map[string]string{},
 		Reload: func() (adminapi.Reloaded, error) {
 			done, err := r.Reload()
 			return adminapi.Reloaded(done), err
 		},
 	}
-	for _, route := range cfg.Routes {
+	for _, route := range s.cfg.Routes {
 		o.Routes[route.Name] = route.Team
 	}
 	return o
 }
 
-func (r *Relay) consoleOptions(cfg *config.Config) console.Options {
+func (r *Relay) consoleOptions(s *setup) console.Options {
 	o := console.Options{
-		Backend: r.backend(cfg),
+		Backend: r.backend(s),
 		Sandbox: r.parts.Sandbox,
 		SMTP:    r.Addrs,
 		Version: strings.TrimPrefix(r.parts.UserAgent, "heyrelay/"),
 	}
-	for _, route := range cfg.Routes {
+	for _, route := range s.cfg.Routes {
 		o.Routes = append(o.Routes, console.Route{Name: route.Name, Team: route.Team})
 	}
 	return o

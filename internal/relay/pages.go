@@ -39,7 +39,7 @@ func (r *Relay) addPages(s *setup, secure *tls.Config) error {
 		all = append(all, page{handler: mux})
 	}
 	if address := s.cfg.Console.Address; address != "" {
-		console, err := r.consolePage(s.cfg, secure)
+		console, err := r.consolePage(s, secure)
 		if err != nil {
 			return err
 		}

@@ -18,6 +18,18 @@ const (
 
 // prune deletes from the spool what need not be kept any longer, until ctx ends.
 func (r *Relay) prune(ctx context.Context) {
+	r.delete(ctx, r.pruneOnce, func(jump, pause time.Duration) {
+		const reason = "the clock was set ahead by %v: nothing is deleted from the spool for %v; " +
+			"correct the clock by then if it is wrong"
+		r.recordError(fmt.Sprintf(reason, jump.Round(time.Second), pause.Round(time.Second)), nil)
+	})
+}
+
+// delete does steps until ctx ends, each after the pause that the one before has returned. After the
+// clock was set ahead it waits, and distrust is called.
+func (r *Relay) delete(
+	ctx context.Context, once func(context.Context) time.Duration, distrust func(jump, pause time.Duration),
+) {
 	clock := spool.NewClock(r.now)
 	wait := time.NewTimer(pruneInterval)
 	defer wait.Stop()
@@ -29,13 +41,11 @@ func (r *Relay) prune(ctx context.Context) {
 		}
 		if jump := clock.Changed(); jump > 0 {
 			pause := min(jump, pruneDistrust) // for a machine that slept a night this is enough
-			const reason = "the clock was set ahead by %v: nothing is deleted from the spool for %v; " +
-				"correct the clock by then if it is wrong"
-			r.recordError(fmt.Sprintf(reason, jump.Round(time.Second), pause.Round(time.Second)), nil)
+			distrust(jump, pause)
 			wait.Reset(pause)
 			continue
 		}
-		wait.Reset(r.pruneOnce(ctx))
+		wait.Reset(once(ctx))
 	}
 }
 

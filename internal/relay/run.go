@@ -23,6 +23,7 @@ func (r *Relay) Run(ctx context.Context) error {
 	r.running.Go(func() { r.scheduler.Run(ctx) })
 	r.running.Go(func() { r.notifier.Run(ctx) })
 	r.running.Go(func() { r.prune(ctx) })
+	r.running.Go(func() { r.clean(ctx) })
 	r.running.Go(func() { r.monitorBacklog(ctx) })
 	r.running.Go(func() { r.sampleBacklog(ctx) })
 	r.running.Go(func() { r.watchSecrets(ctx) })

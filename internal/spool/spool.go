@@ -162,6 +162,9 @@ type Maintenance interface {
 	// Stats returns the ledger, by route.
 	Stats(ctx context.Context) ([]RouteStats, error)
 
+	// FileStats counts objects and links. Its cost depends on the number of objects.
+	FileStats(ctx context.Context, now time.Time) (FileStats, error)
+
 	// Prune deletes what need not be kept any longer. Each call examines at most limit
 	// messages, ids or conversations, and returns their number; 0 means that a round is
 	// complete, and that the next can wait.
@@ -208,8 +211,6 @@ type Reader interface {
 	// Attachments returns a page of the attachments that match. They can outlive their
 	// message.
 	Attachments(ctx context.Context, f AttachmentFilter) (AttachmentPage, error)
-	// FileStats counts objects and links. It reads all of them.
-	FileStats(ctx context.Context, now time.Time) (FileStats, error)
 }
 
 // Priority is a class of urgency. The smaller goes first.

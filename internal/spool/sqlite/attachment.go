@@ -149,7 +149,7 @@ const sqlFileStats = `
 SELECT (SELECT count(*) FROM blob), (SELECT COALESCE(sum(size), 0) FROM blob),
        (SELECT count(*) FROM attachment WHERE ends > ?), (SELECT count(*) FROM garbage)`
 
-// FileStats implements spool.Reader.
+// FileStats implements spool.Store.
 func (r *Reader) FileStats(ctx context.Context, now time.Time) (s spool.FileStats, err error) {
 	err = r.db.QueryRowContext(ctx, sqlFileStats, stamp(now)).Scan(&s.Objects, &s.Bytes, &s.Open, &s.Garbage)
 	return s, classify(err)
