@@ -86,7 +86,9 @@ type killer struct {
 	sandbox      *sandbox.Sandbox
 	dir          string
 	api, smtp    string
-	next         string // address of the next hop; "": mail goes to the API
+	next         string             // address of the next hop; "": mail goes to the API
+	blobs        string             // the folder of files; "" for none
+	content      func(i int) string // of a message, from behind its other fields
 	random       *rand.Rand
 	count        map[string]int // kills by point
 }
@@ -104,6 +106,7 @@ func newKiller(t *testing.T, n int) *killer {
 	return &killer{
 		t: t, messages: n, sandbox: api, api: server.URL, dir: t.TempDir(), smtp: process.FreeAddress(t),
 		random: rand.New(rand.NewPCG(*seed, 1)), count: map[string]int{},
+		content: func(i int) string { return fmt.Sprintf("\r\nmail-%d.\r\n", i) },
 	}
 }
 
@@ -115,7 +118,7 @@ func (k *killer) start(ctx context.Context, point string, after int) *exec.Cmd {
 	}
 	cmd := exec.CommandContext(ctx, self)
 	cmd.Env = append(os.Environ(), "CRASH_SMTP="+k.smtp, "CRASH_API="+k.api, "CRASH_DIR="+k.dir,
-		"CRASH_NEXT="+k.next, "CRASH_POINT="+point, fmt.Sprintf("CRASH_AFTER=%d", after))
+		"CRASH_NEXT="+k.next, "CRASH_BLOBS="+k.blobs, "CRASH_POINT="+point, fmt.Sprintf("CRASH_AFTER=%d", after))
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
 		k.t.Fatal(err)
@@ -142,8 +145,8 @@ func (k *killer) run(ctx context.Context, point string) {
 		point, cmd.ProcessState, k.acknowledged.Load(), k.messages)
 }
 
-// last runs a relay that lives until everything was sent, or until nothing more is.
-func (k *killer) last(ctx context.Context, sending *sync.WaitGroup) {
+// last runs a relay that lives until everything was sent, or until nothing more is, and returns its spool.
+func (k *killer) last(ctx context.Context, sending *sync.WaitGroup) *sqlite.Store {
 	cmd := k.start(ctx, "", 0)
 	sending.Wait()
 	tick := time.NewTicker(50 * time.Millisecond)
@@ -159,7 +162,7 @@ func (k *killer) last(ctx context.Context, sending *sync.WaitGroup) {
 	if err := cmd.Wait(); err != nil {
 		k.t.Errorf("the last relay: %v", err)
 	}
-	k.store()
+	return k.store()
 }
 
 // store opens what the last relay left, for the rest of the test, and sees that it is sound.
@@ -205,7 +208,7 @@ func (k *killer) deliver(ctx context.Context, i int) bool {
 	if i/clients%2 == 1 {
 		text += fmt.Sprintf("In-Reply-To: <%d@crash>\r\n", i-clients)
 	}
-	text += fmt.Sprintf("\r\nmail-%d.\r\n", i)
+	text += k.content(i)
 	again := time.NewTicker(20 * time.Millisecond)
 	defer again.Stop()
 	for ctx.Err() == nil {

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"heyrelay/internal/blob"
 	"heyrelay/internal/config"
 	"heyrelay/internal/events"
 	"heyrelay/internal/heymarket"
@@ -54,7 +55,7 @@ hostname: relay.example.com
 listeners: [{address: %q}]
 heymarket: {base_url: %q}
 teams: {shop: {api_key: "${KEY}", rate: 600000/min}}
-routes: [{inbox: 202, creator_id: 55, shadow: {%s}}]
+routes: [{inbox: 202, creator_id: 55, %s}]
 delivery: {retry_initial: 100ms}
 `
 
@@ -68,11 +69,15 @@ func serve() error {
 	}
 	b := &bomb{point: os.Getenv("CRASH_POINT")}
 	b.left.Store(int64(after))
-	shadow := ""
+	route, more := "", ""
 	if next := os.Getenv("CRASH_NEXT"); next != "" {
-		shadow = fmt.Sprintf("next: %q", "smtp://"+next)
+		route = fmt.Sprintf("shadow: {next: %q}", "smtp://"+next)
 	}
-	text := fmt.Appendf(nil, relayConfig, os.Getenv("CRASH_SMTP"), os.Getenv("CRASH_API"), shadow)
+	if folder := os.Getenv("CRASH_BLOBS"); folder != "" {
+		route = "attachments: link"
+		more = fmt.Sprintf(blobsConfig, "file://"+folder)
+	}
+	text := fmt.Appendf(nil, relayConfig+more, os.Getenv("CRASH_SMTP"), os.Getenv("CRASH_API"), route)
 	cfg, err := config.Parse("crash", text,
 		func(string) (string, bool) { return sandbox.DemoAPIKey, true })
 	if err != nil {
@@ -88,6 +93,10 @@ func serve() error {
 		Transport: bombTransport{heymarket.NewTransport(), b},
 		Random:    rand.Reader,
 		Sink:      events.Log{Logger: slog.New(slog.NewTextHandler(os.Stderr, errorsOnly))},
+		OpenBlobs: func(url string, o blob.Options) (blob.Store, error) {
+			s, err := blob.Open(url, o)
+			return bombBlobs{s, b}, err
+		},
 		Listen: func(network, address string) (net.Listener, error) {
 			l, err := net.Listen(network, address)
 			return bombListener{l, b}, err
