@@ -10,6 +10,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"heyrelay/internal/blob"
@@ -36,6 +37,10 @@ type Files struct {
 // storeTime is how long the store may take for the files of a message. A client waits for its reply
 // for ten minutes (RFC 5321, section 4.5.3.2.6), impatient ones for less.
 const storeTime = 2 * time.Minute
+
+// storeWidth is how many files of a message are stored at a time: a bucket takes a while for each,
+// however small it is.
+const storeWidth = 4
 
 var (
 	errFile  = errors.New("attachment refused")
@@ -138,17 +143,42 @@ func (p planner) linkFiles(o *mimeconv.Options, r config.Route, l *linker) {
 	o.Until = until(l.expires, p.cfg.Blobs.Expire.Std())
 }
 
-// store stores the files of a message, all or none.
+// store stores the files of a message, all or none, some at a time.
 func (h *Handler) store(ctx context.Context, files []newFile) error {
 	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
-	for i, f := range files {
-		if err := h.o.Files.Blobs.Put(ctx, f.Key, f.Size, f.open); err != nil {
-			h.discard(files[:i+1])
-			return fmt.Errorf("%w: %w", errStore, err)
-		}
+	next := make(chan newFile, len(files))
+	for _, f := range files {
+		next <- f
 	}
-	return nil
+	close(next)
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	var all sync.WaitGroup
+	for range min(storeWidth, len(files)) {
+		all.Go(func() {
+			for f := range next {
+				if err := h.put(ctx, f); err != nil {
+					fail(err) // the first error counts
+				}
+			}
+		})
+	}
+	all.Wait()
+	err := context.Cause(ctx)
+	if err == nil {
+		return nil
+	}
+	h.discard(files)
+	return fmt.Errorf("%w: %w", errStore, err)
+}
+
+// put stores a file, unless the message cannot be stored any more.
+func (h *Handler) put(ctx context.Context, f newFile) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return h.o.Files.Blobs.Put(ctx, f.Key, f.Size, f.open)
 }
 
 // discard has the objects of files deleted that no message has.

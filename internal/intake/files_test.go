@@ -35,10 +35,11 @@ type files struct {
 	*Handler
 	mu       sync.Mutex
 	objects  map[string]string
+	puts     int // begun
 	accepted []*spool.Message
 	events   []events.Event
 
-	put    func(ctx context.Context, n int) error // before the n-th object is stored; nil for nothing
+	put    func(ctx context.Context, n int) error // before the n-th object is stored, from 0; nil for nothing
 	accept func(m *spool.Message) (spool.Receipt, error)
 }
 
@@ -68,7 +69,8 @@ func newFiles(t *testing.T) *files {
 
 func (f *files) Put(ctx context.Context, key string, size int64, open func() io.Reader) error {
 	f.mu.Lock()
-	n, put := len(f.objects), f.put
+	n, put := f.puts, f.put
+	f.puts++
 	f.mu.Unlock()
 	if put != nil {
 		if err := put(ctx, n); err != nil {
@@ -382,6 +384,28 @@ func TestUntil(t *testing.T) {
 			t.Errorf("%s: %s, want %s", c.expires, got, c.want)
 		}
 	}
+}
+
+// Many small files do not take many times as long, and each is stored.
+func TestManyFiles(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFiles(t)
+		f.put = func(context.Context, int) error {
+			time.Sleep(time.Second) // the store's
+			return nil
+		}
+		contents := map[string]string{}
+		for i := range 100 {
+			contents[fmt.Sprintf("%d.txt", i)] = fmt.Sprint(i)
+		}
+		began := time.Now()
+		if reply := f.handle(t.Context(), letter("", contents)); reply.Code != 250 || len(f.objects) != 100 {
+			t.Errorf("%+v, %d objects", reply, len(f.objects))
+		}
+		if took := time.Since(began); took != 100*time.Second/storeWidth {
+			t.Errorf("took %v", took)
+		}
+	})
 }
 
 // The memory of a message does not grow with its files.

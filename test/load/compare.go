@@ -30,7 +30,7 @@ const (
 	bound   = "go-smtp that discards"
 	gateway = "synchronous gateway"
 
-	kept       = "4 KB"
+	kept       = "4 KB, connections kept"
 	eachAlone  = "4 KB, a connection each"
 	html       = "30 KB"
 	slowAPI    = "4 KB, API of 50 ms"

@@ -29,12 +29,20 @@ func (r row) String() string {
 	if (r.value > r.target) == r.atMost {
 		verdict = "**not reached**"
 	}
-	value := fmt.Sprintf("%.3g %s", r.value, r.unit)
-	if r.base == "" {
-		value = ""
+	value := ""
+	if r.base != "" {
+		value = digits(r.value) + " " + r.unit
 	}
-	return fmt.Sprintf("| %s | %s | %s | %s | %s %.3g %s | %s |\n",
-		r.load, r.measured, r.base, value, bound, r.target, r.unit, verdict)
+	return fmt.Sprintf("| %s | %s | %s | %s | %s %s %s | %s |\n",
+		r.load, r.measured, r.base, value, bound, digits(r.target), r.unit, verdict)
+}
+
+// digits writes a number with three digits at least that say something.
+func digits(v float64) string {
+	if v >= 100 {
+		return fmt.Sprintf("%.0f", v)
+	}
+	return fmt.Sprintf("%.3g", v)
 }
 
 // form writes a figure with its unit.
@@ -67,9 +75,9 @@ func (r row) of(what string) row {
 	return r
 }
 
-// alone is a figure that is compared with its target only.
+// absolute is a figure that is compared with its target only.
 func absolute(load string, value, target float64, unit string) row {
-	return row{load: load, measured: fmt.Sprintf("%.3g %s", value, unit), value: value, target: target, unit: unit}
+	return row{load: load, measured: digits(value) + " " + unit, value: value, target: target, unit: unit}
 }
 
 const (
@@ -93,7 +101,7 @@ func (f findings) rows() []row {
 		atMost(f.versus(oneClient, now, postfix, p50, milliseconds, 0.8)).of("accept, p50"),
 		atMost(f.versus(oneClient, now, postfix, p99, milliseconds, 0.8)).of("accept, p99"),
 		atMost(absolute("memory idle, PSS", float64(s.idle)/megabyte, 25, "MB")),
-		atMost(absolute(kept+": memory, PSS", f.of[kept].median(now, peak)/megabyte, 80, "MB")),
+		atMost(absolute("4 KB: memory, PSS", f.of[kept].median(now, peak)/megabyte, 80, "MB")),
 		absolute(attached+", `attachments: drop`", f.of[attached].median(now, rate), 40, "messages/s"),
 		atMost(absolute(attached+": memory, PSS", f.of[attached].median(now, peak)/megabyte, 150, "MB")),
 		atMost(absolute("written for one small message, accepted to sent", float64(s.written)/kilobyte, 100, "KB")),
