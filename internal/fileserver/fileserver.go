@@ -21,9 +21,7 @@ import (
 
 // Options are what a Server is made of. All are required.
 type Options struct {
-	// Links recognises links. It is called for each request, as its key is in the spool. Its error
-	// is one of the spool.
-	Links func(context.Context) (*blob.Links, error)
+	Links *blob.Links
 
 	// Find returns the attachment of a link, spool.ErrNotFound if it is unknown or was revoked.
 	Find func(context.Context, spool.LinkHash) (spool.Attachment, error)
@@ -84,17 +82,14 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, token string) {
 
 // find finds the attachment of a token.
 func (s *Server) find(d *download, token string) (refused *refusal) {
-	links, err := s.o.Links(d.Context())
-	if err != nil {
-		return s.unavailable(d, "the key of the links cannot be read", err)
-	}
-	id, expires, ok := links.Parse(token)
+	id, expires, ok := s.o.Links.Parse(token)
 	if !ok {
 		return notFound.because("the link is incomplete, or was not made here")
 	}
 	if !s.o.Now().Before(expires) {
 		return expiredSince(expires)
 	}
+	var err error
 	d.attachment, err = s.o.Find(d.Context(), id.Hash())
 	switch {
 	case errors.Is(err, spool.ErrNotFound):

@@ -58,7 +58,7 @@ func start(t testing.TB) *fixture {
 // restart makes the server anew, as a reload does.
 func (f *fixture) restart() {
 	f.server = fileserver.New(fileserver.Options{
-		Links: func(context.Context) (*blob.Links, error) { return f.links, f.spoolErr },
+		Links: f.links,
 		Find:  f.find,
 		Store: f.store,
 		Slots: &fileserver.Slots{},

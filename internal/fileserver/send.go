@@ -31,7 +31,6 @@ func (s *Server) send(w http.ResponseWriter, d *download) (refused *refusal) {
 	}
 	describe(w.Header(), d.attachment, image)
 	to := &response{ResponseWriter: w, control: http.NewResponseController(w), status: http.StatusOK}
-	_ = to.control.SetReadDeadline(time.Time{}) // that of the request; when it passes, the context would end
 	http.ServeContent(to, d.Request, "", d.attachment.Accepted, from)
 	if from.err != nil {
 		s.fault(d, "a file could not be read to its end", from.err)

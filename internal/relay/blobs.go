@@ -3,6 +3,8 @@ package relay
 import (
 	"context"
 	"fmt"
+	"sync"
+	"time"
 
 	"heyrelay/internal/blob"
 	"heyrelay/internal/events"
@@ -46,4 +48,38 @@ func (r *Relay) openBlobs(s *setup) error {
 		Discards: r.discards,
 	}
 	return nil
+}
+
+const (
+	blobsFresh   = 15 * time.Second // how long it counts whether the store could be used
+	blobsTimeout = 5 * time.Second  // how long it may take to find out
+)
+
+// blobsCheck is whether a store could be used, when it was last tried.
+type blobsCheck struct {
+	mu    sync.Mutex
+	store blob.Store
+	tried time.Time
+	err   error
+}
+
+// checkBlobs returns why the store of the set-up in force cannot be used. It tries now and then only:
+// a bucket is asked over the network.
+func (r *Relay) checkBlobs(ctx context.Context) error {
+	store := r.setup.Load().blobs
+	if store == nil {
+		return nil
+	}
+	c := &r.stored
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if age := r.now().Sub(c.tried); c.store == store && 0 <= age && age < blobsFresh {
+		return c.err
+	}
+	ctx, cancel := context.WithTimeout(ctx, blobsTimeout)
+	defer cancel()
+	c.err = store.Ping(ctx)
+	c.store = store
+	c.tried = r.now()
+	return c.err
 }

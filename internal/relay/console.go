@@ -39,15 +39,7 @@ func (r *Relay) consolePage(s *setup, secure *tls.Config) (page, error) {
 	}
 	mux.Handle("/api/", adminapi.New(r.apiOptions(s)))
 	mux.Handle("/", console.New(r.consoleOptions(s)))
-	p := page{handler: r.guard.Wrap(mux)}
-	if cfg.Console.TLS == config.TLSImplicit {
-		p.tls = &tls.Config{
-			GetCertificate: secure.GetCertificate,
-			MinVersion:     tls.VersionTLS12,
-			NextProtos:     []string{"http/1.1"},
-		}
-	}
-	return p, nil
+	return page{handler: r.guard.Wrap(mux), tls: pageTLS(cfg.Console.TLS, secure)}, nil
 }
 
 // updateGuard has the guard of the console, if there is one, admit whom a configuration names.

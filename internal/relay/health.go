@@ -70,6 +70,9 @@ func (r *Relay) Health(ctx context.Context) Health {
 			h.Paused = append(h.Paused, reason)
 		}
 	}
+	if err := r.checkBlobs(ctx); err != nil {
+		h.worsen(Degraded, "attachments can neither be stored nor downloaded: "+err.Error())
+	}
 	return h
 }
 

@@ -9,18 +9,33 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"net/netip"
+	"slices"
 	"time"
 
 	"golang.org/x/net/netutil"
 
+	"heyrelay/internal/config"
 	"heyrelay/internal/metrics"
 	"heyrelay/internal/spool"
 )
 
-// page is what is served at an address of the console, or of metrics and probes.
+// page is what is served at an address of the console, of metrics and probes, or of files.
 type page struct {
 	handler http.Handler
 	tls     *tls.Config // nil: no TLS
+}
+
+// pageTLS returns what a listener of pages uses for a choice of console.tls or blobs.tls.
+func pageTLS(choice string, secure *tls.Config) *tls.Config {
+	if choice != config.TLSImplicit {
+		return nil
+	}
+	return &tls.Config{
+		GetCertificate: secure.GetCertificate,
+		MinVersion:     tls.VersionTLS12,
+		NextProtos:     []string{"http/1.1"},
+	}
 }
 
 // Paths of the configuration at which pages are served.
@@ -45,6 +60,10 @@ func (r *Relay) addPages(s *setup, secure *tls.Config) error {
 		}
 		s.pagesAt = append(s.pagesAt, endpoint{path: consolePath, network: "tcp", address: address})
 		all = append(all, console)
+	}
+	if s.blobs != nil {
+		s.pagesAt = append(s.pagesAt, endpoint{path: filesPath, network: "tcp", address: s.cfg.Blobs.Listen})
+		all = append(all, r.filesPage(s, secure))
 	}
 	s.pages = map[string]page{}
 	for i, e := range number(s.pagesAt) {
@@ -82,17 +101,11 @@ const maxPages = 256
 // pagesEnd is how long requests for a page may go on after its listener was closed.
 const pagesEnd = 5 * time.Second
 
-// servePages serves what the set-up in force has at a key, until the listener is retired. A
-// response that takes longer than a minute lengthens its own time.
-func (r *Relay) servePages(key string, l net.Listener) (retire func()) {
-	server := &http.Server{
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-			if p, ok := r.setup.Load().pages[key]; ok {
-				p.handler.ServeHTTP(w, req)
-				return
-			}
-			w.WriteHeader(http.StatusServiceUnavailable) // a reload has just closed the address
-		}),
+// newPageServer returns a server with time-outs. A response that takes longer than a minute
+// lengthens its own time.
+func newPageServer(handler http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		WriteTimeout:      time.Minute,
@@ -100,10 +113,21 @@ func (r *Relay) servePages(key string, l net.Listener) (retire func()) {
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          log.New(io.Discard, "", 0), // faults of clients
 	}
+}
+
+// servePages serves what the set-up in force has at a key, until the listener is retired.
+func (r *Relay) servePages(key string, l net.Listener) (retire func()) {
+	server := newPageServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if p, ok := r.setup.Load().pages[key]; ok {
+			p.handler.ServeHTTP(w, req)
+			return
+		}
+		w.WriteHeader(http.StatusServiceUnavailable) // a reload has just closed the address
+	}))
 	closed := make(chan struct{})
 	server.RegisterOnShutdown(func() { close(closed) })
 	encryption := func() *tls.Config { return r.setup.Load().pages[key].tls }
-	encrypted := pageListener{netutil.LimitListener(l, maxPages), encryption}
+	encrypted := pageListener{r.limitPages(key, l), encryption}
 	r.pages.serving.Go(func() {
 		if err := server.Serve(encrypted); !errors.Is(err, http.ErrServerClosed) {
 			r.recordError("pages are not served any more at "+key, err)
@@ -119,6 +143,17 @@ func (r *Relay) servePages(key string, l net.Listener) (retire func()) {
 		})
 		<-closed
 	}
+}
+
+// limitPages bounds the connections of a listener.
+func (r *Relay) limitPages(key string, l net.Listener) net.Listener {
+	s := r.setup.Load()
+	forFiles := func(e endpoint) bool { return e.path == filesPath && e.key() == key }
+	if !slices.ContainsFunc(s.pagesAt, forFiles) {
+		return netutil.LimitListener(l, maxPages)
+	}
+	proxied := func(client netip.Addr) bool { return r.config().Blobs.Proxies.Contains(client) }
+	return netutil.LimitListener(&fileListener{Listener: l, proxied: proxied}, maxFiles)
 }
 
 // pageListener starts TLS where the set-up in force has it.

@@ -22,6 +22,7 @@ import (
 	"heyrelay/internal/config"
 	"heyrelay/internal/delivery"
 	"heyrelay/internal/events"
+	"heyrelay/internal/fileserver"
 	"heyrelay/internal/heymarket"
 	"heyrelay/internal/intake"
 	"heyrelay/internal/metrics"
@@ -107,8 +108,10 @@ type Relay struct {
 	reloading sync.Mutex            // held during a reload, and where the shutdown begins
 	stopping  atomic.Bool
 	listeners sockets       // of SMTP
-	pages     sockets       // of the console, metrics and probes
+	pages     sockets       // of the console, metrics and probes, and of files
 	guard     *access.Guard // of the console; nil before its first configuration
+	downloads fileserver.Slots
+	stored    blobsCheck
 	stream    events.Stream
 	activity  *activity.Counter
 

@@ -94,7 +94,8 @@ var written = map[string][2]string{
 // outside the relay.
 var elsewhere = []string{
 	"tls.", "users_file", "log.", "spool.min_free", // cmd/heyrelay/testdata/reload.txtar
-	"console.", // TestReloadConsole
+	"console.",  // TestReloadConsole
+	"blobs.tls", // TestReloadFiles
 }
 
 // onlyKeys is a spool that is asked for nothing but what makes links.

@@ -1,0 +1,107 @@
+package relay
+
+import (
+	"crypto/tls"
+	"net"
+	"net/netip"
+	"sync"
+
+	"heyrelay/internal/access"
+	"heyrelay/internal/fileserver"
+)
+
+// filesPath is the key of the listener that serves files.
+const filesPath = "blobs.listen"
+
+// filesPage makes the file server of a set-up.
+func (r *Relay) filesPage(s *setup, secure *tls.Config) page {
+	b := s.cfg.Blobs
+	server := fileserver.New(fileserver.Options{
+		Links: s.links,
+		Find:  r.store.File,
+		Store: s.blobs,
+		Slots: &r.downloads,
+		Limit: fileserver.Limit{Total: b.Downloads, PerAddress: b.DownloadsPerAddress},
+		Proxy: access.Proxy{Networks: b.Proxies.Prefixes()},
+		Sink:  r.sink,
+		Now:   r.now,
+	})
+	return page{handler: server, tls: pageTLS(b.TLS, secure)}
+}
+
+// FilesAddr returns the address of the listener that serves files; nil without one.
+func (r *Relay) FilesAddr() net.Addr { return r.pages.addr(filesPath) }
+
+// The bounds of the listener that serves files, which anybody may reach.
+const (
+	maxFiles           = 2048      // connections at a time
+	maxFilesPerAddress = 64        // of one address that is no proxy
+	filesBuffer        = 256 << 10 // octets on the way to a client: with more, a slow one seems to take nothing
+)
+
+// fileListener bounds the connections of each address. Those of a proxy are of many clients.
+type fileListener struct {
+	net.Listener
+	proxied func(netip.Addr) bool
+
+	mu   sync.Mutex
+	open map[netip.Prefix]int
+}
+
+// Accept implements net.Listener. A connection too many is closed.
+func (l *fileListener) Accept() (net.Conn, error) {
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if tcp, ok := c.(*net.TCPConn); ok {
+			_ = tcp.SetWriteBuffer(filesBuffer) // or the client is given less time
+		}
+		client, _ := netip.ParseAddrPort(c.RemoteAddr().String())
+		if l.proxied(client.Addr()) {
+			return c, nil
+		}
+		network := access.Network(client.Addr().Unmap())
+		if l.add(network) {
+			return &countedConn{Conn: c, closed: func() { l.remove(network) }}, nil
+		}
+		_ = c.Close()
+	}
+}
+
+// add counts a connection, if it is not one too many.
+func (l *fileListener) add(network netip.Prefix) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.open[network] >= maxFilesPerAddress {
+		return false
+	}
+	if l.open == nil {
+		l.open = map[netip.Prefix]int{}
+	}
+	l.open[network]++
+	return true
+}
+
+func (l *fileListener) remove(network netip.Prefix) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.open[network]--
+	if l.open[network] == 0 {
+		delete(l.open, network)
+	}
+}
+
+// countedConn says once that it was closed.
+type countedConn struct {
+	net.Conn
+	once   sync.Once
+	closed func()
+}
+
+// Close implements net.Conn.
+func (c *countedConn) Close() error {
+	c.once.Do(c.closed)
+	return c.Conn.Close()
+}
