@@ -37,11 +37,14 @@ func FuzzConvert(f *testing.F) {
 		h, err := ReadHeader(raw)
 		checkError(t, err)
 		checkHeader(t, h)
-		link := func(Attachment) (string, error) { return "https://files.example/1", nil }
+		link := func(a Attachment) (string, error) {
+			checkAttachment(t, a)
+			return "https://files.example/1", nil
+		}
 		for _, o := range []Options{
 			{},
 			{Attachments: Drop, InlineImages: Drop},
-			{Attachments: Link, InlineImages: Link, Link: link},
+			{Attachments: Link, InlineImages: Link, Link: link, LinkCalendars: true, LinkMessages: true},
 		} {
 			var m Message
 			fuzztest.Bounded(t, len(raw), func() { m, err = Convert(raw, o) })
@@ -54,6 +57,22 @@ func FuzzConvert(f *testing.F) {
 			t.Error("raw was changed")
 		}
 	})
+}
+
+// checkAttachment checks what holds for every file.
+func checkAttachment(t *testing.T, a Attachment) {
+	t.Helper()
+	if n := count(a.Open()); n != a.Size {
+		t.Errorf("%q has %d octets, want %d", a.Name, n, a.Size)
+	}
+	isUnsafe := func(r rune) bool { return strings.ContainsRune(`/\<>:"|?*`, r) || unicode.IsControl(r) }
+	if a.Name == "" || len(a.Name) > maxFileOctets || strings.ContainsFunc(a.Name, isUnsafe) ||
+		strings.Trim(a.Name, ". ") != a.Name || !utf8.ValidString(a.Name) {
+		t.Errorf("unsafe name %q", a.Name)
+	}
+	if !strings.Contains(a.ContentType, "/") {
+		t.Errorf("type %q", a.ContentType)
+	}
 }
 
 func checkError(t *testing.T, err error) {

@@ -160,7 +160,8 @@ func TestFilesAreLinked(t *testing.T) {
 	}
 	m := f.accepted[0]
 	for i, want := range []struct{ name, kind, content string }{
-		{"a.pdf", "application/pdf", "%PDF-1.4"}, {"b.txt", "text/plain", "words"},
+		{"a.pdf", "application/pdf", "%PDF-1.4"},
+		{"b.txt", "text/plain", "words"},
 	} {
 		file := m.Files[i]
 		if file.Name != want.name || file.ContentType != want.kind || f.objects[file.Key] != want.content ||
@@ -224,7 +225,11 @@ func TestNotTaken(t *testing.T) {
 		err  error
 		left int
 	}{
-		{spool.ErrKey, 0}, {spool.ErrConvo, 0}, {spool.ErrFull, 0}, {spool.ErrClosed, 0}, {context.Canceled, 0},
+		{spool.ErrKey, 0},
+		{spool.ErrConvo, 0},
+		{spool.ErrFull, 0},
+		{spool.ErrClosed, 0},
+		{context.Canceled, 0},
 		{errors.New("commit"), 2},
 	} {
 		f := newFiles(t)
