@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -159,7 +160,8 @@ func wait(ctx context.Context, d time.Duration) error {
 type client struct {
 	conn net.Conn
 	in   *bufio.Reader
-	sent int // messages
+	size bool // the server takes the size of a message with MAIL (RFC 1870)
+	sent int  // messages
 }
 
 // refusal is a reply that was not expected.
@@ -183,10 +185,18 @@ func dial(ctx context.Context, address string) (*client, error) {
 	return c, nil
 }
 
+// mail returns the command that begins a message, with its size where the server takes that.
+func (c *client) mail(size int) string {
+	if !c.size {
+		return "MAIL FROM:<app@example.com>\r\n"
+	}
+	return fmt.Sprintf("MAIL FROM:<app@example.com> SIZE=%d\r\n", size)
+}
+
 // transaction sends a message from RFC 5321's MAIL to the final dot.
 func (c *client) transaction(to string, head, rest []byte) error {
 	c.sent++
-	err := c.command('2', "MAIL FROM:<app@example.com>\r\n")
+	err := c.command('2', c.mail(len(head)+len(rest)))
 	if err != nil {
 		return err
 	}
@@ -224,10 +234,14 @@ func (c *client) expect(digit byte) error {
 		if err != nil {
 			return err
 		}
-		if len(line) > 3 && line[3] == '-' {
-			continue
+		if len(line) < 4 {
+			return fmt.Errorf("%q is no reply", line)
 		}
-		if line[0] != digit {
+		c.size = c.size || bytes.HasPrefix(line[4:], []byte("SIZE"))
+		switch {
+		case line[3] == '-':
+			continue
+		case line[0] != digit:
 			return refusal(strings.TrimSpace(string(line)))
 		}
 		return nil
