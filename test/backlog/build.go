@@ -52,8 +52,8 @@ SELECT i, i, lane, lane <> i, lane, format('L%d', i), json_object('to', json_arr
 INSERT INTO term (key, message) SELECT random() AS k, i FROM n ORDER BY k`, `
 INSERT INTO term (key, message) SELECT random() AS k, i FROM n ORDER BY k`, `
 INSERT INTO counter (route, state, n, gone) SELECT route, state, count(*), 0 FROM request GROUP BY route, state`, `
-UPDATE sequence SET seq = :waiting`, `
-INSERT INTO gate (team, route, held, reason) VALUES (:team, 'held', :now, 'a try'), (:team, '', 0, '')`,
+INSERT INTO gate (team, route, held, reason, seq)
+VALUES (:team, 'held', :now, 'a try', 0), (:team, '', 0, '', :waiting)`,
 }
 
 // Build makes a spool in a new file.
