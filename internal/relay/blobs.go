@@ -35,6 +35,9 @@ func (r *Relay) openBlobs(s *setup) error {
 	if err != nil {
 		return fmt.Errorf("the key of links: %w", err)
 	}
+	if err := r.store.UseStore(ctx, b.URL); err != nil {
+		return fmt.Errorf("record the blob store: %w", err)
+	}
 	s.links = blob.NewLinks(key, s.cfg.Blobs.PublicURL)
 	owner, err := r.store.Owner(ctx)
 	if err != nil {

@@ -103,6 +103,8 @@ type onlyKeys struct{ spool.Store }
 
 func (onlyKeys) SigningKey(context.Context) ([]byte, error) { return make([]byte, 32), nil }
 
+func (onlyKeys) UseStore(context.Context, string) error { return nil }
+
 func (onlyKeys) Owner(context.Context) ([4]byte, error) { return [4]byte{}, nil }
 
 // nowhereBlobs is a store that nobody uses.

@@ -84,6 +84,13 @@ type Files interface {
 	// and for a revoked one alike. An expired one is returned for as long as it is known.
 	File(ctx context.Context, id LinkHash) (Attachment, error)
 
+	// UseStore records where objects are from now on. New messages do not share those that are
+	// elsewhere, where the file may never have been copied from.
+	UseStore(ctx context.Context, location string) error
+
+	// Missing records that an object is gone, by whatever fault: new messages do not share it.
+	Missing(ctx context.Context, key string) error
+
 	// SigningKey returns the key of the links, 32 random octets that are made once in the
 	// life of a spool.
 	SigningKey(ctx context.Context) ([]byte, error)

@@ -55,6 +55,26 @@ var fileCases = []testCase{
 			f.Errorf("the other route has %+v", a)
 		}
 	}},
+	{"StoreReplaced", func(f *fixture) { // what was stored elsewhere is not shared; its links are known
+		f.must(f.UseStore(f.Context(), "one"))
+		first := f.with(letter{}, "same")
+		f.accept(first)
+		f.reopen()
+		f.must(f.UseStore(f.Context(), "one"))
+		f.unused(f.accept(f.with(letter{}, "same")), "object-2-0")
+		f.must(f.UseStore(f.Context(), "two"))
+		f.unused(f.accept(f.with(letter{}, "same")))
+		fourth := f.with(letter{}, "same")
+		f.unused(f.accept(fourth), "object-4-0")
+		if old, now := f.file(first, 0).Key, f.file(fourth, 0).Key; old != "object-1-0" || now != "object-3-0" {
+			f.Errorf("the first leads to %s, the last to %s", old, now)
+		}
+	}},
+	{"Missing", func(f *fixture) { // an object that is gone is not shared
+		f.accept(f.with(letter{}, "same", "other"))
+		f.must(f.Missing(f.Context(), "object-1-0"))
+		f.unused(f.accept(f.with(letter{}, "same", "other")), "object-2-1")
+	}},
 	{"Repeat", func(f *fixture) { // of a message uses none of its files, also if it revives it
 		l := letter{id: "m", window: day}
 		first := f.with(l, "one", "two")

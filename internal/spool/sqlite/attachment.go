@@ -179,6 +179,38 @@ func (w *writer) signingKey() (key []byte, err error) {
 }
 
 const (
+	sqlStoreInUse = `SELECT location FROM blob_store WHERE one = 1`
+	sqlUseStore   = `
+INSERT INTO blob_store VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET location = excluded.location`
+
+	// A new message brings an object of its own.
+	sqlUnshare    = `UPDATE blob SET shared = 0 WHERE shared = 1`
+	sqlUnshareOne = `UPDATE blob SET shared = 0 WHERE key = ?`
+)
+
+// UseStore implements spool.Files.
+func (s *Store) UseStore(ctx context.Context, location string) error {
+	_, err := run(ctx, s, 0, func(w *writer) (int64, error) {
+		var before string
+		known, err := w.get(sqlStoreInUse, nil, &before)
+		if before == location && known || err != nil {
+			return 0, err
+		}
+		if _, err := w.exec(sqlUseStore, location); err != nil || !known {
+			return 0, err
+		}
+		return w.exec(sqlUnshare)
+	})
+	return err
+}
+
+// Missing implements spool.Files.
+func (s *Store) Missing(ctx context.Context, key string) error {
+	_, err := run(ctx, s, 0, func(w *writer) (int64, error) { return w.exec(sqlUnshareOne, key) })
+	return err
+}
+
+const (
 	sqlIsAttached = `SELECT count(*) FROM attachment WHERE queue_id = ?`
 	sqlRevoke     = `UPDATE attachment SET ends = min(ends, ?), revoked = 1 WHERE queue_id = ? AND revoked = 0`
 )

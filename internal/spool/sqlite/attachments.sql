@@ -37,6 +37,12 @@ CREATE TABLE garbage (
     key TEXT PRIMARY KEY CHECK (key <> '')
 ) STRICT, WITHOUT ROWID;
 
+-- Where the objects are.
+CREATE TABLE blob_store (
+    one      INTEGER PRIMARY KEY CHECK (one = 1),
+    location TEXT    NOT NULL
+) STRICT;
+
 -- What links are signed with.
 CREATE TABLE signing_key (
     one INTEGER PRIMARY KEY CHECK (one = 1),

@@ -30,9 +30,6 @@ UPDATE request
        refused_attempt = 0, refused_at = 0, conversation_alive = 0
  WHERE ` + isOpen
 
-	// The spool that was backed up may have deleted the object since: a new message brings its own.
-	sqlUnshare = `UPDATE blob SET shared = 0`
-
 	sqlAllActive = `SELECT id, team, route, state FROM request WHERE ` + isTimed + ` AND ` + isActive
 )
 
@@ -101,7 +98,7 @@ func takeOver(ctx context.Context, conn *sql.Conn, now time.Time) (bool, error) 
 		return false, nil
 	}
 	return true, alone(ctx, conn, func(w *writer) error {
-		if _, err := w.exec(sqlUnshare); err != nil {
+		if _, err := w.exec(sqlUnshare); err != nil { // the objects may have been deleted since
 			return err
 		}
 		return w.maybeSent(now, applicationID)

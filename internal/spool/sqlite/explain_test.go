@@ -266,8 +266,10 @@ var plans = map[string]struct {
 	"all attachments of message": {sqlAllAttachmentsOfMessage, []string{
 		"a USING INDEX attachment_queue_id (queue_id=?)", "b USING INTEGER PRIMARY KEY (rowid=?)",
 	}},
-	"is attached": {sqlIsAttached, []string{"attachment USING COVERING INDEX attachment_queue_id (queue_id=?)"}},
-	"revoke":      {sqlRevoke, []string{"attachment USING INDEX attachment_queue_id (queue_id=?)"}},
+	"store in use": {sqlStoreInUse, []string{"blob_store USING INTEGER PRIMARY KEY (rowid=?)"}},
+	"unshare one":  {sqlUnshareOne, []string{"blob USING INDEX sqlite_autoindex_blob_1 (key=?)"}},
+	"is attached":  {sqlIsAttached, []string{"attachment USING COVERING INDEX attachment_queue_id (queue_id=?)"}},
+	"revoke":       {sqlRevoke, []string{"attachment USING INDEX attachment_queue_id (queue_id=?)"}},
 	"forget files": {sqlForgetFiles, []string{
 		"attachment USING COVERING INDEX attachment_queue_id (queue_id=?)", "message USING INTEGER PRIMARY KEY (rowid=?)",
 		"request USING INDEX request_message (message=?)",
