@@ -171,13 +171,13 @@ func fileName(p *part, n int) string {
 			return '_'
 		case isInvisible(r):
 			return -1
-		case unicode.IsSpace(r):
+		case unicode.IsSpace(r), isFiller(r):
 			return ' '
 		}
 		return r
 	}, name)
 	name = strings.Trim(strings.Join(strings.Fields(name), " "), ". ") // Windows removes dots and spaces at the end
-	if name == "" {
+	if !strings.ContainsFunc(name, unicode.IsGraphic) {
 		return fmt.Sprintf("attachment-%d%s", n, extension(p.kind))
 	}
 	if isDevice(name) {
@@ -200,6 +200,10 @@ func fileName(p *part, n int) string {
 func isInvisible(r rune) bool {
 	return unicode.Is(unicode.Cf, r) && r != '\u200c' && r != '\u200d' || unicode.IsControl(r)
 }
+
+// isFiller reports whether r is a letter or a symbol that looks like a space: with enough of them,
+// nobody sees the ending of a name.
+func isFiller(r rune) bool { return strings.ContainsRune("\u115f\u1160\u2800\u3164\uffa0", r) }
 
 // isDevice reports whether Windows takes a file name for a device, whatever its ending.
 func isDevice(name string) bool {
