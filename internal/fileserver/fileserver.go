@@ -26,6 +26,9 @@ type Options struct {
 	// Find returns the attachment of a link, spool.ErrNotFound if it is unknown or was revoked.
 	Find func(context.Context, spool.LinkHash) (spool.Attachment, error)
 
+	// Missing records that an object of the store is gone or damaged, so that no new message shares it.
+	Missing func(ctx context.Context, key string) error
+
 	Store blob.Store
 	Slots *Slots // of all servers before and after this one
 	Limit Limit
@@ -102,20 +105,25 @@ func (s *Server) find(d *download, token string) (refused *refusal) {
 
 // open opens the object of the attachment.
 func (s *Server) open(d *download) (o blob.Object, refused *refusal) {
-	const missing = "a file is missing in the blob store; restore it from a backup"
 	o, err := s.o.Store.Open(d.Context(), d.attachment.Key)
 	switch {
 	case errors.Is(err, blob.ErrNotFound):
-		s.fault(d, missing, err)
-		return nil, notFound.because(missing)
+		return nil, s.missing(d, err)
 	case err != nil:
 		return nil, s.unavailable(d, "the blob store cannot be read", err)
 	case o.Size() != d.attachment.Size:
 		_ = o.Close()
-		s.fault(d, missing, errors.New("the object is not as large as the file was"))
-		return nil, notFound.because(missing)
+		return nil, s.missing(d, errors.New("the object is not as large as the file was"))
 	}
 	return o, nil
+}
+
+// missing records that the store has lost a file. Links of messages to come lead to another object.
+func (s *Server) missing(d *download, err error) *refusal {
+	const reason = "a file is missing in the blob store; restore it from a backup"
+	ctx := context.WithoutCancel(d.Context())
+	s.fault(d, reason, errors.Join(err, s.o.Missing(ctx, d.attachment.Key)))
+	return notFound.because(reason)
 }
 
 // unavailable records an error of ours, unless the client has gone.

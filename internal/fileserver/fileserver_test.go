@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -239,6 +240,9 @@ func TestMissingObject(t *testing.T) {
 	deleted := f.get("/f/" + token)
 	if got := f.recorded(events.Error); len(got) != 1 || got[0].QueueID != "QUEUEID" {
 		t.Errorf("recorded %v", got)
+	}
+	if want := []string{a.Key, a.Key}; !slices.Equal(f.lost, want) {
+		t.Errorf("missing are %v, want %v", f.lost, want)
 	}
 	if unknown := f.get("/f/x"); !same(shortened, unknown) || !same(deleted, unknown) {
 		t.Errorf("%d %s, %d %s, want %d", shortened.Code, shortened.Body, deleted.Code, deleted.Body, unknown.Code)

@@ -36,6 +36,7 @@ type fixture struct {
 	spoolErr error
 	lookups  int // of the spool
 	events   []events.Event
+	lost     []string // keys of objects that are missing
 }
 
 func start(t testing.TB) *fixture {
@@ -58,14 +59,15 @@ func start(t testing.TB) *fixture {
 // restart makes the server anew, as a reload does.
 func (f *fixture) restart() {
 	f.server = fileserver.New(fileserver.Options{
-		Links: f.links,
-		Find:  f.find,
-		Store: f.store,
-		Slots: &fileserver.Slots{},
-		Limit: f.limit,
-		Proxy: access.Proxy{Networks: []netip.Prefix{netip.MustParsePrefix("192.0.2.1/32")}},
-		Sink:  f,
-		Now:   func() time.Time { return f.now },
+		Links:   f.links,
+		Find:    f.find,
+		Missing: f.missing,
+		Store:   f.store,
+		Slots:   &fileserver.Slots{},
+		Limit:   f.limit,
+		Proxy:   access.Proxy{Networks: []netip.Prefix{netip.MustParsePrefix("192.0.2.1/32")}},
+		Sink:    f,
+		Now:     func() time.Time { return f.now },
 	})
 }
 
@@ -78,6 +80,13 @@ func (f *fixture) find(_ context.Context, id spool.LinkHash) (spool.Attachment, 
 		return spool.Attachment{}, spool.ErrNotFound
 	}
 	return a, f.spoolErr
+}
+
+func (f *fixture) missing(_ context.Context, key string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.lost = append(f.lost, key)
+	return nil
 }
 
 // Record implements events.Sink.

@@ -17,14 +17,15 @@ const filesPath = "blobs.listen"
 func (r *Relay) filesPage(s *setup, secure *tls.Config) page {
 	b := s.cfg.Blobs
 	server := fileserver.New(fileserver.Options{
-		Links: s.links,
-		Find:  r.store.File,
-		Store: s.blobs,
-		Slots: &r.downloads,
-		Limit: fileserver.Limit{Total: b.Downloads, PerAddress: b.DownloadsPerAddress},
-		Proxy: access.Proxy{Networks: b.Proxies.Prefixes()},
-		Sink:  r.sink,
-		Now:   r.now,
+		Links:   s.links,
+		Find:    r.store.File,
+		Missing: r.store.Missing,
+		Store:   s.blobs,
+		Slots:   &r.downloads,
+		Limit:   fileserver.Limit{Total: b.Downloads, PerAddress: b.DownloadsPerAddress},
+		Proxy:   access.Proxy{Networks: b.Proxies.Prefixes()},
+		Sink:    r.sink,
+		Now:     r.now,
 	})
 	return page{handler: server, tls: pageTLS(b.TLS, secure)}
 }

@@ -185,7 +185,7 @@ INSERT INTO blob_store VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET location = 
 
 	// A new message brings an object of its own.
 	sqlUnshare    = `UPDATE blob SET shared = 0 WHERE shared = 1`
-	sqlUnshareOne = `UPDATE blob SET shared = 0 WHERE key = ?`
+	sqlUnshareOne = `UPDATE blob SET shared = 0 WHERE key = ? AND shared = 1`
 )
 
 // UseStore implements spool.Files.
