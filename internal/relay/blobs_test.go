@@ -194,3 +194,42 @@ func TestShadowStoresNoFiles(t *testing.T) {
 		t.Errorf("attachments %v, %v", page.Attachments, err)
 	}
 }
+
+// While the store is away, a message with files is refused for a time, and nothing of it is stored;
+// other mail is accepted. Afterwards it is accepted.
+func TestStoreAway(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "blobs")
+	log := &recorder{}
+	store := open(t)
+	r, err := New(parse(t, fmt.Sprintf(linkRoute, dir, "")), Parts{
+		Store: store, Sink: log, Transport: sandbox.New(sandbox.Options{}), Random: rand.Reader,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, r)
+	send := func(raw []byte) error {
+		return smtp.SendMail(r.Addrs()[0].String(), nil, "app@example.com", []string{"ann@example.com"}, raw)
+	}
+	if err := os.Rename(dir, dir+".away"); err != nil {
+		t.Fatal(err)
+	}
+	err = send(withAttachments(attachments()))
+	if err == nil || !strings.Contains(err.Error(), "4.3.0 Attachments cannot be stored") ||
+		strings.Contains(err.Error(), dir) {
+		t.Errorf("reply %v", err)
+	}
+	if err := send([]byte("To: ann@example.com\r\nSubject: none\r\n\r\nHi.\r\n")); err != nil {
+		t.Error(err)
+	}
+	if err := os.Rename(dir+".away", dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := send(withAttachments(attachments())); err != nil {
+		t.Error(err)
+	}
+	page, err := store.(spool.Reader).Attachments(t.Context(), spool.AttachmentFilter{})
+	if err != nil || len(page.Attachments) != 3 {
+		t.Errorf("%d attachments, %v", len(page.Attachments), err)
+	}
+}
