@@ -43,6 +43,11 @@ type Message struct {
 
 	Shadow *Shadow // nil for a message to send
 
+	// Smarthost has the message leave as it came, by the smarthost of its route. It has one
+	// request for each recipient, those of one audience with the same Participants and
+	// beside each other; Team and Inbox are the scope of its conversations.
+	Smarthost bool
+
 	Requests []Request
 	Files    []File // that its bodies link to
 }
@@ -62,7 +67,15 @@ func (s Shadow) String() string {
 	return s.Reply
 }
 
-// Request is one POST to come.
+// RequestTeam returns the team of the message's requests: Team, or that of a smarthost.
+func (m *Message) RequestTeam() string {
+	if m.Smarthost {
+		return SmarthostTeam(m.Route)
+	}
+	return m.Team
+}
+
+// Request is one POST to come, or one transaction with a smarthost.
 type Request struct {
 	LocalID      string   // idempotency key of the API, the same in all attempts
 	To, Cc       []string // as spelt in the envelope

@@ -75,8 +75,10 @@ type Report struct {
 	Raw        []byte // as received; nil if it is not kept any longer
 	Recipients []ReportRecipient
 
+	Smarthost bool // a smarthost was to deliver the message, not the API
+
 	Reason  string    // of the last attempt, for people
-	Status  int       // its HTTP status
+	Status  int       // its HTTP status, or the code of the smarthost's reply
 	APIID   string    // its X-Request-Id
 	Tried   time.Time // when it began
 	Until   time.Time // of DelayedAction: when the request expires; zero if unknown

@@ -62,6 +62,8 @@ type Entry struct {
 	ConvoID  int64     `json:"convo_id,omitempty"`
 	Reason   string    `json:"reason,omitempty"` // of the last attempt, or why it is not being sent
 
+	Smarthost bool `json:"smarthost,omitempty"` // it leaves by the smarthost of its route, not by the API
+
 	HoldLevel string `json:"hold_level,omitempty"` // of Hold: request, route or team
 	Hold      *Hold  `json:"hold,omitempty"`       // what keeps it back, nil for nothing
 }
@@ -103,7 +105,7 @@ type AttemptDetail struct {
 	Began   time.Time `json:"began"`
 	Ended   time.Time `json:"ended,omitzero"`
 	Unknown bool      `json:"outcome_unknown,omitempty"` // the message may have been sent
-	Status  int       `json:"status,omitempty"`
+	Status  int       `json:"status,omitempty"`          // of HTTP, or the code of a smarthost's reply
 	APIID   string    `json:"request_id,omitempty"`
 	Reason  string    `json:"reason,omitempty"`
 }

@@ -145,6 +145,10 @@ type Delivery interface {
 	// on the number of destinations, not on that of requests.
 	Destinations(ctx context.Context) ([]Destination, error)
 
+	// Content returns what a message contains; ErrNotFound, also where its content was
+	// removed.
+	Content(ctx context.Context, queueID string) (Content, error)
+
 	// AddEvent stores an event as a notice.
 	AddEvent(ctx context.Context, now time.Time, event []byte) error
 

@@ -24,8 +24,12 @@ type Destination struct {
 	Inbox       int64
 }
 
-// Name is what people read: "team shop", "route orders" or "route orders to inbox 202".
+// Name is what people read: "team shop", "route orders", "route orders to inbox 202" or
+// "smarthost of route orders".
 func (d Destination) Name() string {
+	if route, ok := SmarthostRoute(d.Team); ok {
+		return "smarthost of route " + route
+	}
 	name := "team " + d.Team
 	if d.Route != "" {
 		name = "route " + d.Route
@@ -36,7 +40,7 @@ func (d Destination) Name() string {
 	return name
 }
 
-// Task is one call of the API, claimed and to be made.
+// Task is one call of the API, or one transaction with a smarthost, claimed and to be made.
 type Task struct {
 	Request int64 // the request, and with Attempt the claim
 	Attempt int   // counted from 1
@@ -70,6 +74,9 @@ type Task struct {
 
 	DSN     []DSN // what the client asked for about each of To, then Cc; nil: nothing
 	Delayed bool  // its delay was reported
+
+	EnvelopeID string // see Message
+	Return     string // see Message
 }
 
 // Outcome is the end of a task.
@@ -97,7 +104,7 @@ type Outcome struct {
 	Detach bool
 
 	ConvoID, MessageID int64  // as answered; 0 for none
-	Status             int    // HTTP
+	Status             int    // HTTP, or the code of a smarthost's reply
 	APIID              string // X-Request-Id
 	Reason             string // for people
 

@@ -68,8 +68,13 @@ func (w *writer) accept(m *letter) (spool.Receipt, error) {
 		return w.repeated(m)
 	}
 	receipt := spool.Receipt{QueueID: m.QueueID, Joined: make([]int, len(m.Requests))}
+	var found placed
 	for i := range m.Requests {
-		found, err := w.place(m, &m.Requests[i], id)
+		shared := m.Smarthost && i > 0 && m.Requests[i].Participants == m.Requests[i-1].Participants
+		if !shared {
+			found, err = w.place(m, &m.Requests[i], id)
+		}
+		found.isShared = shared
 		if err != nil {
 			return spool.Receipt{}, err
 		}
@@ -79,7 +84,11 @@ func (w *writer) accept(m *letter) (spool.Receipt, error) {
 		if err != nil {
 			return spool.Receipt{}, err
 		}
-		looping, err := w.stopLoop(m.Message, &m.Requests[i], request, found.id)
+		lane := found.id
+		if m.Smarthost {
+			lane = -request
+		}
+		looping, err := w.stopLoop(m.Message, &m.Requests[i], request, lane)
 		if err != nil {
 			return spool.Receipt{}, err
 		}
@@ -204,6 +213,8 @@ type placed struct {
 	conversation
 	joined int  // which of its keys found the conversation; -1: it opened one
 	same   bool // an earlier message owns one of its own ids
+
+	isShared bool // it is for another recipient of the same audience as the request before
 }
 
 // place finds the conversation of a request or opens one, and has the keys of the request stand for it.
@@ -259,6 +270,9 @@ func (w *writer) find(m *letter, r *spool.Request) (p placed, err error) {
 
 // open opens a conversation, c with what is known of it.
 func (w *writer) open(m *letter, r *spool.Request, c conversation) (p placed, err error) {
+	if m.Smarthost { // nothing is sent to the conversation that its application named
+		c.requestedConvoID = 0
+	}
 	if c.requestedConvoID == 0 { // else its title is unknown
 		c.baseSubject = m.BaseSubject
 	}
@@ -328,12 +342,15 @@ func (w *writer) insertRequest(m *letter, i int, message int64, p placed) (int64
 	replied := int64(0)
 	if m.Shadow == nil {
 		var err error
-		state, err = w.joinLane(p, r.Priority)
+		state = spool.Queued
+		if !m.Smarthost {
+			state, err = w.joinLane(p, r.Priority)
+		}
 		if err != nil {
 			return 0, err
 		}
 		ended = 0
-		if m.AutoReplied {
+		if m.AutoReplied && !p.isShared { // a message counts once
 			replied = stamp(m.Accepted)
 		}
 	}
@@ -356,7 +373,7 @@ func (w *writer) insertRequest(m *letter, i int, message int64, p placed) (int64
 		r.LocalID,
 		m.recipients[i],
 		r.Participants,
-		m.Team,
+		m.RequestTeam(),
 		m.Inbox,
 		m.Route,
 		r.Priority,
@@ -374,7 +391,21 @@ func (w *writer) insertRequest(m *letter, i int, message int64, p placed) (int64
 	if state != spool.Queued || err != nil {
 		return id, err
 	}
+	if m.Smarthost {
+		return id, w.leave(id, m.Route)
+	}
 	return id, w.clearLane(lane)
+}
+
+// sqlLeave gives a request that is queued a lane of its own, of which it is the head.
+const sqlLeave = `UPDATE request SET lane = -id, state = ` + ready + ` WHERE id = ?`
+
+// leave has a queued request go on alone: what leaves by a smarthost waits for nothing that
+// leaves by the API, nor the other way round.
+func (w *writer) leave(id int64, route string) error {
+	_, err := w.exec(sqlLeave, id)
+	w.moved(route, spool.Queued, spool.Ready)
+	return err
 }
 
 // lookupName is what found the conversation of a request, for people.
@@ -501,9 +532,14 @@ func (w *writer) revive(message int64) (int, error) {
 }
 
 // requeue puts a request that is in no lane at the end of the lane of its
-// conversation.
+// conversation, or in one of its own where it leaves by a smarthost.
 func (w *writer) requeue(r *chosen) error {
-	state, err := w.behind(r.conversation, r.priority)
+	_, alone := spool.SmarthostRoute(r.team)
+	var err error
+	state := spool.Queued
+	if !alone {
+		state, err = w.behind(r.conversation, r.priority)
+	}
 	if err != nil {
 		return err
 	}
@@ -519,6 +555,9 @@ func (w *writer) requeue(r *chosen) error {
 	_, err = w.exec(sqlUnreport, r.id)
 	if err != nil {
 		return err
+	}
+	if alone {
+		return w.leave(r.id, r.route)
 	}
 	return w.clearLane(r.conversation)
 }

@@ -110,6 +110,7 @@ func (e *entry) dest() []any {
 // complete fills in what follows from the row and from the holds.
 func (e *entry) complete(holds []spool.Hold) (err error) {
 	e.at.Route = e.Route
+	_, e.Smarthost = spool.SmarthostRoute(e.at.Team)
 	e.state, e.Hold = shown(e.state, holds, e.hold, e.at)
 	e.Accepted, e.State = moment(e.accepted), e.state.String()
 	switch e.state {

@@ -47,6 +47,11 @@ func (w *writer) retry(now time.Time, r *chosen, how *spool.RetryOptions) (bool,
 	if !r.whole {
 		return false, nil // there is nothing left that could be sent
 	}
+	if _, ok := spool.SmarthostRoute(r.team); ok {
+		to := *how
+		to.Team = spool.SmarthostTeam(how.Route)
+		how = &to
+	}
 	move := how.Route != "" && (how.Route != r.route || how.Team != r.team || how.Inbox != r.inbox)
 	switch r.state {
 	case spool.Failed, spool.Dropped, spool.Held:

@@ -23,7 +23,7 @@ SELECT r.attempts + 1, r.local_id, r.recipients, r.route, r.team, r.subject_line
        COALESCE((SELECT began FROM attempt WHERE request = r.id AND n = r.trial_attempt), 0),
        COALESCE((SELECT max(released) FROM gate
                   WHERE team = r.team AND route IN ('', r.route) AND inbox IN (0, r.inbox)), 0),
-       r.dsn, r.delayed,
+       r.dsn, r.delayed, m.envelope_id, m.return,
        m.queue_id, m.sender, r.inbox, m.title, m.accepted, x.html, x.subject_offset, x.text
   FROM request r
   JOIN message m ON m.id = r.message
@@ -52,7 +52,7 @@ func (c *claim) load(id int64) (spool.Task, error) {
 		&t.Attempt, &t.LocalID, &addresses, &t.Route, &t.Team, &subjectLine, &t.Unknown, &sendsSince, &refused,
 		&t.ConvoID, &t.Call, &t.ConversationAlive, &t.Detached, &t.ConvoConflict,
 		&t.Refused, &t.RefusedStatus, &tried, &released,
-		&asked, &t.Delayed,
+		&asked, &t.Delayed, &t.EnvelopeID, &t.Return,
 		&t.QueueID, &t.Sender, &t.Inbox, &t.Title, &accepted, &t.HTML, &t.SubjectOffset, &t.Text)
 	if err != nil {
 		return t, err
