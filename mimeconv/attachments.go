@@ -44,7 +44,8 @@ func (c *converter) sortFiles(files []file, images []image) ([]attachment, error
 			attachments = append(attachments, attachment{f.part, c.stream(f.part), name})
 		}
 	}
-	if len(attachments) > 0 && c.options.Attachments != Link && c.options.Attachments != Drop {
+	isRejected := !slices.Contains([]Policy{Link, Drop, Name}, c.options.Attachments)
+	if len(attachments) > 0 && isRejected {
 		return nil, errAttachments(attachments, c.options.Link != nil)
 	}
 	return attachments, nil
@@ -77,7 +78,7 @@ func errAttachments(attachments []attachment, store bool) *Error {
 		strings.Join(names, ", "), keys)
 }
 
-// placeAttachments links the attachments, or drops them and adds a line for each to the bodies.
+// placeAttachments links the attachments, or adds a line for each to the bodies.
 func (c *converter) placeAttachments(b bodies, attachments []attachment) (bodies, error) {
 	if c.options.Attachments == Link {
 		for _, a := range attachments {
@@ -91,8 +92,13 @@ func (c *converter) placeAttachments(b bodies, attachments []attachment) (bodies
 	}
 	var lines []string
 	for _, a := range attachments {
+		what := a.name + " (" + size(a.size) + ")"
+		if c.options.Attachments == Name {
+			lines = append(lines, "[Attachment: "+what+"]")
+			continue
+		}
 		c.warn(AttachmentDropped, a.id, "attachment %s dropped", quote(a.name))
-		lines = append(lines, "[Attachment not sent: "+a.name+" ("+size(a.size)+")]")
+		lines = append(lines, "[Attachment not sent: "+what+"]")
 	}
 	if len(lines) == 0 {
 		return b, nil

@@ -60,7 +60,7 @@ type Resent struct{ To, Cc []Address }
 
 // Options are the policies of a route.
 type Options struct {
-	Attachments  Policy // Reject (default), Link or Drop
+	Attachments  Policy // Reject (default), Link, Drop or Name
 	InlineImages Policy // Embed (default), Link or Drop
 
 	Title string // replaces the Subject as Message.Title, one line; "" for the Subject
@@ -98,6 +98,7 @@ const (
 	Embed  Policy = "embed"  // embed images as data: URIs
 	Link   Policy = "link"   // store the part and add a link to both bodies
 	Drop   Policy = "drop"   // drop the part and say so in both bodies
+	Name   Policy = "name"   // name the part in both bodies: it reaches the recipient with the message itself
 )
 
 // Message is a converted message.

@@ -35,17 +35,32 @@ func (c scope) destinations(cfg *config.Config) (all []spool.Destination, err er
 	switch {
 	case c.Route != "":
 		r, err := routeByName(cfg, c.Route)
-		return []spool.Destination{{Team: r.Team, Route: r.Name}}, err
+		all = append(all, spool.Destination{Team: r.Team, Route: r.Name})
+		if r.Smarthost.Next != "" {
+			all = append(all, spool.Destination{Team: spool.SmarthostTeam(r.Name), Route: r.Name})
+		}
+		return all, err
 	case c.Team != "":
-		if _, known := cfg.Teams[c.Team]; !known {
+		if !slices.Contains(teamsOf(cfg), c.Team) {
 			return nil, fmt.Errorf("the configuration has no team %q", c.Team)
 		}
 		return []spool.Destination{{Team: c.Team}}, nil
 	}
-	for _, team := range slices.Sorted(maps.Keys(cfg.Teams)) {
+	for _, team := range teamsOf(cfg) {
 		all = append(all, spool.Destination{Team: team})
 	}
 	return all, nil
+}
+
+// teamsOf returns the teams of a configuration, and what leaves by its smarthosts.
+func teamsOf(cfg *config.Config) []string {
+	all := slices.Sorted(maps.Keys(cfg.Teams))
+	for _, r := range cfg.Routes {
+		if r.Smarthost.Next != "" {
+			all = append(all, spool.SmarthostTeam(r.Name))
+		}
+	}
+	return all
 }
 
 // means reports whether h is a hold that c means as a whole.

@@ -126,6 +126,9 @@ func printMessage(out io.Writer, m spool.MessageDetail) error {
 func printRequest(row func(name, format string, args ...any), r spool.RequestDetail) {
 	row("State", "%s", stateOf(r.Entry))
 	row("Recipients", "%s", addressesOf(r.Entry))
+	if r.Smarthost {
+		row("Leaves", "as it came, by the smarthost of route %s", r.Route)
+	}
 	row("Reason", "%s", r.Reason)
 	if !r.Due.IsZero() {
 		row("Next attempt", "%s", when(r.Due))
@@ -137,7 +140,7 @@ func printRequest(row func(name, format string, args ...any), r spool.RequestDet
 	}
 	row("local_id", "%s", r.LocalID)
 	for _, a := range r.Tries {
-		row(fmt.Sprintf("Attempt %d", a.N), "%s", attemptOf(a))
+		row(fmt.Sprintf("Attempt %d", a.N), "%s", attemptOf(a, r.Smarthost))
 	}
 }
 
@@ -159,12 +162,12 @@ func conversationOf(r spool.RequestDetail) string {
 	return text
 }
 
-func attemptOf(a spool.AttemptDetail) string {
+func attemptOf(a spool.AttemptDetail, bySmarthost bool) string {
 	parts := []string{when(a.Began), a.Call}
 	if !a.Ended.IsZero() {
 		parts = append(parts, "took "+a.Ended.Sub(a.Began).Round(time.Millisecond).String())
 	}
-	if a.Status != 0 {
+	if a.Status != 0 && !bySmarthost { // whose reason begins with its code
 		parts = append(parts, fmt.Sprintf("HTTP %d", a.Status))
 	}
 	if a.APIID != "" {

@@ -34,7 +34,7 @@ func TestMessages(t *testing.T) {
 		"?state=waiting":                "Q4 Q3 Q2",
 		"?state=held":                   "Q4 Q3",
 		"?route=b":                      "Q4 Q3",
-		"?team=shop&route=a":            "Q5 Q2 Q1",
+		"?team=shop&route=a":            "Q5 Q1",
 		"?recipient=BOB@example.com":    "Q5 Q3",
 		"?message_id=%3CQ4@example.com": "Q4",
 		"?local_id=Q2-0":                "Q2",
@@ -101,8 +101,11 @@ func TestHolds(t *testing.T) {
 	f := open(t)
 	var h adminapi.Holds
 	f.call("POST", "/holds", `{"route": "a", "reason": "maintenance"}`, 200, &h)
-	if len(h.Holds) != 1 || h.Holds[0].Reason != "maintenance" || !h.Holds[0].Operator || h.Holds[0].Team != "shop" {
+	if len(h.Holds) != 2 || h.Holds[0].Reason != "maintenance" || !h.Holds[0].Operator || h.Holds[0].Team != "shop" {
 		t.Errorf("%+v", h)
+	}
+	if len(h.Holds) != 2 || h.Holds[1].Destination() != (spool.Destination{Team: "smarthost:a", Route: "a"}) {
+		t.Errorf("what the route sends to its smarthost is not held: %+v", h)
 	}
 	f.send("Q1", "a", "alice@example.com", nil)
 	var page adminapi.Page

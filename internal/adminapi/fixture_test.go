@@ -92,6 +92,7 @@ func open(t *testing.T) *fixture {
 			Events:   f.stream,
 			Activity: counter,
 			Rates:    map[string]int{"shop": 500},
+			ByMail:   []string{"a"},
 			Kick:     func() { f.kicked++ },
 			Record:   func(e events.Event) { f.recorded = append(f.recorded, e) },
 			Now:      clock,
@@ -147,8 +148,9 @@ func (f *fixture) send(id, route, to string, change func(*spool.Message)) {
 // finish claims the next request and ends its attempt.
 func (f *fixture) finish(o spool.Outcome) {
 	f.Helper()
-	one := spool.Capacity{Team: "shop", Rate: 60_000, Free: 1}
-	tasks, _, err := f.store.Claim(f.Context(), epoch, time.Minute, one)
+	api := spool.Capacity{Team: "shop", Rate: 60_000, Free: 1}
+	mail := spool.Capacity{Team: spool.SmarthostTeam("a"), Rate: 60_000, Free: 1}
+	tasks, _, err := f.store.Claim(f.Context(), epoch, time.Minute, api, mail)
 	if err != nil || len(tasks) != 1 {
 		f.Fatalf("claimed %d: %v", len(tasks), err)
 	}
@@ -170,6 +172,7 @@ func (f *fixture) fill() {
 	})
 	f.finish(spool.Outcome{State: spool.Sent, Status: 200, ConvoID: 7, MessageID: 8, APIID: "R1"})
 	f.send("Q2", "a", "alice@example.com", func(m *spool.Message) {
+		m.Smarthost = true
 		m.Requests[0].Lookup = []spool.Key{{'1'}}
 		m.Requests[0].LookupNames = []string{"In-Reply-To: Q1@example.com"}
 	})

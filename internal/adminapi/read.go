@@ -233,6 +233,9 @@ func (s *server) sends(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
+		if body == nil { // it leaves by a smarthost
+			continue
+		}
 		all = append(all, Send{t.LocalID, body})
 	}
 	return answer(w, struct {

@@ -57,8 +57,10 @@ var may = map[string][]string{
 	"internal/cleaning":        {"internal/blob", "internal/spool"},
 	"internal/spool/sqlite":    {"internal/disk", "internal/spool"},
 	"internal/spool/spooltest": {"internal/spool"},
-	"internal/delivery":        {"internal/spool", "internal/heymarket", "internal/events"},
-	"internal/notify":          {"internal/spool", "internal/smarthost", "internal/events"},
+	"internal/delivery": {
+		"mimeconv", "internal/spool", "internal/heymarket", "internal/smarthost", "internal/events",
+	},
+	"internal/notify": {"internal/spool", "internal/smarthost", "internal/events"},
 	"internal/intake": {
 		"smtpd", "mimeconv", "mimeconv/linkblock", "threading", "internal/blob", "internal/config", "internal/spool",
 		"internal/events", "internal/smarthost",

@@ -5,6 +5,7 @@ package backend
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"heyrelay/internal/access"
@@ -20,6 +21,7 @@ type Backend struct {
 	Events   *events.Stream    // what happens, as it happens
 	Activity *activity.Counter // what happened in each minute
 	Rates    map[string]int    // calls a minute that each team may make
+	ByMail   []string          // the routes that have a smarthost
 	Kick     func()            // wakes the scheduler after a change
 	Record   func(events.Event)
 	Now      func() time.Time
@@ -31,7 +33,8 @@ type Backend struct {
 
 	Blobs blob.Store // of attachments; nil for none
 
-	// Body returns what the API gets for a task of spool.Reader's Sends.
+	// Body returns what the API gets for a task of spool.Reader's Sends; nil where it gets
+	// nothing, because the message leaves by a smarthost.
 	Body func(spool.Task) ([]byte, error)
 }
 
@@ -81,25 +84,33 @@ func selection(f spool.Filter) string {
 	return fmt.Sprintf("%d queue ids", len(f.QueueIDs))
 }
 
-// Hold holds a destination, also for mail to come, and records that the user of ctx did it.
+// Hold holds a destination, and what its route sends to a smarthost, also for mail to come. It
+// records that the user of ctx did it.
 func (b Backend) Hold(ctx context.Context, at spool.Destination, reason string) error {
-	err := b.Operator.HoldDestination(ctx, b.Now(), spool.Hold{
-		Team: at.Team, Route: at.Route, Inbox: at.Inbox, Reason: reason,
-	})
-	if err != nil {
-		return err
+	for _, one := range b.with(at) {
+		h := spool.Hold{Team: one.Team, Route: one.Route, Inbox: one.Inbox, Reason: reason}
+		if err := b.Operator.HoldDestination(ctx, b.Now(), h); err != nil {
+			return err
+		}
 	}
 	b.Kick()
 	b.Operated(ctx, "hold of "+at.Name())
 	return nil
 }
 
-// Release ends the hold of a destination, also one of heyrelay itself, and records that the user of
-// ctx did it. found is false, and nothing has changed, if there is none.
+// Release ends the hold of a destination, and of what its route sends to a smarthost, also one of
+// heyrelay itself. It records that the user of ctx did it. found is false, and nothing has changed,
+// if there is none.
 func (b Backend) Release(ctx context.Context, at spool.Destination) (found bool, err error) {
-	found, err = b.Operator.ReleaseDestination(ctx, b.Now(), at)
-	if !found || err != nil {
-		return found, err
+	for _, one := range b.with(at) {
+		released, err := b.Operator.ReleaseDestination(ctx, b.Now(), one)
+		if err != nil {
+			return found, err
+		}
+		found = found || released
+	}
+	if !found {
+		return false, nil
 	}
 	b.Kick()
 	b.Operated(ctx, "release of "+at.Name())
@@ -115,6 +126,15 @@ func (b Backend) Revoke(ctx context.Context, queueID string) (n int, err error) 
 	}
 	b.Operated(ctx, fmt.Sprintf("revoke of %d links of message %s", n, queueID))
 	return n, nil
+}
+
+// with returns a destination, and where it is a route what that sends to a smarthost.
+func (b Backend) with(at spool.Destination) []spool.Destination {
+	all := []spool.Destination{at}
+	if slices.Contains(b.ByMail, at.Route) && at.Inbox == 0 && at.Team != spool.SmarthostTeam(at.Route) {
+		all = append(all, spool.Destination{Team: spool.SmarthostTeam(at.Route), Route: at.Route})
+	}
+	return all
 }
 
 // Operated records what the user of ctx did.

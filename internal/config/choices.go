@@ -25,9 +25,10 @@ const (
 	BCCSeparate = "separate"
 	BCCReject   = "reject"
 
-	AttachmentsReject = "reject"
-	AttachmentsLink   = "link"
-	AttachmentsDrop   = "drop"
+	AttachmentsReject    = "reject"
+	AttachmentsLink      = "link"
+	AttachmentsSmarthost = "smarthost"
+	AttachmentsDrop      = "drop"
 
 	ImagesEmbed = "embed"
 	ImagesLink  = "link"

@@ -82,7 +82,9 @@ func TestChoices(t *testing.T) {
 		{config.Route{}, "Priority", []string{config.PriorityHigh, config.PriorityNormal, config.PriorityBulk}},
 		{config.Route{}, "Recipients", []string{config.RecipientsEnvelope, config.RecipientsHeaders}},
 		{config.Route{}, "BCC", []string{config.BCCSeparate, config.BCCReject}},
-		{config.Route{}, "Attachments", []string{config.AttachmentsReject, config.AttachmentsLink, config.AttachmentsDrop}},
+		{config.Route{}, "Attachments", []string{
+			config.AttachmentsReject, config.AttachmentsLink, config.AttachmentsSmarthost, config.AttachmentsDrop,
+		}},
 		{config.Route{}, "InlineImages", []string{config.ImagesEmbed, config.ImagesLink, config.ImagesDrop}},
 		{config.Route{}, "ReplySubject", []string{config.SubjectChanged, config.SubjectAlways, config.SubjectNever}},
 		{config.Route{}, "Join", []string{config.JoinAlways, config.JoinNever}},

@@ -10,7 +10,8 @@ import (
 
 // structs has the sources of the structs. Their comments explain the keys.
 //
-//go:embed config.go blobs.go bounces.go console.go linkblock.go route.go shadow.go tls.go users.go webhook.go
+//go:embed config.go blobs.go bounces.go console.go linkblock.go nexthop.go route.go tls.go users.go
+//go:embed webhook.go
 var structs embed.FS
 
 const heading = `# The configuration of heyrelay: every key, its meaning and its default.

@@ -61,9 +61,13 @@ type Route struct {
 	BCC string `yaml:"bcc" default:"separate" oneof:"separate|reject"`
 
 	// Attachments, which the API does not support: the message is rejected (554 5.6.0);
-	// they are stored, and the body has a link to each (see blobs); or they are dropped,
-	// and a line in the body names them.
-	Attachments string `yaml:"attachments" default:"reject" oneof:"reject|link|drop"`
+	// they are stored, and the body has a link to each (see blobs); the message does not go
+	// to the API, but as it came to the route's smarthost; or they are dropped, and a line in
+	// the body names them.
+	Attachments string `yaml:"attachments" default:"reject" oneof:"reject|link|smarthost|drop"`
+
+	// The mail server that delivers messages with attachments, with attachments: smarthost.
+	Smarthost NextHop `yaml:"smarthost"`
 
 	// Images within HTML: embedded as data: URIs (32KB per image, 128KB in total), which
 	// Gmail and Outlook do not display; stored, and displayed from there (see blobs); or
@@ -101,9 +105,10 @@ type Route struct {
 	// rejected (550 5.7.1).
 	OnlyRecipients Patterns `yaml:"only_recipients" example:"[\"*@test.example\"]"`
 
-	// Passes the mail of this route on to the present mail server, and only records what
-	// would be sent to Heymarket.
-	Shadow Shadow `yaml:"shadow"`
+	// Passes the mail of this route on to the present mail server, to compare before a
+	// change. Clients get its replies. Nothing is sent to Heymarket; "heyrelay queue list
+	// --state shadowed" lists what would be.
+	Shadow NextHop `yaml:"shadow"`
 }
 
 // Match selects the messages that use a route. A key with several values matches
@@ -168,7 +173,9 @@ func (l *loader) validateRoutes() {
 		l.validateMatch(path+".match", r)
 		l.validateRecipients(path, r)
 		l.validateLinkBlock(path+".link_block", r)
-		l.validateShadow(path+".shadow", i)
+		l.validateSmarthost(path, r)
+		l.validateNextHop(path+".shadow", r.Shadow, "delivers the mail at present")
+		l.validateShadowMatch(path+".shadow", i)
 	}
 }
 

@@ -68,6 +68,7 @@ func (l *loader) warnRoutes() {
 		path := fmt.Sprintf("routes[%d]", i)
 		l.warnTrust(path, r)
 		l.warnLinkBlock(path, r)
+		l.warnSmarthost(path, r)
 		if r.Shadow.Next != "" {
 			l.doc.Warn(path+".shadow", "route "+r.Name+" sends nothing to Heymarket, its mail is passed on to "+r.Shadow.Next,
 				"remove "+l.doc.Key(path+".shadow.next")+" to send")
@@ -81,6 +82,14 @@ func (l *loader) warnRoutes() {
 			l.doc.Warn(path+".match", "route "+r.Name+" is selected by addresses that clients can forge",
 				"add match.user or match.client if other clients must not use it")
 		}
+	}
+}
+
+// warnSmarthost warns of a smarthost to which nothing new goes.
+func (l *loader) warnSmarthost(path string, r Route) {
+	if r.Smarthost.Next != "" && r.Attachments != AttachmentsSmarthost {
+		l.doc.Warn(path+".smarthost", "route "+r.Name+" sends to its smarthost only what is still pending there",
+			"set "+l.doc.Key(path+".attachments")+" to smarthost, or remove the smarthost once nothing is pending")
 	}
 }
 

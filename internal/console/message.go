@@ -179,7 +179,7 @@ func (c *console) requestItem(r spool.RequestDetail, n, of int) requestItem {
 		item.Reason = "" // the attempt has it
 	}
 	for _, a := range r.Tries {
-		item.Attempts = append(item.Attempts, c.attemptItem(a))
+		item.Attempts = append(item.Attempts, c.attemptItem(a, r.Smarthost))
 	}
 	return item
 }
@@ -206,7 +206,7 @@ func adviceFor(e spool.Entry) string {
 	return ""
 }
 
-func (c *console) attemptItem(a spool.AttemptDetail) attemptItem {
+func (c *console) attemptItem(a spool.AttemptDetail, bySmarthost bool) attemptItem {
 	item := attemptItem{
 		N:      a.N,
 		Class:  "bad",
@@ -216,7 +216,10 @@ func (c *console) attemptItem(a spool.AttemptDetail) attemptItem {
 		APIID:  a.APIID,
 		Began:  c.instant(a.Began),
 	}
-	if a.Status != 0 {
+	switch {
+	case a.Status != 0 && bySmarthost:
+		item.Result = fmt.Sprint(a.Status)
+	case a.Status != 0:
 		item.Result = fmt.Sprintf("HTTP %d %s", a.Status, http.StatusText(a.Status))
 	}
 	if a.Status >= 200 && a.Status < 300 && !a.Unknown {
@@ -326,6 +329,14 @@ func (c *console) bodies(ctx context.Context, m spool.MessageDetail) (all []text
 		if err != nil {
 			return nil, err
 		}
+		if body == nil {
+			all = append(all, text{
+				Title: fmt.Sprintf("Request %d of %d", i+1, len(tasks)),
+				Label: fmt.Sprintf("Request %d", i+1),
+				Note:  "It leaves by the smarthost of its route: the source, without Bcc and X-Heymarket-*. The API gets nothing.",
+			})
+			continue
+		}
 		t := text{
 			Label: fmt.Sprintf("Request %d as JSON", i+1),
 			Note:  "POST /v1/email/send. Indented here; the download is as it is sent.",
@@ -384,6 +395,9 @@ func (c *console) messageJSON(w http.ResponseWriter, r *http.Request) error {
 	body, err := c.Body(tasks[n-1])
 	if err != nil {
 		return err
+	}
+	if body == nil {
+		return spool.ErrNotFound
 	}
 	download(w, "application/json", fmt.Sprintf("%s-%d.json", r.PathValue("id"), n), body)
 	return nil

@@ -24,7 +24,8 @@ type result struct {
 	sent     heymarket.Sent
 	convo    heymarket.Conversation
 	search   heymarket.Search
-	problem  *heymarket.Error // nil where the API answered as documented
+	mail     mail             // of a smarthost
+	problem  *heymarket.Error // nil where the API answered as documented, or a smarthost accepted the message
 	noCall   string           // why no call may be made: the request fails; "" where one was made
 	panicked string           // what the call panicked with, and its stack; "" where it did not
 }
@@ -38,10 +39,29 @@ const (
 	maxPages = 20 // calls of one search
 )
 
-// call makes the one call of a task. It ends within callLimit. A panic fails its
+// reason is why a call failed, for people.
+func (r *result) reason() string {
+	if r.byMail() {
+		return r.problem.Reason
+	}
+	return r.problem.Error()
+}
+
+// byMail reports whether the call was a transaction with a smarthost.
+func (r *result) byMail() bool {
+	_, ok := spool.SmarthostRoute(r.task.Team)
+	return ok
+}
+
+// call makes the one call of a task. It ends within callLimit, or mailLimit. A panic fails its
 // request alone.
 func (s *Scheduler) call(ctx context.Context, setup *Setup, t spool.Task, claim events.Step) (r result) {
-	ctx, cancel := context.WithTimeout(ctx, setup.callLimit())
+	limit := setup.callLimit()
+	server := setup.Teams[t.Team].Server
+	if server != nil {
+		limit = mailLimit
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	r = result{setup: setup, task: t, began: s.o.Now()}
 	defer func() {
@@ -57,6 +77,10 @@ func (s *Scheduler) call(ctx context.Context, setup *Setup, t spool.Task, claim 
 		return r
 	case t.ConvoConflict:
 		r.noCall = fmt.Sprintf("X-Heymarket-Convo-Id: conversation %d has other participants by now", t.ConvoID)
+		return r
+	}
+	if server != nil {
+		s.mail(ctx, server, &r)
 		return r
 	}
 	var err error

@@ -18,8 +18,16 @@ const (
 // pages of a search.
 func (s *Setup) callLimit() time.Duration { return exchanges * s.Timeout }
 
-// lease outlasts a call.
-func (s *Setup) lease() time.Duration { return s.callLimit() + leaseMargin }
+// lease outlasts a call, and a transaction with a smarthost.
+func (s *Setup) lease() time.Duration {
+	limit := s.callLimit()
+	for _, t := range s.Teams {
+		if t.Server != nil {
+			limit = max(limit, mailLimit)
+		}
+	}
+	return limit + leaseMargin
+}
 
 // begin claims what may begin now and begins it. next is when to come again, ok
 // is false if the store failed.

@@ -1,5 +1,5 @@
 // Package delivery sends the pending requests of the spool to the API, within each
-// team's budget, and records their outcomes.
+// team's budget, or as mail to a smarthost, and records their outcomes.
 //
 // One loop owns all state. It claims tasks, hands each to a goroutine that makes
 // one call, collects the results, finishes them in the store, and claims again. It
@@ -18,6 +18,7 @@ import (
 
 	"heyrelay/internal/events"
 	"heyrelay/internal/heymarket"
+	"heyrelay/internal/smarthost"
 	"heyrelay/internal/spool"
 )
 
@@ -43,13 +44,15 @@ type Store interface {
 	Holds(ctx context.Context) ([]spool.Hold, error)
 	Destinations(ctx context.Context) ([]spool.Destination, error)
 	ChangedExternally(ctx context.Context) (bool, error)
+	Content(ctx context.Context, queueID string) (spool.Content, error)
 }
 
-// Team is a Heymarket team: its client and its limits.
+// Team is a Heymarket team, or what leaves by a smarthost: its client and its limits.
 type Team struct {
-	Client      *heymarket.Client
-	Rate        int // calls a minute
-	Concurrency int // calls at once
+	Client      *heymarket.Client // of the API, or nil
+	Server      *smarthost.Server // else nil
+	Rate        int               // calls a minute
+	Concurrency int               // calls at once
 
 	FailUnqueued bool // what the API accepted but did not queue fails, and is not flagged
 }
@@ -63,7 +66,7 @@ type Route struct {
 // Setup is what a Scheduler can change while it runs: teams, routes and times. It must not
 // be changed any more. All fields are required.
 type Setup struct {
-	Teams  map[string]Team
+	Teams  map[string]Team // what leaves by smarthosts is named by spool.SmarthostTeam
 	Routes map[string]Route
 
 	Reports    bool                      // failures are reported to senders, and more where the client asked for it
@@ -282,7 +285,7 @@ func (s *Scheduler) finish(ended []spool.Outcome) []spool.Outcome {
 		s.logError("an outcome could not be recorded: the request fails", err)
 		return []spool.Outcome{plainFailure(ended[0], err)}
 	case err != nil:
-		s.logError("answers of the API could not be recorded, this is tried again", err)
+		s.logError("outcomes could not be recorded, this is tried again", err)
 		return ended
 	}
 	for i, o := range ended {

@@ -92,6 +92,13 @@ type lane struct {
 	places   []spool.Destination
 	changed  bool // by another process
 	stuck    int  // Release fails so many times
+	content  spool.Content
+}
+
+func (l *lane) Content(context.Context, string) (spool.Content, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.content, nil
 }
 
 func (l *lane) note(format string, args ...any) {

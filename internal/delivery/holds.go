@@ -230,8 +230,15 @@ func (s *Scheduler) forget(at spool.Destination) {
 func (s *Scheduler) noDestination(at spool.Destination) string {
 	_, team := s.setup.Teams[at.Team]
 	r, route := s.setup.Routes[at.Route]
+	_, smarthost := spool.SmarthostRoute(at.Team)
 	problem := ""
 	switch {
+	case smarthost && team:
+		return ""
+	case smarthost && route:
+		problem = "route " + at.Route + " has no smarthost any more"
+	case smarthost:
+		problem = "route " + at.Route + " is not in the configuration any more"
 	case !team:
 		problem = "team " + at.Team + " is not in the configuration any more"
 	case !route:
@@ -243,9 +250,14 @@ func (s *Scheduler) noDestination(at spool.Destination) string {
 	default:
 		return ""
 	}
+	kind := ""
+	if smarthost {
+		kind = " to a route with a smarthost"
+	}
 	return fmt.Sprintf(
-		"%s: restore it, or move its mail (heyrelay queue retry --state waiting --from-route %s --route NEW)",
+		"%s: restore it, or move its mail%s (heyrelay queue retry --state waiting --from-route %s --route NEW)",
 		problem,
+		kind,
 		at.Route,
 	)
 }

@@ -24,6 +24,9 @@ func (s *Scheduler) conclude(r result) (o spool.Outcome) {
 	o = s.judge(r)
 	s.noteRoute(r, o)
 	o.Report = s.report(o)
+	if o.Report == spool.RelayedAction && r.mail.reports {
+		o.Report = "" // the smarthost will say more (RFC 3461, section 5.2.2)
+	}
 	if o.Report == spool.DelayedAction {
 		o.Until = o.Task.TrialSince.Add(s.setup.Expire)
 	}
@@ -45,10 +48,12 @@ func (s *Scheduler) judge(r result) spool.Outcome {
 	if r.problem != nil {
 		o.Status = r.problem.Status
 		o.APIID = r.problem.RequestID
-		o.Reason = r.problem.Error()
+		o.Reason = r.reason()
 		o.Unknown = r.problem.Unknown && r.task.Call == spool.Send
 	}
 	switch {
+	case r.byMail():
+		return s.mailed(r, o)
 	case r.problem != nil && (r.problem.Class == heymarket.Denied || r.problem.Class == heymarket.Redirect):
 		return s.denied(o)
 	case r.task.Call == spool.CheckConversation:

@@ -81,7 +81,7 @@ func (s *Scheduler) noteAnswer(r result) {
 	switch {
 	case p != nil && p.Class == heymarket.Again && (p.Status == 0 || p.Status >= http.StatusInternalServerError):
 		if n := t.outage.add(r.task.QueueID); n >= outageInARow || breaker != nil {
-			s.openBreaker(r.task.Team, p.Error())
+			s.openBreaker(r.task.Team, r.reason())
 		}
 		return
 	case breaker == nil:
@@ -103,7 +103,7 @@ func (s *Scheduler) openBreaker(team, reason string) {
 			Kind:   events.Held,
 			Time:   s.o.Now(),
 			Team:   team,
-			Reason: "the API does not answer, one call at a time tries it: " + reason,
+			Reason: peer(team) + " does not answer, one call at a time tries it: " + reason,
 		})
 	}
 	breaker.pause.grow(s.o.Now(), lastProbe)
@@ -120,7 +120,7 @@ func (s *Scheduler) closeBreaker(team string) {
 		Kind:   events.Released,
 		Time:   s.o.Now(),
 		Team:   team,
-		Reason: fmt.Sprintf("the API answers again, %d requests are due now", n),
+		Reason: fmt.Sprintf("%s answers again, %d requests are due now", peer(team), n),
 	})
 }
 
@@ -183,13 +183,21 @@ func (s *Scheduler) speedUp(name string) time.Time {
 // fault of any message. What has been under trial for too long fails all the same,
 // so that credentials that pass the probe and no send do not keep it forever.
 func (s *Scheduler) denied(o spool.Outcome) spool.Outcome {
-	s.holdTeam(o.Task.Team, o.Reason+"; check the team's secrets and heymarket.base_url (heyrelay check --online)")
+	s.holdTeam(o.Task.Team, o.Reason+remedy(o.Task.Team))
 	o.NextCall = o.Task.Call
 	o = s.deferTo(o, s.o.Now())
 	if o.State == spool.Failed {
 		o.NextCall = spool.Send
 	}
 	return o
+}
+
+// remedy is what to do where a team's calls are denied.
+func remedy(team string) string {
+	if route, ok := spool.SmarthostRoute(team); ok {
+		return "; check the smarthost of route " + route + ": its address, user and password, and its certificate"
+	}
+	return "; check the team's secrets and heymarket.base_url (heyrelay check --online)"
 }
 
 // holdTeam holds a team until a message of it is sent. The pause between two probes
@@ -212,8 +220,8 @@ type probeResult struct {
 	err  error
 }
 
-// probe lists the inboxes of a held team, the documented harmless call, when its
-// time has come. It returns when to come again.
+// probe lists the inboxes of a held team, the documented harmless call, or logs in at its
+// smarthost, when its time has come. It returns when to come again.
 func (s *Scheduler) probe(ctx context.Context, name string, h *hold) time.Time {
 	t := s.team(name)
 	switch {
@@ -227,11 +235,26 @@ func (s *Scheduler) probe(ctx context.Context, name string, h *hold) time.Time {
 	s.calls.Go(func() {
 		err := s.reserve(ctx, setup, name)
 		if err == nil {
-			_, err = setup.Teams[name].Client.Inboxes(ctx)
+			err = setup.Teams[name].tryOut(ctx)
 		}
 		s.probes <- probeResult{name, err}
 	})
 	return time.Time{}
+}
+
+// tryOut finds out whether the credentials of a team work, and sends nothing.
+func (t Team) tryOut(ctx context.Context) error {
+	if t.Server == nil {
+		_, err := t.Client.Inboxes(ctx)
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, probeLimit)
+	defer cancel()
+	session, err := t.Server.Connect(ctx)
+	if err == nil {
+		session.Close()
+	}
+	return err
 }
 
 // probed takes the result of a probe into account. Where it passed, all that is

@@ -3,6 +3,7 @@ package intake
 import (
 	"crypto/rand"
 	"fmt"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -28,6 +29,7 @@ type Decision struct {
 	Priority string   `json:"priority"`
 	Because  string   `json:"because"`           // what decided the priority
 	Audience string   `json:"audience"`          // who sees whom
+	Leaves   string   `json:"leaves,omitempty"`  // how, where it does not go to the API
 	Convo    string   `json:"convo,omitempty"`   // effect of the control headers on its conversation
 	Repeats  string   `json:"repeats,omitempty"` // effect of the control headers on duplicates
 	Joins    []string `json:"joins,omitempty"`   // it is a reply if these recipients have one of these, best first
@@ -67,6 +69,10 @@ func (p *Plan) decision(i int) Decision {
 	}
 	if p.Blind[i] {
 		d.Audience = "one blind recipient, in neither To nor Cc"
+	}
+	if m.Smarthost {
+		d.Leaves = fmt.Sprintf("as it came, to %s, by the smarthost of the route: its attachments cannot go to the API",
+			slices.Concat(m.Requests[i].To, m.Requests[i].Cc)[0])
 	}
 	for _, l := range p.Lookups[i] {
 		d.Joins = append(d.Joins, l.Field+": "+l.ID)

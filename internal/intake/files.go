@@ -119,6 +119,13 @@ func (l *linker) digests() func(mimeconv.Attachment) (string, error) {
 	}
 }
 
+// contentAddress stands for a file in the digest of a message that is not converted to links.
+func contentAddress(a mimeconv.Attachment) (string, error) {
+	h := sha256.New()
+	_, err := io.Copy(h, a.Open())
+	return "https://sha256/" + hex.EncodeToString(h.Sum(nil)), err
+}
+
 // until returns the last day on which a link can be used all day, wherever its reader is. For one
 // that is short-lived, it is the minute at which it expires.
 func until(expires time.Time, lifetime time.Duration) string {

@@ -51,8 +51,8 @@ type Options struct {
 	Publish func(context.Context, events.Event)
 	// Targets returns recipients in the form that events show.
 	Targets func(to, cc []string) []string
-	// Next returns the mail server to which a route with a shadow passes its mail on.
-	Next func(config.Route) *smarthost.Server
+	// Next are the mail servers to which routes with a shadow pass their mail on, by route.
+	Next map[string]*smarthost.Server
 	// Turns limit how many messages are planned at a time, in all Handlers that share them.
 	Turns Turns
 
@@ -120,7 +120,7 @@ func (h *Handler) Handle(ctx context.Context, env *smtpd.Envelope, raw []byte) s
 	h.o.Kick()
 	h.recordAccepted(context.WithoutCancel(ctx), plan, receipt, steps)
 	reply := smtpd.Reply{Code: 250, Enhanced: "2.0.0", Text: "Ok: queued as " + receipt.QueueID}
-	if plan.Timeout > 0 && h.o.CanSend(plan.Message.Team, plan.Message.Route) {
+	if plan.Timeout > 0 && h.o.CanSend(plan.Message.RequestTeam(), plan.Message.Route) {
 		h.replyWithOutcome(ctx, plan, receipt.QueueID, &reply)
 	}
 	if plan.Message.WeakFingerprint {

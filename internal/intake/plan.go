@@ -88,7 +88,7 @@ func (p planner) plan(env *smtpd.Envelope, raw []byte) (*Plan, error) {
 	}
 	options := s.conversion()
 	p.linkFiles(&options, s.route, l)
-	body, err := s.convert(raw, options)
+	body, bySmarthost, err := s.convert(raw, options)
 	if err != nil {
 		return nil, err
 	}
@@ -97,6 +97,10 @@ func (p planner) plan(env *smtpd.Envelope, raw []byte) (*Plan, error) {
 	}
 	plan := &Plan{Message: p.message(s, body, raw), Warnings: body.Warnings, control: s.control, files: l.files}
 	plan.Message.Files = l.stored()
+	plan.Message.Smarthost = bySmarthost
+	if bySmarthost && smtpd.EndsEarly(plan.Message.Raw) {
+		return nil, errEndsEarly
+	}
 	if s.route.AnswerAfter == config.AnswerSent {
 		plan.Timeout = s.route.AnswerTimeout.Std()
 		plan.Message.ReportsAfter = env.Received.Add(plan.Timeout + p.cfg.Limits.Reply.Std())
@@ -104,7 +108,7 @@ func (p planner) plan(env *smtpd.Envelope, raw []byte) (*Plan, error) {
 	p.addRequests(plan, s, audiences)
 	addDSN(plan.Message.Requests, s)
 	p.identify(plan.Message, s, rcpt, raw)
-	if s.control.key != "" && len(l.files) > 0 {
+	if s.control.key != "" && (len(l.files) > 0 || bySmarthost) {
 		err = s.digestFiles(plan.Message, raw, l)
 	}
 	return plan, err
@@ -165,8 +169,29 @@ func (s submission) conversion() mimeconv.Options {
 	}
 }
 
-// convert makes the bodies that go to the API.
-func (s submission) convert(raw []byte, o mimeconv.Options) (mimeconv.Message, error) {
+// convert makes the bodies that go to the API. bySmarthost reports that the message leaves as it
+// came instead, because of its attachments: then the bodies only show what it says.
+func (s submission) convert(raw []byte, o mimeconv.Options) (body mimeconv.Message, bySmarthost bool, err error) {
+	if s.route.Attachments != config.AttachmentsSmarthost {
+		body, err = s.limited(raw, o)
+		return body, false, err
+	}
+	o.Attachments = mimeconv.Reject
+	o.MaxBody = 0 // a smarthost has no such limit
+	body, err = s.limited(raw, o)
+	var failed *mimeconv.Error
+	if !errors.As(err, &failed) || failed.Kind != mimeconv.ErrAttachment {
+		return body, false, err
+	}
+	o.Attachments = mimeconv.Name
+	o.InlineImages = mimeconv.Drop
+	body, err = mimeconv.Convert(raw, o)
+	body.Warnings = nil // nothing is lost on the way
+	return body, true, err
+}
+
+// limited makes the bodies that go to the API.
+func (s submission) limited(raw []byte, o mimeconv.Options) (mimeconv.Message, error) {
 	body, err := mimeconv.Convert(raw, o)
 	var failed *mimeconv.Error
 	if errors.As(err, &failed) && failed.Kind == mimeconv.ErrTooLarge {
@@ -207,7 +232,8 @@ func (p planner) message(s submission, body mimeconv.Message, raw []byte) *spool
 	}
 }
 
-// addRequests adds one request for each audience.
+// addRequests adds one request for each audience, or for each recipient where the message leaves
+// by a smarthost: each has an outcome of its own there.
 func (p planner) addRequests(plan *Plan, s submission, audiences []threading.Audience) {
 	headers := s.threadHeaders().Trim(maxIDs / len(audiences))
 	urgency, reason := priority(s.route, s.header, s.control)
@@ -241,10 +267,31 @@ func (p planner) addRequests(plan *Plan, s submission, audiences []threading.Aud
 		if r.ConvoID != 0 {
 			r.LookupNames = []string{fmt.Sprintf("%sConvo-Id: %d", controlPrefix, r.ConvoID)}
 		}
-		plan.Lookups = append(plan.Lookups, lookups)
-		plan.Blind = append(plan.Blind, a.Blind)
-		plan.Message.Requests = append(plan.Message.Requests, r)
+		for _, each := range p.split(r, plan.Message.Smarthost) {
+			plan.Lookups = append(plan.Lookups, lookups)
+			plan.Blind = append(plan.Blind, a.Blind)
+			plan.Message.Requests = append(plan.Message.Requests, each)
+		}
 	}
+}
+
+// split returns r, or one request for each of its recipients.
+func (p planner) split(r spool.Request, bySmarthost bool) (all []spool.Request) {
+	if !bySmarthost {
+		return []spool.Request{r}
+	}
+	one := r
+	for _, address := range r.To {
+		one.LocalID = p.newLocalID()
+		one.To, one.Cc = []string{address}, nil
+		all = append(all, one)
+	}
+	for _, address := range r.Cc {
+		one.LocalID = p.newLocalID()
+		one.To, one.Cc = nil, []string{address}
+		all = append(all, one)
+	}
+	return all
 }
 
 // lookupNames returns which header field named which id, for people.
@@ -283,12 +330,18 @@ func (p planner) identify(m *spool.Message, s submission, rcpt []string, raw []b
 	m.ContentDigest = contentDigest(m)
 }
 
-// digestFiles sets the digest of a message with links: those of a repeat are others, while its files
-// are the same.
+// digestFiles sets the digest of a message with files: the links of a repeat are others, while its
+// files are the same.
 func (s submission) digestFiles(m *spool.Message, raw []byte, l *linker) error {
 	o := s.conversion()
 	o.Link = l.digests()
-	body, err := s.convert(raw, o)
+	if m.Smarthost {
+		o.Link = contentAddress
+		o.Attachments = mimeconv.Link
+		o.InlineImages = mimeconv.Drop
+		o.MaxBody = 0
+	}
+	body, err := mimeconv.Convert(raw, o)
 	same := *m
 	same.HTML = body.HTML
 	same.Text = body.Text

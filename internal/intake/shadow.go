@@ -33,7 +33,7 @@ func (h *Handler) Relay(ctx context.Context, env *smtpd.Envelope) (smtpd.Relayed
 	}
 	s := &shadow{h: h, route: route, queueID: env.QueueID}
 	ctx, s.cut = context.WithCancel(ctx)
-	session, err := h.o.Next(route).Connect(ctx)
+	session, err := h.o.Next[route.Name].Connect(ctx)
 	if err != nil {
 		s.cut()
 		return nil, s.unreachable(err)

@@ -16,7 +16,7 @@ const holdCheck = time.Second
 // replyWithOutcome waits until the requests of a stored message have ended, for a
 // route with answer_after: sent, and changes the reply accordingly: to 554 if all
 // failed permanently, and then no report is sent if the 554 could be written; else
-// it stays 250, with Heymarket's ids of what was sent.
+// it stays 250, with Heymarket's ids of what was sent, or the replies of the smarthost.
 func (h *Handler) replyWithOutcome(ctx context.Context, plan *Plan, queueID string, reply *smtpd.Reply) {
 	all, err := h.waitForOutcome(ctx, plan, queueID)
 	if err != nil {
@@ -24,11 +24,17 @@ func (h *Handler) replyWithOutcome(ctx context.Context, plan *Plan, queueID stri
 		return
 	}
 	var sent, failed []string
+	refused := "Heymarket refused the message: "
+	if plan.Message.Smarthost {
+		refused = "The smarthost refused the message: "
+	}
 	for _, s := range all {
-		switch s.State {
-		case spool.Sent, spool.Flagged:
+		switch {
+		case s.State == spool.Sent && plan.Message.Smarthost:
+			sent = append(sent, oneLine(s.Reason))
+		case s.State == spool.Sent || s.State == spool.Flagged:
 			sent = append(sent, fmt.Sprintf("message %d in conversation %d", s.MessageID, s.ConvoID))
-		case spool.Failed:
+		case s.State == spool.Failed:
 			failed = append(failed, s.Reason)
 		}
 	}
@@ -37,7 +43,7 @@ func (h *Handler) replyWithOutcome(ctx context.Context, plan *Plan, queueID stri
 		// RFC 3463, section 3.4: a status of the destination system, which only the API knows.
 		reply.Code = 554
 		reply.Enhanced = "5.3.0"
-		reply.Text = "Heymarket refused the message: " + oneLine(failed[0]) + " (" + queueID + ")"
+		reply.Text = refused + oneLine(failed[0]) + " (" + queueID + ")"
 		reply.Written = func() { h.suppressReports(ctx, queueID) }
 	case len(sent) > 0:
 		reply.Text += ", sent: " + strings.Join(sent, ", ")
@@ -54,7 +60,7 @@ func (h *Handler) waitForOutcome(ctx context.Context, plan *Plan, queueID string
 		all, err := h.o.Store.Wait(step, queueID)
 		ended := step.Err() == nil
 		end()
-		if ended || err != nil || ctx.Err() != nil || !h.o.CanSend(plan.Message.Team, plan.Message.Route) {
+		if ended || err != nil || ctx.Err() != nil || !h.o.CanSend(plan.Message.RequestTeam(), plan.Message.Route) {
 			return all, err
 		}
 	}

@@ -29,7 +29,11 @@ func explanation(r Reporter, a *spool.Report) part {
 	case spool.DelayedAction:
 		add("%s has not been delivered yet to", message)
 	case spool.RelayedAction:
-		add("%s was accepted by Heymarket, which does not confirm final delivery, for", message)
+		who := "Heymarket"
+		if a.Smarthost {
+			who = "the next mail server"
+		}
+		add("%s was accepted by %s, which does not confirm final delivery, for", message, who)
 	}
 	for _, to := range a.Recipients {
 		fmt.Fprintf(&b, "    %s\n", plain(to.Address, 320))
@@ -51,7 +55,7 @@ func explanation(r Reporter, a *spool.Report) part {
 
 // reference identifies the attempt to those who run the API.
 func reference(a *spool.Report) (s string) {
-	if a.Status != 0 {
+	if a.Status != 0 && !a.Smarthost { // which says its code itself
 		s += fmt.Sprintf("\n    HTTP status: %d", a.Status)
 	}
 	if a.APIID != "" {

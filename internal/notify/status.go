@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -73,9 +74,12 @@ func (f fields) write(b *bytes.Buffer) {
 	_ = textproto.WriteHeader(b, h) // into memory, and no value holds a line end
 }
 
-// code is the status code of RFC 3463, derived from the HTTP status of the last
-// response, if there was one.
+// code is the status code of RFC 3463: that of the smarthost, or derived from the HTTP status
+// of the last response, if there was one.
 func code(a *spool.Report) string {
+	if a.Smarthost {
+		return smarthostCode(a)
+	}
 	denied := a.Status == http.StatusUnauthorized || a.Status == http.StatusForbidden
 	temporary := a.Status == 0 || a.Status >= 500 ||
 		a.Status == http.StatusTooManyRequests || a.Status == http.StatusRequestTimeout
@@ -98,8 +102,34 @@ func code(a *spool.Report) string {
 	return "5.0.0"
 }
 
-// diagnosis is the HTTP status and the API's error text (RFC 3464, section 2.3.6).
+// enhanced is a status code within the reply of a server (RFC 2034).
+var enhanced = regexp.MustCompile(`^([245])\d\d ([245]\.\d{1,3}\.\d{1,3}) `)
+
+// smarthostCode is the status code in the last reply of a smarthost, as far as it fits what is
+// reported.
+func smarthostCode(a *spool.Report) string {
+	found := enhanced.FindStringSubmatch(a.Reason)
+	class := map[spool.Action]string{spool.FailedAction: "5", spool.DelayedAction: "4", spool.RelayedAction: "2"}[a.Action]
+	switch {
+	case found != nil && found[1] == class && strings.HasPrefix(found[2], class):
+		return found[2]
+	case a.Action == spool.FailedAction && a.Status/100 == 4:
+		return "5.4.7" // delivery time expired
+	case a.Action == spool.DelayedAction && a.Status == 0:
+		return "4.4.1" // no answer from host
+	}
+	return class + ".0.0"
+}
+
+// diagnosis is the smarthost's reply, or the HTTP status and the API's error text (RFC 3464,
+// section 2.3.6).
 func diagnosis(a *spool.Report) string {
+	if a.Smarthost && a.Status != 0 {
+		return "smtp; " + ascii(a.Reason, 500)
+	}
+	if a.Smarthost {
+		return "x-heyrelay; " + ascii(a.Reason, 500)
+	}
 	s := "x-heymarket; "
 	if a.Status != 0 {
 		s += fmt.Sprintf("%d ", a.Status)

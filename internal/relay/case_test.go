@@ -39,12 +39,15 @@ var update = flag.Bool("update", false, "write what happens into the cases, in p
 //	release TEAM ROUTE an operator releases it, as queue release does
 //	holds              the holds by now, a line each: team, route, inbox, reason
 //	calls N            the API has answered N calls of any kind by now
+//	smarthost CODE TEXT  the smarthost gives commands with TEXT this reply ("cut": none), until smarthost up
+//	smarthost down     the smarthost cannot be reached, until smarthost up
 //	elsewhere N ADDR   somebody opens a conversation of inbox N in Heymarket itself; their numbers begin with 9001
 //	states             how many requests are in which state at the end
 //	any order          messages may be sent in any order, and conversations are not numbered
 //	took               how long each mail waited for its reply
 //	reports            the reports that are pending at the end
 //	replies            the reply to each mail; * matches anything, Q1 is the first mail's queue id
+//	mailed             what the smarthost accepted, sorted
 //	sent               what the API accepted, in order; C1 is the first conversation
 //
 // With -update the expectations that are not met are replaced in the file.
@@ -96,6 +99,7 @@ func (s *scene) play() {
 	s.atEnd(map[string]func() string{
 		"replies": s.matchReplies,
 		"sent":    s.sent,
+		"mailed":  s.post.all,
 	})
 	if n := s.api.Stats().Conflicts; n > 0 {
 		s.t.Errorf("a local_id was used %d times for another body", n)
@@ -164,6 +168,8 @@ func (s *scene) step(f *txtar.File) {
 		name, text, _ := strings.Cut(rest, " ")
 		matches := func(c sandbox.Call) bool { return strings.Contains(string(c.Body), text) }
 		s.api.Inject(-1, sandbox.Fault(name), matches)
+	case "smarthost":
+		s.post.change(rest)
 	case "heal":
 		s.api.Clear()
 	case "restart":
@@ -189,7 +195,7 @@ func (s *scene) step(f *txtar.File) {
 	case "holds":
 		s.pass(moment)
 		s.expect(f, s.holds())
-	case "pause", "sandbox", "config", "delivery", "team", "replies", "sent", "states", "took", "reports", "any":
+	case "pause", "sandbox", "config", "delivery", "team", "replies", "sent", "states", "took", "reports", "any", "mailed":
 	default:
 		s.t.Fatalf("unknown section %q", f.Name)
 	}

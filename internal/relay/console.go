@@ -5,9 +5,11 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -94,6 +96,7 @@ func (r *Relay) backend(s *setup) backend.Backend {
 		Events:   &r.stream,
 		Activity: r.activity,
 		Rates:    rates(s.cfg),
+		ByMail:   slices.Sorted(maps.Keys(s.smarthosts)),
 		Kick:     func() { r.scheduler.Kick() },
 		Record:   r.sink.Record,
 		Now:      r.now,
@@ -142,7 +145,12 @@ func (r *Relay) status(ctx context.Context) (status string, reasons []string) {
 // that is configured.
 func body(cfg *config.Config) func(spool.Task) ([]byte, error) {
 	all := routes(cfg)
-	return func(t spool.Task) ([]byte, error) { return delivery.Email(t, all[t.Route].Creator).Body() }
+	return func(t spool.Task) ([]byte, error) {
+		if _, ok := spool.SmarthostRoute(t.Team); ok {
+			return nil, nil
+		}
+		return delivery.Email(t, all[t.Route].Creator).Body()
+	}
 }
 
 // ConsoleURL returns where people open the console: with a token that logs them in, if the

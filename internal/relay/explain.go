@@ -19,11 +19,11 @@ type Explanation struct {
 	Refused  string             `json:"refused,omitempty"` // the SMTP reply if the message is refused
 }
 
-// ExplainedRequest is the body of one POST to /v1/email/send, and the reasons for
-// it. It is an opener, unless the application names a conversation.
+// ExplainedRequest is the body of one POST to /v1/email/send, if there is one, and the reasons
+// for it. It is an opener, unless the application names a conversation.
 type ExplainedRequest struct {
-	heymarket.Email
-	Decision intake.Decision `json:"decision"`
+	*heymarket.Email                 // nil where it does not go to the API
+	Decision         intake.Decision `json:"decision"`
 }
 
 // Explain returns what a message would become, and sends and stores nothing. The
@@ -41,6 +41,10 @@ func Explain(cfg *config.Config, env *smtpd.Envelope, raw []byte) Explanation {
 	m := plan.Message
 	route := routes(cfg)[m.Route]
 	for i, r := range m.Requests {
+		if m.Smarthost {
+			e.Requests = append(e.Requests, ExplainedRequest{Decision: plan.Decisions[i]})
+			continue
+		}
 		task := spool.Task{
 			LocalID:       r.LocalID,
 			ConvoID:       r.ConvoID,
@@ -52,8 +56,9 @@ func Explain(cfg *config.Config, env *smtpd.Envelope, raw []byte) Explanation {
 			Text:          m.Text,
 			SubjectOffset: m.SubjectOffset,
 		}
+		post := delivery.Email(task, route.Creator)
 		e.Requests = append(e.Requests, ExplainedRequest{
-			Email:    delivery.Email(task, route.Creator),
+			Email:    &post,
 			Decision: plan.Decisions[i],
 		})
 	}
@@ -66,7 +71,7 @@ type Post struct {
 	State   string           `json:"state"`
 	Reason  string           `json:"reason,omitempty"`
 	Opener  string           `json:"opener,omitempty"` // see spool.RequestDetail: its response would have the convo_id
-	Post    *heymarket.Email `json:"post"`             // the body; nil if the message would have been refused
+	Post    *heymarket.Email `json:"post"`             // the body; nil if it is refused, or leaves by a smarthost
 }
 
 // Posts returns what each request of a message posts to the API, or would post. Its creator
@@ -85,7 +90,8 @@ func Posts(ctx context.Context, cfg *config.Config, r spool.Reader, queueID stri
 	for i, t := range tasks {
 		d := m.Requests[i]
 		post := Post{QueueID: queueID, State: d.State, Reason: d.Reason, Opener: d.Opener}
-		if t.HTML != "" || t.Text != "" {
+		_, bySmarthost := spool.SmarthostRoute(t.Team)
+		if !bySmarthost && (t.HTML != "" || t.Text != "") {
 			body := delivery.Email(t, configured[t.Route].Creator)
 			post.Post = &body
 		}

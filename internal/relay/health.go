@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"heyrelay/internal/spool"
 )
 
 // Status says how well a relay works.
@@ -64,7 +66,7 @@ func (r *Relay) Health(ctx context.Context) Health {
 		held[one.Team] = held[one.Team] || one.Route == ""
 		h.worsen(Degraded, one.String())
 	}
-	for _, team := range slices.Sorted(maps.Keys(r.config().Teams)) {
+	for _, team := range slices.Sorted(maps.Keys(r.setup.Load().delivery.Teams)) {
 		if reason := r.pause(ctx, team); reason != "" && !held[team] {
 			h.worsen(Degraded, reason)
 			h.Paused = append(h.Paused, reason)
@@ -79,8 +81,12 @@ func (r *Relay) Health(ctx context.Context) Health {
 // pause explains why a team that is not held calls nothing now, "" if it does: an open breaker, or an
 // answer 429.
 func (r *Relay) pause(ctx context.Context, team string) string {
+	name := spool.Destination{Team: team}.Name()
 	if !r.scheduler.CanSend(team, "") {
-		return "team " + team + " is paused: its calls of the API fail, one at a time is tried"
+		if _, ok := spool.SmarthostRoute(team); ok {
+			return name + " is paused: it does not answer, one message at a time is tried"
+		}
+		return name + " is paused: its calls of the API fail, one at a time is tried"
 	}
 	throttle, err := r.store.Throttled(ctx, team)
 	if err != nil {
@@ -90,7 +96,7 @@ func (r *Relay) pause(ctx context.Context, team string) string {
 	if until.IsZero() {
 		return ""
 	}
-	return "team " + team + " is paused until " + until.UTC().Format(time.RFC3339) + ": the API answered 429"
+	return name + " is paused until " + until.UTC().Format(time.RFC3339) + ": the API answered 429"
 }
 
 // checkSpool records if the spool accepts no mail.

@@ -3,29 +3,22 @@ package relay
 import (
 	"context"
 
+	"heyrelay/internal/config"
 	"heyrelay/internal/events"
 	"heyrelay/internal/notify"
-	"heyrelay/internal/smarthost"
 )
 
 // notifySetup returns how senders and the webhook are notified, as far as each is
-// configured. The server learns of our own addresses because reports would come back
-// from there as mail.
+// configured.
 func (r *Relay) notifySetup(s *setup) *notify.Setup {
 	cfg := s.cfg
 	n := &notify.Setup{Grace: drainTime(cfg)}
-	if address, implicit, ok := cfg.Bounces.Server(); ok {
+	if b := cfg.Bounces; b.Smarthost != "" {
 		n.Mailer = &notify.Mailer{
-			Reporter: notify.Reporter{Hostname: cfg.Hostname, From: cfg.Bounces.From},
-			Server: &smarthost.Server{
-				Hostname: cfg.Hostname,
-				Address:  address,
-				Implicit: implicit,
-				User:     cfg.Bounces.User,
-				Password: s.password.get,
-				Own:      r.Addrs,
-				Dial:     r.parts.Dial,
-			},
+			Reporter: notify.Reporter{Hostname: cfg.Hostname, From: b.From},
+			Server: r.mailServer(cfg, "bounces.password", config.NextHop{
+				Next: b.Smarthost, User: b.User, Password: b.Password,
+			}),
 		}
 	}
 	if cfg.Events.URL != "" {

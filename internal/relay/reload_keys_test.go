@@ -44,6 +44,7 @@ routes:
       html: "{{range .Files}}{{.URL}}{{end}}"
       text: "{{range .Files}}{{.URL}}{{end}}{{range .Images}}{{.URL}}{{end}}"
     shadow: {next: "smtp://127.0.0.1:35", user: a, password: "${KEY}"}
+    smarthost: {next: "smtp://127.0.0.1:45", user: a, password: "${KEY}"}
 aliases: {root: ops@example.com}
 bounces: {smarthost: "smtp://127.0.0.1:25", user: heyrelay, password: "${KEY}", from: a@example.com}
 blobs:
@@ -59,35 +60,37 @@ metrics: {address: "127.0.0.1:9125"}
 
 // written are the values that reflection cannot change, by key: what everything has, and another.
 var written = map[string][2]string{
-	"listeners[].address":        {"127.0.0.1:2525", "127.0.0.1:2526"},
-	"listeners[].allow":          {"allow: [127.0.0.0/8]", "allow: [192.0.2.0/24]"},
-	"users[].password_hash":      {"NhOTgO", "NhOTgP"},
-	"users[].senders":            {`senders: ["*@a.test"]`, `senders: ["*@b.test"]`},
-	"teams.*.secrets":            {"{id: one, key", "{id: two, key"},
-	"teams.*.secrets[].key":      {`one, key: "${KEY}"`, `one, key: "${OTHER}"`},
-	"teams.*.api_key":            {`api_key: "${KEY}"`, `api_key: "${OTHER}"`},
-	"routes[].match.user":        {"user: [redmine]", "user: [jira]"},
-	"routes[].match.client":      {"client: [10.0.0.0/8]", "client: [192.0.2.0/24]"},
-	"routes[].match.sender":      {`sender: ["*@a.test"]`, `sender: ["*@b.test"]`},
-	"routes[].match.from":        {`from: ["*@a.test"]`, `from: ["*@b.test"]`},
-	"routes[].thread_by_subject": {`'\[#(\d+)\]'`, `'<(\d+)>'`},
-	"routes[].own_addresses":     {`["a@a.test"]`, `["b@a.test"]`},
-	"routes[].only_recipients":   {`only_recipients: ["*@a.test"]`, `only_recipients: ["*@b.test"]`},
-	"routes[].link_also":         {"[calendar]", "[message]"},
-	"routes[].link_block.html":   {` html: "`, ` html: "Files:`},
-	"routes[].link_block.text":   {`text: "`, `text: "Files:`},
-	"routes[].shadow.next":       {"127.0.0.1:35", "127.0.0.1:36"},
-	"routes[].shadow.password":   {`a, password: "${KEY}"`, `a, password: "${OTHER}"`},
-	"aliases":                    {"root: ops", "root: dev"},
-	"bounces.smarthost":          {"127.0.0.1:25\"", "127.0.0.1:26\""},
-	"bounces.password":           {`password: "${KEY}"`, `password: "${OTHER}"`},
-	"blobs.secret_access_key":    {`secret_access_key: "${KEY}"`, `secret_access_key: "${OTHER}"`},
-	"blobs.listen":               {"blobs:\n", "blobs:\n  listen: 127.0.0.1:8028\n"},
-	"blobs.proxies":              {"proxies: [192.0.2.1]", "proxies: [192.0.2.2]"},
-	"blobs.refuse":               {"refuse: [exe]", "refuse: [js]"},
-	"events.secret":              {"${HOOK}", "${HOOK2}"},
-	"events.kinds":               {"kinds: [failed]", "kinds: [held]"},
-	"metrics.address":            {"127.0.0.1:9125", "127.0.0.1:9126"},
+	"listeners[].address":         {"127.0.0.1:2525", "127.0.0.1:2526"},
+	"listeners[].allow":           {"allow: [127.0.0.0/8]", "allow: [192.0.2.0/24]"},
+	"users[].password_hash":       {"NhOTgO", "NhOTgP"},
+	"users[].senders":             {`senders: ["*@a.test"]`, `senders: ["*@b.test"]`},
+	"teams.*.secrets":             {"{id: one, key", "{id: two, key"},
+	"teams.*.secrets[].key":       {`one, key: "${KEY}"`, `one, key: "${OTHER}"`},
+	"teams.*.api_key":             {`api_key: "${KEY}"`, `api_key: "${OTHER}"`},
+	"routes[].match.user":         {"user: [redmine]", "user: [jira]"},
+	"routes[].match.client":       {"client: [10.0.0.0/8]", "client: [192.0.2.0/24]"},
+	"routes[].match.sender":       {`sender: ["*@a.test"]`, `sender: ["*@b.test"]`},
+	"routes[].match.from":         {`from: ["*@a.test"]`, `from: ["*@b.test"]`},
+	"routes[].thread_by_subject":  {`'\[#(\d+)\]'`, `'<(\d+)>'`},
+	"routes[].own_addresses":      {`["a@a.test"]`, `["b@a.test"]`},
+	"routes[].only_recipients":    {`only_recipients: ["*@a.test"]`, `only_recipients: ["*@b.test"]`},
+	"routes[].link_also":          {"[calendar]", "[message]"},
+	"routes[].link_block.html":    {` html: "`, ` html: "Files:`},
+	"routes[].link_block.text":    {`text: "`, `text: "Files:`},
+	"routes[].shadow.next":        {"127.0.0.1:35", "127.0.0.1:36"},
+	"routes[].shadow.password":    {`35", user: a, password: "${KEY}"`, `35", user: a, password: "${OTHER}"`},
+	"routes[].smarthost.next":     {"127.0.0.1:45", "127.0.0.1:46"},
+	"routes[].smarthost.password": {`45", user: a, password: "${KEY}"`, `45", user: a, password: "${OTHER}"`},
+	"aliases":                     {"root: ops", "root: dev"},
+	"bounces.smarthost":           {"127.0.0.1:25\"", "127.0.0.1:26\""},
+	"bounces.password":            {`password: "${KEY}"`, `password: "${OTHER}"`},
+	"blobs.secret_access_key":     {`secret_access_key: "${KEY}"`, `secret_access_key: "${OTHER}"`},
+	"blobs.listen":                {"blobs:\n", "blobs:\n  listen: 127.0.0.1:8028\n"},
+	"blobs.proxies":               {"proxies: [192.0.2.1]", "proxies: [192.0.2.2]"},
+	"blobs.refuse":                {"refuse: [exe]", "refuse: [js]"},
+	"events.secret":               {"${HOOK}", "${HOOK2}"},
+	"events.kinds":                {"kinds: [failed]", "kinds: [held]"},
+	"metrics.address":             {"127.0.0.1:9125", "127.0.0.1:9126"},
 }
 
 // elsewhere are the keys that other tests change, because their values are files, or are used

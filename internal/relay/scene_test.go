@@ -46,6 +46,7 @@ type scene struct {
 
 	relay   *Relay
 	api     *sandbox.Sandbox
+	post    postOffice
 	modes   sandbox.Modes
 	paused  bool
 	going   chan struct{} // closed when delivery begins
@@ -131,6 +132,7 @@ func (s *scene) open(text string) {
 		Transport: s.api,
 		Random:    rand.Reader,
 		Listen:    nowhere,
+		Dial:      s.post.dial,
 	})
 	if err != nil {
 		s.t.Fatal(err)

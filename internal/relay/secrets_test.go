@@ -108,7 +108,7 @@ func TestSecretsAreReadWhenUsed(t *testing.T) {
 	f := newFiles(t)
 	r, rec := newSecretsRelay(t, f)
 	s := r.setup.Load()
-	next := r.nextHop(s, s.cfg.Routes[0])
+	next := s.nextHops[s.cfg.Routes[0].Name]
 	f.write("smarthost", "second")
 	f.write("next", "third")
 	f.write("webhook", hook(1))

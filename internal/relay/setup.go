@@ -15,6 +15,7 @@ import (
 	"heyrelay/internal/metrics"
 	"heyrelay/internal/notify"
 	"heyrelay/internal/smarthost"
+	"heyrelay/internal/spool"
 	"heyrelay/smtpd"
 )
 
@@ -36,19 +37,19 @@ type setup struct {
 	pages    map[string]page // by the key of their endpoints
 	pagesAt  []endpoint
 
-	password        *cached[string]            // of the smarthost
-	shadowPasswords map[string]*cached[string] // of the next hops, by route
-	signingKey      *cached[[]byte]            // of the webhook
+	nextHops   map[string]*smarthost.Server // of shadows, by route
+	smarthosts map[string]*smarthost.Server // for what the API cannot carry, by route
+	signingKey *cached[[]byte]              // of the webhook
 }
 
 // newSetup makes a configuration ready. It opens no listener.
 func (r *Relay) newSetup(cfg *config.Config) (*setup, error) {
 	s := &setup{
-		cfg:             cfg,
-		encode:          notify.Encoder(cfg.Events.Kinds),
-		password:        r.password("bounces.password", cfg.Bounces.Password),
-		shadowPasswords: r.shadowPasswords(cfg),
-		signingKey:      r.signingKey(cfg.Events),
+		cfg:        cfg,
+		encode:     notify.Encoder(cfg.Events.Kinds),
+		nextHops:   r.nextHops(cfg),
+		smarthosts: r.smarthosts(cfg),
+		signingKey: r.signingKey(cfg.Events),
 	}
 	secure, err := r.tlsConfig(cfg.TLS)
 	if err != nil {
@@ -71,7 +72,7 @@ func (r *Relay) newSetup(cfg *config.Config) (*setup, error) {
 		CanSend:    r.canSend,
 		Publish:    r.publish,
 		Targets:    heymarket.Targets,
-		Next:       func(route config.Route) *smarthost.Server { return r.nextHop(s, route) },
+		Next:       s.nextHops,
 		Turns:      r.turns,
 		Files:      s.files,
 	})
@@ -162,8 +163,20 @@ func teams(s *setup) map[string]delivery.Team {
 			FailUnqueued: t.QueuedFalse == config.QueuedFalseFail,
 		}
 	}
+	for route, server := range s.smarthosts {
+		all[spool.SmarthostTeam(route)] = delivery.Team{
+			Server:      server,
+			Rate:        smarthostRate,
+			Concurrency: smarthostConnections,
+		}
+	}
 	return all
 }
+
+const (
+	smarthostConnections = 4         // at once, each with a message in memory
+	smarthostRate        = 1_000_000 // transactions a minute: none is too many
+)
 
 // Client makes the API client of one team, with the credentials of cfg.
 func Client(cfg *config.Config, team string, p Parts) (*heymarket.Client, error) {

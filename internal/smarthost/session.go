@@ -93,7 +93,11 @@ func (s *Server) greet(conn net.Conn) (net.Conn, *smtp.Client, error) {
 func (s *Server) hello(conn net.Conn) (*smtp.Client, error) {
 	client := smtp.NewClient(conn)
 	err := client.Hello(s.Hostname)
-	if isUntrusted(err) {
+	_, _, refused := Refusal(err)
+	switch {
+	case refused:
+		err = fmt.Errorf("EHLO: %w", err)
+	case isUntrusted(err):
 		err = Denied{err}
 	}
 	return client, err

@@ -1,0 +1,52 @@
+package relay
+
+import (
+	"slices"
+
+	"heyrelay/internal/config"
+	"heyrelay/internal/smarthost"
+)
+
+// mailServer returns a mail server that mail is handed to, by the key of its section. It learns of
+// our own addresses because mail would come back from there.
+func (r *Relay) mailServer(cfg *config.Config, key string, hop config.NextHop) *smarthost.Server {
+	address, implicit, _ := hop.Server()
+	return &smarthost.Server{
+		Hostname: cfg.Hostname,
+		Address:  address,
+		Implicit: implicit,
+		User:     hop.User,
+		Password: r.password(key, hop.Password).get,
+		Own:      r.Addrs,
+		Dial:     r.parts.Dial,
+	}
+}
+
+// nextHops returns the mail servers to which routes pass their mail on, by route.
+func (r *Relay) nextHops(cfg *config.Config) map[string]*smarthost.Server {
+	all := map[string]*smarthost.Server{}
+	for _, route := range cfg.Routes {
+		if route.Shadow.Next != "" {
+			all[route.Name] = r.mailServer(cfg, "shadow.password of route "+route.Name, route.Shadow)
+		}
+	}
+	return all
+}
+
+// smarthosts returns the mail servers for what the API cannot carry, by route.
+func (r *Relay) smarthosts(cfg *config.Config) map[string]*smarthost.Server {
+	all := map[string]*smarthost.Server{}
+	for _, route := range cfg.Routes {
+		if route.Smarthost.Next != "" {
+			all[route.Name] = r.mailServer(cfg, "smarthost.password of route "+route.Name, route.Smarthost)
+		}
+	}
+	return all
+}
+
+// offersDSN reports whether requests for delivery reports (RFC 3461) are met: by us, or by
+// the next hop of every route.
+func offersDSN(cfg *config.Config) bool {
+	live := func(r config.Route) bool { return r.Shadow.Next == "" }
+	return cfg.Bounces.Smarthost != "" || !slices.ContainsFunc(cfg.Routes, live)
+}
