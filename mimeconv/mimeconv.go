@@ -12,8 +12,10 @@
 // charsets are decoded (transfer.go, package charset), winmail.dat is unpacked (winmail.go,
 // package tnef) and calendars are summarized (calendar.go, package ical). A body that was sent
 // in one form only is rendered in the other (plainhtml.go, package htmltext). Images and
-// attachments are placed according to the policies (inline.go, attachments.go). Nothing is
-// dropped without a [Warning], and a body that is not empty never becomes empty.
+// attachments are placed according to the policies (inline.go, attachments.go): what is linked is
+// decoded while it is read (stream.go), has the type that its content shows (sniff.go), and is
+// listed in both bodies (package linkblock). Nothing is dropped without a [Warning], and a body
+// that is not empty never becomes empty.
 //
 // Each package below this one handles one format and knows nothing about messages.
 package mimeconv

@@ -3,10 +3,11 @@
 //
 // smtpd calls Handler.Handle with an envelope and raw bytes. The planner (plan.go)
 // reads the header, finds the route, splits the recipients into audiences and
-// converts the body; it is pure, except for the ids it draws. One call of the store
-// makes the message durable, finds its conversations and queues its requests; only
-// then does Handle answer 250. A message that cannot be accepted is an error of the
-// planner; refuse.go maps errors to SMTP replies.
+// converts the body; it is pure, except for the ids it draws. Files that the body links
+// are stored (files.go). One call of the spool makes the message durable, finds its
+// conversations and queues its requests; only then does Handle answer 250. A message
+// that cannot be accepted is an error of the planner; refuse.go maps errors to SMTP
+// replies.
 package intake
 
 import (
