@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"heyrelay/internal/config"
@@ -15,21 +17,23 @@ import (
 )
 
 type demoCmd struct {
-	Dir string `type:"path" placeholder:"DIRECTORY" help:"Keep the spool in this directory (a temporary one)."`
+	Dir string `type:"path" placeholder:"DIRECTORY" help:"Keep spool and files in this directory (a temporary one)."`
 }
 
 // demoConfig is the configuration of the demo: one inbox, and the secret of every
-// sandbox.
+// sandbox. A message can have a file of 25 MB, which grows on its way.
 const demoConfig = `
 hostname: localhost
 listeners: [{address: %q}]
+limits: {message_size: 35MB}
 heymarket: {base_url: "http://%s"}
 teams:
   demo: {secrets: [{id: %q, key: "${KEY}"}]}
 routes:
-  - {name: demo, inbox: %d, creator_id: %d, attachments: drop}
+  - {name: demo, inbox: %d, creator_id: %d, attachments: link, inline_images: link}
 spool: {url: %q}
-console: {address: %q}
+blobs: {url: %q, listen: %[8]q, public_url: "http://%[8]s"}
+console: {address: %[9]q}
 `
 
 // Run runs relay and sandbox until the process is stopped.
@@ -51,9 +55,14 @@ func (c demoCmd) Run(p *program) error {
 	if err != nil {
 		return errors.Join(err, api.Close())
 	}
+	files, err := freeAddress("127.0.0.1:8027")
+	if err != nil {
+		return errors.Join(err, api.Close())
+	}
 	team := sandbox.DemoTeam()
 	text := fmt.Sprintf(demoConfig, smtp, api.Addr(), sandbox.DemoSecretID,
-		team.Inboxes[0].ID, team.Inboxes[0].Members[0].ID, "sqlite:"+filepath.Join(dir, "heyrelay.db"), console)
+		team.Inboxes[0].ID, team.Inboxes[0].Members[0].ID, "sqlite:"+filepath.Join(dir, "heyrelay.db"),
+		folderURL(filepath.Join(dir, "blobs")), files, console)
 	cfg, err := config.Parse("demo", []byte(text), func(string) (string, bool) { return sandbox.DemoSecretKey, true })
 	if err != nil {
 		return errors.Join(err, api.Close())
@@ -70,7 +79,7 @@ func (c demoCmd) Run(p *program) error {
 	fixed := func() *config.Config { return cfg }
 	parts := relay.Parts{Sink: live{out: p.stdout}, Sandbox: "http://" + api.Addr().String()}
 	err = serve(ctx, cfg, fixed, parts, func(g *relay.Relay) {
-		fmt.Fprintf(p.stdout, demoText, g.Addrs()[0], api.Addr(), dir, g.ConsoleURL())
+		fmt.Fprintf(p.stdout, demoText, g.Addrs()[0], api.Addr(), dir, g.ConsoleURL(), g.FilesAddr())
 	})
 	stop()
 	running.Wait()
@@ -85,6 +94,7 @@ const demoText = `
     SMTP      %[1]s   the relay for your applications
     sandbox   http://%[2]s   plays the API, sends nothing
     accepted  http://%[2]s/sandbox/messages
+    files     http://%[5]s   serves attachments, to who has a link
     spool     %[3]s
 
   Send a message from another terminal:
@@ -102,6 +112,15 @@ const demoText = `
   Press Ctrl-C to stop.
 
 `
+
+// folderURL returns the URL of a folder, for blobs.url.
+func folderURL(path string) string {
+	path = filepath.ToSlash(path)
+	if !strings.HasPrefix(path, "/") {
+		path = "/" + path // of a drive: C:/blobs
+	}
+	return (&url.URL{Scheme: "file", Path: path}).String()
+}
 
 // folder returns the folder of the spool and a function that tidies up.
 func (c demoCmd) folder() (dir string, remove func(), err error) {

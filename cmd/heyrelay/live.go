@@ -26,11 +26,13 @@ func (l live) Record(e events.Event) {
 		l.line(e, fmt.Sprintf("conversation %d, message %d, after %s", e.Convo, e.Message, took))
 	case events.Deferred:
 		l.line(e, fmt.Sprintf("%s; next attempt in %s", e.Reason, e.Due.Sub(e.Time).Round(time.Second)))
+	case events.Downloaded:
+		l.line(e, fmt.Sprintf("%d bytes by %s", e.Size, e.Client))
 	default:
 		l.line(e, e.Reason)
 	}
 }
 
 func (l live) line(e events.Event, text string) {
-	fmt.Fprintf(l.out, "%s  %-9s  %-16s  %s\n", e.Time.Format(time.TimeOnly), e.Kind, e.QueueID, printable(text))
+	fmt.Fprintf(l.out, "%s  %-10s  %-16s  %s\n", e.Time.Format(time.TimeOnly), e.Kind, e.QueueID, printable(text))
 }

@@ -44,15 +44,16 @@ func downloadedAs(stated string) string {
 }
 
 // disposition writes a Content-Disposition (RFC 6266, section 4). A name that is not plain ASCII is
-// given twice: approximately for old clients, and as RFC 8187 encodes it.
+// given twice: as RFC 8187 encodes it, and as it is, in UTF-8, for clients that do not decode that,
+// such as curl.
 func disposition(kind, name string) string {
 	name = strings.Map(printable, strings.ToValidUTF8(name, "_"))
 	if name == "" {
 		name = "file"
 	}
-	plain := strings.Map(plainly, name)
-	field := kind + `; filename="` + plain + `"`
-	if plain != name {
+	quoted := strings.Map(quotable, name)
+	field := kind + `; filename="` + quoted + `"`
+	if quoted != name || strings.ContainsFunc(name, isForeign) {
 		field += "; filename*=UTF-8''" + encode(name)
 	}
 	return field
@@ -66,14 +67,16 @@ func printable(r rune) rune {
 	return r
 }
 
-// plainly replaces what old clients misread in a quoted string: all but ASCII, quotation marks, and
-// the percent sign, which some decode (RFC 6266, appendix D).
-func plainly(r rune) rune {
-	if r > unicode.MaxASCII || r == '"' || r == '%' {
+// quotable replaces what clients misread in a quoted string: the quotation mark, and the percent
+// sign, which some decode (RFC 6266, appendix D).
+func quotable(r rune) rune {
+	if r == '"' || r == '%' {
 		return '_'
 	}
 	return r
 }
+
+func isForeign(r rune) bool { return r > unicode.MaxASCII }
 
 // encode writes a value as RFC 8187, section 3.2.1, wants it: all but attr-char percent-encoded.
 func encode(value string) string {
