@@ -45,7 +45,7 @@ func TestTour(t *testing.T) {
 	api := demo.Await(`sandbox +http://(\S+)`)
 	demo.Await("Press Ctrl-C")
 
-	tour := blocks(readme(t), "sh")[:4]
+	tour := blocks(readme(t), "sh")[:5]
 	var outputs []string
 	for i, line := range tour {
 		if i == 2 {
@@ -55,12 +55,17 @@ func TestTour(t *testing.T) {
 		outputs = append(outputs, process.Shell(t, binary, t.TempDir(), line))
 	}
 	queued := `250 2\.0\.0 Ok: queued as`
-	for i, want := range []string{queued, queued, `"targets":.*"convo_id":[1-9]`, `"conv_title": "Hello"`} {
+	for i, want := range []string{queued, queued, `"targets":.*"convo_id":[1-9]`, queued, `"conv_title": "Hello"`} {
 		if !regexp.MustCompile(`(?s)` + want).MatchString(outputs[i]) {
 			t.Errorf("%s\ngave no %q:\n%s", tour[i], want, outputs[i])
 		}
 	}
-	if all := process.Messages(t, "http://"+api); all[0].ConvoID != all[1].ConvoID {
+	all := process.AwaitMessages(t, "http://"+api, 3)
+	link := regexp.MustCompile(`http://\S+/f/\S+/Rechnung%204711\.txt`).FindString(all[2].Request.RawText)
+	if got := process.Shell(t, "", t.TempDir(), "curl -s '"+link+"'"); got != "Total: 42.00" {
+		t.Errorf("the attachment at %q is %q", link, got)
+	}
+	if all[0].ConvoID != all[1].ConvoID {
 		t.Errorf("two conversations: %+v", all)
 	}
 }
