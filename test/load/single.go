@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"time"
 )
 
@@ -18,6 +21,8 @@ type single struct {
 	started   time.Duration // the same where a million waits, 0 if not measured
 	steady    figures       // 500 messages a minute, the rate that the API allows
 	steadyCPU float64       // share of a processor at that
+
+	statements, transactions int // of the spool for one message alone, from its acceptance to sent
 }
 
 const (
@@ -55,11 +60,34 @@ func measureSingle(ctx context.Context, binary, large string) (s single, err err
 	if err != nil {
 		return s, err
 	}
+	s.statements, s.transactions, err = counted(ctx)
+	if err != nil {
+		return s, err
+	}
 	s.start, err = startTime(ctx, binary, "")
 	if err == nil && large != "" {
 		s.started, err = startTime(ctx, binary, large)
 	}
 	return s, err
+}
+
+// cost is what the test of the spool's statements reports first: those of a message alone.
+var cost = regexp.MustCompile(`(\d+) statements, (\d+) transactions`)
+
+// counted has that test count.
+func counted(ctx context.Context) (statements, transactions int, err error) {
+	args := []string{"test", "-count=1", "-v", "-run=^TestCost$", "heyrelay/internal/spool/sqlite"}
+	out, err := exec.CommandContext(ctx, "go", args...).CombinedOutput()
+	if err != nil {
+		return 0, 0, fmt.Errorf("go %q: %w\n%s", args, err, out)
+	}
+	m := cost.FindSubmatch(out)
+	if m == nil {
+		return 0, 0, fmt.Errorf("go %q counted nothing:\n%s", args, out)
+	}
+	statements, _ = strconv.Atoi(string(m[1])) // digits
+	transactions, _ = strconv.Atoi(string(m[2]))
+	return statements, transactions, nil
 }
 
 // share returns what share of a processor a target used while do ran.

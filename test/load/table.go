@@ -33,8 +33,9 @@ func (r row) String() string {
 	if r.base != "" {
 		value = digits(r.value) + " " + r.unit
 	}
-	return fmt.Sprintf("| %s | %s | %s | %s | %s %s %s | %s |\n",
-		r.load, r.measured, r.base, value, bound, digits(r.target), r.unit, verdict)
+	target := strings.TrimSpace(digits(r.target) + " " + r.unit)
+	return fmt.Sprintf("| %s | %s | %s | %s | %s %s | %s |\n",
+		r.load, r.measured, r.base, value, bound, target, verdict)
 }
 
 // digits writes a number with three digits at least that say something.
@@ -77,7 +78,8 @@ func (r row) of(what string) row {
 
 // absolute is a figure that is compared with its target only.
 func absolute(load string, value, target float64, unit string) row {
-	return row{load: load, measured: digits(value) + " " + unit, value: value, target: target, unit: unit}
+	measured := strings.TrimSpace(digits(value) + " " + unit)
+	return row{load: load, measured: measured, value: value, target: target, unit: unit}
 }
 
 const (
@@ -104,6 +106,8 @@ func (f findings) rows() []row {
 		atMost(absolute("4 KB: memory, PSS", f.of[kept].median(now, peak)/megabyte, 80, "MB")),
 		absolute(attached+", `attachments: drop`", f.of[attached].median(now, rate), 40, "messages/s"),
 		atMost(absolute(attached+": memory, PSS", f.of[attached].median(now, peak)/megabyte, 150, "MB")),
+		atMost(absolute("statements of the spool for one small message", float64(s.statements), 12, "")),
+		atMost(absolute("transactions for it", float64(s.transactions), 2, "")),
 		atMost(absolute("written for one small message, accepted to sent", float64(s.written)/kilobyte, 100, "KB")),
 		atMost(absolute("start to the first 250, empty spool", ms(s.start), 150, "ms")),
 		atMost(absolute("start to the first 250, a million waiting", ms(s.started), 2000, "ms")),
