@@ -1,10 +1,6 @@
 package main
 
 import (
-	"context"
-	"crypto/rand"
-	"errors"
-	"io"
 	"net/smtp"
 	"os"
 	"path/filepath"
@@ -14,9 +10,6 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"heyrelay/internal/blob"
-	"heyrelay/internal/spool"
-	"heyrelay/internal/spool/sqlite"
 	"heyrelay/test/process"
 )
 
@@ -28,7 +21,6 @@ import (
 //	await PROGRAM ARG …    runs a program until it succeeds
 //	fill FILE …            puts the environment's values in place of $NAME
 //	login ADDRESS USER PASSWORD FILE    does so as a user
-//	attach SPOOL FOLDER    stores a message with the file "Größe 1.pdf" in a spool and a folder of files
 //	mail ADDRESS FILE      hands the message in FILE to an SMTP server, from app@example.com to alice@example.com
 func TestScripts(t *testing.T) {
 	programs := t.TempDir()
@@ -42,7 +34,6 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"free": free, "await": await, "fill": fill, "mail": sendMail, "login": login,
-			"attach": attach,
 		},
 		Setup: func(e *testscript.Env) error {
 			for _, v := range process.Environment() { // the Go caches, for children
@@ -107,30 +98,6 @@ func sendMail(ts *testscript.TestScript, refused bool, args []string) {
 
 func login(ts *testscript.TestScript, refused bool, args []string) {
 	submitTo(ts, refused, args[0], smtp.PlainAuth("", args[1], args[2], "127.0.0.1"), args[3])
-}
-
-// attach prints nothing and sets QUEUEID.
-func attach(ts *testscript.TestScript, _ bool, args []string) {
-	ctx := context.Background()
-	store, err := sqlite.Open(ctx, ts.MkAbs(args[0]), sqlite.Options{})
-	ts.Check(err)
-	files, err := blob.Open("file://"+filepath.ToSlash(ts.MkAbs(args[1])), blob.Options{})
-	ts.Check(err)
-	owner, err := store.Owner(ctx)
-	ts.Check(err)
-	const content = "content"
-	m := &spool.Message{
-		QueueID: "QATTACHED", Accepted: time.Now(), Route: "inbox-202", Team: "shop", Inbox: 202,
-		Requests: []spool.Request{{LocalID: "l", To: []string{"a@example.com"}, Participants: "a@example.com"}},
-		Files: []spool.File{{
-			Key:  blob.Owner(owner).NewKey(rand.Reader),
-			Size: int64(len(content)), Name: "Größe 1.pdf", ContentType: "application/pdf",
-			Expires: time.Now().Add(time.Hour),
-		}},
-	}
-	ts.Check(files.Put(ctx, m.Files[0].Key, m.Files[0].Size, func() io.Reader { return strings.NewReader(content) }))
-	_, err = store.Accept(ctx, m)
-	ts.Check(errors.Join(err, store.Close()))
 }
 
 func submitTo(ts *testscript.TestScript, refused bool, address string, auth smtp.Auth, file string) {

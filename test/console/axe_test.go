@@ -57,6 +57,7 @@ func TestAxe(t *testing.T) {
 	swaks(t, d.smtp, "--to", "alice@example.com", "--header", "In-Reply-To: <ticket-1@example.com>")
 	failed := swaks(t, d.smtp, "--to", "permerror@example.com")
 	swaks(t, d.smtp, "--to", "temperror@example.com")
+	file := swaks(t, d.smtp, "--to", "dave@example.com", "--attach-name", "invoice.txt", "--attach", "Paid.")
 	d.Await(failed + ".*400")
 	b.visit(d.base + "/destinations/hold?team=demo&route=demo")
 	b.accessible("hold")
@@ -66,9 +67,14 @@ func TestAxe(t *testing.T) {
 		"/", "/messages", "/messages?q=nobody@example.com", "/messages?state=held", "/messages/" + failed,
 		"/messages/" + first + "?view=json", "/messages/" + first + "?view=source", "/messages/" + first + "?view=sandbox",
 		"/conversations/1", "/actions/drop?state=held", "/actions/retry?id=" + failed, "/nowhere",
+		"/messages/" + file, "/messages/" + file + "/revoke",
 	} {
 		b.visit(d.base + path)
 		b.accessible(path)
+	}
+	b.visit(d.base + "/messages/" + file)
+	if !eval[bool](b, `document.querySelector("#attachments a[download]") !== null`) {
+		t.Error("the page of a message with a file does not show it")
 	}
 }
 

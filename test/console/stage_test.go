@@ -45,7 +45,8 @@ teams:
 routes:
   - {name: support, team: shop, inbox: 202, creator_id: 55, match: {sender: "support@example.com"}}
   - {name: invoices, team: billing, inbox: 202, creator_id: 55, match: {sender: "billing@example.com"}}
-  - {name: orders, team: shop, inbox: 202, creator_id: 55}
+  - {name: orders, team: shop, inbox: 202, creator_id: 55, attachments: link}
+blobs: {url: "file://%s", listen: "127.0.0.1:0", public_url: "https://files.example.com"}
 heymarket: {base_url: "http://127.0.0.1:9"}
 console: {address: "127.0.0.1:0"}
 `
@@ -57,7 +58,8 @@ func startStage(t testing.TB) *stage {
 	t.Helper()
 	s := &stage{TB: t}
 	s.ahead.Store(int64(-time.Hour))
-	cfg, err := config.Parse("stage", []byte(stageConfig), func(string) (string, bool) { return sandbox.DemoAPIKey, true })
+	text := fmt.Sprintf(stageConfig, filepath.ToSlash(filepath.Join(t.TempDir(), "blobs")))
+	cfg, err := config.Parse("stage", []byte(text), func(string) (string, bool) { return sandbox.DemoAPIKey, true })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,6 +223,7 @@ func (s *stage) scene() map[string]string {
 		"In-Reply-To: <ticket-2@example.com>\r\nReferences: <ticket-1@example.com> <ticket-2@example.com>\r\n\r\n"+
 		"The fire brigade is here. Closing the ticket.\r\n")
 	s.idle()
+	files := s.mail("shop@example.com", "customer7@example.net", "Invoice of order 5001", filesMail)
 	failed := s.mail("shop@example.com", "permerror@example.net", "Order 5002 confirmed", "\r\nThank you.\r\n")
 	s.mail("shop@example.com", "temperror@example.net", "Weekly figures", "\r\nAll is well.\r\n")
 	s.idle()
@@ -234,6 +237,8 @@ func (s *stage) scene() map[string]string {
 		"search":       "/messages?state=held",
 		"message":      "/messages/" + first,
 		"reply":        "/messages/" + reply + "?view=json",
+		"files":        "/messages/" + files,
+		"revoke":       "/messages/" + files + "/revoke",
 		"failed":       "/messages/" + failed + "?view=source",
 		"conversation": fmt.Sprintf("/conversations/%d", detail.Requests[0].Conversation),
 		"confirm":      "/actions/drop?state=held&back=%2Fmessages",
