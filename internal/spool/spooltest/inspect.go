@@ -1,7 +1,9 @@
 package spooltest
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"reflect"
 	"slices"
 	"time"
@@ -24,6 +26,24 @@ var inspectCases = []testCase{
 		if _, err := f.Content(f.Context(), "Q2"); !errors.Is(err, spool.ErrNotFound) {
 			f.Errorf("content of no message: %v", err)
 		}
+	}},
+	{"LargeContent", func(f *fixture) { // comes back whole, also in a report, and goes with its message
+		for _, size := range []int{256<<10 - 1, 256 << 10, 256<<10 + 1, 3 << 20} {
+			m := f.write(letter{body: fmt.Sprint(size)})
+			m.Raw = bytes.Repeat([]byte("0123456789\r\n"), size/12+1)[:size]
+			f.accept(m)
+			f.done(spool.Outcome{Task: f.claimOne(), State: spool.Failed, Report: spool.FailedAction})
+			report := f.notice(spool.Mail)
+			if got := report.Report.Raw; !bytes.Equal(got, m.Raw) {
+				f.Errorf("the report has %d octets of %d", len(got), size)
+			}
+			f.must(f.Done(f.Context(), report.ID))
+			if got, err := f.Content(f.Context(), m.QueueID); err != nil || !bytes.Equal(got.Raw, m.Raw) {
+				f.Errorf("%d octets of %d, %v", len(got.Raw), size, err)
+			}
+		}
+		f.now = f.now.Add(keeping.Failed + day)
+		f.prune()
 	}},
 	{"Pending", func(f *fixture) { // reports and events stay listed until they are delivered, the next one first
 		f.fail(letter{})

@@ -112,8 +112,6 @@ INSERT INTO message (queue_id, accepted, client, sender, route, team, inbox, tit
                      fingerprint, weak_fingerprint, envelope_id, return, reports_after, content_digest, shadow, refusal)
 SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
  WHERE NOT EXISTS (SELECT 1 FROM message WHERE fingerprint = ? AND accepted >= ?)`
-
-	sqlContent = `INSERT INTO content (message, html, subject_offset, text, raw) VALUES (?, ?, ?, ?, ?)`
 )
 
 // repeatedSince is the time from which on a message is repeated by m.
@@ -178,8 +176,7 @@ func (w *writer) insertMessage(m *letter) (id int64, ok bool, err error) {
 	if n == 0 || err != nil {
 		return 0, false, err
 	}
-	_, err = w.exec(sqlContent, id, m.HTML, m.SubjectOffset, m.Text, m.Raw)
-	if err != nil {
+	if err := w.insertContent(id, m.Message); err != nil {
 		return 0, false, err
 	}
 	return id, true, w.insertTerms(id, m.terms)

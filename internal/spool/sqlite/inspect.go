@@ -13,7 +13,7 @@ import (
 
 const (
 	sqlContentOf = `
-SELECT c.html, c.text, c.raw FROM message m JOIN content c ON c.message = m.id WHERE m.queue_id = ?`
+SELECT m.id, c.html, c.text, c.raw FROM message m JOIN content c ON c.message = m.id WHERE m.queue_id = ?`
 
 	sqlPendingNotices = `
 SELECT n.way, n.happened, n.due, n.tries, COALESCE(n.action, ''), n.event,
@@ -25,11 +25,23 @@ SELECT n.way, n.happened, n.due, n.tries, COALESCE(n.action, ''), n.event,
 
 // Content implements spool.Reader.
 func (r *Reader) Content(ctx context.Context, queueID string) (c spool.Content, err error) {
-	err = r.db.QueryRowContext(ctx, sqlContentOf, queueID).Scan(&c.HTML, &c.Text, &c.Raw)
+	tx, err := r.db.BeginTx(ctx, nil) // all of it is of one moment
+	if err != nil {
+		return c, classify(err)
+	}
+	defer func() { _ = tx.Rollback() }() // it changed nothing
+	var id int64
+	err = tx.QueryRowContext(ctx, sqlContentOf, queueID).Scan(&id, &c.HTML, &c.Text, &c.Raw)
 	if errors.Is(err, sql.ErrNoRows) {
 		return c, fmt.Errorf("%w: content of %s", spool.ErrNotFound, queueID)
 	}
-	return c, classify(err)
+	if err != nil {
+		return c, classify(err)
+	}
+	c.Raw, err = wholeRaw(func(query string, args []any, scan func(*sql.Rows) error) error {
+		return eachRow(ctx, tx, query, args, scan)
+	}, id, c.Raw)
+	return c, err
 }
 
 // PendingNotices implements spool.Reader.

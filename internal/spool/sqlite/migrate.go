@@ -17,6 +17,9 @@ var attachmentsSchema string
 //go:embed lean.sql
 var leanSchema string
 
+//go:embed pieces.sql
+var piecesSchema string
+
 // firstVersion is the version of the schema that the first migration makes out of
 // an empty file. It is raised with each change of schema.sql until the first
 // release: spools of earlier versions are refused.
@@ -24,7 +27,7 @@ const firstVersion = 8
 
 // migrations lead from one version of the schema to the next, from firstVersion
 // on. One that was released is never changed.
-func migrations() []string { return []string{schema, attachmentsSchema, leanSchema} }
+func migrations() []string { return []string{schema, attachmentsSchema, leanSchema, piecesSchema} }
 
 // currentVersion is the version of the schema that this program reads and writes.
 func currentVersion() int { return firstVersion + len(migrations()) - 1 }

@@ -137,8 +137,8 @@ func (w *writer) notices(now time.Time, way spool.Way, limit int) (due []spool.N
 }
 
 const sqlReportDetail = `
-SELECT m.queue_id, r.local_id, m.accepted, m.sender, m.envelope_id, m.return, m.title, x.raw, r.recipients, r.dsn,
-       a.reason, a.status, a.api_id, a.began, r.unknown, r.team
+SELECT m.id, m.queue_id, r.local_id, m.accepted, m.sender, m.envelope_id, m.return, m.title, x.raw,
+       r.recipients, r.dsn, a.reason, a.status, a.api_id, a.began, r.unknown, r.team
   FROM request r
   JOIN message m ON m.id = r.message
   JOIN attempt a ON a.request = r.id AND a.n = ?
@@ -147,11 +147,11 @@ SELECT m.queue_id, r.local_id, m.accepted, m.sender, m.envelope_id, m.return, m.
 
 // report reads the content of a report about an attempt of a request.
 func (w *writer) report(p *spool.Report, request, attempt int64) error {
-	var accepted, tried int64
+	var message, accepted, tried int64
 	var addresses, asked, team string
 	ok, err := w.get(sqlReportDetail, []any{attempt, request},
-		&p.QueueID, &p.LocalID, &accepted, &p.Sender, &p.EnvelopeID, &p.Return, &p.Title, &p.Raw, &addresses, &asked,
-		&p.Reason, &p.Status, &p.APIID, &tried, &p.Unknown, &team)
+		&message, &p.QueueID, &p.LocalID, &accepted, &p.Sender, &p.EnvelopeID, &p.Return, &p.Title, &p.Raw, &addresses,
+		&asked, &p.Reason, &p.Status, &p.APIID, &tried, &p.Unknown, &team)
 	if err != nil {
 		return err
 	}
@@ -162,6 +162,10 @@ func (w *writer) report(p *spool.Report, request, attempt int64) error {
 			attempt,
 			request,
 		)
+	}
+	p.Raw, err = wholeRaw(w.each, message, p.Raw)
+	if err != nil {
+		return err
 	}
 	p.Accepted, p.Tried = moment(accepted), moment(tried)
 	_, p.Smarthost = spool.SmarthostRoute(team)
