@@ -87,6 +87,7 @@ type killer struct {
 	dir          string
 	api, smtp    string
 	next         string             // address of the next hop; "": mail goes to the API
+	smarthost    string             // address of the smarthost; "": files are refused
 	blobs        string             // the folder of files; "" for none
 	content      func(i int) string // of a message, from behind its other fields
 	random       *rand.Rand
@@ -118,7 +119,8 @@ func (k *killer) start(ctx context.Context, point string, after int) *exec.Cmd {
 	}
 	cmd := exec.CommandContext(ctx, self)
 	cmd.Env = append(os.Environ(), "CRASH_SMTP="+k.smtp, "CRASH_API="+k.api, "CRASH_DIR="+k.dir,
-		"CRASH_NEXT="+k.next, "CRASH_BLOBS="+k.blobs, "CRASH_POINT="+point, fmt.Sprintf("CRASH_AFTER=%d", after))
+		"CRASH_NEXT="+k.next, "CRASH_SMARTHOST="+k.smarthost, "CRASH_BLOBS="+k.blobs, "CRASH_POINT="+point,
+		fmt.Sprintf("CRASH_AFTER=%d", after))
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
 		k.t.Fatal(err)

@@ -73,6 +73,9 @@ func serve() error {
 	if next := os.Getenv("CRASH_NEXT"); next != "" {
 		route = fmt.Sprintf("shadow: {next: %q}", "smtp://"+next)
 	}
+	if host := os.Getenv("CRASH_SMARTHOST"); host != "" {
+		route = fmt.Sprintf("attachments: smarthost, smarthost: {next: %q}", "smtp://"+host)
+	}
 	if folder := os.Getenv("CRASH_BLOBS"); folder != "" {
 		route = "attachments: link"
 		more = fmt.Sprintf(blobsConfig, "file://"+folder)

@@ -65,6 +65,7 @@ func Run(t *testing.T, open Opener, operate Operate, random Random) {
 		{"Inspect", inspectCases},
 		{"ThreadPage", threadPageCases},
 		{"Shadow", shadowCases},
+		{"Smarthost", smarthostCases},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			for _, c := range group.cases {

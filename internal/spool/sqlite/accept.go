@@ -351,7 +351,7 @@ func (w *writer) insertRequest(m *letter, i int, message int64, p placed) (int64
 			replied = stamp(m.Accepted)
 		}
 	}
-	seq, err := w.nextSeq(m.Team)
+	seq, err := w.nextSeq(m.RequestTeam())
 	if err != nil {
 		return 0, err
 	}

@@ -47,12 +47,11 @@ func (w *writer) retry(now time.Time, r *chosen, how *spool.RetryOptions) (bool,
 	if !r.whole {
 		return false, nil // there is nothing left that could be sent
 	}
+	to := how.Team
 	if _, ok := spool.SmarthostRoute(r.team); ok {
-		to := *how
-		to.Team = spool.SmarthostTeam(how.Route)
-		how = &to
+		to = spool.SmarthostTeam(how.Route)
 	}
-	move := how.Route != "" && (how.Route != r.route || how.Team != r.team || how.Inbox != r.inbox)
+	move := how.Route != "" && (how.Route != r.route || to != r.team || how.Inbox != r.inbox)
 	switch r.state {
 	case spool.Failed, spool.Dropped, spool.Held:
 	case spool.Flagged:
@@ -76,7 +75,7 @@ func (w *writer) retry(now time.Time, r *chosen, how *spool.RetryOptions) (bool,
 		}
 	}
 	if move {
-		if err := w.move(now, r, how); err != nil {
+		if err := w.move(now, r, how, to); err != nil {
 			return false, err
 		}
 	}
@@ -99,22 +98,22 @@ func (w *writer) makeOneReady(r *chosen) error {
 	return err
 }
 
-// move gives a request that is in no lane another route. In another scope it
-// gets a conversation of its own.
-func (w *writer) move(now time.Time, r *chosen, how *spool.RetryOptions) error {
+// move gives a request that is in no lane another route, and its own team to. In another scope
+// it gets a conversation of its own.
+func (w *writer) move(now time.Time, r *chosen, how *spool.RetryOptions, to string) error {
 	if _, err := w.exec(sqlReroute, how.Route, r.id); err != nil {
 		return err
 	}
 	w.moves = append(w.moves, move{r.route, r.state, -1}, move{how.Route, r.state, 1})
 	r.route = how.Route
-	if r.team == how.Team && r.inbox == how.Inbox {
+	if r.team == to && r.inbox == how.Inbox {
 		return nil
 	}
 	c, _, err := w.insert(sqlNewScope, how.Team, how.Inbox, stamp(now), r.conversation)
 	if err != nil {
 		return err
 	}
-	r.conversation, r.team = c, how.Team
-	_, err = w.exec(sqlRescope, how.Team, how.Inbox, c, c, r.id)
+	r.conversation, r.team = c, to
+	_, err = w.exec(sqlRescope, to, how.Inbox, c, c, r.id)
 	return err
 }
