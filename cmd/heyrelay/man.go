@@ -117,6 +117,7 @@ func programPage(root *kong.Node) string {
 	r.section("FILES")
 	r.item(systemConfig, "The configuration, described in heyrelay.yaml(5).")
 	r.item("/var/lib/heyrelay/heyrelay.db", "The spool of the packaged service: mail that is not sent yet.")
+	r.item("/var/lib/heyrelay/blobs", "A place for attachments, if blobs.url names it.")
 	r.section("SEE ALSO")
 	r.text("heyrelay.yaml(5)")
 	return r.String()

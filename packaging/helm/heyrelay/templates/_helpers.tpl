@@ -38,6 +38,10 @@ capabilities: {drop: [ALL]}
   {{- $_ := set $config "tls" (dict "certificate" "/run/secrets/tls/tls.crt" "key" "/run/secrets/tls/tls.key") }}
 {{- end }}
 {{- $_ := set $config "listeners" (list $listener) }}
+{{- with .Values.files.publicURL }}
+  {{- $blobs := dict "url" "file:///var/lib/heyrelay/blobs" "listen" "0.0.0.0:8027" "public_url" . }}
+  {{- $_ := set $config "blobs" (set $blobs "proxies" $.Values.files.proxies) }}
+{{- end }}
 {{- if .Values.sandbox.enabled }}
   {{- $url := printf "http://%s-sandbox:8026" (include "heyrelay.name" .) }}
   {{- $_ := set $config "heymarket" (dict "base_url" $url "allow_http" true) }}
