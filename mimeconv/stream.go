@@ -252,28 +252,32 @@ func (r *printableReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// decode decodes an octet, or what needs no decoding, and returns the number of octets. There is
-// text, and p is not empty.
-func (r *printableReader) decode(p []byte) int {
-	if r.text[0] != '=' {
-		n := bytes.IndexByte(r.text, '=')
-		if n < 0 {
-			n = len(r.text)
+// decode decodes the rest of the line into p, as far as that goes, and returns the number of octets.
+func (r *printableReader) decode(p []byte) (n int) {
+	text := r.text
+	for n < len(p) && len(text) > 0 {
+		if text[0] != '=' {
+			end := bytes.IndexByte(text, '=')
+			if end < 0 {
+				end = len(text)
+			}
+			end = copy(p[n:], text[:end])
+			text = text[end:]
+			n += end
+			continue
 		}
-		n = copy(p, r.text[:n])
-		r.text = r.text[n:]
-		return n
+		c, ok := hexPair(text[1:])
+		if ok {
+			text = text[3:]
+		} else {
+			c, text = '=', text[1:]
+			r.isDamaged = true
+		}
+		p[n] = c
+		n++
 	}
-	c, ok := hexPair(r.text[1:])
-	if !ok {
-		p[0] = '='
-		r.text = r.text[1:]
-		r.isDamaged = true
-		return 1
-	}
-	p[0] = c
-	r.text = r.text[3:]
-	return 1
+	r.text = text
+	return n
 }
 
 func (r *printableReader) nextLine() {
