@@ -54,6 +54,9 @@ var lines = map[Kind]struct {
 	Operated:    {slog.LevelInfo, "operated"},
 }
 
+// usualAttrs is more than a line usually has.
+const usualAttrs = 16
+
 // Record implements Sink.
 func (l Log) Record(e Event) {
 	line, known := lines[e.Kind]
@@ -67,7 +70,10 @@ func (l Log) Record(e Event) {
 	if e.Kind == Held && e.Operator {
 		line.level = slog.LevelWarn
 	}
-	var attrs []slog.Attr
+	if !l.Logger.Enabled(context.Background(), line.level) {
+		return
+	}
+	attrs := make([]slog.Attr, 0, usualAttrs)
 	str := func(key, value string) {
 		if l.Masked {
 			value = Mask(value)
