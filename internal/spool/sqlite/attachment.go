@@ -146,8 +146,9 @@ func (r *Reader) Attachments(ctx context.Context, f spool.AttachmentFilter) (pag
 }
 
 const sqlFileStats = `
-SELECT (SELECT count(*) FROM blob), (SELECT COALESCE(sum(size), 0) FROM blob),
-       (SELECT count(*) FROM attachment WHERE ends > ?), (SELECT count(*) FROM garbage)`
+SELECT count(*), COALESCE(sum(size), 0), (SELECT count(*) FROM attachment WHERE ends > ?),
+       (SELECT count(*) FROM garbage)
+  FROM blob`
 
 // FileStats implements spool.Store.
 func (r *Reader) FileStats(ctx context.Context, now time.Time) (s spool.FileStats, err error) {

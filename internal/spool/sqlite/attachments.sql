@@ -12,6 +12,9 @@ CREATE TABLE blob (
 
 CREATE UNIQUE INDEX blob_digest ON blob (route, digest) WHERE shared = 1;
 
+-- For their number and sum, at each scrape of the metrics.
+CREATE INDEX blob_size ON blob (size);
+
 -- One file of a message, with its link. It can outlive its message.
 CREATE TABLE attachment (
     id           INTEGER PRIMARY KEY,
