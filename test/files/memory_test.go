@@ -59,6 +59,16 @@ func TestMemory(t *testing.T) {
 	}
 }
 
+// TestMemoryOfOneMessage sends a message of 28 MB, of which a file is 20 MB: it costs the relay less than 100 MB,
+// though the client does not announce its size.
+func TestMemoryOfOneMessage(t *testing.T) {
+	r := start(t, "bucket")
+	idle := r.peak(func() {})
+	if most := r.peak(func() { r.sendFiles(1, 1) }); most > idle+100 {
+		t.Errorf("the relay occupied %d MB, and %d MB before", most, idle)
+	}
+}
+
 // peak returns the most memory in MB that the relay occupies while do runs.
 func (r *relay) peak(do func()) int64 {
 	r.t.Helper()
