@@ -42,6 +42,31 @@ func TestMeasure(t *testing.T) {
 	}
 }
 
+// forgetful loses a message.
+type forgetful struct{ behind }
+
+func (f forgetful) arrived() (arrived, error) {
+	all, err := f.behind.arrived()
+	for id := range all.IDs {
+		delete(all.IDs, id)
+		break
+	}
+	return all, err
+}
+
+func TestLossIsNoMeasurement(t *testing.T) {
+	_, err := rounds(t.Context(), load{2, 20, 0, smallBody, 0}, 1, func() (*target, error) {
+		g, err := startGateway(0)
+		if err == nil {
+			g.behind = forgetful{g.behind}
+		}
+		return g, err
+	})
+	if err == nil || !strings.Contains(err.Error(), "1 lost, 0 twice") {
+		t.Error(err)
+	}
+}
+
 func TestCompareIDs(t *testing.T) {
 	lost, duplicates := compareIDs([]string{"a", "b", "c"}, map[string]int{"a": 1, "c": 3, "other": 2})
 	if lost != 1 || duplicates != 2 {

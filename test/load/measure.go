@@ -125,7 +125,8 @@ func peak(f figures) float64 { return float64(f.peak) }
 // starter starts a target.
 type starter func() (*target, error)
 
-// rounds measures targets in turn, after a round that does not count, and prints the figures.
+// rounds measures targets in turn, after a round that does not count, and prints the figures. It fails if a
+// message is lost, arrives twice or is refused.
 func rounds(ctx context.Context, l load, n int, starters ...starter) (results, error) {
 	var targets []*target
 	defer func() {
@@ -151,6 +152,9 @@ func rounds(ctx context.Context, l load, n int, starters ...starter) (results, e
 			if err != nil {
 				return nil, err
 			}
+			if f.lost+f.duplicates+f.refused > 0 {
+				return nil, fmt.Errorf("%s: %d lost, %d twice, %d refused", t.name, f.lost, f.duplicates, f.refused)
+			}
 			if i > 0 {
 				r[t.name] = append(r[t.name], f)
 			}
@@ -164,17 +168,13 @@ func rounds(ctx context.Context, l load, n int, starters ...starter) (results, e
 
 // line is the figures of a target in words.
 func (r results) line(name string) string {
-	var lost, duplicates, deferred, refused int
+	var deferred int
 	for _, f := range r[name] {
-		lost += f.lost
-		duplicates += f.duplicates
 		deferred += f.deferred
-		refused += f.refused
 	}
 	ms := func(of func(figures) float64) float64 { return r.median(name, of) / float64(time.Millisecond) }
 	return fmt.Sprintf("%-24s %7.0f/s  accept p50 %.2f p90 %.2f p99 %.2f max %.2f ms  CPU %4.0f µs  peak %.0f MB PSS  "+
-		"lost %d, twice %d, deferred %d, refused %d",
+		"deferred %d",
 		name, r.median(name, rate), ms(p50), ms(func(f figures) float64 { return float64(f.p90) }), ms(p99),
-		ms(func(f figures) float64 { return float64(f.max) }), 1000*ms(cpu), r.median(name, peak)/1e6,
-		lost, duplicates, deferred, refused)
+		ms(func(f figures) float64 { return float64(f.max) }), 1000*ms(cpu), r.median(name, peak)/megabyte, deferred)
 }
