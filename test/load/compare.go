@@ -127,12 +127,13 @@ func (c compareCmd) Run(ctx context.Context) error {
 
 // findings are all that was measured.
 type findings struct {
-	of     map[string]results // by experiment
-	single single
+	of        map[string]results // by experiment
+	single    single
+	disturbed string // the load average before
 }
 
 func (c compareCmd) measure(ctx context.Context, binary string) (findings, error) {
-	f := findings{of: map[string]results{}}
+	f := findings{of: map[string]results{}, disturbed: loadAverage()}
 	for _, e := range c.experiments(binary) {
 		if !strings.Contains(e.name, c.Only) {
 			continue

@@ -125,9 +125,10 @@ func (f findings) rows() []row {
 // table is the table in Markdown, with when and on what it was measured.
 func (f findings) table() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Measured on %s with %s on %s/%s, %d cores, Postfix %s. Medians of the rounds.\n\n",
+	fmt.Fprintf(&b, "Measured on %s with %s on %s/%s, %d cores, Postfix %s. Medians of the rounds.\n",
 		time.Now().UTC().Format("2006-01-02"), runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(),
 		postfixVersion())
+	fmt.Fprintf(&b, "The load average before was %s: from 1 on, other programs disturbed the figures.\n\n", f.disturbed)
 	b.WriteString("| load | measured | beside | ratio | target | |\n|---|---|---|---|---|---|\n")
 	for _, r := range f.rows() {
 		b.WriteString(r.String())
@@ -138,6 +139,16 @@ func (f findings) table() string {
 			float64(s.steady.peak)/megabyte, 100*s.idleCPU, float64(s.idle)/megabyte)
 	}
 	return b.String()
+}
+
+// loadAverage is how many processes wanted a processor during the last minute, as text.
+func loadAverage() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	average, _, _ := strings.Cut(string(text), " ")
+	return average
 }
 
 func postfixVersion() string {
