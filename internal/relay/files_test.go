@@ -11,8 +11,10 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,7 +24,9 @@ import (
 	"heyrelay/internal/config"
 	"heyrelay/internal/events"
 	"heyrelay/internal/fileserver"
+	"heyrelay/internal/sandbox"
 	"heyrelay/internal/spool"
+	"heyrelay/internal/spool/sqlite"
 	"heyrelay/test/process"
 )
 
@@ -100,6 +104,94 @@ func TestReloadFiles(t *testing.T) {
 	}
 	if _, err := net.Dial("tcp", before.String()); err == nil {
 		t.Error("the listener is open")
+	}
+}
+
+// A link leads to the file of its message until the message's links are revoked, which no client can
+// distinguish from a link that never was; or until its time is over.
+func TestLinksEnd(t *testing.T) {
+	dir := t.TempDir()
+	store := openIn(t, dir)
+	defer closeSpool(t, store)
+	operator, err := sqlite.OpenOperator(filepath.Join(dir, "spool.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer operator.Close()
+	api := sandbox.New(sandbox.Options{})
+	sent := sink{events.Sent, make(chan events.Event, 10)}
+	var ahead atomic.Int64
+	r, err := New(parse(t, fmt.Sprintf(linkRoute, filepath.Join(dir, "blobs"), "")), Parts{
+		Store:     store,
+		Sink:      sent,
+		Transport: api,
+		Random:    rand.Reader,
+		Now:       func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop := run(t, r)
+	defer stop()
+	links := map[string]string{}
+	for _, queueID := range []string{"Q1", "Q2"} {
+		raw := strings.ReplaceAll(string(withAttachments(attachments()[:1])), "<1@", "<"+queueID+"@")
+		submit(t, r, queueID, "ann@example.com", raw)
+		<-sent.got
+		messages := api.Messages()
+		token := tokenOf(string(messages[len(messages)-1].Request), "invoice.pdf")
+		links[queueID] = "http://" + r.FilesAddr().String() + "/f/" + token
+		if status, body := get(t, links[queueID]); status != http.StatusOK || body != string(attachments()[0].content) {
+			t.Errorf("%s: %d %q", queueID, status, body)
+		}
+	}
+	if n, err := operator.Revoke(t.Context(), r.now(), "Q1"); n != 1 || err != nil {
+		t.Fatal(n, err)
+	}
+	revoked, page := get(t, links["Q1"])
+	unknown, same := get(t, "http://"+r.FilesAddr().String()+"/f/x")
+	if revoked != http.StatusNotFound || unknown != revoked || page != same {
+		t.Errorf("revoked: %d %s, unknown: %d %s", revoked, page, unknown, same)
+	}
+	ahead.Store(int64(90*24*time.Hour - time.Minute))
+	if status, _ := get(t, links["Q2"]); status != http.StatusOK {
+		t.Errorf("a minute before its end: %d", status)
+	}
+	ahead.Store(int64(90*24*time.Hour + time.Minute))
+	if status, body := get(t, links["Q2"]); status != http.StatusGone || !strings.Contains(body, "has expired") {
+		t.Errorf("after its end: %d %s", status, body)
+	}
+}
+
+// A shutdown waits for no download: the client can continue it.
+func TestShutdownDuringADownload(t *testing.T) {
+	cfg := parse(t, fmt.Sprintf(linkRoute, t.TempDir(), "")+"shutdown_timeout: 1s\n")
+	blobs, err := blob.Open(cfg.Blobs.URL, blob.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := oneFile{open(t), newFile(t, blobs, make([]byte, 25_000_000))}
+	r, err := New(cfg, Parts{Store: store, Sink: events.Sinks{}, Random: rand.Reader})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop := run(t, r)
+	token, _ := r.setup.Load().links.New(rand.Reader, time.Now().Add(time.Hour))
+	client, err := net.Dial("tcp", r.FilesAddr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if _, err := fmt.Fprintf(client, "GET /f/%s HTTP/1.1\r\nHost: a\r\n\r\n", token); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	stop()
+	if took := time.Since(began); took >= pagesEnd {
+		t.Errorf("the shutdown took %v, shutdown_timeout is 1s", took)
 	}
 }
 

@@ -101,6 +101,14 @@ const maxPages = 256
 // pagesEnd is how long requests for a page may go on after its listener was closed.
 const pagesEnd = 5 * time.Second
 
+// pagesTime is pagesEnd, or what a shutdown leaves of it: a download can take hours.
+func (r *Relay) pagesTime() time.Duration {
+	if r.stopping.Load() {
+		return min(pagesEnd, (r.config().ShutdownTimeout.Std()-drainTime(r.config()))/2)
+	}
+	return pagesEnd
+}
+
 // newPageServer returns a server with time-outs. A response that takes longer than a minute
 // lengthens its own time.
 func newPageServer(handler http.Handler) *http.Server {
@@ -135,7 +143,7 @@ func (r *Relay) servePages(key string, l net.Listener) (retire func()) {
 	})
 	return func() {
 		r.pages.serving.Go(func() {
-			ctx, cancel := context.WithTimeout(context.Background(), pagesEnd)
+			ctx, cancel := context.WithTimeout(context.Background(), r.pagesTime())
 			defer cancel()
 			if err := server.Shutdown(ctx); err != nil {
 				_ = server.Close()
