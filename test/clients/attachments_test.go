@@ -29,7 +29,7 @@ spool: {url: "sqlite:%[5]s", min_free: 1MB}
 
 // maxAttachmentMemory is what the relay may use for a message of 28 MB, in octets: it takes as much
 // with attachments: drop, since no file is decoded as a whole.
-const maxAttachmentMemory = 200 << 20
+const maxAttachmentMemory = 150 << 20
 
 // Three files sent by swaks, one with an umlaut and a space in its name, one of 20 MB: both bodies
 // have a link to each, by which curl gets it as it was, with its name.
