@@ -14,19 +14,15 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"heyrelay/internal/blob"
 	"heyrelay/internal/spool"
 	"heyrelay/internal/spool/sqlite"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
 // stage is a spool and a blob store.
 type stage struct {
 	*testing.T
-	path  string
+	dir   string
 	store *sqlite.Store
 	blobs blob.Store
 	owner blob.Owner
@@ -37,21 +33,26 @@ type stage struct {
 
 func newStage(t *testing.T) *stage {
 	t.Helper()
-	dir := t.TempDir()
-	s := &stage{T: t, path: filepath.Join(dir, "spool.db")}
+	s := &stage{T: t, dir: t.TempDir()}
 	var err error
-	s.store, err = sqlite.Open(t.Context(), s.path, sqlite.Options{})
+	s.store, err = sqlite.Open(t.Context(), spoolIn(s.dir), sqlite.Options{})
 	s.must(err)
 	t.Cleanup(func() {
 		if err := errors.Join(s.store.Check(context.Background()), s.store.Close()); err != nil {
 			t.Error(err)
 		}
 	})
-	s.blobs, err = blob.Open("file://"+filepath.ToSlash(dir)+"/blobs", blob.Options{})
+	s.blobs, err = openBlobs(s.dir)
 	s.must(err)
 	s.owner, err = s.store.Owner(t.Context())
 	s.must(err)
 	return s
+}
+
+func spoolIn(dir string) string { return filepath.Join(dir, "spool.db") }
+
+func openBlobs(dir string) (blob.Store, error) {
+	return blob.Open("file://"+filepath.ToSlash(dir)+"/blobs", blob.Options{})
 }
 
 func (s *stage) must(err error) {
@@ -174,103 +175,6 @@ func TestSteps(t *testing.T) {
 	s.holds(0)
 }
 
-var errKilled = errors.New("killed")
-
-// life counts the calls of a cleaner, and ends at one of them: before it has an effect, or after.
-type life struct {
-	left  int
-	after bool
-	dead  bool
-}
-
-func (l *life) call(do func() error) error {
-	if l.dead {
-		return errKilled
-	}
-	l.left--
-	l.dead = l.left == 0
-	if l.dead && !l.after {
-		return errKilled
-	}
-	err := do()
-	if l.dead {
-		return errKilled
-	}
-	return err
-}
-
-type mortalSpool struct {
-	spool.Cleaning
-	life *life
-}
-
-func (m mortalSpool) PruneFiles(ctx context.Context, now time.Time, limit int) (n int, err error) {
-	err = m.life.call(func() (err error) {
-		n, err = m.Cleaning.PruneFiles(ctx, now, limit)
-		return err
-	})
-	return n, err
-}
-
-func (m mortalSpool) Discard(ctx context.Context, keys ...string) (n int, err error) {
-	err = m.life.call(func() (err error) {
-		n, err = m.Cleaning.Discard(ctx, keys...)
-		return err
-	})
-	return n, err
-}
-
-func (m mortalSpool) Deleted(ctx context.Context, keys ...string) error {
-	return m.life.call(func() error { return m.Cleaning.Deleted(ctx, keys...) })
-}
-
-type mortalBlobs struct {
-	blob.Store
-	life *life
-}
-
-func (m mortalBlobs) Delete(ctx context.Context, key string) error {
-	return m.life.call(func() error { return m.Store.Delete(ctx, key) })
-}
-
-// A process that ends at whatever call leaves no link to nothing, and the next one leaves no object.
-func TestKilledAnywhere(t *testing.T) {
-	for _, after := range []bool{false, true} {
-		survived := false
-		for n := 1; !survived; n++ {
-			s := newStage(t)
-			s.accept("ended", time.Now().Add(time.Hour))
-			s.accept("shared", time.Now().Add(time.Hour))
-			id := s.accept("shared", time.Now().Add(9*day))
-			stray := s.put(s.owner, "stray")
-			l := &life{left: n, after: after}
-			c := s.later(2 * day)
-			c.Spool, c.Blobs = mortalSpool{s.store, l}, mortalBlobs{s.blobs, l}
-			_, err := c.Round(t.Context(), true)
-			survived = err == nil
-			if !survived && !errors.Is(err, errKilled) {
-				t.Fatal(err)
-			}
-			s.served(id, "shared")
-			s.must(s.store.Check(t.Context()))
-			if _, err := s.later(2*day).Round(t.Context(), false); err != nil {
-				t.Errorf("after call %d: %v", n, err)
-			}
-			if err := s.blobs.Delete(t.Context(), stray); err != nil { // which another round would find
-				t.Error(err)
-			}
-			s.served(id, "shared")
-			s.holds(1)
-			if got, err := s.store.Garbage(t.Context(), "", 9); len(got) > 0 || err != nil {
-				t.Errorf("after call %d there is garbage: %v (%v)", n, got, err)
-			}
-			if survived && n < 7 {
-				t.Errorf("a round has %d calls: the test proves too little", n-1)
-			}
-		}
-	}
-}
-
 // failing is a store that does not delete some objects.
 type failing struct {
 	blob.Store
@@ -332,7 +236,7 @@ func TestSomeObjectsFail(t *testing.T) {
 // and nothing is left in the end.
 func TestTogether(t *testing.T) {
 	s := newStage(t)
-	o, err := sqlite.OpenOperator(s.path)
+	o, err := sqlite.OpenOperator(spoolIn(s.dir))
 	s.must(err)
 	defer o.Close()
 	ctx, stop := context.WithCancel(t.Context())
