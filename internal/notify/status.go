@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -124,7 +125,7 @@ func smarthostCode(a *spool.Report) string {
 // diagnosis is the smarthost's reply, or the HTTP status and the API's error text (RFC 3464,
 // section 2.3.6).
 func diagnosis(a *spool.Report) string {
-	if a.Smarthost && a.Status != 0 {
+	if a.Smarthost && strings.HasPrefix(a.Reason, strconv.Itoa(a.Status)) {
 		return "smtp; " + ascii(a.Reason, 500)
 	}
 	if a.Smarthost {
