@@ -51,7 +51,8 @@ routes: [{inbox: 202, creator_id: 55}]
 // another.
 func TestExampleUncommented(t *testing.T) {
 	text := string(config.Example())
-	others := regexp.MustCompile(`(?m)^ *# *((key|secret|secret_access_key|password|token): \$|access_key_id|secret_access_key_file|api_key|api_key_file: ).*\n`)
+	others := regexp.MustCompile(`(?m)^ *# *((key|secret|secret_access_key|password|token): \$|` +
+		`access_key_id|secret_access_key_file|api_key|api_key_file: ).*\n`)
 	text = others.ReplaceAllString(text, "")
 	text = regexp.MustCompile(`(?m)^( *)#([a-z_]+:|  )`).ReplaceAllString(text, "$1$2")
 	text = strings.Replace(text, "recipients: envelope", "recipients: headers", 1)

@@ -53,9 +53,9 @@ func (t TLS) CipherSuites() []uint16 {
 
 // encrypts reports whether a listener has TLS.
 func (l *loader) encrypts() bool {
-	return l.config.Console.TLS == TLSImplicit || l.config.Blobs.TLS == TLSImplicit || slices.ContainsFunc(l.config.Listeners, func(l Listener) bool {
-		return l.TLS == TLSStart || l.TLS == TLSImplicit
-	})
+	encrypted := func(l Listener) bool { return l.TLS == TLSStart || l.TLS == TLSImplicit }
+	return l.config.Console.TLS == TLSImplicit || l.config.Blobs.TLS == TLSImplicit ||
+		slices.ContainsFunc(l.config.Listeners, encrypted)
 }
 
 // validateTLS checks that there is a certificate if one is needed.

@@ -94,7 +94,8 @@ func TestReloadFiles(t *testing.T) {
 	certify(t, dir)
 	tls := fmt.Sprintf("tls: {certificate: %[1]s/cert.pem, key: %[1]s/key.pem}\n", dir)
 	r.must(fmt.Sprintf(blobs, "b", free, ", tls: implicit") + tls)
-	if _, err := http.Get("https://" + r.FilesAddr().String() + path); err == nil || !strings.Contains(err.Error(), "certificate") {
+	_, err = http.Get("https://" + r.FilesAddr().String() + path)
+	if err == nil || !strings.Contains(err.Error(), "certificate") {
 		t.Errorf("encrypted, as no browser knows the certificate: %v", err)
 	}
 	before := r.FilesAddr()

@@ -29,8 +29,8 @@ import (
 const active = `<script>alert(1); fetch("%s/ran")</script>`
 
 // pixel is an image of one pixel.
-const pixel = "GIF89a\x01\x00\x01\x00\x80\x00\x00\xff\xff\xff\x00\x00\x00!\xf9\x04\x01\x00\x00\x00\x00,\x00\x00\x00\x00" +
-	"\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"
+const pixel = "GIF89a\x01\x00\x01\x00\x80\x00\x00\xff\xff\xff\x00\x00\x00!\xf9\x04\x01\x00\x00\x00\x00," +
+	"\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"
 
 // attached are the files of a message: their names, types and contents.
 type attached []struct {
@@ -200,7 +200,8 @@ func (b *tab) downloads() (dir string) {
 // download follows a link to a file, and waits until the file is whole.
 func (b *tab) download(link, file string, size int) {
 	b.Helper()
-	if _, err := chromedp.Run(b.ctx, chromedp.NavigateResponse(link)); err == nil || !strings.Contains(err.Error(), "ERR_ABORTED") {
+	_, err := chromedp.Run(b.ctx, chromedp.NavigateResponse(link))
+	if err == nil || !strings.Contains(err.Error(), "ERR_ABORTED") {
 		b.Errorf("%s is shown: %v", link, err)
 	}
 	for late := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
