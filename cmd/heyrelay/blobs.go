@@ -117,10 +117,7 @@ func (c blobsGCCmd) Run(p *program) error {
 		if cfg.Blobs.URL == "" {
 			return errors.New("the configuration has no blobs.url: no files are kept")
 		}
-		store, err := blob.Open(cfg.Blobs.URL, blob.Options{
-			AccessKey: func() string { return cfg.Blobs.AccessKeyID },
-			SecretKey: cfg.Blobs.SecretAccessKey.Reveal,
-		})
+		store, err := openBlobs(cfg)
 		if err != nil {
 			return err
 		}
@@ -138,4 +135,20 @@ func count(n int, noun string) string {
 		noun += "s"
 	}
 	return fmt.Sprintf("%d %s", n, noun)
+}
+
+// openBlobs opens the blob store of a configuration.
+func openBlobs(cfg *config.Config) (blob.Store, error) {
+	return blob.Open(cfg.Blobs.URL, blob.Options{
+		AccessKey: func() string { return cfg.Blobs.AccessKeyID },
+		SecretKey: cfg.Blobs.SecretAccessKey.Reveal,
+	})
+}
+
+// checkBlobs returns the error that serve would return.
+func checkBlobs(cfg *config.Config) error {
+	if cfg.Blobs.URL == "" {
+		return nil
+	}
+	return blob.CheckStore(cfg.Blobs.URL)
 }

@@ -8,7 +8,7 @@ import (
 
 type checkCmd struct {
 	configured
-	Online bool `help:"Also check each team's credentials, inboxes and creators with the API."`
+	Online bool `help:"Also check each team's credentials, inboxes and creators with the API, and a bucket of blobs.url."`
 }
 
 // Run validates the configuration and prints warnings. What serve would refuse, it
@@ -19,6 +19,9 @@ func (c checkCmd) Run(p *program) error {
 		return err
 	}
 	if err := checkStore(cfg); err != nil {
+		return coded{exitConfig, err}
+	}
+	if err := checkBlobs(cfg); err != nil {
 		return coded{exitConfig, err}
 	}
 	for _, w := range append(cfg.Warnings(), unreported(cfg)...) {

@@ -2,12 +2,15 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
+	"heyrelay/internal/blob"
 	"heyrelay/internal/config"
 	"heyrelay/internal/heymarket"
 	"heyrelay/internal/relay"
@@ -29,6 +32,7 @@ func checkOnline(p *program, cfg *config.Config) error {
 			o.routes(name, inboxes)
 		}
 	}
+	o.bucket()
 	code := exitConfig
 	if o.unknown {
 		code = exitFailed
@@ -138,6 +142,28 @@ func listed(inboxes []heymarket.Inbox) string {
 		names = append(names, "others (heyrelay inboxes lists them)")
 	}
 	return cmp.Or(strings.Join(names, ", "), "none")
+}
+
+// bucketTime is how long a bucket may take to answer.
+const bucketTime = 30 * time.Second
+
+// bucket checks whether the bucket that files are stored in can be used.
+func (o *online) bucket() {
+	if !strings.HasPrefix(o.cfg.Blobs.URL, "s3:") {
+		return
+	}
+	store, err := openBlobs(o.cfg)
+	if err == nil {
+		ctx, cancel := context.WithTimeout(o.p.ctx, bucketTime)
+		defer cancel()
+		err = store.Ping(ctx)
+	}
+	if err != nil {
+		o.failed = append(o.failed, fmt.Errorf("blobs.url: %w", err))
+		o.unknown = o.unknown || !errors.Is(err, blob.ErrDenied)
+		return
+	}
+	fmt.Fprintln(o.p.stdout, "blobs.url: the bucket answers")
 }
 
 // titled writes a number and, if there is one, its name.

@@ -41,6 +41,9 @@ func openFolder(path string, o Options) (*folder, error) {
 		syncFile:   (*os.File).Sync,
 		syncFolder: disk.SyncFolder,
 	}
+	if _, err := findFolder(path); err != nil {
+		return nil, fmt.Errorf("open blob store: %w", err)
+	}
 	if err := f.makeFolder(path); err != nil {
 		return nil, fmt.Errorf("open blob store: %w", err)
 	}
@@ -48,14 +51,40 @@ func openFolder(path string, o Options) (*folder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open blob store: %w", err)
 	}
-	if !info.IsDir() {
-		return nil, fmt.Errorf("open blob store: %s is not a folder", path)
-	}
 	if err := narrow(path, info, o.Warn); err != nil {
 		return nil, err
 	}
 	f.opened = info
 	return f, nil
+}
+
+// findFolder returns the folder at path, or, if there is none, the one in which it can be made.
+func findFolder(path string) (string, error) {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		path = filepath.Dir(path)
+		info, err = os.Stat(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return "", fmt.Errorf("directory %s does not exist: create it for heyrelay's user with mode 0700", path)
+		}
+	}
+	if err == nil && !info.IsDir() {
+		err = fmt.Errorf("%s is not a directory", path)
+	}
+	return path, err
+}
+
+// checkFolder returns why this user could not open the folder at path. It makes a file and removes it.
+func checkFolder(path string) error {
+	dir, err := findFolder(path)
+	if err != nil {
+		return err
+	}
+	file, err := os.CreateTemp(dir, ".heyrelay-check-*")
+	if err != nil {
+		return err
+	}
+	return errors.Join(file.Close(), os.Remove(file.Name()))
 }
 
 // narrow takes the access of group and others from the folder, as its files come from mail.

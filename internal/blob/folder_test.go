@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -261,5 +263,33 @@ func TestFolderIsReplaced(t *testing.T) {
 	}
 	if all := filesBelow(t, f.path); len(all) != 1 {
 		t.Errorf("stored in the other folder: %v", all)
+	}
+}
+
+// CheckStore refuses what Open refuses, and makes nothing.
+func TestCheckStore(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		filepath.Join(dir, "new"):          "",
+		dir:                                "",
+		filepath.Join(dir, "no", "parent"): "no does not exist",
+		file:                               "is not a directory",
+		filepath.Join(file, "in"):          "",
+	} {
+		location := "file://" + filepath.ToSlash(path)
+		before := filesBelow(t, dir)
+		checked := CheckStore(location)
+		if !maps.Equal(filesBelow(t, dir), before) {
+			t.Errorf("%s: something was made or changed", path)
+		}
+		_, opened := Open(location, Options{})
+		if (checked == nil) != (opened == nil) || want != "" && !strings.Contains(fmt.Sprint(checked), want) {
+			t.Errorf("%s: checked %v, opened %v", path, checked, opened)
+		}
+		_ = os.Remove(filepath.Join(dir, "new"))
 	}
 }

@@ -2,6 +2,7 @@ package blob
 
 import (
 	"errors"
+	"fmt"
 	"net/url"
 	"time"
 )
@@ -83,6 +84,19 @@ func CheckURL(location string) error {
 		_, err = bucketOf(u)
 	}
 	return err
+}
+
+// CheckStore returns why this user could not open the store at a URL, as far as that can be seen on this machine
+// without making it.
+func CheckStore(location string) error {
+	path, ok := Folder(location)
+	if !ok {
+		return CheckURL(location)
+	}
+	if err := checkFolder(path); err != nil {
+		return fmt.Errorf("open blob store: %w", err)
+	}
+	return nil
 }
 
 // Folder returns the path of the folder that a URL names; ok is false if it names none.
