@@ -48,7 +48,8 @@ func TestAttachmentsWithSwaks(t *testing.T) {
 		{"scan.tif", append([]byte("II*\x00"), large...)},
 	}
 	api := process.StartSandbox(t, binary)
-	config := fmt.Sprintf(attachmentsConfig, smtp, api, filepath.Join(dir, "blobs"), server, filepath.Join(dir, "spool.db"))
+	config := fmt.Sprintf(attachmentsConfig, smtp, api, filepath.Join(dir, "blobs"), server,
+		filepath.Join(dir, "spool.db"))
 	write := func(name string, content []byte) string {
 		path := filepath.Join(dir, name)
 		if err := os.WriteFile(path, content, 0o600); err != nil {

@@ -133,7 +133,8 @@ func difference(got, want []byte) string {
 		i++
 	}
 	from := max(0, i-100)
-	return fmt.Sprintf("%d octets, want %d; they differ at %d:\n%.300q\n%.300q", len(got), len(want), i, got[from:], want[from:])
+	const format = "%d octets, want %d; they differ at %d:\n%.300q\n%.300q"
+	return fmt.Sprintf(format, len(got), len(want), i, got[from:], want[from:])
 }
 
 // swaks with a PDF through heyrelay to smtp-sink: it arrives byte for byte, once for each recipient,
