@@ -29,44 +29,100 @@ func (s *Setup) lease() time.Duration {
 	return limit + leaseMargin
 }
 
-// begin claims what may begin now and begins it. next is when to come again, ok
-// is false if the store failed.
-func (s *Scheduler) begin(ctx, calls context.Context) (next time.Time, ok bool) {
-	capacities, next := s.capacities(calls)
-	if len(capacities) == 0 {
-		return next, true
+// begin records outcomes, claims what may begin then, and begins it. It returns the outcomes that
+// could not be recorded. next is when to come again, ok is false if the store failed.
+func (s *Scheduler) begin(
+	ctx, calls context.Context, ended []spool.Outcome, all bool,
+) (left []spool.Outcome, next time.Time, ok bool) {
+	s.takeHanded(calls)
+	capacities, next := s.capacities(calls, ended)
+	if len(capacities) == 0 && len(ended) == 0 {
+		if s.standing {
+			s.withdraw()
+		}
+		return nil, next, true
 	}
-	claim := events.Step{Name: "claim", Start: s.o.Now()}
-	tasks, due, err := s.o.Store.Claim(ctx, claim.Start, s.setup.lease(), capacities...)
+	s.standing = true
+	step := events.Step{Name: "claim", Start: s.o.Now()}
+	left, tasks, err := s.claim(ctx, step.Start, ended, all, capacities)
 	if err != nil {
 		if ctx.Err() == nil {
 			s.logError("pending requests could not be claimed", err)
 		}
-		return time.Time{}, false
+		return left, time.Time{}, false
 	}
 	if ctx.Err() != nil { // Run was to stop meanwhile
 		s.unclaim(tasks)
-		return time.Time{}, true
+		return left, time.Time{}, true
 	}
-	claim.End = s.o.Now()
+	step.End = s.o.Now()
+	s.start(calls, tasks, step)
+	s.endTries()
+	return left, earlier(next, s.next), true
+}
+
+// claim claims, and unless all is to be claimed records outcomes before: in one transaction where it
+// can.
+func (s *Scheduler) claim(
+	ctx context.Context, now time.Time, ended []spool.Outcome, all bool, capacities []spool.Capacity,
+) (left []spool.Outcome, tasks []spool.Task, err error) {
+	if !all {
+		turned, err := s.o.Store.Turn(s.ctx, now, ended, s.setup.lease(), capacities...)
+		if err == nil {
+			s.finished(ended, turned.Ended, now)
+			s.next = earlier(s.next, turned.Next)
+			return nil, turned.Tasks, nil
+		}
+		left = s.finish(ended)
+	}
+	tasks, s.next, err = s.o.Store.Claim(ctx, now, s.setup.lease(), capacities...)
+	return left, tasks, err
+}
+
+// takeHanded begins what the store has claimed for this Scheduler, and reports whether a claim may
+// have more.
+func (s *Scheduler) takeHanded(calls context.Context) bool {
+	tasks, more := s.o.Store.Handed()
+	now := s.o.Now()
+	s.start(calls, tasks, events.Step{Name: "claim", Start: now, End: now})
+	return more
+}
+
+// withdraw has the store claim nothing more by itself, and gives back what it has claimed.
+func (s *Scheduler) withdraw() {
+	tasks, err := s.o.Store.Withdraw(s.ctx)
+	if err != nil {
+		s.logError("the store goes on claiming what it accepts", err)
+	}
+	s.standing = err != nil
+	s.unclaim(tasks)
+}
+
+// start begins the calls of tasks.
+func (s *Scheduler) start(calls context.Context, tasks []spool.Task, claim events.Step) {
 	setup := s.setup
 	for _, t := range s.sendable(tasks) {
 		s.team(t.Team).began(t.Call)
 		s.calls.Go(func() { s.results <- s.call(calls, setup, t, claim) })
 	}
-	s.endTries()
-	return earlier(next, due), true
 }
 
-// capacities are what each team may begin, and when to ask again on its account. An
+// capacities are what each team may begin once outcomes are recorded, and when to ask again on its account. An
 // eighth of a team's calls is kept for high. A team that is held begins only probes,
 // and one message once these pass; one whose breaker is open begins one call at a
 // time.
-func (s *Scheduler) capacities(calls context.Context) (all []spool.Capacity, next time.Time) {
+func (s *Scheduler) capacities(calls context.Context, ended []spool.Outcome) (all []spool.Capacity, next time.Time) {
 	now := s.o.Now()
 	for name, options := range s.setup.Teams {
 		t := s.team(name)
-		free := options.Concurrency - t.active
+		active, searches := t.active, t.searches
+		for i := range ended {
+			if o := &ended[i]; o.Task.Team == name {
+				active--
+				searches -= searchesOf(o.Task.Call)
+			}
+		}
+		free := options.Concurrency - active
 		high := min(max(free, 0), options.Concurrency/8)
 		held, breaker := s.holds.team(name), s.holds.breaker(name)
 		switch {
@@ -77,7 +133,7 @@ func (s *Scheduler) capacities(calls context.Context) (all []spool.Capacity, nex
 			next = earlier(next, breaker.pause.until)
 			continue
 		case held != nil || breaker != nil:
-			free = 1 - t.active
+			free = 1 - active
 			high = 0
 		}
 		if free <= 0 {
@@ -90,8 +146,9 @@ func (s *Scheduler) capacities(calls context.Context) (all []spool.Capacity, nex
 			High:     high,
 			Probe:    heldProbe,
 			TryHeld:  held != nil,
-			Searches: maxSearches - t.searches,
+			Searches: maxSearches - searches,
 			Memory:   s.setup.LocalIDMemory,
+			Lasts:    held == nil && breaker == nil,
 		})
 	}
 	return all, next

@@ -30,6 +30,15 @@ type Store interface {
 		lease time.Duration,
 		teams ...spool.Capacity,
 	) ([]spool.Task, time.Time, error)
+	Handed() (tasks []spool.Task, more bool)
+	Withdraw(ctx context.Context) ([]spool.Task, error)
+	Turn(
+		ctx context.Context,
+		now time.Time,
+		outcomes []spool.Outcome,
+		lease time.Duration,
+		teams ...spool.Capacity,
+	) (spool.Turned, error)
 	Finish(ctx context.Context, now time.Time, outcomes ...spool.Outcome) ([]spool.Finished, error)
 	Unclaim(ctx context.Context, tasks ...spool.Task) error
 	Reserve(ctx context.Context, now time.Time, team string, rate int) (begin time.Time, err error)
@@ -109,6 +118,7 @@ func MaxWait(retryMax time.Duration) time.Duration { return max(retryMax, longes
 type Scheduler struct {
 	o       Options
 	kick    chan struct{}
+	arrived chan struct{}
 	results chan result
 	probes  chan probeResult
 	calls   sync.WaitGroup
@@ -122,6 +132,8 @@ type Scheduler struct {
 	steps    map[int64][]events.Step // of the attempts that are not recorded yet, by request
 	clock    *spool.Clock
 	clockSet time.Time // when the clock was set last; zero if never
+	next     time.Time // when Claim may have more; zero if never
+	standing bool      // capacities may stand in the store
 	synced   bool      // see syncHolds
 	adopted  bool      // the holds of the store were read once
 }
@@ -136,6 +148,7 @@ func New(o Options) *Scheduler {
 	return &Scheduler{
 		o:       o,
 		kick:    make(chan struct{}, 1),
+		arrived: make(chan struct{}, 1),
 		results: make(chan result),
 		probes:  make(chan probeResult),
 		teams:   map[string]*team{},
@@ -144,10 +157,18 @@ func New(o Options) *Scheduler {
 	}
 }
 
-// Kick reports that the spool has something new. It never blocks.
+// Kick reports that the spool or the set-up has something new. It never blocks.
 func (s *Scheduler) Kick() {
 	select {
 	case s.kick <- struct{}{}:
+	default:
+	}
+}
+
+// Accepted reports that the store of this Scheduler has accepted a message. It never blocks.
+func (s *Scheduler) Accepted() {
+	select {
+	case s.arrived <- struct{}{}:
 	default:
 	}
 }
@@ -172,11 +193,18 @@ func (s *Scheduler) Run(ctx context.Context) {
 	defer poll.Stop()
 	var ended []spool.Outcome
 	for ctx.Err() == nil {
+		all := true // what is due, and what others did, is claimed, too
 		select {
 		case <-ctx.Done():
 			continue
 		case r := <-s.results:
 			ended = append(ended, s.conclude(r))
+			all = false
+		case <-s.arrived:
+			all = false
+			if !s.takeHanded(calls) {
+				continue
+			}
 		case p := <-s.probes:
 			s.probed(p)
 		case <-s.kick:
@@ -188,12 +216,13 @@ func (s *Scheduler) Run(ctx context.Context) {
 			s.synced = false
 		}
 		var next time.Time
-		ended, next = s.round(ctx, calls, ended)
+		ended, next = s.round(ctx, calls, ended, all)
 		timer.Stop()
 		if !next.IsZero() {
 			timer.Reset(max(0, next.Sub(s.o.Now())))
 		}
 	}
+	s.withdraw()
 	s.drain(ended, cut)
 }
 
@@ -205,28 +234,35 @@ func (s *Scheduler) changed(ctx context.Context) bool {
 
 // round records results and begins new calls. It returns the results that could not
 // be recorded, and when to come again; zero for not by itself.
-func (s *Scheduler) round(ctx, calls context.Context, ended []spool.Outcome) ([]spool.Outcome, time.Time) {
-	s.takeSetup()
-	ended = s.finish(s.collect(ended))
+func (s *Scheduler) round(ctx, calls context.Context, ended []spool.Outcome, all bool) ([]spool.Outcome, time.Time) {
+	overdue := !s.next.IsZero() && !s.next.After(s.o.Now())
+	all = s.takeSetup() || all || overdue || !s.synced
+	ended = s.collect(ended)
+	var left []spool.Outcome
+	if all {
+		left, ended = s.finish(ended), nil
+	}
 	s.synced = s.synced || s.syncHolds()
 	soon := s.maintain()
-	next, ok := s.begin(ctx, calls)
-	if !ok || !s.synced || len(ended) > 0 {
-		return ended, s.o.Now().Add(storePause)
+	unrecorded, next, ok := s.begin(ctx, calls, ended, all)
+	left = append(left, unrecorded...)
+	if !ok || !s.synced || len(left) > 0 {
+		return left, s.o.Now().Add(storePause)
 	}
-	return ended, earlier(next, soon)
+	return left, earlier(next, soon)
 }
 
-// takeSetup takes the set-up in force. A new one may have other destinations, and may
-// have mended what a probe waits for.
-func (s *Scheduler) takeSetup() {
+// takeSetup takes the set-up in force, and reports whether it is new. Then it may have other
+// destinations, and may have mended what a probe waits for.
+func (s *Scheduler) takeSetup() bool {
 	now := s.o.Setup()
 	if now == s.setup {
-		return
+		return false
 	}
 	s.setup = now
 	s.synced = false
 	s.holds.makeDue(s.o.Now())
+	return true
 }
 
 // collect takes the results that are there already.
@@ -288,13 +324,18 @@ func (s *Scheduler) finish(ended []spool.Outcome) []spool.Outcome {
 		s.logError("outcomes could not be recorded, this is tried again", err)
 		return ended
 	}
+	s.finished(ended, found, began)
+	return ended[:0]
+}
+
+// finished takes into account that outcomes were recorded.
+func (s *Scheduler) finished(ended []spool.Outcome, found []spool.Finished, began time.Time) {
 	for i, o := range ended {
 		s.team(o.Task.Team).ended(o.Task.Call)
 		steps := append(s.steps[o.Task.Request], events.Step{Name: "finish", Start: began, End: s.o.Now()})
 		delete(s.steps, o.Task.Request)
 		s.record(o, found[i], steps)
 	}
-	return ended[:0]
 }
 
 // plainFailure is what is recorded where an outcome panics in the store.

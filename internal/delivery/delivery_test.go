@@ -92,6 +92,9 @@ type lane struct {
 	places   []spool.Destination
 	changed  bool // by another process
 	stuck    int  // Release fails so many times
+	handed   []spool.Task
+	idle     bool // Handed says that Claim has nothing more
+	claims   int  // calls of Claim
 	content  spool.Content
 }
 
@@ -211,6 +214,7 @@ func (l *lane) Claim(
 ) ([]spool.Task, time.Time, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.claims++
 	if !l.open || l.claimed {
 		return nil, time.Time{}, nil
 	}
@@ -227,6 +231,40 @@ func (l *lane) Claim(
 	}
 	l.begun = now
 	return []spool.Task{l.task}, time.Time{}, nil
+}
+
+func (l *lane) Handed() ([]spool.Task, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	tasks := l.handed
+	l.handed = nil
+	return tasks, !l.idle
+}
+
+func (l *lane) Withdraw(context.Context) ([]spool.Task, error) {
+	tasks, _ := l.Handed()
+	return tasks, nil
+}
+
+func (l *lane) Turn(
+	ctx context.Context,
+	now time.Time,
+	outcomes []spool.Outcome,
+	lease time.Duration,
+	teams ...spool.Capacity,
+) (spool.Turned, error) {
+	l.mu.Lock()
+	fails := l.failing > 0 || l.panics > 0 || l.refuses != ""
+	l.mu.Unlock()
+	if fails { // as Finish will
+		return spool.Turned{}, errors.New("disk full")
+	}
+	ended, err := l.Finish(ctx, now, outcomes...)
+	if len(teams) == 0 || err != nil {
+		return spool.Turned{Ended: ended}, err
+	}
+	tasks, next, err := l.Claim(ctx, now, lease, teams...)
+	return spool.Turned{Ended: ended, Tasks: tasks, Next: next}, err
 }
 
 func (l *lane) Finish(_ context.Context, now time.Time, outcomes ...spool.Outcome) ([]spool.Finished, error) {
@@ -677,7 +715,7 @@ func TestHighHasCallsOfItsOwn(t *testing.T) {
 }
 
 func rooms(s *Scheduler) []spool.Capacity {
-	r, _ := s.capacities(context.Background())
+	r, _ := s.capacities(context.Background(), nil)
 	return r
 }
 

@@ -54,16 +54,20 @@ func (t *team) route(name string) *route {
 
 func (t *team) began(call spool.Call) {
 	t.active++
-	if call == spool.FindMessage {
-		t.searches++
-	}
+	t.searches += searchesOf(call)
 }
 
 func (t *team) ended(call spool.Call) {
 	t.active--
+	t.searches -= searchesOf(call)
+}
+
+// searchesOf is 1 for a search.
+func searchesOf(call spool.Call) int {
 	if call == spool.FindMessage {
-		t.searches--
+		return 1
 	}
+	return 0
 }
 
 // noteAnswer takes into account what a result says about the API: whether it answers

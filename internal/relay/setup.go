@@ -68,7 +68,7 @@ func (r *Relay) newSetup(cfg *config.Config) (*setup, error) {
 		Sink:       r.sink,
 		Now:        r.parts.Now,
 		NewLocalID: r.newLocalID,
-		Kick:       func() { r.scheduler.Kick() },
+		Kick:       func() { r.scheduler.Accepted() },
 		CanSend:    r.canSend,
 		Publish:    r.publish,
 		Targets:    heymarket.Targets,

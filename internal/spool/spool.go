@@ -94,6 +94,27 @@ type Delivery interface {
 		teams ...Capacity,
 	) (tasks []Task, next time.Time, err error)
 
+	// Handed returns tasks that Accept has claimed: what is left of a Capacity that Lasts stands until the
+	// next Claim, Turn or Withdraw, and a request that is accepted while nothing else of its team is
+	// ready is claimed in that transaction, if Claim would claim it now. Its task is handed once. The
+	// capacities of the next claim count all that was handed before. more reports whether Claim may
+	// have more since the last call.
+	Handed() (tasks []Task, more bool)
+
+	// Withdraw ends all that stands, and returns the last tasks that were handed.
+	Withdraw(ctx context.Context) ([]Task, error)
+
+	// Turn is Finish and Claim in one transaction: what ends makes room. It claims only if something
+	// has become ready since the last claim, by this process and not because it was due. Otherwise
+	// Next is that of the outcomes alone, and that of the last claim still counts.
+	Turn(
+		ctx context.Context,
+		now time.Time,
+		outcomes []Outcome,
+		lease time.Duration,
+		teams ...Capacity,
+	) (Turned, error)
+
 	// Finish records the outcomes of claimed tasks and lets each lane go on, all or
 	// none. The results are in the order of outcomes; one whose claim was lost changed
 	// nothing and has Err = ErrLost. An outcome whose fields contradict each other is an

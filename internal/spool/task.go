@@ -16,6 +16,8 @@ type Capacity struct {
 	Searches int           // how many of them may be a FindMessage
 	Memory   time.Duration // age of the first of Task.Sends from which a FindMessage comes first; 0: never
 	Probe    time.Duration // between two probes of a held route; 0: none
+
+	Lasts bool // what is left of it is for what Accept stores, until the next claim: see Delivery.Handed
 }
 
 // Destination is what a route sends to one inbox of a team.
@@ -122,6 +124,13 @@ type RequestStatus struct {
 	Status int // of the last attempt, with its X-Request-Id and reason
 	APIID  string
 	Reason string
+}
+
+// Turned is the result of Turn: those of Finish and of Claim.
+type Turned struct {
+	Ended []Finished
+	Tasks []Task
+	Next  time.Time
 }
 
 // Finished is the result of Finish for one outcome.

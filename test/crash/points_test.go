@@ -155,6 +155,30 @@ func (s bombStore) Claim(
 	return tasks, next, err
 }
 
+func (s bombStore) Handed() ([]spool.Task, bool) {
+	tasks, more := s.Store.Handed()
+	if len(tasks) > 0 {
+		s.b.pass(points[3])
+	}
+	return tasks, more
+}
+
+func (s bombStore) Turn(
+	ctx context.Context, now time.Time, outcomes []spool.Outcome, lease time.Duration, rooms ...spool.Capacity,
+) (spool.Turned, error) {
+	if len(outcomes) > 0 {
+		s.b.pass(points[5])
+	}
+	t, err := s.Store.Turn(ctx, now, outcomes, lease, rooms...)
+	if len(outcomes) > 0 {
+		s.b.pass(points[6])
+	}
+	if len(t.Tasks) > 0 {
+		s.b.pass(points[3])
+	}
+	return t, err
+}
+
 func (s bombStore) Finish(ctx context.Context, now time.Time, outcomes ...spool.Outcome) ([]spool.Finished, error) {
 	s.b.pass(points[5])
 	f, err := s.Store.Finish(ctx, now, outcomes...)

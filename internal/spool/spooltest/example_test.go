@@ -3,6 +3,7 @@ package spooltest_test
 import (
 	"path/filepath"
 	"testing"
+	"time"
 
 	"heyrelay/internal/spool"
 	"heyrelay/internal/spool/spooltest"
@@ -12,8 +13,8 @@ import (
 // A store's own test opens it at the places that the suite names.
 func Example() {
 	_ = func(t *testing.T) { // TestSuite
-		open := func(t testing.TB, place string) spooltest.Spool {
-			s, err := sqlite.Open(t.Context(), filepath.Join(place, "spool.db"), sqlite.Options{})
+		open := func(t testing.TB, place string, now func() time.Time) spooltest.Spool {
+			s, err := sqlite.Open(t.Context(), filepath.Join(place, "spool.db"), sqlite.Options{Now: now})
 			if err != nil {
 				t.Fatal(err)
 			}

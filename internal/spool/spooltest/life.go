@@ -62,6 +62,6 @@ var lifeCases = []testCase{
 		if err := f.Close(); err != nil {
 			f.Errorf("a second Close: %v", err)
 		}
-		f.Spool = f.open(f.T, f.place)
+		f.Spool = f.open(f.T, f.place, f.clock)
 	}},
 }

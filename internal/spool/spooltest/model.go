@@ -18,6 +18,9 @@ type model struct {
 	holds    map[spool.Destination]*modelHold // those that were released, too
 	served   map[string]spool.Destination     // by team and class: the place served last; forgotten at a restart
 	clock    int                              // counts what makes heads ready
+	now      time.Time                        // of the operation under way
+	offers   map[string]*modelOffer           // by team
+	claimed  []*modelRequest                  // that the present operation accepts and claims
 	files    modelFiles
 }
 
@@ -78,7 +81,7 @@ type modelGate struct {
 func newModel() *model {
 	return &model{
 		links:   map[spool.Key]*modelLink{},
-		budgets: map[string]*modelGate{},
+		budgets: map[string]*modelGate{"shop": {}, "bank": {}},
 		holds:   map[spool.Destination]*modelHold{},
 		served:  map[string]spool.Destination{},
 		files:   modelFiles{garbage: map[string]bool{}},
@@ -173,10 +176,11 @@ func (m *model) next(l *modelLane) {
 	if len(l.open) == 0 {
 		return
 	}
-	m.ready(l.open[0])
 	if l.open[0].hold != "" {
 		l.open[0].state = spool.Held
+		return
 	}
+	m.ready(l.open[0])
 }
 
 // clearLane has heads of a held destination leave a lane in which others are queued.
@@ -200,4 +204,5 @@ func (m *model) blocks(l *modelLane) bool {
 func (m *model) ready(r *modelRequest) {
 	m.clock++
 	r.state, r.rank = spool.Ready, m.clock
+	m.disturb(r.conv.team)
 }

@@ -39,7 +39,12 @@ func (m *model) accept(msg *spool.Message) (spool.Receipt, error) {
 		if msg.Shadow != nil {
 			r.state, r.lane = spool.Shadowed, r.conv.lane
 		} else {
+			o := m.offers[msg.Team]
+			next := o != nil && o.idle && len(r.conv.lane.open) == 0
 			m.queue(r)
+			if next {
+				m.claimNew(r, o)
+			}
 		}
 		if msg.AutoReplied && msg.Shadow == nil && m.stopLoop(r) {
 			receipt.Looping = true

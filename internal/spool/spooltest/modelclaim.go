@@ -11,6 +11,7 @@ import (
 // from what it may do.
 func (m *model) claim(now time.Time, rooms []spool.Capacity, tasks []spool.Task, next time.Time) error {
 	m.makeDueReady(now)
+	m.offers = map[string]*modelOffer{}
 	want := waits{}
 	for _, room := range rooms {
 		n, err := m.room(now, room, tasks, &want)
@@ -64,6 +65,11 @@ func (m *model) room(now time.Time, room spool.Capacity, tasks []spool.Task, wan
 	if m.holdOf(spool.Destination{Team: room.Team}).held && !room.TryHeld {
 		return 0, nil
 	}
+	left := &modelOffer{}
+	if room.Lasts {
+		m.offers[room.Team] = left
+	}
+	defer func() { left.room = room }()
 	for room.Rate > 0 && room.Free+room.High > 0 {
 		var later waits
 		heads := m.ofClass(now, room, g.tick, &later)
@@ -71,12 +77,14 @@ func (m *model) room(now time.Time, room spool.Capacity, tasks []spool.Task, wan
 			if !later.next.IsZero() {
 				want.until(later.next)
 			}
+			left.idle = room.Free > 0
 			return n, nil
 		}
 		var ok bool
 		g.next, ok = spool.Spend(room.Rate, now, g.next)
 		if !ok {
-			want.until(spool.Opens(g.next))
+			left.opens = spool.Opens(g.next)
+			want.until(left.opens)
 			return n, nil
 		}
 		if n == len(tasks) {

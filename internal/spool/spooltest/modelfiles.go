@@ -132,6 +132,9 @@ func (r *run) cleanFiles() {
 	case 2:
 		stray := fmt.Sprint("stray ", r.n)
 		keys, want := []string{stray}, 1
+		if files.garbage[stray] {
+			want = 0
+		}
 		for _, a := range files.attached {
 			keys = append(keys, a.Key)
 		}

@@ -87,4 +87,5 @@ func (m *model) unclaim(r *modelRequest, t spool.Task) {
 	}
 	r.tries = r.tries[:len(r.tries)-1]
 	r.state = spool.Ready
+	m.disturb(r.conv.team)
 }

@@ -65,6 +65,7 @@ var rarities = []string{
 	"dropped", "retried", "held", "request released", "moved", "anew",
 	"shadowed", "shadowed joined",
 	"shared file", "repeated file", "link revoked", "object deleted",
+	"handed",
 	"operator takes over", "operator's stands", "operator's stays", "operator released",
 }
 
@@ -120,7 +121,7 @@ func (r *run) step() {
 	case n < 920:
 		r.confirm()
 	case n < 958:
-		r.intervene()
+		r.model.undisturbed(r.intervene)
 	case n < 980:
 		r.holdOrRelease()
 	case n < 985:
@@ -147,6 +148,7 @@ func (r *run) accept() {
 		}
 		m = &old
 	}
+	r.model.now = r.now
 	got, err := r.Accept(r.Context(), m)
 	want, refused := r.model.accept(m)
 	if !reflect.DeepEqual(got, want) || !errors.Is(err, refused) {
@@ -157,6 +159,13 @@ func (r *run) accept() {
 		r.see("refused convo", errors.Is(refused, spool.ErrConvo))
 		return
 	}
+	tasks, _ := r.Handed()
+	n, err := r.model.handed(tasks)
+	if err != nil {
+		r.Errorf("Accept %s: %v", m.QueueID, err)
+	}
+	r.tasks = append(r.tasks, tasks...)
+	r.see("handed", n > 0)
 	r.see("duplicate", want.Duplicate)
 	r.see("revived", want.Revived > 0)
 	r.see("same id", want.SameID)
@@ -184,7 +193,16 @@ func (r *run) accept() {
 }
 
 func (r *run) claim() {
-	var rooms []spool.Capacity
+	rooms := r.rooms()
+	tasks, next := r.claimNext(rooms...)
+	if err := r.model.claim(r.now, rooms, tasks, next); err != nil {
+		r.Errorf("Claim %+v: %v", rooms, err)
+	}
+	r.claimed(tasks, next)
+}
+
+// rooms are what both teams may begin.
+func (r *run) rooms() (rooms []spool.Capacity) {
 	for _, team := range []string{"shop", "bank"} {
 		rate := 600
 		if r.rand.IntN(2) == 0 {
@@ -199,12 +217,14 @@ func (r *run) claim() {
 			Probe:    probe,
 			TryHeld:  r.rand.IntN(4) == 0,
 			Searches: r.rand.IntN(3),
+			Lasts:    r.rand.IntN(4) > 0,
 		})
 	}
-	tasks, next := r.claimNext(rooms...)
-	if err := r.model.claim(r.now, rooms, tasks, next); err != nil {
-		r.Errorf("Claim %+v: %v", rooms, err)
-	}
+	return rooms
+}
+
+// claimed notes what was claimed.
+func (r *run) claimed(tasks []spool.Task, next time.Time) {
 	r.tasks = append(r.tasks, tasks...)
 	for _, t := range tasks {
 		r.see("unknown", t.Unknown)
@@ -244,7 +264,7 @@ func (r *run) finish() {
 		want = append(want, r.model.finish(r.now, q, o))
 		r.byLocal[q.LocalID] = q
 	}
-	got, err := r.Finish(r.Context(), r.now, outcomes...)
+	got, err := r.record(outcomes)
 	if err != nil {
 		r.Fatalf("Finish: %v", err)
 	}
@@ -345,11 +365,12 @@ func (r *run) holdOrRelease() {
 	switch n := r.rand.IntN(12); {
 	case n >= 10:
 		g.Inbox = 0
-		r.operatorGate(g)
+		r.model.undisturbed(func() { r.operatorGate(g) })
 	case n < 4 && g.Route != "" || n < 1:
 		if g.Inbox == 0 && r.rand.IntN(4) > 0 {
 			g.Probe = r.now.Add(time.Duration(r.rand.IntN(3)) * time.Second)
 		}
+		r.model.offers = nil
 		if err := r.Hold(r.Context(), r.now, g, nil); err != nil {
 			r.Fatalf("Hold: %v", err)
 		}
@@ -359,6 +380,7 @@ func (r *run) holdOrRelease() {
 	case n < 5:
 		if shut, err := r.Holds(r.Context()); err == nil && len(shut) > 0 {
 			at := shut[r.rand.IntN(len(shut))].Destination()
+			r.model.offers = nil
 			if err := r.StepAside(r.Context(), at); err != nil {
 				r.Fatalf("StepAside: %v", err)
 			}
@@ -371,6 +393,7 @@ func (r *run) holdOrRelease() {
 			g = shut[r.rand.IntN(len(shut))]
 		}
 		held := r.model.holdOf(g.Destination()).held && !g.Operator
+		r.model.offers = nil
 		r.see("operator's stays", g.Operator)
 		n, err := r.Release(r.Context(), r.now, g.Destination(), nil)
 		if want := r.model.endHold(r.now, g.Destination(), false); n != want || err != nil {
@@ -472,6 +495,7 @@ func (r *run) confirm() {
 func (r *run) restart() {
 	r.reopen()
 	r.tasks = nil
+	r.model.offers = nil
 	r.see("restart", true)
 	clear(r.model.served)
 	for _, q := range r.model.heads() { // the clock may have run back since a claim

@@ -26,8 +26,9 @@ type Spool interface {
 }
 
 // Opener opens the spool of a place, which is the name of an empty folder. Opened
-// again after its Close, it holds what it held. It fails the test where it cannot.
-type Opener func(t testing.TB, place string) Spool
+// again after its Close, it holds what it held. now is its clock. It fails the test where it
+// cannot.
+type Opener func(t testing.TB, place string, now func() time.Time) Spool
 
 // Operate opens the operator's side of the spool of a place, beside the Spool
 // that is open there.
@@ -50,6 +51,7 @@ func Run(t *testing.T, open Opener, operate Operate, random Random) {
 		{"Repeats", repeatCases},
 		{"Accept", acceptCases},
 		{"Claim", claimCases},
+		{"Standing", standingCases},
 		{"Finish", finishCases},
 		{"Outcome", outcomeCases},
 		{"Hold", holdCases},
@@ -104,11 +106,13 @@ type fixture struct {
 
 func newFixture(t *testing.T, open Opener, operate Operate) *fixture {
 	f := &fixture{T: t, open: open, operate: operate, place: t.TempDir(), now: epoch}
-	f.Spool = open(t, f.place)
+	f.Spool = open(t, f.place, f.clock)
 	f.operator = operate(t, f.place)
 	t.Cleanup(f.end)
 	return f
 }
+
+func (f *fixture) clock() time.Time { return f.now }
 
 func (f *fixture) end() {
 	if err := f.Check(context.Background()); err != nil {
@@ -126,7 +130,7 @@ func (f *fixture) reopen() {
 	if err := f.Close(); err != nil {
 		f.Fatalf("Close: %v", err)
 	}
-	f.Spool = f.open(f.T, f.place)
+	f.Spool = f.open(f.T, f.place, f.clock)
 }
 
 // letter is a message in few words. Zero fields have the values in brackets.

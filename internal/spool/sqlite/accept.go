@@ -6,7 +6,6 @@ import (
 	"database/sql"
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 
 	"heyrelay/internal/spool"
@@ -182,154 +181,11 @@ func (w *writer) insertMessage(m *letter) (id int64, ok bool, err error) {
 	return id, true, w.insertTerms(id, m.terms)
 }
 
-// conversation is what Accept needs to know of one.
-type conversation struct {
-	id               int64
-	baseSubject      string
-	lastUsed         int64
-	requestedConvoID int64 // see request.wanted
-}
-
-const (
-	// The key covers scope and participants already. They are compared all the same,
-	// so that a wrong key sends no message to the wrong people.
-	sqlFind = `
-SELECT c.id, c.base_subject, c.last_used FROM link l JOIN conversation c ON c.id = l.conversation
- WHERE l.key = ? AND c.team = ? AND c.inbox = ? AND c.participants = ?`
-
-	sqlLastUsed = `UPDATE conversation SET last_used = ? WHERE id = ?`
-
-	sqlConversation = `
-INSERT INTO conversation (team, inbox, participants, title, base_subject, last_used) VALUES (?, ?, ?, ?, ?, ?)`
-
-	sqlNoConversation = `DELETE FROM conversation WHERE id = ?`
-)
-
-// placed says where a request belongs.
-type placed struct {
-	conversation
-	joined int  // which of its keys found the conversation; -1: it opened one
-	same   bool // an earlier message owns one of its own ids
-
-	isShared bool // it is for another recipient of the same audience as the request before
-}
-
-// place finds the conversation of a request or opens one, and has the keys of the request stand for it.
-func (w *writer) place(m *letter, r *spool.Request, message int64) (placed, error) {
-	if answersNothing(r) {
-		p, ok, err := w.openUnseen(m, r, message)
-		if ok || err != nil {
-			return p, err
-		}
-	}
-	p, err := w.find(m, r)
-	if err != nil {
-		return p, err
-	}
-	p.same, err = w.recordKeys(r, message, p.id)
-	return p, err
-}
-
-// answersNothing reports whether only its own ids can find the conversation of a request: an answer
-// that came before it.
-func answersNothing(r *spool.Request) bool {
-	foreign := func(k spool.Key) bool { return !slices.Contains(r.Own, k) }
-	return r.ConvoID == 0 && r.Cited == nil && !slices.ContainsFunc(r.Lookup, foreign)
-}
-
-// openUnseen opens a conversation for a request whose own ids nobody has seen. If they were seen,
-// it opens none and returns false.
-func (w *writer) openUnseen(m *letter, r *spool.Request, message int64) (p placed, ok bool, err error) {
-	p, err = w.open(m, r, conversation{})
-	if err != nil {
-		return p, false, err
-	}
-	n, err := w.link(r.Own, p.id, message)
-	if err != nil || n == len(r.Own) {
-		return p, true, err
-	}
-	_, err = w.exec(sqlNoConversation, p.id)
-	return placed{}, false, err
-}
-
-// find returns the conversation of a request, or a new one.
-func (w *writer) find(m *letter, r *spool.Request) (p placed, err error) {
-	p.joined, err = w.lookUp(m, r, &p.conversation)
-	if err != nil {
-		return p, err
-	}
-	if p.joined < 0 {
-		return w.open(m, r, p.conversation)
-	}
-	_, err = w.exec(sqlLastUsed, max(p.lastUsed, stamp(m.Accepted)), p.id)
-	return p, err
-}
-
-// open opens a conversation, c with what is known of it.
-func (w *writer) open(m *letter, r *spool.Request, c conversation) (p placed, err error) {
-	if m.Smarthost { // nothing is sent to the conversation that its application named
-		c.requestedConvoID = 0
-	}
-	if c.requestedConvoID == 0 { // else its title is unknown
-		c.baseSubject = m.BaseSubject
-	}
-	c.id, _, err = w.insert(
-		sqlConversation, m.Team, m.Inbox, r.Participants, m.Title, m.BaseSubject, stamp(m.Accepted),
-	)
-	return placed{conversation: c, joined: -1}, err
-}
-
-// lookUp finds the conversation that the first known key of the request stands for,
-// and returns the index of that key, or -1.
-func (w *writer) lookUp(m *letter, r *spool.Request, c *conversation) (int, error) {
-	if r.ConvoID != 0 {
-		return w.requested(m, r, c)
-	}
-	for i, key := range r.Lookup {
-		ok, err := w.get(sqlFind, []any{key[:], m.Team, m.Inbox, r.Participants}, &c.id, &c.baseSubject, &c.lastUsed)
-		if ok || err != nil {
-			return i, err
-		}
-	}
-	return -1, nil
-}
-
-const (
-	sqlConvoKnown = `
-SELECT id, base_subject, last_used, inbox = ? AND participants = ? FROM conversation
- WHERE team = ? AND convo_id = ? AND convo_id <> 0 LIMIT 1`
-
-	sqlRequestedConvo = `
-SELECT c.id, c.base_subject, c.last_used, r.inbox = ? AND r.participants = ?
-  FROM request r INDEXED BY request_requested_convo JOIN conversation c ON c.id = r.conversation
- WHERE r.team = ? AND r.requested_convo_id = ? AND r.requested_convo_id <> 0 AND r.` + isOpen + ` LIMIT 1`
-)
-
-// requested finds the conversation with the convo_id that the application named, or
-// else that of a pending request that named it, too. Either must have the inbox and
-// the participants of the request, or the request must not be sent.
-func (w *writer) requested(m *letter, r *spool.Request, c *conversation) (int, error) {
-	args := []any{m.Inbox, r.Participants, m.Team, r.ConvoID}
-	var same bool
-	found, err := w.get(sqlConvoKnown, args, &c.id, &c.baseSubject, &c.lastUsed, &same)
-	if !found && err == nil {
-		c.requestedConvoID = r.ConvoID
-		found, err = w.get(sqlRequestedConvo, args, &c.id, &c.baseSubject, &c.lastUsed, &same)
-	}
-	switch {
-	case err != nil || !found:
-		return -1, err
-	case !same:
-		return -1, spool.ErrConvo
-	}
-	return 0, nil
-}
-
 const sqlRequest = `
 INSERT INTO request (message, conversation, joined, lookup_name, lane, local_id, recipients, participants,
                      team, inbox, route, priority, effective_priority, subject_line, auto_replied, dsn,
-                     state, seq, ended, due, requested_convo_id, call)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?)`
+                     state, seq, ended, requested_convo_id, call, due, attempts, began, reply_to)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 // insertRequest queues the i-th request of a message.
 func (w *writer) insertRequest(m *letter, i int, message int64, p placed) (int64, error) {
@@ -360,6 +216,20 @@ func (w *writer) insertRequest(m *letter, i int, message int64, p placed) (int64
 	if p.requestedConvoID != 0 {
 		replies, first = true, spool.CheckConversation
 	}
+	var now claimed
+	if state == spool.Ready && first == spool.Send && !m.AutoReplied {
+		now, err = w.claimNew(m, r.Priority)
+		if err != nil {
+			return 0, err
+		}
+	}
+	var replyTo any
+	switch {
+	case now.attempts > 0:
+		state, replyTo = spool.Active, p.convoID
+	case state == spool.Ready:
+		w.ready(m.Team)
+	}
 	id, _, err := w.insert(
 		sqlRequest,
 		message,
@@ -383,13 +253,20 @@ func (w *writer) insertRequest(m *letter, i int, message int64, p placed) (int64
 		ended,
 		p.requestedConvoID,
 		first,
+		stamp(now.due),
+		now.attempts,
+		stamp(now.began),
+		replyTo,
 	)
 	w.entered(m.Route, state)
+	if state == spool.Active && err == nil {
+		w.hand(m, i, id, p, now.began, replies && changed)
+	}
 	if state != spool.Queued || err != nil {
 		return id, err
 	}
 	if m.Smarthost {
-		return id, w.leave(id, m.Route)
+		return id, w.leave(id, m.RequestTeam(), m.Route)
 	}
 	return id, w.clearLane(lane)
 }
@@ -399,7 +276,8 @@ const sqlLeave = `UPDATE request SET lane = -id, state = ` + ready + ` WHERE id 
 
 // leave has a queued request go on alone: what leaves by a smarthost waits for nothing that
 // leaves by the API, nor the other way round.
-func (w *writer) leave(id int64, route string) error {
+func (w *writer) leave(id int64, team, route string) error {
+	w.ready(team)
 	_, err := w.exec(sqlLeave, id)
 	w.moved(route, spool.Queued, spool.Ready)
 	return err
@@ -440,54 +318,6 @@ func (w *writer) behind(lane int64, class spool.Priority) (spool.State, error) {
 		_, err = w.exec(sqlEffectivePriority, class, head)
 	}
 	return spool.Queued, err
-}
-
-var sqlLinks = rowsOf("INSERT INTO link (key, conversation, owner) VALUES", "(?, ?, ?)", "ON CONFLICT (key) DO NOTHING")
-
-const (
-	sqlOwner  = `SELECT owner FROM link WHERE key = ?`
-	sqlRelink = `UPDATE link SET conversation = ?, owner = ? WHERE key = ?`
-)
-
-// link has those of keys that are unknown stand for a conversation, and returns their number. Their
-// owner is a message, or 0.
-func (w *writer) link(keys []spool.Key, conversation, owner int64) (int, error) {
-	var args []any
-	for i := range keys {
-		args = append(args, keys[i][:], conversation, owner)
-	}
-	return w.insertRows(&sqlLinks, 3, args)
-}
-
-// recordKeys has the keys of the request stand for its conversation: its own ids
-// always, those that it cites if they are unknown. It reports whether an earlier
-// message owns one of its own ids.
-func (w *writer) recordKeys(r *spool.Request, message, conversation int64) (same bool, err error) {
-	n, err := w.link(r.Own, conversation, message)
-	if n < len(r.Own) && err == nil {
-		same, err = w.relink(r.Own, message, conversation)
-	}
-	if err != nil {
-		return false, err
-	}
-	_, err = w.link(r.Cited, conversation, 0)
-	return same, err
-}
-
-// relink has keys that may be known stand for a conversation, and reports whether an earlier message
-// owns one of them.
-func (w *writer) relink(keys []spool.Key, message, conversation int64) (same bool, err error) {
-	for _, key := range keys {
-		var owner int64
-		if _, err := w.get(sqlOwner, []any{key[:]}, &owner); err != nil {
-			return false, err
-		}
-		same = same || owner != 0 && owner != message
-		if _, err := w.exec(sqlRelink, conversation, message, key[:]); err != nil {
-			return false, err
-		}
-	}
-	return same, nil
 }
 
 const (
@@ -544,6 +374,9 @@ func (w *writer) requeue(r *chosen) error {
 	if err != nil {
 		return err
 	}
+	if state == spool.Ready {
+		w.ready(r.team)
+	}
 	w.moved(r.route, r.state, state)
 	_, err = w.exec(sqlRevive, state, seq, r.id)
 	if err != nil {
@@ -554,7 +387,7 @@ func (w *writer) requeue(r *chosen) error {
 		return err
 	}
 	if alone {
-		return w.leave(r.id, r.route)
+		return w.leave(r.id, r.team, r.route)
 	}
 	return w.clearLane(r.conversation)
 }

@@ -105,7 +105,6 @@ func BenchmarkAccept(b *testing.B) {
 	}
 }
 
-// BenchmarkLife accepts, claims and finishes at once.
 // BenchmarkAcceptMany accepts messages to 1,000 blind recipients that cite as many ids
 // as intake allows with that many. Nobody else is served meanwhile.
 func BenchmarkAcceptMany(b *testing.B) {
@@ -132,16 +131,31 @@ func BenchmarkAcceptMany(b *testing.B) {
 	}
 }
 
+// BenchmarkLife accepts, claims and finishes at once, as serve does.
 func BenchmarkLife(b *testing.B) {
 	s := openSpool(b, Options{})
-	room := spool.Capacity{Team: "shop", Rate: plenty, Free: 64}
+	room := spool.Capacity{Team: "shop", Rate: plenty, Free: 64, Lasts: true}
 	b.ResetTimer()
 	var wg sync.WaitGroup
-	wg.Go(func() { fill(b, s, int64(b.N)) })
+	accepted := make(chan struct{}, 1)
+	wg.Go(func() {
+		each(64, int64(b.N), func(i int64) {
+			if _, err := s.Accept(b.Context(), mail(i)); err != nil {
+				b.Error(err)
+			}
+			select {
+			case accepted <- struct{}{}:
+			default:
+			}
+		})
+	})
+	var tasks []spool.Task
 	for sent := 0; sent < b.N && !b.Failed(); {
-		tasks, _, err := s.Claim(b.Context(), epoch, time.Minute, room)
-		if err != nil {
-			b.Fatal(err)
+		handed, more := s.Handed()
+		tasks = append(tasks, handed...)
+		if len(tasks) == 0 && !more {
+			<-accepted
+			continue
 		}
 		outcomes := make([]spool.Outcome, len(tasks))
 		for i, t := range tasks {
@@ -153,10 +167,12 @@ func BenchmarkLife(b *testing.B) {
 				Status:    200,
 			}
 		}
-		if _, err := s.Finish(b.Context(), epoch, outcomes...); err != nil {
+		turned, err := s.Turn(b.Context(), epoch, outcomes, time.Minute, room)
+		if err != nil {
 			b.Fatal(err)
 		}
 		sent += len(tasks)
+		tasks = turned.Tasks
 	}
 	wg.Wait()
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msg/s")

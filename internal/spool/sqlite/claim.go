@@ -17,13 +17,17 @@ func (s *Store) Claim(
 	teams ...spool.Capacity,
 ) ([]spool.Task, time.Time, error) {
 	c, err := run(ctx, s, 0, func(w *writer) (*claim, error) {
-		c := &claim{writer: w, now: now, lease: lease, maxWait: s.limits().MaxWait, beforeLoad: s.beforeLoad}
+		c := s.newClaim(w, now, lease)
 		return c, c.claim(teams)
 	})
 	if err != nil {
 		return nil, time.Time{}, err
 	}
 	return c.tasks, c.next, nil
+}
+
+func (s *Store) newClaim(w *writer, now time.Time, lease time.Duration) *claim {
+	return &claim{writer: w, now: now, lease: lease, maxWait: s.limits().MaxWait, beforeLoad: s.beforeLoad}
 }
 
 // claim is one run of Claim.
@@ -33,7 +37,7 @@ type claim struct {
 	lease time.Duration
 
 	maxWait time.Duration
-	held    map[spool.Destination]int64 // see gate.routes, of the present team
+	gateOf  *gate // of the present team
 	tasks   []spool.Task
 	next    time.Time // when there may be more
 
@@ -54,6 +58,7 @@ func (c *claim) claim(teams []spool.Capacity) error {
 	if err := c.makeDueReady(); err != nil {
 		return err
 	}
+	c.offers = map[string]offer{}
 	for _, team := range teams {
 		if err := c.team(team); err != nil {
 			return fmt.Errorf("claim for team %s: %w", team.Team, err)
@@ -133,6 +138,7 @@ func (w *writer) makeReady(query string, args ...any) ([]due, error) {
 		if _, err := w.exec(sqlMakeReady, seq, r.id); err != nil {
 			return nil, err
 		}
+		w.ready(r.team)
 		w.moved(r.route, r.state, spool.Ready)
 	}
 	return all, nil
@@ -151,24 +157,38 @@ func (c *claim) team(room spool.Capacity) error {
 		c.wait(until)
 		return nil
 	}
-	c.held = g.routes
+	c.gateOf = g
+	left := offer{room: room, lease: c.lease}
+	left.room.Free -= c.outstanding(room.Team)
+	err = c.fill(&left)
+	if room.Lasts {
+		c.offers[room.Team] = left
+	}
+	return err
+}
+
+// fill begins what a capacity and the budget of its team allow, and says what is left.
+func (c *claim) fill(o *offer) error {
+	g, room := c.gateOf, &o.room
 	converted := 0
 	rate := g.throttle.Pace(room.Rate, c.now)
 	for rate > 0 && room.Free+room.High > 0 {
-		h, ok, err := c.pick(room, g.tick)
+		h, ok, err := c.pick(*room, g.tick)
 		if err != nil {
 			return err
 		}
 		if !ok {
+			o.idle = room.Free > 0
 			return nil
 		}
 		after, ok := spool.Spend(rate, c.now, g.next)
 		if !ok {
 			g.spend(after)
-			c.wait(spool.Opens(after))
+			o.opens = spool.Opens(after)
+			c.wait(o.opens)
 			return nil
 		}
-		t, begun, err := c.begin(h, room)
+		t, begun, err := c.begin(h, *room)
 		if err != nil {
 			return err
 		}
@@ -181,7 +201,7 @@ func (c *claim) team(room spool.Capacity) error {
 			continue
 		}
 		g.spend(after)
-		spend(&room, g, t)
+		spend(room, g, t)
 	}
 	return nil
 }
@@ -275,7 +295,7 @@ func (c *claim) after(last spool.Destination, g stream, probes bool, probe *time
 		if !ok || err != nil {
 			return h, ok, err
 		}
-		next, held := c.isHeld(h.at)
+		next, held := c.gateOf.isHeld(h.at)
 		switch {
 		case !held:
 			return h, true, nil
@@ -288,17 +308,6 @@ func (c *claim) after(last spool.Destination, g stream, probes bool, probe *time
 			*probe = moment(next)
 		}
 	}
-}
-
-// isHeld reports whether a destination is held, and when its route gives a probe.
-func (c *claim) isHeld(at spool.Destination) (probe int64, held bool) {
-	_, held = c.held[at]
-	if held {
-		return 0, true
-	}
-	at.Inbox = 0
-	probe, held = c.held[at]
-	return probe, held
 }
 
 // reached reports whether a time has come. One too far ahead was set before the
@@ -349,8 +358,8 @@ func (c *claim) begin(h head, room spool.Capacity) (t spool.Task, begun bool, er
 	t.Probe = h.probe
 	if h.probe {
 		route := spool.Destination{Team: h.at.Team, Route: h.at.Route}
-		c.held[route] = stamp(c.now.Add(room.Probe))
-		if _, err := c.exec(sqlProbed, c.held[route], route.Team, route.Route); err != nil {
+		c.gateOf.routes[route] = stamp(c.now.Add(room.Probe))
+		if _, err := c.exec(sqlProbed, c.gateOf.routes[route], route.Team, route.Route); err != nil {
 			return t, false, err
 		}
 	}

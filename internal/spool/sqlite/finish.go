@@ -11,21 +11,23 @@ import (
 
 // Finish implements spool.Store.
 func (s *Store) Finish(ctx context.Context, now time.Time, outcomes ...spool.Outcome) ([]spool.Finished, error) {
-	all, err := run(ctx, s, 0, func(w *writer) ([]spool.Finished, error) {
-		all := make([]spool.Finished, len(outcomes))
-		for i := range outcomes {
-			f, err := w.finish(now, &outcomes[i])
-			if err != nil {
-				return nil, err
-			}
-			all[i] = f
-		}
-		return all, nil
-	})
+	all, err := run(ctx, s, 0, func(w *writer) ([]spool.Finished, error) { return w.finishAll(now, outcomes) })
 	if err == nil {
 		s.waiters.notify(outcomes)
 	}
 	return all, err
+}
+
+func (w *writer) finishAll(now time.Time, outcomes []spool.Outcome) ([]spool.Finished, error) {
+	all := make([]spool.Finished, len(outcomes))
+	for i := range outcomes {
+		f, err := w.finish(now, &outcomes[i])
+		if err != nil {
+			return nil, err
+		}
+		all[i] = f
+	}
+	return all, nil
 }
 
 const (
@@ -253,6 +255,8 @@ func (w *writer) next(lane int64) error {
 	state := spool.Ready
 	if held {
 		state = spool.Held
+	} else {
+		w.ready(team)
 	}
 	_, err = w.exec(sqlAdvance, state, seq, lane, id)
 	w.moved(route, spool.Queued, state)
@@ -279,15 +283,16 @@ UPDATE request
    SET state = ` + ready + `, due = 0, attempts = attempts - 1,
        reply_to = CASE WHEN attempts = trial_attempt AND NOT unknown THEN NULL ELSE reply_to END
  WHERE ` + isActive + ` AND id = ? AND attempts = ?
-RETURNING route`
+RETURNING team, route`
 
 // unclaim undoes a claim, unless it was lost.
 func (w *writer) unclaim(t *spool.Task) error {
-	var route string
-	ok, err := w.get(sqlUnclaim, []any{t.Request, t.Attempt}, &route)
+	var team, route string
+	ok, err := w.get(sqlUnclaim, []any{t.Request, t.Attempt}, &team, &route)
 	if err != nil || !ok {
 		return err
 	}
+	w.ready(team)
 	w.moved(route, spool.Active, spool.Ready)
 	return nil
 }

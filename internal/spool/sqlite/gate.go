@@ -113,6 +113,17 @@ func (w *writer) gate(team string) (*gate, error) {
 	return g, nil
 }
 
+// isHeld reports whether a destination of the team is held, and when its route gives a probe.
+func (g *gate) isHeld(at spool.Destination) (probe int64, held bool) {
+	_, held = g.routes[at]
+	if held {
+		return 0, true
+	}
+	at.Inbox = 0
+	probe, held = g.routes[at]
+	return probe, held
+}
+
 // spend makes next what it is after a call.
 func (g *gate) spend(next time.Time) {
 	g.changed = g.changed || !next.Equal(g.next)
@@ -133,12 +144,14 @@ func (w *writer) saveTeams() error {
 	return nil
 }
 
-// execGate runs a statement that changes gates, which are read again.
+// execGate runs a statement that changes gates, which are read again: Claim may have more, or less.
 func (w *writer) execGate(query string, args ...any) (int64, error) {
 	if err := w.saveTeams(); err != nil {
 		return 0, err
 	}
 	w.teams = nil
+	w.offers = map[string]offer{}
+	w.more = true
 	return w.exec(query, args...)
 }
 

@@ -35,7 +35,8 @@ type Options struct {
 	// Free returns how many bytes are free; nil asks the spool's file system. It is
 	// called at most once a second.
 	Free func() (int64, error)
-	// Now is the clock for that second, and says when a backup was restored; nil is time.Now.
+	// Now is the clock for that second and for what Accept claims, and says when a backup was
+	// restored; nil is time.Now.
 	Now func() time.Time
 	// Warn is called with what Open has repaired or restored, in a sentence; nil for none.
 	Warn func(string)
@@ -82,6 +83,7 @@ type Store struct {
 	headroom *headroom
 	damage   atomic.Pointer[error] // the first that was found
 	waiters  waiters
+	handed   *handed
 
 	checkpoints *checkpointer
 	commits     spool.CommitCounter
@@ -166,6 +168,8 @@ func (s *Store) open(ctx context.Context, o Options) (err error) {
 	}
 	w := newWriter(s.conn)
 	s.writer = w
+	w.now = o.now
+	s.handed = w.handed
 	if err := s.conn.QueryRowContext(ctx, sqlVersion).Scan(&w.version); err != nil {
 		return classify(err)
 	}

@@ -307,6 +307,7 @@ func (o *Operator) Release(ctx context.Context, _ time.Time, f spool.Filter) (sp
 		if err != nil {
 			return false, err
 		}
+		w.ready(r.team)
 		w.moved(r.route, r.state, spool.Ready)
 		_, err = w.exec(sqlReleaseHead, seq, r.id)
 		return true, err

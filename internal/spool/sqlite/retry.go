@@ -93,6 +93,7 @@ func (w *writer) makeOneReady(r *chosen) error {
 	if err != nil {
 		return err
 	}
+	w.ready(r.team)
 	w.moved(r.route, r.state, spool.Ready)
 	_, err = w.exec(sqlMakeReady, seq, r.id)
 	return err

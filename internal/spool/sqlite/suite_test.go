@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -25,8 +26,8 @@ func TestMain(m *testing.M) {
 }
 
 func TestSuite(t *testing.T) {
-	spooltest.Run(t, func(t testing.TB, place string) spooltest.Spool {
-		s, err := Open(t.Context(), filepath.Join(place, "spool.db"), Options{})
+	spooltest.Run(t, func(t testing.TB, place string, now func() time.Time) spooltest.Spool {
+		s, err := Open(t.Context(), filepath.Join(place, "spool.db"), Options{Now: now})
 		if err != nil {
 			t.Fatal(err)
 		}

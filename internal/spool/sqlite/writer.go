@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -66,6 +67,10 @@ type writer struct {
 	stmts map[string]*statement // by their text
 	ran   func(query string)    // of tests; nil
 
+	now    func() time.Time
+	handed *handed
+	stand  map[string]offer // by team, what the last transaction left
+
 	committed func(operations int, took time.Duration) // called after each commit; nil for nobody
 
 	version int64 // of the file, as ChangedExternally saw it last
@@ -81,6 +86,10 @@ type transaction struct {
 	moves []move           // what the ledger owes
 	after []func()         // to be done once it is durable
 
+	offers map[string]offer // by team: what is left of them
+	tasks  []spool.Task     // that Accept claimed
+	more   bool             // something else is ready
+
 	touched bool // the present operation has changed something, or SQLite refused a statement of it
 }
 
@@ -91,7 +100,13 @@ type statement struct {
 }
 
 func newWriter(conn *sql.Conn) *writer {
-	return &writer{conn: conn, stmts: map[string]*statement{}, served: map[stream]spool.Destination{}}
+	return &writer{
+		conn:   conn,
+		stmts:  map[string]*statement{},
+		served: map[stream]spool.Destination{},
+		now:    time.Now,
+		handed: &handed{},
+	}
 }
 
 // sqlRestartLog waits for readers for at most a moment: they hold no snapshot for long.
@@ -168,6 +183,10 @@ func (w *writer) transact(batch []*op) error {
 		for _, do := range w.after {
 			do()
 		}
+		w.stand = w.offers
+		if w.tasks != nil || w.more {
+			w.handed.add(w.tasks, w.more)
+		}
 		return nil
 	}
 	// SQLite rolls back by itself after some errors; then there is nothing left to do.
@@ -182,7 +201,7 @@ func (w *writer) transact(batch []*op) error {
 
 // perform begins a transaction and does the operations of a batch in it.
 func (w *writer) perform(batch []*op) error {
-	w.transaction = transaction{moves: w.moves[:0]}
+	w.transaction = transaction{moves: w.moves[:0], offers: maps.Clone(w.stand)}
 	if _, err := w.exec("BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
