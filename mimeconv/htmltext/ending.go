@@ -172,6 +172,9 @@ var headTags = []string{"html", "head", "title", "style", "script", "meta", "lin
 // Start returns the offset at which something can be inserted so that it is shown first: behind
 // <body …>, if nothing that could hide it precedes it, else behind the document type, else 0.
 func Start(doc string) int {
+	if strings.HasPrefix(doc, "<p>") { // as plain text becomes HTML; a tokenizer takes 4 KB
+		return 0
+	}
 	z := html.NewTokenizer(strings.NewReader(doc))
 	first := 0
 	for pos := 0; ; {
