@@ -53,10 +53,10 @@ type Blobs struct {
 	Refuse []string `yaml:"refuse" example:"[exe, js]"`
 
 	// Concurrent downloads in total.
-	Downloads int `yaml:"downloads" default:"100" range:"1..10000"`
+	Downloads int `yaml:"downloads" default:"100" range:"1..2000"`
 
 	// Concurrent downloads of one client address.
-	DownloadsPerAddress int `yaml:"downloads_per_address" default:"10" range:"1..10000"`
+	DownloadsPerAddress int `yaml:"downloads_per_address" default:"10" range:"1..60"`
 }
 
 // complete sets what depends on other values.

@@ -35,8 +35,8 @@ func (r *Relay) FilesAddr() net.Addr { return r.pages.addr(filesPath) }
 
 // The bounds of the listener that serves files, which anybody may reach.
 const (
-	maxFiles           = 2048      // connections at a time
-	maxFilesPerAddress = 64        // of one address that is no proxy
+	maxFiles           = 2048      // connections at a time: more than blobs.downloads can be
+	maxFilesPerAddress = 64        // of one address that is no proxy: more than downloads_per_address can be
 	filesBuffer        = 256 << 10 // octets on the way to a client: with more, a slow one seems to take nothing
 )
 
