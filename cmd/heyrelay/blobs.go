@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"text/tabwriter"
 	"time"
 
@@ -116,6 +117,11 @@ func (c blobsGCCmd) Run(p *program) error {
 	return c.withOperator(p, func(cfg *config.Config, op spool.Operator) error {
 		if cfg.Blobs.URL == "" {
 			return errors.New("the configuration has no blobs.url: no files are kept")
+		}
+		if folder, ok := blob.Folder(cfg.Blobs.URL); ok { // or it would be made, for the wrong user perhaps
+			if _, err := os.Stat(folder); err != nil {
+				return fmt.Errorf("blobs.url: %w; heyrelay serve makes it", err)
+			}
 		}
 		store, err := openBlobs(cfg)
 		if err != nil {
