@@ -42,7 +42,11 @@ func (s *Scheduler) mail(ctx context.Context, server *smarthost.Server, r *resul
 		r.noCall = "what was received is not in the spool any more"
 		return
 	case err != nil:
-		r.problem = &heymarket.Error{Class: heymarket.Again, Reason: "the message could not be read: " + err.Error(), Err: err}
+		r.problem = &heymarket.Error{
+			Class:  heymarket.Again,
+			Reason: "the message could not be read: " + err.Error(),
+			Err:    err,
+		}
 		return
 	}
 	session, err := server.Connect(ctx)

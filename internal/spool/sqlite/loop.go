@@ -22,8 +22,8 @@ func (w *writer) stopLoop(m *spool.Message, r *spool.Request, request, lane int6
 	}
 	var one int
 	from, to := stamp(m.Accepted.Add(-spool.LoopSpan)), stamp(m.Accepted.Add(spool.LoopSpan))
-	if over, err := w.get(sqlReplied, []any{m.RequestTeam(), m.Inbox, r.Participants, from, to, spool.LoopLimit}, &one); !over ||
-		err != nil {
+	args := []any{m.RequestTeam(), m.Inbox, r.Participants, from, to, spool.LoopLimit}
+	if over, err := w.get(sqlReplied, args, &one); !over || err != nil {
 		return false, err
 	}
 	var head chosen
