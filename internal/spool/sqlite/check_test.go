@@ -163,7 +163,7 @@ func spoilPage(t *testing.T, path string, page int64) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if _, err := f.WriteAt(bytes.Repeat([]byte{0x55}, 8192), page*8192); err != nil {
+	if _, err := f.WriteAt(bytes.Repeat([]byte{0x55}, 4096), page*4096); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -19,7 +19,7 @@ type checkpointer struct {
 }
 
 const (
-	checkpointAt    = 4000 // frames: 32 MB
+	checkpointAt    = 8000 // frames: 32 MB
 	restartFactor   = 4    // of checkpointAt: a log that never rests grows to 128 MB
 	checkpointPause = 100 * time.Millisecond
 )

@@ -112,7 +112,7 @@ var (
 // pragmas make a commit durable and the writer alone. The first two count only
 // before the first table.
 var pragmas = []string{
-	"page_size = 8192",
+	"page_size = 4096",
 	"auto_vacuum = INCREMENTAL",
 	"journal_mode = WAL",
 	"synchronous = FULL", // each commit waits for the disk: 250 means durable

@@ -366,7 +366,7 @@ func TestPragmas(t *testing.T) {
 		"synchronous":        "2",
 		"journal_mode":       "wal",
 		"foreign_keys":       "1",
-		"page_size":          "8192",
+		"page_size":          "4096",
 		"auto_vacuum":        "2",
 		"wal_autocheckpoint": "0",
 		"application_id":     "1751480658",

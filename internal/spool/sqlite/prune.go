@@ -46,7 +46,7 @@ func (s *Store) Prune(ctx context.Context, now time.Time, keep spool.Retention, 
 
 const (
 	// A little each time: the file shrinks slowly, and no operation waits for it.
-	sqlVacuum = `PRAGMA incremental_vacuum(200)`
+	sqlVacuum = `PRAGMA incremental_vacuum(400)`
 
 	sqlNextMessages = `
 SELECT COALESCE(max(id), 0), count(*) FROM (SELECT id FROM message WHERE id > ? ORDER BY id LIMIT ?)`

@@ -378,7 +378,7 @@ func messageSize(m *spool.Message) int64 { return int64(len(m.HTML) + len(m.Text
 // TestLogStaysBounded writes without a pause. The writer does not move the log in its
 // commits, so somebody else must, and must also have it begin anew.
 func TestLogStaysBounded(t *testing.T) {
-	const at, frame, messages = 50, 8192 + 24, 4000
+	const at, frame, messages = 100, 4096 + 24, 4000
 	s := openSpool(t, Options{checkpointAt: at})
 	fill(t, s, messages)
 	info, err := os.Stat(s.path + "-wal")
