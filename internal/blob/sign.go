@@ -15,9 +15,6 @@ import (
 // amzTime is the form of times in signatures.
 const amzTime = "20060102T150405Z"
 
-// unsigned is what stands for the digest of a content that the signature does not cover.
-const unsigned = "UNSIGNED-PAYLOAD"
-
 // signer signs requests to S3 (AWS Signature Version 4). A path contains nothing that must be escaped.
 type signer struct {
 	region               string
