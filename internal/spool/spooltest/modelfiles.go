@@ -79,11 +79,6 @@ func (m *modelFiles) prune(now time.Time) (n int) {
 	return n
 }
 
-// known reports whether an object is attached.
-func (m *modelFiles) known(key string) bool {
-	return slices.ContainsFunc(m.attached, func(a *modelAttachment) bool { return a.Key == key })
-}
-
 func (m *modelFiles) stats(now time.Time) (s spool.FileStats) {
 	objects := map[string]bool{}
 	for _, a := range m.attached {

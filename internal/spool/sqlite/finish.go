@@ -220,7 +220,8 @@ func (w *writer) adoptConvoID(r *ended, answered int64) (f spool.Finished, err e
 }
 
 const (
-	sqlNextInLane = `SELECT id, team, route, hold <> '' FROM request WHERE lane = ? AND ` + isQueued + ` ORDER BY seq LIMIT 1`
+	sqlNextInLane = `
+SELECT id, team, route, hold <> '' FROM request WHERE lane = ? AND ` + isQueued + ` ORDER BY seq LIMIT 1`
 
 	sqlAdvance = `
 UPDATE request

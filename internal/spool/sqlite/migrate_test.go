@@ -117,7 +117,8 @@ VALUES (1, 1, 1, 0, '', 1, 'l1', '{"to": ["b@example.com"]}', 'b@example.com', '
         3, 7, 5, 2, 0, ''),
        (2, 1, 2, 0, '', 2, 'l2', '{"to": ["c@example.com"]}', 'c@example.com', 'shop', 202, 'support', 1, 1, 0, 0,
         1, 9, 0, 0, NULL, '');
-INSERT INTO attempt (request, n, call, began, ended, unknown, status) VALUES (1, 1, 0, 3, 4, 1, 502), (1, 2, 0, 5, 0, 0, 0);
+INSERT INTO attempt (request, n, call, began, ended, unknown, status)
+VALUES (1, 1, 0, 3, 4, 1, 502), (1, 2, 0, 5, 0, 0, 0);
 INSERT INTO counter (route, state, n) VALUES ('support', 1, 1), ('support', 3, 1);
 UPDATE sequence SET seq = 9`
 
