@@ -9,7 +9,9 @@ import (
 
 // FuzzDisposition gives any name a field that is one line, and that clients read.
 func FuzzDisposition(f *testing.F) {
-	for _, name := range []string{"a.pdf", "Übersicht.pdf", `"`, "\r\nX: y", "%41", "\xff", "; filename=b", "..", "\u2028"} {
+	for _, name := range []string{
+		"a.pdf", "Übersicht.pdf", `"`, "\r\nX: y", "%41", "\xff", "; filename=b", "..", "\u2028",
+	} {
 		f.Add(name)
 	}
 	f.Fuzz(func(t *testing.T, name string) {

@@ -71,7 +71,7 @@ func New(o Options) *Metrics {
 	m.reports = m.counter("reports_total",
 		"Delivery status reports sent to senders.", "route")
 	m.downloads = m.counter("downloads_total",
-		"Requests for files, by the route of the message and HTTP status; without a route, no file was found.",
+		"Requests for files, by the message's route and HTTP status; no route: no file was found.",
 		"route", "code")
 	m.delivery = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Namespace: namespace,

@@ -117,7 +117,7 @@ heyrelay_anomalies_total{team="t"} 1
 # HELP heyrelay_reports_total Delivery status reports sent to senders.
 # TYPE heyrelay_reports_total counter
 heyrelay_reports_total{route="shop"} 1
-# HELP heyrelay_downloads_total Requests for files, by the route of the message and HTTP status; without a route, no file was found.
+# HELP heyrelay_downloads_total Requests for files, by the message's route and HTTP status; no route: no file was found.
 # TYPE heyrelay_downloads_total counter
 heyrelay_downloads_total{code="206",route="shop"} 1
 heyrelay_downloads_total{code="404",route=""} 1

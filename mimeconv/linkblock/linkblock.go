@@ -47,7 +47,7 @@ const DefaultHTML = `
 	`font-family:Arial,Helvetica,sans-serif;font-size:14px;line-height:20px">
 <tr><td colspan="3" style="padding:6px 0"><b>Attachments</b></td></tr>
 {{range .}}<tr><td style="border-top:1px solid #cccccc;padding:6px 16px 6px 0"><a href="{{.URL}}">{{.Name}}</a></td>` +
-	`<td style="border-top:1px solid #cccccc;padding:6px 16px 6px 0">{{.Type}}</td>` +
+	`<td style="border-top:1px solid #cccccc;padding:6px 16px 6px 0;white-space:nowrap">{{.Type}}</td>` +
 	`<td align="right" style="border-top:1px solid #cccccc;padding:6px 0;white-space:nowrap">{{.Size}}</td></tr>
 {{end}}<tr><td colspan="3" style="border-top:1px solid #cccccc;padding:6px 0">Available until {{$.Until}}</td></tr>
 </table>

@@ -16,8 +16,10 @@ const printerMail = `<html><body style="font-family: sans-serif"><h2 style="colo
 <tr><td>Printer</td><td>burning</td></tr><tr><td>Scanner</td><td>warm</td></tr></table></body></html>`
 
 // filesMail has two attachments.
-const filesMail = "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nThank you. The invoice is attached.\r\n" +
-	"--b\r\nContent-Type: application/pdf; name=\"Rechnung f\u00fcr Anna Kr\u00e4mer 5001.pdf\"\r\n\r\n%PDF-1.4 and the rest\r\n" +
+const filesMail = "Content-Type: multipart/mixed; boundary=b\r\n\r\n" +
+	"--b\r\n\r\nThank you. The invoice is attached.\r\n" +
+	"--b\r\nContent-Type: application/pdf; name=\"Rechnung f\u00fcr Anna Kr\u00e4mer 5001.pdf\"\r\n\r\n" +
+	"%PDF-1.4 and the rest\r\n" +
 	"--b\r\nContent-Type: text/csv; name=items.csv\r\n\r\nitem;price\r\nprinter;99\r\n--b--\r\n"
 
 // picture stores what the page looks like in a window of some width.
