@@ -21,28 +21,41 @@ func isTNEF(p *part) bool {
 	return strings.EqualFold(p.name, "winmail.dat")
 }
 
-// tnefPart extracts the files of a winmail.dat, and its body if the message has no other.
+// tnefPart extracts the files of a winmail.dat, and its body if the message has no other. One
+// that cannot be read to its end, or a message in it, stays a file, too: something may be missing.
 func (c *converter) tnefPart(p *part) (content, error) {
+	all, whole, err := c.unpackTNEF(p)
+	if err != nil {
+		return content{}, err
+	}
+	if !whole {
+		all.files = append(all.files, file{part: p})
+	}
+	return all, nil
+}
+
+// unpackTNEF returns what can be read of a winmail.dat, and whether that is all.
+func (c *converter) unpackTNEF(p *part) (all content, whole bool, err error) {
 	data := c.decode(p)
 	if !bytes.HasPrefix(data, []byte(tnef.Signature)) {
-		return content{files: []file{{part: p}}}, nil
+		return content{}, false, nil
 	}
 	if err := c.fence.enter(); err != nil {
-		return content{}, err
+		return content{}, false, err
 	}
 	defer c.fence.leave()
 	t := tnef.Read(data)
 	if err := c.fence.addParts(len(t.Files)); err != nil {
-		return content{}, err
+		return content{}, false, err
 	}
-	var all content
+	whole = !t.Cut
 	if !c.hasBody {
 		body, err := c.tnefBody(p.id, &t)
 		if err != nil {
-			return content{}, err
+			return content{}, false, err
 		}
 		if len(body.sections)+len(t.Files) == 0 {
-			return content{files: []file{{part: p}}}, nil
+			return content{}, false, nil
 		}
 		all.add(body)
 	}
@@ -53,13 +66,14 @@ func (c *converter) tnefPart(p *part) (content, error) {
 			all.files = append(all.files, file{part: child, related: len(f.ContentID.Data) > 0})
 			continue
 		}
-		more, err := c.tnefPart(child)
+		more, read, err := c.unpackTNEF(child)
 		if err != nil {
-			return content{}, err
+			return content{}, false, err
 		}
+		whole = whole && read
 		all.add(more)
 	}
-	return all, nil
+	return all, whole, nil
 }
 
 // tnefBody reads the forms of the body like those of a multipart/alternative.

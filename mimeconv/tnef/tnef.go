@@ -3,8 +3,8 @@
 //
 // A winmail.dat is a list of attributes (tnef.go). Two of them contain lists of MAPI
 // properties (mapi.go), named as in MS-OXPROPS. The body is often in compressed RTF only,
-// which may encapsulate HTML (rtf.go). Damaged data is read as far as possible; there are
-// no errors.
+// which may encapsulate HTML (rtf.go). Damaged data is read as far as possible, and
+// Message.Cut says so; there are no errors.
 package tnef
 
 import (
@@ -48,6 +48,7 @@ type Message struct {
 	Text, HTML String
 	RTF        []byte // compressed, see ReadRTF; nil if there is none
 	Files      []File
+	Cut        bool // data ends within an attribute: files may be missing, or lack their end
 }
 
 // File is an attached file.
@@ -73,6 +74,7 @@ func Read(data []byte) Message {
 	for len(r) > 9 {
 		r.next(1) // level, message or file: the id implies it
 		id, size := r.uint32(), r.uint32()
+		m.Cut = uint64(size) > uint64(len(r))
 		m.attribute(id, r.next(size))
 		r.next(2) // checksum, which some programs get wrong
 	}
