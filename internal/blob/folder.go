@@ -182,7 +182,7 @@ func (f *folder) reserve(size int64) error {
 	defer f.mu.Unlock()
 	free, err := f.free(f.path)
 	if err != nil {
-		return f.explain("find the free space", err)
+		return f.explain("find the free space of "+f.path, err)
 	}
 	if f.minFree > 0 && free-f.storing-size < f.minFree {
 		return fmt.Errorf("%w: %d octets are free on the disk of %s, %d are being stored, the file needs %d, and "+
@@ -308,7 +308,10 @@ func (f *folder) listShard(ctx context.Context, shard string, each func(Info) er
 
 // Ping writes a file, and waits for the disk.
 func (f *folder) Ping(context.Context) error {
-	if err := errors.Join(f.reserve(0), f.check()); err != nil {
+	if err := f.check(); err != nil {
+		return err
+	}
+	if err := f.reserve(0); err != nil {
 		return err
 	}
 	err := f.ping(filepath.Join(f.path, "ping"))

@@ -266,6 +266,21 @@ func TestFolderIsReplaced(t *testing.T) {
 	}
 }
 
+// One line says that the folder is missing, and its path.
+func TestFolderIsMissing(t *testing.T) {
+	f := newFolder(t, Options{})
+	if err := os.Remove(f.path); err != nil {
+		t.Fatal(err)
+	}
+	_, put := putText(t, f, "hello")
+	for what, err := range map[string]error{"Put": put, "Ping": f.Ping(t.Context())} {
+		text := fmt.Sprint(err)
+		if !errors.Is(err, ErrUnavailable) || !strings.Contains(text, f.path) || strings.Contains(text, "\n") {
+			t.Errorf("%s: %q", what, text)
+		}
+	}
+}
+
 // CheckStore refuses what Open refuses, and makes nothing.
 func TestCheckStore(t *testing.T) {
 	dir := t.TempDir()
