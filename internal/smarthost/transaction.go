@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/mail"
+	"net/textproto"
 	"slices"
 	"strings"
 	"time"
@@ -64,7 +65,7 @@ func (c *Session) Data(message []byte) (reply string, err error) {
 		return "", err
 	}
 	if err := c.write(bytes.TrimSuffix(message, crlf)); err != nil {
-		return "", err
+		return "", c.early(err)
 	}
 	answer, err := data.CloseWithResponse() // it ends the last line, too
 	switch code, text, _ := Refusal(err); {
@@ -77,6 +78,21 @@ func (c *Session) Data(message []byte) (reply string, err error) {
 	}
 	return "", Unanswered{err}
 }
+
+// early returns the refusal of a server that replied and closed before the end of the message, such
+// as one for which it is too large, or else the error of writing.
+func (c *Session) early(written error) error {
+	if err := c.conn.SetReadDeadline(time.Now().Add(earlyTimeout)); err != nil {
+		return written
+	}
+	code, text, err := textproto.NewReader(bufio.NewReader(c.conn)).ReadResponse(0)
+	if err != nil || code/100 != 4 && code/100 != 5 {
+		return written
+	}
+	return &smtp.SMTPError{Code: code, Message: text}
+}
+
+const earlyTimeout = 5 * time.Second // the reply is there, or never comes
 
 var crlf = []byte("\r\n")
 

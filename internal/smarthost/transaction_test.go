@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -171,5 +173,46 @@ func TestUnanswered(t *testing.T) {
 		if (err == nil) != c.accepted || errors.As(err, new(smarthost.Unanswered)) != c.mayBeSent {
 			t.Errorf("%s to %s: %v", c.reply, c.at, err)
 		}
+	}
+}
+
+// A server that refuses a message before its end, and closes, is heard.
+func TestRefusedBeforeTheEnd(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("a reset connection has no reply there")
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	go refuseEarly(listener)
+	server := &smarthost.Server{Hostname: "relay.example.com", Address: listener.Addr().String()}
+	session, err := server.Connect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer session.Close()
+	_, err = session.Send(smarthost.Message{
+		From: "app@shop.example",
+		To:   smarthost.Recipient{Path: "ann@example.com"},
+		Text: bytes.Repeat([]byte("0123456789abcd\r\n"), 2<<20), // more than the buffers of two sockets
+	})
+	code, text, _ := smarthost.Refusal(err)
+	if code != 552 || text != "5.3.4 too large" || !errors.As(err, new(smarthost.Refused)) {
+		t.Errorf("%v", err)
+	}
+}
+
+// refuseEarly serves one connection up to the first octets of a message.
+func refuseEarly(listener net.Listener) {
+	conn, err := listener.Accept()
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	for _, reply := range []string{"220 x", "250 x", "250 ok", "250 ok", "354 go on", "552 5.3.4 too large"} {
+		_, _ = conn.Write([]byte(reply + "\r\n"))
+		_, _ = conn.Read(make([]byte, 100))
 	}
 }
