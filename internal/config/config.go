@@ -171,6 +171,7 @@ type Limits struct {
 	// twice message_size. One user or address may hold a quarter of it, or twice
 	// message_size if that is more, and 8MiB more for its only message. Clients that exceed
 	// it are deferred (452 4.3.1); a message that alone takes more is rejected (552 5.3.4).
+	// Messages that are being sent to the API may take a quarter of it beside that.
 	InFlight strictyaml.Size `yaml:"in_flight" default:"256MB" range:"1MB..1TB"`
 }
 

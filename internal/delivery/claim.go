@@ -103,6 +103,7 @@ func (s *Scheduler) start(calls context.Context, tasks []spool.Task, claim event
 	setup := s.setup
 	for _, t := range s.sendable(tasks) {
 		s.team(t.Team).began(t.Call)
+		s.bodies += t.Bodies()
 		s.calls.Go(func() { s.results <- s.call(calls, setup, t, claim) })
 	}
 }
@@ -113,6 +114,10 @@ func (s *Scheduler) start(calls context.Context, tasks []spool.Task, claim event
 // time.
 func (s *Scheduler) capacities(calls context.Context, ended []spool.Outcome) (all []spool.Capacity, next time.Time) {
 	now := s.o.Now()
+	bodies := s.bodiesLeft(ended)
+	if bodies < 0 {
+		return nil, time.Time{} // until a result comes
+	}
 	for name, options := range s.setup.Teams {
 		t := s.team(name)
 		active, searches := t.active, t.searches
@@ -148,10 +153,27 @@ func (s *Scheduler) capacities(calls context.Context, ended []spool.Outcome) (al
 			TryHeld:  held != nil,
 			Searches: maxSearches - searches,
 			Memory:   s.setup.LocalIDMemory,
+			Bodies:   bodies,
 			Lasts:    held == nil && breaker == nil,
 		})
 	}
 	return all, next
+}
+
+// bodiesLeft is how many octets of bodies each team may begin with once outcomes are recorded; 0: any
+// number; negative: none.
+func (s *Scheduler) bodiesLeft(ended []spool.Outcome) int64 {
+	if s.setup.Bodies == 0 {
+		return 0
+	}
+	left := s.setup.Bodies - s.bodies
+	for i := range ended {
+		left += ended[i].Task.Bodies()
+	}
+	if left <= 0 {
+		return -1
+	}
+	return max(1, left/int64(len(s.setup.Teams)))
 }
 
 // sendable are those of tasks that can be sent to their destination. The others have

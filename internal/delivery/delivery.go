@@ -82,6 +82,8 @@ type Setup struct {
 	DelayAfter time.Duration             // age of a message whose delay is reported, where the client asked for it
 	Event      func(events.Event) []byte // the notice of an event, nil for none
 
+	Bodies int64 // octets that the bodies of all active calls may have, but for one more of each team; 0: any number
+
 	Timeout       time.Duration // of one HTTP exchange
 	RetryInitial  time.Duration
 	RetryMax      time.Duration
@@ -129,6 +131,7 @@ type Scheduler struct {
 	ctx      context.Context // of Run, without its end: outcomes are recorded in any case
 	stopping <-chan struct{} // closed when Run is to stop
 	teams    map[string]*team
+	bodies   int64                   // octets of those of all calls that have not been recorded yet
 	steps    map[int64][]events.Step // of the attempts that are not recorded yet, by request
 	clock    *spool.Clock
 	clockSet time.Time // when the clock was set last; zero if never
@@ -332,6 +335,7 @@ func (s *Scheduler) finish(ended []spool.Outcome) []spool.Outcome {
 func (s *Scheduler) finished(ended []spool.Outcome, found []spool.Finished, began time.Time) {
 	for i, o := range ended {
 		s.team(o.Task.Team).ended(o.Task.Call)
+		s.bodies -= o.Task.Bodies()
 		steps := append(s.steps[o.Task.Request], events.Step{Name: "finish", Start: began, End: s.o.Now()})
 		delete(s.steps, o.Task.Request)
 		s.record(o, found[i], steps)

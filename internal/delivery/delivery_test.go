@@ -714,6 +714,35 @@ func TestHighHasCallsOfItsOwn(t *testing.T) {
 	}
 }
 
+// The bodies of active calls are bounded: large messages wait for one another.
+func TestBodiesAreBounded(t *testing.T) {
+	options := Team{Rate: 500, Concurrency: 16}
+	s := New(Options{
+		Setup: always(Setup{Event: silent, Bodies: 100, Teams: map[string]Team{"shop": options, "bank": options}}),
+		Sink:  &recorder{},
+		Now:   time.Now,
+	})
+	large := spool.Outcome{
+		State: spool.Sent,
+		Task:  spool.Task{Team: "shop", HTML: strings.Repeat("a", 60), Text: strings.Repeat("b", 20)},
+	}
+	s.bodies = large.Task.Bodies()
+	if r := rooms(s); len(r) != 2 || r[0].Bodies != 10 || r[1].Bodies != 10 {
+		t.Errorf("rooms %+v, want ten octets for each team", r)
+	}
+	s.bodies = 2 * large.Task.Bodies()
+	if r := rooms(s); r != nil {
+		t.Errorf("room %+v where there is none", r)
+	}
+	if r, _ := s.capacities(context.Background(), []spool.Outcome{large}); len(r) != 2 || r[0].Bodies != 10 {
+		t.Errorf("room %+v once one of two has ended", r)
+	}
+	s.finished([]spool.Outcome{large}, []spool.Finished{{}}, time.Now())
+	if s.bodies != large.Task.Bodies() {
+		t.Errorf("%d octets are active", s.bodies)
+	}
+}
+
 func rooms(s *Scheduler) []spool.Capacity {
 	r, _ := s.capacities(context.Background(), nil)
 	return r

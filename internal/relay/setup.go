@@ -105,6 +105,7 @@ func deliverySetup(s *setup) *delivery.Setup {
 	return &delivery.Setup{
 		Teams:         teams(s),
 		Routes:        routes(s.cfg),
+		Bodies:        int64(s.cfg.Limits.InFlight) / 4,
 		Timeout:       s.cfg.Heymarket.Timeout.Std(),
 		RetryInitial:  d.RetryInitial.Std(),
 		RetryMax:      d.RetryMax.Std(),

@@ -16,8 +16,23 @@ type Capacity struct {
 	Searches int           // how many of them may be a FindMessage
 	Memory   time.Duration // age of the first of Task.Sends from which a FindMessage comes first; 0: never
 	Probe    time.Duration // between two probes of a held route; 0: none
+	Bodies   int64         // octets that the bodies of all may have, but for the last that begins; 0: any number
 
 	Lasts bool // what is left of it is for what Accept stores, until the next claim: see Delivery.Handed
+}
+
+// Spend reduces what bodies may have by those of a task that begins. Nothing more may begin once it
+// is used up.
+func (c *Capacity) Spend(bodies int64) {
+	if c.Bodies == 0 {
+		return
+	}
+	c.Bodies -= bodies
+	if c.Bodies <= 0 {
+		c.Bodies = 0
+		c.Free = 0
+		c.High = 0
+	}
 }
 
 // Destination is what a route sends to one inbox of a team.
@@ -80,6 +95,9 @@ type Task struct {
 	EnvelopeID string // see Message
 	Return     string // see Message
 }
+
+// Bodies returns the length of both bodies, in octets.
+func (t *Task) Bodies() int64 { return int64(len(t.HTML) + len(t.Text)) }
 
 // Outcome is the end of a task.
 type Outcome struct {

@@ -47,6 +47,18 @@ var claimCases = []testCase{
 			f.Errorf("without room claimed %s, next %s", queueIDs(tasks), next)
 		}
 	}},
+	{"Bodies", func(f *fixture) { // the one that uses up what they may have is the last
+		f.many(5, letter{priority: spool.High})
+		r := spool.Capacity{Team: "shop", Rate: plenty, Free: 2, High: 2, Bodies: 1}
+		first := f.claim(r)
+		if len(first) != 1 {
+			f.Fatalf("claimed %s, want one", queueIDs(first))
+		}
+		r.Bodies = first[0].Bodies() + 1
+		if tasks := f.claim(r); len(tasks) != 2 {
+			f.Errorf("claimed %s, want two", queueIDs(tasks))
+		}
+	}},
 	{"HighBeyondFree", func(f *fixture) {
 		f.many(5, letter{priority: spool.High})
 		if n := len(f.claim(spool.Capacity{Team: "shop", Rate: plenty, Free: 2, High: 2})); n != 4 {

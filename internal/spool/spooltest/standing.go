@@ -58,6 +58,19 @@ var standingCases = []testCase{
 			f.Errorf("handed %s, want the one there was room for", queueIDs(tasks))
 		}
 	}},
+	{"Bodies", func(f *fixture) { // of what was handed to nobody yet, too
+		r := standing(9)
+		r.Bodies = 1
+		f.claim(r)
+		f.many(2, letter{})
+		if _, err := f.Turn(f.Context(), f.now, nil, lease, r); err != nil {
+			f.Fatal(err)
+		}
+		f.many(1, letter{})
+		if tasks := f.handed(true); queueIDs(tasks) != "Q1" {
+			f.Errorf("handed %s, want the one whose bodies there was room for", queueIDs(tasks))
+		}
+	}},
 	{"NotStanding", func(f *fixture) {
 		f.claim()
 		f.send(letter{})

@@ -159,7 +159,7 @@ func (c *claim) team(room spool.Capacity) error {
 	}
 	c.gateOf = g
 	left := offer{room: room, lease: c.lease}
-	left.room.Free -= c.outstanding(room.Team)
+	c.outstanding(&left.room)
 	err = c.fill(&left)
 	if room.Lasts {
 		c.offers[room.Team] = left
@@ -215,9 +215,10 @@ func spend(room *spool.Capacity, g *gate, t spool.Task) {
 	if room.Free > 0 {
 		room.Free--
 		g.tick++
-		return
+	} else {
+		room.High--
 	}
-	room.High--
+	room.Spend(t.Bodies())
 }
 
 // head is a request that may be claimed.

@@ -39,20 +39,20 @@ func (h *handed) take() (tasks []spool.Task, more bool) {
 	return tasks, more
 }
 
-// of returns how many tasks of a team were not taken yet.
-func (h *handed) of(team string) int {
+// spend reduces a capacity by the tasks of its team that were not taken yet.
+func (h *handed) spend(room *spool.Capacity) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return countOf(h.tasks, team)
+	spendAll(room, h.tasks)
 }
 
-func countOf(tasks []spool.Task, team string) (n int) {
+func spendAll(room *spool.Capacity, tasks []spool.Task) {
 	for i := range tasks {
-		if tasks[i].Team == team {
-			n++
+		if t := &tasks[i]; t.Team == room.Team {
+			room.Free--
+			room.Spend(t.Bodies())
 		}
 	}
-	return n
 }
 
 // Handed implements spool.Store.
@@ -115,16 +115,19 @@ func (c *claim) renew(teams []spool.Capacity) {
 		if !room.Lasts {
 			continue
 		}
-		room.Free -= c.outstanding(room.Team)
+		c.outstanding(&room)
 		o := last[room.Team]
 		o.room, o.lease = room, c.lease
 		c.offers[room.Team] = o
 	}
 }
 
-// outstanding returns how many tasks of a team were handed to nobody yet: its capacity does not
+// outstanding reduces a capacity by the tasks of its team that were handed to nobody yet: it does not
 // know of them.
-func (w *writer) outstanding(team string) int { return w.handed.of(team) + countOf(w.tasks, team) }
+func (w *writer) outstanding(room *spool.Capacity) {
+	w.handed.spend(room)
+	spendAll(room, w.tasks)
+}
 
 // ready notes that a request of a team is ready, and waits for Claim.
 func (w *writer) ready(team string) {
@@ -167,6 +170,7 @@ func (w *writer) claimNew(m *letter, class spool.Priority) (c claimed, err error
 	g.tick++
 	w.served[stream{m.Team, class, false}] = at
 	o.room.Free--
+	o.room.Spend(int64(len(m.HTML) + len(m.Text)))
 	w.offers[m.Team] = o
 	return claimed{began: now, due: now.Add(o.lease), attempts: 1}, nil
 }
