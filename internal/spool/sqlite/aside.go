@@ -3,6 +3,8 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"maps"
+	"slices"
 
 	"heyrelay/internal/spool"
 )
@@ -13,11 +15,9 @@ const (
 	// Lanes whose head is of a destination, and in which something of another is queued.
 	sqlBlocked = `
 SELECT h.id, h.lane FROM request h
- WHERE h.` + isOpen + ` AND h.team = ? AND h.route = ? AND h.inbox = ? AND h.id > ?
-   AND h.` + isAnyHead + ` AND h.lane > 0
+ WHERE h.team = ? AND h.route = ? AND h.inbox = ? AND h.` + isAnyHead + ` AND h.lane > 0
    AND EXISTS (SELECT 1 FROM request q
-                WHERE q.lane = h.lane AND q.` + isQueued + ` AND (q.route <> h.route OR q.inbox <> h.inbox))
- ORDER BY h.id LIMIT 500`
+                WHERE q.lane = h.lane AND q.` + isQueued + ` AND (q.route <> h.route OR q.inbox <> h.inbox))`
 
 	sqlAsideHead = `SELECT id, team, route, inbox, state FROM request WHERE lane = ? AND ` + isHead
 
@@ -37,29 +37,28 @@ func (s *Store) StepAside(ctx context.Context, at spool.Destination) error {
 	if n == 0 || err != nil {
 		return err
 	}
-	all, err := s.Destinations(ctx)
+	places, err := s.pendingAt(ctx, at)
 	if err != nil {
 		return err
 	}
-	for _, d := range all {
-		if d.Team == at.Team && d.Route == at.Route && (at.Inbox == 0 || d.Inbox == at.Inbox) {
-			if err := s.clearLanes(ctx, d); err != nil {
-				return err
-			}
+	for _, place := range places {
+		if err := s.clearLanes(ctx, place); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// clearLanes has the heads of a destination leave the lanes that they block.
+// clearLanes has the heads of a destination leave the lanes that they block, in steps between which
+// other operations run.
 func (s *Store) clearLanes(ctx context.Context, at spool.Destination) error {
-	for last := int64(0); ; {
-		lanes, err := s.blocked(ctx, at, &last)
-		if len(lanes) == 0 || err != nil {
-			return err
-		}
-		_, err = run(ctx, s, 0, func(w *writer) (struct{}, error) {
-			for _, lane := range lanes {
+	lanes, err := s.blocked(ctx, at)
+	if err != nil {
+		return err
+	}
+	for some := range slices.Chunk(lanes, step) {
+		_, err := run(ctx, s, 0, func(w *writer) (struct{}, error) {
+			for _, lane := range some {
 				if err := w.clearLane(lane); err != nil {
 					return struct{}{}, err
 				}
@@ -70,19 +69,23 @@ func (s *Store) clearLanes(ctx context.Context, at spool.Destination) error {
 			return err
 		}
 	}
+	return nil
 }
 
-// blocked are the next lanes that heads of a destination block. last becomes the
-// last of these heads.
-func (r *Reader) blocked(ctx context.Context, at spool.Destination, last *int64) (lanes []int64, err error) {
-	args := []any{at.Team, at.Route, at.Inbox, *last}
-	err = eachRow(ctx, r.db, sqlBlocked, args, func(rows *sql.Rows) error {
-		var lane int64
-		err := rows.Scan(last, &lane)
-		lanes = append(lanes, lane)
+// blocked are the lanes that heads of a destination block, in the order in which these were accepted.
+func (r *Reader) blocked(ctx context.Context, at spool.Destination) ([]int64, error) {
+	lanes := map[int64]int64{}
+	err := eachRow(ctx, r.db, sqlBlocked, []any{at.Team, at.Route, at.Inbox}, func(rows *sql.Rows) error {
+		var head, lane int64
+		err := rows.Scan(&head, &lane)
+		lanes[head] = lane
 		return err
 	})
-	return lanes, err
+	ordered := make([]int64, 0, len(lanes))
+	for _, head := range slices.Sorted(maps.Keys(lanes)) {
+		ordered = append(ordered, lanes[head])
+	}
+	return ordered, err
 }
 
 // clearLane has a head leave its lane where its destination is held and requests of

@@ -81,7 +81,7 @@ func change(ctx context.Context, path string, do func(*sql.Conn) error) error {
 // markBackup makes a backup of a copy.
 func markBackup(ctx context.Context, conn *sql.Conn, now time.Time) error {
 	return alone(ctx, conn, func(w *writer) error {
-		if _, err := w.makeReady(sqlAllActive); err != nil {
+		if err := w.makeReady(sqlAllActive); err != nil {
 			return err
 		}
 		return w.maybeSent(now, backupID)

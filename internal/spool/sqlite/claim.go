@@ -99,11 +99,10 @@ INSERT INTO attempt (request, n, call, began) SELECT id, attempts, call, began F
 // makeDueReady makes ready what was deferred and is due, and what is active and was lost: a
 // send may have been carried out.
 func (c *claim) makeDueReady() error {
-	if _, err := c.makeReady(sqlDue, stamp(c.now)); err != nil || c.maxWait <= 0 {
+	if err := c.makeReady(sqlDue, stamp(c.now)); err != nil || c.maxWait <= 0 {
 		return err
 	}
-	_, err := c.makeReady(sqlOverdue, stamp(c.now.Add(c.maxWait)))
-	return err
+	return c.makeReady(sqlOverdue, stamp(c.now.Add(c.maxWait)))
 }
 
 // due is a request that is to be ready again.
@@ -113,35 +112,45 @@ type due struct {
 	state       spool.State
 }
 
-// makeReady makes ready what a query finds, in its order, and returns it.
-func (w *writer) makeReady(query string, args ...any) ([]due, error) {
-	var all []due
-	err := w.each(query, args, func(rows *sql.Rows) error {
+// makeReady makes ready what a query finds, in its order.
+func (w *writer) makeReady(query string, args ...any) error {
+	all, err := w.dueBy(query, args...)
+	if err != nil {
+		return err
+	}
+	return w.makeAllReady(all)
+}
+
+// dueBy returns what a query finds, in its order.
+func (w *writer) dueBy(query string, args ...any) (all []due, err error) {
+	err = w.each(query, args, func(rows *sql.Rows) error {
 		var r due
 		err := rows.Scan(&r.id, &r.team, &r.route, &r.state)
 		all = append(all, r)
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
+	return all, err
+}
+
+// makeAllReady makes requests ready, in their order.
+func (w *writer) makeAllReady(all []due) error {
 	for _, r := range all {
 		if r.state == spool.Active {
 			if _, err := w.exec(sqlLost, r.id); err != nil {
-				return nil, err
+				return err
 			}
 		}
 		seq, err := w.nextSeq(r.team)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if _, err := w.exec(sqlMakeReady, seq, r.id); err != nil {
-			return nil, err
+			return err
 		}
 		w.ready(r.team)
 		w.moved(r.route, r.state, spool.Ready)
 	}
-	return all, nil
+	return nil
 }
 
 // conversions is how many requests of a team one claim turns into searches.

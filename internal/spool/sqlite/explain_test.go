@@ -44,10 +44,15 @@ var plans = map[string]struct {
 	"set back":    {sqlClockSet, []string{"gate USING PRIMARY KEY (team=?)"}},
 	"gates":       {sqlHolds, []string{"gate USING INDEX gate_held"}},
 	"oldest": {sqlOldest, []string{
-		"r USING INDEX request_team (team=? AND state=?)", "m USING INTEGER PRIMARY KEY (rowid=?)",
+		"r USING INDEX request_place (team=? AND route=? AND inbox=? AND state=?)", "m USING INTEGER PRIMARY KEY (rowid=?)",
 	}},
-	"waiting":  {sqlDestinations, []string{"request USING INDEX request_open ((team,route,inbox)>(?,?,?))"}},
-	"deferred": {sqlDeferred, []string{"request USING INDEX request_team (team=? AND state=? AND rowid>?)"}},
+	"next place": {sqlNextPlace, []string{"request USING COVERING INDEX request_place ((team,route,inbox)>(?,?,?))"}},
+	"deferred": {sqlDeferred, []string{
+		"request USING COVERING INDEX request_place (team=? AND route=? AND inbox=? AND state=? AND rowid>?)",
+	}},
+	"kept": {sqlStatesAt, []string{
+		"request USING COVERING INDEX request_place (team=? AND route=? AND inbox=? AND state<?)",
+	}},
 	"ready": {sqlReady, []string{
 		"request USING COVERING INDEX request_ready (team=? AND effective_priority=? AND (route,inbox)>(?,?))",
 	}},
@@ -65,7 +70,7 @@ var plans = map[string]struct {
 	"aside head":    {sqlAsideHead, []string{"request USING INDEX request_head (lane=?)"}},
 	"others queued": {sqlOthersQueued, []string{"request USING INDEX request_queued_priority (lane=?)"}},
 	"blocked": {sqlBlocked, []string{
-		"h USING INDEX request_open (team=? AND route=? AND inbox=? AND rowid>?)",
+		"h USING INDEX request_place (team=? AND route=? AND inbox=? AND state=?)",
 		"q EXISTS USING INDEX request_queued_priority (lane=?)",
 	}},
 	"claim": {sqlClaim, []string{byID}},
@@ -104,11 +109,8 @@ var plans = map[string]struct {
 		"content USING INTEGER PRIMARY KEY (rowid=?)",
 	}},
 	"every": {sqlEvery, []string{"request USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"}},
-	"of team": {sqlOfTeam, []string{
-		"request USING COVERING INDEX request_team (team=? AND state=? AND rowid>? AND rowid<?)",
-	}},
-	"of route": {sqlOfRoute, []string{
-		"request USING COVERING INDEX request_route (route=? AND state=? AND rowid>? AND rowid<?)",
+	"of place": {sqlOfPlace, []string{
+		"request USING COVERING INDEX request_place (team=? AND route=? AND inbox=? AND state=? AND rowid>? AND rowid<?)",
 	}},
 	"held in lanes": {sqlHeldInLanes, []string{
 		"request USING INDEX request_held_queued (state=? AND rowid>? AND rowid<?)",
@@ -127,7 +129,6 @@ var plans = map[string]struct {
 		"m USING COVERING INDEX sqlite_autoindex_message_1 (queue_id=?)",
 		"r USING COVERING INDEX request_message (message=? AND rowid>? AND rowid<?)",
 	}},
-	"team after":  {sqlTeamAfter, []string{"request USING COVERING INDEX request_team (team>?)"}},
 	"convo teams": {sqlConvoTeams, []string{"conversation USING COVERING INDEX conversation_convo (team>?)"}},
 	"convos":      {sqlConvos, []string{"conversation USING COVERING INDEX conversation_convo (team=? AND convo_id=?)"}},
 	"since":       {sqlSince, []string{"message USING COVERING INDEX message_accepted (accepted>?)"}},

@@ -1,9 +1,11 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"time"
 
 	"heyrelay/internal/spool"
@@ -194,8 +196,7 @@ UPDATE gate SET held = 0, operator = 0, reason = '', probe = 0, aside = 0, relea
 
 	sqlDeferred = `
 SELECT id, team, route, state FROM request
- WHERE ` + isDeferred + ` AND team = ? AND id > ? AND (? = '' OR route = ?) AND (? = 0 OR inbox = ?)
- ORDER BY id LIMIT 500`
+ WHERE team = ? AND route = ? AND inbox = ? AND ` + isDeferred + ` AND id > ? ORDER BY id LIMIT 500`
 )
 
 // Hold implements spool.Store.
@@ -239,24 +240,46 @@ func (s *Store) MakeDue(ctx context.Context, _ time.Time, team string) (made int
 	return s.makeDue(ctx, spool.Destination{Team: team})
 }
 
-// makeDue makes the deferred requests of a destination ready, in steps between which
-// other operations run.
 func (s *Store) makeDue(ctx context.Context, at spool.Destination) (made int, err error) {
+	return s.makeDueBy(ctx, at, func(step makeDueStep) ([]due, error) { return run(ctx, s, 0, step) })
+}
+
+// makeDueStep makes some deferred requests ready, and returns them.
+type makeDueStep = func(*writer) ([]due, error)
+
+// makeDueBy makes the deferred requests of a team, a route or a destination ready, in steps between which
+// other operations run. transact does a step in a transaction.
+func (r *Reader) makeDueBy(
+	ctx context.Context,
+	at spool.Destination,
+	transact func(makeDueStep) ([]due, error),
+) (made int, err error) {
+	places, err := r.pendingAt(ctx, at)
+	if err != nil {
+		return 0, err
+	}
 	for last := int64(0); ; {
-		step, err := run(ctx, s, 0, func(w *writer) ([]due, error) {
-			return w.makeReadyAt(at, last)
-		})
-		made += len(step)
-		if len(step) == 0 || err != nil {
+		some, err := transact(func(w *writer) ([]due, error) { return w.makeReadyAt(places, last) })
+		made += len(some)
+		if len(some) == 0 || err != nil {
 			return made, err
 		}
-		last = step[len(step)-1].id
+		last = some[len(some)-1].id
 	}
 }
 
-// makeReadyAt makes ready the next requests that are deferred at a destination.
-func (w *writer) makeReadyAt(at spool.Destination, last int64) ([]due, error) {
-	return w.makeReady(sqlDeferred, at.Team, last, at.Route, at.Route, at.Inbox, at.Inbox)
+// makeReadyAt makes ready the next requests that are deferred at destinations, in the order accepted.
+func (w *writer) makeReadyAt(places []spool.Destination, last int64) (all []due, err error) {
+	for _, at := range places {
+		some, err := w.dueBy(sqlDeferred, at.Team, at.Route, at.Inbox, last)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, some...)
+	}
+	slices.SortFunc(all, func(a, b due) int { return cmp.Compare(a.id, b.id) })
+	all = all[:min(len(all), step)]
+	return all, w.makeAllReady(all)
 }
 
 const (
@@ -285,34 +308,57 @@ func (s *Store) ClockChanged(ctx context.Context, now time.Time, team string) (m
 
 const sqlProbed = `UPDATE gate SET probe = ? WHERE team = ? AND route = ? AND inbox = 0`
 
-const sqlDestinations = `
-SELECT team, route, inbox FROM request
- WHERE ` + isOpen + ` AND (team, route, inbox) >= (?, ?, ? + 1) ORDER BY team, route, inbox LIMIT 1`
+// sqlNextPlace finds the next destination, and whether a request of it is open: the states of those
+// that are come before all others.
+const sqlNextPlace = `
+SELECT team, route, inbox, ` + isOpen + ` FROM request
+ WHERE (team, route, inbox) >= (?, ?, ? + 1) ORDER BY team, route, inbox, state LIMIT 1`
 
-// Destinations implements spool.Store. It jumps from one destination to the next, as
-// sqlReady does.
+// Destinations implements spool.Store.
 func (r *Reader) Destinations(ctx context.Context) ([]spool.Destination, error) {
 	return destinationsOf(ctx, r.db)
 }
 
-func destinationsOf(ctx context.Context, q queries) (places []spool.Destination, err error) {
-	for at := (spool.Destination{}); ; places = append(places, at) {
-		err := q.QueryRowContext(ctx, sqlDestinations, at.Team, at.Route, at.Inbox).
-			Scan(&at.Team, &at.Route, &at.Inbox)
+// destinationsOf returns the destinations of open requests.
+func destinationsOf(ctx context.Context, q queries) ([]spool.Destination, error) {
+	_, pending, err := allDestinations(ctx, q)
+	return pending, err
+}
+
+// allDestinations returns the destinations of all requests, and of those that are open. It jumps from one
+// to the next, as sqlReady does.
+func allDestinations(ctx context.Context, q queries) (all, pending []spool.Destination, err error) {
+	for at := (spool.Destination{}); ; all = append(all, at) {
+		var open bool
+		err := q.QueryRowContext(ctx, sqlNextPlace, at.Team, at.Route, at.Inbox).
+			Scan(&at.Team, &at.Route, &at.Inbox, &open)
 		if errors.Is(err, sql.ErrNoRows) {
-			return places, nil
+			return all, pending, nil
 		}
 		if err != nil {
-			return nil, classify(err)
+			return nil, nil, classify(err)
+		}
+		if open {
+			pending = append(pending, at)
 		}
 	}
+}
+
+// pendingAt returns the destinations of open requests of a team, one of its routes, or what a route has
+// for one inbox.
+func (r *Reader) pendingAt(ctx context.Context, at spool.Destination) ([]spool.Destination, error) {
+	places, err := r.Destinations(ctx)
+	isElsewhere := func(d spool.Destination) bool {
+		return d.Team != at.Team || at.Route != "" && d.Route != at.Route || at.Inbox != 0 && d.Inbox != at.Inbox
+	}
+	return slices.DeleteFunc(places, isElsewhere), err
 }
 
 const (
 	sqlOpen   = `SELECT COALESCE(sum(n), 0) FROM counter WHERE ` + isOpen
 	sqlOldest = `
-SELECT r.id, m.accepted FROM request r INDEXED BY request_team JOIN message m ON m.id = r.message
- WHERE r.team = ? AND r.state = ? ORDER BY r.id LIMIT 1`
+SELECT r.id, m.accepted FROM request r INDEXED BY request_place JOIN message m ON m.id = r.message
+ WHERE r.team = ? AND r.route = ? AND r.inbox = ? AND r.state = ? ORDER BY r.id LIMIT 1`
 )
 
 // Backlog implements spool.Store.
@@ -332,14 +378,14 @@ func (r *Reader) oldest(ctx context.Context) (request int64, since time.Time, er
 		return 0, since, classify(err)
 	}
 	defer func() { err = errors.Join(err, tx.Rollback()) }()
-	teams, err := teamsOf(ctx, tx, sqlTeamAfter)
+	places, err := destinationsOf(ctx, tx)
 	if err != nil {
 		return 0, since, err
 	}
-	for _, team := range teams {
+	for _, at := range places {
 		for state := spool.Queued; state.Open(); state++ {
 			var id, accepted int64
-			err := tx.QueryRowContext(ctx, sqlOldest, team, state).Scan(&id, &accepted)
+			err := tx.QueryRowContext(ctx, sqlOldest, at.Team, at.Route, at.Inbox, state).Scan(&id, &accepted)
 			if errors.Is(err, sql.ErrNoRows) {
 				continue
 			}

@@ -62,17 +62,14 @@ func (o *Operator) ReleaseDestination(ctx context.Context, now time.Time, at spo
 	if n == 0 || err != nil {
 		return false, err
 	}
-	for last := int64(0); ; {
-		var step []due
-		err := o.transact(ctx, func(w *writer) (err error) {
-			step, err = w.makeReadyAt(at, last)
+	_, err = o.makeDueBy(ctx, at, func(step makeDueStep) (made []due, err error) {
+		err = o.transact(ctx, func(w *writer) (err error) {
+			made, err = step(w)
 			return err
 		})
-		if len(step) == 0 || err != nil {
-			return true, err
-		}
-		last = step[len(step)-1].id
-	}
+		return made, err
+	})
+	return true, err
 }
 
 const (

@@ -20,6 +20,9 @@ var leanSchema string
 //go:embed pieces.sql
 var piecesSchema string
 
+//go:embed places.sql
+var placesSchema string
+
 // firstVersion is the version of the schema that the first migration makes out of
 // an empty file. It is raised with each change of schema.sql until the first
 // release: spools of earlier versions are refused.
@@ -27,7 +30,9 @@ const firstVersion = 8
 
 // migrations lead from one version of the schema to the next, from firstVersion
 // on. One that was released is never changed.
-func migrations() []string { return []string{schema, attachmentsSchema, leanSchema, piecesSchema} }
+func migrations() []string {
+	return []string{schema, attachmentsSchema, leanSchema, piecesSchema, placesSchema}
+}
 
 // currentVersion is the version of the schema that this program reads and writes.
 func currentVersion() int { return firstVersion + len(migrations()) - 1 }

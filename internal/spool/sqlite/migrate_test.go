@@ -90,7 +90,7 @@ func TestMigrationFromTheFirstVersion(t *testing.T) {
 	if _, err := s.Accept(t.Context(), m); err != nil {
 		t.Fatal(err)
 	}
-	list, err := s.List(t.Context(), spool.Filter{})
+	list, err := s.List(t.Context(), spool.Filter{Team: "shop"})
 	if err != nil || len(list) != 3 {
 		t.Errorf("it lists %v (%v), want all three", list, err)
 	}

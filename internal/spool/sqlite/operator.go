@@ -29,7 +29,7 @@ type Operator struct {
 
 var _ spool.Operator = (*Operator)(nil)
 
-// step is how many requests one transaction of an operator examines.
+// step is how many requests one transaction examines; others run in between.
 const step = 500
 
 // OpenOperator opens the spool at path. It takes no lock and creates no spool:

@@ -27,6 +27,9 @@ const (
 	lastBatch  = 512
 )
 
+// leastRead is how many numbers of a source are read at once, or more where there are few sources.
+const leastRead = 16
+
 const (
 	sqlFound = `
 SELECT ` + entryColumns + `, m.message_id
@@ -159,6 +162,7 @@ func (s *search) next(n int) (ids []int64, err error) {
 
 // first returns the next number of all sources.
 func (s *search) first(n int) (id int64, ok bool, err error) {
+	n = max(leastRead, n/max(1, len(s.sources)))
 	for _, source := range s.sources {
 		if len(source.pending) == 0 && !source.ended {
 			if err := source.more(s.ctx, s.q, s.low, s.high, n, s.upward); err != nil {

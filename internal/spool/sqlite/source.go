@@ -17,8 +17,7 @@ const (
 	between = `id > ? AND id < ? ORDER BY id DESC LIMIT ?`
 
 	sqlEvery       = `SELECT id FROM request WHERE ` + between
-	sqlOfTeam      = `SELECT id FROM request WHERE team = ? AND state = ? AND ` + between
-	sqlOfRoute     = `SELECT id FROM request WHERE route = ? AND state = ? AND ` + between
+	sqlOfPlace     = `SELECT id FROM request WHERE team = ? AND route = ? AND inbox = ? AND state = ? AND ` + between
 	sqlHeldInLanes = `SELECT id FROM request WHERE hold <> '' AND ` + isQueued + ` AND ` + between
 	sqlOfConvo     = `SELECT id FROM request WHERE convo_id = ? AND convo_id <> 0 AND ` + between
 	sqlInConvo     = `SELECT id FROM request WHERE conversation = ? AND ` + between
@@ -41,7 +40,6 @@ type source struct {
 }
 
 const (
-	sqlTeamAfter  = `SELECT team FROM request WHERE team > ? ORDER BY team LIMIT 1`
 	sqlConvoTeams = `SELECT team FROM conversation WHERE convo_id <> 0 AND team > ? ORDER BY team LIMIT 1`
 	sqlConvos     = `SELECT id FROM conversation WHERE team = ? AND convo_id = ? AND convo_id <> 0`
 
@@ -98,16 +96,8 @@ func (s *search) places() ([]*source, error) {
 		return s.ofConvo()
 	case f.Recipient != "":
 		return s.ofTerm(term(ofRecipient, f.Recipient))
-	case f.Route != "":
-		return s.ofStates(func(state spool.State) ([]*source, error) {
-			return []*source{{query: sqlOfRoute, args: []any{f.Route, state}}}, nil
-		})
-	case f.Team != "":
-		return s.ofStates(func(state spool.State) ([]*source, error) {
-			return []*source{{query: sqlOfTeam, args: []any{f.Team, state}}}, nil
-		})
-	case len(f.States) > 0:
-		return s.ofStates(s.ofTeams)
+	case f.Route != "" || f.Team != "" || len(f.States) > 0:
+		return s.ofStates()
 	}
 	return []*source{{query: sqlEvery}}, nil
 }
@@ -156,15 +146,6 @@ func (s *search) ofConvo() ([]*source, error) {
 	return all, nil
 }
 
-// ofTeams finds the requests of all teams in a state.
-func (s *search) ofTeams(state spool.State) (all []*source, err error) {
-	teams, err := teamsOf(s.ctx, s.q, sqlTeamAfter)
-	for _, team := range teams {
-		all = append(all, &source{query: sqlOfTeam, args: []any{team, state}})
-	}
-	return all, err
-}
-
 // teamsOf returns the teams that query finds, one after the other.
 func teamsOf(ctx context.Context, q queries, query string) (all []string, err error) {
 	for team := ""; ; {
@@ -179,19 +160,24 @@ func teamsOf(ctx context.Context, q queries, query string) (all []string, err er
 	}
 }
 
-// ofStates finds requests by the states that are wanted. Those that a hold keeps back are stored
-// in other states than they are shown in.
-func (s *search) ofStates(in func(spool.State) ([]*source, error)) (all []*source, err error) {
+// ofStates finds requests by destination and state. Those that a hold keeps back are stored in
+// other states than they are shown in.
+func (s *search) ofStates() (all []*source, err error) {
 	stored := s.stored()
 	if slices.Contains(stored, spool.Held) && !slices.Contains(stored, spool.Queued) {
 		all = append(all, &source{query: sqlHeldInLanes})
 	}
-	for _, state := range stored {
-		some, err := in(state)
-		if err != nil {
-			return nil, err
+	places, _, err := allDestinations(s.ctx, s.q)
+	if err != nil {
+		return nil, err
+	}
+	for _, at := range places {
+		if s.filter.Team != "" && at.Team != s.filter.Team || s.filter.Route != "" && at.Route != s.filter.Route {
+			continue
 		}
-		all = append(all, some...)
+		for _, state := range stored {
+			all = append(all, &source{query: sqlOfPlace, args: []any{at.Team, at.Route, at.Inbox, state}})
+		}
 	}
 	return all, nil
 }
