@@ -170,7 +170,7 @@ func (h *house) dial(t testing.TB) *client {
 }
 
 func newClient(t testing.TB, c net.Conn) *client {
-	if err := c.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := c.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })

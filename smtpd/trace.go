@@ -1,9 +1,9 @@
 package smtpd
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 	"time"
 )
@@ -51,7 +51,7 @@ func (e *Envelope) WithTrace(by string, raw []byte) []byte {
 	if whole, ok := e.buffer.prepend(field, raw); ok {
 		return whole
 	}
-	return slices.Concat(field, raw)
+	return bytes.Join([][]byte{field, raw}, nil)
 }
 
 // software is the comment that identifies Received fields of heyrelay.

@@ -71,7 +71,7 @@ func TestFull(t *testing.T) {
 	await(t, func() bool { return clients.accepted.Load() > 50 })
 	ballast := stuff(t, dir)
 	await(t, func() bool { return clients.refused.Load() > 50 })
-	r.Await("answers of the API could not be recorded, this is tried again.*the spool has no room")
+	r.Await("outcomes could not be recorded, this is tried again.*the spool has no room")
 	r.Await("refused.*Insufficient system storage.*the spool has no room")
 	before := clients.accepted.Load()
 	if err := os.Remove(ballast); err != nil {
