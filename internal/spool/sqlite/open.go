@@ -119,7 +119,7 @@ var pragmas = []string{
 	"foreign_keys = ON",
 	"wal_autocheckpoint = 0",        // the checkpointer does it
 	"journal_size_limit = 67108864", // a log that grew behind a slow reader shrinks again
-	"cache_size = -16000",           // KiB
+	"cache_size = -8000",            // KiB: 4 MB costs 8 % more CPU where many wait, 16 MB saves none
 	"temp_store = MEMORY",           // no writable /tmp is needed
 }
 
