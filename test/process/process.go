@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -163,15 +164,21 @@ func (p *Process) Ended() int {
 // PID is its number.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
-// FreeAddress is an address on loopback that nothing listens on.
+// FreeAddress is an address on loopback that nothing listens on. Its port is none of those that a
+// system gives to who asks for any, so that no other test gets it meanwhile.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	const first, last = 10_000, 30_000
+	for range 100 {
+		address := fmt.Sprintf("127.0.0.1:%d", first+rand.IntN(last-first))
+		l, err := net.Listen("tcp", address)
+		if err == nil {
+			_ = l.Close() // it was opened
+			return address
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("no port is free")
+	return ""
 }
 
 // Relay is a running serve with a sandbox behind it.
