@@ -364,6 +364,9 @@ func (r *run) holdOrRelease() {
 	}
 	switch n := r.rand.IntN(12); {
 	case n >= 10:
+		if shut, err := r.Holds(r.Context()); err == nil && len(shut) > 0 && r.rand.IntN(2) == 0 {
+			g.Team, g.Route = shut[0].Team, shut[0].Route
+		}
 		g.Inbox = 0
 		r.model.undisturbed(func() { r.operatorGate(g) })
 	case n < 4 && g.Route != "" || n < 1:

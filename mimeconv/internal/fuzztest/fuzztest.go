@@ -85,20 +85,34 @@ const (
 const maxTime = 20 * time.Second
 
 // Bounded runs f, which processes n octets of input, and checks that its memory use grows
-// at most linearly with n. The time limit only catches what would practically never end,
+// at most linearly with n. What other goroutines allocate meanwhile counts, too: so f runs again
+// if it seems to exceed the limit. The time limit only catches what would practically never end,
 // since other programs may use the machine too.
 func Bounded(t *testing.T, n int, f func()) {
 	t.Helper()
-	allocs := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
-	metrics.Read(allocs)
-	before, began := allocs[0].Value.Uint64(), time.Now()
-	f()
-	took := time.Since(began)
-	metrics.Read(allocs)
-	if got := allocs[0].Value.Uint64() - before; got > memory+memoryOf*uint64(n) {
-		t.Errorf("%d octets allocated %d KiB", n, got>>10)
+	limit := memory + memoryOf*uint64(n)
+	allocated, took := measure(f)
+	for range 2 {
+		if allocated > limit {
+			again, _ := measure(f)
+			allocated = min(allocated, again)
+		}
+	}
+	if allocated > limit {
+		t.Errorf("%d octets allocated %d KiB", n, allocated>>10)
 	}
 	if took > maxTime {
 		t.Errorf("%d octets took %v", n, took)
 	}
+}
+
+// measure runs f, and returns how many octets were allocated meanwhile, and how long it took.
+func measure(f func()) (allocated uint64, took time.Duration) {
+	allocs := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	metrics.Read(allocs)
+	before, began := allocs[0].Value.Uint64(), time.Now()
+	f()
+	took = time.Since(began)
+	metrics.Read(allocs)
+	return allocs[0].Value.Uint64() - before, took
 }
