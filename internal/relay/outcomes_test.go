@@ -142,7 +142,7 @@ func TestPaceComesBack(t *testing.T) {
 // Pages of searches are calls like any other: no more begin in any minute than the
 // rate allows, and at most two searches run at once.
 func TestPagesAreWithinTheBudget(t *testing.T) {
-	api := &tally{slow: 200 * time.Millisecond, answer: func(c apiCall) reply {
+	api := &tally{slow: 100 * time.Millisecond, answer: func(c apiCall) reply {
 		switch {
 		case c.isPage():
 			return reply{200, history(c, 50*time.Millisecond), ""}

@@ -93,7 +93,7 @@ func TestLogin(t *testing.T) {
 		switch {
 		case c.as != "" && (len(all) != 1 || all[0].User != c.as):
 			t.Errorf("%+v: %+v, %v", c, all, err)
-		case c.as == "" && (len(all) > 0 || !denied(err) || strings.Contains(err.Error(), c.password)):
+		case c.as == "" && (len(all) > 0 || !denied(err) || refused(err) || strings.Contains(err.Error(), c.password)):
 			t.Errorf("%+v: %v", c, err)
 		}
 	}
