@@ -27,6 +27,8 @@ type gate struct {
 
 	mu      sync.Mutex
 	secrets map[string]string // id to key
+	slow    chan struct{}     // calls are judged once it is closed; nil: at once
+	arrived chan struct{}     // is closed by the first slow call
 	hanging chan string       // receives the bodies of calls, which are then never answered; nil: calls are answered
 }
 
@@ -51,6 +53,30 @@ func (g *gate) calls() chan string {
 	return g.hanging
 }
 
+// delay has calls wait until slow is closed before their secret is judged, and returns what the first of
+// them closes.
+func (g *gate) delay(slow chan struct{}) (first <-chan struct{}) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.slow = slow
+	g.arrived = make(chan struct{})
+	return g.arrived
+}
+
+// wait waits if calls are to be slow.
+func (g *gate) wait() {
+	g.mu.Lock()
+	slow := g.slow
+	if g.arrived != nil {
+		close(g.arrived)
+		g.arrived = nil
+	}
+	g.mu.Unlock()
+	if slow != nil {
+		<-slow
+	}
+}
+
 // accept adds a secret, or replaces its key.
 func (g *gate) accept(id, key string) {
 	g.mu.Lock()
@@ -70,6 +96,7 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.api.ServeHTTP(w, r)
 		return
 	}
+	g.wait()
 	if !g.authentic(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")) {
 		http.Error(w, `{"error": "unauthorized"}`, http.StatusUnauthorized)
 		return
@@ -175,6 +202,8 @@ func TestHangup(t *testing.T) {
 	const sessions, before, after = 8, 10, 10
 	var sending sync.WaitGroup
 	reloaded := make(chan struct{})
+	slow := make(chan struct{})
+	first := h.gate.delay(slow)
 	for n := range sessions {
 		s := dial(t, h.smtp)
 		s.do("HELO app", "250 ")
@@ -187,12 +216,14 @@ func TestHangup(t *testing.T) {
 			}
 		})
 	}
+	<-first // with the old secret, which is judged when it is revoked
 	h.write("new.key", "new-key")
 	h.configure("new", "new.key", 500)
 	h.gate.accept("new", "new-key")
 	h.process.Signal(syscall.SIGHUP)
 	h.process.Await(`msg=reloaded .*changed limits.connections, teams.shop.secrets\[0\].id, teams.shop.secrets\[0\].key"`)
 	h.gate.revoke("old")
+	close(slow)
 	close(reloaded)
 	sending.Wait()
 	all := process.AwaitMessages(t, h.gate.url, sessions*(before+after))
