@@ -14,8 +14,6 @@ import (
 // raw is valid.
 func decodeTransfer(raw []byte, encoding string) ([]byte, Warning) {
 	switch encodingName(encoding) {
-	case "", "7bit", "8bit", "binary":
-		return raw, Warning{}
 	case "quotedprintable":
 		return decodePrintable(raw, printableData)
 	case "base64":

@@ -17,8 +17,8 @@ import (
 const maxCommand = 4 << 10
 
 // Read gives go-smtp at most one command line, the end of DATA, or a piece of one BDAT chunk: a
-// contentReader reads DATA. Every end of the connection is net.ErrClosed: go-smtp takes io.EOF inside a chunk
-// for the end of the chunk.
+// contentReader reads DATA. Every end of the connection is net.ErrClosed: go-smtp takes io.EOF
+// inside a chunk for the end of the chunk.
 func (c *conn) Read(p []byte) (int, error) {
 	if c.awaited != nil { // also at the end: a Data that starts later finds no session
 		<-c.awaited

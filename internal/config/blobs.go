@@ -3,7 +3,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -68,10 +67,7 @@ func (b *Blobs) complete() {
 }
 
 // Loopback reports whether only this machine can connect to the listener.
-func (b Blobs) Loopback() bool {
-	host, _, _ := net.SplitHostPort(b.Listen)
-	return isLoopback(host)
-}
+func (b Blobs) Loopback() bool { return onLoopback(b.Listen) }
 
 // Links reports whether files of the route are stored, and downloaded by links.
 func (r Route) Links() bool { return r.Attachments == AttachmentsLink || r.InlineImages == ImagesLink }
@@ -160,11 +156,7 @@ func (l *loader) validateBlobsListen() {
 	if l.doc.Rejected(path) {
 		return
 	}
-	if advice := hostPortMistake(address); advice != "" {
-		l.doc.Reject(path, fmt.Sprintf("cannot listen on %q", address), advice)
-		return
-	}
-	if strings.HasSuffix(address, ":0") {
+	if !l.validateAddress(path, address) || strings.HasSuffix(address, ":0") {
 		return
 	}
 	others := map[string]string{l.config.Metrics.Address: "metrics.address", l.config.Console.Address: "console.address"}

@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 	"strings"
 
@@ -82,10 +81,7 @@ type ConsoleProxy struct {
 }
 
 // Loopback reports whether only this machine can connect to the console.
-func (c Console) Loopback() bool {
-	host, _, _ := net.SplitHostPort(c.Address)
-	return isLoopback(host)
-}
+func (c Console) Loopback() bool { return onLoopback(c.Address) }
 
 // closed reports whether the configuration names somebody who may use the console.
 func (c Console) closed() bool {
@@ -129,8 +125,7 @@ func (l *loader) validateConsoleAddress() {
 		l.rejectConsoleWithoutAddress()
 		return
 	}
-	if advice := hostPortMistake(c.Address); advice != "" {
-		l.doc.Reject(path, fmt.Sprintf("cannot listen on %q", c.Address), advice)
+	if !l.validateAddress(path, c.Address) {
 		return
 	}
 	if !c.Loopback() && !c.closed() {

@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"net"
 	"slices"
 	"strings"
 
@@ -35,8 +34,7 @@ func (l Listener) private() bool {
 // local reports whether the listener has an address that only this machine can reach.
 func (l Listener) local() bool {
 	network, address := l.Network()
-	host, _, _ := net.SplitHostPort(address)
-	return network == "tcp" && isLoopback(host)
+	return network == "tcp" && onLoopback(address)
 }
 
 // validateUsers checks names, and reads the users_file.

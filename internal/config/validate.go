@@ -49,9 +49,16 @@ func (l *loader) validateMetrics() {
 	if address == "" || l.doc.Rejected("metrics.address") {
 		return
 	}
-	if advice := hostPortMistake(address); advice != "" {
-		l.doc.Reject("metrics.address", fmt.Sprintf("cannot listen on %q", address), advice)
+	l.validateAddress("metrics.address", address)
+}
+
+// validateAddress checks the address of a listener that is neither a socket nor of systemd.
+func (l *loader) validateAddress(path, address string) (ok bool) {
+	advice := hostPortMistake(address)
+	if advice != "" {
+		l.doc.Reject(path, fmt.Sprintf("cannot listen on %q", address), advice)
 	}
+	return advice == ""
 }
 
 func (l *loader) validateListeners() {
@@ -120,11 +127,10 @@ func hostPortMistake(address string) (advice string) {
 // be open. A unix socket has no such list.
 func (l Listener) defaultAllow() Networks {
 	network, address := l.Network()
-	host, _, _ := net.SplitHostPort(address)
 	switch {
 	case network == "unix":
 		return nil
-	case isLoopback(host):
+	case onLoopback(address):
 		return loopback()
 	}
 	return Networks{}
@@ -173,6 +179,12 @@ func isWebAddress(u *url.URL) bool {
 func isLoopback(host string) bool {
 	ip, _ := netip.ParseAddr(host)
 	return host == "localhost" || ip.Unmap().IsLoopback()
+}
+
+// onLoopback reports whether the host of host:port is certainly this machine.
+func onLoopback(address string) bool {
+	host, _, _ := net.SplitHostPort(address)
+	return isLoopback(host)
 }
 
 func (l *loader) validateTeams() {

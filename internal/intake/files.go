@@ -66,15 +66,15 @@ func (l *linker) link(a mimeconv.Attachment) (string, error) {
 	if err := l.check(a); err != nil {
 		return "", err
 	}
-	digest := sha256.New()
-	if _, err := io.Copy(digest, a.Open()); err != nil {
+	digest, err := digestOf(a)
+	if err != nil {
 		return "", err
 	}
 	token, id := l.Links.New(l.Random, l.expires)
 	f := spool.File{
 		ID:            id.Hash(),
 		Key:           l.Owner.NewKey(l.Random),
-		ContentDigest: spool.Fingerprint(digest.Sum(nil)),
+		ContentDigest: digest,
 		Size:          a.Size,
 		Name:          a.Name,
 		ContentType:   a.ContentType,
@@ -115,15 +115,26 @@ func (l *linker) digests() func(mimeconv.Attachment) (string, error) {
 	return func(mimeconv.Attachment) (string, error) {
 		f := l.files[next]
 		next++
-		return "https://sha256/" + hex.EncodeToString(f.ContentDigest[:]), nil
+		return contentAddress(f.ContentDigest), nil
 	}
 }
 
-// contentAddress stands for a file in the digest of a message that is not converted to links.
-func contentAddress(a mimeconv.Attachment) (string, error) {
+// linkContent is used in place of link for a message that is not converted to links.
+func linkContent(a mimeconv.Attachment) (string, error) {
+	digest, err := digestOf(a)
+	return contentAddress(digest), err
+}
+
+// contentAddress stands for the link to a file in the digest of a message.
+func contentAddress(file spool.Fingerprint) string {
+	return "https://sha256/" + hex.EncodeToString(file[:])
+}
+
+// digestOf returns the SHA-256 of the octets of a file.
+func digestOf(a mimeconv.Attachment) (spool.Fingerprint, error) {
 	h := sha256.New()
 	_, err := io.Copy(h, a.Open())
-	return "https://sha256/" + hex.EncodeToString(h.Sum(nil)), err
+	return spool.Fingerprint(h.Sum(nil)), err
 }
 
 // until returns the last day on which a link can be used all day, wherever its reader is. For one

@@ -325,40 +325,6 @@ func TestStoreIsSlow(t *testing.T) {
 	})
 }
 
-// Discards are deleted beside everything else, and at the end as far as there is time.
-func TestDiscards(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFiles(t)
-		d := NewDiscards()
-		ctx, end := context.WithCancel(t.Context())
-		var running sync.WaitGroup
-		running.Go(func() { d.Run(ctx) })
-		f.objects = map[string]string{"a": "", "b": ""}
-		d.add(f, "a")
-		synctest.Wait()
-		if len(f.objects) != 1 {
-			t.Errorf("objects %v", f.objects)
-		}
-		for range 2 * maxDiscards {
-			d.add(stuck{}, "c") // nobody waits for it
-		}
-		end()
-		began := time.Now()
-		running.Wait()
-		if took := time.Since(began); took > discardTime+endTime {
-			t.Errorf("the end took %v", took)
-		}
-	})
-}
-
-// stuck is a store that does not answer.
-type stuck struct{ Blobs }
-
-func (stuck) Delete(ctx context.Context, _ string) error {
-	<-ctx.Done()
-	return ctx.Err()
-}
-
 // An explanation shows what links would look like, and stores nothing.
 func TestExplainLinks(t *testing.T) {
 	env := &smtpd.Envelope{QueueID: "Q", From: "app@example.com", Rcpt: []string{"ann@example.com"}, Received: time.Now()}
@@ -396,7 +362,7 @@ func TestManyFiles(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFiles(t)
 		f.put = func(context.Context, int) error {
-			time.Sleep(time.Second) // the store's
+			<-time.After(time.Second) // the store's
 			return nil
 		}
 		contents := map[string]string{}

@@ -336,7 +336,7 @@ func (s submission) digestFiles(m *spool.Message, raw []byte, l *linker) error {
 	o := s.conversion()
 	o.Link = l.digests()
 	if m.Smarthost {
-		o.Link = contentAddress
+		o.Link = linkContent
 		o.Attachments = mimeconv.Link
 		o.InlineImages = mimeconv.Drop
 		o.MaxBody = 0

@@ -3,6 +3,7 @@
 package linkblock
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	htmltemplate "html/template"
@@ -78,65 +79,53 @@ var Default = sync.OnceValue(func() *Block {
 })
 
 // New parses the templates of both bodies, html with html/template and text with text/template, and
-// tries them. An empty one is replaced by the default.
+// tries them. An empty one is replaced by the default. The error says what is wrong, and in which
+// line of the template as far as that is known.
 func New(html, text string) (*Block, error) {
-	b := new(Block)
-	if err := b.ParseHTML(html); err != nil {
-		return nil, err
+	var b Block
+	var err error
+	b.html, err = htmltemplate.New("").Parse(cmp.Or(html, DefaultHTML))
+	if err == nil {
+		err = b.tryHTML()
 	}
-	if err := b.ParseText(text); err != nil {
-		return nil, err
+	if err != nil {
+		return nil, explained(err)
 	}
-	return b, nil
+	b.text, err = template.New("").Parse(cmp.Or(text, DefaultText))
+	if err == nil {
+		err = b.tryText()
+	}
+	if err != nil {
+		return nil, explained(err)
+	}
+	return &b, nil
 }
 
-// ParseHTML replaces the template of the HTML body by another that can be used: it has a link to
-// each attachment, and closes what it opens. The error says in which line of the template something
-// is wrong.
-func (b *Block) ParseHTML(text string) error {
-	if text == "" {
-		text = DefaultHTML
-	}
-	parsed, err := htmltemplate.New("").Parse(text)
-	if err != nil {
-		return explained(err)
-	}
-	tried := &Block{html: parsed}
-	out, err := tried.HTML(sample)
+// tryHTML checks that the HTML has a link to each attachment, and closes what it opens.
+func (b *Block) tryHTML() error {
+	out, err := b.HTML(sample)
 	switch {
 	case err != nil:
-		return explained(err)
+		return err
 	case !linksTo(out, sample.Files):
 		return errNoLinks(".Files")
 	case !htmltext.FindEnding(out).IsClosed:
 		return errors.New("it opens an element that it does not close, or the other way round")
 	}
-	b.html = parsed
 	return nil
 }
 
-// ParseText replaces the template of the plain text body by another that can be used: it has the
-// links to all attachments and images. The error says in which line of the template something is
-// wrong.
-func (b *Block) ParseText(text string) error {
-	if text == "" {
-		text = DefaultText
-	}
-	parsed, err := template.New("").Parse(text)
-	if err != nil {
-		return explained(err)
-	}
-	tried := &Block{text: parsed}
-	out, err := tried.Text(sample)
+// tryText checks that the plain text has the links to all attachments and images.
+func (b *Block) tryText() error {
+	out, err := b.Text(sample)
 	switch {
 	case err != nil:
-		return explained(err)
+		return err
 	case !linksTo(out, sample.Files):
 		return errNoLinks(".Files")
 	case !linksTo(out, sample.Images):
 		return errNoLinks(".Images")
 	}
-	b.text = parsed
 	return nil
 }
 
