@@ -187,48 +187,24 @@ INSERT INTO request (message, conversation, joined, lookup_name, lane, local_id,
                      state, seq, ended, requested_convo_id, call, due, attempts, began, reply_to)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
-// insertRequest queues the i-th request of a message.
+// arrival is how a new request comes into the spool.
+type arrival struct {
+	state   spool.State
+	seq     int64
+	ended   int64 // of what is never sent
+	replied int64 // what stopLoop counts
+	call    spool.Call
+	line    bool // of the subject, before both bodies
+	claimed
+	replyTo any // of what is claimed; nil: not decided yet
+}
+
+// insertRequest stores the i-th request of a message.
 func (w *writer) insertRequest(m *letter, i int, message int64, p placed) (int64, error) {
 	r := &m.Requests[i]
-	lane := p.id
-	state, ended := spool.Shadowed, stamp(m.Accepted)
-	replied := int64(0)
-	if m.Shadow == nil {
-		var err error
-		state = spool.Queued
-		if !m.Smarthost {
-			state, err = w.joinLane(p, r.Priority)
-		}
-		if err != nil {
-			return 0, err
-		}
-		ended = 0
-		if m.AutoReplied && !p.isShared { // a message counts once
-			replied = stamp(m.Accepted)
-		}
-	}
-	seq, err := w.nextSeq(m.RequestTeam())
+	a, err := w.arrive(m, r, p)
 	if err != nil {
 		return 0, err
-	}
-	changed := r.Subject == spool.SubjectAlways || r.Subject == spool.SubjectChanged && m.BaseSubject != p.baseSubject
-	replies, first := p.joined >= 0, spool.Send
-	if p.requestedConvoID != 0 {
-		replies, first = true, spool.CheckConversation
-	}
-	var now claimed
-	if state == spool.Ready && first == spool.Send && !m.AutoReplied {
-		now, err = w.claimNew(m, r.Priority)
-		if err != nil {
-			return 0, err
-		}
-	}
-	var replyTo any
-	switch {
-	case now.attempts > 0:
-		state, replyTo = spool.Active, p.convoID
-	case state == spool.Ready:
-		w.ready(m.Team)
 	}
 	id, _, err := w.insert(
 		sqlRequest,
@@ -236,7 +212,7 @@ func (w *writer) insertRequest(m *letter, i int, message int64, p placed) (int64
 		p.id,
 		p.joined >= 0,
 		lookupName(r, p.joined),
-		lane,
+		p.id,
 		r.LocalID,
 		m.recipients[i],
 		r.Participants,
@@ -245,30 +221,87 @@ func (w *writer) insertRequest(m *letter, i int, message int64, p placed) (int64
 		m.Route,
 		r.Priority,
 		r.Priority,
-		replies && changed,
-		replied,
+		a.line,
+		a.replied,
 		m.dsn[i],
-		state,
-		seq,
-		ended,
+		a.state,
+		a.seq,
+		a.ended,
 		p.requestedConvoID,
-		first,
-		stamp(now.due),
-		now.attempts,
-		stamp(now.began),
-		replyTo,
+		a.call,
+		stamp(a.due),
+		a.attempts,
+		stamp(a.began),
+		a.replyTo,
 	)
-	w.entered(m.Route, state)
-	if state == spool.Active && err == nil {
-		w.hand(m, i, id, p, now.began, replies && changed)
+	if err != nil {
+		return 0, err
 	}
-	if state != spool.Queued || err != nil {
-		return id, err
-	}
-	if m.Smarthost {
+	w.entered(m.Route, a.state)
+	switch {
+	case a.state == spool.Active:
+		w.hand(m, i, id, p, a)
+	case a.state == spool.Queued && m.Smarthost:
 		return id, w.leave(id, m.RequestTeam(), m.Route)
+	case a.state == spool.Queued:
+		return id, w.clearLane(p.id)
 	}
-	return id, w.clearLane(lane)
+	return id, nil
+}
+
+// arrive decides how a request comes into the spool, and claims it where it may go at once.
+func (w *writer) arrive(m *letter, r *spool.Request, p placed) (a arrival, err error) {
+	a.state, err = w.firstState(m, r, p)
+	if err != nil {
+		return a, err
+	}
+	switch {
+	case m.Shadow != nil:
+		a.ended = stamp(m.Accepted)
+	case m.AutoReplied && !p.isShared: // a message counts once
+		a.replied = stamp(m.Accepted)
+	}
+	a.seq, err = w.nextSeq(m.RequestTeam())
+	if err != nil {
+		return a, err
+	}
+	replies := p.joined >= 0
+	if p.requestedConvoID != 0 {
+		replies, a.call = true, spool.CheckConversation
+	}
+	changed := r.Subject == spool.SubjectAlways || r.Subject == spool.SubjectChanged && m.BaseSubject != p.baseSubject
+	a.line = replies && changed
+	if a.state == spool.Ready {
+		err = w.claimOrWait(m, r, p, &a)
+	}
+	return a, err
+}
+
+// firstState is the state in which a request takes its place in a lane.
+func (w *writer) firstState(m *letter, r *spool.Request, p placed) (spool.State, error) {
+	switch {
+	case m.Shadow != nil:
+		return spool.Shadowed, nil
+	case m.Smarthost:
+		return spool.Queued, nil // until it leaves that lane
+	}
+	return w.joinLane(p, r.Priority)
+}
+
+// claimOrWait claims a request that is ready, or has it wait for Claim.
+func (w *writer) claimOrWait(m *letter, r *spool.Request, p placed, a *arrival) (err error) {
+	if a.call == spool.Send && !m.AutoReplied {
+		a.claimed, err = w.claimNew(m, r.Priority)
+	}
+	switch {
+	case err != nil:
+		return err
+	case a.attempts > 0:
+		a.state, a.replyTo = spool.Active, p.convoID
+	default:
+		w.ready(m.Team)
+	}
+	return nil
 }
 
 // sqlLeave gives a request that is queued a lane of its own, of which it is the head.

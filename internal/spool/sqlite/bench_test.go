@@ -20,9 +20,16 @@ var epoch = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 // plenty is a rate that never makes anybody wait.
 const plenty = 1 << 40
 
+// openSpool opens a new spool, until the test ends.
 func openSpool(t testing.TB, o Options) *Store {
 	t.Helper()
-	s, err := Open(t.Context(), filepath.Join(t.TempDir(), "spool.db"), o)
+	return openFile(t, filepath.Join(t.TempDir(), "spool.db"), o)
+}
+
+// openFile opens the spool at path, until the test ends.
+func openFile(t testing.TB, path string, o Options) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), path, o)
 	if err != nil {
 		t.Fatal(err)
 	}

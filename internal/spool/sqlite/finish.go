@@ -64,12 +64,36 @@ func (w *writer) finish(now time.Time, o *spool.Outcome) (f spool.Finished, err 
 	if err := validate(o); err != nil {
 		return f, fmt.Errorf("end attempt %d of request %d: %w", o.Task.Attempt, o.Task.Request, err)
 	}
+	r, ok, err := w.endAttempt(now, o)
+	if err != nil {
+		return f, err
+	}
+	if !ok {
+		f.Err = spool.ErrLost
+		return f, nil
+	}
+	if err := w.addNotices(now, o); err != nil {
+		return f, err
+	}
+	switch o.State {
+	case spool.Deferred:
+		return f, w.prepareRetry(o, &r)
+	case spool.Sent, spool.Flagged:
+		f, err = w.adoptConvoID(&r, o.ConvoID)
+	}
+	if !r.followed || err != nil {
+		return f, err
+	}
+	return f, w.advance(r.lane)
+}
+
+// endAttempt records an outcome and the end of its attempt, and returns false where its claim was lost.
+func (w *writer) endAttempt(now time.Time, o *spool.Outcome) (r ended, ok bool, err error) {
 	due, end := int64(0), stamp(now)
 	if o.State == spool.Deferred {
 		due, end = max(stamp(o.Due), 1), 0
 	}
-	var r ended
-	ok, err := w.get(
+	ok, err = w.get(
 		sqlFinish,
 		[]any{
 			o.State,
@@ -98,32 +122,13 @@ func (w *writer) finish(now time.Time, o *spool.Outcome) (f spool.Finished, err 
 		&r.convoID,
 		&r.followed,
 	)
-	if err != nil {
-		return f, err
-	}
-	if !ok {
-		f.Err = spool.ErrLost
-		return f, nil
+	if !ok || err != nil {
+		return r, false, err
 	}
 	w.moved(r.route, spool.Active, o.State)
 	_, err = w.exec(sqlEnd, o.Task.Request, o.Task.Attempt, o.Task.Call, r.began, stamp(now), o.Unknown, o.Status,
 		o.APIID, o.Reason)
-	if err != nil {
-		return f, err
-	}
-	if err := w.addNotices(now, o); err != nil {
-		return f, err
-	}
-	switch o.State {
-	case spool.Deferred:
-		return f, w.prepareRetry(o, &r)
-	case spool.Sent, spool.Flagged:
-		f, err = w.adoptConvoID(&r, o.ConvoID)
-	}
-	if !r.followed || err != nil {
-		return f, err
-	}
-	return f, w.advance(r.lane)
+	return r, true, err
 }
 
 // reportOf is the report that fits a state.

@@ -69,16 +69,7 @@ func openFirst(t *testing.T) *Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := Open(t.Context(), path, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return s
+	return openFile(t, path, Options{})
 }
 
 // TestMigrationFromTheFirstVersion serves a spool that was written before attachments: its mail is

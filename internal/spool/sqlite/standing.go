@@ -176,7 +176,7 @@ func (w *writer) claimNew(m *letter, class spool.Priority) (c claimed, err error
 }
 
 // hand notes the task of a request that claimNew claimed.
-func (w *writer) hand(m *letter, i int, id int64, p placed, began time.Time, line bool) {
+func (w *writer) hand(m *letter, i int, id int64, p placed, a arrival) {
 	r := &m.Requests[i]
 	t := spool.Task{
 		Request: id, Attempt: 1, Call: spool.Send,
@@ -185,10 +185,10 @@ func (w *writer) hand(m *letter, i int, id int64, p placed, began time.Time, lin
 		To: slices.Clone(r.To), Cc: slices.Clone(r.Cc),
 		Title: m.Title, ConvoID: p.convoID,
 		HTML: m.HTML, Text: m.Text, SubjectOffset: m.SubjectOffset,
-		Accepted: moment(stamp(m.Accepted)), TrialSince: moment(stamp(began)),
+		Accepted: moment(stamp(m.Accepted)), TrialSince: moment(stamp(a.began)),
 		DSN: slices.Clone(r.DSN), EnvelopeID: m.EnvelopeID, Return: m.Return,
 	}
-	if line {
+	if a.line {
 		t.Subject = m.Title
 	}
 	w.tasks = append(w.tasks, t)

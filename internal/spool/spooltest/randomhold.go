@@ -1,0 +1,88 @@
+package spooltest
+
+import (
+	"fmt"
+	"time"
+
+	"heyrelay/internal/spool"
+)
+
+// holdOrRelease holds, releases, or makes due.
+func (r *run) holdOrRelease() {
+	g := spool.Hold{
+		Team:   []string{"shop", "bank"}[r.rand.IntN(2)],
+		Route:  []string{"", "a", "b"}[r.rand.IntN(3)],
+		Reason: fmt.Sprint(r.n),
+	}
+	if g.Route != "" && r.rand.IntN(3) == 0 {
+		g.Inbox = int64(r.rand.IntN(2) + 1)
+	}
+	switch n := r.rand.IntN(12); {
+	case n >= 10:
+		if shut, err := r.Holds(r.Context()); err == nil && len(shut) > 0 && r.rand.IntN(2) == 0 {
+			g.Team, g.Route = shut[0].Team, shut[0].Route
+		}
+		g.Inbox = 0
+		r.model.undisturbed(func() { r.operatorGate(g) })
+	case n < 4 && g.Route != "" || n < 1:
+		if g.Inbox == 0 && r.rand.IntN(4) > 0 {
+			g.Probe = r.now.Add(time.Duration(r.rand.IntN(3)) * time.Second)
+		}
+		r.model.offers = nil
+		if err := r.Hold(r.Context(), r.now, g, nil); err != nil {
+			r.Fatalf("Hold: %v", err)
+		}
+		was := r.model.holdOf(g.Destination())
+		r.see("operator's stands", was.held && was.Operator)
+		r.model.beginHold(r.now, g)
+	case n < 5:
+		if shut, err := r.Holds(r.Context()); err == nil && len(shut) > 0 {
+			at := shut[r.rand.IntN(len(shut))].Destination()
+			r.model.offers = nil
+			if err := r.StepAside(r.Context(), at); err != nil {
+				r.Fatalf("StepAside: %v", err)
+			}
+			lanes := len(r.model.lanes)
+			r.model.stepAside(at)
+			r.see("stepped aside", len(r.model.lanes) > lanes)
+		}
+	case n < 9:
+		if shut, err := r.Holds(r.Context()); err == nil && len(shut) > 0 {
+			g = shut[r.rand.IntN(len(shut))]
+		}
+		held := r.model.holdOf(g.Destination()).held && !g.Operator
+		r.model.offers = nil
+		r.see("operator's stays", g.Operator)
+		n, err := r.Release(r.Context(), r.now, g.Destination(), nil)
+		if want := r.model.endHold(r.now, g.Destination(), false); n != want || err != nil {
+			r.Errorf("Release of %v made %d due (%v), want %d", g.Destination(), n, err, want)
+		}
+		r.see("released", held)
+		r.see("inbox released", held && g.Inbox != 0)
+	default:
+		n, err := r.MakeDue(r.Context(), r.now, g.Team)
+		if want := r.model.makeDue(spool.Destination{Team: g.Team}); n != want || err != nil {
+			r.Errorf("MakeDue of %s made %d due (%v), want %d", g.Team, n, err, want)
+		}
+	}
+}
+
+// operatorGate holds a team or a route as an operator does, or ends such a hold.
+func (r *run) operatorGate(h spool.Hold) {
+	h.Operator = true
+	was := r.model.holdOf(h.Destination())
+	if !was.held || !was.Operator && r.rand.IntN(2) == 0 {
+		r.see("operator takes over", was.held)
+		if err := r.operator.HoldDestination(r.Context(), r.now, h); err != nil {
+			r.Fatalf("HoldDestination: %v", err)
+		}
+		r.model.beginHold(r.now, h)
+		return
+	}
+	held, err := r.operator.ReleaseDestination(r.Context(), r.now, h.Destination())
+	if !held || err != nil {
+		r.Errorf("ReleaseDestination of %v: %v, %v", h.Destination(), held, err)
+	}
+	r.see("operator released", was.Operator)
+	r.model.endHold(r.now, h.Destination(), true)
+}
