@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"heyrelay/internal/heymarket"
 	"heyrelay/internal/smarthost"
@@ -70,8 +69,8 @@ func letter(t spool.Task, raw []byte, can smarthost.Offers) smarthost.Message {
 	m := smarthost.Message{
 		From:       t.Sender,
 		To:         smarthost.Recipient{Path: to},
-		EightBit:   !isASCII(text),
-		UTF8:       !isASCII(t.Sender+to) || can.UTF8 && !isASCII(header),
+		EightBit:   !smarthost.IsASCII(text),
+		UTF8:       !smarthost.IsASCII(t.Sender+to) || can.UTF8 && !smarthost.IsASCII(header),
 		Text:       text,
 		EnvelopeID: t.EnvelopeID,
 		Return:     t.Return,
@@ -81,15 +80,6 @@ func letter(t spool.Task, raw []byte, can smarthost.Offers) smarthost.Message {
 		m.To.Original = t.DSN[0].Original
 	}
 	return m
-}
-
-func isASCII[T string | []byte](s T) bool {
-	for i := range len(s) {
-		if s[i] > unicode.MaxASCII {
-			return false
-		}
-	}
-	return true
 }
 
 // mailProblem is why a transaction with the server at an address failed, sorted as the failures

@@ -43,7 +43,7 @@ func original(a *spool.Report, can smarthost.Offers) (p part, ok bool) {
 	if len(header) > maxUnasked {
 		header = header[:bytes.LastIndexByte(header[:maxUnasked], '\n')+1]
 	}
-	if isASCII(header) && goes(header) {
+	if smarthost.IsASCII(header) && goes(header) {
 		return part{"text/rfc822-headers", "7bit", "Original header", header}, true
 	}
 	return part{"text/rfc822-headers", "quoted-printable", "Original header", quoted(header)}, true
@@ -55,9 +55,9 @@ func whole(header, body []byte, can smarthost.Offers) (p part, ok bool) {
 	switch {
 	case !goes(raw):
 		return part{}, false
-	case isASCII(raw):
+	case smarthost.IsASCII(raw):
 		return part{"message/rfc822", "7bit", "Original message", raw}, true
-	case can.EightBit && isASCII(header):
+	case can.EightBit && smarthost.IsASCII(header):
 		return part{"message/rfc822", "8bit", "Original message", raw}, true
 	case can.EightBit && can.UTF8 && utf8.Valid(header):
 		return part{"message/global", "8bit", "Original message", raw}, true // RFC 6532, section 3.7

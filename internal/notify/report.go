@@ -103,7 +103,7 @@ func (r Reporter) loops(h mail.Header) bool {
 // server does not support UTF-8.
 func reachable(address string, can smarthost.Offers) string {
 	at := strings.LastIndexByte(address, '@')
-	if can.UTF8 || isASCII(address) || !isASCII(address[:at]) {
+	if can.UTF8 || smarthost.IsASCII(address) || !smarthost.IsASCII(address[:at]) {
 		return address
 	}
 	domain, err := idna.Lookup.ToASCII(address[at+1:])
@@ -126,7 +126,7 @@ func (r Reporter) setHeader(h *mail.Header, n spool.Notice, to string) {
 	h.Set("X-Loop", r.From)
 	h.Set("Auto-Submitted", "auto-replied") // RFC 3834, section 5
 	original, _ := readHeader(n.Report.Raw)
-	if cited, err := original.MessageID(); err == nil && cited != "" && len(cited) < 900 && isASCII(cited) {
+	if cited, err := original.MessageID(); err == nil && cited != "" && len(cited) < 900 && smarthost.IsASCII(cited) {
 		h.SetMsgIDList("References", []string{cited})
 	}
 	h.SetMessageID(id(r.Hostname, n) + "@" + r.Hostname)
@@ -170,7 +170,7 @@ func (r Reporter) assemble(m *smarthost.Message, n spool.Notice, parts []part) {
 		}
 		m.UTF8 = m.UTF8 || p.kind == "message/global"
 	}
-	m.UTF8 = m.UTF8 || !isASCII(m.To.Path)
+	m.UTF8 = m.UTF8 || !smarthost.IsASCII(m.To.Path)
 	boundary := "=_" + hex.EncodeToString(sum.Sum(nil)[:15])
 	var header mail.Header
 	header.Set("Content-Transfer-Encoding", encoding)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/emersion/go-message/textproto"
 
+	"heyrelay/internal/smarthost"
 	"heyrelay/internal/spool"
 )
 
@@ -149,7 +150,7 @@ func typed(kind, address string, found bool) string {
 	if !found {
 		kind, address = "rfc822", kind
 	}
-	if strings.EqualFold(kind, "utf-8") || !isASCII(address) {
+	if strings.EqualFold(kind, "utf-8") || !smarthost.IsASCII(address) {
 		return "utf-8; " + cut(embedded(strings.TrimSpace(address)), 800)
 	}
 	return strings.ToLower(ascii(kind, 20)) + "; " + xtext(strings.TrimSpace(address))
@@ -202,15 +203,6 @@ func ascii(s string, limit int) string {
 		}
 		return r
 	}, plain(s, limit))
-}
-
-func isASCII[T string | []byte](s T) bool {
-	for i := range len(s) {
-		if s[i] > unicode.MaxASCII {
-			return false
-		}
-	}
-	return true
 }
 
 // cut bounds a line of ASCII.

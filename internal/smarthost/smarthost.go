@@ -15,6 +15,7 @@ import (
 	"net"
 	"slices"
 	"time"
+	"unicode"
 )
 
 // Server describes a mail server. It must not be changed once in use; its methods
@@ -49,6 +50,16 @@ type Message struct {
 
 	EnvelopeID string // see Sender
 	Return     string // see Sender
+}
+
+// IsASCII reports whether a text needs neither 8BITMIME nor SMTPUTF8.
+func IsASCII[T string | []byte](text T) bool {
+	for i := range len(text) {
+		if text[i] > unicode.MaxASCII {
+			return false
+		}
+	}
+	return true
 }
 
 // Refused is a permanent failure: sending the same message again fails the same way.

@@ -61,19 +61,11 @@ func run(t *testing.T, n int, at []string) *killer {
 	k := newKiller(t, n)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Duration(len(at)+2)*time.Minute)
 	defer cancel()
-	var sending sync.WaitGroup
-	for c := range clients {
-		sending.Go(func() {
-			for i := c; i < n; i += clients {
-				k.deliver(ctx, i)
-				k.acknowledged.Add(1)
-			}
-		})
-	}
+	sending := k.send(ctx)
 	for _, point := range at {
 		k.run(ctx, point)
 	}
-	k.last(ctx, &sending)
+	k.last(ctx, sending)
 	k.compare()
 	return k
 }
@@ -92,6 +84,8 @@ type killer struct {
 	content      func(i int) string // of a message, from behind its other fields
 	random       *rand.Rand
 	count        map[string]int // kills by point
+
+	onAcknowledged func(i int) // after message i was; nil: nothing
 }
 
 // newKiller returns a killer whose relays get n messages, and serves their API.
@@ -192,6 +186,25 @@ func (k *killer) wantKills(at []string) {
 	}
 }
 
+// send delivers all messages, by a number of clients at a time. The caller waits for them.
+func (k *killer) send(ctx context.Context) *sync.WaitGroup {
+	var sending sync.WaitGroup
+	for c := range clients {
+		sending.Go(func() {
+			for i := c; i < k.messages; i += clients {
+				if !k.deliver(ctx, i) {
+					continue
+				}
+				k.acknowledged.Add(1)
+				if k.onAcknowledged != nil {
+					k.onAcknowledged(i)
+				}
+			}
+		})
+	}
+	return &sending
+}
+
 // serves reports whether the relay is up, and so would notice a SIGTERM.
 func (k *killer) serves() bool {
 	c, err := smtp.Dial(k.smtp)
@@ -222,9 +235,9 @@ func (k *killer) deliver(ctx context.Context, i int) bool {
 	return false
 }
 
-// compare sees that the sandbox has each message once.
-func (k *killer) compare() {
-	got := map[string]int{}
+// texts are the text bodies that the sandbox has.
+func (k *killer) texts() (all []string) {
+	k.t.Helper()
 	for _, m := range k.sandbox.Messages() {
 		var r struct {
 			RawText string `json:"raw_text"`
@@ -232,7 +245,16 @@ func (k *killer) compare() {
 		if err := json.Unmarshal(m.Request, &r); err != nil {
 			k.t.Fatal(err)
 		}
-		got[strings.TrimSpace(r.RawText)]++
+		all = append(all, r.RawText)
+	}
+	return all
+}
+
+// compare sees that the sandbox has each message once.
+func (k *killer) compare() {
+	got := map[string]int{}
+	for _, text := range k.texts() {
+		got[strings.TrimSpace(text)]++
 	}
 	for i := range k.messages {
 		if n := got[fmt.Sprintf("mail-%d.", i)]; n != 1 {

@@ -2,12 +2,10 @@ package crash
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"regexp"
 	"strconv"
-	"sync"
 	"testing"
 	"time"
 
@@ -50,19 +48,11 @@ func TestKillFiles(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	var sending sync.WaitGroup
-	for c := range clients {
-		sending.Go(func() {
-			for i := c; i < k.messages; i += clients {
-				k.deliver(ctx, i)
-				k.acknowledged.Add(1)
-			}
-		})
-	}
+	sending := k.send(ctx)
 	for _, point := range filePoints {
 		k.run(ctx, point)
 	}
-	store := k.last(ctx, &sending)
+	store := k.last(ctx, sending)
 	k.wantKills(filePoints)
 	k.compareFiles(store)
 }
@@ -73,22 +63,16 @@ var fileLinks = regexp.MustCompile(`(?s)mail-(\d+)\..*/f/([\w-]+)/own\.txt>.*/f/
 // compareFiles sees that the sandbox has each message once, with links that lead to its files, and
 // that the store has nothing else after it was cleaned.
 func (k *killer) compareFiles(spool *sqlite.Store) {
+	k.t.Helper()
 	blobs, err := blob.Open("file://"+k.blobs, blob.Options{})
 	if err != nil {
 		k.t.Fatal(err)
 	}
+	k.cleanFiles(spool, blobs)
 	key, err := spool.SigningKey(k.t.Context())
 	if err != nil {
 		k.t.Fatal(err)
 	}
-	cleaner := cleaning.Cleaner{
-		Spool: spool, Blobs: blobs, Now: func() time.Time { return time.Now().Add(25 * time.Hour) },
-	}
-	done, err := cleaner.Round(k.t.Context(), true)
-	if err != nil {
-		k.t.Error(err)
-	}
-	k.t.Logf("strays %d", done.Strays)
 	links := blob.NewLinks(key, "")
 	read := func(token string) string {
 		id, _, _ := links.Parse(token)
@@ -108,16 +92,10 @@ func (k *killer) compareFiles(spool *sqlite.Store) {
 		return string(content)
 	}
 	count := map[int]int{}
-	for _, m := range k.sandbox.Messages() {
-		var r struct {
-			RawText string `json:"raw_text"`
-		}
-		if err := json.Unmarshal(m.Request, &r); err != nil {
-			k.t.Fatal(err)
-		}
-		found := fileLinks.FindStringSubmatch(r.RawText)
+	for _, text := range k.texts() {
+		found := fileLinks.FindStringSubmatch(text)
 		if found == nil {
-			k.t.Errorf("no links in %q", r.RawText)
+			k.t.Errorf("no links in %q", text)
 			continue
 		}
 		i, _ := strconv.Atoi(found[1])
@@ -131,6 +109,19 @@ func (k *killer) compareFiles(spool *sqlite.Store) {
 			k.t.Errorf("message %d arrived %d times", i, count[i])
 		}
 	}
+}
+
+// cleanFiles deletes what no message has, a day later, and sees that nothing else is left.
+func (k *killer) cleanFiles(spool *sqlite.Store, blobs blob.Store) {
+	k.t.Helper()
+	cleaner := cleaning.Cleaner{
+		Spool: spool, Blobs: blobs, Now: func() time.Time { return time.Now().Add(25 * time.Hour) },
+	}
+	done, err := cleaner.Round(k.t.Context(), true)
+	if err != nil {
+		k.t.Error(err)
+	}
+	k.t.Logf("strays %d", done.Strays)
 	objects := 0
 	if err := blobs.List(k.t.Context(), func(blob.Info) error { objects++; return nil }); err != nil {
 		k.t.Error(err)

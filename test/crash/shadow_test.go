@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -30,18 +29,14 @@ func TestKillShadow(t *testing.T) {
 	next := smarthosttest.ServeRaw(t, nil)
 	k := newKiller(t, *messages/2)
 	k.next = next.Address
+	k.onAcknowledged = func(i int) {
+		if arrived(next, i) == 0 {
+			t.Errorf("message %d was acknowledged, and the next hop does not have it", i)
+		}
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	var sending sync.WaitGroup
-	for c := range clients {
-		sending.Go(func() {
-			for i := c; i < k.messages; i += clients {
-				if k.deliver(ctx, i) && arrived(next, i) == 0 {
-					t.Errorf("message %d was acknowledged, and the next hop does not have it", i)
-				}
-			}
-		})
-	}
+	sending := k.send(ctx)
 	for _, point := range shadowPoints {
 		k.run(ctx, point)
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -37,14 +36,7 @@ func TestKillSmarthost(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	var sending sync.WaitGroup
-	for c := range clients {
-		sending.Go(func() {
-			for i := c; i < k.messages; i += clients {
-				k.deliver(ctx, i)
-			}
-		})
-	}
+	sending := k.send(ctx)
 	for _, point := range smarthostPoints {
 		k.run(ctx, point)
 	}
