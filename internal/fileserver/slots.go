@@ -17,35 +17,26 @@ type Limit struct {
 type Slots struct {
 	mu    sync.Mutex
 	total int
-	of    map[netip.Prefix]int
+	of    access.Counts
 }
 
 // take begins a download, which release must end, or returns why it may not begin.
 func (s *Slots) take(client netip.Addr, limit Limit) (refused *refusal) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	network := access.Network(client)
-	switch {
-	case s.total >= limit.Total:
+	if s.total >= limit.Total {
 		return &busy
-	case s.of[network] >= limit.PerAddress:
+	}
+	if !s.of.Add(client, limit.PerAddress) {
 		return &busyAddress
 	}
-	if s.of == nil {
-		s.of = map[netip.Prefix]int{}
-	}
 	s.total++
-	s.of[network]++
 	return nil
 }
 
 func (s *Slots) release(client netip.Addr) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	network := access.Network(client)
 	s.total--
-	s.of[network]--
-	if s.of[network] == 0 {
-		delete(s.of, network)
-	}
+	s.of.Remove(client)
 }

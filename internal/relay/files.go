@@ -44,9 +44,7 @@ const (
 type fileListener struct {
 	net.Listener
 	proxied func(netip.Addr) bool
-
-	mu   sync.Mutex
-	open map[netip.Prefix]int
+	open    access.Counts
 }
 
 // Accept implements net.Listener. A connection too many is closed.
@@ -63,34 +61,11 @@ func (l *fileListener) Accept() (net.Conn, error) {
 		if l.proxied(client.Addr()) {
 			return c, nil
 		}
-		network := access.Network(client.Addr().Unmap())
-		if l.add(network) {
-			return &countedConn{Conn: c, closed: func() { l.remove(network) }}, nil
+		address := client.Addr().Unmap()
+		if l.open.Add(address, maxFilesPerAddress) {
+			return &countedConn{Conn: c, closed: func() { l.open.Remove(address) }}, nil
 		}
 		_ = c.Close()
-	}
-}
-
-// add counts a connection, if it is not one too many.
-func (l *fileListener) add(network netip.Prefix) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.open[network] >= maxFilesPerAddress {
-		return false
-	}
-	if l.open == nil {
-		l.open = map[netip.Prefix]int{}
-	}
-	l.open[network]++
-	return true
-}
-
-func (l *fileListener) remove(network netip.Prefix) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.open[network]--
-	if l.open[network] == 0 {
-		delete(l.open, network)
 	}
 }
 
