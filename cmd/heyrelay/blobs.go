@@ -43,7 +43,7 @@ func (c blobsListCmd) Run(p *program) error {
 			return err
 		}
 		if page.Older != 0 {
-			fmt.Fprintf(p.stderr, "heyrelay: the list stops at --limit %d; there is more\n", c.Limit)
+			printMore(p, c.Limit)
 		}
 		if c.JSON {
 			return printLines(p, withStates(page.Attachments))
@@ -133,14 +133,6 @@ func (c blobsGCCmd) Run(p *program) error {
 			count(done.Links, "link"), count(done.Strays, "file"), count(done.Objects, "file"))
 		return err
 	})
-}
-
-// count writes a number and its noun: "1 link", "2 links".
-func count(n int, noun string) string {
-	if n != 1 {
-		noun += "s"
-	}
-	return fmt.Sprintf("%d %s", n, noun)
 }
 
 // openBlobs opens the blob store of a configuration.

@@ -104,9 +104,14 @@ func (c queueListCmd) print(p *program, entries []spool.Entry, notices []spool.P
 		err = errors.Join(printEntries(p, entries), printNotices(p, notices))
 	}
 	if more {
-		fmt.Fprintf(p.stderr, "heyrelay: the list stops at --limit %d; there is more\n", c.Limit)
+		printMore(p, c.Limit)
 	}
 	return err
+}
+
+// printMore says that a list was cut.
+func printMore(p *program, limit int) {
+	fmt.Fprintf(p.stderr, "heyrelay: the list stops at --limit %d; there is more\n", limit)
 }
 
 // printLines prints JSON, one object per line.

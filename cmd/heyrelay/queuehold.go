@@ -122,7 +122,7 @@ func (c queueHoldCmd) holdWhole(p *program, cfg *config.Config, op spool.Operato
 		}
 		fmt.Fprintf(p.stdout, "%s is on hold: mail is accepted, and sent after %s\n",
 			k.Destination().Name(), releaseCommand(k.Hold))
-		fmt.Fprintf(p.stdout, "%s kept back now\n", requests(k.Requests))
+		fmt.Fprintf(p.stdout, "%s kept back now\n", count(k.Requests, "request"))
 	}
 	return nil
 }
@@ -175,7 +175,7 @@ func (c queueReleaseCmd) releaseWhole(p *program, cfg *config.Config, op spool.O
 		return err
 	}
 	if due := total(before) - total(after); due > 0 {
-		fmt.Fprintf(p.stdout, "%s due now: heyrelay serve sends within the team's rate\n", requests(due))
+		fmt.Fprintf(p.stdout, "%s due now: heyrelay serve sends within the team's rate\n", count(due, "request"))
 		printPauses(p, cfg)
 	}
 	for _, k := range after {
@@ -213,14 +213,6 @@ func total(all []spool.Kept) (n int) {
 		n += k.Requests
 	}
 	return n
-}
-
-// requests is a number of them, for people.
-func requests(n int) string {
-	if n == 1 {
-		return "1 request"
-	}
-	return fmt.Sprintf("%d requests", n)
 }
 
 // releaseCommand ends a hold.

@@ -17,6 +17,14 @@ import (
 // when writes a time for people. All commands, the log and reports use UTC.
 func when(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
+// count writes a number and its noun: "1 link", "2 links".
+func count(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
+}
+
 // printable escapes what is invisible or could control a terminal, and keeps the rest.
 func printable(s string) string {
 	var b strings.Builder

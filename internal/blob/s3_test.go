@@ -223,7 +223,7 @@ func TestConnectionStalls(t *testing.T) {
 		defer theirs.Close()
 		go func() {
 			for range 3 {
-				time.Sleep(stall - time.Second)
+				<-time.After(stall - time.Second)
 				_, _ = theirs.Write([]byte("a"))
 			}
 		}()

@@ -101,6 +101,9 @@ func both(asked, possible []spool.State) []spool.State {
 	return slices.DeleteFunc(slices.Clone(possible), func(s spool.State) bool { return !slices.Contains(asked, s) })
 }
 
+// mayOnlyRead is a warning before what a user cannot do.
+const mayOnlyRead = "Your role is read: you cannot do this."
+
 // maxChosen is how many messages can be chosen one by one.
 const maxChosen = 1000
 
@@ -197,7 +200,7 @@ func (c *console) confirmAction(w http.ResponseWriter, r *http.Request) error {
 		p.Title = "Nothing to " + strings.ToLower(v.name)
 		p.Facts = []string{"No request of these is in a state that " + name + " changes."}
 	case !p.Possible:
-		p.Warning = "Your role is read: you cannot do this."
+		p.Warning = mayOnlyRead
 	}
 	return c.render(w, http.StatusOK, "confirm", p)
 }

@@ -37,7 +37,7 @@ func (c *console) attachmentItems(m spool.MessageDetail) (all []attachmentItem) 
 			Ends:  c.instant(a.Expires),
 		}
 		if c.Blobs != nil {
-			item.Download = fmt.Sprintf("/messages/%s/%d/file", url.PathEscape(m.QueueID), a.Number)
+			item.Download = fmt.Sprintf("%s/%d/file", messageLink(m.QueueID), a.Number)
 		}
 		all = append(all, item)
 	}
@@ -54,12 +54,12 @@ func (c *console) openLinks(m spool.MessageDetail) (n int) {
 	return n
 }
 
-// revokeLink leads to the confirmation of the end of a message's links; none if none can be used.
-func (c *console) revokeLink(m spool.MessageDetail) (all []verbLink) {
+// revokeLink leads to the confirmation of the end of a message's links; "" if none can be used.
+func (c *console) revokeLink(m spool.MessageDetail) string {
 	if c.openLinks(m) == 0 {
-		return nil
+		return ""
 	}
-	return []verbLink{{Text: "Revoke links…", Link: "/messages/" + url.PathEscape(m.QueueID) + "/revoke", Bad: true}}
+	return messageLink(m.QueueID) + "/revoke"
 }
 
 // confirmRevoke asks before the links of a message end.
@@ -68,7 +68,7 @@ func (c *console) confirmRevoke(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	back := "/messages/" + url.PathEscape(m.QueueID)
+	back := messageLink(m.QueueID)
 	n := c.openLinks(m)
 	p := confirmPage{
 		frame:    frameOf(c, r, "messages"),
@@ -88,7 +88,7 @@ func (c *console) confirmRevoke(w http.ResponseWriter, r *http.Request) error {
 		p.Title = "Nothing to revoke"
 		p.Facts = []string{"The message has no link that can be used."}
 	case !p.Possible:
-		p.Warning = "Your role is read: you cannot do this."
+		p.Warning = mayOnlyRead
 	}
 	return c.render(w, http.StatusOK, "confirm", p)
 }
@@ -100,8 +100,7 @@ func (c *console) revoke(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	back := "/messages/" + url.PathEscape(id)
-	to := backWith(back, url.Values{"done": {linksRevoked}, "n": {strconv.Itoa(n)}})
+	to := backWith(messageLink(id), url.Values{"done": {linksRevoked}, "n": {strconv.Itoa(n)}})
 	http.Redirect(w, r, to, http.StatusSeeOther)
 	return nil
 }

@@ -34,7 +34,7 @@ type messagePage struct {
 	Verbs    []verbLink
 	Warnings []warning
 	Files    []attachmentItem
-	Revoke   []verbLink // of the links to Files
+	Revoke   string // leads to the end of the links to Files; "" if none can be used
 	Requests []requestItem
 	Views    []option
 	Gone     string // why there is no content
@@ -118,6 +118,9 @@ func (c *console) message(w http.ResponseWriter, r *http.Request) error {
 	return c.render(w, http.StatusOK, "message", p)
 }
 
+// messageLink leads to the page of a message.
+func messageLink(queueID string) string { return "/messages/" + url.PathEscape(queueID) }
+
 func senderOf(sender string) string {
 	if sender == "" {
 		return "<> (a report, or an automatic reply)"
@@ -135,7 +138,7 @@ func warningsOf(stored []byte) (all []warning) {
 
 // verbsFor are the actions that would change something.
 func verbsFor(m spool.MessageDetail) (all []verbLink) {
-	at := url.Values{"id": {m.QueueID}, "back": {"/messages/" + url.PathEscape(m.QueueID)}}.Encode()
+	at := url.Values{"id": {m.QueueID}, "back": {messageLink(m.QueueID)}}.Encode()
 	for _, name := range backend.Actions {
 		if slices.ContainsFunc(m.Requests, func(r spool.RequestDetail) bool { return verbs[name].changes(r.Entry) }) {
 			all = append(all, verbLink{Text: verbs[name].name + "…", Link: "/actions/" + name + "?" + at, Bad: name == "drop"})
@@ -249,7 +252,7 @@ const (
 
 // content adds what the message contains, in the chosen form.
 func (c *console) content(ctx context.Context, p *messagePage, m spool.MessageDetail, view string) error {
-	at := "/messages/" + url.PathEscape(m.QueueID)
+	at := messageLink(m.QueueID)
 	forms := []option{
 		{viewHTML, "HTML", at, false},
 		{viewText, "Text", at + "?view=text", false},
@@ -342,7 +345,7 @@ func (c *console) bodies(ctx context.Context, m spool.MessageDetail) (all []text
 			Note:  "POST /v1/email/send. Indented here; the download is as it is sent.",
 			Text:  indented(body),
 		}
-		at := fmt.Sprintf("/messages/%s/%d/json", url.PathEscape(m.QueueID), i+1)
+		at := fmt.Sprintf("%s/%d/json", messageLink(m.QueueID), i+1)
 		if len(tasks) > 1 {
 			t.Title = fmt.Sprintf("Request %d of %d", i+1, len(tasks))
 		}

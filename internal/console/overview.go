@@ -409,7 +409,7 @@ type entryItem struct {
 func (c *console) entryItem(e spool.Entry) entryItem {
 	item := entryItem{
 		QueueID:    e.QueueID,
-		Link:       "/messages/" + url.PathEscape(e.QueueID),
+		Link:       messageLink(e.QueueID),
 		State:      e.State,
 		Title:      titleOf(e.Title),
 		Recipients: fewOf(slices.Concat(e.To, e.Cc)),

@@ -18,11 +18,14 @@ type Log struct {
 // are the client's concern.
 const localError = 451
 
-// lines has the level and the message of each kind's log line.
-var lines = map[Kind]struct {
+// line is the level and the message of a log line.
+type line struct {
 	level   slog.Level
 	message string
-}{
+}
+
+// lines are those of each kind.
+var lines = map[Kind]line{
 	Accepted:  {slog.LevelInfo, "accepted"},
 	Duplicate: {slog.LevelInfo, "duplicate accepted"},
 	Shadowed:  {slog.LevelInfo, "shadowed"},
@@ -54,22 +57,26 @@ var lines = map[Kind]struct {
 	Operated:    {slog.LevelInfo, "operated"},
 }
 
+// lineOf returns the line of an event.
+func lineOf(e Event) line {
+	l, known := lines[e.Kind]
+	switch {
+	case !known:
+		return line{slog.LevelWarn, string(e.Kind)}
+	case e.Kind == Refused && e.Status == localError:
+		l.level = slog.LevelError
+	case e.Kind == Held && e.Operator:
+		l.level = slog.LevelWarn
+	}
+	return l
+}
+
 // usualAttrs is more than a line usually has.
 const usualAttrs = 16
 
 // Record implements Sink.
 func (l Log) Record(e Event) {
-	line, known := lines[e.Kind]
-	if !known {
-		line.level = slog.LevelWarn
-		line.message = string(e.Kind)
-	}
-	if e.Kind == Refused && e.Status == localError {
-		line.level = slog.LevelError
-	}
-	if e.Kind == Held && e.Operator {
-		line.level = slog.LevelWarn
-	}
+	line := lineOf(e)
 	if !l.Logger.Enabled(context.Background(), line.level) {
 		return
 	}

@@ -51,6 +51,22 @@ type Options struct {
 // New returns metrics that nothing has counted yet.
 func New(o Options) *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry(), usage: usage{now: o.Now}}
+	m.addCounters()
+	m.addHistograms()
+	m.registry.MustRegister(buildInfo(o.Version),
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		&state{spool: o.Spool, rates: o.Rates, used: m.usage.used, now: o.Now})
+	if o.Connections != nil {
+		m.registry.MustRegister(connections(o.Connections))
+	}
+	if o.Commits != nil {
+		m.registry.MustRegister(commits(o.Commits))
+	}
+	return m
+}
+
+// addCounters makes what counts events.
+func (m *Metrics) addCounters() {
 	m.accepted = m.counter("messages_accepted_total",
 		"Messages stored and answered 250.", "route")
 	m.duplicates = m.counter("messages_duplicate_total",
@@ -73,6 +89,16 @@ func New(o Options) *Metrics {
 	m.downloads = m.counter("downloads_total",
 		"Requests for files, by the message's route and HTTP status; no route: no file was found.",
 		"route", "code")
+	m.errors = prometheus.NewCounter(prometheus.CounterOpts{
+		Namespace: namespace,
+		Name:      "errors_total",
+		Help:      "Errors of heyrelay itself or its host; the log has the details.",
+	})
+	m.registry.MustRegister(m.errors)
+}
+
+// addHistograms makes what measures times and sizes.
+func (m *Metrics) addHistograms() {
 	m.delivery = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Namespace: namespace,
 		Name:      "delivery_duration_seconds",
@@ -97,21 +123,7 @@ func New(o Options) *Metrics {
 		Help:      "Size of accepted messages as received.",
 		Buckets:   prometheus.ExponentialBuckets(1024, 4, 8),
 	})
-	m.errors = prometheus.NewCounter(prometheus.CounterOpts{
-		Namespace: namespace,
-		Name:      "errors_total",
-		Help:      "Errors of heyrelay itself or its host; the log has the details.",
-	})
-	m.registry.MustRegister(m.delivery, m.steps, m.calls, m.size, m.errors, buildInfo(o.Version),
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		&state{spool: o.Spool, rates: o.Rates, used: m.usage.used, now: o.Now})
-	if o.Connections != nil {
-		m.registry.MustRegister(connections(o.Connections))
-	}
-	if o.Commits != nil {
-		m.registry.MustRegister(commits(o.Commits))
-	}
-	return m
+	m.registry.MustRegister(m.delivery, m.steps, m.calls, m.size)
 }
 
 // counter makes a registered counter with labels.

@@ -14,11 +14,11 @@ import (
 // openBlobs opens the store of a configuration, and reads from the spool what makes its links.
 // It does nothing without a store.
 func (r *Relay) openBlobs(s *setup) error {
-	if s.cfg.Blobs.URL == "" {
+	b := s.cfg.Blobs
+	if b.URL == "" {
 		return nil
 	}
 	var err error
-	b := s.cfg.Blobs
 	s.blobs, err = r.parts.OpenBlobs(b.URL, blob.Options{
 		MinFree:   int64(s.cfg.Spool.MinFree),
 		AccessKey: func() string { return b.AccessKeyID },
@@ -38,7 +38,7 @@ func (r *Relay) openBlobs(s *setup) error {
 	if err := r.store.UseStore(ctx, b.URL); err != nil {
 		return fmt.Errorf("record the blob store: %w", err)
 	}
-	s.links = blob.NewLinks(key, s.cfg.Blobs.PublicURL)
+	s.links = blob.NewLinks(key, b.PublicURL)
 	owner, err := r.store.Owner(ctx)
 	if err != nil {
 		return fmt.Errorf("the spool's mark on stored files: %w", err)

@@ -294,7 +294,7 @@ func TestSlowDownloads(t *testing.T) {
 				t.Fatalf("cut off after %d octets and %v: %v", got, time.Since(start), err)
 			}
 			got += n
-			time.Sleep(time.Duration(n) * time.Second / 7000)
+			<-time.After(time.Duration(n) * time.Second / 7000)
 		}
 		if took := time.Since(start); took < 50*time.Minute {
 			t.Errorf("it took %v, which is not slow", took)
@@ -306,7 +306,7 @@ func TestSlowDownloads(t *testing.T) {
 		if _, err := silent.Read(buffer); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(2 * time.Minute)
+		<-time.After(2 * time.Minute)
 		if rest, _ := io.ReadAll(silent); len(rest) > 0 {
 			t.Errorf("a client that took nothing for two minutes gets %d octets", len(rest))
 		}

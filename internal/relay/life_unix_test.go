@@ -7,11 +7,9 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"encoding/base64"
 	"fmt"
 	"io"
 	"log/slog"
-	"mime/quotedprintable"
 	"net"
 	"net/http"
 	"strings"
@@ -22,6 +20,7 @@ import (
 	"time"
 
 	"heyrelay/internal/events"
+	"heyrelay/test/mailbody"
 )
 
 const lifeConfig = `
@@ -37,9 +36,9 @@ spool: {min_free: 1MB}
 // nothing. It counts what the processor did for each message, clients included.
 func BenchmarkLife(b *testing.B) {
 	for _, bench := range []struct{ name, content string }{
-		{"plain4K", lifePlain()},
-		{"alternative30K", lifeAlternative()},
-		{"attachment1M", lifeAttachment()},
+		{"plain4K", mailbody.Plain()},
+		{"alternative30K", mailbody.Alternative()},
+		{"attachment1M", mailbody.Attachment()},
 	} {
 		b.Run(bench.name, func(b *testing.B) { runLife(b, bench.content) })
 	}
@@ -190,45 +189,7 @@ func (c *lifeClient) send(content string) error {
 		return err
 	}
 	const header = "From: Shop <app@example.com>\r\nTo: c%d-%d@example.com\r\nSubject: Order %d\r\n" +
-		"Message-ID: <%d.%d.%d@app.example.com>\r\nDate: %s\r\nMIME-Version: 1.0\r\n%s.\r\n"
+		"Message-ID: <%d.%d.%d@app.example.com>\r\nDate: %s\r\n%s.\r\n"
 	now := time.Now()
 	return c.say("250 ", header, c.n, c.sent, c.sent, now.UnixNano(), c.n, c.sent, now.Format(time.RFC1123Z), content)
-}
-
-const lifeWords = "the printer on the third floor says that it is on fire and would like somebody to come and " +
-	"extinguish it very soon "
-
-func lifePlain() string {
-	return "Content-Type: text/plain; charset=utf-8\r\n\r\n" + strings.Repeat(lifeWords[:70]+"\r\n", 56)
-}
-
-// lifeAlternative has 8 KB of text and 22 KB of HTML, quoted-printable.
-func lifeAlternative() string {
-	var text, html strings.Builder
-	t, h := quotedprintable.NewWriter(&text), quotedprintable.NewWriter(&html)
-	for i := range 100 {
-		fmt.Fprintf(t, "Zeile %d: Grüße, %s\r\n", i, lifeWords[:55])
-		const row = `<tr><td style="padding:4px">%d</td><td style="padding:4px;color:#333">Grüße, %s</td></tr>` + "\r\n"
-		fmt.Fprintf(h, row, i, lifeWords)
-	}
-	_, _ = t.Close(), h.Close()
-	return "Content-Type: multipart/alternative; boundary=\"b1\"\r\n\r\n" +
-		"--b1\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n" +
-		text.String() +
-		"\r\n--b1\r\nContent-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n" +
-		"<html><body><table>" + html.String() + "</table></body></html>\r\n--b1--\r\n"
-}
-
-// lifeAttachment has a line of text and a file of 1 MB.
-func lifeAttachment() string {
-	var b strings.Builder
-	b.WriteString("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nSee the scan.\r\n--b\r\n" +
-		"Content-Type: application/pdf; name=scan.pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n")
-	data := base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("%PDF-1.4 and so on. "), 1<<20/20))
-	for len(data) > 76 {
-		b.WriteString(data[:76] + "\r\n")
-		data = data[76:]
-	}
-	b.WriteString(data + "\r\n--b--\r\n")
-	return b.String()
 }

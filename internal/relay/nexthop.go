@@ -24,21 +24,22 @@ func (r *Relay) mailServer(cfg *config.Config, key string, hop config.NextHop) *
 
 // nextHops returns the mail servers to which routes pass their mail on, by route.
 func (r *Relay) nextHops(cfg *config.Config) map[string]*smarthost.Server {
-	all := map[string]*smarthost.Server{}
-	for _, route := range cfg.Routes {
-		if route.Shadow.Next != "" {
-			all[route.Name] = r.mailServer(cfg, "shadow.password of route "+route.Name, route.Shadow)
-		}
-	}
-	return all
+	return r.mailServers(cfg, "shadow", func(route config.Route) config.NextHop { return route.Shadow })
 }
 
 // smarthosts returns the mail servers for what the API cannot carry, by route.
 func (r *Relay) smarthosts(cfg *config.Config) map[string]*smarthost.Server {
+	return r.mailServers(cfg, "smarthost", func(route config.Route) config.NextHop { return route.Smarthost })
+}
+
+// mailServers returns the mail servers of routes that have one in a section, by route.
+func (r *Relay) mailServers(
+	cfg *config.Config, section string, of func(config.Route) config.NextHop,
+) map[string]*smarthost.Server {
 	all := map[string]*smarthost.Server{}
 	for _, route := range cfg.Routes {
-		if route.Smarthost.Next != "" {
-			all[route.Name] = r.mailServer(cfg, "smarthost.password of route "+route.Name, route.Smarthost)
+		if hop := of(route); hop.Next != "" {
+			all[route.Name] = r.mailServer(cfg, section+".password of route "+route.Name, hop)
 		}
 	}
 	return all

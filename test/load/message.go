@@ -2,19 +2,15 @@ package main
 
 import (
 	"bytes"
-	"encoding/base64"
-	"errors"
 	"fmt"
 	"maps"
-	"math/rand/v2"
-	"mime/quotedprintable"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"heyrelay/smtpd"
+	"heyrelay/test/mailbody"
 )
 
 // Bodies of messages. Their sizes are those of the whole message, or of the attachment.
@@ -27,10 +23,10 @@ const (
 
 // madeBodies are the fields of MIME, an empty line, and the body.
 var madeBodies = map[string]func() string{
-	smallBody:       small,
-	plainBody:       plain,
-	alternativeBody: alternative,
-	attachmentBody:  attachment,
+	smallBody:       mailbody.Small,
+	plainBody:       mailbody.Plain,
+	alternativeBody: mailbody.Alternative,
+	attachmentBody:  mailbody.Attachment,
 }
 
 // domain is that of all recipients. Their local parts are the ids of messages.
@@ -89,50 +85,4 @@ func stuffed(raw []byte) []byte {
 		text = append(text, "\r\n"...)
 	}
 	return append(text, ".\r\n"...)
-}
-
-const sentence = "the printer on the third floor says that it is on fire and would like somebody to come and " +
-	"extinguish it very soon "
-
-func small() string { return "\r\n" + sentence[:70] + "\r\n" }
-
-func plain() string {
-	return "Content-Type: text/plain; charset=utf-8\r\n\r\n" + strings.Repeat(sentence[:70]+"\r\n", 56)
-}
-
-// alternative has 8 KB of text and 22 KB of HTML, quoted-printable.
-func alternative() string {
-	var text, html bytes.Buffer
-	t, h := quotedprintable.NewWriter(&text), quotedprintable.NewWriter(&html)
-	for i := range 100 {
-		fmt.Fprintf(t, "Zeile %d: Grüße, %s\r\n", i, sentence[:55])
-		const row = `<tr><td style="padding:4px">%d</td><td style="padding:4px;color:#333">Grüße, %s</td></tr>` + "\r\n"
-		fmt.Fprintf(h, row, i, sentence)
-	}
-	if err := errors.Join(t.Close(), h.Close()); err != nil {
-		panic(err) // buffers take everything
-	}
-	return "MIME-Version: 1.0\r\nContent-Type: multipart/alternative; boundary=\"b1\"\r\n\r\n" +
-		"--b1\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n" +
-		text.String() +
-		"\r\n--b1\r\nContent-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n" +
-		"<html><body><table>" + html.String() + "</table></body></html>\r\n--b1--\r\n"
-}
-
-// attachment is a text with a file of 1 MB.
-func attachment() string {
-	file := make([]byte, 1<<20)
-	source := rand.NewChaCha8([32]byte{})
-	_, _ = source.Read(file) // it never fails
-	var lines strings.Builder
-	for encoded := base64.StdEncoding.EncodeToString(file); encoded != ""; {
-		n := min(76, len(encoded))
-		lines.WriteString(encoded[:n] + "\r\n")
-		encoded = encoded[n:]
-	}
-	return "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=\"b1\"\r\n\r\n" +
-		"--b1\r\n" + plain() +
-		"--b1\r\nContent-Type: application/pdf; name=report.pdf\r\n" +
-		"Content-Disposition: attachment; filename=report.pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n" +
-		lines.String() + "--b1--\r\n"
 }
