@@ -16,15 +16,13 @@ import (
 	"heyrelay/test/process"
 )
 
+// attachmentsConfig is filled with the folder of the files and the address of their server.
 const attachmentsConfig = `
-hostname: relay.example.com
-listeners: [{address: %q}]
 limits: {message_size: 40MB}
-heymarket: {base_url: %q}
 teams: {shop: {secrets: [{id: demo, key_file: key}], rate: 6000000/min}}
 routes: [{inbox: 202, creator_id: 55, attachments: link}]
-blobs: {url: "file://%s", listen: %q, public_url: "http://%[4]s"}
-spool: {url: "sqlite:%[5]s", min_free: 1MB}
+blobs: {url: "file://%s", listen: %q, public_url: "http://%[2]s"}
+spool: {url: "sqlite:spool.db", min_free: 1MB}
 `
 
 // maxAttachmentMemory is what the relay may use for a message of 28 MB, in octets: it takes as much
@@ -35,8 +33,7 @@ const maxAttachmentMemory = 150 << 20
 // have a link to each, by which curl gets it as it was, with its name.
 func TestAttachmentsWithSwaks(t *testing.T) {
 	process.Need(t, "swaks", "curl")
-	binary, dir := process.Build(t), t.TempDir()
-	smtp, server := process.FreeAddress(t), process.FreeAddress(t)
+	server := process.FreeAddress(t)
 	large := make([]byte, 20_000_000)
 	_, _ = rand.Read(large)
 	files := []struct {
@@ -47,29 +44,20 @@ func TestAttachmentsWithSwaks(t *testing.T) {
 		{"Prüfbericht 4711.txt", []byte("Grüße\r\n")},
 		{"scan.tif", append([]byte("II*\x00"), large...)},
 	}
-	api := process.StartSandbox(t, binary)
-	config := fmt.Sprintf(attachmentsConfig, smtp, api, filepath.Join(dir, "blobs"), server,
-		filepath.Join(dir, "spool.db"))
-	write := func(name string, content []byte) string {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, content, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
-	write("key", []byte("not-a-secret"))
-	serve := process.Start(t, binary, "serve", "-c", write("heyrelay.yaml", []byte(config)))
-	serve.Await(`msg=listening`)
-	arguments := []string{
-		"--server", smtp, "--from", "app@example.com", "--to", "ann@example.com,bob@example.com",
-		"--h-Subject", "Invoice", "--body", "See the files.", "--suppress-data",
+	config := fmt.Sprintf(attachmentsConfig, filepath.Join(t.TempDir(), "blobs"), server)
+	r := process.StartRelayWith(t, process.Build(t), config)
+	options := []string{
+		"--to", "ann@example.com,bob@example.com", "--header", "Subject: Invoice", "--body", "See the files.",
+		"--suppress-data",
 	}
 	for _, f := range files {
-		arguments = append(arguments, "--attach-name", f.name, "--attach", "@"+write(f.name, f.content))
+		options = append(options, process.Attach(t, f.name, "application/octet-stream", f.content)...)
 	}
-	run(t, dir, "swaks", arguments...)
-	request := process.AwaitMessages(t, api, 1)[0].Request
-	if peak, alive := process.PeakMemory(t, serve.PID()); !alive || peak > maxAttachmentMemory {
+	if out, err := process.Swaks(t, r.SMTP, options...); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	request := process.AwaitMessages(t, r.API, 1)[0].Request
+	if peak, alive := process.PeakMemory(t, r.Serve.PID()); !alive || peak > maxAttachmentMemory {
 		t.Errorf("the relay used %d MB", peak>>20)
 	} else {
 		t.Logf("the relay used %d MB", peak>>20)
@@ -88,8 +76,8 @@ func TestAttachmentsWithSwaks(t *testing.T) {
 			}
 		}
 	}
-	if strings.Contains(serve.Output(), "level=ERROR") {
-		t.Error(serve.Output())
+	if strings.Contains(r.Serve.Output(), "level=ERROR") {
+		t.Error(r.Serve.Output())
 	}
 }
 

@@ -1,10 +1,8 @@
 package clients
 
 import (
-	"bytes"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -13,55 +11,99 @@ import (
 	"heyrelay/test/process"
 )
 
-// shadowConfig is filled with the listener, the API and the next hop.
-const shadowConfig = `
-hostname: relay.example.com
-listeners: [{address: %q}]
-heymarket: {base_url: %q}
+// handing is filled with more keys of the route.
+const handing = `
 teams: {shop: {secrets: [{id: demo, key_file: key}]}}
-routes: [{name: support, inbox: 202, creator_id: 55, shadow: {next: "smtp://%s"}}]
+routes: [{name: support, inbox: 202, creator_id: 55, %s}]
+delivery: {retry_initial: 1s}
 `
+
+// startHanding starts a relay whose route hands all mail to another server: the API gets none.
+func startHanding(t *testing.T, keys string) *process.Relay {
+	t.Helper()
+	process.Need(t, "swaks")
+	r := process.StartRelayWith(t, process.Build(t), fmt.Sprintf(handing, keys))
+	t.Cleanup(func() {
+		if n := len(process.Messages(t, r.API)); n > 0 {
+			t.Errorf("the API has %d messages", n)
+		}
+	})
+	return r
+}
+
+// arrived returns the n mails in a directory of smtp-sink.
+func arrived(t *testing.T, dumps string, n int) (all []string) {
+	t.Helper()
+	files, err := os.ReadDir(dumps)
+	if err != nil || len(files) != n {
+		t.Fatalf("%d mails arrived, want %d (%v)", len(files), n, err)
+	}
+	for _, f := range files {
+		got, err := os.ReadFile(filepath.Join(dumps, f.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, string(got))
+	}
+	return all
+}
+
+// trace is the Received field of heyrelay in a mail to several recipients.
+var trace = regexp.MustCompile(`(?m)^Received: from \S+ \(\[127\.0\.0\.1\]\)\n` +
+	`\tby relay\.example\.com \(heyrelay\) with ESMTP id \w+; .*\n`)
+
+// sameBehindTrace fails the test unless a mail has one trace, and what follows is as wanted.
+func sameBehindTrace(t *testing.T, mail, want string) {
+	t.Helper()
+	parts := trace.Split(mail, -1)
+	if len(parts) != 2 {
+		t.Fatalf("%d Received fields of heyrelay in\n%.1000s", len(parts)-1, mail)
+	}
+	if got := parts[1]; got != want {
+		t.Errorf("arrived %s", difference(got, want))
+	}
+}
+
+// difference shows where two texts begin to differ.
+func difference(got, want string) string {
+	i := 0
+	for i < min(len(got), len(want)) && got[i] == want[i] {
+		i++
+	}
+	from := max(0, i-100)
+	const format = "%d octets, want %d; they differ at %d:\n%.300q\n%.300q"
+	return fmt.Sprintf(format, len(got), len(want), i, got[from:], want[from:])
+}
+
+// awaitPostfix waits until Postfix has delivered n mails, and returns its log.
+func awaitPostfix(t *testing.T, log string, n int) (text string) {
+	t.Helper()
+	process.Await(t, func() error {
+		read, err := os.ReadFile(log)
+		text = string(read)
+		if sent := strings.Count(text, " status=sent "); err == nil && sent < n {
+			err = fmt.Errorf("Postfix delivered %d mails, want %d:\n%s", sent, n, text)
+		}
+		return err
+	})
+	return text
+}
 
 // shadow is a relay that passes its mail on.
 type shadow struct {
-	t                         *testing.T
-	binary, dir, address, api string
+	*process.Relay
+	t *testing.T
 }
 
 func startShadow(t *testing.T, next string) shadow {
 	t.Helper()
-	process.Need(t, "swaks")
-	s := shadow{t: t, binary: process.Build(t), dir: t.TempDir(), address: process.FreeAddress(t)}
-	s.api = process.StartSandbox(t, s.binary)
-	for name, text := range map[string]string{
-		"key":           "not-a-secret",
-		"heyrelay.yaml": fmt.Sprintf(shadowConfig, s.address, s.api, next),
-	} {
-		err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600)
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	process.Start(t, s.binary, "serve", "-c", filepath.Join(s.dir, "heyrelay.yaml")).Await(`msg=listening`)
-	t.Cleanup(func() {
-		if n := len(process.Messages(t, s.api)); n > 0 {
-			t.Errorf("the API has %d messages", n)
-		}
-	})
-	return s
-}
-
-// swaks sends a mail and returns the dialogue. It fails where the mail is refused.
-func (s shadow) swaks(args ...string) (out string, err error) {
-	args = append([]string{"--server", s.address, "--from", "app@example.com"}, args...)
-	text, err := exec.Command("swaks", args...).CombinedOutput()
-	return string(text), err
+	return shadow{startHanding(t, fmt.Sprintf(`shadow: {next: "smtp://%s"}`, next)), t}
 }
 
 // list returns what was recorded.
 func (s shadow) list() string {
 	s.t.Helper()
-	return run(s.t, s.dir, s.binary, "queue", "list", "-c", "heyrelay.yaml", "--state", "shadowed")
+	return s.Command(s.t, "queue", "list", "--state", "shadowed")
 }
 
 // commands runs the command lines of docs/shadow.md, which write n bodies with a title.
@@ -71,18 +113,17 @@ func (s shadow) commands(n int, title string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	lines := regexp.MustCompile("(?m)^ +```sh\n +(.*)\n +```$").FindAllStringSubmatch(string(page), -1)
+	lines := process.Blocks(string(page), "sh")
 	if len(lines) != 3 {
 		s.t.Fatalf("%d command lines", len(lines))
 	}
 	for i, line := range lines {
-		command := line[1]
 		if i == 1 {
-			command = "! " + command // nothing would have been refused
+			line = "! " + line // nothing would have been refused
 		}
-		process.Shell(s.t, s.binary, s.dir, command, "HEYRELAY_CONFIG=heyrelay.yaml")
+		process.Shell(s.t, s.Binary, s.Dir, line, "HEYRELAY_CONFIG=heyrelay.yaml")
 	}
-	posts, err := os.ReadFile(filepath.Join(s.dir, "would-be.jsonl"))
+	posts, err := os.ReadFile(filepath.Join(s.Dir, "would-be.jsonl"))
 	if err != nil || strings.Count(string(posts), `"conv_title":"`+title+`"`) != n {
 		s.t.Errorf("%v, want %d bodies with the title %s:\n%s", err, n, title, posts)
 	}
@@ -95,34 +136,20 @@ func TestShadowSink(t *testing.T) {
 	s := startShadow(t, sink)
 	const head = "From: app@example.com\nTo: ann@example.com\nSubject: Gr\xc3\xbc\xc3\x9fe\nMessage-ID: <1@app>\n"
 	body := ".a dot\n..\n8 bits: \xe4\xf6\xfc\xff\n" + strings.Repeat("0123456789", 300) + "\nFrom here\n"
-	err := os.WriteFile(filepath.Join(s.dir, "mail"), []byte(head+"\n"+body), 0o600)
+	file := filepath.Join(s.Dir, "mail")
+	err := os.WriteFile(file, []byte(head+"\n"+body), 0o600)
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := s.swaks("--to", "ann@example.com,blind@example.com", "--data", "@"+filepath.Join(s.dir, "mail"))
+	out, err := process.Swaks(t, s.SMTP, "--to", "ann@example.com,blind@example.com", "--data", "@"+file)
 	if err != nil || !strings.Contains(out, "<-  250 2.0.0 Ok\n") {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	files, err := os.ReadDir(dumps)
-	if err != nil || len(files) != 1 {
-		t.Fatalf("%v, %v", files, err)
-	}
-	got, err := os.ReadFile(filepath.Join(dumps, files[0].Name()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	trace := regexp.MustCompile(`(?m)^Received: from \S+ \(\[127\.0\.0\.1\]\)\n` +
-		`\tby relay\.example\.com \(heyrelay\) with ESMTP id \w+; .*\n`)
-	if n := len(trace.FindAll(got, -1)); n != 1 {
-		t.Errorf("%d Received fields of heyrelay in\n%s", n, got)
-	}
-	_, content, _ := bytes.Cut(trace.ReplaceAll(got, []byte("HERE\n")), []byte("HERE\n"))
-	if string(content) != head+"\n"+body+"\n\n" { // swaks adds a line at the end, and so does the sink
-		t.Errorf("arrived\n%q\nwant\n%q", content, head+"\n"+body)
-	}
+	want := head + "\n" + body + "\n\n" // swaks adds a line at the end, and so does the sink
+	sameBehindTrace(t, arrived(t, dumps, 1)[0], want)
 	s.commands(2, "Gr\u00fc\u00dfe")
-	want := regexp.MustCompile(`shadowed .* support .* ann@example.com +Grüße +smtp://\S+ replied 250 2\.0\.0 Ok\n`)
-	if list := s.list(); !want.MatchString(list) || strings.Count(list, "Grüße") != 2 {
+	listed := regexp.MustCompile(`shadowed .* support .* ann@example.com +Grüße +smtp://\S+ replied 250 2\.0\.0 Ok\n`)
+	if list := s.list(); !listed.MatchString(list) || strings.Count(list, "Grüße") != 2 {
 		t.Errorf("listed\n%s", list)
 	}
 }
@@ -143,19 +170,19 @@ header_checks = regexp:{ {/^Subject: spam/ REJECT no spam} }`)
 		"gone@example.com":  "<** 550 5.1.1 <gone@example.com>: Recipient address rejected: No such user here\n",
 		"later@example.com": "<** 450 4.2.1 <later@example.com>: Recipient address rejected: Mailbox busy\n",
 	} {
-		if out, err := s.swaks("--to", to); err == nil || !strings.Contains(out, want) {
+		if out, err := process.Swaks(t, s.SMTP, "--to", to); err == nil || !strings.Contains(out, want) {
 			t.Errorf("%s: %v\n%s", to, err, out)
 		}
 	}
-	out, err := s.swaks("--to", "ann@example.com", "--header", "Subject: spam")
+	out, err := process.Swaks(t, s.SMTP, "--to", "ann@example.com", "--header", "Subject: spam")
 	if err == nil || !strings.Contains(out, "<** 550 5.7.1 no spam\n") {
 		t.Errorf("%v\n%s", err, out)
 	}
-	out, err = s.swaks("--to", "ann@example.com", "--body", strings.Repeat("too large\n", 12_000))
+	out, err = process.Swaks(t, s.SMTP, "--to", "ann@example.com", "--body", strings.Repeat("too large\n", 12_000))
 	if err == nil || !regexp.MustCompile(`<\*\* 552 5\.3\.4 `).MatchString(out) {
 		t.Errorf("%v\n%s", err, out)
 	}
-	out, err = s.swaks("--to", "ann@example.com,gone@example.com", "--header", "Subject: Printer")
+	out, err = process.Swaks(t, s.SMTP, "--to", "ann@example.com,gone@example.com", "--header", "Subject: Printer")
 	queued := regexp.MustCompile(`<-  250 2\.0\.0 Ok: queued as (\w+)\n`).FindStringSubmatch(out)
 	if err != nil || queued == nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -164,8 +191,10 @@ header_checks = regexp:{ {/^Subject: spam/ REJECT no spam} }`)
 	if strings.Count(list, "shadowed") != 1 || !strings.Contains(list, "replied 250 2.0.0 Ok: queued as "+queued[1]) {
 		t.Errorf("listed\n%s", list)
 	}
-	if text, err := os.ReadFile(log); err != nil || !strings.Contains(string(text), queued[1]+": client=") {
-		t.Errorf("Postfix's log has no %s (%v)", queued[1], err)
+	if text := awaitPostfix(t, log, 1); !strings.Contains(text, queued[1]+": client=") {
+		t.Errorf("Postfix's log has no %s:\n%s", queued[1], text)
 	}
-	run(t, dumps, "sh", "-c", "for i in $(seq 100); do grep -l '^Subject: Printer' * && exit; sleep 0.1; done; exit 1")
+	if got := arrived(t, dumps, 1)[0]; !strings.Contains(got, "\nSubject: Printer\n") {
+		t.Errorf("arrived\n%s", got)
+	}
 }

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"heyrelay/test/process"
 )
@@ -230,21 +229,16 @@ func TestGitSendEmailSubmission(t *testing.T) {
 }
 
 // awaitTitle waits for the message of a title.
-func awaitTitle(t *testing.T, api, title string) process.Request {
+func awaitTitle(t *testing.T, api, title string) (found process.Request) {
 	t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	late := time.After(20 * time.Second)
-	for {
+	process.Await(t, func() error {
 		for _, m := range process.Messages(t, api) {
 			if m.Request.ConvTitle == title {
-				return m.Request
+				found = m.Request
+				return nil
 			}
 		}
-		select {
-		case <-tick.C:
-		case <-late:
-			t.Fatalf("no message %s", title)
-		}
-	}
+		return fmt.Errorf("no message %s", title)
+	})
+	return found
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -256,13 +255,11 @@ func startDemo(t testing.TB) *demo {
 // swaks sends a message by SMTP and returns its queue id.
 func swaks(t testing.TB, smtp string, args ...string) string {
 	t.Helper()
-	process.Need(t, "swaks")
-	cmd := exec.Command("swaks", append([]string{"--server", smtp, "--from", "app@example.com"}, args...)...)
-	out, err := cmd.CombinedOutput()
+	out, err := process.Swaks(t, smtp, args...)
 	if err != nil {
 		t.Fatalf("swaks: %v\n%s", err, out)
 	}
-	_, after, found := strings.Cut(string(out), "queued as ")
+	_, after, found := strings.Cut(out, "queued as ")
 	if !found {
 		t.Fatalf("swaks got no queue id:\n%s", out)
 	}

@@ -2,6 +2,7 @@ package console
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"html"
 	"io"
@@ -41,14 +42,9 @@ type attached []struct {
 // send sends them with swaks, and returns their links as both bodies have them, in order.
 func (files attached) send(t *testing.T, d *demo) []string {
 	t.Helper()
-	dir := t.TempDir()
 	args := []string{"--to", "alice@example.com", "--body", "See the files."}
-	for i, f := range files {
-		path := filepath.Join(dir, fmt.Sprint(i))
-		if err := os.WriteFile(path, f.content, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		args = append(args, "--attach-type", f.kind, "--attach-name", f.name, "--attach", "@"+path)
+	for _, f := range files {
+		args = append(args, process.Attach(t, f.name, f.kind, f.content)...)
 	}
 	swaks(t, d.smtp, args...)
 	request := process.AwaitMessages(t, d.Await(`sandbox +(http://\S+)`), 1)[0].Request
@@ -204,14 +200,13 @@ func (b *tab) download(link, file string, size int) {
 	if err == nil || !strings.Contains(err.Error(), "ERR_ABORTED") {
 		b.Errorf("%s is shown: %v", link, err)
 	}
-	for late := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
-		if info, err := os.Stat(file); err == nil && info.Size() == int64(size) {
-			return
+	process.Await(b, func() error {
+		info, err := os.Stat(file)
+		if err == nil && info.Size() != int64(size) {
+			err = fmt.Errorf("%s has %d octets, want %d", file, info.Size(), size)
 		}
-		if time.Now().After(late) {
-			b.Fatalf("%s does not arrive", file)
-		}
-	}
+		return err
+	})
 }
 
 // same fails the test unless a folder has just these files.
@@ -256,9 +251,10 @@ func (e *ear) heard() []string {
 // await waits until n requests were heard.
 func (e *ear) await(t *testing.T, n int) {
 	t.Helper()
-	for late := time.Now().Add(patience); len(e.heard()) < n; time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(late) {
-			t.Fatal("what runs anywhere else is not heard: this test tries nothing")
+	process.Await(t, func() error {
+		if len(e.heard()) < n {
+			return errors.New("what runs anywhere else is not heard: this test tries nothing")
 		}
-	}
+		return nil
+	})
 }

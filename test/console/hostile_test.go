@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -15,6 +14,8 @@ import (
 
 	"github.com/chromedp/cdproto/domsnapshot"
 	"github.com/chromedp/chromedp"
+
+	"heyrelay/test/process"
 )
 
 // hostile is HTML that tries whatever a document can to run, load or go somewhere; %[1]s is a
@@ -133,9 +134,8 @@ func TestNestedWithoutEnd(t *testing.T) {
 		t.Errorf("the frame shows %.100q", shown)
 	}
 	file := mailFile(t, strings.Repeat("<div>", 100_000))
-	out, err := exec.Command("swaks", "--server", d.smtp, "--from", "app@example.com", "--to", "alice@example.com",
-		"--data", "@"+file).CombinedOutput()
-	if err == nil || !strings.Contains(string(out), "554 5.6.0 the HTML of the message has more than 60000 tags") {
+	out, err := process.Swaks(t, d.smtp, "--to", "alice@example.com", "--data", "@"+file)
+	if err == nil || !strings.Contains(out, "554 5.6.0 the HTML of the message has more than 60000 tags") {
 		t.Errorf("%v\n%s", err, out)
 	}
 }

@@ -2,6 +2,7 @@ package disk
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -68,16 +69,16 @@ func TestFull(t *testing.T) {
 	for range 8 {
 		clients.Go(func() { clients.run(t, r) })
 	}
-	await(t, func() bool { return clients.accepted.Load() > 50 })
+	awaitMore(t, &clients.accepted, 50)
 	ballast := stuff(t, dir)
-	await(t, func() bool { return clients.refused.Load() > 50 })
+	awaitMore(t, &clients.refused, 50)
 	r.Await("outcomes could not be recorded, this is tried again.*the spool has no room")
 	r.Await("refused.*Insufficient system storage.*the spool has no room")
 	before := clients.accepted.Load()
 	if err := os.Remove(ballast); err != nil {
 		t.Fatal(err)
 	}
-	await(t, func() bool { return clients.accepted.Load() > before+50 })
+	awaitMore(t, &clients.accepted, before+50)
 	clients.enough.Store(true)
 	clients.Wait()
 	arrived(t, api, int(clients.accepted.Load()))
@@ -113,19 +114,15 @@ func (s *senders) run(t *testing.T, r *relay) {
 	}
 }
 
-// await waits for something to have happened.
-func await(t *testing.T, happened func() bool) {
+// awaitMore waits until a count exceeds n.
+func awaitMore(t *testing.T, count *atomic.Int64, n int64) {
 	t.Helper()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	late := time.After(40 * time.Second)
-	for !happened() {
-		select {
-		case <-tick.C:
-		case <-late:
-			t.Fatal("it did not happen")
+	process.Await(t, func() error {
+		if now := count.Load(); now <= n {
+			return fmt.Errorf("the count stays %d, want more than %d", now, n)
 		}
-	}
+		return nil
+	})
 }
 
 // On a read-only file system nothing starts, in one clear line, and nothing that
@@ -136,17 +133,12 @@ func TestReadOnly(t *testing.T) {
 	r.start(t)
 	r.sends(t, 0, 250)
 	r.ends(t)
-	remount := func(flags uintptr) {
-		if err := syscall.Mount("tmpfs", dir, "tmpfs", syscall.MS_REMOUNT|flags, ""); err != nil {
-			t.Fatal(err)
-		}
-	}
-	remount(syscall.MS_RDONLY)
+	remount(t, dir, syscall.MS_RDONLY)
 	line := r.refuses(t)
 	if !strings.Contains(line, "must be writable") || !strings.Contains(line, "read-only file system") {
 		t.Errorf("it says %s", line)
 	}
-	remount(0)
+	remount(t, dir, 0)
 	api := r.serveAPI(t, sandbox.Options{})
 	r.start(t)
 	arrived(t, api, 1)

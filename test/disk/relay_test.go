@@ -122,16 +122,12 @@ func (r *relay) sends(t *testing.T, i, code int) {
 // n-1 once.
 func arrived(t *testing.T, api *sandbox.Sandbox, n int) {
 	t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	late := time.After(40 * time.Second)
-	for len(api.Messages()) < n {
-		select {
-		case <-tick.C:
-		case <-late:
-			t.Fatalf("%d of %d messages arrived", len(api.Messages()), n)
+	process.Await(t, func() error {
+		if came := len(api.Messages()); came < n {
+			return fmt.Errorf("%d of %d messages arrived", came, n)
 		}
-	}
+		return nil
+	})
 	got := map[string]int{}
 	for _, m := range api.Messages() {
 		var r process.Request

@@ -7,9 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"os/exec"
 	"path"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -28,27 +26,19 @@ func attachments() map[string][]byte {
 	}
 }
 
-// swaks sends a message with files, and returns its output and its error.
+// swaks sends a message with files, and returns the end of its output, without the files, and its error.
 func swaks(t *testing.T, address string, files map[string][]byte) (string, error) {
 	t.Helper()
-	dir := t.TempDir()
-	args := []string{
-		"--server", address, "--helo", "app.example.com", "--from", "app@example.com", "--to", "ann@example.com",
+	options := []string{
+		"--helo", "app.example.com", "--to", "ann@example.com",
 		"--header", "Subject: Invoice", "--body", "See the files.",
 	}
 	for name, content := range files {
-		file := filepath.Join(dir, name)
-		if err := os.WriteFile(file, content, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		args = append(args, "--attach-type", "application/octet-stream", "--attach-name", name, "--attach", "@"+file)
+		options = append(options, process.Attach(t, name, "application/octet-stream", content)...)
 	}
-	out, err := exec.Command("swaks", args...).CombinedOutput()
-	return string(tail(out)), err
+	out, err := process.Swaks(t, address, options...)
+	return out[max(0, len(out)-500):], err
 }
-
-// tail returns the end of swaks's output, without the files.
-func tail(out []byte) []byte { return out[max(0, len(out)-500):] }
 
 var link = regexp.MustCompile(`http://[^\s"<>]+/f/[^\s"<>)]+`)
 
@@ -74,7 +64,7 @@ func TestFiles(t *testing.T) {
 		t.Run(store, func(t *testing.T) {
 			r := start(t, store)
 			files := attachments()
-			if out, err := swaks(t, r.smtp, files); err != nil {
+			if out, err := swaks(t, r.SMTP, files); err != nil {
 				t.Fatalf("%v\n%s", err, out)
 			}
 			links := r.links(len(files))
@@ -96,7 +86,7 @@ func TestFiles(t *testing.T) {
 // links returns the links of the message that was sent, by name, from both of its bodies.
 func (r *relay) links(n int) map[string]string {
 	r.t.Helper()
-	request := process.AwaitMessages(r.t, r.api, 1)[0].Request
+	request := process.AwaitMessages(r.t, r.API, 1)[0].Request
 	plain, html := linksOf(r.t, request.RawText), linksOf(r.t, request.Text)
 	if len(plain) != n || len(html) != n {
 		r.t.Fatalf("%d links in the plain text and %d in the HTML, want %d:\n%s\n%s",
@@ -148,11 +138,11 @@ func (r *relay) move(from, to string) {
 // without files are.
 func (r *relay) checkNotAccepted() {
 	r.t.Helper()
-	out, err := swaks(r.t, r.smtp, map[string][]byte{"new.pdf": []byte("%PDF-1.4\nnew\n")})
+	out, err := swaks(r.t, r.SMTP, map[string][]byte{"new.pdf": []byte("%PDF-1.4\nnew\n")})
 	if err == nil || !strings.Contains(out, "<** 451 4.3.0 ") || strings.Contains(out, "blob") {
 		r.t.Errorf("without a store: %v\n%s", err, out)
 	}
-	if out, err := swaks(r.t, r.smtp, nil); err != nil {
+	if out, err := swaks(r.t, r.SMTP, nil); err != nil {
 		r.t.Errorf("no files, without a store: %v\n%s", err, out)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/smtp"
 	"net/textproto"
+	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -72,9 +73,9 @@ func TestMemoryOfOneMessage(t *testing.T) {
 // peak returns the most memory in MB that the relay occupies while do runs.
 func (r *relay) peak(do func()) int64 {
 	r.t.Helper()
-	process.ResetPeak(r.t, r.serve.PID())
+	process.ResetPeak(r.t, r.Serve.PID())
 	do()
-	peak, alive := process.PeakMemory(r.t, r.serve.PID())
+	peak, alive := process.PeakMemory(r.t, r.Serve.PID())
 	if !alive {
 		r.t.Fatal("the relay has ended")
 	}
@@ -89,7 +90,7 @@ func (r *relay) checkNothingIsLeft() {
 		r.t.Errorf("%d objects are stored", len(before))
 	}
 	r.expire()
-	r.t.Log(r.command("blobs", "gc"))
+	r.t.Log(r.Command(r.t, "blobs", "gc"))
 	var octets int64
 	after := r.objects()
 	for size := range maps.Values(after) {
@@ -110,19 +111,21 @@ func (r *relay) sendFiles(first, last int) (deferred int64) {
 	next.Store(int64(first - 1))
 	for c := range clients {
 		wg.Go(func() {
+			again := time.NewTicker(100 * time.Millisecond)
+			defer again.Stop()
 			from := &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(2+c))}
 			for {
 				i := next.Add(1)
 				if i > int64(last) {
 					return
 				}
-				for err := sendFile(r.smtp, from, i); err != nil; err = sendFile(r.smtp, from, i) {
+				for err := sendFile(r.SMTP, from, i); err != nil; err = sendFile(r.SMTP, from, i) {
 					if !isDeferred(err) {
 						r.t.Error(err)
 						return
 					}
 					late.Add(1)
-					time.Sleep(100 * time.Millisecond)
+					<-again.C
 				}
 			}
 		})
@@ -182,7 +185,7 @@ func writeMessage(to io.Writer, i int64) {
 func (r *relay) downloadAll() {
 	r.t.Helper()
 	var urls []string
-	for _, m := range process.AwaitMessages(r.t, r.api, *messages) {
+	for _, m := range process.AwaitMessages(r.t, r.API, *messages) {
 		urls = append(urls, slices.Collect(maps.Values(linksOf(r.t, m.Request.RawText)))...)
 	}
 	var wg sync.WaitGroup
@@ -208,7 +211,7 @@ func (r *relay) downloadAll() {
 // expire lets the time of all links end.
 func (r *relay) expire() {
 	r.t.Helper()
-	db, err := sql.Open("sqlite", r.spool+"?_pragma=busy_timeout(10000)")
+	db, err := sql.Open("sqlite", filepath.Join(r.Dir, "spool.db")+"?_pragma=busy_timeout(10000)")
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -31,8 +31,10 @@ func open(t *testing.T, name string) *guide {
 		t.Fatal(err)
 	}
 	g := &guide{t: t, text: string(text), relay: process.StartRelay(t, process.Build(t)), dir: t.TempDir()}
-	if routes := regexp.MustCompile("(?ms)^```yaml\n(routes:\n.*?)^```").FindStringSubmatch(g.text); routes != nil {
-		g.setRoutes(routes[1])
+	for _, block := range process.Blocks(g.text, "yaml") {
+		if strings.HasPrefix(block, "routes:\n") {
+			g.setRoutes(block + "\n")
+		}
 	}
 	host, port, err := net.SplitHostPort(g.relay.SMTP)
 	if err != nil {
@@ -61,8 +63,8 @@ func (g *guide) setRoutes(routes string) {
 
 // blocks returns the fenced blocks of a language.
 func (g *guide) blocks(language string) (all []string) {
-	for _, m := range regexp.MustCompile("(?ms)^```"+language+"\n(.*?)^```").FindAllStringSubmatch(g.text, -1) {
-		all = append(all, g.replace.Replace(m[1]))
+	for _, block := range process.Blocks(g.text, language) {
+		all = append(all, g.replace.Replace(block))
 	}
 	return all
 }
@@ -104,7 +106,7 @@ func TestPHP(t *testing.T) {
 	process.Need(t, "php")
 	g := open(t, "php.md")
 	scripts := g.blocks("php")
-	setting := strings.TrimSpace(g.blocks("ini")[0])
+	setting := g.blocks("ini")[0]
 	g.file("mailer.php", scripts[0])
 	g.run("php mailer.php")
 	n := g.thread(0, "Your order 17", "Subject: Your order 17 was sent")
@@ -140,7 +142,7 @@ func TestAlertmanager(t *testing.T) {
 	p := process.Start(t, "prometheus-alertmanager", "--config.file", filepath.Join(g.dir, "alertmanager.yml"),
 		"--storage.path", filepath.Join(g.dir, "data"), "--web.listen-address", web, "--cluster.listen-address=")
 	p.Await(`msg=Listening|Listening on`)
-	commands := strings.Split(strings.TrimSpace(strings.ReplaceAll(g.blocks("sh")[0], "127.0.0.1:9093", web)), "\n")
+	commands := strings.Split(strings.ReplaceAll(g.blocks("sh")[0], "127.0.0.1:9093", web), "\n")
 	g.run(commands[0])
 	process.AwaitMessages(t, g.relay.API, 1)
 	g.run(commands[1])
@@ -174,7 +176,7 @@ func TestPostfix(t *testing.T) {
 	process.Need(t, "swaks")
 	g := open(t, "postfix.md")
 	postfix, _, _ := process.StartPostfix(t, g.blocks("cf")[0])
-	commands := strings.Split(strings.TrimSpace(g.blocks("sh")[0]), "\n")
+	commands := strings.Split(g.blocks("sh")[0], "\n")
 	for i, line := range commands {
 		g.run(strings.ReplaceAll(line, "127.0.0.1:25", postfix))
 		process.AwaitMessages(t, g.relay.API, i+1)

@@ -75,14 +75,6 @@ func buildHeyrelay(dir string, options ...string) (string, error) {
 	return binary, nil
 }
 
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
-}
-
 // awaitListener waits until something listens on an address.
 func awaitListener(address string) error {
 	for late := time.Now().Add(patience); ; {

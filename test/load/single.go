@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strconv"
 	"time"
+
+	"heyrelay/test/process"
 )
 
 // single is what a heyrelay alone shows, apart from loads.
@@ -131,7 +133,7 @@ func startOnce(ctx context.Context, binary, spool string) (time.Duration, error)
 		return 0, err
 	}
 	defer os.RemoveAll(dir)
-	address, err := freeAddress()
+	address, err := process.FindAddress()
 	if err != nil {
 		return 0, err
 	}

@@ -118,7 +118,7 @@ func startHeyrelay(s settings) (*target, error) {
 		return nil, err
 	}
 	t.behind = a
-	t.address, err = freeAddress()
+	t.address, err = process.FindAddress()
 	if err == nil {
 		serve, err = s.serve(dir, t.address, a.url)
 	}
@@ -141,7 +141,7 @@ func (s settings) serve(dir, address, url string) (*child, error) {
 	if s.rate == "" {
 		s.rate = "6000000/min"
 	}
-	metrics, err := freeAddress()
+	metrics, err := process.FindAddress()
 	if err != nil {
 		return nil, err
 	}
@@ -216,12 +216,12 @@ func startPostfix() (*target, error) {
 		sink.kill()
 		_ = os.RemoveAll(dir)
 	}}
-	sinkAddress, err := freeAddress()
+	sinkAddress, err := process.FindAddress()
 	if err == nil {
 		sink, err = startChild("", "smtp-sink", "-u", "nobody", sinkAddress, "1000")
 	}
 	if err == nil {
-		t.address, err = freeAddress()
+		t.address, err = process.FindAddress()
 	}
 	if err == nil {
 		config, err = runPostfix(dir, t.address, sinkAddress)

@@ -17,7 +17,7 @@ import (
 func TestBackupAndRestore(t *testing.T) {
 	const messages = 50
 	r := process.StartRelay(t, process.Build(t))
-	queue(t, r, "hold", "--route", "inbox-202")
+	r.Command(t, "queue", "hold", "--route", "inbox-202")
 	load(t, r.SMTP, 0, messages).Wait()
 	copied := filepath.Join(r.Dir, "backup.db")
 	backup := func() ([]byte, error) {
@@ -29,7 +29,7 @@ func TestBackupAndRestore(t *testing.T) {
 	if out, err := backup(); err == nil || !strings.Contains(string(out), "file exists; name a file that does not exist") {
 		t.Errorf("a second backup to the same file: %v\n%s", err, out)
 	}
-	queue(t, r, "release", "--route", "inbox-202")
+	r.Command(t, "queue", "release", "--route", "inbox-202")
 	process.AwaitMessages(t, r.API, messages)
 	r.Serve.Kill()
 
@@ -39,7 +39,7 @@ func TestBackupAndRestore(t *testing.T) {
 	}
 	r.Restart(t)
 	r.Serve.Await("restored from a backup")
-	queue(t, r, "release", "--route", "inbox-202")
+	r.Command(t, "queue", "release", "--route", "inbox-202")
 	awaitNone(t, r, "waiting")
 	titles := map[string]int{}
 	for _, m := range process.Messages(t, r.API) {

@@ -2,46 +2,28 @@ package operation
 
 import (
 	"fmt"
-	"os/exec"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"heyrelay/test/process"
 )
 
-// queue runs a queue command beside the relay and returns what it prints.
-func queue(t *testing.T, r *process.Relay, args ...string) string {
-	t.Helper()
-	cmd := exec.Command(r.Binary, append([]string{"queue", args[0], "-c", r.Config}, args[1:]...)...)
-	cmd.Env = process.Environment()
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("queue %v: %v\n%s", args, err, out)
-	}
-	return string(out)
-}
-
 // inState counts the requests in a state.
 func inState(t *testing.T, r *process.Relay, state string) int {
 	t.Helper()
-	return strings.Count(queue(t, r, "list", "--json", "--limit", "10000", "--state", state), "\n")
+	return strings.Count(r.Command(t, "queue", "list", "--json", "--limit", "10000", "--state", state), "\n")
 }
 
 // awaitNone waits until no request is in a state.
 func awaitNone(t *testing.T, r *process.Relay, state string) {
 	t.Helper()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	late := time.After(patience)
-	for inState(t, r, state) > 0 {
-		select {
-		case <-tick.C:
-		case <-late:
-			t.Fatalf("requests stay %s", state)
+	process.Await(t, func() error {
+		if n := inState(t, r, state); n > 0 {
+			return fmt.Errorf("%d requests stay %s", n, state)
 		}
-	}
+		return nil
+	})
 }
 
 // load sends messages from first on, several at a time.
@@ -67,7 +49,7 @@ func TestHoldUnderLoad(t *testing.T) {
 	r := process.StartRelay(t, process.Build(t))
 	running := load(t, r.SMTP, 0, before)
 	process.AwaitMessages(t, r.API, 10)
-	queue(t, r, "hold", "--route", "inbox-202", "--reason", "maintenance")
+	r.Command(t, "queue", "hold", "--route", "inbox-202", "--reason", "maintenance")
 	running.Wait()
 	r.Serve.Await(`msg=held .*by an operator: maintenance`)
 	awaitNone(t, r, "active")
@@ -88,7 +70,8 @@ func TestHoldUnderLoad(t *testing.T) {
 	}
 	r.Restart(t)
 	check()
-	if out := queue(t, r, "release", "--route", "inbox-202"); !strings.HasPrefix(out, "route inbox-202 released\n") {
+	out := r.Command(t, "queue", "release", "--route", "inbox-202")
+	if !strings.HasPrefix(out, "route inbox-202 released\n") {
 		t.Errorf("release prints %q", out)
 	}
 	titles := map[string]int{}

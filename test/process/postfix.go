@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
-	"time"
 )
 
 const postfixMain = `compatibility_level = 3.6
@@ -68,7 +67,7 @@ func StartPostfix(t testing.TB, more string) (address, config, log string) {
 	}
 	command(t, "postfix", "-c", config, "start")
 	t.Cleanup(func() { command(t, "postfix", "-c", config, "stop") })
-	awaitPort(t, address)
+	AwaitPort(t, address)
 	return address, config, filepath.Join(dir, "log")
 }
 
@@ -115,7 +114,7 @@ func StartSink(t testing.TB, options ...string) (address, dir string) {
 	address = FreeAddress(t)
 	p := Start(t, "smtp-sink", append(options, "-d", filepath.Join(dir, "%M."), address, "100")...)
 	t.Cleanup(p.Kill)
-	awaitPort(t, address)
+	AwaitPort(t, address)
 	return address, dir
 }
 
@@ -127,22 +126,14 @@ func command(t testing.TB, name string, args ...string) {
 	}
 }
 
-// awaitPort waits until something listens on an address.
-func awaitPort(t testing.TB, address string) {
+// AwaitPort waits until something listens on an address.
+func AwaitPort(t testing.TB, address string) {
 	t.Helper()
-	late := time.After(patience)
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
+	Await(t, func() error {
 		c, err := net.Dial("tcp", address)
-		if err == nil {
-			_ = c.Close()
-			return
+		if err != nil {
+			return fmt.Errorf("nothing listens: %w", err)
 		}
-		select {
-		case <-tick.C:
-		case <-late:
-			t.Fatalf("nothing listens on %s: %v", address, err)
-		}
-	}
+		return c.Close()
+	})
 }

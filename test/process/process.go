@@ -4,8 +4,8 @@ package process
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -23,7 +23,7 @@ import (
 )
 
 // patience is how long a process may take to do what a test waits for.
-const patience = 30 * time.Second
+const patience = 40 * time.Second
 
 // Build compiles heyrelay without cgo, as it is released, and returns the binary's path. Go's cache keeps
 // what go run links, so that all packages of tests share one build; go build would link for each.
@@ -164,21 +164,29 @@ func (p *Process) Ended() int {
 // PID is its number.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
-// FreeAddress is an address on loopback that nothing listens on. Its port is none of those that a
-// system gives to who asks for any, so that no other test gets it meanwhile.
+// FreeAddress is FindAddress for a test.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
+	address, err := FindAddress()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return address
+}
+
+// FindAddress returns an address on loopback that nothing listens on. Its port is none of those that a
+// system gives to who asks for any, so that nobody else gets it meanwhile.
+func FindAddress() (string, error) {
 	const first, last = 10_000, 30_000
 	for range 100 {
 		address := fmt.Sprintf("127.0.0.1:%d", first+rand.IntN(last-first))
 		l, err := net.Listen("tcp", address)
 		if err == nil {
 			_ = l.Close() // it was opened
-			return address
+			return address, nil
 		}
 	}
-	t.Fatal("no port is free")
-	return ""
+	return "", errors.New("no port is free")
 }
 
 // Relay is a running serve with a sandbox behind it.
@@ -191,11 +199,14 @@ type Relay struct {
 	Dir    string
 }
 
-// relayConfig is filled with the listener, the API and the spool.
-const relayConfig = `
+// relayHead is filled with the listener and the API.
+const relayHead = `
 hostname: relay.example.com
 listeners: [{address: %q}]
 heymarket: {base_url: %q}
+`
+
+const relayRest = `
 teams:
   shop:
     secrets: [{id: demo, key_file: key}]
@@ -203,7 +214,7 @@ teams:
     concurrency: 64
 routes:
   - {inbox: 202, creator_id: 55, attachments: drop}
-spool: {url: "sqlite:%s", min_free: 1MB}
+spool: {url: "sqlite:spool.db", min_free: 1MB}
 `
 
 // StartSandbox runs a sandbox without a rate limit and returns its base URL.
@@ -216,11 +227,17 @@ func StartSandbox(t testing.TB, binary string) string {
 // more configuration where given.
 func StartRelay(t testing.TB, binary string, more ...string) *Relay {
 	t.Helper()
+	return StartRelayWith(t, binary, relayRest+strings.Join(more, ""))
+}
+
+// StartRelayWith is StartRelay with teams, routes and all else as rest says. The file key holds a key.
+func StartRelayWith(t testing.TB, binary, rest string) *Relay {
+	t.Helper()
 	r := &Relay{Binary: binary, Dir: t.TempDir(), SMTP: FreeAddress(t)}
 	r.API = StartSandbox(t, binary)
 	r.Config = filepath.Join(r.Dir, "heyrelay.yaml")
 	write(t, filepath.Join(r.Dir, "key"), "not-a-secret")
-	write(t, r.Config, fmt.Sprintf(relayConfig, r.SMTP, r.API, filepath.Join(r.Dir, "spool.db"))+strings.Join(more, ""))
+	write(t, r.Config, fmt.Sprintf(relayHead, r.SMTP, r.API)+rest)
 	r.Restart(t)
 	return r
 }
@@ -230,6 +247,18 @@ func (r *Relay) Restart(t testing.TB) {
 	t.Helper()
 	r.Serve = Start(t, r.Binary, "serve", "-c", r.Config)
 	r.Serve.Await(`msg=listening`)
+}
+
+// Command runs a command of heyrelay beside serve, and returns what it says.
+func (r *Relay) Command(t testing.TB, args ...string) string {
+	t.Helper()
+	cmd := exec.Command(r.Binary, append(args, "-c", r.Config)...)
+	cmd.Env = Environment()
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("heyrelay %q: %v\n%s", args, err, out)
+	}
+	return string(out)
 }
 
 func write(t testing.TB, file, text string) {
@@ -274,21 +303,32 @@ func Messages(t testing.TB, base string) []Message {
 }
 
 // AwaitMessages waits until the sandbox has n messages.
-func AwaitMessages(t testing.TB, base string, n int) []Message {
+func AwaitMessages(t testing.TB, base string, n int) (all []Message) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
+	Await(t, func() error {
+		all = Messages(t, base)
+		if len(all) < n {
+			return fmt.Errorf("the sandbox has %d messages, want %d", len(all), n)
+		}
+		return nil
+	})
+	return all
+}
+
+// Await waits until happened returns nil. If that takes too long, the test ends with its error.
+func Await(t testing.TB, happened func() error) {
+	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for {
-		all := Messages(t, base)
-		if len(all) >= n {
-			return all
+	for late := time.After(patience); ; {
+		err := happened()
+		if err == nil {
+			return
 		}
 		select {
 		case <-tick.C:
-		case <-ctx.Done():
-			t.Fatalf("the sandbox has %d messages, want %d", len(all), n)
+		case <-late:
+			t.Fatal(err)
 		}
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"heyrelay/test/process"
 )
 
 const (
@@ -102,7 +104,7 @@ func pages(t *testing.T) (all []string) {
 func TestEveryCommandIsRun(t *testing.T) {
 	used := map[string]bool{}
 	for _, name := range pages(t) {
-		for _, block := range blocks(page(t, name), "sh") {
+		for _, block := range process.Blocks(page(t, name), "sh") {
 			for line := range strings.Lines(block) {
 				begin := beginning(name, line)
 				if begin == "" {

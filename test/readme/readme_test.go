@@ -26,15 +26,6 @@ func page(t *testing.T, name string) string {
 	return string(text)
 }
 
-// blocks are the fenced blocks of a language.
-func blocks(text, language string) []string {
-	var all []string
-	for _, m := range regexp.MustCompile("(?ms)^ *```"+language+"\n(.*?)^ *```").FindAllStringSubmatch(text, -1) {
-		all = append(all, strings.TrimSpace(m[1]))
-	}
-	return all
-}
-
 // The tour, as it is printed, but for the ports: the reply lands in the mail's
 // conversation.
 func TestTour(t *testing.T) {
@@ -45,7 +36,7 @@ func TestTour(t *testing.T) {
 	api := demo.Await(`sandbox +http://(\S+)`)
 	demo.Await("Press Ctrl-C")
 
-	tour := blocks(readme(t), "sh")[:5]
+	tour := process.Blocks(readme(t), "sh")[:5]
 	var outputs []string
 	for i, line := range tour {
 		if i == 2 {
@@ -76,10 +67,10 @@ func TestAPICommands(t *testing.T) {
 	dir, address := t.TempDir(), process.FreeAddress(t)
 	places := strings.NewReplacer("/run/secrets", dir, "127.0.0.1:8025", address, `"support"`, `"inbox-202"`)
 	text := page(t, "docs/api.md")
-	commands := blocks(text, "sh")
+	commands := process.Blocks(text, "sh")
 	generate, overview, _ := strings.Cut(places.Replace(commands[0]), "\n")
 	process.Shell(t, "", dir, generate)
-	process.StartRelay(t, process.Build(t), places.Replace(blocks(text, "yaml")[0]))
+	process.StartRelay(t, process.Build(t), places.Replace(process.Blocks(text, "yaml")[0]))
 	for line, want := range map[string]string{
 		overview: `"rate_per_minute":`,
 		"TOKEN=$(cat heyrelay_script)\n" + places.Replace(commands[1]): `"matched":0`,
@@ -93,7 +84,7 @@ func TestAPICommands(t *testing.T) {
 // The smallest configuration, and the one by environment alone, are valid.
 func TestConfigurations(t *testing.T) {
 	binary, dir := process.Build(t), t.TempDir()
-	key, config := filepath.Join(dir, "heymarket_key"), blocks(readme(t), "yaml")[0]
+	key, config := filepath.Join(dir, "heymarket_key"), process.Blocks(readme(t), "yaml")[0]
 	for file, text := range map[string]string{
 		key:                                 "secret",
 		filepath.Join(dir, "heyrelay.yaml"): strings.ReplaceAll(config, "\n   ", "\n"),
@@ -103,7 +94,7 @@ func TestConfigurations(t *testing.T) {
 		}
 	}
 	process.Shell(t, binary, dir, "heyrelay check -c heyrelay.yaml")
-	sidecar := blocks(page(t, "docs/environment.md"), "sh")[0]
+	sidecar := process.Blocks(page(t, "docs/environment.md"), "sh")[0]
 	places := strings.NewReplacer("/run/secrets/heymarket_key", key, "heyrelay serve", "heyrelay check")
 	line := places.Replace(sidecar)
 	if !strings.HasSuffix(line, "heyrelay check") {

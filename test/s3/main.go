@@ -1,5 +1,5 @@
 // Command s3 serves a folder as an S3-compatible store that checks signatures: the gateway of Versity, with what
-// the tests of internal/blob need of it. It is a module of its own, as its 270 packages would influence the
+// the tests need of it. It is a module of its own, as its 270 packages would influence the
 // versions of what is released.
 //
 //	s3 ADDRESS FOLDER BUCKET

@@ -5,7 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -160,20 +159,7 @@ func (s *soak) start() {
 	s.t.Helper()
 	name, args := s.limited()
 	s.relay = process.Start(s.t, name, args...)
-	late := time.Now().Add(patience)
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		c, err := net.Dial("tcp", s.smtp)
-		if err == nil {
-			_ = c.Close()
-			return
-		}
-		if time.Now().After(late) {
-			s.t.Fatalf("the relay does not serve: %v", err)
-		}
-		<-tick.C
-	}
+	process.AwaitPort(s.t, s.smtp)
 }
 
 // liveAndDie runs one relay after the other. Three in four are killed, the others stopped.
