@@ -69,7 +69,7 @@ var may = map[string][]string{
 		"smtpd", "mimeconv", "threading", "internal/blob", "internal/config", "internal/events", "internal/heymarket",
 		"internal/spool", "internal/intake", "internal/delivery", "internal/notify", "internal/smarthost",
 		"internal/strictyaml", "internal/metrics", "internal/access", "internal/activity", "internal/adminapi",
-		"internal/backend", "internal/console", "internal/blob", "internal/cleaning", "internal/fileserver",
+		"internal/backend", "internal/console", "internal/cleaning", "internal/fileserver",
 	},
 }
 

@@ -23,13 +23,12 @@ var piecesSchema string
 //go:embed places.sql
 var placesSchema string
 
-// firstVersion is the version of the schema that the first migration makes out of
-// an empty file. It is raised with each change of schema.sql until the first
-// release: spools of earlier versions are refused.
+// firstVersion is the version of the schema that the first migration, schema.sql,
+// makes out of an empty file. Spools of earlier versions are refused.
 const firstVersion = 8
 
 // migrations lead from one version of the schema to the next, from firstVersion
-// on. One that was released is never changed.
+// on. None of them changes any more: a change of the schema is a further one.
 func migrations() []string {
 	return []string{schema, attachmentsSchema, leanSchema, piecesSchema, placesSchema}
 }
