@@ -3,12 +3,9 @@ package console
 import (
 	"fmt"
 	"mime/quotedprintable"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -52,14 +49,7 @@ const hostile = `<!doctype html><html><head>
 
 // What a message contains is shown, and can do nothing.
 func TestHostileMessage(t *testing.T) {
-	var mu sync.Mutex
-	var heard []string
-	canary := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		mu.Lock()
-		defer mu.Unlock()
-		heard = append(heard, r.URL.Path)
-	}))
-	defer canary.Close()
+	canary := listen(t)
 	d := startDemo(t)
 	id := d.sendHTML(t, fmt.Sprintf(hostile, canary.URL))
 	b := open(t)
@@ -93,9 +83,7 @@ func TestHostileMessage(t *testing.T) {
 	if after := b.frame(); after.address != frame.address || !strings.Contains(after.text, "Hello") {
 		t.Errorf("the frame went to %s", after.address)
 	}
-	mu.Lock()
-	defer mu.Unlock()
-	if len(heard) > 0 {
+	if heard := canary.heard(); len(heard) > 0 {
 		t.Errorf("requests left the page: %q", heard)
 	}
 	if len(b.dialogs) > 0 {
