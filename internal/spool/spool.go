@@ -233,6 +233,7 @@ type Reader interface {
 	// title: the API would get the convo_id, which nobody knows.
 	// ErrNotFound, also where the content was removed.
 	Sends(ctx context.Context, queueID string) ([]Task, error)
+
 	// Attachments returns a page of the attachments that match. They can outlive their
 	// message.
 	Attachments(ctx context.Context, f AttachmentFilter) (AttachmentPage, error)

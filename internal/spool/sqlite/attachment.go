@@ -122,10 +122,7 @@ func (r *Reader) File(ctx context.Context, id spool.LinkHash) (spool.Attachment,
 
 // Attachments implements spool.Reader.
 func (r *Reader) Attachments(ctx context.Context, f spool.AttachmentFilter) (page spool.AttachmentPage, err error) {
-	limit := f.Limit
-	if limit <= 0 {
-		limit = 100
-	}
+	limit := limitOf(f.Limit)
 	below := f.Older
 	if below == 0 {
 		below = math.MaxInt64
@@ -217,18 +214,16 @@ const (
 )
 
 // Revoke implements spool.Operator.
-func (o *Operator) Revoke(ctx context.Context, now time.Time, queueID string) (n int, err error) {
-	err = o.transact(ctx, func(w *writer) error {
+func (o *Operator) Revoke(ctx context.Context, now time.Time, queueID string) (int, error) {
+	n, err := operate(ctx, o, func(w *writer) (int64, error) {
 		attached := 0
 		if _, err := w.get(sqlIsAttached, []any{queueID}, &attached); err != nil {
-			return err
+			return 0, err
 		}
 		if attached == 0 {
-			return fmt.Errorf("%w: %s has no attachments", spool.ErrNotFound, queueID)
+			return 0, fmt.Errorf("%w: %s has no attachments", spool.ErrNotFound, queueID)
 		}
-		revoked, err := w.exec(sqlRevoke, stamp(now), queueID)
-		n = int(revoked)
-		return err
+		return w.exec(sqlRevoke, stamp(now), queueID)
 	})
-	return n, err
+	return int(n), err
 }

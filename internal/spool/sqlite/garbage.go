@@ -19,12 +19,8 @@ var (
 func (s *Store) Owner(ctx context.Context) ([4]byte, error) { return run(ctx, s, 0, (*writer).owner) }
 
 // Owner implements spool.Cleaning.
-func (o *Operator) Owner(ctx context.Context) (owner [4]byte, err error) {
-	err = o.transact(ctx, func(w *writer) (err error) {
-		owner, err = w.owner()
-		return err
-	})
-	return owner, err
+func (o *Operator) Owner(ctx context.Context) ([4]byte, error) {
+	return operate(ctx, o, (*writer).owner)
 }
 
 // owner is derived from the signing key, of which it reveals nothing.
@@ -40,12 +36,8 @@ func (s *Store) PruneFiles(ctx context.Context, now time.Time, limit int) (int, 
 }
 
 // PruneFiles implements spool.Cleaning.
-func (o *Operator) PruneFiles(ctx context.Context, now time.Time, limit int) (n int, err error) {
-	err = o.transact(ctx, func(w *writer) (err error) {
-		n, err = w.pruneFiles(now, limit)
-		return err
-	})
-	return n, err
+func (o *Operator) PruneFiles(ctx context.Context, now time.Time, limit int) (int, error) {
+	return operate(ctx, o, func(w *writer) (int, error) { return w.pruneFiles(now, limit) })
 }
 
 const (
@@ -111,16 +103,12 @@ func (s *Store) Discard(ctx context.Context, keys ...string) (int, error) {
 }
 
 // Discard implements spool.Cleaning.
-func (o *Operator) Discard(ctx context.Context, keys ...string) (n int, err error) {
+func (o *Operator) Discard(ctx context.Context, keys ...string) (int, error) {
 	unknown, err := o.unknown(ctx, keys)
 	if err != nil || len(unknown) == 0 {
 		return 0, err
 	}
-	err = o.transact(ctx, func(w *writer) (err error) {
-		n, err = w.discard(unknown)
-		return err
-	})
-	return n, err
+	return operate(ctx, o, func(w *writer) (int, error) { return w.discard(unknown) })
 }
 
 const (

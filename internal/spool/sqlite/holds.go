@@ -54,21 +54,13 @@ func (o *Operator) HoldDestination(ctx context.Context, now time.Time, h spool.H
 
 // ReleaseDestination implements spool.Operator.
 func (o *Operator) ReleaseDestination(ctx context.Context, now time.Time, at spool.Destination) (bool, error) {
-	var n int64
-	err := o.transact(ctx, func(w *writer) (err error) {
-		n, err = w.execGate(sqlRelease, stamp(now), at.Team, at.Route, at.Inbox, 1)
-		return err
+	n, err := operate(ctx, o, func(w *writer) (int64, error) {
+		return w.execGate(sqlRelease, stamp(now), at.Team, at.Route, at.Inbox, 1)
 	})
 	if n == 0 || err != nil {
 		return false, err
 	}
-	_, err = o.makeDueBy(ctx, at, func(step makeDueStep) (made []due, err error) {
-		err = o.transact(ctx, func(w *writer) (err error) {
-			made, err = step(w)
-			return err
-		})
-		return made, err
-	})
+	_, err = o.makeDueBy(ctx, at, func(step makeDueStep) ([]due, error) { return operate(ctx, o, step) })
 	return true, err
 }
 

@@ -50,7 +50,7 @@ func (r *Reader) PendingNotices(ctx context.Context, f spool.Filter) (list []spo
 	if !f.Before.IsZero() {
 		before = stamp(f.Before)
 	}
-	args := []any{f.Route, f.Route, before, limitOf(f)}
+	args := []any{f.Route, f.Route, before, limitOf(f.Limit)}
 	err = eachRow(ctx, r.db, sqlPendingNotices, args, func(rows *sql.Rows) error {
 		var n spool.PendingNotice
 		var way spool.Way

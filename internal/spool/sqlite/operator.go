@@ -130,6 +130,15 @@ func (o *Operator) transact(ctx context.Context, do func(*writer) error) error {
 	return o.writer.alone(ctx, do)
 }
 
+// operate is transact for what has a result.
+func operate[T any](ctx context.Context, o *Operator, do func(*writer) (T, error)) (result T, err error) {
+	err = o.transact(ctx, func(w *writer) (err error) {
+		result, err = do(w)
+		return err
+	})
+	return result, err
+}
+
 func (w *writer) allOf(f spool.Filter, ids []int64, m *spool.Moved, do func(*writer, *chosen) (bool, error)) error {
 	holds, err := holdsOf(context.Background(), w.conn) // in the transaction that w has begun
 	if err != nil {

@@ -78,12 +78,12 @@ func newSearch(ctx context.Context, q queries, f spool.Filter) (*search, error) 
 // isUpward reports whether a list is looked for from old to new.
 func isUpward(f spool.Filter) bool { return f.OldestFirst || f.Newer != 0 }
 
-// limitOf is how many entries a list has at most.
-func limitOf(f spool.Filter) int {
-	if f.Limit <= 0 {
+// limitOf is how many entries a list has at most, where a filter says limit.
+func limitOf(limit int) int {
+	if limit <= 0 {
 		return 100
 	}
-	return f.Limit
+	return limit
 }
 
 // known returns ErrNotFound for a queue id that there is not.
@@ -354,7 +354,7 @@ func hasSubject(f *spool.Filter, title string) bool {
 
 // Search implements spool.Reader.
 func (r *Reader) Search(ctx context.Context, f spool.Filter) (page spool.Page, err error) {
-	f.Limit = limitOf(f)
+	f.Limit = limitOf(f.Limit)
 	err = r.search(ctx, f, func(s *search) (err error) {
 		page, err = s.page()
 		return err
@@ -379,7 +379,7 @@ func (r *Reader) search(ctx context.Context, f spool.Filter, use func(*search) e
 // List implements spool.Reader. Each page is a transaction of its own: one that lasts keeps the
 // log from being truncated.
 func (r *Reader) List(ctx context.Context, f spool.Filter) (list []spool.Entry, err error) {
-	limit, upward := limitOf(f), isUpward(f)
+	limit, upward := limitOf(f.Limit), isUpward(f)
 	for {
 		f.Limit = limit - len(list)
 		page, err := r.Search(ctx, f)
