@@ -60,25 +60,25 @@ type Route struct {
 	// its own, or the message is rejected (550 5.7.1).
 	BCC string `yaml:"bcc" default:"separate" oneof:"separate|reject"`
 
-	// Attachments, which the API does not support: the message is rejected (554 5.6.0);
-	// they are stored, and the body has a link to each (see blobs); the message does not go
-	// to the API, but as it came to the route's smarthost; or they are dropped, and a line in
-	// the body names them.
+	// Attachments, which the API does not support. reject: the message is rejected (554
+	// 5.6.0). link: they are stored, and the body has a link to each (see blobs). smarthost:
+	// the message leaves by the route's smarthost, as it came. drop: they are dropped, and a
+	// line in the body names them.
 	Attachments string `yaml:"attachments" default:"reject" oneof:"reject|link|smarthost|drop"`
 
 	// The mail server that delivers messages with attachments, with attachments: smarthost.
 	Smarthost NextHop `yaml:"smarthost"`
 
-	// Images within HTML: embedded as data: URIs (32KB per image, 128KB in total), which
-	// Gmail and Outlook do not display; stored, and displayed from there (see blobs); or
-	// replaced by their alternative text.
+	// Images within HTML. embed: as data: URIs (32KB per image, 128KB in total), which Gmail
+	// and Outlook do not display. link: they are stored, and displayed from there (see
+	// blobs). drop: their alternative text stands in their place.
 	InlineImages string `yaml:"inline_images" default:"embed" oneof:"embed|link|drop"`
 
-	// What the body shows and attachments: link links as a file, too: calendars, and
-	// forwarded messages.
+	// What is linked as a file, too, with attachments: link, although the body shows it:
+	// calendars, and forwarded messages.
 	LinkAlso []string `yaml:"link_also" example:"[calendar]" oneof:"calendar|message"`
 
-	// What lists the links in the bodies.
+	// How the bodies list the links; docs/attachments.md has all that templates can use.
 	LinkBlock LinkBlock `yaml:"link_block"`
 
 	// When the body of a reply begins with its Subject, which the API does not support:
