@@ -1,6 +1,7 @@
 package spooltest
 
 import (
+	"cmp"
 	"maps"
 	"reflect"
 	"slices"
@@ -119,6 +120,30 @@ func chooses(f spool.Filter, e spool.Entry) bool {
 		(f.LocalID == "" || e.LocalID == f.LocalID) &&
 		!e.Accepted.Before(f.Since) && (f.Before.IsZero() || e.Accepted.Before(f.Before)) &&
 		strings.Contains(strings.ToLower(e.Title), strings.ToLower(f.Subject))
+}
+
+// compareFiles holds attachments, garbage and links against the model.
+func (r *run) compareFiles() {
+	files := &r.model.files
+	page, err := r.Attachments(r.Context(), spool.AttachmentFilter{Limit: 1_000_000})
+	if err != nil {
+		r.Fatalf("Attachments: %v", err)
+	}
+	slices.SortFunc(page.Attachments, func(a, b spool.Attachment) int { return cmp.Compare(a.Number, b.Number) })
+	if len(page.Attachments) != len(files.attached) {
+		r.Fatalf("there are %d attachments, want %d", len(page.Attachments), len(files.attached))
+	}
+	for i, want := range files.attached {
+		want.Number = page.Attachments[i].Number
+		if !reflect.DeepEqual(page.Attachments[i], want.Attachment) {
+			r.Errorf("attachment %d is\n%+v, want\n%+v", i, page.Attachments[i], want.Attachment)
+		}
+		if a, err := r.File(r.Context(), want.id); (err != nil) != want.Revoked || err == nil && a != want.Attachment {
+			r.Errorf("its link leads to %+v (%v)", a, err)
+		}
+	}
+	r.garbage(slices.Sorted(maps.Keys(files.garbage))...)
+	r.fileStats(files.stats(r.now))
 }
 
 func (r *run) compareRequest(q *modelRequest, got spool.RequestDetail) {

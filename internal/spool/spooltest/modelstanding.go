@@ -94,35 +94,3 @@ func (m *model) renew(rooms []spool.Capacity) {
 		}
 	}
 }
-
-// record finishes outcomes, or seldom makes a turn of them. The model has finished them.
-func (r *run) record(outcomes []spool.Outcome) ([]spool.Finished, error) {
-	if r.rand.IntN(3) > 0 {
-		return r.Finish(r.Context(), r.now, outcomes...)
-	}
-	rooms := r.rooms()
-	turned, err := r.Turn(r.Context(), r.now, outcomes, lease, rooms...)
-	if err != nil {
-		return nil, err
-	}
-	tasks, next := turned.Tasks, turned.Next
-	if r.model.mayHave(r.now, rooms) {
-		if err := r.model.claim(r.now, rooms, tasks, next); err != nil {
-			r.Errorf("Turn %+v: %v", rooms, err)
-		}
-		r.claimed(tasks, next)
-		return turned.Ended, nil
-	}
-	var want waits
-	for _, o := range outcomes {
-		if o.State == spool.Deferred {
-			want.until(o.Due)
-		}
-	}
-	if len(tasks) > 0 || !next.Equal(want.next) {
-		r.Errorf("Turn %+v claimed %v, next %v, want nothing and %v", rooms, names(tasks), next, want.next)
-	}
-	r.model.renew(rooms)
-	r.see("turn of nothing", true)
-	return turned.Ended, nil
-}
