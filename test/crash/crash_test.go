@@ -61,10 +61,7 @@ func run(t *testing.T, n int, at []string) *killer {
 	k := newKiller(t, n)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Duration(len(at)+2)*time.Minute)
 	defer cancel()
-	sending := k.send(ctx)
-	for _, point := range at {
-		k.run(ctx, point)
-	}
+	sending := k.sendAndKill(ctx, at)
 	k.last(ctx, sending)
 	k.compare()
 	return k
@@ -186,8 +183,9 @@ func (k *killer) wantKills(at []string) {
 	}
 }
 
-// send delivers all messages, by a number of clients at a time. The caller waits for them.
-func (k *killer) send(ctx context.Context) *sync.WaitGroup {
+// sendAndKill delivers all messages, by a number of clients at a time, while the relay is killed at one
+// point after the other. The caller waits for the clients.
+func (k *killer) sendAndKill(ctx context.Context, at []string) *sync.WaitGroup {
 	var sending sync.WaitGroup
 	for c := range clients {
 		sending.Go(func() {
@@ -201,6 +199,9 @@ func (k *killer) send(ctx context.Context) *sync.WaitGroup {
 				}
 			}
 		})
+	}
+	for _, point := range at {
+		k.run(ctx, point)
 	}
 	return &sending
 }

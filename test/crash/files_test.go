@@ -48,10 +48,7 @@ func TestKillFiles(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	sending := k.send(ctx)
-	for _, point := range filePoints {
-		k.run(ctx, point)
-	}
+	sending := k.sendAndKill(ctx, filePoints)
 	store := k.last(ctx, sending)
 	k.wantKills(filePoints)
 	k.compareFiles(store)

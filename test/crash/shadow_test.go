@@ -36,10 +36,7 @@ func TestKillShadow(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	sending := k.send(ctx)
-	for _, point := range shadowPoints {
-		k.run(ctx, point)
-	}
+	sending := k.sendAndKill(ctx, shadowPoints)
 	last := k.start(ctx, "", 0)
 	sending.Wait()
 	_ = last.Process.Signal(syscall.SIGTERM)

@@ -36,10 +36,7 @@ func TestKillSmarthost(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	sending := k.send(ctx)
-	for _, point := range smarthostPoints {
-		k.run(ctx, point)
-	}
+	sending := k.sendAndKill(ctx, smarthostPoints)
 	last := k.start(ctx, "", 0)
 	sending.Wait()
 	k.awaitSent(ctx)
