@@ -1,9 +1,9 @@
 // Package sqlite keeps the spool in one SQLite file.
 //
-// One goroutine writes, on one connection. It gathers the operations of all callers,
-// does them in one transaction, and returns after the commit: a hundred clients cost
-// one fsync. If one of the operations fails half-way, they are done one by one, so that
-// it affects no other. The statements stand beside the verbs that use them, in
+// One goroutine writes, on one connection. It gathers the operations of all callers, and
+// does them in one transaction; they return after its log has been synced: a hundred
+// clients cost one sync. If one of the operations fails half-way, they are done one by
+// one, so that it affects no other. The statements stand beside the verbs that use them, in
 // accept.go, claim.go and finish.go. Reading goes through a pool of its own and never
 // waits for the writer.
 //
@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -41,7 +42,8 @@ type Options struct {
 	// Warn is called with what Open has repaired or restored, in a sentence; nil for none.
 	Warn func(string)
 
-	checkpointAt int // frames of the log; 0 is the default
+	checkpointAt int                  // frames of the log; 0 is the default
+	sync         func(*os.File) error // of the log; nil is disk.SyncData
 }
 
 // Limits are what can change while a Store is open.
@@ -98,6 +100,7 @@ type Store struct {
 	lock  *flock.Flock
 	db    *sql.DB
 	conn  *sql.Conn // the writer's
+	log   *os.File  // for the syncer
 	close func() error
 }
 
@@ -115,7 +118,7 @@ var pragmas = []string{
 	"page_size = 4096",
 	"auto_vacuum = INCREMENTAL",
 	"journal_mode = WAL",
-	"synchronous = FULL", // each commit waits for the disk: 250 means durable
+	"synchronous = NORMAL", // the syncer has each commit wait for the disk: 250 means durable
 	"foreign_keys = ON",
 	"wal_autocheckpoint = 0",        // the checkpointer does it
 	"journal_size_limit = 67108864", // a log that grew behind a slow reader shrinks again
@@ -176,7 +179,7 @@ func (s *Store) open(ctx context.Context, o Options) (err error) {
 	if err := s.openOthers(o); err != nil {
 		return err
 	}
-	s.start(w)
+	s.start(w, o)
 	return nil
 }
 
@@ -216,16 +219,22 @@ func (s *Store) openOthers(o Options) (err error) {
 	}
 	s.headroom.reusable = s.reusable
 	s.checkpoints, err = newCheckpointer(s.path, s.headroom.files, o.checkpointAt)
+	if err != nil {
+		return err
+	}
+	s.log, err = openLog(s.path, s.headroom.files)
 	return err
 }
 
 // start starts what runs until shut.
-func (s *Store) start(w *writer) {
-	w.committed = func(operations int, took time.Duration) {
+func (s *Store) start(w *writer, o Options) {
+	w.syncer.handed = w.handed
+	w.syncer.durable = func(operations int, took time.Duration) {
 		s.commits.Add(operations, took)
 		s.checkpoints.committed()
 	}
 	go s.checkpoints.run(s.stop)
+	w.syncer.start(s.log, o.sync)
 	go func() {
 		defer close(s.done)
 		w.run(s.ops, s.checkpoints.restart, s.stop)
@@ -252,6 +261,9 @@ func (s *Store) release() error {
 	}
 	if s.checkpoints != nil {
 		err = errors.Join(err, s.checkpoints.db.Close())
+	}
+	if s.log != nil {
+		err = errors.Join(err, s.log.Close())
 	}
 	if s.conn != nil {
 		err = errors.Join(err, s.conn.Close())

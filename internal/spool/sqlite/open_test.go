@@ -363,7 +363,7 @@ func TestOpenUnreleased(t *testing.T) {
 func TestPragmas(t *testing.T) {
 	s := openSpool(t, Options{})
 	for pragma, want := range map[string]string{
-		"synchronous":        "2",
+		"synchronous":        "1",
 		"journal_mode":       "wal",
 		"foreign_keys":       "1",
 		"page_size":          "4096",

@@ -22,13 +22,26 @@ type handed struct {
 	mu    sync.Mutex
 	tasks []spool.Task
 	more  bool // see spool.Delivery.Handed
+
+	announced     []spool.Task // committed, and not durable yet
+	moreAnnounced bool
 }
 
-func (h *handed) add(tasks []spool.Task, more bool) {
+// announce adds what was committed.
+func (h *handed) announce(tasks []spool.Task, more bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.tasks = append(h.tasks, tasks...)
-	h.more = h.more || more
+	h.announced = append(h.announced, tasks...)
+	h.moreAnnounced = h.moreAnnounced || more
+}
+
+// deliver has take return what was announced: it is durable.
+func (h *handed) deliver() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.tasks = append(h.tasks, h.announced...)
+	h.more = h.more || h.moreAnnounced
+	h.announced, h.moreAnnounced = nil, false
 }
 
 func (h *handed) take() (tasks []spool.Task, more bool) {
@@ -44,6 +57,7 @@ func (h *handed) spend(room *spool.Capacity) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	spendAll(room, h.tasks)
+	spendAll(room, h.announced)
 }
 
 func spendAll(room *spool.Capacity, tasks []spool.Task) {

@@ -71,7 +71,7 @@ type writer struct {
 	handed *handed
 	stand  map[string]offer // by team, what the last transaction left
 
-	committed func(operations int, took time.Duration) // called after each commit; nil for nobody
+	syncer syncer
 
 	version int64 // of the file, as ChangedExternally saw it last
 	pruning pruneState
@@ -116,12 +116,13 @@ const sqlRestartLog = "PRAGMA wal_checkpoint(RESTART)"
 // of the log, so that the next commit begins the log anew.
 func (w *writer) run(ops <-chan *op, restart, stop <-chan struct{}) {
 	defer w.close()
+	defer w.syncer.end()
 	for {
 		select {
 		case <-stop:
 			return
 		case first := <-ops:
-			w.commit(gather(first, ops))
+			w.serve(first, ops)
 		case <-restart:
 			_, _ = w.exec(sqlRestartLog) // what fails is asked for again
 		}
@@ -136,46 +137,55 @@ func (w *writer) close() {
 	}
 }
 
-// gather adds to first the operations that are there already.
-func gather(first *op, ops <-chan *op) []*op {
-	batch, size := []*op{first}, first.size
-	for len(batch) < batchOps && size < batchBytes {
-		select {
-		case o := <-ops:
-			batch, size = append(batch, o), size+o.size
-		default:
-			return batch
-		}
-	}
-	return batch
+// batch are the operations of one transaction.
+type batch struct {
+	ops   []*op
+	size  int // bytes to be written, roughly
+	began time.Time
 }
 
-// commit does a batch and returns all results, once they are durable. If one of its operations
-// spoils it, they are done one by one.
-func (w *writer) commit(batch []*op) {
-	began := time.Now()
-	err := w.transact(batch)
-	if errors.Is(err, errSpoilt) && len(batch) > 1 {
-		for _, o := range batch {
-			_ = w.transact([]*op{o}) // o has its result
+func (b *batch) add(o *op) {
+	b.ops = append(b.ops, o)
+	b.size += o.size
+}
+
+func (b *batch) isFull() bool { return len(b.ops) >= batchOps || b.size >= batchBytes }
+
+// gather adds the operations that are there already, as far as they fit.
+func (b *batch) gather(ops <-chan *op) {
+	for !b.isFull() {
+		select {
+		case o := <-ops:
+			b.add(o)
+		default:
+			return
 		}
 	}
-	took := time.Since(began)
-	for _, o := range batch {
-		o.done <- o.err
+}
+
+// serve does an operation and those that come with it in one transaction, and has it synced. If one of
+// them spoils it, they are done one by one.
+func (w *writer) serve(first *op, ops <-chan *op) {
+	b := &batch{began: time.Now()}
+	b.add(first)
+	b.gather(ops)
+	err := w.transact(b, ops)
+	if errors.Is(err, errSpoilt) && len(b.ops) > 1 {
+		for _, o := range b.ops {
+			_ = w.transact(&batch{ops: []*op{o}}, nil) // o has its result
+		}
 	}
-	if w.committed != nil {
-		w.committed(len(batch), took)
-	}
+	w.syncer.begin(b)
 }
 
 // errSpoilt says that an operation failed after it had changed something.
 var errSpoilt = errors.New("an operation failed half-way")
 
-// transact does a batch in one transaction. If an operation spoils it, nothing was done, and the
-// result is of no use, unless there was but the one. Any other error applies to all of the batch.
-func (w *writer) transact(batch []*op) error {
-	err := w.perform(batch)
+// transact does a batch in one transaction, with what else comes from ops until the transaction before is
+// durable: then this one can be synced. If an operation spoils it, nothing was done, and the result is of
+// no use, unless there was but the one. Any other error applies to all of the batch.
+func (w *writer) transact(b *batch, ops <-chan *op) error {
+	err := w.perform(b, ops)
 	if err == nil {
 		err = w.end()
 	}
@@ -184,14 +194,12 @@ func (w *writer) transact(batch []*op) error {
 			do()
 		}
 		w.stand = w.offers
-		if w.tasks != nil || w.more {
-			w.handed.add(w.tasks, w.more)
-		}
+		w.handed.announce(w.tasks, w.more)
 		return nil
 	}
 	// SQLite rolls back by itself after some errors; then there is nothing left to do.
 	_, _ = w.exec("ROLLBACK")
-	for _, o := range batch {
+	for _, o := range b.ops {
 		if !errors.Is(err, errSpoilt) {
 			o.err = err
 		}
@@ -199,22 +207,34 @@ func (w *writer) transact(batch []*op) error {
 	return err
 }
 
-// perform begins a transaction and does the operations of a batch in it.
-func (w *writer) perform(batch []*op) error {
+// perform begins a transaction, and does the operations of a batch in it.
+func (w *writer) perform(b *batch, ops <-chan *op) error {
 	w.transaction = transaction{moves: w.moves[:0], offers: maps.Clone(w.stand)}
 	if _, err := w.exec("BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
-	for _, o := range batch {
-		o.err = o.ctx.Err()
-		if o.err != nil {
-			continue
+	for done := 0; done < len(b.ops); {
+		for _, o := range b.ops[done:] {
+			if err := w.do(o); err != nil {
+				return err
+			}
 		}
-		w.touched = false
-		o.err = o.safely(w)
-		if o.err != nil && w.touched {
-			return errSpoilt
-		}
+		done = len(b.ops)
+		w.syncer.join(b, ops)
+	}
+	return w.syncer.failed
+}
+
+// do does an operation. The error is errSpoilt if it failed half-way; any other is its own.
+func (w *writer) do(o *op) error {
+	o.err = o.ctx.Err()
+	if o.err != nil {
+		return nil
+	}
+	w.touched = false
+	o.err = o.safely(w)
+	if o.err != nil && w.touched {
+		return errSpoilt
 	}
 	return nil
 }
@@ -234,7 +254,7 @@ func (w *writer) end() error {
 // alone does one thing in a transaction of its own.
 func (w *writer) alone(ctx context.Context, do func(*writer) error) error {
 	one := &op{ctx: ctx, do: do}
-	_ = w.transact([]*op{one}) // one has its result
+	_ = w.transact(&batch{ops: []*op{one}}, nil) // one has its result
 	return one.err
 }
 
