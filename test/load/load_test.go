@@ -1,13 +1,17 @@
 package main
 
 import (
+	"context"
+	"encoding/json"
+	"io"
+	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -39,6 +43,21 @@ func TestMeasure(t *testing.T) {
 	}
 	if _, err := os.Stat("/proc/self/smaps_rollup"); err == nil && (f.cpu == 0 || f.peak < 1<<20) {
 		t.Errorf("CPU %v, peak %d", f.cpu, f.peak)
+	}
+}
+
+// Memory and CPU are those of a process and its children.
+func TestTree(t *testing.T) {
+	if _, err := os.Stat("/proc/self/task"); err != nil {
+		t.Skip("without Linux's /proc")
+	}
+	g, err := startGateway(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.close()
+	if all := tree(os.Getpid()); all[0] != os.Getpid() || !slices.Contains(all, g.pid) {
+		t.Errorf("%v lacks %d or %d", all, os.Getpid(), g.pid)
 	}
 }
 
@@ -76,26 +95,111 @@ func TestCompareIDs(t *testing.T) {
 
 // The sink gives a repeat the first answer, and counts another local_id for the same message.
 func TestSink(t *testing.T) {
-	s := newSink(0)
-	post := func(body string) *httptest.ResponseRecorder {
-		r := httptest.NewRequest(http.MethodPost, "/v1/email/send", strings.NewReader(body))
-		r.Header.Set("Authorization", "Bearer x")
-		w := httptest.NewRecorder()
-		s.ServeHTTP(w, r)
-		return w
+	a := serveTestSink(t)
+	post := func(body string) string {
+		t.Helper()
+		return postCall(t, a, "Bearer x", body, http.StatusOK)
 	}
 	const first = `{"text":"\"local_id\":\"z\"","local_id":"x","targets":["to:m1@load.example"]}`
-	answer := post(first).Body.String()
-	if again := post(first).Body.String(); again != answer || s.arrivals["m1"] != 1 {
-		t.Errorf("%s, then %s, %v", answer, again, s.arrivals)
+	answer := post(first)
+	if again := post(first); again != answer {
+		t.Errorf("%s, then %s", answer, again)
+	}
+	post(`{"local_id":"long","targets":["to:m2@load.example"],"text":"` + strings.Repeat("x", 3*mostRead) + `"}`)
+	if n, err := a.count(); n != 2 || err != nil {
+		t.Errorf("%d messages (%v)", n, err)
 	}
 	post(strings.Replace(first, `:"x"`, `:"y"`, 1))
-	if s.arrivals["m1"] != 2 {
-		t.Errorf("a duplicate is not counted: %v", s.arrivals)
+	all, err := a.arrived()
+	if all.IDs["m1"] != 2 || all.IDs["m2"] != 1 || all.Last.IsZero() || err != nil {
+		t.Errorf("%v (%v)", all, err)
 	}
-	if w := post(`{"text":"no id"}`); w.Code != http.StatusBadRequest {
-		t.Errorf("status %d", w.Code)
+	if err := a.forget(); err != nil {
+		t.Error(err)
 	}
+	if n, err := a.count(); n != 0 || err != nil {
+		t.Errorf("%d messages are remembered (%v)", n, err)
+	}
+}
+
+func TestSinkRefuses(t *testing.T) {
+	a := serveTestSink(t)
+	const call = `{"local_id":"x","targets":["to:m1@load.example"]}`
+	for _, c := range []struct{ authorization, body string }{
+		{"Bearer x", `{"text":"no id"}`},
+		{"Bearer x", `{"local_id":"x","targets":[]}`},
+		{"Bearer x", `{"other_id":"x","targets":["to:m1@load.example"]}`},
+		{"Bearer x", call[:20]},
+		{"Basic x", call},
+	} {
+		postCall(t, a, c.authorization, c.body, http.StatusBadRequest)
+	}
+	if _, err := a.get("/v1/team"); err != nil {
+		t.Error(err)
+	}
+	chunked := io.MultiReader(strings.NewReader(call)) // of a length that the client does not know
+	response, err := http.Post(a.url+"/v1/email/send", "application/json", chunked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusBadRequest {
+		t.Error(response.Status)
+	}
+}
+
+// A call takes the API's time.
+func TestSinkLatency(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		r := newSink(time.Second).answer(request{
+			what:   "POST /v1/email/send",
+			bearer: true,
+			body:   []byte(`{"local_id":"x","targets":["to:m1@load.example"]}`),
+		})
+		if took := time.Since(began); took != time.Second || r.status != http.StatusOK {
+			t.Errorf("%v, %s", took, r.body)
+		}
+	})
+}
+
+// serveTestSink serves a sink until the test ends.
+func serveTestSink(t *testing.T) api {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	served := make(chan error)
+	go func() { served <- serveHTTP(ctx, l, newSink(0).answer) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	})
+	return api{url: "http://" + l.Addr().String()}
+}
+
+// postCall calls the API and returns the answer, which must be whole and have a status.
+func postCall(t *testing.T, a api, authorization, body string, status int) string {
+	t.Helper()
+	r, err := http.NewRequest(http.MethodPost, a.url+"/v1/email/send", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", authorization)
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != status || !json.Valid(answer) {
+		t.Errorf("%s: %s %s %v", body, response.Status, answer, err)
+	}
+	return string(answer)
 }
 
 func TestPostfixLog(t *testing.T) {

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -47,59 +46,49 @@ func (s *sink) forget() {
 	s.arrivals = map[string]int{}
 }
 
-// ServeHTTP serves the API's POST /v1/email/send, and for the loader GET /count (how many messages came),
+// answer answers the API's POST /v1/email/send, and for the loader GET /count (how many messages came),
 // GET /arrived, and POST /forget.
-func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	switch r.Method + " " + r.URL.Path {
+func (s *sink) answer(r request) reply {
+	switch r.what {
 	case "POST /v1/email/send":
-		s.send(w, r)
+		return s.send(r)
 	case "GET /count":
 		s.mu.Lock()
-		n := len(s.arrivals)
-		s.mu.Unlock()
-		fmt.Fprint(w, n)
+		defer s.mu.Unlock()
+		return reply{status: http.StatusOK, body: strconv.AppendInt(nil, int64(len(s.arrivals)), 10)}
 	case "GET /arrived":
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		_ = json.NewEncoder(w).Encode(arrived{s.arrivals, s.last}) // an error means that the loader has gone
+		body, _ := json.Marshal(arrived{s.arrivals, s.last}) // such types have no error
+		return reply{status: http.StatusOK, body: body}
 	case "POST /forget":
 		s.forget()
-	default:
-		http.NotFound(w, r)
+		return reply{status: http.StatusOK}
 	}
+	return reply{status: http.StatusNotFound}
 }
 
-var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
-
-func (s *sink) send(w http.ResponseWriter, r *http.Request) {
-	body := bodies.Get().(*bytes.Buffer)
-	defer bodies.Put(body)
-	body.Reset()
-	if _, err := io.Copy(body, r.Body); err != nil {
-		return // the client has gone
-	}
-	localID, ok := field(body.Bytes(), `"local_id":"`)
-	to, ok2 := field(body.Bytes(), `"targets":["to:`)
-	if !ok || !ok2 || !strings.HasPrefix(r.Header.Get("Authorization"), "Bearer ") {
-		http.Error(w, `{"error":"bad_data"}`, http.StatusBadRequest)
-		return
+func (s *sink) send(r request) reply {
+	localID, ok := field(r.body, `"local`, `_id":"`)
+	to, ok2 := field(r.body, `"targets"`, `:["to:`)
+	if !ok || !ok2 || !r.bearer {
+		return reply{status: http.StatusBadRequest, body: []byte(`{"error":"bad_data"}`)}
 	}
 	if s.latency > 0 {
 		<-time.After(s.latency)
 	}
 	n := s.take(localID, to)
-	h := w.Header()
-	h["Content-Type"] = []string{"application/json"}
-	h["X-Request-Id"] = []string{strconv.FormatInt(n, 10)}
-	fmt.Fprintf(w, `{"id":%d,"convo_id":%d,"queued":true,"date":"2026-11-26T12:00:00Z","compliance_results":{}}`, n, n)
+	const accepted = `{"id":%d,"convo_id":%d,"queued":true,"date":"2026-11-26T12:00:00Z","compliance_results":{}}`
+	return reply{http.StatusOK, n, fmt.Appendf(nil, accepted, n, n)}
 }
 
-// field returns the string that follows a key of a JSON object. The key cannot be found within a string, in
-// which its quotation marks would be escaped.
-func field(object []byte, key string) (string, bool) {
-	_, after, ok := bytes.Cut(object, []byte(key))
+// field returns the string that follows a key of a JSON object, given in two parts. The key cannot be found
+// within a string, in which its quotation marks would be escaped. The second part is searched for: it begins
+// with an octet that is rare in text, which makes the search ten times faster.
+func field(object []byte, key, rest string) (string, bool) {
+	before, after, ok := bytes.Cut(object, []byte(rest))
 	value, _, closed := bytes.Cut(after, []byte{'"'})
-	return string(value), ok && closed
+	return string(value), ok && closed && bytes.HasSuffix(before, []byte(key))
 }
 
 // take counts a message to the loader's domain, unless its local_id is known, and returns its number.
@@ -129,9 +118,7 @@ func (c sinkCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Handler: newSink(c.Latency), ReadHeaderTimeout: patience}
-	defer context.AfterFunc(ctx, func() { _ = server.Close() })() // it closes what is open
-	return unlessClosed(server.Serve(l), http.ErrServerClosed)
+	return serveHTTP(ctx, l, newSink(c.Latency).answer)
 }
 
 // listen opens a listener, and prints its address for the process that started this one.

@@ -15,14 +15,15 @@ import (
 // tick is the unit of CPU time in proc_pid_stat(5): Linux shows hundredths of a second everywhere.
 const tick = 10 * time.Millisecond
 
-// tree returns a process and its children: those of Postfix are all children of its master.
+// tree returns a process and its children: those of Postfix are all children of its master. Linux lists them
+// by the thread that started them; to look at every process there is would cost more than what is measured.
 func tree(pid int) []int {
 	all := []int{pid}
-	files, _ := filepath.Glob("/proc/[0-9]*/stat") // the pattern is valid
-	for _, f := range files {
-		fields, err := statFields(f)
-		if err == nil && fields[1] == strconv.Itoa(pid) {
-			child, _ := strconv.Atoi(filepath.Base(filepath.Dir(f))) // digits
+	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid)) // the pattern is valid
+	for _, list := range lists {
+		text, _ := os.ReadFile(list) // a thread that has ended has none
+		for _, field := range strings.Fields(string(text)) {
+			child, _ := strconv.Atoi(field) // digits
 			all = append(all, child)
 		}
 	}
