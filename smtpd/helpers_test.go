@@ -157,7 +157,8 @@ func (h *house) stop(t testing.TB) {
 type client struct {
 	testing.TB
 	net.Conn
-	in *bufio.Reader
+	in       *bufio.Reader
+	patience time.Duration // with a reply; 0: no end
 }
 
 func (h *house) dial(t testing.TB) *client {
@@ -170,11 +171,11 @@ func (h *house) dial(t testing.TB) *client {
 }
 
 func newClient(t testing.TB, c net.Conn) *client {
-	if err := c.SetDeadline(time.Now().Add(time.Minute)); err != nil {
+	if err := c.SetWriteDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
-	return &client{t, c, bufio.NewReader(c)}
+	return &client{TB: t, Conn: c, in: bufio.NewReader(c), patience: 10 * time.Second}
 }
 
 // put sends s as it is.
@@ -201,8 +202,11 @@ func (c *client) want(replies ...string) {
 	}
 }
 
-// line reads a line; at the end of the connection it returns "<closed>".
+// line reads a line; at the end of the connection it returns "<closed>", and "<silence>" where none comes.
 func (c *client) line() string {
+	if c.patience > 0 {
+		_ = c.SetReadDeadline(time.Now().Add(c.patience)) // reading fails where this does
+	}
 	line, err := c.in.ReadString('\n')
 	if err == nil {
 		return strings.TrimSuffix(line, "\r\n")
@@ -259,6 +263,9 @@ func (c *client) drained() {
 	if err := c.Conn.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
 		c.Fatal(err)
 	}
-	for c.line() != "<closed>" {
+	for line := c.line(); line != "<closed>"; line = c.line() {
+		if line == "<silence>" {
+			c.Fatal("the server does not close")
+		}
 	}
 }

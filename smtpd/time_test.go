@@ -41,7 +41,7 @@ func (p *pipes) dial(t *testing.T) *client {
 	near, far := net.Pipe()
 	p.conns <- far
 	t.Cleanup(func() { _ = near.Close() })
-	return &client{t, near, bufio.NewReader(near)}
+	return &client{TB: t, Conn: near, in: bufio.NewReader(near)}
 }
 
 // simulate runs f in simulated time with one connection to a server.

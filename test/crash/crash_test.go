@@ -31,7 +31,7 @@ var (
 
 const (
 	clients  = 8
-	patience = 20 * time.Second // without any progress
+	patience = 10 * time.Second // without any progress
 )
 
 // Each acknowledged message arrives exactly once, whenever the relay is killed,
@@ -120,8 +120,8 @@ func (k *killer) start(ctx context.Context, point string, after int) *exec.Cmd {
 }
 
 // run starts a relay that is to die at point, and waits until it does. Where no mail is left that could bring it
-// there, it gets a SIGTERM.
-func (k *killer) run(ctx context.Context, point string) {
+// there, it gets a SIGTERM. It reports whether mail is left for the next.
+func (k *killer) run(ctx context.Context, point string) bool {
 	passes := 12
 	if many[point] {
 		passes = 3
@@ -132,10 +132,11 @@ func (k *killer) run(ctx context.Context, point string) {
 	_ = cmd.Wait() // its status says how it ended
 	if s, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && s.Signaled() && s.Signal() == syscall.SIGKILL {
 		k.count[point]++
-		return
+		return true
 	}
 	k.t.Logf("not killed %s: %v, with %d of %d messages acknowledged",
 		point, cmd.ProcessState, k.acknowledged.Load(), k.messages)
+	return k.acknowledged.Load() < int64(k.messages)
 }
 
 // last runs a relay that lives until everything was sent, or until nothing more is, and returns its spool.
@@ -201,7 +202,9 @@ func (k *killer) sendAndKill(ctx context.Context, at []string) *sync.WaitGroup {
 		})
 	}
 	for _, point := range at {
-		k.run(ctx, point)
+		if !k.run(ctx, point) {
+			break
+		}
 	}
 	return &sending
 }

@@ -315,7 +315,8 @@ func AwaitMessages(t testing.TB, base string, n int) (all []Message) {
 	return all
 }
 
-// Await waits until happened returns nil. If that takes too long, the test ends with its error.
+// Await waits until happened returns nil. If that takes too long, or the test has failed meanwhile, the test ends
+// with its error.
 func Await(t testing.TB, happened func() error) {
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
@@ -324,6 +325,9 @@ func Await(t testing.TB, happened func() error) {
 		err := happened()
 		if err == nil {
 			return
+		}
+		if t.Failed() {
+			t.Fatal(err)
 		}
 		select {
 		case <-tick.C:
