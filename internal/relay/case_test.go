@@ -57,7 +57,10 @@ func TestCases(t *testing.T) {
 		t.Fatal("no cases")
 	}
 	for _, f := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(f), ".txt"), func(t *testing.T) { runCase(t, f) })
+		t.Run(strings.TrimSuffix(filepath.Base(f), ".txt"), func(t *testing.T) {
+			t.Parallel()
+			runCase(t, f)
+		})
 	}
 }
 

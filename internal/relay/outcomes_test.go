@@ -14,6 +14,7 @@ import (
 // A search that takes longer than a call may is given up before its lease ends, and
 // counts as incomplete: the request expires in the end.
 func TestSlowSearch(t *testing.T) {
+	t.Parallel()
 	api := &tally{slow: 20 * time.Second, answer: func(c apiCall) reply {
 		switch {
 		case c.isPage():
@@ -39,6 +40,7 @@ func TestSlowSearch(t *testing.T) {
 // the pause between them grows. The hold is announced once, and once more after an
 // hour; what is tried again and again expires.
 func TestCredentialsPassTheProbeAlone(t *testing.T) {
+	t.Parallel()
 	api := &tally{answer: func(c apiCall) reply {
 		if c.method == http.MethodGet {
 			return reply{200, `[]`, ""}
@@ -68,6 +70,7 @@ func TestCredentialsPassTheProbeAlone(t *testing.T) {
 
 // The team is released when a send passes, and no sooner.
 func TestHoldOfATeamEndsWithASend(t *testing.T) {
+	t.Parallel()
 	var broken atomic.Bool
 	broken.Store(true)
 	api := &tally{answer: func(c apiCall) reply {
@@ -92,6 +95,7 @@ func TestHoldOfATeamEndsWithASend(t *testing.T) {
 // An answer 429 shuts the whole team, and each one that follows halves its pace. That
 // is announced once when it begins and once when it ends.
 func TestTooManyCalls(t *testing.T) {
+	t.Parallel()
 	var busy atomic.Bool
 	busy.Store(true)
 	api := &tally{answer: func(c apiCall) reply {
@@ -118,6 +122,7 @@ func TestTooManyCalls(t *testing.T) {
 
 // After a single 429 the team goes on at half its pace, which comes back.
 func TestPaceComesBack(t *testing.T) {
+	t.Parallel()
 	var later atomic.Bool // than the first call
 	api := &tally{answer: func(c apiCall) reply {
 		if !later.Swap(true) {
@@ -142,6 +147,7 @@ func TestPaceComesBack(t *testing.T) {
 // Pages of searches are calls like any other: no more begin in any minute than the
 // rate allows, and at most two searches run at once.
 func TestPagesAreWithinTheBudget(t *testing.T) {
+	t.Parallel()
 	api := &tally{slow: 100 * time.Millisecond, answer: func(c apiCall) reply {
 		switch {
 		case c.isPage():
@@ -152,7 +158,7 @@ func TestPagesAreWithinTheBudget(t *testing.T) {
 		return reply{400, `{"error":"bad"}`, ""}
 	}}
 	try(t, "{}", api, 40, func(r *trial) {
-		r.wait(10 * time.Minute)
+		r.wait(4 * time.Minute)
 		if n := api.count(apiCall.isPage); n < 500 {
 			t.Errorf("%d pages: the test proves nothing", n)
 		}
@@ -167,6 +173,7 @@ func TestPagesAreWithinTheBudget(t *testing.T) {
 
 // At most two searches of a team run at once, however slow they are.
 func TestTwoSearchesAtOnce(t *testing.T) {
+	t.Parallel()
 	api := &tally{slow: 5 * time.Second, answer: func(c apiCall) reply {
 		switch {
 		case c.isPage():
@@ -186,6 +193,7 @@ func TestTwoSearchesAtOnce(t *testing.T) {
 
 // Opt-outs among good mail fail, each for itself, and hold nothing.
 func TestOptOuts(t *testing.T) {
+	t.Parallel()
 	const mails, each = 500, 50
 	api := &tally{answer: func(c apiCall) reply {
 		var n int
@@ -212,6 +220,7 @@ func TestOptOuts(t *testing.T) {
 // A retry_max under a minute shortens back-offs, but not the deliberate waits: a
 // search is not repeated before the message can be listed.
 func TestShortRetryMax(t *testing.T) {
+	t.Parallel()
 	for _, retryMax := range []string{"1h", "10s"} {
 		api := &tally{answer: func(c apiCall) reply {
 			switch {
@@ -237,6 +246,7 @@ func TestShortRetryMax(t *testing.T) {
 // A held route gives a probe each few minutes, whatever retry_max is: a mistake that
 // was corrected is noticed soon, and the API is not hammered until then.
 func TestProbesOfARoute(t *testing.T) {
+	t.Parallel()
 	for _, retryMax := range []string{"1h", "10s"} {
 		var broken atomic.Bool
 		broken.Store(true)
@@ -264,6 +274,7 @@ func TestProbesOfARoute(t *testing.T) {
 
 // A 403 that passes by itself fails nobody and holds nothing.
 func TestPassingRefusals(t *testing.T) {
+	t.Parallel()
 	api := &tally{answer: func(c apiCall) reply {
 		if c.nth == 1 {
 			return reply{403, `{"error":"firewall"}`, ""}
@@ -280,6 +291,7 @@ func TestPassingRefusals(t *testing.T) {
 
 // A fourth conversation that is refused holds the route, and a third does not.
 func TestFourRefusalsHoldTheRoute(t *testing.T) {
+	t.Parallel()
 	for mails, want := range map[int]int{3: 0, 4: 1} {
 		api := &tally{answer: func(apiCall) reply { return reply{403, `{"error":"no"}`, ""} }}
 		try(t, "{}", api, mails, func(r *trial) {
@@ -293,6 +305,7 @@ func TestFourRefusalsHoldTheRoute(t *testing.T) {
 
 // A conversation look-up without an inbox is not taken for a conversation that moved.
 func TestLookUpWithoutInbox(t *testing.T) {
+	t.Parallel()
 	var odd atomic.Bool
 	odd.Store(true)
 	api := &tally{answer: func(c apiCall) reply {

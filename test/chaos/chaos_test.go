@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -50,13 +51,20 @@ var faults = map[sandbox.Fault]float64{
 	sandbox.Elsewhere: .001, sandbox.Gone: .002, sandbox.Moved: .001,
 }
 
+// TestMain chooses a seed for all tests.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if *seed == 0 {
+		*seed = uint64(time.Now().UnixNano())
+	}
+	os.Exit(m.Run())
+}
+
 // TestFaults sends many messages while a fifth of the answers are faulty. Each arrives exactly once, or fails
 // permanently and does not arrive; each conversation is in order, except for heads that left their lane; the
 // spool is consistent.
 func TestFaults(t *testing.T) {
-	if *seed == 0 {
-		*seed = uint64(time.Now().UnixNano())
-	}
+	t.Parallel()
 	t.Logf("repeat with: go test ./test/chaos -run TestFaults -args -seed %d -messages %d -lanes %d",
 		*seed, *messages, *lanes)
 	dir := t.TempDir()

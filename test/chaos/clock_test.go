@@ -44,6 +44,7 @@ func TestClock(t *testing.T) {
 		// A definite answer, and an unknown outcome.
 		for _, fault := range []sandbox.Fault{sandbox.Throttle, sandbox.TempError} {
 			t.Run(name+", "+string(fault), func(t *testing.T) {
+				t.Parallel()
 				dir := t.TempDir()
 				synctest.Test(t, func(t *testing.T) {
 					options := sandbox.Options{RatePerMinute: sandbox.APIRate, Latency: 5 * time.Second}

@@ -71,9 +71,7 @@ func (h *holdsOfRoutes) Record(e events.Event) {
 // contact that has opted out fails and is reported, each other one arrives once, and
 // no route is held.
 func TestOptOuts(t *testing.T) {
-	if *seed == 0 {
-		*seed = uint64(time.Now().UnixNano())
-	}
+	t.Parallel()
 	t.Logf("repeat with: go test ./test/chaos -run TestOptOuts -args -seed %d -messages %d", *seed, *messages)
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {

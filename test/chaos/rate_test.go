@@ -32,6 +32,7 @@ routes:
 // TestRate has a newsletter wait, and passwords and tickets come in between. The
 // budget is used to 98 %, never exceeded, and what is urgent overtakes.
 func TestRate(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		api := sandbox.New(sandbox.Options{RatePerMinute: sandbox.APIRate, Latency: 50 * time.Millisecond})
