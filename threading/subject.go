@@ -10,8 +10,8 @@ import (
 var leader = regexp.MustCompile(`^(?i:(?:re|fwd?|aw|wg|sv|vs|antw|r|rif|i|tr|enc|rv)` +
 	`\s*(?:\[\d+\]|\(\d+\))?\s*:|\[[^\[\]]*\])\s*`)
 
-// trailer matches the suffix that some programs append to forwarded messages.
-var trailer = regexp.MustCompile(`(?i)\s*\(fwd\)$`)
+// trailer is the suffix that some programs append to forwarded messages.
+const trailer = "(fwd)"
 
 // maxSubject bounds the part of a subject that is compared, in bytes. A title has at most
 // 255 characters.
@@ -24,12 +24,13 @@ const maxSubject = 1024
 func BaseSubject(s string) string {
 	s = strings.ToValidUTF8(s[:min(len(s), maxSubject)], "")
 	s = strings.ToLower(strings.Join(strings.Fields(s), " "))
-	s = trailer.ReplaceAllString(s, "")
-	for {
+	s = strings.TrimRight(strings.TrimSuffix(s, trailer), " ")
+	for strings.ContainsAny(s, ":[") { // most have neither, and leader is slow
 		prefix := leader.FindStringIndex(s)
 		if prefix == nil || prefix[1] == len(s) {
 			return s
 		}
 		s = s[prefix[1]:]
 	}
+	return s
 }

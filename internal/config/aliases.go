@@ -42,8 +42,10 @@ func (c *Config) isLocal(address string) bool {
 	if name != domain || domain == localhost {
 		return true
 	}
-	own := []string{strings.ToLower(c.Hostname), strings.ToLower(machine())}
-	return !strings.Contains(domain, ".") && slices.Contains(own, domain)
+	if strings.Contains(domain, ".") { // nearly always, and machine asks the system
+		return false
+	}
+	return domain == strings.ToLower(c.Hostname) || domain == strings.ToLower(machine())
 }
 
 // alias returns the address of the alias that matches best: the one with the fewest *,
