@@ -117,22 +117,29 @@ func serve(
 	return r.Run(ctx)
 }
 
-// utc writes the time of a log line in UTC.
-func utc(groups []string, a slog.Attr) slog.Attr {
-	if a.Key == slog.TimeKey && len(groups) == 0 {
-		a.Value = slog.TimeValue(a.Value.Time().UTC())
-	}
-	return a
+// utc writes the times of log lines in UTC.
+type utc struct{ slog.Handler }
+
+// Handle implements slog.Handler.
+func (u utc) Handle(ctx context.Context, r slog.Record) error {
+	r.Time = r.Time.UTC()
+	return u.Handler.Handle(ctx, r)
 }
+
+// WithAttrs implements slog.Handler.
+func (u utc) WithAttrs(attrs []slog.Attr) slog.Handler { return utc{u.Handler.WithAttrs(attrs)} }
+
+// WithGroup implements slog.Handler.
+func (u utc) WithGroup(name string) slog.Handler { return utc{u.Handler.WithGroup(name)} }
 
 func logHandler(p *program, cfg *config.Config) slog.Handler {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(cfg.Log.Level)); err != nil {
 		panic(fmt.Sprintf("a log level that the configuration allows: %v", err))
 	}
-	o := &slog.HandlerOptions{Level: level, ReplaceAttr: utc}
+	o := &slog.HandlerOptions{Level: level}
 	if cfg.Log.Format == "json" {
-		return slog.NewJSONHandler(p.stderr, o)
+		return utc{slog.NewJSONHandler(p.stderr, o)}
 	}
-	return slog.NewTextHandler(p.stderr, o)
+	return utc{slog.NewTextHandler(p.stderr, o)}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"strings"
+	"time"
 )
 
 // Log is a Sink that writes one line per event. Titles and bodies are not logged:
@@ -77,7 +78,8 @@ const usualAttrs = 16
 // Record implements Sink.
 func (l Log) Record(e Event) {
 	line := lineOf(e)
-	if !l.Logger.Enabled(context.Background(), line.level) {
+	ctx, handler := context.Background(), l.Logger.Handler()
+	if !handler.Enabled(ctx, line.level) {
 		return
 	}
 	attrs := make([]slog.Attr, 0, usualAttrs)
@@ -125,5 +127,7 @@ func (l Log) Record(e Event) {
 	if e.Err != nil {
 		str("error", e.Err.Error())
 	}
-	l.Logger.LogAttrs(context.Background(), line.level, line.message, attrs...)
+	r := slog.NewRecord(time.Now(), line.level, line.message, 0) // Logger would look for its caller
+	r.AddAttrs(attrs...)
+	_ = handler.Handle(ctx, r)
 }
