@@ -89,6 +89,11 @@ func (b *bundle) check(t *testing.T, raw []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	o, err := newOutline(new(fence), body, head.boundary())
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkTree(t, o, string(raw))
 	root, err := new(converter).tree(&head, body, "")
 	if err != nil {
 		t.Fatal(err)

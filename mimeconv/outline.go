@@ -3,10 +3,7 @@ package mimeconv
 import (
 	"bytes"
 	"fmt"
-	"strconv"
 	"strings"
-
-	"github.com/jhillyerd/enmime/v2"
 )
 
 // outline is the structure of a multipart body: its delimiter lines and the headers of its
@@ -15,16 +12,19 @@ import (
 // enmime builds the tree of parts. It looks for delimiters anywhere in a line, so that text
 // that quotes one would end its part. Therefore it never sees the message, only a skeleton:
 // the delimiters with a number in place of each boundary, the Content-Type of each multipart,
-// and in place of each leaf its number.
+// and in place of each leaf its number. Where all delimiters are as they should be, the tree needs
+// no enmime (tree.go).
 type outline struct {
 	skeleton      []byte
 	parts         []outlinePart // by number; the root is 0
 	textInHeaders bool          // text was found in place of the header of a part
+	isOdd         bool          // a multipart has no parts
 }
 
 // outlinePart is a part of the body.
 type outlinePart struct {
 	header  block
+	parent  int    // number of the multipart that it is in
 	content []byte // of a leaf, still encoded; aliases the body
 	damage  string // what is wrong with the delimiters of a multipart, "" for nothing
 }
@@ -67,6 +67,7 @@ func newOutline(f *fence, body []byte, boundary string) (*outline, error) {
 		case level < 0:
 		case isClosing:
 			o.endPart(level, pos)
+			o.isOdd = o.isOdd || !o.open[level].hasBegun
 			o.begin(o.open[level])
 			o.open[level].isClosed = true
 		default:
@@ -230,7 +231,7 @@ func (o *outliner) beginPart(pos int) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	o.parts = append(o.parts, outlinePart{header: header})
+	o.parts = append(o.parts, outlinePart{header: header, parent: m.number})
 	isOpen := false
 	if header.isMultipart() {
 		isOpen, err = o.pushFound(number, header.boundary(), content)
@@ -268,6 +269,7 @@ func (o *outliner) endPart(level, pos int) {
 	if top := o.open[len(o.open)-1]; o.leaf < 0 && !top.hasBegun && len(o.open)-1 > level {
 		o.open = o.open[:len(o.open)-1]
 		o.leaf, o.start = top.number, top.start
+		o.isOdd = true
 	}
 	if o.leaf >= 0 {
 		o.parts[o.leaf].content = o.body[o.start:max(o.start, o.beforeLine(pos))]
@@ -295,28 +297,4 @@ func (o *outliner) beforeLine(pos int) int {
 
 func (o *outliner) printf(format string, args ...any) {
 	o.skeleton = fmt.Appendf(o.skeleton, format, args...)
-}
-
-// tree has enmime build the tree of the parts.
-func (o *outline) tree() (root *enmime.Part, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("enmime panicked: %v", r)
-		}
-	}()
-	parser := enmime.NewParser(enmime.RawContent(true), enmime.MaxStoredPartErrors(1))
-	return parser.ReadParts(bytes.NewReader(o.skeleton))
-}
-
-// part returns the part of which e is the place in the tree.
-func (o *outline) part(e *enmime.Part) *outlinePart {
-	number := e.Boundary
-	if number == "" {
-		number = string(e.Content)
-	}
-	n, err := strconv.Atoi(number)
-	if err != nil || n >= len(o.parts) {
-		return new(outlinePart)
-	}
-	return &o.parts[n]
 }

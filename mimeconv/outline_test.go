@@ -48,6 +48,7 @@ func TestOutline(t *testing.T) {
 				continue // enmime alone reads it otherwise, or not at all
 			}
 			compared++
+			checkTree(t, o, raw)
 			if got, whole := partsOf(&b, body), partsByEnmime(t, &b, body); got != whole {
 				t.Errorf("parts of the skeleton:\n%s\nof the body:\n%s\n%s", got, whole, raw)
 			}
@@ -56,6 +57,30 @@ func TestOutline(t *testing.T) {
 	if compared < 300 {
 		t.Errorf("only %d messages compared", compared)
 	}
+}
+
+// checkTree checks that the tree of an outline that isPlain is the one that enmime builds.
+func checkTree(t *testing.T, o *outline, raw string) {
+	t.Helper()
+	if !o.isPlain() {
+		return
+	}
+	byEnmime, err := o.enmimeTree()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := o.plainTree().String(), byEnmime.String(); got != want {
+		t.Errorf("tree: %s\nby enmime: %s\n%s", got, want, raw)
+	}
+}
+
+// String lists the nodes of a tree with the contents of their leaves.
+func (n *node) String() string {
+	list := fmt.Sprintf("(%s %q", n.id, n.part.content)
+	for _, child := range n.children {
+		list += child.String()
+	}
+	return list + ")"
 }
 
 func (o *outline) isDamaged() bool {

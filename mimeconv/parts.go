@@ -4,8 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/jhillyerd/enmime/v2"
-
 	"heyrelay/mimeconv/charset"
 )
 
@@ -147,32 +145,32 @@ func (c *converter) tree(b *block, body []byte, prefix string) (*part, error) {
 	if o.textInHeaders {
 		c.warn(StructureRepaired, root.id, "text found in place of a part header")
 	}
-	if parsed, err := o.tree(); err == nil {
-		c.adopt(root, parsed, prefix, o)
+	if tree, err := o.tree(); err == nil {
+		c.adopt(root, tree, prefix)
 	}
 	return root, nil
 }
 
 // adopt adds the children of a part.
-func (c *converter) adopt(p *part, parsed *enmime.Part, prefix string, o *outline) {
-	if damage := o.part(parsed).damage; damage != "" {
+func (c *converter) adopt(p *part, place *node, prefix string) {
+	if damage := place.part.damage; damage != "" {
 		c.warn(StructureRepaired, p.id, "%s", damage)
 	}
 	kind := "text/plain"
 	if p.kind == "multipart/digest" { // RFC 2046, section 5.1.5
 		kind = "message/rfc822"
 	}
-	if isMultipart(p.kind) && parsed.FirstChild == nil && len(p.raw) == 0 {
+	if isMultipart(p.kind) && len(place.children) == 0 && len(p.raw) == 0 {
 		c.warn(PartDropped, p.id, "multipart without parts")
 	}
-	for e := parsed.FirstChild; e != nil; e = e.NextSibling {
-		from := o.part(e)
-		child := newPart(prefix+e.PartID, &from.header, kind)
+	for _, below := range place.children {
+		from := below.part
+		child := newPart(prefix+below.id, &from.header, kind)
 		child.raw = from.content
 		if from.header.repaired > 0 {
 			c.warn(HeaderRepaired, child.id, "invalid header lines: %d", from.header.repaired)
 		}
-		c.adopt(child, e, prefix, o)
+		c.adopt(child, below, prefix)
 		p.children = append(p.children, child)
 	}
 }
