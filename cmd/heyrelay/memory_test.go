@@ -1,6 +1,9 @@
 package main
 
-import "testing"
+import (
+	"runtime"
+	"testing"
+)
 
 func TestMemoryLimit(t *testing.T) {
 	const mb = 1 << 20
@@ -17,5 +20,16 @@ func TestMemoryLimit(t *testing.T) {
 		if got := memoryLimit(c.inFlight, c.container); got != c.want {
 			t.Errorf("in_flight %d in a container of %d: %d, want %d", c.inFlight, c.container, got, c.want)
 		}
+	}
+}
+
+// TestBallast checks that the heap grows by twice the ballast before it is collected.
+func TestBallast(t *testing.T) {
+	defer runtime.KeepAlive(newBallast())
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	if m.NextGC < 2*ballast {
+		t.Errorf("the next collection is at %d bytes", m.NextGC)
 	}
 }

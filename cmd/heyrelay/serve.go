@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime"
 	"sync"
 	"syscall"
 
@@ -21,6 +22,7 @@ type serveCmd struct{ configured }
 
 // Run serves until SIGINT or SIGTERM. SIGHUP loads the configuration again.
 func (c serveCmd) Run(p *program) error {
+	defer runtime.KeepAlive(newBallast())
 	signal.Ignore(syscall.SIGPIPE) // the log's reader may die
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
