@@ -4,6 +4,8 @@ import (
 	"database/sql"
 	"errors"
 	"time"
+
+	driver "modernc.org/sqlite"
 )
 
 // checkpointer moves the log into the spool's file on a connection of its own, so that
@@ -32,6 +34,7 @@ func newCheckpointer(path string, files identity, at int) (*checkpointer, error)
 		return nil, err
 	}
 	db.SetMaxOpenConns(1)
+	_, _ = driver.Fdatasync(true)                               // a system without it syncs the times of files, too
 	if _, err := db.Exec("PRAGMA schema_version"); err != nil { // opens the log, while it is surely ours
 		return nil, errors.Join(classify(err), db.Close())
 	}

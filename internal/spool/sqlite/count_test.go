@@ -86,7 +86,7 @@ func TestCost(t *testing.T) {
 	ran := map[string]int{}
 	s.writer.ran = func(query string) { ran[query]++ }
 	live(t, s, 2)
-	if n := statements(t, ran); n > mostStatements {
+	if n := counted(t, ran); n > mostStatements {
 		t.Errorf("%d statements for one message alone, want at most %d", n, mostStatements)
 	}
 	if n := ran["COMMIT"]; n > mostTransactions {
@@ -99,7 +99,7 @@ func TestCost(t *testing.T) {
 		ns = append(ns, 100+n)
 	}
 	live(t, s, ns...)
-	if n := statements(t, ran); n > many*mostInABatch {
+	if n := counted(t, ran); n > many*mostInABatch {
 		t.Errorf("%d statements for %d messages, want at most %d each", n, many, mostInABatch)
 	}
 	s.writer.ran = nil
@@ -115,8 +115,8 @@ func TestCost(t *testing.T) {
 	}
 }
 
-// statements returns how many statements ran, apart from those that begin and end transactions.
-func statements(t *testing.T, ran map[string]int) (total int) {
+// counted returns how many statements ran, apart from those that begin and end transactions.
+func counted(t *testing.T, ran map[string]int) (total int) {
 	t.Helper()
 	for _, query := range slices.Sorted(maps.Keys(ran)) {
 		if query == "BEGIN IMMEDIATE" || query == "COMMIT" {

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"runtime/debug"
-	"slices"
-	"strings"
 	"time"
 
 	"heyrelay/internal/spool"
@@ -63,9 +61,7 @@ func run[T any](ctx context.Context, s *Store, size int, f func(*writer) (T, err
 
 // writer is the one writer. Its fields belong to its goroutine.
 type writer struct {
-	conn  *sql.Conn
-	stmts map[string]*statement // by their text
-	ran   func(query string)    // of tests; nil
+	*prepared
 
 	now    func() time.Time
 	handed *handed
@@ -93,19 +89,12 @@ type transaction struct {
 	touched bool // the present operation has changed something, or SQLite refused a statement of it
 }
 
-// statement is a prepared one.
-type statement struct {
-	*sql.Stmt
-	reads bool // it changes nothing
-}
-
 func newWriter(conn *sql.Conn) *writer {
 	return &writer{
-		conn:   conn,
-		stmts:  map[string]*statement{},
-		served: map[stream]spool.Destination{},
-		now:    time.Now,
-		handed: &handed{},
+		prepared: newPrepared(conn),
+		served:   map[stream]spool.Destination{},
+		now:      time.Now,
+		handed:   &handed{},
 	}
 }
 
@@ -126,14 +115,6 @@ func (w *writer) run(ops <-chan *op, restart, stop <-chan struct{}) {
 		case <-restart:
 			_, _ = w.exec(sqlRestartLog) // what fails is asked for again
 		}
-	}
-}
-
-// close gives the statements back: a connection with open ones could not put the
-// log away.
-func (w *writer) close() {
-	for _, s := range w.stmts {
-		_ = s.Close() // the connection goes in any case
 	}
 }
 
@@ -266,116 +247,4 @@ func (o *op) safely(w *writer) (err error) {
 		}
 	}()
 	return o.do(w)
-}
-
-// The writer's statements are not interrupted by a caller's context: half an
-// operation is of no use, and they are short.
-
-func (w *writer) prepare(query string) (*statement, error) {
-	if w.ran != nil {
-		w.ran(query)
-	}
-	s := w.stmts[query]
-	if s == nil {
-		prepared, err := w.conn.PrepareContext(context.Background(), query)
-		if err != nil {
-			return nil, w.refused(classify(err))
-		}
-		s = &statement{prepared, strings.HasPrefix(strings.TrimSpace(query), "SELECT")}
-		w.stmts[query] = s
-	}
-	return s, nil
-}
-
-// refused returns err, and notes that SQLite refused a statement if there is one: it may have ended the
-// transaction.
-func (w *writer) refused(err error) error {
-	w.touched = w.touched || err != nil
-	return err
-}
-
-// exec runs a statement and returns how many rows it changed.
-func (w *writer) exec(query string, args ...any) (int64, error) {
-	s, err := w.prepare(query)
-	if err != nil {
-		return 0, err
-	}
-	r, err := s.ExecContext(context.Background(), args...)
-	if err != nil {
-		return 0, w.refused(classify(err))
-	}
-	n, err := r.RowsAffected()
-	w.touched = w.touched || n > 0
-	return n, err
-}
-
-// insert runs an INSERT of one row or none. It returns the row's id and the number of rows.
-func (w *writer) insert(query string, args ...any) (id, n int64, err error) {
-	s, err := w.prepare(query)
-	if err != nil {
-		return 0, 0, err
-	}
-	r, err := s.ExecContext(context.Background(), args...)
-	if err != nil {
-		return 0, 0, w.refused(classify(err))
-	}
-	n, err = r.RowsAffected()
-	if n == 0 || err != nil {
-		return 0, 0, err
-	}
-	w.touched = true
-	id, err = r.LastInsertId()
-	return id, n, err
-}
-
-// rowStatements insert 1 to 8 rows.
-type rowStatements [8]string
-
-// rowsOf returns statements that insert rows; row stands for one.
-func rowsOf(insert, row, end string) (all rowStatements) {
-	for i := range all {
-		all[i] = insert + " " + strings.Repeat(row+", ", i) + row + " " + end
-	}
-	return all
-}
-
-// insertRows inserts rows of a number of columns, and returns how many were inserted.
-func (w *writer) insertRows(queries *rowStatements, columns int, args []any) (total int, err error) {
-	for some := range slices.Chunk(args, len(queries)*columns) {
-		n, err := w.exec(queries[len(some)/columns-1], some...)
-		if err != nil {
-			return total, err
-		}
-		total += int(n)
-	}
-	return total, nil
-}
-
-// get scans the first row into dest and reports whether there was one.
-func (w *writer) get(query string, args []any, dest ...any) (bool, error) {
-	s, err := w.prepare(query)
-	if err != nil {
-		return false, err
-	}
-	w.touched = w.touched || !s.reads
-	err = s.QueryRowContext(context.Background(), args...).Scan(dest...)
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, nil
-	}
-	return err == nil, w.refused(classify(err))
-}
-
-// each calls scan for every row. It has read all rows before it returns, so
-// that they can be changed then.
-func (w *writer) each(query string, args []any, scan func(*sql.Rows) error) error {
-	s, err := w.prepare(query)
-	if err != nil {
-		return err
-	}
-	w.touched = w.touched || !s.reads
-	rows, err := s.QueryContext(context.Background(), args...)
-	if err != nil {
-		return w.refused(classify(err))
-	}
-	return w.refused(scanAll(rows, scan))
 }
