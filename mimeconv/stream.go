@@ -41,9 +41,9 @@ func unchanged(raw []byte, w Warning) stream {
 }
 
 func printableStream(raw []byte) stream {
-	first := &printableReader{rest: raw, kind: printableData}
+	first := &printableReader{raw: raw, kind: printableData}
 	return stream{
-		open:    func() io.Reader { return &printableReader{rest: raw, kind: printableData} },
+		open:    func() io.Reader { return &printableReader{raw: raw, kind: printableData} },
 		size:    count(first),
 		warning: printableWarning(first.isDamaged),
 	}
@@ -223,11 +223,11 @@ func decodeDigits(p, digits []byte) int {
 // printableReader decodes quoted-printable (RFC 2045, section 6.7). An equals sign that encodes
 // nothing is kept.
 type printableReader struct {
-	rest      []byte
+	raw       []byte
 	kind      printable
-	text      []byte // the rest of the current line, still encoded
-	end       []byte // the line end behind it
-	isDamaged bool   // an equals sign was kept
+	pos, stop int  // of the rest of the current line in raw, still encoded
+	end, next int  // of the rest of its line end; the next line starts behind it
+	isDamaged bool // an equals sign was kept
 }
 
 // Read implements io.Reader. It fills p while there is anything left.
@@ -235,13 +235,13 @@ func (r *printableReader) Read(p []byte) (int, error) {
 	n := 0
 	for n < len(p) {
 		switch {
-		case len(r.text) > 0:
+		case r.pos < r.stop:
 			n += r.decode(p[n:])
-		case len(r.end) > 0:
-			k := copy(p[n:], r.end)
-			r.end = r.end[k:]
+		case r.end < r.next:
+			k := copy(p[n:], r.raw[r.end:r.next])
+			r.end += k
 			n += k
-		case len(r.rest) > 0:
+		case r.next < len(r.raw):
 			r.nextLine()
 		case n == 0:
 			return 0, io.EOF
@@ -254,7 +254,7 @@ func (r *printableReader) Read(p []byte) (int, error) {
 
 // decode decodes the rest of the line into p, as far as that goes, and returns the number of octets.
 func (r *printableReader) decode(p []byte) (n int) {
-	text := r.text
+	text := r.raw[r.pos:r.stop]
 	for n < len(p) && len(text) > 0 {
 		if text[0] != '=' {
 			end := bytes.IndexByte(text, '=')
@@ -276,28 +276,49 @@ func (r *printableReader) decode(p []byte) (n int) {
 		p[n] = c
 		n++
 	}
-	r.text = text
+	r.pos = r.stop - len(text)
 	return n
 }
 
 func (r *printableReader) nextLine() {
-	r.text, r.rest = cutAfterLine(r.rest)
+	line, _ := cutAfterLine(r.raw[r.next:])
+	r.pos = r.next
+	r.next += len(line)
+	r.stop, r.end = r.next, r.next
 	if r.kind == printableWord {
 		return
 	}
-	line := r.text
-	r.text = bytes.TrimRight(line, " \t\r\n")
-	switch text, isSoft := bytes.CutSuffix(r.text, []byte("=")); {
-	case isSoft:
-		r.text = text
-		return
-	case r.kind == printableText:
-		r.text = trimEncodedEnd(r.text)
-	}
+	text := trimBlank(line)
+	isSoft := len(text) > 0 && text[len(text)-1] == '='
 	switch {
-	case bytes.HasSuffix(line, []byte("\r\n")):
-		r.end = line[len(line)-2:]
-	case bytes.HasSuffix(line, []byte("\n")):
-		r.end = line[len(line)-1:]
+	case isSoft:
+		text = text[:len(text)-1]
+	case r.kind == printableText:
+		text = trimEncodedEnd(text)
 	}
+	r.stop = r.pos + len(text)
+	if !isSoft {
+		r.end = r.next - lineEnd(line)
+	}
+}
+
+// trimBlank removes white space from the end of a line.
+func trimBlank(line []byte) []byte {
+	n := len(line)
+	for n > 0 && (line[n-1] == '\n' || line[n-1] == '\r' || line[n-1] == ' ' || line[n-1] == '\t') {
+		n--
+	}
+	return line[:n]
+}
+
+// lineEnd returns the length of the line end of a line: 2 for CRLF, 1 for LF, 0 if there is none.
+func lineEnd(line []byte) int {
+	n := len(line)
+	switch {
+	case n == 0 || line[n-1] != '\n':
+		return 0
+	case n > 1 && line[n-2] == '\r':
+		return 2
+	}
+	return 1
 }

@@ -187,7 +187,7 @@ func printableWarning(isDamaged bool) Warning {
 // decodeQuotedPrintable decodes quoted-printable. clean is false if an equals sign encodes nothing.
 // The result does not alias raw.
 func decodeQuotedPrintable(raw []byte, kind printable) (data []byte, clean bool) {
-	r := printableReader{rest: raw, kind: kind}
+	r := printableReader{raw: raw, kind: kind}
 	data = make([]byte, len(raw))
 	n, _ := r.Read(data)
 	return data[:n], !r.isDamaged
