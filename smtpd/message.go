@@ -38,9 +38,9 @@ type messageBuffer struct {
 	made    int64 // bytes that a Handler made of it
 }
 
-// initialSize is the size of the buffer when the first octets have arrived, unless a smaller
-// message is announced.
-const initialSize = 16 << 10
+// initialSize is the largest buffer when the first octets have arrived: usual mail that announces
+// its size needs no other. One of half the size serves what announces nothing.
+const initialSize = 32 << 10
 
 // fieldRoom is the room in front of a message for the field that Envelope.WithTrace prepends, in
 // bytes. Only long names need more.
@@ -53,9 +53,9 @@ func (b *messageBuffer) read(r io.Reader, announced int64) error {
 	var first [512]byte // before anything arrives, nothing is reserved
 	n, err := r.Read(first[:])
 	if n > 0 {
-		size := int64(initialSize)
+		size := int64(initialSize / 2)
 		if announced > 0 {
-			size = min(size, max(announced+1, int64(n)))
+			size = min(initialSize, max(announced+1, int64(n)))
 		}
 		if err := b.grow(size); err != nil {
 			return err
