@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"heyrelay/internal/spool"
@@ -45,6 +47,38 @@ var inspectCases = []testCase{
 		f.now = f.now.Add(keeping.Failed + day)
 		f.prune()
 	}},
+	{"Bodies", func(f *fixture) { // of any size and kind come back as they were, wherever they are read
+		for _, body := range bodies() {
+			m := f.write(letter{body: body})
+			m.HTML = "<p>" + body
+			m.SubjectOffset = 3
+			m.Text = body
+			m.Raw = []byte("Subject: Hi\r\n\r\n" + body)
+			f.accept(m)
+			task := f.claimOne()
+			if task.HTML != m.HTML || task.Text != m.Text || task.SubjectOffset != 3 {
+				f.Errorf("claimed are %d and %d octets of %d", len(task.HTML), len(task.Text), len(body))
+			}
+			f.sends(m.QueueID, 0, task)
+			want := spool.Content{HTML: m.HTML, Text: m.Text, Raw: m.Raw}
+			if got, err := f.Content(f.Context(), m.QueueID); err != nil || !reflect.DeepEqual(got, want) {
+				f.Errorf("the content has %d, %d and %d octets of %d, %v",
+					len(got.HTML), len(got.Text), len(got.Raw), len(body), err)
+			}
+			_, letters, err := f.Conversation(f.Context(), f.conversation(m.QueueID), 0, 1)
+			if err != nil || len(letters) != 1 || !bytes.HasPrefix(m.Raw, letters[0].Head) ||
+				len(letters[0].Head) != min(len(m.Raw), spool.LetterHead) || !strings.HasPrefix(body, letters[0].Excerpt) ||
+				letters[0].Excerpt == "" {
+				f.Errorf("the letters of %d octets are %+v, %v", len(body), letters, err)
+			}
+			f.done(spool.Outcome{Task: task, State: spool.Failed, Report: spool.FailedAction})
+			report := f.notice(spool.Mail)
+			if !bytes.Equal(report.Report.Raw, m.Raw) {
+				f.Errorf("the report has %d octets of %d", len(report.Report.Raw), len(m.Raw))
+			}
+			f.must(f.Done(f.Context(), report.ID))
+		}
+	}},
 	{"Pending", func(f *fixture) { // reports and events stay listed until they are delivered, the next one first
 		f.fail(letter{})
 		n := f.notice(spool.Mail)
@@ -71,6 +105,24 @@ var inspectCases = []testCase{
 		f.must(f.Done(f.Context(), n.ID))
 		f.pending(spool.Filter{}, event)
 	}},
+}
+
+// bodies are short and long ones, that can be packed and not.
+func bodies() []string {
+	random := rand.New(rand.NewPCG(1, 2))
+	var all []string
+	for _, size := range []int{1, 30, 300, 4 << 10, 30 << 10, 200 << 10} {
+		var words strings.Builder
+		noise := make([]byte, size)
+		for i := range noise {
+			noise[i] = byte(0x20 + random.IntN(0x5f))
+		}
+		for words.Len() < size {
+			fmt.Fprintf(&words, "Grüße %d\r\n", random.IntN(100))
+		}
+		all = append(all, words.String(), string(noise))
+	}
+	return all
 }
 
 // pending wants these notices to be pending.

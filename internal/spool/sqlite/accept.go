@@ -40,10 +40,12 @@ type letter struct {
 	terms      []any    // its keys in term
 	recipients []string // of each request, encoded
 	dsn        []string // of each request, encoded
+	body       body
 }
 
 func prepare(m *spool.Message) *letter {
-	l := &letter{Message: m, terms: termsOf(m)}
+	l := &letter{Message: m, terms: termsOf(m), body: bodyOf(m)}
+	l.body.pack()
 	if m.ContentDigest != (spool.Fingerprint{}) {
 		l.digest = m.ContentDigest[:]
 	}
@@ -175,7 +177,7 @@ func (w *writer) insertMessage(m *letter) (id int64, ok bool, err error) {
 	if n == 0 || err != nil {
 		return 0, false, err
 	}
-	if err := w.insertContent(id, m.Message); err != nil {
+	if err := w.insertContent(id, m); err != nil {
 		return 0, false, err
 	}
 	return id, true, w.insertTerms(id, m.terms)

@@ -80,6 +80,9 @@ SELECT format('seq %d, team %s', max(r.seq), r.team)
  GROUP BY r.team HAVING max(r.seq) > COALESCE(g.seq, 0)`},
 }
 
+const sqlPackedBodies = `
+SELECT m.queue_id, x.raw FROM content x JOIN message m ON m.id = x.message WHERE x.subject_offset < 0`
+
 // examples is how many rows of one contradiction are reported.
 const examples = 5
 
@@ -92,15 +95,23 @@ func (r *Reader) Check(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, tx.Rollback()) }()
 	var found []string
+	report := func(wrong string, places []string) {
+		if len(places) > 0 {
+			found = append(found, wrong+" ("+strings.Join(places, ", ")+")")
+		}
+	}
 	for _, c := range contradictions {
 		places, err := placesOf(ctx, tx, c.query)
 		if err != nil {
 			return fmt.Errorf("check whether %s: %w", c.wrong, err)
 		}
-		if len(places) > 0 {
-			found = append(found, c.wrong+" ("+strings.Join(places, ", ")+")")
-		}
+		report(c.wrong, places)
 	}
+	places, err := damagedBodies(ctx, tx)
+	if err != nil {
+		return fmt.Errorf("check what is packed: %w", err)
+	}
+	report("a packed message is damaged", places)
 	if found != nil {
 		return fmt.Errorf("%w: %s", spool.ErrCorrupt, strings.Join(found, "; "))
 	}
@@ -121,4 +132,20 @@ func placesOf(ctx context.Context, tx *sql.Tx, query string) (places []string, e
 		places = append(places, place)
 	}
 	return places, classify(rows.Err())
+}
+
+// damagedBodies returns the queue ids of messages that are packed and cannot be unpacked.
+func damagedBodies(ctx context.Context, tx *sql.Tx) (places []string, err error) {
+	err = eachRow(ctx, tx, sqlPackedBodies, nil, func(rows *sql.Rows) error {
+		var queueID string
+		x := body{subjectOffset: packed}
+		if err := rows.Scan(&queueID, &x.raw); err != nil {
+			return err
+		}
+		if x.unpack(queueID, false) != nil && len(places) < examples {
+			places = append(places, queueID)
+		}
+		return nil
+	})
+	return places, err
 }

@@ -52,6 +52,10 @@ var defects = []struct{ wrong, spoil string }{
 		"DELETE FROM content WHERE message = 2",
 	},
 	{
+		"a packed message is damaged (Q1)",
+		"UPDATE content SET raw = substr(raw, 2) WHERE message = 2",
+	},
+	{
 		"a message has no request",
 		"INSERT INTO message SELECT 9, 'Q9', accepted, client, sender, route, team, inbox, title, " +
 			"message_id, warnings, fingerprint, weak_fingerprint, content_digest, envelope_id, return, reports_after, " +

@@ -23,13 +23,18 @@ func classify(err error) error {
 	case result.SQLITE_IOERR, result.SQLITE_READONLY, result.SQLITE_CANTOPEN:
 		return fmt.Errorf("%w: %w", spool.ErrReadOnly, err)
 	case result.SQLITE_CORRUPT, result.SQLITE_NOTADB:
-		return fmt.Errorf(
-			`%w: %w; what to do: stop heyrelay, copy the spool away, and see "A damaged spool" in docs/durability.md`,
-			spool.ErrCorrupt,
-			err,
-		)
+		return damaged(err)
 	}
 	return err
+}
+
+// damaged returns spool.ErrCorrupt because of err.
+func damaged(err error) error {
+	return fmt.Errorf(
+		`%w: %w; what to do: stop heyrelay, copy the spool away, and see "A damaged spool" in docs/durability.md`,
+		spool.ErrCorrupt,
+		err,
+	)
 }
 
 // stamp is a time as the schema stores it.

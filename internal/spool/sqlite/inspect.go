@@ -13,7 +13,7 @@ import (
 
 const (
 	sqlContentOf = `
-SELECT m.id, c.html, c.text, c.raw FROM message m JOIN content c ON c.message = m.id WHERE m.queue_id = ?`
+SELECT m.id, c.html, c.subject_offset, c.text, c.raw FROM message m JOIN content c ON c.message = m.id WHERE m.queue_id = ?`
 
 	sqlPendingNotices = `
 SELECT n.way, n.happened, n.due, n.tries, COALESCE(n.action, ''), n.event,
@@ -31,16 +31,21 @@ func (r *Reader) Content(ctx context.Context, queueID string) (c spool.Content, 
 	}
 	defer func() { _ = tx.Rollback() }() // it changed nothing
 	var id int64
-	err = tx.QueryRowContext(ctx, sqlContentOf, queueID).Scan(&id, &c.HTML, &c.Text, &c.Raw)
+	var x body
+	err = tx.QueryRowContext(ctx, sqlContentOf, queueID).Scan(&id, &x.html, &x.subjectOffset, &x.text, &x.raw)
 	if errors.Is(err, sql.ErrNoRows) {
 		return c, fmt.Errorf("%w: content of %s", spool.ErrNotFound, queueID)
 	}
 	if err != nil {
 		return c, classify(err)
 	}
+	if err := x.unpack(queueID, true); err != nil {
+		return c, err
+	}
+	c.HTML, c.Text = x.html, x.text
 	c.Raw, err = wholeRaw(func(query string, args []any, scan func(*sql.Rows) error) error {
 		return eachRow(ctx, tx, query, args, scan)
-	}, id, c.Raw)
+	}, id, x.raw)
 	return c, err
 }
 

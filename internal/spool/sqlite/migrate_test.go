@@ -3,8 +3,10 @@ package sqlite
 import (
 	"bytes"
 	"database/sql"
+	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -32,10 +34,12 @@ func TestMigrationKeepsMail(t *testing.T) {
 		if err := migrateSteps(t.Context(), conn, steps); err != nil {
 			return err
 		}
-		var id, note, body string
-		const all = "SELECT queue_id, note, text FROM message JOIN content ON content.message = message.id"
-		err := conn.QueryRowContext(t.Context(), all).Scan(&id, &note, &body)
-		if id != "Q1" || note != "none" || body != mail(1).Text {
+		var id, note string
+		var x body
+		const all = "SELECT queue_id, note, subject_offset, raw FROM message JOIN content ON content.message = message.id"
+		err := conn.QueryRowContext(t.Context(), all).Scan(&id, &note, &x.subjectOffset, &x.raw)
+		err = errors.Join(err, x.unpack(id, true))
+		if id != "Q1" || note != "none" || x.text != mail(1).Text {
 			t.Errorf("after the migration: %q, note %q", id, note)
 		}
 		return err
@@ -85,6 +89,13 @@ func TestMigrationFromTheFirstVersion(t *testing.T) {
 	if err != nil || len(list) != 3 {
 		t.Errorf("it lists %v (%v), want all three", list, err)
 	}
+	want := spool.Content{HTML: "<p>Hello</p>", Text: "Hello"}
+	if c, err := s.Content(t.Context(), "Q1"); err != nil || !reflect.DeepEqual(c, want) {
+		t.Errorf("the old content is %+v (%v)", c, err)
+	}
+	if c, err := s.Content(t.Context(), m.QueueID); err != nil || c.HTML != m.HTML || !bytes.Equal(c.Raw, m.Raw) {
+		t.Errorf("the new content is %+v (%v)", c, err)
+	}
 	if a, err := s.File(t.Context(), m.Files[0].ID); err != nil || a.Name != "a.pdf" {
 		t.Errorf("the file is %+v (%v)", a, err)
 	}
@@ -122,6 +133,9 @@ func TestMigrationKeepsAttempts(t *testing.T) {
 		t.Fatalf("claimed %+v (%v), want both", tasks, err)
 	}
 	began := []time.Time{moment(3), moment(5)}
+	if tasks[0].HTML != "<p>Hello</p>" || tasks[0].Text != "Hello" {
+		t.Errorf("the first is sent as %+v", tasks[0])
+	}
 	if r := tasks[1]; r.Attempt != 3 || !r.Unknown || !slices.Equal(r.Sends, began) {
 		t.Errorf("the one under way is %+v, want its third attempt after sends at %v", r, began)
 	}

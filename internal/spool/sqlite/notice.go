@@ -137,7 +137,7 @@ func (w *writer) notices(now time.Time, way spool.Way, limit int) (due []spool.N
 }
 
 const sqlReportDetail = `
-SELECT m.id, m.queue_id, r.local_id, m.accepted, m.sender, m.envelope_id, m.return, m.title, x.raw,
+SELECT m.id, m.queue_id, r.local_id, m.accepted, m.sender, m.envelope_id, m.return, m.title, COALESCE(x.subject_offset, 0), x.raw,
        r.recipients, r.dsn, a.reason, a.status, a.api_id, a.began, r.unknown, r.team
   FROM request r
   JOIN message m ON m.id = r.message
@@ -149,8 +149,9 @@ SELECT m.id, m.queue_id, r.local_id, m.accepted, m.sender, m.envelope_id, m.retu
 func (w *writer) report(p *spool.Report, request, attempt int64) error {
 	var message, accepted, tried int64
 	var addresses, asked, team string
+	var x body
 	ok, err := w.get(sqlReportDetail, []any{attempt, request},
-		&message, &p.QueueID, &p.LocalID, &accepted, &p.Sender, &p.EnvelopeID, &p.Return, &p.Title, &p.Raw, &addresses,
+		&message, &p.QueueID, &p.LocalID, &accepted, &p.Sender, &p.EnvelopeID, &p.Return, &p.Title, &x.subjectOffset, &x.raw, &addresses,
 		&asked, &p.Reason, &p.Status, &p.APIID, &tried, &p.Unknown, &team)
 	if err != nil {
 		return err
@@ -163,7 +164,10 @@ func (w *writer) report(p *spool.Report, request, attempt int64) error {
 			request,
 		)
 	}
-	p.Raw, err = wholeRaw(w.each, message, p.Raw)
+	if err := x.unpack(p.QueueID, true); err != nil {
+		return err
+	}
+	p.Raw, err = wholeRaw(w.each, message, x.raw)
 	if err != nil {
 		return err
 	}

@@ -3,8 +3,6 @@ package sqlite
 import (
 	"database/sql"
 	"slices"
-
-	"heyrelay/internal/spool"
 )
 
 // pieceSize is the most octets of a message as received that one row has. It is more than
@@ -20,9 +18,9 @@ const (
 )
 
 // insertContent stores what a message says, under its id.
-func (w *writer) insertContent(id int64, m *spool.Message) error {
-	first := min(len(m.Raw), pieceSize)
-	_, err := w.exec(sqlContent, id, m.HTML, m.SubjectOffset, m.Text, m.Raw[:first])
+func (w *writer) insertContent(id int64, m *letter) error {
+	first, b := min(len(m.Raw), pieceSize), &m.body
+	_, err := w.exec(sqlContent, id, b.html, b.subjectOffset, b.text, b.raw)
 	if err != nil {
 		return err
 	}

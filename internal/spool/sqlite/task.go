@@ -24,7 +24,7 @@ SELECT r.attempts + 1, r.local_id, r.recipients, r.route, r.team, r.subject_line
        COALESCE((SELECT max(released) FROM gate
                   WHERE team = r.team AND route IN ('', r.route) AND inbox IN (0, r.inbox)), 0),
        r.dsn, r.delayed, m.envelope_id, m.return,
-       m.queue_id, m.sender, r.inbox, m.title, m.accepted, x.html, x.subject_offset, x.text
+       m.queue_id, m.sender, r.inbox, m.title, m.accepted, x.html, x.subject_offset, x.text, ` + rawOfPacked + `
   FROM request r
   JOIN message m ON m.id = r.message
   JOIN conversation c ON c.id = r.conversation
@@ -47,19 +47,24 @@ func (c *claim) load(id int64) (spool.Task, error) {
 	var addresses, asked string
 	var subjectLine bool
 	var sendsSince int
+	var x body
 	var refused, tried, released, accepted int64
 	ok, err := c.get(sqlTask, []any{id},
 		&t.Attempt, &t.LocalID, &addresses, &t.Route, &t.Team, &subjectLine, &t.Unknown, &sendsSince, &refused,
 		&t.ConvoID, &t.Call, &t.ConversationAlive, &t.Detached, &t.ConvoConflict,
 		&t.Refused, &t.RefusedStatus, &tried, &released,
 		&asked, &t.Delayed, &t.EnvelopeID, &t.Return,
-		&t.QueueID, &t.Sender, &t.Inbox, &t.Title, &accepted, &t.HTML, &t.SubjectOffset, &t.Text)
+		&t.QueueID, &t.Sender, &t.Inbox, &t.Title, &accepted, &x.html, &x.subjectOffset, &x.text, &x.raw)
 	if err != nil {
 		return t, err
 	}
 	if !ok {
 		return t, fmt.Errorf("%w: request %d has no message, conversation or content", spool.ErrCorrupt, id)
 	}
+	if err := x.unpack(t.QueueID, false); err != nil {
+		return t, err
+	}
+	t.HTML, t.Text, t.SubjectOffset = x.html, x.text, x.subjectOffset
 	t.Accepted, t.RouteRefusedAt = moment(accepted), moment(c.past(refused))
 	if tried != 0 {
 		t.TrialSince = moment(max(c.past(tried), c.past(released)))

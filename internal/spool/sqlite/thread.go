@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -17,7 +18,8 @@ SELECT team, inbox, participants, convo_id, title, last_used FROM conversation W
 
 	sqlLetters = `
 SELECT ` + entryColumns + `, r.joined, r.lookup_name,
-       substr(x.raw, 1, ?), COALESCE(substr(x.text, 1, ?), '')
+       COALESCE(x.subject_offset, 0), COALESCE(substr(x.text, 1, ?), ''),
+       COALESCE(` + rawOfPacked + `, substr(x.raw, 1, ?))
   FROM request r JOIN message m ON m.id = r.message JOIN conversation c ON c.id = r.conversation
   LEFT JOIN content x ON x.message = r.message
  WHERE r.conversation = ? AND r.id < ? ORDER BY r.id DESC LIMIT ?`
@@ -28,7 +30,7 @@ SELECT ` + entryColumns + `
  WHERE r.id = ?`
 
 	sqlSentContent = `
-SELECT m.id, m.title, x.html, x.subject_offset, x.text
+SELECT m.id, m.title, x.html, x.subject_offset, x.text, ` + rawOfPacked + `
   FROM message m JOIN content x ON x.message = m.id WHERE m.queue_id = ?`
 
 	sqlSentRequests = `
@@ -94,13 +96,20 @@ func lettersOf(ctx context.Context, q queries, id, below int64, limit int) (all 
 	if err != nil {
 		return nil, err
 	}
-	args := []any{spool.LetterHead, spool.LetterExcerpt, id, below, limit}
+	args := []any{spool.LetterExcerpt, spool.LetterHead, id, below, limit}
 	err = eachRow(ctx, q, sqlLetters, args, func(rows *sql.Rows) error {
 		var e entry
 		var l spool.Letter
-		if err := rows.Scan(append(e.dest(), &l.Joined, &l.By, &l.Head, &l.Excerpt)...); err != nil {
+		var x body
+		err := rows.Scan(append(e.dest(), &l.Joined, &l.By, &x.subjectOffset, &x.text, &x.raw)...)
+		if err != nil {
 			return err
 		}
+		if err := x.unpack(e.QueueID, true); err != nil {
+			return err
+		}
+		l.Head = bytes.Clone(x.raw[:min(len(x.raw), spool.LetterHead)]) // the rest is not kept in memory
+		l.Excerpt = strings.Clone(firstRunes(x.text, spool.LetterExcerpt))
 		if err := e.complete(holds); err != nil {
 			return err
 		}
@@ -115,14 +124,19 @@ func lettersOf(ctx context.Context, q queries, id, below int64, limit int) (all 
 func (r *Reader) Sends(ctx context.Context, queueID string) (all []spool.Task, err error) {
 	var message int64
 	content := spool.Task{QueueID: queueID}
+	var x body
 	err = r.db.QueryRowContext(ctx, sqlSentContent, queueID).
-		Scan(&message, &content.Title, &content.HTML, &content.SubjectOffset, &content.Text)
+		Scan(&message, &content.Title, &x.html, &x.subjectOffset, &x.text, &x.raw)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, fmt.Errorf("%w: content of %s", spool.ErrNotFound, queueID)
 	}
 	if err != nil {
 		return nil, classify(err)
 	}
+	if err := x.unpack(queueID, false); err != nil {
+		return nil, err
+	}
+	content.HTML, content.Text, content.SubjectOffset = x.html, x.text, x.subjectOffset
 	err = eachRow(ctx, r.db, sqlSentRequests, []any{message}, func(rows *sql.Rows) error {
 		t := content
 		var addresses string
@@ -149,4 +163,15 @@ func (r *Reader) Sends(ctx context.Context, queueID string) (all []spool.Task, e
 		return nil
 	})
 	return all, err
+}
+
+// firstRunes returns the first n characters of a text, all if it has fewer.
+func firstRunes(text string, n int) string {
+	for i := range text {
+		if n == 0 {
+			return text[:i]
+		}
+		n--
+	}
+	return text
 }

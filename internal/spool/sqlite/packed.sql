@@ -1,0 +1,3 @@
+-- What a message says can be packed: its bodies and its source mostly repeat each other. No table changes, so that
+-- a large spool is migrated at once (SQLite reads all of a table to which a column is added). A row of content that
+-- is packed has the subject_offset -1, nothing in html and text, and all four in raw, as pack.go describes.
