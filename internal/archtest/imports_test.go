@@ -145,3 +145,21 @@ func TestOnlyTheCommandNamesADriver(t *testing.T) {
 		}
 	}
 }
+
+// unneeded are modules of which nothing is used, although a dependency names them.
+var unneeded = []string{"github.com/goccy/go-json", "github.com/olekukonko/tablewriter"}
+
+// What is built in takes memory, used or not.
+func TestUnneededIsNotBuiltIn(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", "heyrelay/cmd/heyrelay").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for p := range strings.Lines(string(out)) {
+		for _, module := range unneeded {
+			if strings.HasPrefix(p, module) {
+				t.Errorf("the program contains %s", p)
+			}
+		}
+	}
+}

@@ -203,7 +203,7 @@ func TestSums(t *testing.T) {
 	}
 }
 
-// The SBOM lists each module that the binary contains, with its version.
+// The SBOM lists each module that the binary contains, with its version, or what replaces it.
 func TestSBOM(t *testing.T) {
 	text, err := os.ReadFile(one(t, "*.cdx.json"))
 	if err != nil {
@@ -219,12 +219,16 @@ func TestSBOM(t *testing.T) {
 	for _, c := range bom.Components {
 		listed = append(listed, c.Name+" "+c.Version)
 	}
-	dependency := regexp.MustCompile(`(?m)^\tdep\t(\S+)\t(\S+)`)
+	dependency := regexp.MustCompile(`(?m)^\tdep\t(\S+)\t(\S+).*(?:\n\t=>\t(\S+)\t(\S+))?`)
 	binary := one(t, "heyrelay-linux-"+runtime.GOARCH)
 	modules := dependency.FindAllStringSubmatch(run(t, "go", "version", "-m", binary), -1)
 	for _, m := range modules {
-		if !slices.Contains(listed, m[1]+" "+m[2]) {
-			t.Errorf("%s %s is not listed", m[1], m[2])
+		name, version := m[1], m[2]
+		if m[3] != "" {
+			name, version = m[3], m[4]
+		}
+		if !slices.Contains(listed, name+" "+version) {
+			t.Errorf("%s %s is not listed", name, version)
 		}
 	}
 	if len(modules) < 20 {
