@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"go/ast"
 	"go/parser"
 	"go/token"
 	"maps"
@@ -18,34 +17,36 @@ import (
 // programs that they start.
 const variable = "GOSABOTAGE"
 
-// chosen declares, in each package with switches, the name that they compare.
-const chosen = "package %s\n\nimport \"os\"\n\nvar sabotageChosen = os.Getenv(%q)\n"
+// chosen declares, in each package with switches, the name that they compare, and the switch of a value.
+const chosen = `package %s
+
+import "os"
+
+var sabotageChosen = os.Getenv(%q)
+
+func sabotageOr[T any](name string, changed, intact T) T {
+	if sabotageChosen == name {
+		return changed
+	}
+	return intact
+}
+`
 
 // combination is one tree with the sabotages of many files in it. In each function that one of them changes stands
-// a switch: the changed body runs if the variable names the sabotage.
+// a switch: the changed body runs if the variable names the sabotage. A value that is changed is chosen likewise.
 type combination struct {
 	root    string
-	bodies  map[string][]body // by file
+	parts   map[string]parts // by file
 	members []sabotage
 }
 
-// body is what a function does instead if the sabotage is chosen.
-type body struct {
-	sabotage string
-	function *ast.FuncDecl
-	text     string
-	at       int // the offset in the file behind the opening brace
-	results  string
-}
-
-// combine divides the sabotages into those that one tree can hold, and those that need a tree of their own: they
-// change something outside the body of a function, or a function that recovers from a panic, which works in no
-// function but the deferred one itself.
+// combine divides the sabotages into those that one tree can hold, and those that need a tree of their own.
 func combine(root string, all []sabotage) (*combination, []sabotage, error) {
-	c := &combination{root: root, bodies: map[string][]body{}}
+	c := &combination{root: root, parts: map[string]parts{}}
 	var alone []sabotage
+	used := constants{}
 	for _, s := range all {
-		bodies, ok, err := s.bodies()
+		changed, ok, err := s.parts(used)
 		if err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", s.name, err)
 		}
@@ -54,95 +55,23 @@ func combine(root string, all []sabotage) (*combination, []sabotage, error) {
 			continue
 		}
 		c.members = append(c.members, s)
-		for file, changed := range bodies {
-			c.bodies[file] = append(c.bodies[file], changed...)
+		for file, p := range changed {
+			before := c.parts[file]
+			c.parts[file] = parts{append(before.bodies, p.bodies...), append(before.values, p.values...)}
 		}
 	}
 	return c, alone, nil
 }
 
-// bodies returns the functions that s changes, by file. It reports false if s needs a tree of its own.
-func (s sabotage) bodies() (map[string][]body, bool, error) {
-	bodies := map[string][]body{}
-	for file, edits := range s.byFile() {
-		if filepath.Ext(file) != ".go" {
-			return nil, false, nil
-		}
-		source, err := os.ReadFile(filepath.Join(s.root, file))
-		if err != nil {
-			return nil, false, err
-		}
-		parsed, err := parser.ParseFile(token.NewFileSet(), "", source, parser.SkipObjectResolution)
-		if err != nil {
-			return nil, false, err
-		}
-		for _, e := range edits {
-			if _, err := e.apply(source); err != nil {
-				return nil, false, err
-			}
-		}
-		changed := s.changed(parsed, string(source), edits)
-		if changed == nil {
-			return nil, false, nil
-		}
-		bodies[file] = changed
-	}
-	return bodies, true, nil
-}
-
-// changed returns the bodies that the edits of one file change, or nil if one of the edits is not within a body.
-func (s sabotage) changed(file *ast.File, source string, edits []edit) []body {
-	inside := 0
-	var bodies []body
-	for _, decl := range file.Decls {
-		f, ok := decl.(*ast.FuncDecl)
-		if !ok || f.Body == nil {
-			continue
-		}
-		// A position is an offset plus one: the file set has no other file.
-		begin := int(f.Body.Lbrace)
-		end := int(f.Body.Rbrace) - 1
-		text := source[begin:end]
-		before := inside
-		for _, e := range edits {
-			if strings.Contains(text, e.old) {
-				text = strings.Replace(text, e.old, e.new, 1)
-				inside++
-			}
-		}
-		if inside == before {
-			continue
-		}
-		if !complete(text) || strings.Contains(text, "recover()") {
-			return nil
-		}
-		b := body{sabotage: s.name, function: f, text: text, at: begin}
-		if r := f.Type.Results; r != nil {
-			b.results = source[int(r.Pos())-1 : int(r.End())-1]
-		}
-		bodies = append(bodies, b)
-	}
-	if inside < len(edits) {
-		return nil
-	}
-	return bodies
-}
-
-// complete reports whether text is the whole body of a function.
-func complete(text string) bool {
-	_, err := parser.ParseExpr("func() {" + text + "}")
-	return err == nil
-}
-
 // overlay writes the sources with switches into dir, and the file that makes the compiler take them.
 func (c *combination) overlay(dir string) (string, error) {
 	sources := map[string][]byte{}
-	for file, bodies := range c.bodies {
+	for file, changed := range c.parts {
 		source, err := os.ReadFile(filepath.Join(c.root, file))
 		if err != nil {
 			return "", err
 		}
-		sources[file] = withSwitches(source, bodies)
+		sources[file] = changed.withSwitches(source)
 		parsed, err := parser.ParseFile(token.NewFileSet(), "", source, parser.PackageClauseOnly)
 		if err != nil {
 			return "", err
@@ -151,29 +80,6 @@ func (c *combination) overlay(dir string) (string, error) {
 		sources[choice] = fmt.Appendf(nil, chosen, parsed.Name.Name, variable)
 	}
 	return writeOverlay(c.root, dir, sources)
-}
-
-// withSwitches returns source with a switch at the beginning of each function that has other bodies.
-func withSwitches(source []byte, bodies []body) []byte {
-	switches := map[int]*strings.Builder{}
-	for _, b := range bodies {
-		if switches[b.at] == nil {
-			switches[b.at] = &strings.Builder{}
-		}
-		fmt.Fprintf(switches[b.at], "\nif sabotageChosen == %q {\n%s}\n", b.sabotage, b.call())
-	}
-	for _, at := range slices.Backward(slices.Sorted(maps.Keys(switches))) {
-		source = slices.Insert(source, at, []byte(switches[at].String())...)
-	}
-	return source
-}
-
-// call runs the body as a function within the function: its results, labels and deferred calls stay its own.
-func (b body) call() string {
-	if b.results == "" {
-		return "func() {" + b.text + "}()\nreturn\n"
-	}
-	return "return func() " + b.results + " {" + b.text + "}()\n"
 }
 
 // build compiles the tests of each package once, into dir. It returns a trial for each sabotage, and one for each

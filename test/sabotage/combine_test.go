@@ -9,7 +9,7 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-// tree has functions of every form, each broken by a file, and files whose break nobody notices.
+// tree has functions and values of every form, each broken by a file, and files whose break nobody notices.
 const tree = `
 -- go.mod --
 module tree
@@ -18,7 +18,19 @@ go 1.26
 -- a/a.go --
 package a
 
+import "time"
+
 const Limit = 3
+
+const (
+	ending = "."
+	phrase = "one" +
+		" two" + ending
+)
+
+const patience = 2 * time.Second
+
+var words any = map[string]int{"a": 1, "b": 2}
 
 type List[T any] []T
 
@@ -54,10 +66,15 @@ func Safely(f func()) (err any) {
 	f()
 	return nil
 }
+
+func Catch(caught *any) { *caught = recover() }
 -- a/a_test.go --
 package a
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 func TestLast(t *testing.T) {
 	if n, ok := (List[int]{1, 2}).Last(); n != 2 || !ok {
@@ -81,6 +98,26 @@ func TestFill(t *testing.T) {
 func TestFind(t *testing.T) {
 	if i := Find([]int{1, 2}, 2); i != 1 {
 		t.Error(i)
+	}
+}
+
+func TestCatch(t *testing.T) {
+	var caught any
+	func() {
+		defer Catch(&caught)
+		panic(1)
+	}()
+	if caught != 1 {
+		t.Error(caught)
+	}
+}
+
+func TestValues(t *testing.T) {
+	if phrase != "one two." || patience != 2*time.Second {
+		t.Error(phrase, patience)
+	}
+	if n := words.(map[string]int)["b"]; n != 2 {
+		t.Error(n)
 	}
 }
 
@@ -113,18 +150,56 @@ file: a/a.go
 old: return i
 new: if i >= 0 { break search }
 test: ./a TestFind
--- test/sabotage/B1-a-recovered-panic.txt --
+-- test/sabotage/A5-a-recovered-panic.txt --
 why: a panic is hidden
 file: a/a.go
 old: err = recover()
 new: recover()
 test: ./a TestSafely
--- test/sabotage/B2-a-constant.txt --
+-- test/sabotage/A6-a-text.txt --
+why: another text
+file: a/a.go
+old: two" + ending
+	)
+new: three" + ending
+	)
+test: ./a TestValues
+-- test/sabotage/A7-the-same-text.txt --
+why: another text again
+file: a/a.go
+old: "one"
+new: "two"
+test: ./a TestValues
+-- test/sabotage/A8-a-variable-with-a-type.txt --
+why: another map
+file: a/a.go
+old: "b": 2
+new: "b": 3
+test: ./a TestValues
+-- test/sabotage/A9-a-duration.txt --
+why: no patience
+file: a/a.go
+old: 2 * time
+new: 3 * time
+test: ./a TestValues
+-- test/sabotage/B1-a-deferred-function.txt --
+why: nothing is caught
+file: a/a.go
+old: *caught = recover()
+new: recover()
+test: ./a TestCatch
+-- test/sabotage/B2-a-number.txt --
 why: another limit
 file: a/a.go
 old: Limit = 3
 new: Limit = 4
 test: ./a TestSafely
+-- test/sabotage/B3-a-text-of-a-constant.txt --
+why: another ending
+file: a/a.go
+old: ending = "."
+new: ending = "!"
+test: ./a TestValues
 -- test/sabotage/C1-harmless.txt --
 why: nobody notices
 file: a/a.go
@@ -166,12 +241,21 @@ func TestTryAll(t *testing.T) {
 			t.Errorf("%s: noticed is %v: %s", r.name, noticed, r.problem)
 		}
 	}
-	if len(results) != 9+2 {
+	if len(results) != 15+2 {
 		t.Errorf("%d results, want one for each file and for each depth of tests", len(results))
+	}
+	all, err := load(root, []string{"/A", "/B"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	combined, alone, err := combine(root, all)
+	if err != nil || len(combined.members) != 9 || len(alone) != 3 {
+		t.Errorf("%d are built together, %d alone (%v), want those with A and those with B",
+			len(combined.members), len(alone), err)
 	}
 }
 
-// Only what changes the body of a function is built with others.
+// Hardly anything is built alone.
 func TestCombine(t *testing.T) {
 	all, err := load("../..", nil)
 	if err != nil {
@@ -181,7 +265,7 @@ func TestCombine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(combined.members)+len(alone) != len(all) || len(combined.members) < 7*len(alone) {
+	if len(combined.members)+len(alone) != len(all) || len(combined.members) < 30*len(alone) {
 		t.Errorf("%d are built alone, %d together", len(alone), len(combined.members))
 	}
 }

@@ -13,8 +13,8 @@
 // test builds the binary.
 //
 // To compile and link for each file would take most of the time. So the tests of a package are built once, with
-// all the broken functions in them and a switch in front of each (see combination); and they must pass while no
-// switch is set. Files that change something else than a function are built one by one.
+// all the broken functions and values in them and a switch in front of each (see combination); and they must pass
+// while no switch is set. Files that change something else are built one by one.
 //
 // Usage, from the top of the tree: go run ./test/sabotage [part of a name …]
 package main
@@ -67,14 +67,15 @@ func tryAll(root string, parts []string) ([]result, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	tries, err := combined.build(dir)
+	together, err := combined.build(dir)
 	if err != nil {
 		return nil, err
 	}
+	var tries []trial // those that take longest first
 	for _, s := range alone {
 		tries = append(tries, trial{s.name, s.tryAlone})
 	}
-	return run(tries), nil
+	return run(append(tries, together...)), nil
 }
 
 // report sums up, and reports whether all went as it should.
@@ -154,9 +155,9 @@ func (s sabotage) tryAlone() string {
 	return s.judge(cmd.CombinedOutput())
 }
 
-// environment is that of every go command and every test. It is without cgo, as released, to share the cache.
+// environment is that of every go command and every test. Its flags are those of a release, to share the cache.
 func environment(overlay string) []string {
-	return append(os.Environ(), "GOFLAGS=-overlay="+overlay, "CGO_ENABLED=0")
+	return append(os.Environ(), "GOFLAGS=-trimpath -overlay="+overlay, "CGO_ENABLED=0")
 }
 
 // judge returns what is wrong if the tests of s, which ended with err and printed out, did not notice.
