@@ -265,7 +265,7 @@ func TestCombine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(combined.members)+len(alone) != len(all) || len(combined.members) < 30*len(alone) {
+	if len(combined.members)+len(alone) != len(all) || len(combined.members) < 80*len(alone) {
 		t.Errorf("%d are built alone, %d together", len(alone), len(combined.members))
 	}
 }

@@ -410,8 +410,8 @@ func TestCheckpointsFollowCommits(t *testing.T) {
 		if moved > 0 {
 			return
 		}
-		if n == 10000 {
-			t.Fatal("after 10,000 commits nothing was moved")
+		if n == 2000 {
+			t.Fatal("after 2,000 commits nothing was moved")
 		}
 	}
 }
