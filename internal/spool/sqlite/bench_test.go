@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"heyrelay/internal/spool"
+	"heyrelay/test/mailbody"
 )
 
 var epoch = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
@@ -41,13 +41,15 @@ func openFile(t testing.TB, path string, o Options) *Store {
 	return s
 }
 
+// plain is 4 KB of text.
+var plain = mailbody.Plain()
+
 // mail makes the n-th message, of 4 KB, to one recipient, in a thread of its own.
 func mail(n int64) *spool.Message {
 	var b [8]byte
 	binary.BigEndian.PutUint64(b[:], uint64(n))
 	hash := sha256.Sum256(b[:])
 	own := spool.Key(hash[:16])
-	body := strings.Repeat("All work and no play makes Jack a dull boy.\r\n", 40)
 	return &spool.Message{
 		QueueID:        fmt.Sprintf("Q%d", n),
 		Accepted:       epoch,
@@ -60,9 +62,9 @@ func mail(n int64) *spool.Message {
 		BaseSubject:    "hello",
 		Fingerprint:    hash,
 		DuplicateSince: epoch.Add(-time.Hour),
-		HTML:           body,
-		Text:           body,
-		Raw:            []byte(body + body),
+		HTML:           "<p>" + plain,
+		Text:           plain,
+		Raw:            []byte(plain),
 		Requests: []spool.Request{{
 			LocalID:      fmt.Sprintf("%x", hash[16:]),
 			To:           []string{"alice@example.com"},

@@ -18,7 +18,10 @@ func short(n int64) *spool.Message {
 	m.Route = "orders"
 	m.HTML = "<p>Your order has been shipped.</p>"
 	m.Text = "Your order has been shipped.\n"
-	m.Raw = []byte(strings.Repeat("Header: value\r\n", 18) + "\r\n" + m.Text)
+	m.Raw = []byte("Received: from app.example.com ([192.0.2.7])\r\n" +
+		"\tby relay.example.com (heyrelay) with ESMTP id " + m.QueueID + "\r\n" +
+		"\tfor <alice@example.com>; Sun, 01 Nov 2026 12:00:00 +0000\r\nFrom: app@example.com\r\n" +
+		"To: alice@example.com\r\nSubject: Hello\r\nDate: Sun, 01 Nov 2026 12:00:00 +0000\r\n\r\n" + m.Text)
 	return m
 }
 

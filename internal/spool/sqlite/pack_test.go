@@ -27,7 +27,7 @@ func noise(n int) []byte {
 
 // TestPack packs bodies, and unpacks the same. What gets no smaller, and what is too large, stays as it is.
 func TestPack(t *testing.T) {
-	plain, table := mailbody.Plain(), mailbody.Alternative()
+	table := mailbody.Alternative()
 	long := strings.Repeat("0123456789\r\n", maxPacked/12)
 	for _, c := range []struct {
 		name string
@@ -65,7 +65,7 @@ func TestPack(t *testing.T) {
 // packedPlain is a message of 4 KB, packed.
 func packedPlain(t *testing.T) []byte {
 	t.Helper()
-	b := body{mailbody.Plain(), mailbody.Plain(), 0, []byte(mailbody.Plain())}
+	b := body{plain, plain, 0, []byte(plain)}
 	b.pack()
 	if b.subjectOffset != packed {
 		t.Fatal("it was not packed")
