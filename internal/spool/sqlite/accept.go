@@ -18,9 +18,13 @@ func (s *Store) Accept(ctx context.Context, m *spool.Message) (spool.Receipt, er
 		return spool.Receipt{}, err
 	}
 	letter := prepare(m)
-	receipt, err := run(ctx, s, size, func(w *writer) (spool.Receipt, error) { return w.accept(letter) })
+	var check func() error
+	receipt, err := run(ctx, s, size, func(w *writer) (spool.Receipt, error) {
+		check = w.check
+		return w.accept(letter)
+	})
 	if err == nil { // headroom looks once a second; the next start must find what was committed
-		err = s.headroom.files.check()
+		err = check()
 	}
 	return receipt, err
 }

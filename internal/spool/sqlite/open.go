@@ -228,6 +228,7 @@ func (s *Store) openOthers(o Options) (err error) {
 
 // start starts what runs until shut.
 func (s *Store) start(w *writer, o Options) {
+	w.files = s.headroom.files
 	w.syncer.handed = w.handed
 	w.syncer.durable = func(operations int, took time.Duration) {
 		s.commits.Add(operations, took)

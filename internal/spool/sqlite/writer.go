@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"heyrelay/internal/spool"
@@ -64,6 +65,7 @@ type writer struct {
 	*prepared
 
 	now    func() time.Time
+	files  identity // of the spool
 	handed *handed
 	stand  map[string]offer // by team, what the last transaction left
 
@@ -81,6 +83,7 @@ type transaction struct {
 	teams map[string]*gate // by team, see writer.gate
 	moves []move           // what the ledger owes
 	after []func()         // to be done once it is durable
+	check func() error     // of the spool's files, done once, by the first that asks when it is durable
 
 	offers map[string]offer // by team: what is left of them
 	tasks  []spool.Task     // that Accept claimed
@@ -190,7 +193,11 @@ func (w *writer) transact(b *batch, ops <-chan *op) error {
 
 // perform begins a transaction, and does the operations of a batch in it.
 func (w *writer) perform(b *batch, ops <-chan *op) error {
-	w.transaction = transaction{moves: w.moves[:0], offers: maps.Clone(w.stand)}
+	w.transaction = transaction{
+		moves:  w.moves[:0],
+		offers: maps.Clone(w.stand),
+		check:  sync.OnceValue(w.files.check),
+	}
 	if _, err := w.exec("BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
