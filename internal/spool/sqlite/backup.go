@@ -71,7 +71,7 @@ func change(ctx context.Context, path string, do func(*sql.Conn) error) error {
 	if err != nil {
 		return err
 	}
-	db, conn, err := connect(ctx, path, "synchronous = FULL")
+	db, conn, err := connect(ctx, path, nil, "synchronous = FULL")
 	if err != nil {
 		return err
 	}

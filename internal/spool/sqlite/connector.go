@@ -5,11 +5,12 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"net/url"
 )
 
 // connect returns a pool of connections to the file at path, and one of them, with pragmas in force.
-func connect(ctx context.Context, path string, pragmas ...string) (*sql.DB, *sql.Conn, error) {
-	db, err := sql.Open("sqlite", dsn(path, nil))
+func connect(ctx context.Context, path string, more url.Values, pragmas ...string) (*sql.DB, *sql.Conn, error) {
+	db, err := sql.Open("sqlite", dsn(path, more))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -26,6 +26,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"heyrelay/internal/spool"
+	"heyrelay/internal/spool/sqlite/vfs"
 )
 
 // Options tune a Store. The zero value is usable.
@@ -118,7 +119,8 @@ var pragmas = []string{
 	"page_size = 4096",
 	"auto_vacuum = INCREMENTAL",
 	"journal_mode = WAL",
-	"synchronous = NORMAL", // the syncer has each commit wait for the disk: 250 means durable
+	"synchronous = FULL",        // commits write the log, and the syncer has them wait for the disk
+	"checkpoint_fullfsync = ON", // package vfs needs both
 	"foreign_keys = ON",
 	"wal_autocheckpoint = 0",        // the checkpointer does it
 	"journal_size_limit = 67108864", // a log that grew behind a slow reader shrinks again
@@ -162,7 +164,10 @@ func (s *Store) open(ctx context.Context, o Options) (err error) {
 	if err := prepareFile(s.path, o.warn); err != nil {
 		return err
 	}
-	s.db, s.conn, err = connect(ctx, s.path, pragmas...)
+	if err := vfs.Register(); err != nil {
+		return err
+	}
+	s.db, s.conn, err = connect(ctx, s.path, url.Values{"vfs": {vfs.Name}}, pragmas...)
 	if err != nil {
 		return err
 	}

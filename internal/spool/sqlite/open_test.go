@@ -363,14 +363,15 @@ func TestOpenUnreleased(t *testing.T) {
 func TestPragmas(t *testing.T) {
 	s := openSpool(t, Options{})
 	for pragma, want := range map[string]string{
-		"synchronous":        "1",
-		"journal_mode":       "wal",
-		"foreign_keys":       "1",
-		"page_size":          "4096",
-		"auto_vacuum":        "2",
-		"wal_autocheckpoint": "0",
-		"application_id":     "1751480658",
-		"user_version":       strconv.Itoa(currentVersion()),
+		"synchronous":          "2",
+		"journal_mode":         "wal",
+		"checkpoint_fullfsync": "1",
+		"foreign_keys":         "1",
+		"page_size":            "4096",
+		"auto_vacuum":          "2",
+		"wal_autocheckpoint":   "0",
+		"application_id":       "1751480658",
+		"user_version":         strconv.Itoa(currentVersion()),
 	} {
 		got, err := run(t.Context(), s, 0, func(w *writer) (v string, err error) {
 			_, err = w.get("PRAGMA "+pragma, nil, &v)

@@ -51,7 +51,7 @@ func OpenOperator(path string) (*Operator, error) {
 }
 
 func (o *Operator) open(path string) (err error) {
-	o.db, o.conn, err = connect(context.Background(), path, "synchronous = FULL", "foreign_keys = ON")
+	o.db, o.conn, err = connect(context.Background(), path, nil, "synchronous = FULL", "foreign_keys = ON")
 	if err != nil {
 		return err
 	}
