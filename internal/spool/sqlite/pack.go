@@ -70,7 +70,7 @@ func (b *body) pack() {
 // unpack makes of a message's body what it was before it was packed, if it is: its raw only where that is
 // wanted. The error is spool.ErrCorrupt.
 func (b *body) unpack(queueID string, wantsRaw bool) error {
-	if b.subjectOffset != packed {
+	if b.subjectOffset >= 0 {
 		return nil
 	}
 	buffer := buffers.Get().(*[]byte)

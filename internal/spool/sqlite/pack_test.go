@@ -124,6 +124,25 @@ func TestUnpackLies(t *testing.T) {
 	}
 }
 
+// FuzzUnpack unpacks blocks with a correct checksum: all that comes back was in the block.
+func FuzzUnpack(f *testing.F) {
+	f.Add(s2.Encode(nil, append(make([]byte, lengths), plain...)))
+	f.Add(s2.Encode(nil, []byte("\x00\x00\x00\x01\x00\x00\x00\x02\x00\x00\x00\x03HiHello")))
+	f.Fuzz(func(t *testing.T, block []byte) {
+		b := body{subjectOffset: packed, raw: sealed(block)}
+		if err := b.unpack("Q1", true); err != nil {
+			if !errors.Is(err, spool.ErrCorrupt) {
+				t.Fatalf("error %v, want ErrCorrupt", err)
+			}
+			return
+		}
+		all, err := s2.Decode(nil, block)
+		if err != nil || b.html+b.text+string(b.raw) != string(all[lengths:]) {
+			t.Errorf("%q, %q and %q came out of %q, %v", b.html, b.text, b.raw, all, err)
+		}
+	})
+}
+
 // TestDamagedBody has one packed message meet damage: each reader of it names the message, and no mail is taken
 // any more.
 func TestDamagedBody(t *testing.T) {
