@@ -55,7 +55,7 @@ func (b *messageBuffer) read(r io.Reader, announced int64) error {
 	if n > 0 {
 		size := int64(initialSize / 2)
 		if announced > 0 {
-			size = min(initialSize, max(announced+1, int64(n)))
+			size = firstSize(max(announced+1, int64(n)))
 		}
 		if err := b.grow(size); err != nil {
 			return err
@@ -84,20 +84,31 @@ func (b *messageBuffer) read(r io.Reader, announced int64) error {
 	}
 }
 
+// firstSize returns the size of a buffer that becomes one of n bytes by doubling.
+func firstSize(n int64) int64 {
+	for n > initialSize {
+		n = (n + 1) / 2
+	}
+	return n
+}
+
 // grow enlarges the buffer to n bytes, but never beyond what proves a message too large.
 func (b *messageBuffer) grow(n int64) error {
 	n = min(n, b.limits.MessageSize+1)
 	if !b.memory.reserve(b.limits, b.account, n-int64(cap(b.raw))) {
 		return errNoMemory()
 	}
+	room := b.room
 	b.replace(n, b.raw)
+	recycle(room)
 	return nil
 }
 
-// replace makes a copy of raw, with room in front and at least n bytes, the message.
+// replace makes a copy of raw, with room in front and a capacity of n bytes, the message. What was
+// the message stays as it is.
 func (b *messageBuffer) replace(n int64, raw []byte) {
-	b.room = make([]byte, fieldRoom, fieldRoom+n)
-	b.raw = append(b.room[fieldRoom:], raw...)
+	b.room = newBuffer(n)
+	b.raw = append(b.room[fieldRoom:fieldRoom:fieldRoom+n], raw...)
 }
 
 // prepend writes a field in front of raw, if that is the message and there is room.
@@ -119,9 +130,10 @@ func (b *messageBuffer) reserve(n int64) error {
 	return err
 }
 
-// free releases the memory.
+// free releases the memory. Other messages use it again: nothing may refer to raw any longer.
 func (b *messageBuffer) free() {
 	b.memory.release(b.account, int64(cap(b.raw))+b.made)
+	recycle(b.room)
 	b.room, b.raw, b.made = nil, nil, 0
 }
 
@@ -140,9 +152,10 @@ func (b *messageBuffer) normalizeLineEndings() error {
 	if !b.memory.reserve(b.limits, b.account, int64(lf+cr)) {
 		return errNoMemory()
 	}
-	raw := b.raw
+	room, raw := b.room, b.raw
 	b.replace(int64(cap(raw)+lf+cr), nil)
 	b.raw = appendRepaired(b.raw, raw)
+	recycle(room)
 	return nil
 }
 
