@@ -178,7 +178,7 @@ func TestSyncFails(t *testing.T) {
 func TestCloseWaitsForTheDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, disk := openSlow(t)
-		var answer error = context.Canceled
+		answer := context.Canceled
 		var wg sync.WaitGroup
 		wg.Go(func() { _, answer = s.Accept(t.Context(), mail(1)) })
 		synctest.Wait()
