@@ -51,6 +51,7 @@ SELECT i, i, lane, lane <> i, lane, format('L%d', i), json_object('to', json_arr
        iif(lane <> i, 0, iif(i % 100 = 7, 2, 1)), i, iif(i % 100 = 7 AND lane = i, :now + 600000000000, 0) FROM n`, `
 INSERT INTO term (key, message) SELECT random() AS k, i FROM n ORDER BY k`, `
 INSERT INTO term (key, message) SELECT random() AS k, i FROM n ORDER BY k`, `
+UPDATE terms_of SET message = (SELECT max(id) FROM message)`, `
 INSERT INTO counter (route, state, n, gone) SELECT route, state, count(*), 0 FROM request GROUP BY route, state`, `
 INSERT INTO gate (team, route, held, reason, seq)
 VALUES (:team, 'held', :now, 'a try', 0), (:team, '', 0, '', :waiting)`,

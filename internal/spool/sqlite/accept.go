@@ -41,14 +41,13 @@ func (s *Store) takes(size int) error {
 type letter struct {
 	*spool.Message
 	digest     []byte   // see ContentDigest; nil for none
-	terms      []any    // its keys in term
 	recipients []string // of each request, encoded
 	dsn        []string // of each request, encoded
 	body       body
 }
 
 func prepare(m *spool.Message) *letter {
-	l := &letter{Message: m, terms: termsOf(m), body: bodyOf(m)}
+	l := &letter{Message: m, body: bodyOf(m)}
 	l.body.pack()
 	if m.ContentDigest != (spool.Fingerprint{}) {
 		l.digest = m.ContentDigest[:]
@@ -184,7 +183,8 @@ func (w *writer) insertMessage(m *letter) (id int64, ok bool, err error) {
 	if err := w.insertContent(id, m); err != nil {
 		return 0, false, err
 	}
-	return id, true, w.insertTerms(id, m.terms)
+	w.termed.added(id)
+	return id, true, nil
 }
 
 const sqlRequest = `

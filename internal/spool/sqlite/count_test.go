@@ -73,10 +73,10 @@ func logged(t *testing.T, s *Store) int64 {
 
 // What one message costs the writer from its acceptance to its outcome.
 const (
-	mostStatements   = 13 // alone, without BEGIN and COMMIT
-	mostInABatch     = 10 // of each of many
+	mostStatements   = 12 // alone, without BEGIN and COMMIT
+	mostInABatch     = 9  // of each of many
 	mostTransactions = 2
-	mostOctets       = 108_000 // written to the log, alone
+	mostOctets       = 104_000 // written to the log, alone
 )
 
 // TestCost counts what the writer does for one message alone, and for each of many.

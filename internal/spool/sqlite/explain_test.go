@@ -140,8 +140,13 @@ var plans = map[string]struct {
 	"message": {sqlMessage, []string{
 		"message USING COVERING INDEX message_fingerprint (fingerprint=? AND accepted>?)",
 	}},
-	"not opened":  {sqlNoConversation, []string{"conversation USING INTEGER PRIMARY KEY (rowid=?)"}},
-	"renamed":     {sqlRenamed, []string{byID}},
+	"not opened": {sqlNoConversation, []string{"conversation USING INTEGER PRIMARY KEY (rowid=?)"}},
+	"local id":   {sqlLocalID, []string{byID}},
+	"terms end":  {sqlTermsEnd, []string{"request USING COVERING INDEX request_message (message>?)"}},
+	"no terms": {sqlNoTerms, []string{
+		"r USING INDEX request_message (message>? AND message<?)", "m USING INTEGER PRIMARY KEY (rowid=?)",
+	}},
+	"untermed":    {sqlUntermed, []string{"request USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"}},
 	"forget term": {sqlForgetTerm, []string{"term USING PRIMARY KEY (key=?)"}},
 	"next terms":  {sqlNextTerms, []string{"term USING PRIMARY KEY ((key,message)>(?,?))"}},
 	"prune terms": {sqlPruneTerms, []string{

@@ -20,6 +20,9 @@ var leanSchema string
 //go:embed pieces.sql
 var piecesSchema string
 
+//go:embed terms.sql
+var termsSchema string
+
 //go:embed packed.sql
 var packedSchema string
 
@@ -33,7 +36,7 @@ const firstVersion = 8
 // migrations lead from one version of the schema to the next, from firstVersion
 // on. None of them changes any more: a change of the schema is a further one.
 func migrations() []string {
-	return []string{schema, attachmentsSchema, leanSchema, piecesSchema, placesSchema, packedSchema}
+	return []string{schema, attachmentsSchema, leanSchema, piecesSchema, placesSchema, packedSchema, termsSchema}
 }
 
 // currentVersion is the version of the schema that this program reads and writes.

@@ -13,6 +13,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -43,6 +44,7 @@ type Options struct {
 	// Warn is called with what Open has repaired or restored, in a sentence; nil for none.
 	Warn func(string)
 
+	termsAt      int                  // messages; 0 is the default
 	checkpointAt int                  // frames of the log; 0 is the default
 	sync         func(*os.File) error // of the log; nil is disk.SyncData
 }
@@ -180,6 +182,10 @@ func (s *Store) open(ctx context.Context, o Options) (err error) {
 	s.handed = w.handed
 	if err := s.conn.QueryRowContext(ctx, sqlVersion).Scan(&w.version); err != nil {
 		return classify(err)
+	}
+	w.termsAt = cmp.Or(o.termsAt, termsAt)
+	if err := w.readTermed(); err != nil {
+		return err
 	}
 	if err := s.openOthers(o); err != nil {
 		return err

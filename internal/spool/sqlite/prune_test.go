@@ -14,7 +14,7 @@ var keepNothing = spool.Retention{Content: time.Hour, Sent: time.Hour, Failed: t
 
 // sentLongAgo fills a spool with n messages that were sent long ago.
 func sentLongAgo(t testing.TB, n int64) (s *Store, now time.Time) {
-	s = openSpool(t, Options{})
+	s = openSpool(t, Options{termsAt: 1})
 	fill(t, s, n)
 	for sent := int64(0); sent < n; {
 		tasks, _, err := s.Claim(t.Context(), epoch, time.Minute, spool.Capacity{Team: "shop", Rate: plenty, Free: 500})

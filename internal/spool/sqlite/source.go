@@ -23,6 +23,7 @@ const (
 	sqlInConvo     = `SELECT id FROM request WHERE conversation = ? AND ` + between
 	sqlOfTerm      = `SELECT r.id FROM term t JOIN request r ON r.message = t.message
  WHERE t.key = ? AND t.message BETWEEN ? AND ? AND r.id > ? AND r.id < ? ORDER BY t.message DESC, r.id DESC LIMIT ?`
+	sqlUntermed  = `SELECT id FROM request WHERE id > ? AND ` + between
 	sqlOfMessage = `
 SELECT r.id FROM message m JOIN request r ON r.message = m.id
  WHERE m.queue_id = ? AND r.id > ? AND r.id < ? ORDER BY r.id DESC LIMIT ?`
@@ -50,8 +51,10 @@ SELECT min(id) FROM (SELECT id FROM message WHERE accepted >= ? ORDER BY accepte
 	sqlBefore = `
 SELECT max(id) FROM (SELECT id FROM message WHERE accepted < ? ORDER BY accepted DESC, id DESC LIMIT 1000)`
 
-	sqlFirstOf   = `SELECT min(id) FROM request WHERE message = ?`
-	sqlLastOf    = `SELECT max(id) FROM request WHERE message = ?`
+	sqlFirstOf    = `SELECT min(id) FROM request WHERE message = ?`
+	sqlLastOf     = `SELECT max(id) FROM request WHERE message = ?`
+	sqlLastTermed = `
+SELECT id FROM request WHERE message <= (SELECT message FROM terms_of) ORDER BY message DESC, id DESC LIMIT 1`
 	sqlMessageAt = `SELECT message FROM request WHERE id <= ? ORDER BY id DESC LIMIT 1`
 )
 
@@ -109,9 +112,13 @@ func (s *search) ofMessages() (all []*source, err error) {
 	return all, nil
 }
 
-// ofTerm finds messages by a term. The messages that the requests between the bounds belong to
-// lie between bounds, too: both are numbered in the order accepted.
+// ofTerm finds messages by a term, and all that have no terms yet. The messages that the requests between
+// the bounds belong to lie between bounds, too: both are numbered in the order accepted.
 func (s *search) ofTerm(key int64) ([]*source, error) {
+	var termed int64 // looked at first: what gets its terms meanwhile is found twice, and taken once
+	if err := s.number(&termed, sqlLastTermed); err != nil {
+		return nil, err
+	}
 	first, last := int64(0), int64(math.MaxInt64)
 	if s.low > 0 {
 		if err := s.number(&first, sqlMessageAt, s.low); err != nil {
@@ -123,7 +130,10 @@ func (s *search) ofTerm(key int64) ([]*source, error) {
 			return nil, err
 		}
 	}
-	return []*source{{query: sqlOfTerm, args: []any{key, first, last}}}, nil
+	return []*source{
+		{query: sqlOfTerm, args: []any{key, first, last}},
+		{query: sqlUntermed, args: []any{termed}},
+	}, nil
 }
 
 // ofConvo finds requests that were answered with a convo_id, and those of the conversation that

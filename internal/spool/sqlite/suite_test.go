@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 
 func TestSuite(t *testing.T) {
 	spooltest.Run(t, func(t testing.TB, place string, now func() time.Time) spooltest.Spool {
-		s, err := Open(t.Context(), filepath.Join(place, "spool.db"), Options{Now: now})
+		s, err := Open(t.Context(), filepath.Join(place, "spool.db"), Options{Now: now, termsAt: 1})
 		if err != nil {
 			t.Fatal(err)
 		}

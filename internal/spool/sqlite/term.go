@@ -1,13 +1,13 @@
 package sqlite
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"database/sql"
 	"encoding/binary"
 	"math"
+	"slices"
 	"strings"
-
-	"heyrelay/internal/spool"
 )
 
 var sqlTerms = rowsOf("INSERT INTO term (key, message) VALUES", "(?, ?)", "ON CONFLICT DO NOTHING")
@@ -35,39 +35,125 @@ func plainID(id string) string {
 	return strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(id), "<"), ">")
 }
 
-// termsOf returns the keys of what a message can be found by.
-func termsOf(m *spool.Message) (keys []any) {
-	for _, id := range m.MessageIDs {
+// termsAt is how many messages without terms there are when terms are recorded, and termRows of how many
+// requests at once. A search looks through all that have none.
+const (
+	termsAt  = 1000
+	termRows = 4000
+)
+
+// termed says how far terms are recorded. The zero value is that of a writer that accepts nothing.
+type termed struct {
+	done   int64 // the last message that has its terms
+	stored int64 // the same, in the file
+	newest int64 // the last message
+}
+
+const (
+	sqlTermed     = `SELECT message, (SELECT COALESCE(max(id), 0) FROM message) FROM terms_of`
+	sqlSaveTermed = `UPDATE terms_of SET message = ?`
+
+	sqlTermsEnd = `SELECT message FROM request WHERE message > ? ORDER BY message LIMIT 1 OFFSET ?`
+	sqlNoTerms  = `
+SELECT m.id, m.message_id, r.local_id, r.recipients FROM request r JOIN message m ON m.id = r.message
+ WHERE r.message > ? AND r.message <= ?`
+)
+
+// readTermed reads how far terms are recorded.
+func (w *writer) readTermed() error {
+	t := &w.lastTermed
+	_, err := w.get(sqlTermed, nil, &t.done, &t.newest)
+	t.stored = t.done
+	return err
+}
+
+// added notes a new message. After the newest was deleted, its number can come again.
+func (t *termed) added(id int64) {
+	t.newest = id
+	t.done = min(t.done, id-1)
+}
+
+// saveTerms records the terms of messages if there are enough without, and how far it has come.
+func (w *writer) saveTerms() error {
+	t := &w.termed
+	if t.newest-t.done >= int64(w.termsAt) {
+		last := t.newest
+		tooMany, err := w.get(sqlTermsEnd, []any{t.done, termRows}, &last)
+		if tooMany {
+			last = max(last-1, t.done+1)
+		}
+		if err == nil {
+			err = w.recordTerms(t.done, last)
+		}
+		if err != nil {
+			return err
+		}
+		t.done = last
+	}
+	if t.done == t.stored {
+		return nil
+	}
+	t.stored = t.done
+	_, err := w.exec(sqlSaveTermed, t.done)
+	return err
+}
+
+// found is a term with the message that is found by it.
+type found struct{ key, message int64 }
+
+// recordTerms records the terms of the messages after one up to another, in the order of the keys.
+func (w *writer) recordTerms(after, last int64) error {
+	var all []found
+	err := w.each(sqlNoTerms, []any{after, last}, func(rows *sql.Rows) error {
+		var message int64
+		var messageIDs, localID, addresses string
+		if err := rows.Scan(&message, &messageIDs, &localID, &addresses); err != nil {
+			return err
+		}
+		for _, key := range termsOf(messageIDs, localID, addresses) {
+			all = append(all, found{key, message})
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(all, func(a, b found) int { return cmp.Compare(a.key, b.key) })
+	var args []any
+	for _, f := range all {
+		args = append(args, f.key, f.message)
+	}
+	_, err = w.insertRows(&sqlTerms, 2, args)
+	return err
+}
+
+// termsOf returns the keys of what a message can be found by, as stored with it and a request of it. Recipients
+// that cannot be read cannot be compared either.
+func termsOf(messageIDs, localID, addresses string) (keys []int64) {
+	for _, id := range strings.Fields(messageIDs) {
 		keys = append(keys, term(ofMessageID, id))
 	}
-	for i := range m.Requests {
-		r := &m.Requests[i]
-		keys = append(keys, term(ofLocalID, r.LocalID))
-		for _, address := range (recipients{r.To, r.Cc}).all() {
-			keys = append(keys, term(ofRecipient, address))
-		}
+	keys = append(keys, term(ofLocalID, localID))
+	to, _ := decodeRecipients(addresses)
+	for _, address := range to.all() {
+		keys = append(keys, term(ofRecipient, address))
 	}
 	return keys
 }
 
-// insertTerms records what a message can be found by.
-func (w *writer) insertTerms(message int64, keys []any) error {
-	args := make([]any, 0, 2*len(keys))
-	for _, key := range keys {
-		args = append(args, key, message)
-	}
-	_, err := w.insertRows(&sqlTerms, 2, args)
-	return err
-}
+const sqlLocalID = `SELECT local_id, message FROM request WHERE id = ?`
 
-const sqlRenamed = `INSERT INTO term (key, message) SELECT ?, message FROM request WHERE id = ? ON CONFLICT DO NOTHING`
-
-// rename runs a statement that gives a request a new local_id, by which it is found from then on.
+// rename runs a statement that gives a request a new local_id. It is found by either from then on.
 func (w *writer) rename(query, localID string, request int64) error {
+	var before string
+	var message int64
+	if _, err := w.get(sqlLocalID, []any{request}, &before, &message); err != nil {
+		return err
+	}
 	if _, err := w.exec(query, localID, request); err != nil {
 		return err
 	}
-	_, err := w.exec(sqlRenamed, term(ofLocalID, localID), request)
+	_, err := w.exec(sqlTerms[1], term(ofLocalID, before), message, term(ofLocalID, localID), message)
 	return err
 }
 

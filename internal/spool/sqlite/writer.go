@@ -71,6 +71,9 @@ type writer struct {
 
 	syncer syncer
 
+	termsAt    int    // see termed
+	lastTermed termed // what the last transaction left
+
 	version int64 // of the file, as ChangedExternally saw it last
 	pruning pruneState
 	served  map[stream]spool.Destination
@@ -88,6 +91,8 @@ type transaction struct {
 	offers map[string]offer // by team: what is left of them
 	tasks  []spool.Task     // that Accept claimed
 	more   bool             // something else is ready
+
+	termed termed
 
 	touched bool // the present operation has changed something, or SQLite refused a statement of it
 }
@@ -178,6 +183,7 @@ func (w *writer) transact(b *batch, ops <-chan *op) error {
 			do()
 		}
 		w.stand = w.offers
+		w.lastTermed = w.termed
 		w.handed.announce(w.tasks, w.more)
 		return nil
 	}
@@ -196,6 +202,7 @@ func (w *writer) perform(b *batch, ops <-chan *op) error {
 	w.transaction = transaction{
 		moves:  w.moves[:0],
 		offers: maps.Clone(w.stand),
+		termed: w.lastTermed,
 		check:  sync.OnceValue(w.files.check),
 	}
 	if _, err := w.exec("BEGIN IMMEDIATE"); err != nil {
@@ -233,6 +240,9 @@ func (w *writer) end() error {
 		return err
 	}
 	if err := w.saveTeams(); err != nil {
+		return err
+	}
+	if err := w.saveTerms(); err != nil {
 		return err
 	}
 	_, err := w.exec("COMMIT")
