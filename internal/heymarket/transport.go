@@ -24,7 +24,7 @@ func NewTransport() *http.Transport {
 		MaxIdleConnsPerHost:    idlePerHost,
 		IdleConnTimeout:        90 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
-		WriteBufferSize:        16 << 10, // usual mail leaves with one write
+		WriteBufferSize:        32 << 10, // usual mail leaves with one write
 		ForceAttemptHTTP2:      true,
 		// One HTTP/2 connection carries everything: find out soon when it is dead.
 		HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 10 * time.Second},
