@@ -152,8 +152,8 @@ func (c *converter) addBlock(b bodies) (bodies, error) {
 		doc, err = block.HTML(c.linked)
 	}
 	c.reserve(len(text) + len(doc))
-	doc, _ = cleanText(doc)
-	text, _ = cleanText(text)
+	doc, _ = cleanText([]byte(doc))
+	text, _ = cleanText([]byte(text))
 	return b.with(doc, trimBlankLines(text)), err
 }
 

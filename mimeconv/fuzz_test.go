@@ -136,8 +136,8 @@ func FuzzPlainBody(f *testing.F) {
 		if errors.As(err, &refused) && slices.Contains(kinds, refused.Kind) {
 			return
 		}
-		text, _, _ := charset.Decode([]byte(body), "", false)
-		text, _ = cleanText(text)
+		decoded, _, _ := charset.Decode([]byte(body), "", false)
+		text, _ := cleanText(decoded)
 		if (err != nil) != htmltext.IsBlank(text) {
 			t.Fatalf("body %q: %v", body, err)
 		}

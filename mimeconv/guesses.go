@@ -17,7 +17,7 @@ const (
 type guesses int
 
 // decode is charset.Decode, or charset.DecodeFast if enough was guessed.
-func (g *guesses) decode(data []byte, declared string, isHTML bool) (text, used string, how charset.How) {
+func (g *guesses) decode(data []byte, declared string, isHTML bool) (text []byte, used string, how charset.How) {
 	if *g >= maxGuessed {
 		return charset.DecodeFast(data, declared, isHTML)
 	}

@@ -194,7 +194,8 @@ func newField(lines []byte) field {
 	_, rest, _ := bytes.Cut(lines[end:], []byte(":"))
 	value := unfold(rest)
 	if strings.IndexByte(value, 0x1b) >= 0 { // ISO-2022-JP, whose octets are not to be taken for syntax
-		value, _, _ = charset.DecodeFast([]byte(value), "", false)
+		text, _, _ := charset.DecodeFast([]byte(value), "", false)
+		value = string(text)
 	}
 	return field{name: lowerName(lines[:end]), value: value}
 }

@@ -89,7 +89,7 @@ func addSection(all map[string]*sections, name, section, value string) {
 // decode returns the value of the sections.
 func (s *sections) decode() string {
 	text, _, _ := charset.DecodeFast(s.data, s.charset, false)
-	return text
+	return string(text)
 }
 
 // appendPercent appends value with its percent-encoding decoded.

@@ -111,8 +111,8 @@ func (c *converter) decodeText(p *part) []byte {
 	return slices.Concat(data, []byte("\n"), footer)
 }
 
-// toUTF8 decodes the text of a part, and warns if its charset was guessed.
-func (c *converter) toUTF8(id string, data []byte, declared string, isHTML bool) string {
+// toUTF8 decodes the text of a part, and warns if its charset was guessed. The result can alias data.
+func (c *converter) toUTF8(id string, data []byte, declared string, isHTML bool) []byte {
 	text, used, how := c.fence.guesses.decode(data, declared, isHTML)
 	c.reserve(len(text))
 	label := charset.Name(declared)

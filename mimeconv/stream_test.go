@@ -115,7 +115,7 @@ func plainTransfer(raw []byte, encoding string) ([]byte, Warning) {
 		return raw, Warning{Code: EncodingRepaired, Detail: notBase64}
 	}
 	if isUU(encoding) {
-		text, _ := cleanText(string(raw))
+		text, _ := cleanText(raw)
 		if _, files := cutUU(text); len(files) == 1 {
 			return files[0].raw, Warning{}
 		}

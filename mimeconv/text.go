@@ -1,42 +1,44 @@
 package mimeconv
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 )
 
-// cleanText changes line ends to "\n" and removes control characters, which cannot be shown
-// and which some databases reject. dropped is the number removed.
-func cleanText(s string) (_ string, dropped int) {
-	i := indexUnclean(s)
+// cleanText returns text with "\n" for its line ends, and without control characters, which cannot be
+// shown and which some databases reject. dropped is the number removed.
+func cleanText(text []byte) (_ string, dropped int) {
+	i := indexUnclean(text)
 	if i < 0 {
-		return s, 0
+		return string(text), 0
 	}
 	var b strings.Builder
-	b.Grow(len(s))
-	for ; i >= 0; i = indexUnclean(s) {
-		b.WriteString(s[:i])
+	b.Grow(len(text))
+	for ; i >= 0; i = indexUnclean(text) {
+		b.Write(text[:i])
+		rest := text[i+1:]
 		n := 1
-		switch c := s[i]; {
-		case c == '\r' && (strings.HasPrefix(s[i+1:], "\n") || strings.HasPrefix(s[i+1:], "\r\n")):
+		switch c := text[i]; {
+		case c == '\r' && (bytes.HasPrefix(rest, []byte("\n")) || bytes.HasPrefix(rest, []byte("\r\n"))):
 		case c == '\r' || c == '\f' || c == '\v':
 			b.WriteByte('\n')
-		case c == 0x1b && strings.HasPrefix(s[i+1:], "["):
-			n = controlSequence(s[i:])
+		case c == 0x1b && bytes.HasPrefix(rest, []byte("[")):
+			n = controlSequence(text[i:])
 			dropped++
 		default:
 			dropped++
 		}
-		s = s[i+n:]
+		text = text[i+n:]
 	}
-	b.WriteString(s)
+	b.Write(text)
 	return b.String(), dropped
 }
 
 // indexUnclean returns the index of the first control character for cleanText.
-func indexUnclean(s string) int {
-	for i := 0; i < len(s); i++ {
-		if uncleanOctets[s[i]] {
+func indexUnclean(text []byte) int {
+	for i, c := range text {
+		if uncleanOctets[c] {
 			return i
 		}
 	}
@@ -53,7 +55,7 @@ var uncleanOctets = func() (unclean [256]bool) {
 
 // controlSequence returns the length of the terminal control sequence (ECMA-48, section 5.4:
 // mostly colors) at the start of s, which starts with ESC [.
-func controlSequence(s string) int {
+func controlSequence(s []byte) int {
 	for i := 2; i < len(s); i++ {
 		switch c := s[i]; {
 		case '@' <= c && c <= '~':

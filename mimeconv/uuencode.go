@@ -123,7 +123,7 @@ func (l *uuLines) next() (line string, ok bool) {
 		}
 		var raw []byte
 		raw, l.rest = cutAfterLine(l.rest)
-		l.text, _ = cleanText(string(raw))
+		l.text, _ = cleanText(raw)
 	}
 	line, l.text, _ = strings.Cut(l.text, "\n")
 	return line, true

@@ -145,5 +145,5 @@ func tnefFile(id string, f tnef.File) *part {
 // tnefString decodes a string to one line.
 func tnefString(s tnef.String) string {
 	text, _, _ := charset.Decode(s.Data, s.Charset, false)
-	return oneLine(text)
+	return oneLine(string(text))
 }

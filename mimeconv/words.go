@@ -112,7 +112,7 @@ func decodeWordsOnce(g *guesses, s, hint string) string {
 	var label string
 	flush := func() {
 		text, _, _ := g.decode(data, label, false)
-		b.WriteString(text)
+		b.Write(text)
 		data = nil
 	}
 	s, isCut := closeWord(s)
@@ -190,7 +190,7 @@ func decodeRaw(g *guesses, s, hint string) string {
 		return s
 	}
 	text, _, _ := g.decode([]byte(s), hint, false)
-	return text
+	return string(text)
 }
 
 // word is an encoded word.

@@ -6,7 +6,7 @@ import (
 )
 
 // IsASCII reports whether s contains only ASCII characters.
-func IsASCII(s string) bool {
+func IsASCII[T string | []byte](s T) bool {
 	for i := 0; i < len(s); i++ {
 		if s[i] >= utf8.RuneSelf {
 			return false

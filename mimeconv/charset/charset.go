@@ -56,21 +56,21 @@ const (
 // Labels are often wrong, so the candidates are, in order: UTF-8, if b is valid UTF-8;
 // the declared charset, if b is valid in it; the charset of a byte order mark or of a
 // meta element; detected charsets; windows-1252. The result is always valid UTF-8.
-// used is the charset that replaced the declared one, "" if how is Declared.
-func Decode(b []byte, declared string, isHTML bool) (text, used string, how How) {
+// used is the charset that replaced the declared one, "" if how is Declared. text can alias b.
+func Decode(b []byte, declared string, isHTML bool) (text []byte, used string, how How) {
 	return decode(b, declared, isHTML, detectCharsets)
 }
 
 // DecodeFast is like Decode but detects no charsets, which takes most of the time of Decode where
 // neither UTF-8 nor the declared charset fits.
-func DecodeFast(b []byte, declared string, isHTML bool) (text, used string, how How) {
+func DecodeFast(b []byte, declared string, isHTML bool) (text []byte, used string, how How) {
 	return decode(b, declared, isHTML, func([]byte, bool) []string { return nil })
 }
 
 // detector returns the likely charsets of a text, most likely first.
 type detector func(b []byte, isHTML bool) []string
 
-func decode(b []byte, declared string, isHTML bool, detect detector) (text, used string, how How) {
+func decode(b []byte, declared string, isHTML bool, detect detector) (text []byte, used string, how How) {
 	declared = Name(declared)
 	enc, known := Lookup(declared)
 	b = joinHalves(b)
@@ -81,7 +81,7 @@ func decode(b []byte, declared string, isHTML bool, detect detector) (text, used
 		return text, used, Guessed
 	}
 	if utf8.Valid(b) {
-		text := string(bytes.TrimPrefix(b, []byte("\xef\xbb\xbf")))
+		text := bytes.TrimPrefix(b, []byte("\xef\xbb\xbf"))
 		switch {
 		case declared != "" && !known:
 			return text, "utf-8", Unknown
@@ -101,7 +101,7 @@ func decode(b []byte, declared string, isHTML bool, detect detector) (text, used
 }
 
 // decodeGuess decodes b, which is valid neither in UTF-8 nor in the declared charset.
-func decodeGuess(b []byte, declared encoding.Encoding, isHTML bool, detect detector) (text, name string) {
+func decodeGuess(b []byte, declared encoding.Encoding, isHTML bool, detect detector) (text []byte, name string) {
 	if enc, name := ownDeclaration(b, isHTML); enc != nil {
 		if text, ok := decodeClean(enc, b); ok {
 			return text, name
@@ -124,11 +124,11 @@ func decodeGuess(b []byte, declared encoding.Encoding, isHTML bool, detect detec
 	if declared != nil && declared != unicode.UTF8 {
 		text, err := declared.NewDecoder().Bytes(b)
 		if err == nil && bytes.Count(text, []byte("\ufffd"))*20 < utf8.RuneCount(text) {
-			return string(text), withoutInvalid
+			return text, withoutInvalid
 		}
 	}
 	windows, _ := charmap.Windows1252.NewDecoder().Bytes(b) // defines every octet
-	return string(windows), "windows-1252"
+	return windows, "windows-1252"
 }
 
 // withoutInvalid is the name of the declared charset for text that it nearly fits.
@@ -137,7 +137,7 @@ const withoutInvalid = "the declared charset without invalid octets"
 // decodeShifted decodes text in a charset that can pass for ASCII, or for UTF-8 with
 // NULs. used is the name of the charset if it is not the declared one. ok is false if b
 // is in no such charset.
-func decodeShifted(b []byte, declared string, enc encoding.Encoding) (text, used string, ok bool) {
+func decodeShifted(b []byte, declared string, enc encoding.Encoding) (text []byte, used string, ok bool) {
 	escapes := bytes.IndexByte(b, 0x1b) >= 0 || bytes.IndexByte(b, shiftOut) >= 0
 	nuls := bytes.IndexByte(b, 0) >= 0
 	if escapes || nuls {
@@ -163,7 +163,7 @@ func decodeShifted(b []byte, declared string, enc encoding.Encoding) (text, used
 		}
 		return text, "", ok
 	}
-	return "", "", false
+	return nil, "", false
 }
 
 // guessShifted recognizes ISO-2022-JP by its escape sequences and UTF-16 by the NULs in
@@ -194,25 +194,24 @@ const maxPiece = 4 << 10
 
 // decodeClean decodes b and reports whether all of it is valid in enc. It stops at the
 // first octets that are not.
-func decodeClean(enc encoding.Encoding, b []byte) (string, bool) {
+func decodeClean(enc encoding.Encoding, b []byte) (text []byte, ok bool) {
 	if enc == nil {
-		return "", false
+		return nil, false
 	}
-	var out strings.Builder
 	decoder := enc.NewDecoder()
 	piece := make([]byte, min(maxPiece, 2*len(b)+utf8.UTFMax))
 	for {
 		n, read, err := decoder.Transform(piece, b, true)
 		if !isClean(piece[:n]) {
-			return "", false
+			return nil, false
 		}
-		out.Write(piece[:n])
+		text = append(text, piece[:n]...)
 		b = b[read:]
 		switch {
 		case err == nil:
-			return strings.TrimPrefix(out.String(), "\ufeff"), true
+			return bytes.TrimPrefix(text, []byte("\ufeff")), true
 		case !errors.Is(err, transform.ErrShortDst):
-			return "", false
+			return nil, false
 		case n == 0: // the UTF-7 decoder writes whole runs
 			piece = make([]byte, 2*len(piece))
 		}
@@ -310,18 +309,17 @@ func isMostlyUTF8(b []byte, isDeclared bool) bool {
 }
 
 // mixUTF8 decodes b as UTF-8, and octets that are invalid in it as windows-1252.
-func mixUTF8(b []byte) string {
-	var out strings.Builder
-	out.Grow(len(b) + len(b)/8)
+func mixUTF8(b []byte) []byte {
+	out := make([]byte, 0, len(b)+len(b)/8)
 	for len(b) > 0 {
 		r, n := utf8.DecodeRune(b)
 		if r == utf8.RuneError && n == 1 {
 			r = charmap.Windows1252.DecodeByte(b[0])
 		}
-		out.WriteRune(r)
+		out = utf8.AppendRune(out, r)
 		b = b[n:]
 	}
-	return out.String()
+	return out
 }
 
 // detectCharsets returns the likely charsets of b, most likely first. The detector runs

@@ -108,7 +108,7 @@ func TestLabels(t *testing.T) {
 	} {
 		for label := range strings.FieldsSeq(test.labels) {
 			text, used, how := Decode([]byte(test.octets), label, false)
-			if text != test.text || how != Declared {
+			if string(text) != test.text || how != Declared {
 				t.Errorf("%s (%s): %q, want %q; used %s, %d", label, Name(label), text, test.text, used, how)
 			}
 		}

@@ -30,7 +30,7 @@ func isWide(enc encoding.Encoding) bool { return slices.Contains(wide, enc) }
 // decodeMostly decodes b and reports whether two of three characters outside ASCII are valid. Those
 // of Shift_JIS that users define, such as the emoji of Japanese carriers, become geta marks, as is
 // usual in Japan.
-func decodeMostly(enc encoding.Encoding, b []byte) (string, bool) {
+func decodeMostly(enc encoding.Encoding, b []byte) ([]byte, bool) {
 	if enc == japanese.ShiftJIS {
 		b = markUserDefined(b)
 	}
@@ -42,7 +42,7 @@ func decodeMostly(enc encoding.Encoding, b []byte) (string, bool) {
 			good++
 		}
 	}
-	return string(text), err == nil && good >= 2*bad
+	return text, err == nil && good >= 2*bad
 }
 
 // markUserDefined replaces the user-defined characters of Shift_JIS by geta marks.

@@ -16,7 +16,7 @@ func TestPrivateCharacters(t *testing.T) {
 		{"utf-16", "h\x00i\x00", "hi"},
 		{"ucs-2", "\x00h\x00i", "hi"},
 	} {
-		if text, used, _ := Decode([]byte(test.octets), test.label, false); text != test.text {
+		if text, used, _ := Decode([]byte(test.octets), test.label, false); string(text) != test.text {
 			t.Errorf("%q in %s: %q, want %q; used %s", test.octets, test.label, text, test.text, used)
 		}
 	}
@@ -26,7 +26,7 @@ func TestPrivateCharacters(t *testing.T) {
 			b = append(b, byte(r))
 		}
 		for _, label := range []string{"shift_jis", "euc-jp"} {
-			if text, used, how := Decode(b, label, false); text != latin || how != Guessed {
+			if text, used, how := Decode(b, label, false); string(text) != latin || how != Guessed {
 				t.Errorf("Latin-1 labeled %s: %q, used %s", label, text, used)
 			}
 		}
