@@ -48,6 +48,7 @@ type scene struct {
 	api     *sandbox.Sandbox
 	post    postOffice
 	modes   sandbox.Modes
+	latency time.Duration // of the API
 	paused  bool
 	going   chan struct{} // closed when delivery begins
 	replies []string
@@ -124,7 +125,7 @@ func (s *scene) open(text string) {
 		s.t.Fatal(err)
 	}
 	if s.api == nil {
-		s.api = sandbox.New(sandbox.Options{RatePerMinute: sandbox.APIRate, Modes: s.modes})
+		s.api = sandbox.New(sandbox.Options{RatePerMinute: sandbox.APIRate, Modes: s.modes, Latency: s.latency})
 	}
 	s.relay, err = New(cfg, Parts{
 		Store:     store,
@@ -187,6 +188,8 @@ func (s *scene) setMode(text string) {
 		s.modes.Merge = true
 	case "members":
 		s.modes.MemberObjects = value == "objects"
+	case "latency":
+		s.latency = d
 	case "cursor":
 		s.modes.DateCursor = value == "date"
 	default:
