@@ -202,3 +202,48 @@ func TestMigrationKeepsTheMark(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestClone does with a spool what docs/durability.md does with a damaged one: sqlite3 copies what its tables
+// have into another database, which is marked as a spool. The queue commands can read it.
+func TestClone(t *testing.T) {
+	s := openSpool(t, Options{})
+	fill(t, s, 3)
+	clone := filepath.Join(t.TempDir(), "saved.db")
+	if err := createFile(clone); err != nil {
+		t.Fatal(err)
+	}
+	alter(t, clone, fmt.Sprintf("ATTACH '%s' AS old", s.path)+cloned(t, s)+
+		fmt.Sprintf("; PRAGMA application_id = 0x68657952; PRAGMA user_version = %d", currentVersion()))
+	r, err := OpenReader(clone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	states, err := spool.ParseStates([]string{"waiting"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := r.List(t.Context(), spool.Filter{States: states})
+	if err != nil || len(list) != 3 {
+		t.Errorf("it lists %v (%v), want all three", list, err)
+	}
+	if c, err := r.Content(t.Context(), "Q1"); err != nil || !bytes.Equal(c.Raw, mail(1).Raw) {
+		t.Errorf("its content is %+v (%v)", c, err)
+	}
+}
+
+// cloned are the statements that make the tables of a spool, and fill them from the database old.
+func cloned(t *testing.T, s *Store) (all string) {
+	t.Helper()
+	const tables = "SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND sql IS NOT NULL ORDER BY rowid"
+	err := eachRow(t.Context(), s.db, tables, nil, func(rows *sql.Rows) error {
+		var name, made string
+		err := rows.Scan(&name, &made)
+		all += fmt.Sprintf("; %s; INSERT INTO main.%s SELECT * FROM old.%s", made, name, name)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
