@@ -148,7 +148,11 @@ func TestOnlyTheCommandNamesADriver(t *testing.T) {
 }
 
 // unneeded are modules of which nothing is used, although a dependency names them.
-var unneeded = []string{"github.com/goccy/go-json", "github.com/olekukonko/tablewriter"}
+var unneeded = []string{
+	"github.com/goccy/go-json",
+	"github.com/olekukonko/tablewriter",
+	"google.golang.org/grpc",
+}
 
 // What is built in takes memory, used or not.
 func TestUnneededIsNotBuiltIn(t *testing.T) {
