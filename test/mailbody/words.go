@@ -33,5 +33,5 @@ colour green yellow orange purple silver wooden metal plastic leather cotton shi
 medium small heavy light narrow wide bright dark quiet loud clean broken missing wrong correct valid invalid unknown`)
 
 // names are those of people.
-var names = strings.Split("Anna Mueller,Jonas Weiss,Priya Raman,Tomas Herrera,Grace Okafor,Liam O'Connor,Chloe Bernard,"+
-	"Yuki Tanaka,Soren Holm,Elif Yilmaz,Marta Kowalska,Fatima Haddad,David Goldberg,Mei Chen", ",")
+var names = strings.Split("Anna Mueller,Jonas Weiss,Priya Raman,Tomas Herrera,Grace Okafor,Liam O'Connor,"+
+	"Chloe Bernard,Yuki Tanaka,Soren Holm,Elif Yilmaz,Marta Kowalska,Fatima Haddad,David Goldberg,Mei Chen", ",")

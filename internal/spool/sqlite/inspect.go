@@ -13,7 +13,8 @@ import (
 
 const (
 	sqlContentOf = `
-SELECT m.id, c.html, c.subject_offset, c.text, c.raw FROM message m JOIN content c ON c.message = m.id WHERE m.queue_id = ?`
+SELECT m.id, c.html, c.subject_offset, c.text, c.raw
+  FROM message m JOIN content c ON c.message = m.id WHERE m.queue_id = ?`
 
 	sqlPendingNotices = `
 SELECT n.way, n.happened, n.due, n.tries, COALESCE(n.action, ''), n.event,

@@ -137,8 +137,8 @@ func (w *writer) notices(now time.Time, way spool.Way, limit int) (due []spool.N
 }
 
 const sqlReportDetail = `
-SELECT m.id, m.queue_id, r.local_id, m.accepted, m.sender, m.envelope_id, m.return, m.title, COALESCE(x.subject_offset, 0), x.raw,
-       r.recipients, r.dsn, a.reason, a.status, a.api_id, a.began, r.unknown, r.team
+SELECT m.id, m.queue_id, r.local_id, m.accepted, m.sender, m.envelope_id, m.return, m.title,
+       COALESCE(x.subject_offset, 0), x.raw, r.recipients, r.dsn, a.reason, a.status, a.api_id, a.began, r.unknown, r.team
   FROM request r
   JOIN message m ON m.id = r.message
   JOIN attempt a ON a.request = r.id AND a.n = ?
@@ -151,8 +151,8 @@ func (w *writer) report(p *spool.Report, request, attempt int64) error {
 	var addresses, asked, team string
 	var x body
 	ok, err := w.get(sqlReportDetail, []any{attempt, request},
-		&message, &p.QueueID, &p.LocalID, &accepted, &p.Sender, &p.EnvelopeID, &p.Return, &p.Title, &x.subjectOffset, &x.raw, &addresses,
-		&asked, &p.Reason, &p.Status, &p.APIID, &tried, &p.Unknown, &team)
+		&message, &p.QueueID, &p.LocalID, &accepted, &p.Sender, &p.EnvelopeID, &p.Return, &p.Title,
+		&x.subjectOffset, &x.raw, &addresses, &asked, &p.Reason, &p.Status, &p.APIID, &tried, &p.Unknown, &team)
 	if err != nil {
 		return err
 	}
