@@ -203,6 +203,8 @@ func TestHangup(t *testing.T) {
 	var sending sync.WaitGroup
 	reloaded := make(chan struct{})
 	slow := make(chan struct{})
+	judge := sync.OnceFunc(func() { close(slow) })
+	t.Cleanup(judge) // the gate cannot close while calls wait
 	first := h.gate.delay(slow)
 	for n := range sessions {
 		s := dial(t, h.smtp)
@@ -223,7 +225,7 @@ func TestHangup(t *testing.T) {
 	h.process.Signal(syscall.SIGHUP)
 	h.process.Await(`msg=reloaded .*changed limits.connections, teams.shop.secrets\[0\].id, teams.shop.secrets\[0\].key"`)
 	h.gate.revoke("old")
-	close(slow)
+	judge()
 	close(reloaded)
 	sending.Wait()
 	all := process.AwaitMessages(t, h.gate.url, sessions*(before+after))
