@@ -255,6 +255,23 @@ func TestTryAll(t *testing.T) {
 	}
 }
 
+// What fails, or panics, has noticed; what waits until its time is up has not.
+func TestFailed(t *testing.T) {
+	for out, want := range map[string]bool{
+		"--- FAIL: TestA (0.01s)\n":                                   true,
+		"    --- FAIL: TestA (0.01s)\n":                               true,
+		"panic: oops\n":                                               true,
+		"panic: test timed out after 2m0s\n":                          false,
+		"--- FAIL: TestB (0.01s)\nFAIL\n":                             false,
+		"FAIL\theyrelay/a [build failed]\nFAIL\n":                     false,
+		"--- FAIL: TestA (0.01s)\npanic: test timed out after 2m0s\n": true,
+	} {
+		if got := failed(out, "TestA"); got != want {
+			t.Errorf("%q: %v, want %v", out, got, want)
+		}
+	}
+}
+
 // Hardly anything is built alone.
 func TestCombine(t *testing.T) {
 	all, err := load("../..", nil)
