@@ -20,6 +20,7 @@ type conn struct {
 	listener *listener
 	setup    *Setup // of the transaction, or else of the latest command
 	client   netip.Addr
+	network  string // of the client, see account
 	refusal  string // replaces the greeting, if not ""
 	closing  sync.Once
 
@@ -90,6 +91,7 @@ func newConn(socket net.Conn, s *Server, l *listener) *conn {
 	if a, ok := socket.RemoteAddr().(*net.TCPAddr); ok {
 		c.client = a.AddrPort().Addr().Unmap().WithZone("")
 	}
+	c.network = networkName(c.client)
 	c.refusal = s.admit(c)
 	if c.refusal != "" {
 		c.commandDeadline = time.Now().Add(lastReplyTimeout) // for a TLS handshake
@@ -127,10 +129,16 @@ func (c *conn) allowed() bool {
 
 // account names the user, or else the network, whose messages are counted together.
 func (c *conn) account() string {
-	n := network(c.client)
-	switch {
-	case c.user != "":
+	if c.user != "" {
 		return "user " + c.user
+	}
+	return c.network
+}
+
+// networkName names the network of a client.
+func networkName(client netip.Addr) string {
+	n := network(client)
+	switch {
 	case n.IsSingleIP():
 		return n.Addr().String()
 	case n.IsValid():

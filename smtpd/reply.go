@@ -253,16 +253,13 @@ func parseReply(line string) Event {
 
 // parseEnhanced parses a status code of RFC 3463 that agrees with a reply code.
 func parseEnhanced(s string, code int) (e smtp.EnhancedCode, ok bool) {
-	fields := strings.Split(s, ".")
-	if len(fields) != len(e) {
-		return e, false
-	}
-	for i, f := range fields {
-		n, err := strconv.ParseUint(f, 10, 10)
-		if err != nil || n > 999 {
+	for i := range e {
+		field, rest, more := strings.Cut(s, ".")
+		n, err := strconv.ParseUint(field, 10, 10)
+		if err != nil || n > 999 || more != (i < len(e)-1) {
 			return e, false
 		}
-		e[i] = int(n)
+		e[i], s = int(n), rest
 	}
 	return e, e[0] == code/100
 }

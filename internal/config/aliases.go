@@ -51,6 +51,9 @@ func (c *Config) isLocal(address string) bool {
 // alias returns the address of the alias that matches best: the one with the fewest *,
 // and of these the longest.
 func (c *Config) alias(address string, local bool) (to string, ok bool) {
+	if len(c.Aliases) == 0 { // as a rule
+		return "", false
+	}
 	keys := slices.SortedFunc(maps.Keys(c.Aliases), func(a, b string) int {
 		wild := cmp.Compare(strings.Count(a, "*"), strings.Count(b, "*"))
 		return cmp.Or(wild, cmp.Compare(len(b), len(a)), cmp.Compare(a, b))

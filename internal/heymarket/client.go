@@ -2,6 +2,7 @@ package heymarket
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,7 +57,7 @@ type Client struct {
 	transport http.RoundTripper
 	timeout   time.Duration
 	now       func() time.Time
-	agent     string
+	agent     []string // one: all requests share it
 }
 
 // New returns a client, or an error if o is invalid. It makes no call.
@@ -78,7 +79,7 @@ func New(o Options) (*Client, error) {
 		transport: o.Transport,
 		timeout:   o.Timeout,
 		now:       o.Now,
-		agent:     o.UserAgent,
+		agent:     []string{cmp.Or(o.UserAgent, defaultAgent)},
 	}
 	c.keys.current.Store(keys)
 	if c.transport == nil {
@@ -89,9 +90,6 @@ func New(o Options) (*Client, error) {
 	}
 	if c.now == nil {
 		c.now = time.Now
-	}
-	if c.agent == "" {
-		c.agent = defaultAgent
 	}
 	return c, nil
 }
@@ -222,17 +220,22 @@ func (c *Client) exchange(parent context.Context, call call, token string) (resp
 	return resp, nil
 }
 
+// inJSON is the value of a header field that says so. A transport changes no request.
+var inJSON = []string{"application/json"}
+
 // request builds the HTTP request of a call.
 func (c *Client) request(ctx context.Context, call call, token string) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, call.method, c.base+call.path, bytes.NewReader(call.body))
 	if err != nil {
 		return nil, err
 	}
-	req.Header.Set("Authorization", "Bearer "+token)
-	req.Header.Set("User-Agent", c.agent)
-	req.Header.Set("Accept", "application/json")
+	req.Header = http.Header{
+		"Authorization": {"Bearer " + token},
+		"User-Agent":    c.agent,
+		"Accept":        inJSON,
+	}
 	if call.body != nil {
-		req.Header.Set("Content-Type", "application/json")
+		req.Header["Content-Type"] = inJSON
 	}
 	return req, nil
 }
