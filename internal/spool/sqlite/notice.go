@@ -138,7 +138,8 @@ func (w *writer) notices(now time.Time, way spool.Way, limit int) (due []spool.N
 
 const sqlReportDetail = `
 SELECT m.id, m.queue_id, r.local_id, m.accepted, m.sender, m.envelope_id, m.return, m.title,
-       COALESCE(x.subject_offset, 0), x.raw, r.recipients, r.dsn, a.reason, a.status, a.api_id, a.began, r.unknown, r.team
+       COALESCE(x.subject_offset, 0), x.raw, r.recipients, r.dsn,
+       a.reason, a.status, a.api_id, a.began, r.unknown, r.team
   FROM request r
   JOIN message m ON m.id = r.message
   JOIN attempt a ON a.request = r.id AND a.n = ?
