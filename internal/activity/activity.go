@@ -40,7 +40,7 @@ type Counter struct {
 
 type minute struct {
 	Minute
-	took [buckets]int32 // deliveries, by duration
+	took *[buckets]int32 // deliveries, by duration; nil: none
 }
 
 // Durations are counted in buckets, each wider by a quarter of an octave, from a millisecond to
@@ -65,7 +65,7 @@ func (c *Counter) Record(e events.Event) {
 		m.Refused++
 	case events.Sent:
 		m.Sent++
-		m.took[bucket(e.Duration)]++
+		m.count(e.Duration)
 		m.call(e.Team)
 	case events.Flagged:
 		m.Flagged++
@@ -77,6 +77,13 @@ func (c *Counter) Record(e events.Event) {
 		m.Deferred++
 		m.call(e.Team)
 	}
+}
+
+func (m *minute) count(d time.Duration) {
+	if m.took == nil { // most of what a minute takes, and most have none
+		m.took = new([buckets]int32)
+	}
+	m.took[bucket(d)]++
 }
 
 func (m *minute) call(team string) {
@@ -138,6 +145,9 @@ func (m minute) complete() Minute {
 
 // quantile returns the duration that a share q of the deliveries did not exceed.
 func (m *minute) quantile(q float64) time.Duration {
+	if m.took == nil {
+		return 0
+	}
 	rest := int32(math.Ceil(q * float64(m.Sent)))
 	for i, n := range m.took {
 		rest -= n
