@@ -37,7 +37,8 @@ type claim struct {
 	lease time.Duration
 
 	maxWait time.Duration
-	gateOf  *gate // of the present team
+	gateOf  *gate                // of the present team
+	empty   map[stream]time.Time // of the present team, where nothing can begin before a probe; zero: without one
 	tasks   []spool.Task
 	next    time.Time // when there may be more
 
@@ -167,6 +168,7 @@ func (c *claim) team(room spool.Capacity) error {
 		return nil
 	}
 	c.gateOf = g
+	c.empty = map[stream]time.Time{}
 	left := offer{room: room, lease: c.lease}
 	c.outstanding(&left.room)
 	err = c.fill(&left)
@@ -246,21 +248,23 @@ func (c *claim) pick(room spool.Capacity, tick int64) (h head, ok bool, err erro
 	if room.Free <= 0 {
 		classes = []spool.Priority{spool.High}
 	}
-	var probe time.Time // the first probe of a route that was jumped over
+	var streams []stream
 	for _, class := range classes {
 		if room.Searches > 0 {
-			h, ok, err = c.nextOf(stream{room.Team, class, true}, room.Probe > 0, &probe)
-			if ok || err != nil {
-				return h, ok, err
-			}
+			streams = append(streams, stream{room.Team, class, true})
 		}
-		h, ok, err = c.nextOf(stream{room.Team, class, false}, room.Probe > 0, &probe)
+		streams = append(streams, stream{room.Team, class, false})
+	}
+	for _, g := range streams {
+		h, ok, err = c.nextOf(g, room.Probe > 0)
 		if ok || err != nil {
 			return h, ok, err
 		}
 	}
-	if !probe.IsZero() {
-		c.wait(probe)
+	for _, g := range streams {
+		if probe := c.empty[g]; !probe.IsZero() {
+			c.wait(probe)
+		}
 	}
 	return head{}, false, nil
 }
@@ -282,12 +286,20 @@ SELECT id, route, inbox FROM request
 )
 
 // nextOf is the oldest head of the destination after the one served last.
-func (c *claim) nextOf(g stream, probes bool, probe *time.Time) (h head, ok bool, err error) {
-	if last, served := c.served[g]; served {
-		h, ok, err = c.after(last, g, probes, probe)
+func (c *claim) nextOf(g stream, probes bool) (h head, ok bool, err error) {
+	if _, empty := c.empty[g]; empty {
+		return h, false, nil
 	}
+	if last, served := c.served[g]; served {
+		h, ok, err = c.after(last, g, probes, new(time.Time))
+	}
+	if ok || err != nil {
+		return h, ok, err
+	}
+	var probe time.Time
+	h, ok, err = c.after(spool.Destination{Team: g.team}, g, probes, &probe)
 	if !ok && err == nil {
-		h, ok, err = c.after(spool.Destination{Team: g.team}, g, probes, probe)
+		c.empty[g] = probe
 	}
 	return h, ok, err
 }
@@ -363,6 +375,7 @@ func (c *claim) begin(h head, room spool.Capacity) (t spool.Task, begun bool, er
 	}
 	if t.Call == spool.Send && c.forgotten(t.Sends, room.Memory) {
 		_, err := c.exec(sqlToSearch, h.id)
+		delete(c.empty, stream{h.of.team, h.of.class, true})
 		return t, false, err
 	}
 	t.Probe = h.probe
