@@ -19,7 +19,8 @@ const localhost = "localhost"
 // otherwise to the address itself, as a relay_mailbox always does. ok is false if the address is local and has no
 // alias, so that mail to it cannot be sent.
 func (c *Config) Recipient(address string) (to string, ok bool) {
-	for _, r := range c.Routes {
+	for i := range c.Routes {
+		r := &c.Routes[i]
 		if r.RelayMailbox != "" && strings.EqualFold(r.RelayMailbox, address) {
 			return address, true
 		}

@@ -9,18 +9,19 @@ import (
 // ShadowRoute returns the route on which a transaction is passed on, as far as MAIL
 // decides it. That is before the header is known: a route with match.from may be used,
 // and those after it as well. A valid configuration has the same shadow on all of them.
-func (c *Config) ShadowRoute(user string, client netip.Addr, sender string) (r Route, ok bool) {
-	for _, r := range c.Routes {
-		from := r.Match.From
-		r.Match.From = nil
-		if !r.Match.Matches(user, client, sender, "") {
+func (c *Config) ShadowRoute(user string, client netip.Addr, sender string) (r *Route, ok bool) {
+	for i := range c.Routes {
+		r := &c.Routes[i]
+		match := r.Match
+		match.From = nil
+		if !match.Matches(user, client, sender, "") {
 			continue
 		}
-		if r.Shadow.Next != "" || from == nil {
+		if r.Shadow.Next != "" || r.Match.From == nil {
 			return r, r.Shadow.Next != ""
 		}
 	}
-	return Route{}, false
+	return nil, false
 }
 
 // validateShadowMatch checks that a route with match.from has the shadow of each later

@@ -70,7 +70,7 @@ func parseNewConversation(c *controlHeaders, value string) bool {
 // parseControl parses the control headers, if the route trusts them. A message with
 // an invalid one is refused: sending it without would be a guess at what its
 // application means.
-func parseControl(route config.Route, h mimeconv.Header) (controlHeaders, error) {
+func parseControl(route *config.Route, h *mimeconv.Header) (controlHeaders, error) {
 	var c controlHeaders
 	if !route.TrustHeaders {
 		return c, nil
@@ -100,7 +100,7 @@ func parseControl(route config.Route, h mimeconv.Header) (controlHeaders, error)
 const ControlUnknown = "control-unknown"
 
 // unknownControl warns of control headers that do not exist.
-func unknownControl(h mimeconv.Header) []mimeconv.Warning {
+func unknownControl(h *mimeconv.Header) []mimeconv.Warning {
 	const most = 10
 	var known []string
 	unknown := maps.Clone(h.Control)
@@ -119,7 +119,7 @@ func unknownControl(h mimeconv.Header) []mimeconv.Warning {
 }
 
 // priority returns the priority of a message's requests, and what decided it.
-func priority(route config.Route, h mimeconv.Header, c controlHeaders) (p spool.Priority, reason string) {
+func priority(route *config.Route, h *mimeconv.Header, c controlHeaders) (p spool.Priority, reason string) {
 	p = priorities[route.Priority]
 	switch {
 	case c.priority != nil:

@@ -151,7 +151,7 @@ func until(expires time.Time, lifetime time.Duration) string {
 }
 
 // linkFiles has the files of a message linked, if there is a store.
-func (p planner) linkFiles(o *mimeconv.Options, r config.Route, l *linker) {
+func (p planner) linkFiles(o *mimeconv.Options, r *config.Route, l *linker) {
 	if p.store == nil {
 		return
 	}

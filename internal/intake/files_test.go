@@ -397,7 +397,7 @@ func TestFilesAreStreamed(t *testing.T) {
 // What is recorded of a message that is passed on has no files: nothing is stored.
 func TestShadowHasNoFiles(t *testing.T) {
 	f := newFiles(t)
-	s := &shadow{h: f.Handler, route: f.o.Config.Routes[0]}
+	s := &shadow{h: f.Handler, route: &f.o.Config.Routes[0]}
 	env := &smtpd.Envelope{
 		QueueID: "Q", From: "app@example.com", Rcpt: []string{"ann@example.com"}, DSN: make([]smtpd.DSN, 1),
 	}

@@ -63,8 +63,8 @@ func newPlanner(cfg *config.Config, newLocalID func() string, store *Files) plan
 // submission is a message, and the rules that apply to it.
 type submission struct {
 	env     *smtpd.Envelope
-	header  mimeconv.Header
-	route   config.Route
+	header  *mimeconv.Header
+	route   *config.Route
 	team    config.Team
 	control controlHeaders
 	alias   func(recipient string) (to string, ok bool) // see config.Config.Recipient
@@ -115,25 +115,25 @@ func (p planner) plan(env *smtpd.Envelope, raw []byte) (*Plan, error) {
 }
 
 // read reads the header and finds what applies to the message.
-func (p planner) read(env *smtpd.Envelope, raw []byte) (submission, error) {
+func (p planner) read(env *smtpd.Envelope, raw []byte) (*submission, error) {
 	h, err := mimeconv.ReadHeader(raw)
 	if err != nil {
-		return submission{}, err
+		return nil, err
 	}
-	if err := p.checkLoop(h); err != nil {
-		return submission{}, err
+	if err := p.checkLoop(&h); err != nil {
+		return nil, err
 	}
-	route, err := p.route(env, h)
+	route, err := p.route(env, &h)
 	if err != nil {
-		return submission{}, err
+		return nil, err
 	}
-	control, err := parseControl(route, h)
+	control, err := parseControl(route, &h)
 	if err != nil {
-		return submission{}, err
+		return nil, err
 	}
-	return submission{
+	return &submission{
 		env:     env,
-		header:  h,
+		header:  &h,
 		route:   route,
 		team:    p.cfg.Teams[route.Team],
 		control: control,
@@ -143,7 +143,7 @@ func (p planner) read(env *smtpd.Envelope, raw []byte) (submission, error) {
 
 // checkLoop returns an error for a message that was here before or has made too many
 // hops. Received fields of another heyrelay are no loop.
-func (p planner) checkLoop(h mimeconv.Header) error {
+func (p planner) checkLoop(h *mimeconv.Header) error {
 	if n := len(h.Received); n > maxReceived {
 		return fmt.Errorf("%w: %d Received fields", errLoop, n)
 	}
@@ -156,7 +156,7 @@ func (p planner) checkLoop(h mimeconv.Header) error {
 }
 
 // conversion returns how the message is converted, save for links.
-func (s submission) conversion() mimeconv.Options {
+func (s *submission) conversion() mimeconv.Options {
 	return mimeconv.Options{
 		Attachments:  mimeconv.Policy(s.route.Attachments),
 		InlineImages: mimeconv.Policy(s.route.InlineImages),
@@ -171,7 +171,7 @@ func (s submission) conversion() mimeconv.Options {
 
 // convert makes the bodies that go to the API. bySmarthost reports that the message leaves as it
 // came instead, because of its attachments: then the bodies only show what it says.
-func (s submission) convert(raw []byte, o mimeconv.Options) (body mimeconv.Message, bySmarthost bool, err error) {
+func (s *submission) convert(raw []byte, o mimeconv.Options) (body mimeconv.Message, bySmarthost bool, err error) {
 	if s.route.Attachments != config.AttachmentsSmarthost {
 		body, err = s.limited(raw, o)
 		return body, false, err
@@ -191,7 +191,7 @@ func (s submission) convert(raw []byte, o mimeconv.Options) (body mimeconv.Messa
 }
 
 // limited makes the bodies that go to the API.
-func (s submission) limited(raw []byte, o mimeconv.Options) (mimeconv.Message, error) {
+func (s *submission) limited(raw []byte, o mimeconv.Options) (mimeconv.Message, error) {
 	body, err := mimeconv.Convert(raw, o)
 	var failed *mimeconv.Error
 	if errors.As(err, &failed) && failed.Kind == mimeconv.ErrTooLarge {
@@ -209,7 +209,7 @@ func (s submission) limited(raw []byte, o mimeconv.Options) (mimeconv.Message, e
 }
 
 // message returns what is stored of a message, without its requests.
-func (p planner) message(s submission, body mimeconv.Message, raw []byte) *spool.Message {
+func (p planner) message(s *submission, body mimeconv.Message, raw []byte) *spool.Message {
 	return &spool.Message{
 		QueueID:       s.env.QueueID,
 		MessageIDs:    s.header.Own,
@@ -234,7 +234,7 @@ func (p planner) message(s submission, body mimeconv.Message, raw []byte) *spool
 
 // addRequests adds one request for each audience, or for each recipient where the message leaves
 // by a smarthost: each has an outcome of its own there.
-func (p planner) addRequests(plan *Plan, s submission, audiences []threading.Audience) {
+func (p planner) addRequests(plan *Plan, s *submission, audiences []threading.Audience) {
 	headers := s.threadHeaders().Trim(maxIDs / len(audiences))
 	urgency, reason := priority(s.route, s.header, s.control)
 	plan.PriorityReason = reason
@@ -304,7 +304,7 @@ func lookupNames(lookups []threading.Lookup) []string {
 }
 
 // threadHeaders returns the ids by which the message takes part in threading.
-func (s submission) threadHeaders() threading.ThreadHeaders {
+func (s *submission) threadHeaders() threading.ThreadHeaders {
 	t := threading.ThreadHeaders{Own: s.header.Own, InReplyTo: s.header.InReplyTo, References: s.header.References}
 	by := s.route.ThreadBySubject.Regexp
 	if by == nil {
@@ -318,7 +318,7 @@ func (s submission) threadHeaders() threading.ThreadHeaders {
 
 // identify sets what makes another message a duplicate of this one: the
 // application's key if it gave one, else the content.
-func (p planner) identify(m *spool.Message, s submission, rcpt []string, raw []byte) {
+func (p planner) identify(m *spool.Message, s *submission, rcpt []string, raw []byte) {
 	key, in := s.control.key, scope(s.route)
 	longest := p.cfg.Delivery.Dedupe.Std()
 	m.DuplicateSince, m.WeakFingerprint = duplicateWindow(s.env.Received, s.header, key != "", longest)
@@ -332,7 +332,7 @@ func (p planner) identify(m *spool.Message, s submission, rcpt []string, raw []b
 
 // digestFiles sets the digest of a message with files: the links of a repeat are others, while its
 // files are the same.
-func (s submission) digestFiles(m *spool.Message, raw []byte, l *linker) error {
+func (s *submission) digestFiles(m *spool.Message, raw []byte, l *linker) error {
 	o := s.conversion()
 	o.Link = l.digests()
 	if m.Smarthost {
@@ -354,7 +354,7 @@ func (s submission) digestFiles(m *spool.Message, raw []byte, l *linker) error {
 // with a plausible Date distinguishes messages for days, and so does a key of the
 // application. Some devices send a constant Message-ID and have a dead clock; without
 // a Message-ID two equal alarms in a row are two messages.
-func duplicateWindow(now time.Time, h mimeconv.Header, keyed bool, longest time.Duration) (since time.Time, weak bool) {
+func duplicateWindow(now time.Time, h *mimeconv.Header, keyed bool, longest time.Duration) (since time.Time, weak bool) {
 	const short, plausible = 10 * time.Minute, 7 * 24 * time.Hour
 	if longest == 0 {
 		return time.Time{}, false
@@ -378,7 +378,7 @@ var subjectLines = map[string]spool.SubjectLine{
 }
 
 // scope is the space in which message ids are known: threads never cross inboxes.
-func scope(r config.Route) string { return fmt.Sprintf("%s/%d", r.Team, r.Inbox) }
+func scope(r *config.Route) string { return fmt.Sprintf("%s/%d", r.Team, r.Inbox) }
 
 // client names who submitted the message: the user, or the address.
 func client(env *smtpd.Envelope) string {

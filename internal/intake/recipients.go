@@ -14,7 +14,7 @@ import (
 
 // audiences returns who gets the message and who sees whom, the visible recipients
 // first, and all recipients in a flat list.
-func (s submission) audiences() (all []threading.Audience, rcpt []string, err error) {
+func (s *submission) audiences() (all []threading.Audience, rcpt []string, err error) {
 	rcpt, err = s.recipients()
 	if err != nil {
 		return nil, nil, err
@@ -42,7 +42,7 @@ func (s submission) audiences() (all []threading.Audience, rcpt []string, err er
 
 // recipients returns who gets the message: the envelope's recipients, or the
 // header's on a route with recipients: headers.
-func (s submission) recipients() ([]string, error) {
+func (s *submission) recipients() ([]string, error) {
 	if s.route.Recipients != config.RecipientsHeaders {
 		return s.known(s.env.Rcpt)
 	}
@@ -69,7 +69,7 @@ func (s submission) recipients() ([]string, error) {
 }
 
 // known replaces recipients by their aliases. A local one without an alias is an error.
-func (s submission) known(rcpt []string) ([]string, error) {
+func (s *submission) known(rcpt []string) ([]string, error) {
 	var all []string
 	for _, r := range rcpt {
 		to, ok := s.alias(r)
@@ -83,7 +83,7 @@ func (s submission) known(rcpt []string) ([]string, error) {
 
 // roles returns the addresses in To and Cc, or those of the newest block of Resent
 // fields that names a recipient (RFC 5322, section 3.6.6).
-func (s submission) roles(rcpt []string) (to, cc []string) {
+func (s *submission) roles(rcpt []string) (to, cc []string) {
 	for _, block := range s.header.Resent { // newest first
 		to, cc := s.named(block.To), s.named(block.Cc)
 		if threading.Intersects(rcpt, slices.Concat(to, cc)) {
@@ -94,7 +94,7 @@ func (s submission) roles(rcpt []string) (to, cc []string) {
 }
 
 // named returns the addresses of a header field, aliases replaced.
-func (s submission) named(list []mimeconv.Address) []string {
+func (s *submission) named(list []mimeconv.Address) []string {
 	all := addrs(list)
 	for i := range all {
 		all[i], _ = s.alias(all[i])
@@ -102,7 +102,7 @@ func (s submission) named(list []mimeconv.Address) []string {
 	return all
 }
 
-func (s submission) checkAudience(a threading.Audience) error {
+func (s *submission) checkAudience(a threading.Audience) error {
 	if a.Blind && s.route.BCC == config.BCCReject {
 		return fmt.Errorf("%w: %s is in neither To nor Cc, and route %s has bcc: reject",
 			errBlind, a.To[0], s.route.Name)
@@ -117,7 +117,7 @@ func (s submission) checkAudience(a threading.Audience) error {
 // addDSN adds to each request the reports that the client requested for its
 // recipients. A recipient that only a header names gets the requests made for the
 // relay mailbox, as an alias does (RFC 3461, section 5.2.7.3).
-func addDSN(requests []spool.Request, s submission) {
+func addDSN(requests []spool.Request, s *submission) {
 	requested, some := map[string]spool.DSN{}, false
 	for i, d := range s.env.DSN {
 		to, _ := s.alias(s.env.Rcpt[i])

@@ -61,7 +61,7 @@ func (h *Handler) Relay(ctx context.Context, env *smtpd.Envelope) (smtpd.Relayed
 // shadow is a transaction that the next hop replies to.
 type shadow struct {
 	h       *Handler
-	route   config.Route // of its next hop
+	route   *config.Route // of its next hop
 	session *smarthost.Session
 	cut     func() // breaks the connection
 	broken  bool   // it was cut, or the next hop has closed it
