@@ -3,7 +3,6 @@ package sqlite
 import (
 	"bytes"
 	"context"
-	"database/sql"
 	"fmt"
 	"math"
 	"strings"
@@ -380,9 +379,9 @@ UPDATE request
 // their lanes. They keep their local_id.
 func (w *writer) revive(message int64) (int, error) {
 	var gone []chosen
-	err := w.each(sqlUnsent, []any{message}, func(rows *sql.Rows) error {
+	err := w.each(sqlUnsent, []any{message}, func(row scanner) error {
 		var r chosen
-		err := rows.Scan(&r.id, &r.conversation, &r.team, &r.route, &r.state, &r.priority)
+		err := row.Scan(&r.id, &r.conversation, &r.team, &r.route, &r.state, &r.priority)
 		gone = append(gone, r)
 		return err
 	})

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"maps"
 	"slices"
 
@@ -75,9 +74,9 @@ func (s *Store) clearLanes(ctx context.Context, at spool.Destination) error {
 // blocked are the lanes that heads of a destination block, in the order in which these were accepted.
 func (r *Reader) blocked(ctx context.Context, at spool.Destination) ([]int64, error) {
 	lanes := map[int64]int64{}
-	err := eachRow(ctx, r.db, sqlBlocked, []any{at.Team, at.Route, at.Inbox}, func(rows *sql.Rows) error {
+	err := eachRow(ctx, r.db, sqlBlocked, []any{at.Team, at.Route, at.Inbox}, func(row scanner) error {
 		var head, lane int64
-		err := rows.Scan(&head, &lane)
+		err := row.Scan(&head, &lane)
 		lanes[head] = lane
 		return err
 	})

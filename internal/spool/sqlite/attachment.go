@@ -92,8 +92,8 @@ SELECT ` + attachmentColumns + ` FROM attachment a JOIN blob b ON b.id = a.blob 
 
 // attachmentsOf reads the rows that a query finds.
 func attachmentsOf(ctx context.Context, q queries, query string, args ...any) (all []spool.Attachment, err error) {
-	err = eachRow(ctx, q, query, args, func(rows *sql.Rows) error {
-		a, err := scanAttachment(rows)
+	err = eachRow(ctx, q, query, args, func(row scanner) error {
+		a, err := scanAttachment(row)
 		all = append(all, a)
 		return err
 	})

@@ -236,9 +236,9 @@ func TestClone(t *testing.T) {
 func cloned(t *testing.T, s *Store) (all string) {
 	t.Helper()
 	const tables = "SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND sql IS NOT NULL ORDER BY rowid"
-	err := eachRow(t.Context(), s.db, tables, nil, func(rows *sql.Rows) error {
+	err := eachRow(t.Context(), s.db, tables, nil, func(row scanner) error {
 		var name, made string
-		err := rows.Scan(&name, &made)
+		err := row.Scan(&name, &made)
 		all += fmt.Sprintf("; %s; INSERT INTO main.%s SELECT * FROM old.%s", made, name, name)
 		return err
 	})

@@ -136,10 +136,10 @@ func placesOf(ctx context.Context, tx *sql.Tx, query string) (places []string, e
 
 // damagedBodies returns the queue ids of messages that are packed and cannot be unpacked.
 func damagedBodies(ctx context.Context, tx *sql.Tx) (places []string, err error) {
-	err = eachRow(ctx, tx, sqlPackedBodies, nil, func(rows *sql.Rows) error {
+	err = eachRow(ctx, tx, sqlPackedBodies, nil, func(row scanner) error {
 		var queueID string
 		x := body{subjectOffset: packed}
-		if err := rows.Scan(&queueID, &x.raw); err != nil {
+		if err := row.Scan(&queueID, &x.raw); err != nil {
 			return err
 		}
 		if x.unpack(queueID, false) != nil && len(places) < examples {

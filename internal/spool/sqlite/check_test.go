@@ -53,7 +53,7 @@ var defects = []struct{ wrong, spoil string }{
 	},
 	{
 		"a packed message is damaged (Q1)",
-		"UPDATE content SET raw = substr(raw, 2) WHERE message = 2",
+		"UPDATE content SET raw = substr(raw, 2) WHERE message = (SELECT id FROM message WHERE queue_id = 'Q1')",
 	},
 	{
 		"a message has no request",

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"time"
 
@@ -124,9 +123,9 @@ func (w *writer) makeReady(query string, args ...any) error {
 
 // dueBy returns what a query finds, in its order.
 func (w *writer) dueBy(query string, args ...any) (all []due, err error) {
-	err = w.each(query, args, func(rows *sql.Rows) error {
+	err = w.each(query, args, func(row scanner) error {
 		var r due
-		err := rows.Scan(&r.id, &r.team, &r.route, &r.state)
+		err := row.Scan(&r.id, &r.team, &r.route, &r.state)
 		all = append(all, r)
 		return err
 	})

@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"database/sql"
 	"maps"
 	"strings"
 	"testing"
@@ -351,10 +350,10 @@ func TestPlans(t *testing.T) {
 func plan(t *testing.T, s *Store, query string) (steps []string) {
 	t.Helper()
 	args := make([]any, strings.Count(query, "?"))
-	err := eachRow(t.Context(), s.Reader.db, "EXPLAIN QUERY PLAN "+query, args, func(rows *sql.Rows) error {
+	err := eachRow(t.Context(), s.Reader.db, "EXPLAIN QUERY PLAN "+query, args, func(row scanner) error {
 		var id, parent, unused int
 		var step string
-		err := rows.Scan(&id, &parent, &unused, &step)
+		err := row.Scan(&id, &parent, &unused, &step)
 		steps = append(steps, step)
 		return err
 	})

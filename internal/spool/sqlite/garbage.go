@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"crypto/sha256"
-	"database/sql"
 	"encoding/json"
 	"time"
 
@@ -52,9 +51,9 @@ INSERT INTO garbage SELECT key FROM blob WHERE id = ? AND NOT EXISTS (SELECT 1 F
 func (w *writer) pruneFiles(now time.Time, limit int) (int, error) {
 	type attachment struct{ id, blob int64 }
 	var ended []attachment
-	err := w.each(sqlEndedLinks, []any{stamp(now), limit}, func(rows *sql.Rows) error {
+	err := w.each(sqlEndedLinks, []any{stamp(now), limit}, func(row scanner) error {
 		var a attachment
-		err := rows.Scan(&a.id, &a.blob)
+		err := row.Scan(&a.id, &a.blob)
 		ended = append(ended, a)
 		return err
 	})
@@ -84,9 +83,9 @@ func (r *Reader) Garbage(ctx context.Context, after string, limit int) ([]string
 
 // keys are the keys that a query finds.
 func (r *Reader) keys(ctx context.Context, query string, args ...any) (keys []string, err error) {
-	err = eachRow(ctx, r.db, query, args, func(rows *sql.Rows) error {
+	err = eachRow(ctx, r.db, query, args, func(row scanner) error {
 		var key string
-		err := rows.Scan(&key)
+		err := row.Scan(&key)
 		keys = append(keys, key)
 		return err
 	})

@@ -90,11 +90,11 @@ func (w *writer) gate(team string) (*gate, error) {
 		return g, nil
 	}
 	g := &gate{routes: map[spool.Destination]int64{}}
-	err := w.each(sqlGate, []any{team}, func(rows *sql.Rows) error {
+	err := w.each(sqlGate, []any{team}, func(row scanner) error {
 		at := spool.Destination{Team: team}
 		var one gate
 		var next, began, until, probe int64
-		err := rows.Scan(&at.Route, &at.Inbox, &next, &one.tick, &one.seq, &one.held, &began, &until,
+		err := row.Scan(&at.Route, &at.Inbox, &next, &one.tick, &one.seq, &one.held, &began, &until,
 			&one.throttle.Rate, &probe)
 		if at.Route != "" {
 			g.routes[at] = probe

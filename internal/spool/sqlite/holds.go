@@ -3,7 +3,6 @@ package sqlite
 import (
 	"cmp"
 	"context"
-	"database/sql"
 	"errors"
 	"maps"
 	"slices"
@@ -19,10 +18,10 @@ SELECT team, route, inbox, reason, held, operator, probe FROM gate WHERE held <>
 func (r *Reader) Holds(ctx context.Context) ([]spool.Hold, error) { return holdsOf(ctx, r.db) }
 
 func holdsOf(ctx context.Context, q queries) (all []spool.Hold, err error) {
-	err = eachRow(ctx, q, sqlHolds, nil, func(rows *sql.Rows) error {
+	err = eachRow(ctx, q, sqlHolds, nil, func(row scanner) error {
 		var h spool.Hold
 		var since, probe int64
-		err := rows.Scan(&h.Team, &h.Route, &h.Inbox, &h.Reason, &since, &h.Operator, &probe)
+		err := row.Scan(&h.Team, &h.Route, &h.Inbox, &h.Reason, &since, &h.Operator, &probe)
 		h.Since, h.Probe = moment(since), moment(probe)
 		all = append(all, h)
 		return err
@@ -111,11 +110,11 @@ func (r *Reader) census(ctx context.Context) (c census, err error) {
 }
 
 func (c *census) countRoutes(ctx context.Context, q queries) error {
-	return eachRow(ctx, q, sqlStats, nil, func(rows *sql.Rows) error {
+	return eachRow(ctx, q, sqlStats, nil, func(row scanner) error {
 		var route string
 		var state spool.State
 		var n int
-		if err := rows.Scan(&route, &state, &n); err != nil {
+		if err := row.Scan(&route, &state, &n); err != nil {
 			return err
 		}
 		if c.routes[route] == nil {
@@ -168,11 +167,11 @@ func talliesOf(
 	args ...any,
 ) (all map[spool.Destination]tally, err error) {
 	all = map[spool.Destination]tally{}
-	err = eachRow(ctx, q, query, args, func(rows *sql.Rows) error {
+	err = eachRow(ctx, q, query, args, func(row scanner) error {
 		var at spool.Destination
 		var state spool.State
 		var n int
-		if err := rows.Scan(&at.Team, &at.Route, &at.Inbox, &state, &n); err != nil {
+		if err := row.Scan(&at.Team, &at.Route, &at.Inbox, &state, &n); err != nil {
 			return err
 		}
 		if all[at] == nil {

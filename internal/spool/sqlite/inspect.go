@@ -44,7 +44,7 @@ func (r *Reader) Content(ctx context.Context, queueID string) (c spool.Content, 
 		return c, err
 	}
 	c.HTML, c.Text = x.html, x.text
-	c.Raw, err = wholeRaw(func(query string, args []any, scan func(*sql.Rows) error) error {
+	c.Raw, err = wholeRaw(func(query string, args []any, scan func(scanner) error) error {
 		return eachRow(ctx, tx, query, args, scan)
 	}, id, x.raw)
 	return c, err
@@ -57,12 +57,12 @@ func (r *Reader) PendingNotices(ctx context.Context, f spool.Filter) (list []spo
 		before = stamp(f.Before)
 	}
 	args := []any{f.Route, f.Route, before, limitOf(f.Limit)}
-	err = eachRow(ctx, r.db, sqlPendingNotices, args, func(rows *sql.Rows) error {
+	err = eachRow(ctx, r.db, sqlPendingNotices, args, func(row scanner) error {
 		var n spool.PendingNotice
 		var way spool.Way
 		var happened, due int64
 		var event []byte
-		err := rows.Scan(&way, &happened, &due, &n.Tries, &n.Kind, &event, &n.QueueID, &n.Route, &n.Sender)
+		err := row.Scan(&way, &happened, &due, &n.Tries, &n.Kind, &event, &n.QueueID, &n.Route, &n.Sender)
 		if err != nil {
 			return err
 		}

@@ -110,11 +110,11 @@ func (s *Store) Notices(
 func (w *writer) notices(now time.Time, way spool.Way, limit int) (due []spool.Notice, err error) {
 	type about struct{ request, attempt sql.NullInt64 }
 	var abouts []about
-	err = w.each(sqlNotices, []any{way, stamp(now), limit}, func(rows *sql.Rows) error {
+	err = w.each(sqlNotices, []any{way, stamp(now), limit}, func(row scanner) error {
 		n, a := spool.Notice{Way: way}, about{}
 		var happened, until int64
 		var action sql.NullString
-		err := rows.Scan(&n.ID, &happened, &n.Tries, &a.request, &a.attempt, &action, &until, &n.Event)
+		err := row.Scan(&n.ID, &happened, &n.Tries, &a.request, &a.attempt, &action, &until, &n.Event)
 		n.Happened = moment(happened)
 		if action.Valid {
 			n.Report = &spool.Report{Action: spool.Action(action.String), Until: moment(until)}

@@ -373,12 +373,12 @@ func TestPragmas(t *testing.T) {
 		"application_id":       "1751480658",
 		"user_version":         strconv.Itoa(currentVersion()),
 	} {
-		got, err := run(t.Context(), s, 0, func(w *writer) (v string, err error) {
+		got, err := run(t.Context(), s, 0, func(w *writer) (v any, err error) {
 			_, err = w.get("PRAGMA "+pragma, nil, &v)
 			return v, err
 		})
-		if got != want || err != nil {
-			t.Errorf("%s is %s (%v), want %s", pragma, got, err, want)
+		if fmt.Sprint(got) != want || err != nil {
+			t.Errorf("%s is %v (%v), want %s", pragma, got, err, want)
 		}
 	}
 }

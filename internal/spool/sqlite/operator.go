@@ -209,10 +209,10 @@ func (w *writer) choose(f spool.Filter, ids []int64, holds []spool.Hold) (list [
 	if err != nil {
 		return nil, err
 	}
-	err = w.each(sqlChosen, []any{string(text)}, func(rows *sql.Rows) error {
+	err = w.each(sqlChosen, []any{string(text)}, func(row scanner) error {
 		var r chosen
 		var addresses string
-		err := rows.Scan(&r.id, &r.lane, &r.conversation, &r.team, &r.route, &r.inbox, &r.state, &r.priority,
+		err := row.Scan(&r.id, &r.lane, &r.conversation, &r.team, &r.route, &r.inbox, &r.state, &r.priority,
 			&r.unknown, &r.hold, &addresses, &r.message, &r.accepted, &r.title, &r.messageIDs, &r.localID,
 			&r.convoID, &r.whole)
 		if err != nil {

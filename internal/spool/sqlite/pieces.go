@@ -35,7 +35,7 @@ func (w *writer) insertContent(id int64, m *letter) error {
 }
 
 // eachFunc calls scan for every row that a query finds.
-type eachFunc func(query string, args []any, scan func(*sql.Rows) error) error
+type eachFunc func(query string, args []any, scan func(scanner) error) error
 
 // wholeRaw returns a message as received, whose beginning is first.
 func wholeRaw(each eachFunc, message int64, first []byte) ([]byte, error) {
@@ -44,14 +44,14 @@ func wholeRaw(each eachFunc, message int64, first []byte) ([]byte, error) {
 	}
 	args := []any{message}
 	var size int
-	err := each(sqlPiecesSize, args, func(rows *sql.Rows) error { return rows.Scan(&size) })
+	err := each(sqlPiecesSize, args, func(row scanner) error { return row.Scan(&size) })
 	if err != nil {
 		return nil, err
 	}
 	raw := append(make([]byte, 0, len(first)+size), first...)
-	err = each(sqlPieces, args, func(rows *sql.Rows) error {
+	err = each(sqlPieces, args, func(row scanner) error {
 		var piece sql.RawBytes
-		err := rows.Scan(&piece)
+		err := row.Scan(&piece)
 		raw = append(raw, piece...)
 		return err
 	})

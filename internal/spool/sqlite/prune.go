@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"time"
 
 	"heyrelay/internal/spool"
@@ -117,9 +116,9 @@ func waysOf(keep spool.Retention) (bits int64) {
 // pruneMessage deletes a message. The ledger goes on counting its requests.
 func (w *writer) pruneMessage(id int64) error {
 	var gone []move
-	err := w.each(sqlGoneRequests, []any{id}, func(rows *sql.Rows) error {
+	err := w.each(sqlGoneRequests, []any{id}, func(row scanner) error {
 		var m move
-		err := rows.Scan(&m.route, &m.state)
+		err := row.Scan(&m.route, &m.state)
 		gone = append(gone, m)
 		return err
 	})
@@ -181,9 +180,9 @@ func (w *writer) pruneConversations(at *pruneState, limit int) (n int, err error
 
 // ids are the numbers that a query finds.
 func (w *writer) ids(query string, args ...any) (list []int64, err error) {
-	err = w.each(query, args, func(rows *sql.Rows) error {
+	err = w.each(query, args, func(row scanner) error {
 		var id int64
-		err := rows.Scan(&id)
+		err := row.Scan(&id)
 		list = append(list, id)
 		return err
 	})

@@ -201,12 +201,12 @@ func requestsOf(
 	message int64,
 	holds []spool.Hold,
 ) (all []spool.RequestDetail, err error) {
-	err = eachRow(ctx, q, sqlRequests, []any{message}, func(rows *sql.Rows) error {
+	err = eachRow(ctx, q, sqlRequests, []any{message}, func(row scanner) error {
 		var e entry
 		var s spool.RequestDetail
 		var priority spool.Priority
 		dest := append(e.dest(), &priority, &s.Conversation, &s.Joined, &s.By, &s.MessageID, &s.Opener)
-		if err := rows.Scan(dest...); err != nil {
+		if err := row.Scan(dest...); err != nil {
 			return err
 		}
 		if err := e.complete(holds); err != nil {
@@ -223,11 +223,11 @@ func requestsOf(
 }
 
 func attemptsOf(ctx context.Context, q queries, request int64) (tries []spool.AttemptDetail, err error) {
-	err = eachRow(ctx, q, sqlAttempts, []any{request}, func(rows *sql.Rows) error {
+	err = eachRow(ctx, q, sqlAttempts, []any{request}, func(row scanner) error {
 		var a spool.AttemptDetail
 		var call spool.Call
 		var began, ended int64
-		if err := rows.Scan(&a.N, &call, &began, &ended, &a.Unknown, &a.Status, &a.APIID, &a.Reason); err != nil {
+		if err := row.Scan(&a.N, &call, &began, &ended, &a.Unknown, &a.Status, &a.APIID, &a.Reason); err != nil {
 			return err
 		}
 		a.Call, a.Began, a.Ended = call.String(), moment(began), moment(ended)

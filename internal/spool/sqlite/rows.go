@@ -13,7 +13,7 @@ type queries interface {
 }
 
 // eachRow calls scan for every row that a query finds.
-func eachRow(ctx context.Context, q queries, query string, args []any, scan func(*sql.Rows) error) error {
+func eachRow(ctx context.Context, q queries, query string, args []any, scan func(scanner) error) error {
 	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
 		return classify(err)
@@ -22,7 +22,7 @@ func eachRow(ctx context.Context, q queries, query string, args []any, scan func
 }
 
 // scanAll calls scan for every row, and closes rows.
-func scanAll(rows *sql.Rows, scan func(*sql.Rows) error) (err error) {
+func scanAll(rows *sql.Rows, scan func(scanner) error) (err error) {
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
 		if err := scan(rows); err != nil {

@@ -266,10 +266,10 @@ func (s *search) matching(ids []int64) ([]spool.Entry, error) {
 	}
 	s.full += len(ids)
 	found := make(map[int64]spool.Entry, len(ids))
-	err = s.read(sqlFound, ids, func(rows *sql.Rows) error {
+	err = s.read(sqlFound, ids, func(row scanner) error {
 		var e entry
 		var messageIDs string
-		if err := rows.Scan(append(e.dest(), &messageIDs)...); err != nil {
+		if err := row.Scan(append(e.dest(), &messageIDs)...); err != nil {
 			return err
 		}
 		if err := e.complete(s.holds); err != nil {
@@ -297,10 +297,10 @@ func (s *search) glance(ids []int64) (rest []int64, err error) {
 	}
 	s.glances += len(ids)
 	keep := make(map[int64]bool, len(ids))
-	err = s.read(sqlGlance, ids, func(rows *sql.Rows) error {
+	err = s.read(sqlGlance, ids, func(row scanner) error {
 		var id, accepted int64
 		var title string
-		err := rows.Scan(&id, &title, &accepted)
+		err := row.Scan(&id, &title, &accepted)
 		keep[id] = inWindow(f, moment(accepted)) && hasSubject(f, title)
 		return err
 	})
@@ -308,7 +308,7 @@ func (s *search) glance(ids []int64) (rest []int64, err error) {
 }
 
 // read runs a statement on numbers.
-func (s *search) read(query string, ids []int64, scan func(*sql.Rows) error) error {
+func (s *search) read(query string, ids []int64, scan func(scanner) error) error {
 	list, err := json.Marshal(ids)
 	if err != nil {
 		return err

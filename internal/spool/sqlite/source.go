@@ -75,9 +75,9 @@ func (o *source) more(ctx context.Context, q queries, low, high int64, n int, up
 
 // numbers returns what a query finds.
 func numbers(ctx context.Context, q queries, query string, args ...any) (ids []int64, err error) {
-	err = eachRow(ctx, q, query, args, func(rows *sql.Rows) error {
+	err = eachRow(ctx, q, query, args, func(row scanner) error {
 		var id int64
-		err := rows.Scan(&id)
+		err := row.Scan(&id)
 		ids = append(ids, id)
 		return err
 	})

@@ -1,106 +1,187 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
+	"reflect"
 	"slices"
 	"strings"
 )
 
-// prepared are the prepared statements of a connection, by their text. They are not interrupted by a
-// caller's context: half an operation is of no use, and they are short.
+// prepared are the prepared statements of a connection, by their text. They run on the driver itself, since
+// database/sql takes longer for a short statement than SQLite. They are not interrupted by a caller's context:
+// half an operation is of no use, and they are short.
 type prepared struct {
-	conn     *sql.Conn
-	commands map[string]command
-	queries  map[string]query
-	args     []driver.NamedValue // of the command that runs
-	ran      func(text string)   // of tests; nil
+	conn       *sql.Conn
+	statements map[string]statement
+	args       []driver.NamedValue // of the statement that runs
+	ran        func(text string)   // of tests; nil
 }
 
-// command is a statement without rows. It is the driver's own, since database/sql takes longer for a short one
-// than SQLite.
-type command interface {
+// statement is a prepared one.
+type statement interface {
 	driver.Stmt
 	driver.StmtExecContext
-}
-
-// query is a statement that returns rows.
-type query struct {
-	*sql.Stmt
-	reads bool // it changes nothing
+	driver.StmtQueryContext
 }
 
 func newPrepared(conn *sql.Conn) *prepared {
-	return &prepared{conn: conn, commands: map[string]command{}, queries: map[string]query{}}
+	return &prepared{conn: conn, statements: map[string]statement{}}
 }
 
 // close gives the statements back: a connection with open ones could not put the log away.
 func (p *prepared) close() {
-	for _, c := range p.commands {
-		_ = c.Close() // the connection goes in any case
-	}
-	for _, q := range p.queries {
-		_ = q.Close()
+	for _, s := range p.statements {
+		_ = s.Close() // the connection goes in any case
 	}
 }
 
-// execute runs a statement without rows.
-func (p *prepared) execute(text string, args []any) (driver.Result, error) {
+// prepare returns a statement, and the arguments as the driver takes them until the next statement.
+func (p *prepared) prepare(text string, args []any) (statement, []driver.NamedValue, error) {
 	if p.ran != nil {
 		p.ran(text)
-	}
-	c, err := p.prepareCommand(text)
-	if err != nil {
-		return nil, err
 	}
 	p.args = p.args[:0]
 	for i, a := range args {
 		v, err := driver.DefaultParameterConverter.ConvertValue(a)
 		if err != nil {
-			return nil, fmt.Errorf("argument %d: %w", i+1, err)
+			return nil, nil, fmt.Errorf("argument %d: %w", i+1, err)
 		}
 		p.args = append(p.args, driver.NamedValue{Ordinal: i + 1, Value: v})
 	}
-	r, err := c.ExecContext(context.Background(), p.args)
-	clear(p.args) // they refer to whole messages
-	return r, err
-}
-
-func (p *prepared) prepareCommand(text string) (command, error) {
-	if c, ok := p.commands[text]; ok {
-		return c, nil
+	if s, ok := p.statements[text]; ok {
+		return s, p.args, nil
 	}
-	var c command
+	var s statement
 	err := p.conn.Raw(func(conn any) error {
 		stmt, err := conn.(driver.ConnPrepareContext).PrepareContext(context.Background(), text)
 		if err == nil {
-			c = stmt.(command)
+			s = stmt.(statement)
 		}
 		return err
 	})
 	if err == nil {
-		p.commands[text] = c
+		p.statements[text] = s
 	}
-	return c, err
+	return s, p.args, err
 }
 
-func (p *prepared) prepareQuery(text string) (query, error) {
-	if p.ran != nil {
-		p.ran(text)
-	}
-	if q, ok := p.queries[text]; ok {
-		return q, nil
-	}
-	stmt, err := p.conn.PrepareContext(context.Background(), text)
+// execute runs a statement without rows.
+func (p *prepared) execute(text string, args []any) (driver.Result, error) {
+	s, values, err := p.prepare(text, args)
 	if err != nil {
-		return query{}, err
+		return nil, err
 	}
-	q := query{stmt, strings.HasPrefix(strings.TrimSpace(text), "SELECT")}
-	p.queries[text] = q
-	return q, nil
+	r, err := s.ExecContext(context.Background(), values)
+	clear(values) // they refer to whole messages
+	return r, err
+}
+
+// query calls scan for each row that a statement returns, until scan returns an error, or io.EOF to see no more.
+func (p *prepared) query(text string, args []any, scan func(scanner) error) (err error) {
+	s, values, err := p.prepare(text, args)
+	if err != nil {
+		return err
+	}
+	rows, err := s.QueryContext(context.Background(), values)
+	clear(values)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	r := make(row, len(rows.Columns()))
+	for err == nil {
+		err = rows.Next(r)
+		if err == nil {
+			err = scan(r)
+		}
+	}
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
+
+// scanner is the present row of a query.
+type scanner interface {
+	// Scan stores its columns where dest points to, as sql.Rows.Scan does.
+	Scan(dest ...any) error
+}
+
+// row is one as the driver returns it. Its octets belong to the caller.
+type row []driver.Value
+
+// Scan implements scanner.
+func (r row) Scan(dest ...any) error {
+	if len(dest) != len(r) {
+		return fmt.Errorf("%d columns for %d destinations", len(r), len(dest))
+	}
+	for i := range r {
+		if err := assign(dest[i], r[i]); err != nil {
+			return fmt.Errorf("column %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+// assign stores a column where dest points to.
+func assign(dest any, value driver.Value) error {
+	switch to := dest.(type) {
+	case *any:
+		*to = value
+		return nil
+	case sql.Scanner:
+		return to.Scan(value)
+	case *string:
+		return assignAs(to, value)
+	case *int64:
+		return assignAs(to, value)
+	case *[]byte:
+		return assignOctets(to, value)
+	case *sql.RawBytes:
+		return assignOctets((*[]byte)(to), value)
+	case *bool:
+		n, ok := value.(int64)
+		*to = n != 0
+		return mismatch(ok, dest, value)
+	}
+	n, ok := value.(int64)
+	to := reflect.ValueOf(dest).Elem()
+	switch {
+	case ok && to.CanInt() && !to.OverflowInt(n):
+		to.SetInt(n)
+	case ok && to.CanUint() && n >= 0 && !to.OverflowUint(uint64(n)):
+		to.SetUint(uint64(n))
+	default:
+		return mismatch(false, dest, value)
+	}
+	return nil
+}
+
+// assignAs stores a column that has the type of its destination.
+func assignAs[T any](to *T, value driver.Value) error {
+	v, ok := value.(T)
+	*to = v
+	return mismatch(ok, to, value)
+}
+
+// assignOctets stores octets, or nil for NULL.
+func assignOctets(to *[]byte, value driver.Value) error {
+	octets, ok := value.([]byte)
+	*to = octets
+	return mismatch(ok || value == nil, to, value)
+}
+
+func mismatch(ok bool, dest any, value driver.Value) error {
+	if ok {
+		return nil
+	}
+	return fmt.Errorf("a %T has no room for a %T", dest, value)
 }
 
 // refused returns err in terms of package spool, and notes that SQLite refused a statement if there is one: it
@@ -160,30 +241,16 @@ func (w *writer) insertRows(queries *rowStatements, columns int, args []any) (to
 }
 
 // get scans the first row into dest and reports whether there was one.
-func (w *writer) get(text string, args []any, dest ...any) (bool, error) {
-	q, err := w.prepareQuery(text)
-	if err != nil {
-		return false, w.refused(err)
-	}
-	w.touched = w.touched || !q.reads
-	err = q.QueryRowContext(context.Background(), args...).Scan(dest...)
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, nil
-	}
-	return err == nil, w.refused(err)
+func (w *writer) get(text string, args []any, dest ...any) (found bool, err error) {
+	err = w.each(text, args, func(r scanner) error {
+		found = true
+		return cmp.Or(r.Scan(dest...), io.EOF)
+	})
+	return found && err == nil, err
 }
 
-// each calls scan for every row. It has read all rows before it returns, so
-// that they can be changed then.
-func (w *writer) each(text string, args []any, scan func(*sql.Rows) error) error {
-	q, err := w.prepareQuery(text)
-	if err != nil {
-		return w.refused(err)
-	}
-	w.touched = w.touched || !q.reads
-	rows, err := q.QueryContext(context.Background(), args...)
-	if err != nil {
-		return w.refused(err)
-	}
-	return w.refused(scanAll(rows, scan))
+// each calls scan for every row. It has read all rows before it returns, so that they can be changed then.
+func (w *writer) each(text string, args []any, scan func(scanner) error) error {
+	w.touched = w.touched || !strings.HasPrefix(strings.TrimSpace(text), "SELECT")
+	return w.refused(w.query(text, args, scan))
 }

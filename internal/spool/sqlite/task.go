@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"database/sql"
 	"fmt"
 	"runtime/debug"
 	"time"
@@ -90,10 +89,10 @@ func (c *claim) load(id int64) (spool.Task, error) {
 // sends are the beginnings of the sends of a request that have no definite answer,
 // from an attempt on. restored reports whether a backup was restored between them.
 func (w *writer) sends(id int64, since int) (all []time.Time, restored bool, err error) {
-	err = w.each(sqlSends, []any{id, since}, func(rows *sql.Rows) error {
+	err = w.each(sqlSends, []any{id, since}, func(row scanner) error {
 		var began int64
 		var backup bool
-		err := rows.Scan(&began, &backup)
+		err := row.Scan(&began, &backup)
 		all = append(all, moment(began))
 		restored = restored || backup
 		return err

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"cmp"
 	"crypto/sha256"
-	"database/sql"
 	"encoding/binary"
 	"math"
 	"slices"
@@ -104,10 +103,10 @@ type found struct{ key, message int64 }
 // recordTerms records the terms of the messages after one up to another, in the order of the keys.
 func (w *writer) recordTerms(after, last int64) error {
 	var all []found
-	err := w.each(sqlNoTerms, []any{after, last}, func(rows *sql.Rows) error {
+	err := w.each(sqlNoTerms, []any{after, last}, func(row scanner) error {
 		var message int64
 		var messageIDs, localID, addresses string
-		if err := rows.Scan(&message, &messageIDs, &localID, &addresses); err != nil {
+		if err := row.Scan(&message, &messageIDs, &localID, &addresses); err != nil {
 			return err
 		}
 		for _, key := range termsOf(messageIDs, localID, addresses) {
@@ -172,9 +171,9 @@ func (w *writer) pruneTerms(at *pruneState, limit int) (n int, err error) {
 	if at.last == 0 {
 		fromKey = math.MinInt64
 	}
-	err = w.each(sqlNextTerms, []any{fromKey, fromMessage, limit}, func(rows *sql.Rows) error {
+	err = w.each(sqlNextTerms, []any{fromKey, fromMessage, limit}, func(row scanner) error {
 		n++
-		return rows.Scan(&at.term, &at.last)
+		return row.Scan(&at.term, &at.last)
 	})
 	if err != nil || n == 0 {
 		return 0, err

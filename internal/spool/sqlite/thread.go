@@ -97,11 +97,11 @@ func lettersOf(ctx context.Context, q queries, id, below int64, limit int) (all 
 		return nil, err
 	}
 	args := []any{spool.LetterExcerpt, spool.LetterHead, id, below, limit}
-	err = eachRow(ctx, q, sqlLetters, args, func(rows *sql.Rows) error {
+	err = eachRow(ctx, q, sqlLetters, args, func(row scanner) error {
 		var e entry
 		var l spool.Letter
 		var x body
-		err := rows.Scan(append(e.dest(), &l.Joined, &l.By, &x.subjectOffset, &x.text, &x.raw)...)
+		err := row.Scan(append(e.dest(), &l.Joined, &l.By, &x.subjectOffset, &x.text, &x.raw)...)
 		if err != nil {
 			return err
 		}
@@ -137,12 +137,12 @@ func (r *Reader) Sends(ctx context.Context, queueID string) (all []spool.Task, e
 		return nil, err
 	}
 	content.HTML, content.Text, content.SubjectOffset = x.html, x.text, x.subjectOffset
-	err = eachRow(ctx, r.db, sqlSentRequests, []any{message}, func(rows *sql.Rows) error {
+	err = eachRow(ctx, r.db, sqlSentRequests, []any{message}, func(row scanner) error {
 		t := content
 		var addresses string
 		var subjectLine, joined bool
 		var state spool.State
-		err := rows.Scan(&t.Request, &t.LocalID, &addresses, &subjectLine, &t.Team, &t.Route, &t.Inbox, &t.ConvoID,
+		err := row.Scan(&t.Request, &t.LocalID, &addresses, &subjectLine, &t.Team, &t.Route, &t.Inbox, &t.ConvoID,
 			&state, &joined)
 		if err != nil {
 			return err

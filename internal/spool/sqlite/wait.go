@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"slices"
 	"sync"
 	"time"
@@ -85,9 +84,9 @@ SELECT r.state, r.unknown, r.convo_id, r.message_id,
 
 // statuses are those of the requests of a message.
 func (r *Reader) statuses(ctx context.Context, queueID string) (all []spool.RequestStatus, err error) {
-	err = eachRow(ctx, r.db, sqlStatuses, []any{queueID}, func(rows *sql.Rows) error {
+	err = eachRow(ctx, r.db, sqlStatuses, []any{queueID}, func(row scanner) error {
 		var s spool.RequestStatus
-		err := rows.Scan(&s.State, &s.Unknown, &s.ConvoID, &s.MessageID, &s.Status, &s.APIID, &s.Reason)
+		err := row.Scan(&s.State, &s.Unknown, &s.ConvoID, &s.MessageID, &s.Status, &s.APIID, &s.Reason)
 		all = append(all, s)
 		return err
 	})
