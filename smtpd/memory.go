@@ -20,6 +20,7 @@ var (
 type memory struct {
 	mu   sync.Mutex
 	used int64
+	lent int64
 	held map[string]int64
 }
 
@@ -80,6 +81,25 @@ func (m *memory) enlarge(l Limits, account string, charged, n int64) error {
 	m.used += n
 	m.held[account] += n
 	return nil
+}
+
+// lend reports whether n bytes may be allocated that have been announced. They are beside what is charged,
+// and so take nothing from others; but all that is lent at a time is a quarter of the memory at most.
+func (m *memory) lend(l Limits, n int64) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.lent+n > l.InFlight/4 {
+		return false
+	}
+	m.lent += n
+	return true
+}
+
+// takeBack takes back n bytes that were lent.
+func (m *memory) takeBack(n int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.lent -= n
 }
 
 // release ends the charge of n bytes.

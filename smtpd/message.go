@@ -34,8 +34,11 @@ type messageBuffer struct {
 	account string
 	limits  Limits
 	room    []byte // in front of raw, in the same memory
-	raw     []byte
-	made    int64 // bytes that a Handler made of it
+	raw     []byte // its capacity is charged; more may be behind it
+	made    int64  // bytes that a Handler made of it
+
+	announced int64 // size, 0 if none was
+	lent      int64 // bytes behind raw that were announced, until they have arrived
 }
 
 // initialSize is the largest buffer when the first octets have arrived: usual mail that announces
@@ -48,8 +51,10 @@ const fieldRoom = 512
 
 // read reads all of r. It fails with an *smtp.SMTPError if r is too large, or if there is no
 // memory for it. Memory is reserved as octets arrive, never more than twice as much; announced
-// serves only to allocate the last buffer in its size.
+// serves only to allocate buffers in a suitable size.
 func (b *messageBuffer) read(r io.Reader, announced int64) error {
+	b.announced = min(announced, b.limits.MessageSize)
+	defer b.returnLent()
 	var first [512]byte // before anything arrives, nothing is reserved
 	n, err := r.Read(first[:])
 	if n > 0 {
@@ -98,10 +103,30 @@ func (b *messageBuffer) grow(n int64) error {
 	if !b.memory.reserve(b.limits, b.account, n-int64(cap(b.raw))) {
 		return errNoMemory()
 	}
-	room := b.room
-	b.replace(n, b.raw)
-	recycle(room)
+	if int64(cap(b.room)) < fieldRoom+n {
+		room := b.room
+		b.replace(b.foresee(n), b.raw)
+		recycle(room)
+	}
+	b.raw = b.room[fieldRoom : fieldRoom+len(b.raw) : fieldRoom+n]
 	return nil
+}
+
+// foresee returns the size of a buffer that needs n bytes now. When the first buffer is full, what
+// was announced can be expected, and is lent: a buffer of that size need not grow again.
+func (b *messageBuffer) foresee(n int64) int64 {
+	more := b.announced + 1 - n
+	if cap(b.raw) == 0 || more <= 0 || b.announced >= maxSpare || !b.memory.lend(b.limits, more) {
+		return n
+	}
+	b.lent += more
+	return n + more
+}
+
+// returnLent returns what was lent.
+func (b *messageBuffer) returnLent() {
+	b.memory.takeBack(b.lent)
+	b.lent = 0
 }
 
 // replace makes a copy of raw, with room in front and a capacity of n bytes, the message. What was

@@ -2,6 +2,9 @@ package smtpd
 
 import (
 	"bytes"
+	"errors"
+	"io"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -59,6 +62,45 @@ func TestRefusedLine(t *testing.T) {
 	}
 }
 
+// When its first buffer is full, a message has one of the size announced, which takes no memory from others;
+// unless much is announced already that has not come.
+func TestAnnouncedBuffer(t *testing.T) {
+	const size, arrived, messages = 1 << 20, 100 << 10, 3
+	memory := newMemory()
+	limits := Limits{MessageSize: size, InFlight: 8 * size}
+	var whole []bool // of each message: whether there is room for all of it
+	var begin func()
+	begin = func() {
+		b := &messageBuffer{memory: memory, account: "a", limits: limits}
+		stall := func() {
+			whole = append(whole, cap(b.room) > size)
+			if most := int64(2 * arrived * len(whole)); memory.used > most || memory.lent > limits.InFlight/4 {
+				t.Errorf("%d messages: %d bytes are charged and %d lent", len(whole), memory.used, memory.lent)
+			}
+			if len(whole) < messages {
+				begin()
+			}
+		}
+		content := io.MultiReader(bytes.NewReader(make([]byte, arrived)), stalling(stall))
+		if err := b.read(content, size); !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Error(err)
+		}
+		b.free()
+	}
+	begin()
+	if !slices.Equal(whole, []bool{true, true, false}) || memory.used+memory.lent != 0 {
+		t.Errorf("%v; %d bytes are still charged and %d lent", whole, memory.used, memory.lent)
+	}
+}
+
+// stalling is called in place of a Read that fails.
+type stalling func()
+
+func (s stalling) Read([]byte) (int, error) {
+	s()
+	return 0, io.ErrUnexpectedEOF
+}
+
 // Whatever size is announced, a message of exactly the limit is accepted, and at most twice as
 // much memory is reserved as data has arrived.
 func TestMessageBuffer(t *testing.T) {
@@ -78,7 +120,7 @@ func TestMessageBuffer(t *testing.T) {
 			}
 			taken := memory.used
 			tooMuch := taken > 2*int64(size) && (taken > initialSize || size == 0)
-			if taken != int64(cap(in.raw)) || tooMuch {
+			if taken != int64(cap(in.raw)) || tooMuch || memory.lent != 0 {
 				t.Errorf("%d bytes, announced %d: took %d", size, announced, taken)
 			}
 		}

@@ -5,38 +5,46 @@ import (
 	"sync"
 )
 
-// spares are buffers of messages that are over, by the power of two that is their size without
-// fieldRoom. A message of 1 MB grows through six of them: made anew for each, they would be most of
-// what the process allocates. The garbage collector takes those that are no longer asked for.
-var spares [maxSpare + 1]sync.Pool
+// spares are buffers of messages that are over, by their size without fieldRoom: from 64 KB to 4 MB,
+// four sizes to each doubling. Made anew for each message, buffers would be most of what the process
+// allocates. What is smaller costs little to make, and what is larger is too rare to keep. The garbage
+// collector takes those that are no longer asked for.
+var spares [4 * (maxPower - minPower)]sync.Pool
 
-// The powers of two of spares: 64 KB to 4 MB. What is smaller costs little to make, and what is
-// larger is too rare to keep.
 const (
-	minSpare = 16
-	maxSpare = 22
+	minPower = 16
+	maxPower = 22
+	maxSpare = 1 << maxPower
 )
 
-// power returns which spares have room for n bytes.
-func power(n int64) int { return bits.Len64(uint64(max(n, 1) - 1)) }
+// spareSize returns the smallest size of spares that is at least n bytes, and its place among them.
+func spareSize(n int64) (size int64, place int, ok bool) {
+	if n <= 1<<minPower || n > maxSpare {
+		return n, 0, false
+	}
+	power := bits.Len64(uint64(n-1)) - 1
+	step := int64(1) << (power - 2)
+	steps := (n + step - 1) / step // 5 to 8 of them
+	return steps * step, 4*(power-minPower) + int(steps) - 5, true
+}
 
 // newBuffer returns a buffer of fieldRoom, with a capacity of at least n bytes more. What is in it
 // may be anything.
 func newBuffer(n int64) []byte {
-	p := power(n)
-	if p < minSpare || p > maxSpare {
+	size, place, ok := spareSize(n)
+	if !ok {
 		return make([]byte, fieldRoom, fieldRoom+n)
 	}
-	if spare, ok := spares[p].Get().(*[]byte); ok {
+	if spare, ok := spares[place].Get().(*[]byte); ok {
 		return *spare
 	}
-	return make([]byte, fieldRoom, fieldRoom+1<<p)
+	return make([]byte, fieldRoom, fieldRoom+size)
 }
 
 // recycle takes a buffer that newBuffer returned, which must not be used again. nil is none.
 func recycle(buffer []byte) {
-	p := power(int64(cap(buffer)) - fieldRoom)
-	if p >= minSpare && p <= maxSpare && cap(buffer) == fieldRoom+1<<p {
-		spares[p].Put(&buffer)
+	n := int64(cap(buffer)) - fieldRoom
+	if size, place, ok := spareSize(n); ok && size == n {
+		spares[place].Put(&buffer)
 	}
 }

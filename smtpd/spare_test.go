@@ -7,6 +7,30 @@ import (
 	"testing"
 )
 
+// A spare has the size asked for, or up to a quarter more, and its place is that of no other size.
+func TestSpareSizes(t *testing.T) {
+	sizes := map[int]int64{}
+	for n := int64(1<<minPower + 1); n <= maxSpare; n += 997 {
+		size, place, ok := spareSize(n)
+		again, same, _ := spareSize(size)
+		if !ok || size < n || size > n+n/4 || again != size || same != place {
+			t.Fatalf("%d: %d, %d", n, size, place)
+		}
+		if other, known := sizes[place]; known && other != size {
+			t.Fatalf("%d and %d have place %d", other, size, place)
+		}
+		sizes[place] = size
+	}
+	if len(sizes) != len(spares) {
+		t.Errorf("%d places of %d are used", len(sizes), len(spares))
+	}
+	for _, n := range []int64{-fieldRoom, 0, 1 << minPower, maxSpare + 1} {
+		if _, _, ok := spareSize(n); ok {
+			t.Errorf("there are spares of %d bytes", n)
+		}
+	}
+}
+
 // A buffer is used again when its message is over.
 func TestSpares(t *testing.T) {
 	content := bytes.Repeat([]byte("x"), 1<<20)
