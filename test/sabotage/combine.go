@@ -82,8 +82,8 @@ func (c *combination) overlay(dir string) (string, error) {
 	return writeOverlay(c.root, dir, sources)
 }
 
-// build compiles the tests of each package once, into dir. It returns a trial for each sabotage, and one for each
-// package whose tests must pass while none is chosen.
+// build compiles the tests of each package once, into dir. It returns a trial for each package whose tests must
+// pass while no sabotage is chosen, which take long, and then one for each sabotage.
 func (c *combination) build(dir string) ([]trial, error) {
 	if len(c.members) == 0 {
 		return nil, nil
@@ -104,18 +104,18 @@ func (c *combination) build(dir string) ([]trial, error) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("building all sabotages as one: %w\n%s", err, out)
 	}
-	var trials []trial
+	var without, with []trial
 	for pkg, members := range packages {
 		b := binary{path: binaries + filepath.Base(pkg) + ".test", dir: filepath.Join(c.root, pkg), overlay: overlay}
 		for depth, tests := range byDepth(members) {
 			name := fmt.Sprintf("nothing in %s, depth %d", pkg, depth)
-			trials = append(trials, trial{name, func() string { return b.passes(tests) }})
+			without = append(without, trial{name, func() string { return b.passes(tests) }})
 		}
 		for _, s := range members {
-			trials = append(trials, trial{s.name, func() string { return s.judge(b.run(s.name, s.tests)) }})
+			with = append(with, trial{s.name, func() string { return s.judge(b.run(s.name, s.tests)) }})
 		}
 	}
-	return trials, nil
+	return append(without, with...), nil
 }
 
 // byDepth returns the tests of all members by the number of their levels: a pattern with more levels than a test
