@@ -104,9 +104,7 @@ func (b *messageBuffer) grow(n int64) error {
 		return errNoMemory()
 	}
 	if int64(cap(b.room)) < fieldRoom+n {
-		room := b.room
 		b.replace(b.foresee(n), b.raw)
-		recycle(room)
 	}
 	b.raw = b.room[fieldRoom : fieldRoom+len(b.raw) : fieldRoom+n]
 	return nil
@@ -129,8 +127,7 @@ func (b *messageBuffer) returnLent() {
 	b.lent = 0
 }
 
-// replace makes a copy of raw, with room in front and a capacity of n bytes, the message. What was
-// the message stays as it is.
+// replace makes a copy of raw, with room in front and a capacity of n bytes, the message.
 func (b *messageBuffer) replace(n int64, raw []byte) {
 	b.room = newBuffer(n)
 	b.raw = append(b.room[fieldRoom:fieldRoom:fieldRoom+n], raw...)
@@ -177,10 +174,9 @@ func (b *messageBuffer) normalizeLineEndings() error {
 	if !b.memory.reserve(b.limits, b.account, int64(lf+cr)) {
 		return errNoMemory()
 	}
-	room, raw := b.room, b.raw
+	raw := b.raw
 	b.replace(int64(cap(raw)+lf+cr), nil)
 	b.raw = appendRepaired(b.raw, raw)
-	recycle(room)
 	return nil
 }
 
