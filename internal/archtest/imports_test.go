@@ -148,11 +148,7 @@ func TestOnlyTheCommandNamesADriver(t *testing.T) {
 }
 
 // unneeded are modules of which nothing is used, although a dependency names them.
-var unneeded = []string{
-	"github.com/goccy/go-json",
-	"github.com/olekukonko/tablewriter",
-	"google.golang.org/grpc",
-}
+var unneeded = []string{"github.com/goccy/go-json", "github.com/olekukonko/tablewriter"}
 
 // What is built in takes memory, used or not.
 func TestUnneededIsNotBuiltIn(t *testing.T) {

@@ -16,13 +16,12 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"fmt"
-	"os"
 	"strings"
 	"sync/atomic"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdk "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
@@ -62,11 +61,7 @@ func Enabled(lookup func(string) string) (bool, error) {
 // error of an export, once until one succeeds; it may be called by any goroutine. Spans that
 // cannot be sent are dropped. version is that of the binary.
 func New(ctx context.Context, version string, failed func(error)) (*Tracer, error) {
-	client, err := newClient(os.Getenv)
-	if err != nil {
-		return nil, err
-	}
-	spans, err := otlptrace.New(ctx, client)
+	client, err := otlptracehttp.New(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +74,7 @@ func New(ctx context.Context, version string, failed func(error)) (*Tracer, erro
 		return nil, err
 	}
 	provider := sdk.NewTracerProvider(
-		sdk.WithBatcher(&exporter{SpanExporter: spans, failed: failed}),
+		sdk.WithBatcher(&exporter{SpanExporter: client, failed: failed}),
 		sdk.WithResource(about),
 		sdk.WithIDGenerator(generator{}),
 	)
