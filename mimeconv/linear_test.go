@@ -31,66 +31,6 @@ var units = []string{
 	"BEGIN:VEVENT\n", "DTSTART:2024\n", "\\n", "SUMMARY:a\n", "-----BEGIN PGP MESSAGE-----\n", "\x0e\x0f", "\xd8\x00",
 }
 
-// Every header field, made of any unit.
-func TestFieldsAreLinear(t *testing.T) {
-	names := []string{
-		"From", "To", "Resent-Cc", "Subject", "Date", "Message-ID", "References", "Received", "Auto-Submitted",
-		"Content-Type",
-		"Content-Disposition", "Content-Transfer-Encoding", "Content-ID", "X-Heymarket-Title", "Bcc",
-	}
-	for _, unit := range units {
-		for _, start := range []string{"", "a@"} {
-			t.Run(fmt.Sprintf("%q, %q", start, unit), func(t *testing.T) {
-				input := func(n int) []byte {
-					value := start + strings.Repeat(unit, n/len(names)/len(unit)) + "\r\n"
-					return []byte(strings.Join(names, ": "+value) + ": " + value + "\r\nText.\r\n")
-				}
-				fuzztest.Linear(t, 8<<10, input, convertAny)
-			})
-		}
-	}
-}
-
-// The same field again and again.
-func TestRepeatedFieldsAreLinear(t *testing.T) {
-	for _, field := range []string{
-		"To: =?q?q?=80=81=82=83=84?= <a@b>", "Cc: \x80\x81\x82\x83\x84 <a@b>", "Resent-To: a@b",
-		"Subject: =?q?q?=80=81=82=83=84?=", "Subject:",
-		"References: <a@b>", "Message-ID: =?q?q?=80=81=82=83=84?=",
-		"X-Heymarket-Title: =?q?q?=80=81=82=83=84?=", "X-Heymarket-A: b", "Received: from a",
-		"Bcc: a@b", "B\x00cc: a@b", "no field", " folded", "From: =?q?q?=80=81=82=83=84?=", "Content-Type: a",
-		"b", "b\r", "bc", " ",
-	} {
-		t.Run(fmt.Sprintf("%q", field), func(t *testing.T) {
-			input := func(n int) []byte {
-				return []byte("X: y\r\n" + strings.Repeat(field+"\r\n", n/(len(field)+2)) + "\r\nText.\r\n")
-			}
-			fuzztest.Linear(t, 12<<10, input, convertAny)
-		})
-	}
-}
-
-// Every kind of text, made of any unit.
-func TestTextsAreLinear(t *testing.T) {
-	for _, head := range []string{
-		"text/plain", "text/plain; format=flowed; delsp=yes", "text/plain; charset=utf-7",
-		"text/plain; charset=iso-2022-jp",
-		"text/plain; charset=nope", "text/plain\r\nContent-Transfer-Encoding: base64", "text/html", "text/calendar",
-		"text/html\r\nContent-Transfer-Encoding: quoted-printable", "multipart/mixed; boundary=b",
-		"multipart/digest; boundary=b",
-		"message/rfc822", "message/delivery-status", "application/ms-tnef", "application/pkcs7-mime",
-	} {
-		for _, unit := range units {
-			t.Run(fmt.Sprintf("%s, %q", head, unit), func(t *testing.T) {
-				input := func(n int) []byte {
-					return []byte("Content-Type: " + head + "\r\n\r\n" + strings.Repeat(unit, n/len(unit)))
-				}
-				fuzztest.Linear(t, 8<<10, input, convertAny)
-			})
-		}
-	}
-}
-
 func convertAny(raw []byte) {
 	_, _ = ReadHeader(raw)
 	_, _ = Convert(raw, Options{Attachments: Drop, InlineImages: Drop})
