@@ -16,6 +16,7 @@ const (
 	noDocker  = "not run, Docker needs its daemon; "
 	noCluster = "not run, it needs a cluster"
 	noSystemd = "not run, it needs a running systemd"
+	noShell   = "not run, sqlite3 is not installed; TestClone of internal/spool/sqlite does the same"
 	installed = "TestInstalled of test/packaging"
 )
 
@@ -62,6 +63,11 @@ var run = map[string]map[string]string{
 		"TOKEN=":       "TestAPICommands",
 		"curl ":        "TestAPICommands",
 		"-d ":          "TestAPICommands",
+	},
+	"docs/durability.md": {
+		"sqlite3 heyrelay.db ": noShell,
+		"version=":            noShell,
+		"sqlite3 saved.db ":   noShell,
 	},
 	"docs/environment.md": {
 		"HEYRELAY_INBOX=202 ": "TestConfigurations",
