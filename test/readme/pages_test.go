@@ -66,8 +66,8 @@ var run = map[string]map[string]string{
 	},
 	"docs/durability.md": {
 		"sqlite3 heyrelay.db ": noShell,
-		"version=":            noShell,
-		"sqlite3 saved.db ":   noShell,
+		"version=":             noShell,
+		"sqlite3 saved.db ":    noShell,
 	},
 	"docs/environment.md": {
 		"HEYRELAY_INBOX=202 ": "TestConfigurations",
