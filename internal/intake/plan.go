@@ -354,7 +354,12 @@ func (s *submission) digestFiles(m *spool.Message, raw []byte, l *linker) error 
 // with a plausible Date distinguishes messages for days, and so does a key of the
 // application. Some devices send a constant Message-ID and have a dead clock; without
 // a Message-ID two equal alarms in a row are two messages.
-func duplicateWindow(now time.Time, h *mimeconv.Header, keyed bool, longest time.Duration) (since time.Time, weak bool) {
+func duplicateWindow(
+	now time.Time,
+	h *mimeconv.Header,
+	keyed bool,
+	longest time.Duration,
+) (since time.Time, weak bool) {
 	const short, plausible = 10 * time.Minute, 7 * 24 * time.Hour
 	if longest == 0 {
 		return time.Time{}, false
