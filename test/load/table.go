@@ -83,7 +83,7 @@ func absolute(load string, value, target float64, unit string) row {
 }
 
 const (
-	kilobyte = 1e3
+	kilobyte = 1024 // of what is written: pages are counted
 	megabyte = 1e6
 )
 
