@@ -74,7 +74,7 @@ func logged(t *testing.T, s *Store) int64 {
 // What one message costs the writer from its acceptance to its outcome.
 const (
 	mostStatements   = 12 // alone, without BEGIN and COMMIT
-	mostInABatch     = 9  // of each of many
+	mostInABatch     = 8  // of each of many
 	mostTransactions = 2
 	mostOctets       = 104_000 // written to the log, alone
 )

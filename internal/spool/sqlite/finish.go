@@ -20,6 +20,7 @@ func (s *Store) Finish(ctx context.Context, now time.Time, outcomes ...spool.Out
 
 func (w *writer) finishAll(now time.Time, outcomes []spool.Outcome) ([]spool.Finished, error) {
 	all := make([]spool.Finished, len(outcomes))
+	w.ended = w.ended[:0]
 	for i := range outcomes {
 		f, err := w.finish(now, &outcomes[i])
 		if err != nil {
@@ -27,7 +28,8 @@ func (w *writer) finishAll(now time.Time, outcomes []spool.Outcome) ([]spool.Fin
 		}
 		all[i] = f
 	}
-	return all, nil
+	_, err := w.insertRows(&sqlEnded, 9, w.ended)
+	return all, err
 }
 
 const (
@@ -44,10 +46,12 @@ UPDATE request
 RETURNING lane, route, conversation, began, reply_to, unknown,
           (SELECT convo_id FROM conversation WHERE id = request.conversation),
           EXISTS (SELECT 1 FROM request q WHERE q.lane = request.lane AND q.` + isQueued + `)`
+)
 
-	sqlEnd = `
-INSERT INTO attempt (request, n, call, began, ended, unknown, status, api_id, reason)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
+// sqlEnded writes down attempts that have ended.
+var sqlEnded = rowsOf(
+	"INSERT INTO attempt (request, n, call, began, ended, unknown, status, api_id, reason) VALUES",
+	"(?, ?, ?, ?, ?, ?, ?, ?, ?)", "",
 )
 
 // ended is what Finish needs to know of a request.
@@ -126,9 +130,9 @@ func (w *writer) endAttempt(now time.Time, o *spool.Outcome) (r ended, ok bool, 
 		return r, false, err
 	}
 	w.moved(r.route, spool.Active, o.State)
-	_, err = w.exec(sqlEnd, o.Task.Request, o.Task.Attempt, o.Task.Call, r.began, stamp(now), o.Unknown, o.Status,
+	w.ended = append(w.ended, o.Task.Request, o.Task.Attempt, o.Task.Call, r.began, stamp(now), o.Unknown, o.Status,
 		o.APIID, o.Reason)
-	return r, true, err
+	return r, true, nil
 }
 
 // reportOf is the report that fits a state.
