@@ -47,7 +47,7 @@ type commands struct {
 	Try        tryCmd        `cmd:"" help:"Send a mail and a reply through your own running relay."`
 	Convert    convertCmd    `cmd:"" help:"Print the requests that a message would become, without sending it."`
 	Queue      queueCmd      `cmd:"" help:"Inspect and manage the queue."`
-	Blobs      blobsCmd      `cmd:"" help:"List and revoke links to attachments."`
+	Blobs      blobsCmd      `cmd:"" help:"List and revoke links to attachments, and delete files that none needs."`
 	Spool      spoolCmd      `cmd:"" help:"Back up the spool."`
 	Cert       certCmd       `cmd:"" help:"Create a self-signed certificate for TLS."`
 	Passwd     passwdCmd     `cmd:"" help:"Hash a password for a user."`
