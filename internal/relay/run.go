@@ -19,7 +19,7 @@ func (r *Relay) Run(ctx context.Context) error {
 	defer r.stop()
 	defer r.pages.serving.Wait()
 	defer r.pages.close()
-	r.pages.run()
+	r.begin(&r.pages)
 	r.running.Go(func() { r.scheduler.Run(ctx) })
 	r.running.Go(func() { r.notifier.Run(ctx) })
 	r.running.Go(func() { r.prune(ctx) })
@@ -32,13 +32,20 @@ func (r *Relay) Run(ctx context.Context) error {
 	r.running.Go(func() { r.discards.Run(serving) })
 	r.startControl(ctx)
 	r.checkSpool(ctx)
-	r.listeners.run()
+	r.begin(&r.listeners)
 	<-ctx.Done()
 	cut := r.shutDown(ctx)
 	endServing()
 	r.running.Wait()
 	r.sink.Record(events.Event{Kind: events.Stopped, Time: r.now(), Reason: cut})
 	return r.failure
+}
+
+// begin serves what is open. A reload waits, or it would close what is not served yet.
+func (r *Relay) begin(s *sockets) {
+	r.reloading.Lock()
+	defer r.reloading.Unlock()
+	s.run()
 }
 
 // fail ends the relay with an error.
