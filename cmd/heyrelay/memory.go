@@ -24,7 +24,8 @@ func limitMemory(cfg *config.Config) {
 	if err != nil {
 		container = 0 // no container, or none with a limit
 	}
-	debug.SetMemoryLimit(memoryLimit(int64(cfg.Limits.InFlight), container) + ballast)
+	limit := memoryLimit(int64(cfg.Limits.InFlight), container)
+	debug.SetMemoryLimit(limit + ballast) // which counts, and takes nothing
 }
 
 // What the garbage collector lets the heap grow by, in percent, and what newBallast allocates, in bytes.

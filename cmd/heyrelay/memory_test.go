@@ -23,7 +23,7 @@ func TestMemoryLimit(t *testing.T) {
 	}
 }
 
-// TestBallast checks that the heap grows by twice the ballast before it is collected.
+// TestBallast checks that the ballast counts when the next collection is set: by default, at twice the heap.
 func TestBallast(t *testing.T) {
 	defer runtime.KeepAlive(newBallast())
 	runtime.GC()

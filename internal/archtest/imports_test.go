@@ -152,11 +152,7 @@ var unneeded = []string{"github.com/goccy/go-json", "github.com/olekukonko/table
 
 // What is built in takes memory, used or not.
 func TestUnneededIsNotBuiltIn(t *testing.T) {
-	out, err := exec.Command("go", "list", "-deps", "heyrelay/cmd/heyrelay").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for p := range strings.Lines(string(out)) {
+	for _, p := range list(t, "-deps", "./cmd/heyrelay") {
 		for _, module := range unneeded {
 			if strings.HasPrefix(p, module) {
 				t.Errorf("the program contains %s", p)

@@ -48,14 +48,14 @@ func variable(t *testing.T, name string) []string {
 	return strings.Fields(string(found[1]))
 }
 
-// list returns the packages that the patterns match, sorted.
-func list(t *testing.T, patterns ...string) []string {
+// list returns the packages that go list prints, sorted.
+func list(t *testing.T, args ...string) []string {
 	t.Helper()
-	cmd := exec.Command("go", append([]string{"list"}, patterns...)...)
+	cmd := exec.Command("go", append([]string{"list"}, args...)...)
 	cmd.Dir = "../.."
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("go list %q: %v", patterns, err)
+		t.Fatalf("go list %q: %v", args, err)
 	}
 	all := strings.Fields(string(out))
 	slices.Sort(all)

@@ -184,7 +184,8 @@ func (s *Store) open(ctx context.Context, o Options) (err error) {
 		return classify(err)
 	}
 	w.termsAt = cmp.Or(o.termsAt, termsAt)
-	if err := w.readTermed(); err != nil {
+	w.lastTermed, err = readTermed(ctx, s.conn)
+	if err != nil {
 		return err
 	}
 	if err := s.openOthers(o); err != nil {

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"math"
@@ -59,11 +60,10 @@ SELECT m.id, m.message_id, r.local_id, r.recipients FROM request r JOIN message 
 )
 
 // readTermed reads how far terms are recorded.
-func (w *writer) readTermed() error {
-	t := &w.lastTermed
-	_, err := w.get(sqlTermed, nil, &t.done, &t.newest)
+func readTermed(ctx context.Context, q queries) (t termed, err error) {
+	err = q.QueryRowContext(ctx, sqlTermed).Scan(&t.done, &t.newest)
 	t.stored = t.done
-	return err
+	return t, classify(err)
 }
 
 // added notes a new message. After the newest was deleted, its number can come again.

@@ -86,7 +86,7 @@ type transaction struct {
 	teams map[string]*gate // by team, see writer.gate
 	moves []move           // what the ledger owes
 	ended []any            // attempts that the present operation has ended: the columns of their rows
-	after []func()         // to be done once it is durable
+	after []func()         // to be done once it is committed
 	check func() error     // of the spool's files, done once, by the first that asks when it is durable
 
 	offers map[string]offer // by team: what is left of them
