@@ -98,7 +98,7 @@ func open(t *testing.T) *fixture {
 			Now:      clock,
 			NewID:    func() string { return "new" },
 			Health:   func(context.Context) (string, []string) { return "degraded", []string{"old"} },
-			Body:     func(t spool.Task) ([]byte, error) { return json.Marshal(map[string]string{"local_id": t.LocalID}) },
+			Body:     func(t *spool.Task) ([]byte, error) { return json.Marshal(map[string]string{"local_id": t.LocalID}) },
 		},
 		Routes: map[string]string{"a": "shop", "b": "shop"},
 		Reload: func() (adminapi.Reloaded, error) {

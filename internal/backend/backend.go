@@ -35,7 +35,7 @@ type Backend struct {
 
 	// Body returns what the API gets for a task of spool.Reader's Sends; nil where it gets
 	// nothing, because the message leaves by a smarthost.
-	Body func(spool.Task) ([]byte, error)
+	Body func(*spool.Task) ([]byte, error)
 }
 
 // Actions are the names of what Act does.

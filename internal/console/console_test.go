@@ -79,7 +79,7 @@ func newFixture(t *testing.T) *fixture {
 			Record:   func(e events.Event) { f.recorded = append(f.recorded, e) },
 			Now:      clock,
 			Health:   func(context.Context) (string, []string) { return "serving", nil },
-			Body:     func(t spool.Task) ([]byte, error) { return []byte(`{"local_id":"` + t.LocalID + `"}`), nil },
+			Body:     func(t *spool.Task) ([]byte, error) { return []byte(`{"local_id":"` + t.LocalID + `"}`), nil },
 		},
 		Routes:  []Route{{"support", "shop"}},
 		SMTP:    func() []net.Addr { return []net.Addr{&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 2525}} },

@@ -18,7 +18,7 @@ import (
 // the loop.
 type result struct {
 	setup    *Setup // with which the call began
-	task     spool.Task
+	task     *spool.Task
 	steps    []events.Step // claim and call
 	began    time.Time
 	sent     heymarket.Sent
@@ -55,7 +55,7 @@ func (r *result) byMail() bool {
 
 // call makes the one call of a task. It ends within callLimit, or mailLimit. A panic fails its
 // request alone.
-func (s *Scheduler) call(ctx context.Context, setup *Setup, t spool.Task, claim events.Step) (r result) {
+func (s *Scheduler) call(ctx context.Context, setup *Setup, t *spool.Task, claim events.Step) (r *result) {
 	limit := setup.callLimit()
 	server := setup.Teams[t.Team].Server
 	if server != nil {
@@ -63,9 +63,10 @@ func (s *Scheduler) call(ctx context.Context, setup *Setup, t spool.Task, claim 
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	r = result{setup: setup, task: t, began: s.o.Now()}
+	r = &result{setup: setup, task: t, began: s.o.Now()}
 	defer func() {
-		r.steps = []events.Step{claim, {Name: "call", Start: r.began, End: s.o.Now()}}
+		r.steps = append(make([]events.Step, 0, 3), // with room for that of the finish
+			claim, events.Step{Name: "call", Start: r.began, End: s.o.Now()})
 		if v := recover(); v != nil {
 			r.panicked = fmt.Sprintf("%v\n%s", v, debug.Stack())
 		}
@@ -80,7 +81,7 @@ func (s *Scheduler) call(ctx context.Context, setup *Setup, t spool.Task, claim 
 		return r
 	}
 	if server != nil {
-		s.mail(ctx, server, &r)
+		s.mail(ctx, server, r)
 		return r
 	}
 	var err error
@@ -122,7 +123,7 @@ var errPages = errors.New("no more pages")
 // find searches for a task's message around its sends of unknown outcome. The claim
 // paid for the first page; each other one is taken from the budget before it is
 // requested.
-func (s *Scheduler) find(ctx context.Context, setup *Setup, t spool.Task) (found heymarket.Search, err error) {
+func (s *Scheduler) find(ctx context.Context, setup *Setup, t *spool.Task) (found heymarket.Search, err error) {
 	pages := 0
 	before := func(ctx context.Context, _ int) error {
 		pages++
@@ -171,7 +172,7 @@ func (s *Scheduler) reserve(ctx context.Context, setup *Setup, team string) erro
 }
 
 // Email is the API call for a task, made in the name of creator.
-func Email(t spool.Task, creator int64) heymarket.Email {
+func Email(t *spool.Task, creator int64) heymarket.Email {
 	m := heymarket.Email{
 		CreatorID: creator,
 		Inbox:     t.Inbox,

@@ -65,7 +65,7 @@ func (s *Scheduler) begin(
 // can.
 func (s *Scheduler) claim(
 	ctx context.Context, now time.Time, ended []spool.Outcome, all bool, capacities []spool.Capacity,
-) (left []spool.Outcome, tasks []spool.Task, err error) {
+) (left []spool.Outcome, tasks []*spool.Task, err error) {
 	if !all {
 		turned, err := s.o.Store.Turn(s.ctx, now, ended, s.setup.lease(), capacities...)
 		if err == nil {
@@ -99,7 +99,7 @@ func (s *Scheduler) withdraw() {
 }
 
 // start begins the calls of tasks.
-func (s *Scheduler) start(calls context.Context, tasks []spool.Task, claim events.Step) {
+func (s *Scheduler) start(calls context.Context, tasks []*spool.Task, claim events.Step) {
 	setup := s.setup
 	for _, t := range s.sendable(tasks) {
 		s.team(t.Team).began(t.Call)
@@ -178,8 +178,9 @@ func (s *Scheduler) bodiesLeft(ended []spool.Outcome) int64 {
 
 // sendable are those of tasks that can be sent to their destination. The others have
 // none in the configuration since an operator moved them: they go back, and are held.
-func (s *Scheduler) sendable(tasks []spool.Task) (good []spool.Task) {
-	var lost []spool.Task
+func (s *Scheduler) sendable(tasks []*spool.Task) []*spool.Task {
+	good := tasks[:0]
+	var lost []*spool.Task
 	for _, t := range tasks {
 		at := spool.Destination{Team: t.Team, Route: t.Route, Inbox: t.Inbox}
 		reason := s.noDestination(at)
@@ -196,7 +197,7 @@ func (s *Scheduler) sendable(tasks []spool.Task) (good []spool.Task) {
 
 // unclaim gives back tasks that never reached the network. What cannot be given
 // back comes back when its lease ends.
-func (s *Scheduler) unclaim(tasks []spool.Task) {
+func (s *Scheduler) unclaim(tasks []*spool.Task) {
 	if len(tasks) == 0 {
 		return
 	}

@@ -29,9 +29,9 @@ type Store interface {
 		now time.Time,
 		lease time.Duration,
 		teams ...spool.Capacity,
-	) ([]spool.Task, time.Time, error)
-	Handed() (tasks []spool.Task, more bool)
-	Withdraw(ctx context.Context) ([]spool.Task, error)
+	) ([]*spool.Task, time.Time, error)
+	Handed() (tasks []*spool.Task, more bool)
+	Withdraw(ctx context.Context) ([]*spool.Task, error)
 	Turn(
 		ctx context.Context,
 		now time.Time,
@@ -40,7 +40,7 @@ type Store interface {
 		teams ...spool.Capacity,
 	) (spool.Turned, error)
 	Finish(ctx context.Context, now time.Time, outcomes ...spool.Outcome) ([]spool.Finished, error)
-	Unclaim(ctx context.Context, tasks ...spool.Task) error
+	Unclaim(ctx context.Context, tasks ...*spool.Task) error
 	Reserve(ctx context.Context, now time.Time, team string, rate int) (begin time.Time, err error)
 	Throttle(ctx context.Context, now time.Time, team string, answer spool.TooMany) (spool.Throttle, error)
 	Throttled(ctx context.Context, team string) (spool.Throttle, error)
@@ -121,7 +121,7 @@ type Scheduler struct {
 	o       Options
 	kick    chan struct{}
 	arrived chan struct{}
-	results chan result
+	results chan *result
 	probes  chan probeResult
 	calls   sync.WaitGroup
 	holds   holds
@@ -152,7 +152,7 @@ func New(o Options) *Scheduler {
 		o:       o,
 		kick:    make(chan struct{}, 1),
 		arrived: make(chan struct{}, 1),
-		results: make(chan result),
+		results: make(chan *result),
 		probes:  make(chan probeResult),
 		teams:   map[string]*team{},
 		steps:   map[int64][]events.Step{},

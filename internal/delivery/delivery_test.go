@@ -248,7 +248,7 @@ func TestOneBadOutcomeHurtsNobody(t *testing.T) {
 	s.ctx = t.Context()
 	var all []spool.Outcome
 	for _, id := range []string{"Q1", "Q2", "Q3"} {
-		all = append(all, spool.Outcome{Task: spool.Task{QueueID: id}, State: spool.Sent})
+		all = append(all, spool.Outcome{Task: &spool.Task{QueueID: id}, State: spool.Sent})
 	}
 	if left := s.finish(all); len(left) != 1 || left[0].Task.QueueID != "Q2" || len(l.outcomes) != 2 {
 		t.Errorf("left %+v, recorded %d", left, len(l.outcomes))
@@ -338,7 +338,7 @@ func TestBodiesAreBounded(t *testing.T) {
 	})
 	large := spool.Outcome{
 		State: spool.Sent,
-		Task:  spool.Task{Team: "shop", HTML: strings.Repeat("a", 60), Text: strings.Repeat("b", 20)},
+		Task:  &spool.Task{Team: "shop", HTML: strings.Repeat("a", 60), Text: strings.Repeat("b", 20)},
 	}
 	s.bodies = large.Task.Bodies()
 	if r := rooms(s); len(r) != 2 || r[0].Bodies != 10 || r[1].Bodies != 10 {
@@ -364,7 +364,7 @@ func rooms(s *Scheduler) []spool.Capacity {
 
 func TestEmailSaysTheSubjectOfAReply(t *testing.T) {
 	m := Email(
-		spool.Task{
+		&spool.Task{
 			ConvoID:       7,
 			Subject:       "Fire <out>",
 			HTML:          "<body><p>x</p></body>",
@@ -399,14 +399,14 @@ func TestSearchOfAnotherTime(t *testing.T) {
 			Jitter: func() float64 { return 0 },
 		},
 	)
-	task := spool.Task{
+	task := &spool.Task{
 		Call:       spool.FindMessage,
 		Attempt:    2,
 		Unknown:    true,
 		TrialSince: now,
 		Sends:      []time.Time{now.Add(-2 * time.Hour), now.Add(time.Hour)},
 	}
-	o := s.judge(result{task: task, search: heymarket.Search{Complete: true}})
+	o := s.judge(&result{task: task, search: heymarket.Search{Complete: true}})
 	if o.ProvenAbsent || o.State != spool.Deferred || o.NextCall != spool.Send || o.Due.Sub(now) != 2*time.Second {
 		t.Errorf("outcome %+v, want the same call once more", o)
 	}

@@ -44,7 +44,7 @@ func TestHandedIsSent(t *testing.T) {
 		if l.claims != before {
 			t.Errorf("%d claims where the store had nothing more", l.claims-before)
 		}
-		l.handed = []spool.Task{l.task}
+		l.handed = []*spool.Task{l.claim()}
 		s.Accepted()
 		synctest.Wait()
 		if len(l.outcomes) != 1 || l.outcomes[0].State != spool.Sent {
@@ -59,7 +59,7 @@ func TestHandedIsGivenBack(t *testing.T) {
 		l := newLane()
 		l.open, l.idle = false, true
 		_, stop := schedule(t, l)
-		l.handed = []spool.Task{l.task}
+		l.handed = []*spool.Task{l.claim()}
 		stop()
 		if l.released != 1 || len(l.outcomes) != 0 {
 			t.Errorf("%d given back, outcomes %+v", l.released, l.outcomes)
@@ -74,14 +74,14 @@ func TestHandedTakesRoom(t *testing.T) {
 		setup := shop(t, &answers{list: []func(*http.Request) (*http.Response, error){until}})
 		s := New(Options{Setup: always(setup), Store: l, Sink: &recorder{}, Now: time.Now})
 		for range 8 {
-			l.handed = append(l.handed, l.task)
+			l.handed = append(l.handed, l.claim())
 		}
 		calls, cut := context.WithCancel(t.Context())
 		s.takeHanded(calls)
 		if all, _ := s.capacities(calls, nil); len(all) != 0 {
 			t.Errorf("capacities %+v beside 8 calls, want none", all)
 		}
-		ended := []spool.Outcome{{Task: l.task}}
+		ended := []spool.Outcome{{Task: l.claim()}}
 		if all, _ := s.capacities(calls, ended); len(all) != 1 || all[0].Free != 0 || all[0].High != 1 {
 			t.Errorf("capacities %+v when one ends, want its room", all)
 		}

@@ -248,7 +248,7 @@ func TestOperatorsHoldsAreAnnounced(t *testing.T) {
 			t.Error("a probe that was active lets messages be tried")
 		}
 		s.adopt([]spool.Hold{operators})
-		s.releaseSent(spool.Task{Team: "shop", Route: "support"})
+		s.releaseSent(&spool.Task{Team: "shop", Route: "support"})
 		if l.holdLog != nil {
 			t.Errorf("a message that was sent ends the hold: %q", l.holdLog)
 		}

@@ -35,7 +35,7 @@ type lane struct {
 	places   []spool.Destination
 	changed  bool // by another process
 	stuck    int  // Release fails so many times
-	handed   []spool.Task
+	handed   []*spool.Task
 	idle     bool // Handed says that Claim has nothing more
 	claims   int  // calls of Claim
 	content  spool.Content
@@ -172,7 +172,7 @@ func (l *lane) Claim(
 	now time.Time,
 	_ time.Duration,
 	rooms ...spool.Capacity,
-) ([]spool.Task, time.Time, error) {
+) ([]*spool.Task, time.Time, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.claims++
@@ -191,10 +191,16 @@ func (l *lane) Claim(
 		l.task.TrialSince = now
 	}
 	l.begun = now
-	return []spool.Task{l.task}, time.Time{}, nil
+	return []*spool.Task{l.claim()}, time.Time{}, nil
 }
 
-func (l *lane) Handed() ([]spool.Task, bool) {
+// claim returns the task as it is now.
+func (l *lane) claim() *spool.Task {
+	task := l.task
+	return &task
+}
+
+func (l *lane) Handed() ([]*spool.Task, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	tasks := l.handed
@@ -202,7 +208,7 @@ func (l *lane) Handed() ([]spool.Task, bool) {
 	return tasks, !l.idle
 }
 
-func (l *lane) Withdraw(context.Context) ([]spool.Task, error) {
+func (l *lane) Withdraw(context.Context) ([]*spool.Task, error) {
 	tasks, _ := l.Handed()
 	return tasks, nil
 }
@@ -264,7 +270,7 @@ func (l *lane) Finish(_ context.Context, now time.Time, outcomes ...spool.Outcom
 	return make([]spool.Finished, len(outcomes)), nil
 }
 
-func (l *lane) Unclaim(_ context.Context, tasks ...spool.Task) error {
+func (l *lane) Unclaim(_ context.Context, tasks ...*spool.Task) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.released += len(tasks)

@@ -12,7 +12,7 @@ import (
 // checked judges the state of a refused reply's conversation: if it is gone or
 // moved, the content goes out once more as an opener; if not, the refusal is taken
 // for what it was.
-func (s *Scheduler) checked(r result, o spool.Outcome) spool.Outcome {
+func (s *Scheduler) checked(r *result, o spool.Outcome) spool.Outcome {
 	t := o.Task
 	switch {
 	case t.Unknown: // a new local_id could double it
@@ -59,7 +59,7 @@ func (s *Scheduler) checkAgain(o spool.Outcome, retryAfter time.Duration) spool.
 
 // requested judges the state of a conversation that the application named, before
 // anything is sent there.
-func (s *Scheduler) requested(r result, o spool.Outcome) spool.Outcome {
+func (s *Scheduler) requested(r *result, o spool.Outcome) spool.Outcome {
 	t := o.Task
 	wrong := ""
 	switch {
@@ -91,7 +91,7 @@ func (s *Scheduler) requested(r result, o spool.Outcome) spool.Outcome {
 
 // searched judges a search for the message in the team's history. Absence is
 // believed only of a complete search, and not too soon.
-func (s *Scheduler) searched(r result, o spool.Outcome) spool.Outcome {
+func (s *Scheduler) searched(r *result, o spool.Outcome) spool.Outcome {
 	now := s.o.Now()
 	sends := o.Task.Sends
 	switch {

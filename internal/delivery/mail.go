@@ -62,7 +62,7 @@ func (s *Scheduler) mail(ctx context.Context, server *smarthost.Server, r *resul
 // letter is what leaves of a message, without the fields that nobody may see. Its octets cannot
 // be made to fit a server that takes ASCII alone: that would change them. SMTPUTF8 is required
 // for addresses alone; raw octets in a header are older than it, and go with 8BITMIME.
-func letter(t spool.Task, raw []byte, can smarthost.Offers) smarthost.Message {
+func letter(t *spool.Task, raw []byte, can smarthost.Offers) smarthost.Message {
 	text := mimeconv.Public(raw)
 	header, _, _ := bytes.Cut(text, []byte("\r\n\r\n"))
 	to := slices.Concat(t.To, t.Cc)[0]
@@ -110,7 +110,7 @@ func mailProblem(address string, err error) *heymarket.Error {
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
 // mailed judges a transaction with a smarthost.
-func (s *Scheduler) mailed(r result, o spool.Outcome) spool.Outcome {
+func (s *Scheduler) mailed(r *result, o spool.Outcome) spool.Outcome {
 	switch {
 	case r.problem == nil:
 		o.State = spool.Sent

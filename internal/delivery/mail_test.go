@@ -35,7 +35,7 @@ func TestLetter(t *testing.T) {
 		{name: "a UTF-8 recipient", raw: ascii, to: "jürgen@example.com", utf8: true},
 		{name: "a UTF-8 sender", raw: ascii, from: "jürgen@example.com", utf8: true},
 	} {
-		task := spool.Task{Sender: c.from, Cc: []string{c.to}, EnvelopeID: "QQ", Return: "FULL"}
+		task := &spool.Task{Sender: c.from, Cc: []string{c.to}, EnvelopeID: "QQ", Return: "FULL"}
 		task.DSN = []spool.DSN{{Notify: []string{"DELAY"}, Original: "rfc822;a@example.com"}}
 		m := letter(task, []byte(c.raw), c.can)
 		if m.EightBit != c.eightBit || m.UTF8 != c.utf8 || m.From != c.from || m.To.Path != c.to {
@@ -79,13 +79,13 @@ func TestWhatAServerCannotTake(t *testing.T) {
 		ascii + "\xfc\r\n": "does not offer 8BITMIME",
 		ascii:              "does not offer SMTPUTF8",
 	} {
-		r := result{task: spool.Task{Team: "smarthost:support", To: []string{"jürgen@example.com"}}}
+		r := &result{task: &spool.Task{Team: "smarthost:support", To: []string{"jürgen@example.com"}}}
 		if strings.Contains(want, "8BITMIME") {
 			r.task.To = []string{"ann@example.com"}
 		}
 		l := newLane()
 		l.content = spool.Content{Raw: []byte(raw)}
-		(&Scheduler{o: Options{Store: l}}).mail(t.Context(), server, &r)
+		(&Scheduler{o: Options{Store: l}}).mail(t.Context(), server, r)
 		if r.problem == nil || r.problem.Class != heymarket.Invalid || !strings.Contains(r.problem.Reason, want) {
 			t.Errorf("%+v, want one that says %s", r.problem, want)
 		}

@@ -11,7 +11,7 @@ import (
 
 // conclude judges a result, and takes into account what it says about its team and
 // its route.
-func (s *Scheduler) conclude(r result) (o spool.Outcome) {
+func (s *Scheduler) conclude(r *result) (o spool.Outcome) {
 	defer func() {
 		if v := recover(); v != nil {
 			s.logError("an outcome could not be judged: the request fails", fmt.Errorf("panic: %v", v))
@@ -36,7 +36,7 @@ func (s *Scheduler) conclude(r result) (o spool.Outcome) {
 
 // judge decides what the answer to a call means for its request. What concerns the
 // credentials or the address of the API comes before the kind of call.
-func (s *Scheduler) judge(r result) spool.Outcome {
+func (s *Scheduler) judge(r *result) spool.Outcome {
 	o := spool.Outcome{Task: r.task}
 	switch {
 	case r.panicked != "":
@@ -68,7 +68,7 @@ func (s *Scheduler) judge(r result) spool.Outcome {
 
 // panicked fails a request whose call, or whose reading, panicked: it would panic
 // again at each attempt.
-func (s *Scheduler) panicked(r result, o spool.Outcome) spool.Outcome {
+func (s *Scheduler) panicked(r *result, o spool.Outcome) spool.Outcome {
 	s.logError(
 		"a defect of heyrelay fails request "+r.task.LocalID+"; please report it with these lines",
 		fmt.Errorf("panic: %s", r.panicked),
@@ -83,7 +83,7 @@ func (s *Scheduler) panicked(r result, o spool.Outcome) spool.Outcome {
 }
 
 // accepted ends a request that the API accepted.
-func (s *Scheduler) accepted(r result, o spool.Outcome) spool.Outcome {
+func (s *Scheduler) accepted(r *result, o spool.Outcome) spool.Outcome {
 	a := r.sent
 	o.State = spool.Sent
 	o.Status = a.Status
@@ -183,7 +183,7 @@ func (s *Scheduler) deferTo(o spool.Outcome, due time.Time) spool.Outcome {
 
 // tried is how long a task has been under trial. It may have been claimed before the
 // clock was set.
-func (s *Scheduler) tried(t spool.Task) time.Duration {
+func (s *Scheduler) tried(t *spool.Task) time.Duration {
 	return s.o.Now().Sub(later(t.TrialSince, s.clockSet))
 }
 

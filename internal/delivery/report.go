@@ -102,12 +102,12 @@ func (s *Scheduler) report(o spool.Outcome) spool.Action {
 }
 
 // isLate reports whether the delay of a message is to be reported, and was not yet.
-func (s *Scheduler) isLate(t spool.Task) bool {
+func (s *Scheduler) isLate(t *spool.Task) bool {
 	return !t.Delayed && s.o.Now().Sub(t.Accepted) > s.setup.DelayAfter
 }
 
 // wants reports whether the client asked for a report of what about some recipient.
-func wants(t spool.Task, what string) bool {
+func wants(t *spool.Task, what string) bool {
 	if t.DSN == nil {
 		return spool.DSN{}.Wants(what)
 	}

@@ -57,7 +57,7 @@ func TestReport(t *testing.T) {
 					Now: func() time.Time { return now },
 				},
 			)
-			if got := s.report(spool.Outcome{Task: c.task, State: c.state}); got != c.want {
+			if got := s.report(spool.Outcome{Task: &c.task, State: c.state}); got != c.want {
 				t.Errorf("the report is %q, want %q", got, c.want)
 			}
 		})

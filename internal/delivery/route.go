@@ -65,7 +65,7 @@ func (s *Scheduler) forbidden(o spool.Outcome) spool.Outcome {
 
 // noteRoute takes into account what an outcome says about its route. A 403 that fails
 // a request is the request's own, and credentials are the team's.
-func (s *Scheduler) noteRoute(r result, o spool.Outcome) {
+func (s *Scheduler) noteRoute(r *result, o spool.Outcome) {
 	now := s.o.Now()
 	t := s.team(o.Task.Team)
 	route := t.route(o.Task.Route)
@@ -87,7 +87,7 @@ func othersFault(e *heymarket.Error) bool {
 }
 
 // holdRoute holds a task's route until one of its messages is sent.
-func (s *Scheduler) holdRoute(t spool.Task, reason string) {
+func (s *Scheduler) holdRoute(t *spool.Task, reason string) {
 	s.team(t.Team).route(t.Route).failures = nil
 	s.hold(spool.Hold{Team: t.Team, Route: t.Route, Reason: reason, Probe: s.o.Now().Add(firstProbe)})
 }

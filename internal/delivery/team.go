@@ -72,7 +72,7 @@ func searchesOf(call spool.Call) int {
 
 // noteAnswer takes into account what a result says about the API: whether it answers
 // at all, and whether there were too many calls.
-func (s *Scheduler) noteAnswer(r result) {
+func (s *Scheduler) noteAnswer(r *result) {
 	if r.noCall != "" || r.panicked != "" {
 		return
 	}
@@ -130,7 +130,7 @@ func (s *Scheduler) closeBreaker(team string) {
 
 // slowDown shuts a team whose call was answered 429, and slows it down. That is
 // announced once, until its whole budget may be used again.
-func (s *Scheduler) slowDown(r result) {
+func (s *Scheduler) slowDown(r *result) {
 	now := s.o.Now()
 	t := s.team(r.task.Team)
 	answer := spool.TooMany{
@@ -307,7 +307,7 @@ func (s *Scheduler) hasPending(team string) bool {
 
 // releaseSent ends the holds of a route and a team of which a message was sent,
 // unless they are an operator's.
-func (s *Scheduler) releaseSent(t spool.Task) {
+func (s *Scheduler) releaseSent(t *spool.Task) {
 	route := spool.Destination{Team: t.Team, Route: t.Route}
 	if h := s.holds.held(route); h != nil && !h.operator {
 		s.release(route, "a message was sent")

@@ -31,19 +31,19 @@ func TestBreakerClosesWithASend(t *testing.T) {
 		s.ctx = t.Context()
 		down := &heymarket.Error{Class: heymarket.Again, Status: 500, Unknown: true, Reason: "down"}
 		for i := range outageInARow {
-			s.noteAnswer(result{task: spool.Task{Team: "shop", QueueID: fmt.Sprint(i)}, problem: down})
+			s.noteAnswer(&result{task: &spool.Task{Team: "shop", QueueID: fmt.Sprint(i)}, problem: down})
 		}
 		if s.CanSend("shop", "support") {
 			t.Fatal("the breaker is closed after five failures in a row")
 		}
-		s.noteAnswer(result{task: spool.Task{Team: "shop", Call: spool.CheckConversation}})
+		s.noteAnswer(&result{task: &spool.Task{Team: "shop", Call: spool.CheckConversation}})
 		if s.CanSend("shop", "support") {
 			t.Error("an answer to a look-up closed the breaker")
 		}
 		if until := s.holds.breaker("shop").pause.until; until.After(time.Now()) {
 			t.Errorf("after an answer the next call waits for %v", time.Until(until))
 		}
-		s.noteAnswer(result{task: spool.Task{Team: "shop"}})
+		s.noteAnswer(&result{task: &spool.Task{Team: "shop"}})
 		if !s.CanSend("shop", "support") {
 			t.Error("an answer to a send did not close the breaker")
 		}

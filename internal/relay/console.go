@@ -143,9 +143,9 @@ func (r *Relay) status(ctx context.Context) (status string, reasons []string) {
 
 // body returns a function that writes what the API gets for a task, in the name of the creator
 // that is configured.
-func body(cfg *config.Config) func(spool.Task) ([]byte, error) {
+func body(cfg *config.Config) func(*spool.Task) ([]byte, error) {
 	all := routes(cfg)
-	return func(t spool.Task) ([]byte, error) {
+	return func(t *spool.Task) ([]byte, error) {
 		if _, ok := spool.SmarthostRoute(t.Team); ok {
 			return nil, nil
 		}

@@ -45,7 +45,7 @@ func Explain(cfg *config.Config, env *smtpd.Envelope, raw []byte) Explanation {
 			e.Requests = append(e.Requests, ExplainedRequest{Decision: plan.Decisions[i]})
 			continue
 		}
-		task := spool.Task{
+		task := &spool.Task{
 			LocalID:       r.LocalID,
 			ConvoID:       r.ConvoID,
 			Inbox:         m.Inbox,

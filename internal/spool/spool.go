@@ -92,17 +92,17 @@ type Delivery interface {
 		now time.Time,
 		lease time.Duration,
 		teams ...Capacity,
-	) (tasks []Task, next time.Time, err error)
+	) (tasks []*Task, next time.Time, err error)
 
 	// Handed returns tasks that Accept has claimed: what is left of a Capacity that Lasts stands until the
 	// next Claim, Turn or Withdraw, and a request that is accepted while nothing else of its team is
 	// ready is claimed in that transaction, if Claim would claim it now. Its task is handed once. The
 	// capacities of the next claim count all that was handed before. more reports whether Claim may
 	// have more since the last call.
-	Handed() (tasks []Task, more bool)
+	Handed() (tasks []*Task, more bool)
 
 	// Withdraw ends all that stands, and returns the last tasks that were handed.
-	Withdraw(ctx context.Context) ([]Task, error)
+	Withdraw(ctx context.Context) ([]*Task, error)
 
 	// Turn is Finish and Claim in one transaction: what ends makes room. It claims only if something
 	// has become ready since the last claim, by this process and not because it was due. Otherwise
@@ -123,7 +123,7 @@ type Delivery interface {
 
 	// Unclaim gives back tasks that never reached the network, as if they had not been
 	// claimed. Spent budget stays spent.
-	Unclaim(ctx context.Context, tasks ...Task) error
+	Unclaim(ctx context.Context, tasks ...*Task) error
 
 	// Reserve takes one call beyond those of a claim, such as a page of a search or a
 	// probe, from a team's budget of rate calls a minute. It may be made from begin on.
@@ -232,7 +232,7 @@ type Reader interface {
 	// shadowed reply to a conversation without a convo_id has neither recipients nor a
 	// title: the API would get the convo_id, which nobody knows.
 	// ErrNotFound, also where the content was removed.
-	Sends(ctx context.Context, queueID string) ([]Task, error)
+	Sends(ctx context.Context, queueID string) ([]*Task, error)
 
 	// Attachments returns a page of the attachments that match. They can outlive their
 	// message.

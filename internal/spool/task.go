@@ -57,7 +57,8 @@ func (d Destination) Name() string {
 	return name
 }
 
-// Task is one call of the API, or one transaction with a smarthost, claimed and to be made.
+// Task is one call of the API, or one transaction with a smarthost, claimed and to be made. It does not
+// change any more.
 type Task struct {
 	Request int64 // the request, and with Attempt the claim
 	Attempt int   // counted from 1
@@ -101,7 +102,7 @@ func (t *Task) Bodies() int64 { return int64(len(t.HTML) + len(t.Text)) }
 
 // Outcome is the end of a task.
 type Outcome struct {
-	Task     Task
+	Task     *Task
 	State    State     // Sent, Flagged, Failed, or Deferred to try again
 	Due      time.Time // of the next attempt, for Deferred
 	NextCall Call      // what that attempt calls, for Deferred
@@ -147,7 +148,7 @@ type RequestStatus struct {
 // Turned is the result of Turn: those of Finish and of Claim.
 type Turned struct {
 	Ended []Finished
-	Tasks []Task
+	Tasks []*Task
 	Next  time.Time
 }
 

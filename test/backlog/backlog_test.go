@@ -141,7 +141,7 @@ func (m *measured) step(b *testing.B) {
 }
 
 // refill has a new message come for each task that was sent.
-func (m *measured) refill(b *testing.B, tasks []spool.Task) {
+func (m *measured) refill(b *testing.B, tasks []*spool.Task) {
 	var clients sync.WaitGroup
 	for _, t := range tasks { // at once, so that they share a commit
 		id := uuid.NewString()

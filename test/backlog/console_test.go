@@ -87,7 +87,7 @@ func serveConsole(b *testing.B, operator spool.Operator) http.Handler {
 			Record:   func(events.Event) {},
 			Now:      time.Now,
 			Health:   func(context.Context) (string, []string) { return "serving", nil },
-			Body:     func(spool.Task) ([]byte, error) { return []byte("{}"), nil },
+			Body:     func(*spool.Task) ([]byte, error) { return []byte("{}"), nil },
 		},
 		SMTP: func() []net.Addr { return nil },
 	}))

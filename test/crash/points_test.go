@@ -147,7 +147,7 @@ func (s bombStore) Accept(ctx context.Context, m *spool.Message) (spool.Receipt,
 
 func (s bombStore) Claim(
 	ctx context.Context, now time.Time, lease time.Duration, rooms ...spool.Capacity,
-) ([]spool.Task, time.Time, error) {
+) ([]*spool.Task, time.Time, error) {
 	tasks, next, err := s.Store.Claim(ctx, now, lease, rooms...)
 	if len(tasks) > 0 {
 		s.b.pass(points[3])
@@ -155,7 +155,7 @@ func (s bombStore) Claim(
 	return tasks, next, err
 }
 
-func (s bombStore) Handed() ([]spool.Task, bool) {
+func (s bombStore) Handed() ([]*spool.Task, bool) {
 	tasks, more := s.Store.Handed()
 	if len(tasks) > 0 {
 		s.b.pass(points[3])

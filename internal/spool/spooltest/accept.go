@@ -27,7 +27,7 @@ var acceptCases = []testCase{
 		f.accept(m)
 		f.now = f.now.Add(time.Second)
 		got := f.claimOne()
-		want := spool.Task{
+		want := &spool.Task{
 			Request:       got.Request,
 			Attempt:       1,
 			QueueID:       "Q1",

@@ -301,7 +301,7 @@ var holdCases = []testCase{
 			f.done(spool.Outcome{Task: task, State: spool.Deferred, Due: f.now, Status: 403, RouteRefused: true})
 		}
 		f.hold(spool.Hold{Route: "support", Probe: f.now})
-		probe := func() spool.Task {
+		probe := func() *spool.Task {
 			f.now = f.now.Add(r.Probe)
 			tasks := f.claim(r)
 			if len(tasks) != 1 || !tasks[0].Probe {

@@ -9,7 +9,7 @@ import (
 
 // claim follows what the store claimed, step by step, and says where it departs
 // from what it may do.
-func (m *model) claim(now time.Time, rooms []spool.Capacity, tasks []spool.Task, next time.Time) error {
+func (m *model) claim(now time.Time, rooms []spool.Capacity, tasks []*spool.Task, next time.Time) error {
 	m.makeDueReady(now)
 	m.offers = map[string]*modelOffer{}
 	want := waits{}
@@ -56,7 +56,7 @@ func (m *model) makeDueReady(now time.Time) {
 }
 
 // room follows one team, and returns how many tasks were its.
-func (m *model) room(now time.Time, room spool.Capacity, tasks []spool.Task, want *waits) (n int, err error) {
+func (m *model) room(now time.Time, room spool.Capacity, tasks []*spool.Task, want *waits) (n int, err error) {
 	g := m.budgets[room.Team]
 	if g == nil {
 		g = &modelGate{}
@@ -169,7 +169,7 @@ func (m *model) unrefused(at spool.Destination) (heads []*modelRequest) {
 }
 
 // begin follows the claim of one of heads, which are all of one stream.
-func (m *model) begin(now time.Time, room spool.Capacity, heads []*modelRequest, t spool.Task) error {
+func (m *model) begin(now time.Time, room spool.Capacity, heads []*modelRequest, t *spool.Task) error {
 	places := map[spool.Destination]bool{}
 	for _, h := range heads {
 		places[h.place()] = true
@@ -218,7 +218,7 @@ func (m *model) begin(now time.Time, room spool.Capacity, heads []*modelRequest,
 	return r.begin(now, released, m.foreign(r), t)
 }
 
-func (r *modelRequest) begin(now, released time.Time, foreign bool, t spool.Task) error {
+func (r *modelRequest) begin(now, released time.Time, foreign bool, t *spool.Task) error {
 	if !r.decided {
 		r.decided, r.replyTo = true, r.conv.convo
 		if r.requested != 0 {

@@ -78,7 +78,7 @@ func (m *model) adoptConvoID(r *modelRequest, convo int64) (f spool.Finished) {
 }
 
 // release is Release, of one task.
-func (m *model) unclaim(r *modelRequest, t spool.Task) {
+func (m *model) unclaim(r *modelRequest, t *spool.Task) {
 	if r.state != spool.Active || len(r.tries) != t.Attempt {
 		return
 	}

@@ -56,7 +56,7 @@ func (m *model) claimNew(r *modelRequest, o *modelOffer) {
 }
 
 // handed follows what the store claimed while it accepted.
-func (m *model) handed(tasks []spool.Task) (claimed int, err error) {
+func (m *model) handed(tasks []*spool.Task) (claimed int, err error) {
 	want := m.claimed
 	m.claimed = nil
 	var ids []string

@@ -250,9 +250,9 @@ var waitCases = []testCase{
 			f.Errorf("Wait: %+v (%v), want one that is ready", got, err)
 		}
 	}},
-	{"Finish", func(f *fixture) { f.waitFor(func(t spool.Task) { f.sent(t, 7) }, spool.Sent) }},
+	{"Finish", func(f *fixture) { f.waitFor(func(t *spool.Task) { f.sent(t, 7) }, spool.Sent) }},
 	{"Operator", func(f *fixture) { // another process ended it
-		f.waitFor(func(t spool.Task) {
+		f.waitFor(func(t *spool.Task) {
 			f.must(f.Unclaim(f.Context(), t))
 			f.moved(spool.Moved{Requests: 1})(f.operator.Drop(f.Context(), f.now, only("Q1")))
 		}, spool.Dropped)
@@ -260,7 +260,7 @@ var waitCases = []testCase{
 }
 
 // waitFor waits for a message whose one request is ended meanwhile.
-func (f *fixture) waitFor(end func(spool.Task), want spool.State) {
+func (f *fixture) waitFor(end func(*spool.Task), want spool.State) {
 	f.send(letter{})
 	task := f.claimOne()
 	done := make(chan []spool.RequestStatus)

@@ -310,7 +310,7 @@ var outcomeCases = []testCase{
 }
 
 // again ends a task to be tried again, now where o does not say when.
-func (f *fixture) again(t spool.Task, o spool.Outcome) {
+func (f *fixture) again(t *spool.Task, o spool.Outcome) {
 	f.Helper()
 	o.Task, o.State = t, spool.Deferred
 	if o.Due.IsZero() {
@@ -321,7 +321,7 @@ func (f *fixture) again(t spool.Task, o spool.Outcome) {
 
 // refusedReply has Q1 sent into conversation 7 and claims its reply Q2; Q3 waits
 // behind it.
-func (f *fixture) refusedReply() spool.Task {
+func (f *fixture) refusedReply() *spool.Task {
 	f.Helper()
 	f.send(letter{id: "p"})
 	f.sent(f.claimOne(), 7)

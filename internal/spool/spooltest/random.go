@@ -83,9 +83,9 @@ type run struct {
 	model   *model
 	written []*spool.Message
 	byLocal map[string]*modelRequest
-	tasks   []spool.Task // claimed, and those that were lost since
-	convos  int64        // given by the API so far
-	renamed int          // local ids given anew
+	tasks   []*spool.Task // claimed, and those that were lost since
+	convos  int64         // given by the API so far
+	renamed int           // local ids given anew
 
 	numbers map[*modelConv]int64 // the store's number of a conversation
 	taken   map[int64]*modelConv
@@ -224,7 +224,7 @@ func (r *run) rooms() (rooms []spool.Capacity) {
 }
 
 // claimed notes what was claimed.
-func (r *run) claimed(tasks []spool.Task, next time.Time) {
+func (r *run) claimed(tasks []*spool.Task, next time.Time) {
 	r.tasks = append(r.tasks, tasks...)
 	for _, t := range tasks {
 		r.see("unknown", t.Unknown)
@@ -239,7 +239,7 @@ func (r *run) claimed(tasks []spool.Task, next time.Time) {
 }
 
 // task takes one out of what was claimed, or seldom leaves it to be ended twice.
-func (r *run) task() spool.Task {
+func (r *run) task() *spool.Task {
 	i := r.rand.IntN(len(r.tasks))
 	t := r.tasks[i]
 	if r.rand.IntN(20) > 0 {
@@ -310,7 +310,7 @@ func (r *run) record(outcomes []spool.Outcome) ([]spool.Finished, error) {
 	return turned.Ended, nil
 }
 
-func (r *run) outcome(t spool.Task) spool.Outcome {
+func (r *run) outcome(t *spool.Task) spool.Outcome {
 	o := spool.Outcome{
 		Task:      t,
 		Status:    200 + r.rand.IntN(300),
@@ -377,7 +377,7 @@ func (r *run) unclaim() {
 	// A released attempt can be claimed again under its number: nobody ends it twice.
 	r.tasks = slices.DeleteFunc(
 		r.tasks,
-		func(o spool.Task) bool { return o.Request == t.Request && o.Attempt == t.Attempt },
+		func(o *spool.Task) bool { return o.Request == t.Request && o.Attempt == t.Attempt },
 	)
 	q := r.byLocal[t.LocalID]
 	r.see("unclaimed", q.state == spool.Active && len(q.tries) == t.Attempt)

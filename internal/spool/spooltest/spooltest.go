@@ -267,13 +267,13 @@ func room(team string) spool.Capacity {
 }
 
 // claim claims what is ready, in the team "shop" where none is named.
-func (f *fixture) claim(rooms ...spool.Capacity) []spool.Task {
+func (f *fixture) claim(rooms ...spool.Capacity) []*spool.Task {
 	f.Helper()
 	tasks, _ := f.claimNext(rooms...)
 	return tasks
 }
 
-func (f *fixture) claimNext(rooms ...spool.Capacity) ([]spool.Task, time.Time) {
+func (f *fixture) claimNext(rooms ...spool.Capacity) ([]*spool.Task, time.Time) {
 	f.Helper()
 	if rooms == nil {
 		rooms = []spool.Capacity{room("shop")}
@@ -286,7 +286,7 @@ func (f *fixture) claimNext(rooms ...spool.Capacity) ([]spool.Task, time.Time) {
 }
 
 // claimOne claims the one request that is ready.
-func (f *fixture) claimOne() spool.Task {
+func (f *fixture) claimOne() *spool.Task {
 	f.Helper()
 	tasks := f.claim()
 	if len(tasks) != 1 {
@@ -319,13 +319,13 @@ func (f *fixture) done(o spool.Outcome) spool.Finished {
 }
 
 // sent ends a task as sent into the conversation convo.
-func (f *fixture) sent(t spool.Task, convo int64) spool.Finished {
+func (f *fixture) sent(t *spool.Task, convo int64) spool.Finished {
 	f.Helper()
 	return f.done(spool.Outcome{Task: t, State: spool.Sent, ConvoID: convo, MessageID: 1000 + t.Request, Status: 200})
 }
 
 // deferTask ends a task to be tried again after d.
-func (f *fixture) deferTask(t spool.Task, d time.Duration) {
+func (f *fixture) deferTask(t *spool.Task, d time.Duration) {
 	f.Helper()
 	f.done(spool.Outcome{Task: t, State: spool.Deferred, Due: f.now.Add(d), Status: 500, Reason: "server error"})
 }
@@ -376,7 +376,7 @@ func (f *fixture) state(queueID string, want spool.State) {
 }
 
 // names are the local ids of tasks.
-func names(tasks []spool.Task) []string {
+func names(tasks []*spool.Task) []string {
 	list := make([]string, len(tasks))
 	for i, t := range tasks {
 		list[i] = t.LocalID
@@ -385,7 +385,7 @@ func names(tasks []spool.Task) []string {
 }
 
 // queueIDs are the messages of tasks, in order, as one word.
-func queueIDs(tasks []spool.Task) string {
+func queueIDs(tasks []*spool.Task) string {
 	list := make([]string, len(tasks))
 	for i, t := range tasks {
 		list[i] = t.QueueID

@@ -19,7 +19,7 @@ func standing(free int) spool.Capacity {
 }
 
 // handed takes what Accept has claimed.
-func (f *fixture) handed(wantMore bool) []spool.Task {
+func (f *fixture) handed(wantMore bool) []*spool.Task {
 	f.Helper()
 	tasks, more := f.Handed()
 	if more != wantMore {

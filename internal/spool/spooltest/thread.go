@@ -91,14 +91,14 @@ func (f *fixture) oldest(queueID string) {
 }
 
 // sends wants to see of a message what was claimed.
-func (f *fixture) sends(queueID string, convo int64, claimed ...spool.Task) {
+func (f *fixture) sends(queueID string, convo int64, claimed ...*spool.Task) {
 	f.Helper()
 	got, err := f.Sends(f.Context(), queueID)
 	if err != nil || len(got) != len(claimed) {
 		f.Fatalf("%s sends %+v, %v", queueID, got, err)
 	}
 	for i, t := range claimed {
-		want := spool.Task{
+		want := &spool.Task{
 			Request:       t.Request,
 			QueueID:       t.QueueID,
 			LocalID:       t.LocalID,

@@ -116,7 +116,7 @@ func (w *world) work() {
 }
 
 // call carries tasks out and finishes them; every fifth first attempt fails.
-func (w *world) call(tasks []spool.Task) {
+func (w *world) call(tasks []*spool.Task) {
 	outcomes := make([]spool.Outcome, len(tasks))
 	for i, t := range tasks {
 		w.begin(t)
@@ -142,7 +142,7 @@ func (w *world) call(tasks []spool.Task) {
 }
 
 // begin notes that a call is under way.
-func (w *world) begin(t spool.Task) {
+func (w *world) begin(t *spool.Task) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if other := w.busy[t.To[0]]; other != "" {

@@ -22,7 +22,7 @@ func backedUp(t *testing.T, at time.Time) (path string) {
 	t.Helper()
 	s := openSpool(t, Options{})
 	room := spool.Capacity{Team: "shop", Rate: plenty, Free: 1}
-	claim := func() spool.Task {
+	claim := func() *spool.Task {
 		t.Helper()
 		tasks, _, err := s.Claim(t.Context(), epoch, time.Hour, room)
 		if err != nil || len(tasks) != 1 {
@@ -30,7 +30,7 @@ func backedUp(t *testing.T, at time.Time) (path string) {
 		}
 		return tasks[0]
 	}
-	sent := func(task spool.Task) {
+	sent := func(task *spool.Task) {
 		t.Helper()
 		o := spool.Outcome{Task: task, State: spool.Sent, ConvoID: 9001, MessageID: 1}
 		if _, err := s.Finish(t.Context(), epoch, o); err != nil {

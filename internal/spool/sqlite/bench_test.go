@@ -158,7 +158,7 @@ func BenchmarkLife(b *testing.B) {
 			}
 		})
 	})
-	var tasks []spool.Task
+	var tasks []*spool.Task
 	for sent := 0; sent < b.N && !b.Failed(); {
 		handed, more := s.Handed()
 		tasks = append(tasks, handed...)

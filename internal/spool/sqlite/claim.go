@@ -14,7 +14,7 @@ func (s *Store) Claim(
 	now time.Time,
 	lease time.Duration,
 	teams ...spool.Capacity,
-) ([]spool.Task, time.Time, error) {
+) ([]*spool.Task, time.Time, error) {
 	c, err := run(ctx, s, 0, func(w *writer) (*claim, error) {
 		c := s.newClaim(w, now, lease)
 		return c, c.claim(teams)
@@ -38,7 +38,7 @@ type claim struct {
 	maxWait time.Duration
 	gateOf  *gate                // of the present team
 	empty   map[stream]time.Time // of the present team, where nothing can begin before a probe; zero: without one
-	tasks   []spool.Task
+	tasks   []*spool.Task
 	next    time.Time // when there may be more
 
 	beforeLoad func(request int64)
@@ -218,7 +218,7 @@ func (c *claim) fill(o *offer) error {
 
 // spend reduces what a team may begin by one task. A call that only High could have
 // had does not count as a turn of the other classes.
-func spend(room *spool.Capacity, g *gate, t spool.Task) {
+func spend(room *spool.Capacity, g *gate, t *spool.Task) {
 	if t.Call == spool.FindMessage {
 		room.Searches--
 	}
@@ -367,7 +367,7 @@ UPDATE request SET state = ` + active + `, due = ?, attempts = ?, began = ?, rep
 // begin claims a head and writes down when the attempt began. Whether it opens or replies
 // is fixed with the first one. The route of a probe gives the next after a while.
 // What the API may have forgotten becomes a search instead, and is not begun.
-func (c *claim) begin(h head, room spool.Capacity) (t spool.Task, begun bool, err error) {
+func (c *claim) begin(h head, room spool.Capacity) (t *spool.Task, begun bool, err error) {
 	t, err = c.loadSafely(h.id)
 	if err != nil {
 		return t, false, err

@@ -274,10 +274,10 @@ func (w *writer) next(lane int64) error {
 }
 
 // Unclaim implements spool.Store.
-func (s *Store) Unclaim(ctx context.Context, tasks ...spool.Task) error {
+func (s *Store) Unclaim(ctx context.Context, tasks ...*spool.Task) error {
 	_, err := run(ctx, s, 0, func(w *writer) (struct{}, error) {
-		for i := range tasks {
-			if err := w.unclaim(&tasks[i]); err != nil {
+		for _, t := range tasks {
+			if err := w.unclaim(t); err != nil {
 				return struct{}{}, err
 			}
 		}

@@ -20,15 +20,15 @@ type offer struct {
 // handed are tasks that Accept claimed, until they are taken.
 type handed struct {
 	mu    sync.Mutex
-	tasks []spool.Task
+	tasks []*spool.Task
 	more  bool // see spool.Delivery.Handed
 
-	announced     []spool.Task // committed, and not durable yet
+	announced     []*spool.Task // committed, and not durable yet
 	moreAnnounced bool
 }
 
 // announce adds what was committed.
-func (h *handed) announce(tasks []spool.Task, more bool) {
+func (h *handed) announce(tasks []*spool.Task, more bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.announced = append(h.announced, tasks...)
@@ -44,7 +44,7 @@ func (h *handed) deliver() {
 	h.announced, h.moreAnnounced = nil, false
 }
 
-func (h *handed) take() (tasks []spool.Task, more bool) {
+func (h *handed) take() (tasks []*spool.Task, more bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	tasks, more = h.tasks, h.more
@@ -60,9 +60,9 @@ func (h *handed) spend(room *spool.Capacity) {
 	spendAll(room, h.announced)
 }
 
-func spendAll(room *spool.Capacity, tasks []spool.Task) {
-	for i := range tasks {
-		if t := &tasks[i]; t.Team == room.Team {
+func spendAll(room *spool.Capacity, tasks []*spool.Task) {
+	for _, t := range tasks {
+		if t.Team == room.Team {
 			room.Free--
 			room.Spend(t.Bodies())
 		}
@@ -70,10 +70,10 @@ func spendAll(room *spool.Capacity, tasks []spool.Task) {
 }
 
 // Handed implements spool.Store.
-func (s *Store) Handed() (tasks []spool.Task, more bool) { return s.handed.take() }
+func (s *Store) Handed() (tasks []*spool.Task, more bool) { return s.handed.take() }
 
 // Withdraw implements spool.Store.
-func (s *Store) Withdraw(ctx context.Context) ([]spool.Task, error) {
+func (s *Store) Withdraw(ctx context.Context) ([]*spool.Task, error) {
 	_, err := run(ctx, s, 0, func(w *writer) (struct{}, error) {
 		w.offers = map[string]offer{}
 		return struct{}{}, nil
@@ -192,7 +192,7 @@ func (w *writer) claimNew(m *letter, class spool.Priority) (c claimed, err error
 // hand notes the task of a request that claimNew claimed.
 func (w *writer) hand(m *letter, i int, id int64, p placed, a arrival) {
 	r := &m.Requests[i]
-	t := spool.Task{
+	t := &spool.Task{
 		Request: id, Attempt: 1, Call: spool.Send,
 		QueueID: m.QueueID, LocalID: r.LocalID,
 		Route: m.Route, Team: m.Team, Sender: m.Sender, Inbox: m.Inbox,

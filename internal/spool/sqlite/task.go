@@ -41,8 +41,8 @@ SELECT r.attempts + 1, r.local_id, r.route, r.team, r.inbox, r.call, COALESCE(r.
 )
 
 // load reads all that a call needs.
-func (c *claim) load(id int64) (spool.Task, error) {
-	t := spool.Task{Request: id}
+func (c *claim) load(id int64) (*spool.Task, error) {
+	t := &spool.Task{Request: id}
 	var addresses, asked string
 	var subjectLine bool
 	var sendsSince int
@@ -102,13 +102,13 @@ func (w *writer) sends(id int64, since int) (all []time.Time, restored bool, err
 
 // loadSafely is load, but a panic over one request stops no other: its task says
 // so, and no call is made.
-func (c *claim) loadSafely(id int64) (t spool.Task, err error) {
+func (c *claim) loadSafely(id int64) (t *spool.Task, err error) {
 	defer func() {
 		v := recover()
 		if v == nil {
 			return
 		}
-		t = spool.Task{Request: id, Unreadable: fmt.Sprintf("panic: %v\n%s", v, debug.Stack())}
+		t = &spool.Task{Request: id, Unreadable: fmt.Sprintf("panic: %v\n%s", v, debug.Stack())}
 		_, err = c.get(
 			sqlPlainTask,
 			[]any{id},

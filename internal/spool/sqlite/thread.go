@@ -121,7 +121,7 @@ func lettersOf(ctx context.Context, q queries, id, below int64, limit int) (all 
 }
 
 // Sends implements spool.Reader.
-func (r *Reader) Sends(ctx context.Context, queueID string) (all []spool.Task, err error) {
+func (r *Reader) Sends(ctx context.Context, queueID string) (all []*spool.Task, err error) {
 	var message int64
 	content := spool.Task{QueueID: queueID}
 	var x body
@@ -159,7 +159,7 @@ func (r *Reader) Sends(ctx context.Context, queueID string) (all []spool.Task, e
 			t.To, t.Cc = nil, nil
 			t.Title = ""
 		}
-		all = append(all, t)
+		all = append(all, &t)
 		return nil
 	})
 	return all, err

@@ -90,7 +90,7 @@ type transaction struct {
 	check func() error     // of the spool's files, done once, by the first that asks when it is durable
 
 	offers map[string]offer // by team: what is left of them
-	tasks  []spool.Task     // that Accept claimed
+	tasks  []*spool.Task    // that Accept claimed
 	more   bool             // something else is ready
 
 	termed termed
