@@ -170,11 +170,14 @@ func (w *writer) nextSeq(team string) (int64, error) {
 
 // ChangedExternally implements spool.Store.
 func (s *Store) ChangedExternally(ctx context.Context) (bool, error) {
-	return run(ctx, s, 0, func(w *writer) (bool, error) {
+	return look(ctx, s, func(w *writer) (bool, error) {
 		var version int64
 		_, err := w.get(sqlVersion, nil, &version)
-		w.after = append(w.after, func() { w.version = version })
-		return version != w.version, err
+		changed := version != w.version
+		if err == nil {
+			w.version = version
+		}
+		return changed, err
 	})
 }
 

@@ -93,9 +93,10 @@ type Store struct {
 	checkpoints *checkpointer
 	commits     spool.CommitCounter
 
-	ops  chan *op
-	stop chan struct{} // closed by Close
-	done chan struct{} // closed when the writer has ended
+	ops   chan *op
+	looks chan *op
+	stop  chan struct{} // closed by Close
+	done  chan struct{} // closed when the writer has ended
 
 	writer     *writer             // of its goroutine, and of tests
 	beforeLoad func(request int64) // of tests; nil
@@ -151,6 +152,7 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 		limits:   o.limits(),
 		headroom: newHeadroom(path, o),
 		ops:      make(chan *op),
+		looks:    make(chan *op),
 		stop:     make(chan struct{}),
 		done:     make(chan struct{}),
 		lock:     lock,
@@ -250,7 +252,7 @@ func (s *Store) start(w *writer, o Options) {
 	w.syncer.start(s.log, o.sync)
 	go func() {
 		defer close(s.done)
-		w.run(s.ops, s.checkpoints.restart, s.stop)
+		w.run(s.ops, s.looks, s.checkpoints.restart, s.stop)
 	}()
 }
 

@@ -33,6 +33,16 @@ type op struct {
 // operation that has not begun is given up when ctx ends; one that has begun is
 // waited for, since it may have been committed.
 func run[T any](ctx context.Context, s *Store, size int, f func(*writer) (T, error)) (T, error) {
+	return ask(ctx, s, s.ops, size, f)
+}
+
+// look has the writer do f, which changes nothing, between two transactions, and returns what f returned. It
+// costs no commit.
+func look[T any](ctx context.Context, s *Store, f func(*writer) (T, error)) (T, error) {
+	return ask(ctx, s, s.looks, 0, f)
+}
+
+func ask[T any](ctx context.Context, s *Store, to chan<- *op, size int, f func(*writer) (T, error)) (T, error) {
 	var result, none T
 	o := &op{ctx: ctx, size: size, done: make(chan error, 1)}
 	o.do = func(w *writer) (err error) {
@@ -45,7 +55,7 @@ func run[T any](ctx context.Context, s *Store, size int, f func(*writer) (T, err
 	default:
 	}
 	select {
-	case s.ops <- o:
+	case to <- o:
 	case <-ctx.Done():
 		return none, ctx.Err()
 	case <-s.stop:
@@ -110,9 +120,9 @@ func newWriter(conn *sql.Conn) *writer {
 // sqlRestartLog waits for readers for at most a moment: they hold no snapshot for long.
 const sqlRestartLog = "PRAGMA wal_checkpoint(RESTART)"
 
-// run does operations until stop is closed. A receive from restart has it move the rest
-// of the log, so that the next commit begins the log anew.
-func (w *writer) run(ops <-chan *op, restart, stop <-chan struct{}) {
+// run does operations, and between their transactions looks, until stop is closed. A receive from restart has
+// it move the rest of the log, so that the next commit begins the log anew.
+func (w *writer) run(ops, looks <-chan *op, restart, stop <-chan struct{}) {
 	defer w.close()
 	defer w.syncer.end()
 	for {
@@ -121,6 +131,8 @@ func (w *writer) run(ops <-chan *op, restart, stop <-chan struct{}) {
 			return
 		case first := <-ops:
 			w.serve(first, ops)
+		case o := <-looks:
+			o.done <- o.safely(w)
 		case <-restart:
 			_, _ = w.exec(sqlRestartLog) // what fails is asked for again
 		}

@@ -129,22 +129,33 @@ func TestRefusalSpoilsNothing(t *testing.T) {
 func TestRepeatedOperation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := openSpool(t, Options{})
-		o, err := OpenOperator(s.path)
-		if err != nil {
-			t.Fatal(err)
+		done, remembered := 0, 0
+		remembers := func(w *writer) (struct{}, error) {
+			done++
+			w.after = append(w.after, func() { remembered++ })
+			return struct{}{}, nil
 		}
-		defer o.Close()
-		if err := o.HoldDestination(t.Context(), epoch, spool.Hold{Team: "shop"}); err != nil {
-			t.Fatal(err)
-		}
-		var changed bool
 		inOneBatch(t, s,
-			func() { changed, _ = s.ChangedExternally(t.Context()) },
+			func() { _, _ = run(t.Context(), s, 0, remembers) },
 			func() { _, _ = run(t.Context(), s, 0, refused) })
-		if !changed {
-			t.Error("what another process did was not seen")
+		if done != 2 || remembered != 1 {
+			t.Errorf("done %d times, and remembered %d times, want 2 and 1", done, remembered)
 		}
 	})
+}
+
+// TestLookCostsNoCommit has the scheduler look, each second, for what others did: the disk rests.
+func TestLookCostsNoCommit(t *testing.T) {
+	s := openSpool(t, Options{})
+	before := s.Commits().Seconds.Count
+	for range 3 {
+		if _, err := s.ChangedExternally(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := s.Commits().Seconds.Count - before; n > 0 {
+		t.Errorf("three looks made %d commits", n)
+	}
 }
 
 // TestAnswerAfterCommit has a commit fail: everybody of the transaction hears
