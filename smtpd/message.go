@@ -161,8 +161,19 @@ func (b *messageBuffer) free() {
 
 // bareLineEndings counts the LFs and the CRs that are not part of a CRLF.
 func bareLineEndings(raw []byte) (lf, cr int) {
-	pairs := bytes.Count(raw, crlf)
-	return bytes.Count(raw, []byte{'\n'}) - pairs, bytes.Count(raw, []byte{'\r'}) - pairs
+	cr = bytes.Count(raw, []byte{'\r'})
+	for {
+		i := bytes.IndexByte(raw, '\n')
+		if i < 0 {
+			return lf, cr
+		}
+		if i > 0 && raw[i-1] == '\r' {
+			cr--
+		} else {
+			lf++
+		}
+		raw = raw[i+1:]
+	}
 }
 
 // normalizeLineEndings repairs the line endings of the message.

@@ -5,15 +5,15 @@ import (
 	"sync"
 )
 
-// spares are buffers of messages that are over, by their size without fieldRoom: from 64 KB to 4 MB,
-// four sizes to each doubling. Made anew for each message, buffers would be most of what the process
+// spares are buffers of messages that are over, by their size without fieldRoom: from 4 KB to 4 MB,
+// four sizes to each doubling. Made anew for each message, buffers would be much of what the process
 // allocates. What is smaller costs little to make, and what is larger is too rare to keep. Those that
 // a message has outgrown are not kept: large messages would leave many. The garbage collector takes
 // those that are no longer asked for.
 var spares [4 * (maxPower - minPower)]sync.Pool
 
 const (
-	minPower = 16
+	minPower = 12
 	maxPower = 22
 	maxSpare = 1 << maxPower
 )
