@@ -3,6 +3,7 @@ package mimeconv
 import (
 	"bytes"
 	"cmp"
+	"sync"
 
 	"heyrelay/mimeconv/htmltext"
 	"heyrelay/mimeconv/linkblock"
@@ -20,12 +21,24 @@ func Convert(raw []byte, o Options) (Message, error) {
 	if o.MaxBody > 0 {
 		c.maxBody = min(o.MaxBody, maxBody)
 	}
+	spare := spares.Get().(*[]byte)
+	c.decoded = *spare
 	m, err := c.convert(raw)
+	if cap(c.decoded) <= maxSpare {
+		*spare = c.decoded
+	}
+	spares.Put(spare)
 	if c.exhausted != nil { // what follows it is a consequence
 		return Message{}, c.exhausted
 	}
 	return m, err
 }
+
+// spares are *[]byte for converter.decoded. Conversion has copied what was in them.
+var spares = sync.Pool{New: func() any { return new([]byte) }}
+
+// maxSpare bounds a spare, in octets. What is larger is rare.
+const maxSpare = 256 << 10
 
 func (c *converter) convert(raw []byte) (Message, error) {
 	b, body, err := readBlock(raw, &c.fence.guesses)
@@ -51,8 +64,9 @@ func (c *converter) convert(raw []byte) (Message, error) {
 // converter is the state of one conversion.
 type converter struct {
 	options      Options
-	maxBody      int   // octets
-	exhausted    error // of Options.Reserve; nothing more is made
+	maxBody      int    // octets
+	decoded      []byte // of the text part that is read
+	exhausted    error  // of Options.Reserve; nothing more is made
 	fence        fence
 	warnings     []Warning
 	size         int             // of all text decoded, in octets

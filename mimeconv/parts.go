@@ -81,16 +81,17 @@ func (c *converter) decode(p *part) []byte {
 }
 
 // decodeText is decode for text: its base64 may be followed by a footer, or be plain words, and
-// its quoted-printable may contain the line ends twice.
+// its quoted-printable may contain the line ends twice. The result is valid until the next call.
 func (c *converter) decodeText(p *part) []byte {
 	switch encodingName(p.encoding) {
 	case "quotedprintable":
 		if !c.reserve(p.decodedSize()) {
 			return nil
 		}
-		data, w := decodePrintable(p.raw, printableText)
-		c.note(w, p.id)
-		return data
+		var clean bool
+		c.decoded, clean = appendPrintable(c.decoded[:0], p.raw, printableText)
+		c.note(printableWarning(!clean), p.id)
+		return c.decoded
 	case "base64":
 	default:
 		return c.decode(p)

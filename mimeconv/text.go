@@ -2,6 +2,7 @@ package mimeconv
 
 import (
 	"bytes"
+	"encoding/binary"
 	"strconv"
 	"strings"
 )
@@ -37,12 +38,23 @@ func cleanText(text []byte) (_ string, dropped int) {
 
 // indexUnclean returns the index of the first control character for cleanText.
 func indexUnclean(text []byte) int {
-	for i, c := range text {
-		if uncleanOctets[c] {
+	for i := 0; i < len(text); i++ {
+		for len(text)-i >= 8 && isPlainWord(binary.LittleEndian.Uint64(text[i:])) {
+			i += 8
+		}
+		if i < len(text) && uncleanOctets[text[i]] {
 			return i
 		}
 	}
 	return -1
+}
+
+// isPlainWord reports whether eight octets contain no control character, "\t" and "\n" included. It
+// is several times faster than to look at each octet.
+func isPlainWord(octets uint64) bool {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	deletes := octets ^ 0x7f*ones // 0 for each
+	return ((octets-' '*ones)&^octets|(deletes-ones)&^deletes)&tops == 0
 }
 
 // uncleanOctets are those for which isUnclean: one load for an octet is faster.

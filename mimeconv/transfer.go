@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"io"
+	"slices"
 	"strings"
 
 	"heyrelay/mimeconv/charset"
@@ -187,10 +188,15 @@ func printableWarning(isDamaged bool) Warning {
 // decodeQuotedPrintable decodes quoted-printable. clean is false if an equals sign encodes nothing.
 // The result does not alias raw.
 func decodeQuotedPrintable(raw []byte, kind printable) (data []byte, clean bool) {
+	return appendPrintable(nil, raw, kind)
+}
+
+// appendPrintable appends raw to data as decodeQuotedPrintable decodes it.
+func appendPrintable(data, raw []byte, kind printable) (_ []byte, clean bool) {
+	data = slices.Grow(data, len(raw))
 	r := printableReader{raw: raw, kind: kind}
-	data = make([]byte, len(raw))
-	n, _ := r.Read(data)
-	return data[:n], !r.isDamaged
+	n, _ := r.Read(data[len(data) : len(data)+len(raw)])
+	return data[:len(data)+n], !r.isDamaged
 }
 
 // cutAfterLine splits b after its first line end.
