@@ -118,7 +118,7 @@ type Relay struct {
 	running sync.WaitGroup // what Run waits for
 	stop    context.CancelFunc
 	failed  sync.Once
-	failure error // of the first listener that failed
+	failure error // of the listener or the store that failed first
 }
 
 // New builds a Relay and opens its listeners, so that a port in use is an error

@@ -251,6 +251,47 @@ func (failing) Accept(context.Context, *spool.Message) (spool.Receipt, error) {
 	return spool.Receipt{}, errors.New("inner error")
 }
 
+// A store that has failed ends the relay with its error, so that a supervisor starts another one. The client
+// whose message the store did not accept is deferred.
+func TestStoreFails(t *testing.T) {
+	store := &lost{Store: open(t), failed: make(chan error, 1)}
+	log := sink{events.Error, make(chan events.Event, 10)}
+	r, err := New(parse(t, oneRoute), Parts{Store: store, Sink: log, Random: rand.Reader})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- r.Run(ctx) }()
+	text := []byte("To: alice@example.com\r\n\r\nHi.\r\n")
+	err = smtp.SendMail(r.Addrs()[0].String(), nil, "app@example.com", []string{"alice@example.com"}, text)
+	if err == nil || !strings.HasPrefix(err.Error(), "452 ") {
+		t.Errorf("the client got %v, want 452", err)
+	}
+	if err := <-ended; !errors.Is(err, errLost) {
+		t.Fatalf("Run ended with %v, want %v", err, errLost)
+	}
+	if e := <-log.got; !errors.Is(e.Err, errLost) {
+		t.Errorf("the log has %+v", e)
+	}
+}
+
+// lost is a store that fails with the first message.
+type lost struct {
+	spool.Store
+	failed chan error
+}
+
+var errLost = fmt.Errorf("%w: the disk", spool.ErrReadOnly)
+
+func (l *lost) Failed() <-chan error { return l.failed }
+
+func (l *lost) Accept(context.Context, *spool.Message) (spool.Receipt, error) {
+	l.failed <- errLost
+	return spool.Receipt{}, errLost
+}
+
 func ExampleExplain() {
 	cfg, err := config.Parse("example", []byte(oneRoute), func(string) (string, bool) { return "key", true })
 	if err != nil {

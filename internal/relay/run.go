@@ -10,7 +10,7 @@ import (
 	"heyrelay/internal/events"
 )
 
-// Run serves until ctx ends or a listener fails. Then it shuts down within
+// Run serves until ctx ends, or a listener or the store fails. Then it shuts down within
 // shutdown_timeout: it begins no transaction and no API call, lets the running ones
 // end, cuts those that do not, and returns once all results are stored. That
 // transactions were cut is no error.
@@ -27,6 +27,7 @@ func (r *Relay) Run(ctx context.Context) error {
 	r.running.Go(func() { r.monitorBacklog(ctx) })
 	r.running.Go(func() { r.sampleBacklog(ctx) })
 	r.running.Go(func() { r.watchSecrets(ctx) })
+	r.running.Go(func() { r.watchStore(ctx) })
 	serving, endServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer endServing()
 	r.running.Go(func() { r.discards.Run(serving) })
@@ -52,6 +53,16 @@ func (r *Relay) begin(s *sockets) {
 func (r *Relay) fail(err error) {
 	r.failed.Do(func() { r.failure = err })
 	r.stop()
+}
+
+// watchStore ends the relay when its store has failed: the next one goes on with what the disk has.
+func (r *Relay) watchStore(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case err := <-r.store.Failed():
+		r.recordError("the spool has failed: heyrelay ends, and must be started again", err)
+		r.fail(err)
+	}
 }
 
 // shutDown ends the SMTP sessions, and describes what it had to cut.

@@ -47,6 +47,10 @@ type Store interface {
 	// Commits counts the commits since the store was opened.
 	Commits() Commits
 
+	// Failed returns a channel that gets an error, once, when the medium has failed such that nothing more is
+	// accepted or recorded until the store is opened again. What runs on the store must end then.
+	Failed() <-chan error
+
 	Close() error
 }
 

@@ -108,6 +108,12 @@ type Store struct {
 	close func() error
 }
 
+// sqlMoveLog waits for nobody, and has the disk keep the log and then the file.
+const sqlMoveLog = "PRAGMA wal_checkpoint(PASSIVE)"
+
+// Failed implements spool.Store.
+func (s *Store) Failed() <-chan error { return s.writer.syncer.fatal }
+
 // Commits implements spool.Store.
 func (s *Store) Commits() spool.Commits { return s.commits.Commits() }
 
@@ -206,6 +212,9 @@ func (s *Store) takeUp(ctx context.Context, o Options) error {
 	if mode != "wal" {
 		return fmt.Errorf("journal mode is %q where wal is needed: use a local file system", mode)
 	}
+	// What the last process left in the log was perhaps not synced, though it can be read. A disk that refuses
+	// this refuses the next commit, too.
+	_, _ = s.conn.ExecContext(ctx, sqlMoveLog)
 	if err := migrate(ctx, s.conn); err != nil {
 		return err
 	}
@@ -264,7 +273,27 @@ func (s *Store) shut() error {
 	close(s.stop)
 	<-s.done
 	<-s.checkpoints.done
-	return s.release()
+	if s.writer.syncer.failed == nil {
+		return s.release()
+	}
+	keeper, err := s.keepLog()
+	if err != nil {
+		return errors.Join(err, s.release())
+	}
+	return errors.Join(s.release(), keeper.Close())
+}
+
+// keepLog opens a connection that is to be closed last. As it cannot write, the log is not moved: part of it may
+// be lost. The next Open checks its sums, and takes what is whole.
+func (s *Store) keepLog() (*sql.DB, error) {
+	db, err := openBeside(s.headroom.files, dsn(s.path, url.Values{"mode": {"ro"}}))
+	if err != nil {
+		return nil, err
+	}
+	if _, err := db.Exec("PRAGMA schema_version"); err != nil { // opens the log
+		return nil, errors.Join(classify(err), db.Close())
+	}
+	return db, nil
 }
 
 // release gives back what Open took. The writer's connection goes last: it

@@ -12,12 +12,13 @@ import (
 
 // syncer has the disk keep what was committed: SQLite writes its log, and does not wait. One transaction
 // is synced at a time. The next is performed meanwhile, and committed when the disk is free, so that the
-// slower the disk, the more operations share it. Its fields but the first three belong to the writer's
+// slower the disk, the more operations share it. Its fields but the first four belong to the writer's
 // goroutine. The zero value is that of a writer whose commits wait for the disk themselves.
 type syncer struct {
 	sync    func() error // of the log
 	handed  *handed
 	durable func(operations int, took time.Duration) // called after each sync
+	fatal   chan error                               // gets the error of a sync that failed
 
 	begun  chan *batch // to run
 	synced chan error  // from run: what came of it
@@ -45,20 +46,28 @@ func (s *syncer) start(log *os.File, sync func(*os.File) error) {
 	s.sync = func() error {
 		err := sync(log)
 		if err != nil {
-			return fmt.Errorf("%w: %w; what to do: restart heyrelay: the system may have dropped what it could not write",
-				spool.ErrReadOnly, err)
+			return fmt.Errorf("%w: the log was not synced: %w; the system may have dropped what it could not write: "+
+				"nothing more is accepted until the spool is opened again", spool.ErrReadOnly, err)
 		}
 		return nil
 	}
 	s.begun = make(chan *batch)
 	s.synced = make(chan error, 1)
+	s.fatal = make(chan error, 1)
 	go s.run()
 }
 
-// run syncs what begin begins, until end. Each operation has its result then.
+// run syncs what begin begins, until end. Each operation has its result then. Once a sync has failed, all
+// have its error.
 func (s *syncer) run() {
+	var err error
 	for b := range s.begun {
-		err := s.sync()
+		if err == nil {
+			err = s.sync()
+			if err != nil {
+				s.fatal <- err
+			}
+		}
 		if err == nil {
 			s.handed.deliver()
 		}
@@ -69,7 +78,9 @@ func (s *syncer) run() {
 			}
 			o.done <- o.err
 		}
-		s.durable(len(b.ops), time.Since(b.began))
+		if err == nil {
+			s.durable(len(b.ops), time.Since(b.began))
+		}
 	}
 }
 

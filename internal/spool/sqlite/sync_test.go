@@ -155,13 +155,21 @@ func TestSyncFails(t *testing.T) {
 		if !errors.Is(err, spool.ErrReadOnly) || !errors.Is(err, syscall.EIO) {
 			t.Errorf("message %d: error %v, want ErrReadOnly and EIO", n, err)
 		}
-		wantText(t, err, "restart heyrelay")
+	}
+	select {
+	case err := <-s.Failed():
+		wantText(t, err, "input/output error")
+	default:
+		t.Error("Failed does not say that the store has failed")
 	}
 	if err := s.Ping(t.Context()); !errors.Is(err, spool.ErrReadOnly) {
 		t.Errorf("ping: %v, want ErrReadOnly", err)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
+	}
+	if log, err := os.Stat(path + "-wal"); err != nil || log.Size() == 0 {
+		t.Errorf("the log was moved into the file, and part of it may be lost: %v, %v", log, err)
 	}
 	s = openFile(t, path, Options{})
 	again, err := s.Accept(t.Context(), mail(0))
@@ -172,6 +180,31 @@ func TestSyncFails(t *testing.T) {
 		t.Errorf("the next: %+v (%v), want it accepted", next, err)
 	}
 	wantSound(t, s)
+}
+
+// TestOpenMovesTheLog has a process end with a log. The next one cannot know what of it is on the disk, so it has
+// all of it written again.
+func TestOpenMovesTheLog(t *testing.T) {
+	copied := func(from string, suffixes ...string) (to string) {
+		to = filepath.Join(t.TempDir(), "spool.db")
+		for _, suffix := range suffixes {
+			octets, err := os.ReadFile(from + suffix)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(to+suffix, octets, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return to
+	}
+	s := openSpool(t, Options{})
+	if _, err := s.Accept(t.Context(), mail(1)); err != nil {
+		t.Fatal(err)
+	}
+	ended := copied(s.path, "", "-wal")
+	openFile(t, ended, Options{})
+	wantCount(t, openFile(t, copied(ended, ""), Options{}), "message", 1)
 }
 
 // TestCloseWaitsForTheDisk has what was committed answered before the spool is closed.

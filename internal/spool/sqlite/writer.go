@@ -134,8 +134,17 @@ func (w *writer) run(ops, looks <-chan *op, restart, stop <-chan struct{}) {
 		case o := <-looks:
 			o.done <- o.safely(w)
 		case <-restart:
-			_, _ = w.exec(sqlRestartLog) // what fails is asked for again
+			w.restartLog()
 		}
+	}
+}
+
+// restartLog moves the log. After a sync that failed it stays: what it had may be lost, and what is read in its
+// place would damage the file.
+func (w *writer) restartLog() {
+	w.syncer.wait()
+	if w.syncer.failed == nil {
+		_, _ = w.exec(sqlRestartLog) // what fails is asked for again
 	}
 }
 
