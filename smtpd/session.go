@@ -216,6 +216,7 @@ func (s *session) Data(r io.Reader) error {
 	if s.mail.relayed != nil {
 		receive = s.mail.relayed.Data
 	}
+	growStack()
 	reply, failure := s.server.handle(receive, env, b.raw)
 	s.conn.next = replyInfo{
 		message:     true,
