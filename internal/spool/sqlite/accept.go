@@ -16,7 +16,9 @@ func (s *Store) Accept(ctx context.Context, m *spool.Message) (spool.Receipt, er
 	if err := s.takes(size); err != nil {
 		return spool.Receipt{}, err
 	}
-	letter := prepare(m)
+	row := rows.Get().(*[16 << 10]byte)
+	defer rows.Put(row) // the writer has done with it when run returns
+	letter := prepare(m, row[:])
 	var check func() error
 	receipt, err := run(ctx, s, size, func(w *writer) (spool.Receipt, error) {
 		check = w.check
@@ -45,9 +47,10 @@ type letter struct {
 	body       body
 }
 
-func prepare(m *spool.Message) *letter {
+// prepare prepares a message, whose body it packs into row where that is large enough.
+func prepare(m *spool.Message, row []byte) *letter {
 	l := &letter{Message: m, body: bodyOf(m)}
-	l.body.pack()
+	l.body.pack(row)
 	if m.ContentDigest != (spool.Fingerprint{}) {
 		l.digest = m.ContentDigest[:]
 	}

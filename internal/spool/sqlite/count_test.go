@@ -35,7 +35,7 @@ func live(t *testing.T, s *Store, ns ...int64) {
 	t.Helper()
 	_, err := run(t.Context(), s, 0, func(w *writer) (struct{}, error) {
 		for _, n := range ns {
-			if _, err := w.accept(prepare(short(n))); err != nil {
+			if _, err := w.accept(prepare(short(n), nil)); err != nil {
 				return struct{}{}, err
 			}
 		}

@@ -39,14 +39,17 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // buffers are *[]byte in which something is packed or unpacked.
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
+// rows are those of packed messages, until they are stored. Few are larger.
+var rows = sync.Pool{New: func() any { return new([16 << 10]byte) }}
+
 // bodyOf is the row of a message, not yet packed.
 func bodyOf(m *spool.Message) body {
 	return body{html: m.HTML, text: m.Text, subjectOffset: m.SubjectOffset, raw: m.Raw[:min(len(m.Raw), pieceSize)]}
 }
 
-// pack packs a body, if that makes it smaller. One whose raw is stored in pieces stays as it is: most of it
-// are files, which are compressed already.
-func (b *body) pack() {
+// pack packs a body, if that makes it smaller, into row where that is large enough. One whose raw is stored in
+// pieces stays as it is: most of it are files, which are compressed already.
+func (b *body) pack(row []byte) {
 	size := len(b.html) + len(b.text) + len(b.raw)
 	if len(b.raw) == 0 || len(b.raw) >= pieceSize || size > maxPacked-lengths {
 		return
@@ -63,8 +66,7 @@ func (b *body) pack() {
 		return
 	}
 	sum := crc32.Checksum(*block, castagnoli)
-	raw := be.AppendUint32(make([]byte, 0, crc32.Size+len(*block)), sum)
-	*b = body{subjectOffset: packed, raw: append(raw, *block...)}
+	*b = body{subjectOffset: packed, raw: append(be.AppendUint32(row[:0], sum), *block...)}
 }
 
 // unpack makes of a message's body what it was before it was packed, if it is: its raw only where that is

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"math/rand/v2"
 	"path/filepath"
@@ -47,7 +48,7 @@ func TestPack(t *testing.T) {
 		{"too much", body{long[:maxPacked-lengths-2], "Hi", 0, []byte("x")}, 1},
 	} {
 		b := c.body
-		b.pack()
+		b.pack(nil)
 		size := len(c.body.html) + len(c.body.text) + len(c.body.raw)
 		if isPacked := b.subjectOffset == packed; isPacked != (c.most < 1) || float64(len(b.raw)) > c.most*float64(size) {
 			t.Errorf("%s: %d octets became %d, packed is %t", c.name, size, len(b.raw), isPacked)
@@ -66,7 +67,7 @@ func TestPack(t *testing.T) {
 func packedPlain(t *testing.T) []byte {
 	t.Helper()
 	b := body{plain, plain, 0, []byte(plain)}
-	b.pack()
+	b.pack(nil)
 	if b.subjectOffset != packed {
 		t.Fatal("it was not packed")
 	}
@@ -141,6 +142,26 @@ func FuzzUnpack(f *testing.F) {
 			t.Errorf("%q, %q and %q came out of %q, %v", b.html, b.text, b.raw, all, err)
 		}
 	})
+}
+
+// TestPackedTogether accepts different messages at once: each is stored as it was packed.
+func TestPackedTogether(t *testing.T) {
+	s := openSpool(t, Options{})
+	source := func(i int64) []byte { return bytes.Repeat(fmt.Appendf(nil, "message %d. ", i), 100) }
+	const many = 200
+	each(32, many, func(i int64) {
+		m := mail(i)
+		m.Raw = source(i)
+		if _, err := s.Accept(t.Context(), m); err != nil {
+			t.Error(err)
+		}
+	})
+	for i := range int64(many) {
+		c, err := s.Content(t.Context(), mail(i).QueueID)
+		if err != nil || !bytes.Equal(c.Raw, source(i)) {
+			t.Fatalf("message %d has become %.40q, %v", i, c.Raw, err)
+		}
+	}
 }
 
 // TestDamagedBody has one packed message meet damage: each reader of it names the message, and no mail is taken

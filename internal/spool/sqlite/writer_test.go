@@ -222,7 +222,7 @@ func TestContext(t *testing.T) {
 			func() {
 				_, kept = run(within, s, 0, func(w *writer) (spool.Receipt, error) {
 					cancelWithin()
-					return w.accept(prepare(mail(2)))
+					return w.accept(prepare(mail(2), nil))
 				})
 			})
 		if !errors.Is(given, context.Canceled) {
