@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -118,7 +119,7 @@ func loopback(host string) bool {
 // call is one call of the API.
 type call struct {
 	method, path string
-	body         []byte // JSON, nil for none
+	body         *body // nil for none
 
 	// element receives the elements of a response that is an array, one by one. If
 	// it is nil, the response is one object and is kept whole.
@@ -183,6 +184,11 @@ func (c *Client) exchange(parent context.Context, call call, token string) (resp
 	defer cancel()
 
 	left := new(departure)
+	defer func() {
+		if call.body != nil && !left.over() {
+			call.body.lent = true
+		}
+	}()
 	req, err := c.request(httptrace.WithClientTrace(ctx, left.trace()), call, token)
 	if err != nil {
 		return response{}, &Error{Reason: oneLine(err.Error()), Err: err}
@@ -225,7 +231,11 @@ var inJSON = []string{"application/json"}
 
 // request builds the HTTP request of a call.
 func (c *Client) request(ctx context.Context, call call, token string) (*http.Request, error) {
-	req, err := http.NewRequestWithContext(ctx, call.method, c.base+call.path, bytes.NewReader(call.body))
+	var body io.Reader
+	if call.body != nil {
+		body = bytes.NewReader(call.body.Bytes())
+	}
+	req, err := http.NewRequestWithContext(ctx, call.method, c.base+call.path, body)
 	if err != nil {
 		return nil, err
 	}

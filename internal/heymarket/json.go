@@ -71,18 +71,6 @@ func (o object) filled(key string) string {
 	}
 }
 
-// encode returns v as JSON. Markup stays as it is: escaping <, > and & would
-// nearly double the size of HTML.
-func encode(v any) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return nil, &Error{Class: Invalid, Reason: oneLine(err.Error()), Err: err}
-	}
-	return bytes.TrimRight(b.Bytes(), "\n"), nil
-}
-
 // oneLine replaces each run of white space and unprintable characters by one
 // space.
 func oneLine(s string) string {

@@ -134,10 +134,11 @@ func (p page) newestFirst() bool {
 // that knows one of the two ignores the other.
 func (c *Client) page(ctx context.Context, cursor time.Time) (page, error) {
 	stamp := cursor.UTC().Format(time.RFC3339Nano)
-	body, err := encode(map[string]any{"created_at": stamp, "date": stamp, "limit": pageLimit})
+	body, err := newBody(map[string]any{"created_at": stamp, "date": stamp, "limit": pageLimit})
 	if err != nil {
 		return page{}, err
 	}
+	defer body.release()
 	var p page
 	element := func(o object) error {
 		id, ok := o.id("id")

@@ -9,10 +9,11 @@ import (
 // Unknown, the message may have been sent, and only the same LocalID makes it safe
 // to try again.
 func (c *Client) Send(ctx context.Context, e Email) (Sent, error) {
-	body, err := e.Body()
+	body, err := newBody(e)
 	if err != nil {
 		return Sent{}, err
 	}
+	defer body.release()
 	resp, err := c.do(ctx, call{method: http.MethodPost, path: "/v1/email/send", body: body})
 	if err != nil {
 		return Sent{}, err
@@ -21,7 +22,11 @@ func (c *Client) Send(ctx context.Context, e Email) (Sent, error) {
 }
 
 // Body returns e as JSON, as Send posts it. An error is an [*Error].
-func (e Email) Body() ([]byte, error) { return encode(e) }
+func (e Email) Body() ([]byte, error) {
+	var b body
+	err := b.encode(e)
+	return b.Bytes(), err
+}
 
 // sent reads the response to an e-mail. Without an integer id it proves nothing:
 // a captive portal returns 200 too.

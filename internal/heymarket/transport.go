@@ -31,17 +31,28 @@ func NewTransport() *http.Transport {
 	}
 }
 
-// departure observes whether a request began to leave.
-type departure struct{ asked, began atomic.Bool }
+// departure observes how a request leaves.
+type departure struct {
+	asked        atomic.Bool  // the transport asked for a connection
+	began, ended atomic.Int32 // on how many it began to be written, and of these no longer is
+}
 
 func (d *departure) trace() *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
-		GetConn: func(string) { d.asked.Store(true) },
-		GotConn: func(httptrace.GotConnInfo) { d.began.Store(true) },
+		GetConn:      func(string) { d.asked.Store(true) },
+		GotConn:      func(httptrace.GotConnInfo) { d.began.Add(1) },
+		WroteRequest: func(httptrace.WroteRequestInfo) { d.ended.Add(1) },
 	}
+}
+
+// over reports whether the transport has certainly done with the request's body. One that calls no trace proves
+// nothing.
+func (d *departure) over() bool {
+	ended := d.ended.Load()
+	return ended > 0 && ended == d.began.Load()
 }
 
 // possible reports whether the API may have received the request. It has not if
 // the transport asked for a connection and got none (no address, refused, no
 // TLS). A transport that calls no trace proves nothing.
-func (d *departure) possible() bool { return d.began.Load() || !d.asked.Load() }
+func (d *departure) possible() bool { return d.began.Load() > 0 || !d.asked.Load() }

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -110,7 +111,11 @@ type cheapAPI struct {
 
 // RoundTrip implements http.RoundTripper.
 func (a *cheapAPI) RoundTrip(r *http.Request) (*http.Response, error) {
-	if _, err := io.Copy(io.Discard, r.Body); err != nil {
+	trace := httptrace.ContextClientTrace(r.Context())
+	trace.GotConn(httptrace.GotConnInfo{})
+	_, err := io.Copy(io.Discard, r.Body)
+	trace.WroteRequest(httptrace.WroteRequestInfo{Err: err})
+	if err != nil {
 		return nil, err
 	}
 	_ = r.Body.Close()
