@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"math"
 	"os"
 	"runtime/debug"
+	"time"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
 
@@ -48,4 +50,16 @@ func memoryLimit(inFlight int64, container uint64) int64 {
 		limit = min(limit, int64(container/10*9))
 	}
 	return limit
+}
+
+// keepSmall gives back the pages of the program a second after its start, and every minute, until ctx ends.
+func keepSmall(ctx context.Context) {
+	for wait := time.Second; ; wait = time.Minute {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+			_ = releaseProgram() // if it fails, the process is larger
+		}
+	}
 }

@@ -64,6 +64,7 @@ func (c serveCmd) Run(p *program) error {
 		now.consoleURL = r.ConsoleURL
 		now.logConsole()
 		notifySystemd(now.logger(), daemon.SdNotifyReady)
+		running.Go(func() { keepSmall(ctx) })
 		running.Go(func() { reloadAt(ctx, hangups, r) })
 		running.Go(func() { feedWatchdog(ctx, now.logger, r.Health) })
 	})
