@@ -234,7 +234,8 @@ func (s *scene) mail(text, how string) {
 		submit()
 	}
 	if !s.paused {
-		synctest.Wait() // for what can be sent at once
+		time.Sleep(10 * time.Millisecond) // outcomes wait a moment for the next message
+		synctest.Wait()                   // for what can be sent at once
 	}
 }
 

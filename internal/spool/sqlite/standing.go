@@ -91,13 +91,15 @@ func (s *Store) Turn(
 	teams ...spool.Capacity,
 ) (spool.Turned, error) {
 	var c *claim
-	ended, err := run(ctx, s, 0, func(w *writer) ([]spool.Finished, error) {
+	o := &op{ctx: ctx}
+	o.canWait = func(w *writer) bool { return !mayHave(w.stand, now, teams) }
+	ended, err := ask(s, s.ops, o, func(w *writer) ([]spool.Finished, error) {
 		all, err := w.finishAll(now, outcomes)
 		if err != nil {
 			return nil, err
 		}
 		c = s.newClaim(w, now, lease)
-		if slices.ContainsFunc(teams, c.mayHave) {
+		if mayHave(c.offers, now, teams) {
 			return all, c.claim(teams)
 		}
 		c.renew(teams)
@@ -115,10 +117,13 @@ func (s *Store) Turn(
 	return spool.Turned{Ended: ended, Tasks: c.tasks, Next: c.next}, nil
 }
 
-// mayHave reports whether a team may have something to begin that it did not have at its last claim.
-func (c *claim) mayHave(team spool.Capacity) bool {
-	o, known := c.offers[team.Team]
-	return !known || !o.idle && !o.opens.After(c.now)
+// mayHave reports whether one of teams may have something to begin that it did not have at its last claim,
+// which left offers.
+func mayHave(offers map[string]offer, now time.Time, teams []spool.Capacity) bool {
+	return slices.ContainsFunc(teams, func(team spool.Capacity) bool {
+		o, known := offers[team.Team]
+		return !known || !o.idle && !o.opens.After(now)
+	})
 }
 
 // renew has capacities stand instead of what was left of those before.

@@ -27,24 +27,26 @@ type op struct {
 	do   func(*writer) error
 	err  error
 	done chan error // receives one result, once it is durable
+
+	canWait func(*writer) bool // for others, to share their transaction; nil: it cannot
 }
 
 // run has the writer do f and returns what f returned, once it is durable. An
 // operation that has not begun is given up when ctx ends; one that has begun is
 // waited for, since it may have been committed.
 func run[T any](ctx context.Context, s *Store, size int, f func(*writer) (T, error)) (T, error) {
-	return ask(ctx, s, s.ops, size, f)
+	return ask(s, s.ops, &op{ctx: ctx, size: size}, f)
 }
 
 // look has the writer do f, which changes nothing, between two transactions, and returns what f returned. It
 // costs no commit.
 func look[T any](ctx context.Context, s *Store, f func(*writer) (T, error)) (T, error) {
-	return ask(ctx, s, s.looks, 0, f)
+	return ask(s, s.looks, &op{ctx: ctx}, f)
 }
 
-func ask[T any](ctx context.Context, s *Store, to chan<- *op, size int, f func(*writer) (T, error)) (T, error) {
+func ask[T any](s *Store, to chan<- *op, o *op, f func(*writer) (T, error)) (T, error) {
 	var result, none T
-	o := &op{ctx: ctx, size: size, done: make(chan error, 1)}
+	o.done = make(chan error, 1)
 	o.do = func(w *writer) (err error) {
 		result, err = f(w)
 		return err
@@ -56,8 +58,8 @@ func ask[T any](ctx context.Context, s *Store, to chan<- *op, size int, f func(*
 	}
 	select {
 	case to <- o:
-	case <-ctx.Done():
-		return none, ctx.Err()
+	case <-o.ctx.Done():
+		return none, o.ctx.Err()
 	case <-s.stop:
 		return none, spool.ErrClosed
 	}
@@ -79,7 +81,8 @@ type writer struct {
 	handed *handed
 	stand  map[string]offer // by team, what the last transaction left
 
-	syncer syncer
+	syncer   syncer
+	patience time.Duration
 
 	termsAt    int    // see termed
 	lastTermed termed // what the last transaction left
@@ -114,6 +117,7 @@ func newWriter(conn *sql.Conn) *writer {
 		served:   map[stream]spool.Destination{},
 		now:      time.Now,
 		handed:   &handed{},
+		patience: patience,
 	}
 }
 
@@ -180,6 +184,7 @@ func (w *writer) serve(first *op, ops <-chan *op) {
 	b := &batch{began: time.Now()}
 	b.add(first)
 	b.gather(ops)
+	w.await(b, ops)
 	err := w.transact(b, ops)
 	if errors.Is(err, errSpoilt) && len(b.ops) > 1 {
 		for _, o := range b.ops {
@@ -187,6 +192,26 @@ func (w *writer) serve(first *op, ops <-chan *op) {
 		}
 	}
 	w.syncer.begin(b)
+}
+
+// patience is how long an operation that can wait does.
+const patience = 2 * time.Millisecond
+
+// await has an operation that can wait share the transaction of others that come soon: the outcome of one
+// message is recorded with the acceptance of the next.
+func (w *writer) await(b *batch, ops <-chan *op) {
+	first := b.ops[0]
+	if len(b.ops) > 1 || first.canWait == nil || !first.canWait(w) {
+		return
+	}
+	soon := time.NewTimer(w.patience)
+	defer soon.Stop()
+	select {
+	case o := <-ops:
+		b.add(o)
+		b.gather(ops)
+	case <-soon.C:
+	}
 }
 
 // errSpoilt says that an operation failed after it had changed something.
