@@ -13,6 +13,7 @@ package threading
 import (
 	"sort"
 	"strings"
+	"unicode"
 
 	"golang.org/x/net/idna"
 )
@@ -90,10 +91,20 @@ func Without(rcpt []string, own func(addr string) bool) []string {
 func Canonical(addr string) string {
 	at := strings.LastIndexByte(addr, '@')
 	local, domain := strings.ToLower(addr[:at+1]), addr[at+1:]
+	if isPlain(domain) {
+		return local + strings.ToLower(domain)
+	}
 	if ascii, err := idna.Lookup.ToASCII(domain); err == nil {
 		return local + ascii
 	}
 	return local + strings.ToLower(domain)
+}
+
+// isPlain reports whether a domain is its own form in A-labels but for its case: nearly always, and
+// much faster to see than to convert.
+func isPlain(domain string) bool {
+	isForeign := func(r rune) bool { return r > unicode.MaxASCII }
+	return !strings.Contains(domain, "--") && !strings.ContainsFunc(domain, isForeign)
 }
 
 func set(addrs []string) map[string]bool {

@@ -2,9 +2,13 @@ package threading
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
+
+	"golang.org/x/net/idna"
 )
 
 // TestSplit covers the rules for recipients that depend on addresses alone.
@@ -67,6 +71,35 @@ func TestWithoutAndIntersects(t *testing.T) {
 	}
 	if !Intersects([]string{"A@x"}, []string{"a@X"}) || Intersects([]string{"a@x"}, []string{"b@x"}) {
 		t.Error("Intersects is wrong")
+	}
+}
+
+// A domain that is not converted to A-labels would not have changed by that, but for its case.
+func TestPlainDomains(t *testing.T) {
+	const octets = "aBxXnN-09_.. @!~\x00\x7f\u00e4\x80"
+	random := rand.New(rand.NewPCG(1, 2))
+	plain := 0
+	for range 50_000 {
+		name := make([]byte, random.IntN(9))
+		for i := range name {
+			name[i] = octets[random.IntN(len(octets))]
+		}
+		domain := string(name)
+		if !isPlain(domain) {
+			continue
+		}
+		plain++
+		if ascii, err := idna.Lookup.ToASCII(domain); err == nil && ascii != strings.ToLower(domain) {
+			t.Errorf("%q is %q in A-labels", domain, ascii)
+		}
+	}
+	if plain < 10_000 {
+		t.Errorf("%d domains are plain", plain)
+	}
+	for _, domain := range []string{"xn--bcher-kva.example", "XN--bcher-kva.example", "bücher.example", "\xff"} {
+		if isPlain(domain) {
+			t.Errorf("%q is plain", domain)
+		}
 	}
 }
 

@@ -118,14 +118,14 @@ func (s *submission) checkAudience(a threading.Audience) error {
 // recipients. A recipient that only a header names gets the requests made for the
 // relay mailbox, as an alias does (RFC 3461, section 5.2.7.3).
 func addDSN(requests []spool.Request, s *submission) {
-	requested, some := map[string]spool.DSN{}, false
+	isRequest := func(d smtpd.DSN) bool { return d.Notify != nil || d.Original != "" }
+	if !slices.ContainsFunc(s.env.DSN, isRequest) {
+		return
+	}
+	requested := make(map[string]spool.DSN)
 	for i, d := range s.env.DSN {
 		to, _ := s.alias(s.env.Rcpt[i])
 		requested[threading.Canonical(to)] = spool.DSN(d)
-		some = some || d.Notify != nil || d.Original != ""
-	}
-	if !some {
-		return
 	}
 	for i := range requests {
 		r := &requests[i]
