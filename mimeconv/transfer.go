@@ -212,22 +212,21 @@ func hexPair[T []byte | string](b T) (byte, bool) {
 	if len(b) < 2 {
 		return 0, false
 	}
-	hi, ok1 := hexDigit(b[0])
-	lo, ok2 := hexDigit(b[1])
-	return hi<<4 | lo, ok1 && ok2
+	hi, lo := hexDigits[b[0]], hexDigits[b[1]]
+	return hi<<4 | lo, hi|lo < 16
 }
 
-func hexDigit(c byte) (byte, bool) {
-	switch {
-	case '0' <= c && c <= '9':
-		return c - '0', true
-	case 'A' <= c && c <= 'F':
-		return c - 'A' + 10, true
-	case 'a' <= c && c <= 'f':
-		return c - 'a' + 10, true
+// hexDigits has the value of each digit, and 16 for what is none.
+var hexDigits = func() (digits [256]byte) {
+	for c := range digits {
+		digits[c] = 16
 	}
-	return 0, false
-}
+	for value := range byte(16) {
+		digits["0123456789abcdef"[value]] = value
+		digits["0123456789ABCDEF"[value]] = value
+	}
+	return digits
+}()
 
 // isBase64 reports whether c is a base64 digit (RFC 2045, section 6.8).
 func isBase64(c byte) bool {
