@@ -41,7 +41,7 @@ var spares = sync.Pool{New: func() any { return new([]byte) }}
 const maxSpare = 256 << 10
 
 func (c *converter) convert(raw []byte) (Message, error) {
-	b, body, err := readBlock(raw, &c.fence.guesses)
+	b, body, err := c.readBlock(raw)
 	if err != nil {
 		return Message{}, err
 	}

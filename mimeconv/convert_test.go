@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -31,6 +34,31 @@ func TestT19(t *testing.T) {
 	}
 	if h.References[18] != "18@x.example" || h.References[19] != "820@x.example" {
 		t.Errorf("cut at %s, %s", h.References[18], h.References[19])
+	}
+}
+
+// TestHeaderIsReadOnce converts messages whose header has been read, and such whose header has not.
+func TestHeaderIsReadOnce(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.eml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%d messages, %v", len(files), err)
+	}
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h, err := ReadHeader(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, wantErr := Convert(raw, Options{Attachments: Drop})
+		for range 2 { // it can be used again
+			got, err := Convert(raw, Options{Attachments: Drop, Header: &h})
+			if !reflect.DeepEqual(got, want) || !reflect.DeepEqual(err, wantErr) {
+				t.Errorf("%s: %+v, %v, want %+v, %v", file, got, err, want, wantErr)
+			}
+		}
 	}
 }
 

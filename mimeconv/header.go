@@ -14,11 +14,11 @@ import (
 // read it. The only error is an [*Error] of kind [ErrTooComplex], for a header larger than 256
 // KiB.
 func ReadHeader(raw []byte) (Header, error) {
-	b, _, err := readBlock(raw, new(guesses))
+	b, body, err := readBlock(raw, new(guesses))
 	if err != nil {
 		return Header{}, err
 	}
-	var h Header
+	h := Header{read: parsed{block: b, end: len(raw) - len(body), guesses: *b.guesses}}
 	for _, f := range b.fields {
 		b.readField(&h, f)
 	}
@@ -32,6 +32,26 @@ func ReadHeader(raw []byte) (Header, error) {
 	h.Hidden = b.countHidden()
 	h.Resent = b.resent()
 	return h, nil
+}
+
+// parsed is a header as readBlock returned it.
+type parsed struct {
+	block   block
+	end     int     // where the body starts
+	guesses guesses // for its block
+}
+
+// readBlock splits a message into its header and its body as the function of that name does, or as
+// that has already done for ReadHeader.
+func (c *converter) readBlock(raw []byte) (b block, body []byte, err error) {
+	if c.options.Header == nil {
+		return readBlock(raw, &c.fence.guesses)
+	}
+	read := &c.options.Header.read
+	c.fence.guesses = read.guesses
+	b = read.block
+	b.guesses = &c.fence.guesses
+	return b, raw[read.end:], nil
 }
 
 // readField adds a field to h.

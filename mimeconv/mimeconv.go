@@ -51,6 +51,8 @@ type Header struct {
 	// Control contains the X-Heymarket-* fields by their lower-case names without that
 	// prefix. Values of repeated fields are joined by "\n".
 	Control map[string]string
+
+	read parsed // for Options.Header
 }
 
 // Address is a mailbox in a header field, "Name <Addr>". Addr is as written, but for comments,
@@ -64,6 +66,10 @@ type Resent struct{ To, Cc []Address }
 type Options struct {
 	Attachments  Policy // Reject (default), Link, Drop or Name
 	InlineImages Policy // Embed (default), Link or Drop
+
+	// Header is what ReadHeader has made of the header of this message, which Convert then does not
+	// read again. nil: it reads it.
+	Header *Header
 
 	Title string // replaces the Subject as Message.Title, one line; "" for the Subject
 

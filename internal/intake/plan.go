@@ -158,6 +158,7 @@ func (p planner) checkLoop(h *mimeconv.Header) error {
 // conversion returns how the message is converted, save for links.
 func (s *submission) conversion() mimeconv.Options {
 	return mimeconv.Options{
+		Header:       s.header,
 		Attachments:  mimeconv.Policy(s.route.Attachments),
 		InlineImages: mimeconv.Policy(s.route.InlineImages),
 		Title:        s.control.title,
