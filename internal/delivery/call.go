@@ -72,9 +72,11 @@ func (s *Scheduler) call(ctx context.Context, setup *Setup, t *spool.Task, claim
 		}
 	}()
 	switch {
-	case t.Unreadable != "":
-		r.noCall = "it could not be read from the spool: " + firstLine(t.Unreadable)
-		r.panicked = t.Unreadable
+	case t.Unreadable != nil:
+		r.noCall = "it could not be read from the spool: " + firstLine(t.Unreadable.Error())
+		if errors.Is(t.Unreadable, spool.ErrPanic) {
+			r.panicked = t.Unreadable.Error()
+		}
 		return r
 	case t.ConvoConflict:
 		r.noCall = fmt.Sprintf("X-Heymarket-Convo-Id: conversation %d has other participants by now", t.ConvoID)

@@ -42,6 +42,9 @@ func (s *Scheduler) judge(r *result) spool.Outcome {
 	case r.panicked != "":
 		return s.panicked(r, o)
 	case r.noCall != "":
+		if r.task.Unreadable != nil {
+			s.logError("message "+r.task.QueueID+" is damaged and fails, others go on; check the disk", r.task.Unreadable)
+		}
 		o.State, o.Reason = spool.Failed, r.noCall
 		return o
 	}

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -96,21 +97,30 @@ func TestAPanicFailsOneRequest(t *testing.T) {
 	})
 }
 
-// What could not be read from the spool is not sent, and fails.
+// What could not be read from the spool is not sent, and fails. The log says whether heyrelay is to blame, or the
+// disk.
 func TestUnreadable(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l := newLane()
-		l.task.Unreadable = "panic: index out of range\nstack"
-		a := &answers{list: []func(*http.Request) (*http.Response, error){answer(200, sentBody)}}
-		run(t, l, a, time.Hour)
-		if len(a.calls) != 0 || len(l.outcomes) != 1 {
-			t.Fatalf("%d calls, %d outcomes", len(a.calls), len(l.outcomes))
-		}
-		if o := l.outcomes[0]; o.State != spool.Failed || o.Unknown ||
-			!strings.Contains(o.Reason, "index out of range") {
-			t.Errorf("%v, unknown %v: %s", o.State, o.Unknown, o.Reason)
-		}
-	})
+	for blame, err := range map[string]error{
+		"a defect of heyrelay": fmt.Errorf("%w: index out of range\nstack", spool.ErrPanic),
+		"check the disk":       errors.New("its checksum is wrong"),
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			l := newLane()
+			l.task.Unreadable = err
+			a := &answers{list: []func(*http.Request) (*http.Response, error){answer(200, sentBody)}}
+			rec := run(t, l, a, time.Hour)
+			if len(a.calls) != 0 || len(l.outcomes) != 1 {
+				t.Fatalf("%d calls, %d outcomes", len(a.calls), len(l.outcomes))
+			}
+			reason, _, _ := strings.Cut(err.Error(), "\n")
+			if o := l.outcomes[0]; o.State != spool.Failed || o.Unknown || !strings.Contains(o.Reason, reason) {
+				t.Errorf("%v, unknown %v: %s", o.State, o.Unknown, o.Reason)
+			}
+			if e := rec.all[0]; e.Kind != events.Error || !strings.Contains(e.Reason, blame) {
+				t.Errorf("the log has %v %q first, want an error with %q", e.Kind, e.Reason, blame)
+			}
+		})
+	}
 }
 
 // An outcome that panics in the store is recorded as a plain failure.

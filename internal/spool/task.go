@@ -86,9 +86,9 @@ type Task struct {
 	ConversationAlive bool      // a CheckConversation found the conversation since then
 	ConvoConflict     bool      // its application named ConvoID, which is of other participants: not to be sent
 
-	Probe      bool   // its route is held, and this call finds out whether it still must be
-	Detached   bool   // it has left its conversation's lane for one of its own
-	Unreadable string // why it could not be read, "" where it could: make no call; only its ids are set
+	Probe      bool  // its route is held, and this call finds out whether it still must be
+	Detached   bool  // it has left its conversation's lane for one of its own
+	Unreadable error // why it could not be read, nil where it could: make no call; only its ids are set
 
 	DSN     []DSN // what the client asked for about each of To, then Cc; nil: nothing
 	Delayed bool  // its delay was reported

@@ -220,3 +220,34 @@ func TestDamaged(t *testing.T) {
 		t.Errorf("stopped with exit code %d", code)
 	}
 }
+
+// One of three messages is damaged: it fails, and its operator sees why. The others are sent, and mail is accepted.
+func TestDamagedMessage(t *testing.T) {
+	r := newRelay(t, t.TempDir(), "1MB")
+	r.start(t)
+	for _, i := range []int{2, 0, 1} {
+		r.sends(t, i, 250)
+	}
+	r.ends(t)
+	db, err := sql.Open("sqlite", "file:"+r.spool)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	const damage = "UPDATE content SET raw = substr(raw, 1, 40) WHERE message = (SELECT min(message) FROM content)"
+	if _, err := db.ExecContext(t.Context(), damage); err != nil {
+		t.Fatal(err)
+	}
+	r.start(t)
+	arrived(t, r.serveAPI(t, sandbox.Options{}), 2)
+	id := r.Await(`message (\S+) is damaged and fails, others go on; check the disk`)
+	show := process.Start(t, r.binary, "queue", "show", "-c", r.config, id)
+	show.Ended()
+	if shown := show.Output(); !strings.Contains(shown, "failed") || !strings.Contains(shown, "its checksum is wrong") {
+		t.Errorf("the operator sees\n%s", shown)
+	}
+	r.sends(t, 3, 250)
+	if code := r.Stop(); code != 0 {
+		t.Errorf("stopped with exit code %d", code)
+	}
+}

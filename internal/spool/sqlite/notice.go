@@ -165,8 +165,8 @@ func (w *writer) report(p *spool.Report, request, attempt int64) error {
 			request,
 		)
 	}
-	if err := x.unpack(p.QueueID, true); err != nil {
-		return err
+	if x.unpack(p.QueueID, true) != nil {
+		x = body{} // a report does without what is damaged: others are behind it
 	}
 	p.Raw, err = wholeRaw(w.each, message, x.raw)
 	if err != nil {

@@ -80,7 +80,8 @@ func (b *body) unpack(queueID string, wantsRaw bool) error {
 	var err error
 	*buffer, err = unblock(*buffer, b.raw)
 	if err != nil {
-		return damaged(fmt.Errorf("content of %s: %w", queueID, err))
+		return fmt.Errorf("%w: content of %s: %w; what to do: submit the message again, and check the disk",
+			spool.ErrCorrupt, queueID, err)
 	}
 	offset, html, text := be.Uint32(*buffer), be.Uint32((*buffer)[4:]), be.Uint32((*buffer)[8:])
 	rest := (*buffer)[lengths:]

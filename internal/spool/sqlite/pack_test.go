@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -164,24 +165,45 @@ func TestPackedTogether(t *testing.T) {
 	}
 }
 
-// TestDamagedBody has one packed message meet damage: each reader of it names the message, and no mail is taken
-// any more.
+// TestDamagedBody has one of three packed messages of a team meet damage: each reader of it names it, it is claimed
+// as one that cannot be read, and reported without its source. The others are claimed and shown as ever, and mail is
+// accepted.
 func TestDamagedBody(t *testing.T) {
 	s := openSpool(t, Options{})
-	fill(t, s, 1)
-	alter(t, s.path, "UPDATE content SET raw = substr(raw, 1, 40)")
-	_, contentErr := s.Content(t.Context(), "Q0")
-	_, sendsErr := s.Sends(t.Context(), "Q0")
-	_, _, lettersErr := s.Conversation(t.Context(), 1, 0, 1)
-	_, _, claimErr := s.Claim(t.Context(), epoch, time.Minute, spool.Capacity{Team: "shop", Rate: plenty, Free: 1})
-	for _, err := range []error{contentErr, sendsErr, lettersErr, claimErr} {
+	fill(t, s, 3)
+	alter(t, s.path, "UPDATE content SET raw = substr(raw, 1, 40) WHERE message = 2")
+	_, contentErr := s.Content(t.Context(), "Q1")
+	_, sendsErr := s.Sends(t.Context(), "Q1")
+	tasks, _, err := s.Claim(t.Context(), epoch, time.Minute, spool.Capacity{Team: "shop", Rate: plenty, Free: 10})
+	if err != nil || len(tasks) != 3 {
+		t.Fatalf("claimed %d (%v), want 3", len(tasks), err)
+	}
+	slices.SortFunc(tasks, func(a, b *spool.Task) int { return int(a.Request - b.Request) })
+	bad := tasks[1]
+	for _, err := range []error{contentErr, sendsErr, bad.Unreadable} {
 		if !errors.Is(err, spool.ErrCorrupt) {
 			t.Fatalf("error %v, want ErrCorrupt", err)
 		}
-		wantText(t, err, "content of Q0: its checksum is wrong", "docs/durability.md")
+		wantText(t, err, "content of Q1: its checksum is wrong", "check the disk")
 	}
-	if _, err := s.Accept(t.Context(), mail(2)); !errors.Is(err, spool.ErrCorrupt) {
-		t.Errorf("the next message: %v, want ErrCorrupt", err)
+	for _, good := range []*spool.Task{tasks[0], tasks[2]} {
+		if good.Unreadable != nil || good.Text == "" {
+			t.Errorf("claimed %+v", good)
+		}
+	}
+	o := spool.Outcome{Task: bad, State: spool.Failed, Reason: "damaged", Report: spool.FailedAction}
+	if all, err := s.Finish(t.Context(), epoch, o); err != nil || all[0].Err != nil {
+		t.Errorf("it cannot be ended: %v %v", all, err)
+	}
+	due, _, err := s.Notices(t.Context(), epoch, time.Minute, spool.Mail, 10)
+	if err != nil || len(due) != 1 || due[0].Report.Raw != nil || len(due[0].Report.Recipients) == 0 {
+		t.Errorf("reports: %+v, %v", due, err)
+	}
+	if _, letters, err := s.Conversation(t.Context(), 2, 0, 1); err != nil || len(letters) != 1 || letters[0].Head != nil {
+		t.Errorf("its conversation: %+v, %v", letters, err)
+	}
+	if _, err := s.Accept(t.Context(), mail(3)); err != nil {
+		t.Errorf("the next message: %v", err)
 	}
 }
 

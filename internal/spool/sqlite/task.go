@@ -1,9 +1,13 @@
 package sqlite
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"time"
+
+	driver "modernc.org/sqlite"
 
 	"heyrelay/internal/spool"
 )
@@ -100,28 +104,29 @@ func (w *writer) sends(id int64, since int) (all []time.Time, restored bool, err
 	return all, restored, err
 }
 
-// loadSafely is load, but a panic over one request stops no other: its task says
-// so, and no call is made.
-func (c *claim) loadSafely(id int64) (t *spool.Task, err error) {
+// loadSafely is load, but a panic over one request, or what is damaged in its rows, stops no other: its task says
+// so, and no call is made. A damaged page is an error, as other requests may be in it.
+func (c *claim) loadSafely(id int64) (*spool.Task, error) {
+	t, err := c.tryLoad(id)
+	var medium *driver.Error
+	if err == nil || errors.As(err, &medium) {
+		return t, err
+	}
+	t = &spool.Task{Request: id, Unreadable: err}
+	found, plainErr := c.get(sqlPlainTask, []any{id},
+		&t.Attempt, &t.LocalID, &t.Route, &t.Team, &t.Inbox, &t.Call, &t.ConvoID, &t.QueueID, &t.Sender)
+	if !found {
+		return t, cmp.Or(plainErr, err)
+	}
+	return t, nil
+}
+
+// tryLoad is load, but a panic is an error.
+func (c *claim) tryLoad(id int64) (t *spool.Task, err error) {
 	defer func() {
-		v := recover()
-		if v == nil {
-			return
+		if v := recover(); v != nil {
+			err = fmt.Errorf("%w: %v\n%s", spool.ErrPanic, v, debug.Stack())
 		}
-		t = &spool.Task{Request: id, Unreadable: fmt.Sprintf("panic: %v\n%s", v, debug.Stack())}
-		_, err = c.get(
-			sqlPlainTask,
-			[]any{id},
-			&t.Attempt,
-			&t.LocalID,
-			&t.Route,
-			&t.Team,
-			&t.Inbox,
-			&t.Call,
-			&t.ConvoID,
-			&t.QueueID,
-			&t.Sender,
-		)
 	}()
 	if c.beforeLoad != nil {
 		c.beforeLoad(id)

@@ -105,8 +105,8 @@ func lettersOf(ctx context.Context, q queries, id, below int64, limit int) (all 
 		if err != nil {
 			return err
 		}
-		if err := x.unpack(e.QueueID, true); err != nil {
-			return err
+		if x.unpack(e.QueueID, true) != nil {
+			x = body{} // the others are shown, and the page of the message has the error
 		}
 		l.Head = bytes.Clone(x.raw[:min(len(x.raw), spool.LetterHead)]) // the rest is not kept in memory
 		l.Excerpt = strings.Clone(firstRunes(x.text, spool.LetterExcerpt))

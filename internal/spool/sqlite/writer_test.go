@@ -467,7 +467,7 @@ func TestPanicOverOneRequest(t *testing.T) {
 		t.Fatalf("claimed %d (%v), want 3", len(tasks), err)
 	}
 	for _, task := range tasks {
-		bad := strings.Contains(task.Unreadable, "oops")
+		bad := errors.Is(task.Unreadable, spool.ErrPanic) && strings.Contains(task.Unreadable.Error(), "oops")
 		if bad != (task.Request == 2) || task.QueueID == "" || task.LocalID == "" || task.Attempt != 1 ||
 			task.Route == "" {
 			t.Errorf("claimed %+v", task)
