@@ -2,7 +2,10 @@ package main
 
 import (
 	"runtime"
+	"runtime/debug"
 	"testing"
+
+	"heyrelay/internal/config"
 )
 
 func TestMemoryLimit(t *testing.T) {
@@ -20,6 +23,24 @@ func TestMemoryLimit(t *testing.T) {
 		if got := memoryLimit(c.inFlight, c.container); got != c.want {
 			t.Errorf("in_flight %d in a container of %d: %d, want %d", c.inFlight, c.container, got, c.want)
 		}
+	}
+}
+
+// TestGrowth checks that the collector lets the heap grow by less than Go does by default, unless GOGC says by how
+// much.
+func TestGrowth(t *testing.T) {
+	const usual = 100
+	defer debug.SetGCPercent(debug.SetGCPercent(usual))
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(-1))
+	t.Setenv("GOGC", "100")
+	limitMemory(&config.Config{})
+	if got := debug.SetGCPercent(usual); got != usual {
+		t.Errorf("GOGC is overridden with %d", got)
+	}
+	t.Setenv("GOGC", "")
+	limitMemory(&config.Config{})
+	if got := debug.SetGCPercent(usual); got != growth || got >= usual {
+		t.Errorf("the heap may grow by %d %%, want %d %%, and less than %d %%", got, growth, usual)
 	}
 }
 
