@@ -51,8 +51,13 @@ func (r *Relay) serveSMTP(key string, l net.Listener) (retire func()) {
 			r.fail(err)
 		}
 	})
-	r.sink.Record(events.Event{Kind: events.Listening, Time: r.now(), Address: l.Addr().String()})
+	r.recordListening(l)
 	return func() { r.server.Retire(key) }
+}
+
+// recordListening records that a listener, of SMTP or of pages, is served from now on.
+func (r *Relay) recordListening(l net.Listener) {
+	r.sink.Record(events.Event{Kind: events.Listening, Time: r.now(), Address: l.Addr().String()})
 }
 
 // tlsConfig returns what listeners with TLS use; nil without a certificate.

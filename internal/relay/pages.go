@@ -141,6 +141,7 @@ func (r *Relay) servePages(key string, l net.Listener) (retire func()) {
 			r.recordError("pages are not served any more at "+key, err)
 		}
 	})
+	r.recordListening(l)
 	return func() {
 		r.pages.serving.Go(func() {
 			ctx, cancel := context.WithTimeout(context.Background(), r.pagesTime())

@@ -7,9 +7,11 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"heyrelay/internal/events"
 	"heyrelay/internal/sandbox"
@@ -92,4 +94,28 @@ func (s *switched) Ping(ctx context.Context) error {
 		return spool.ErrFull
 	}
 	return s.Store.Ping(ctx)
+}
+
+// The log has the address of each listener, of SMTP and of pages.
+func TestListening(t *testing.T) {
+	served := sink{events.Listening, make(chan events.Event, 3)}
+	text := oneRoute + "metrics: {address: \"127.0.0.1:0\"}\n"
+	r, err := New(parse(t, text), Parts{Store: open(t), Sink: served, Random: rand.Reader})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	want := []string{r.PagesAddr().String(), r.Addrs()[0].String()}
+	stop := run(t, r)
+	for range want {
+		select {
+		case e := <-served.got:
+			got = append(got, e.Address)
+		case <-time.After(5 * time.Second):
+		}
+	}
+	stop()
+	if !slices.Equal(got, want) {
+		t.Errorf("served are %v, want %v", got, want)
+	}
 }
