@@ -170,7 +170,11 @@ func TestPackedTogether(t *testing.T) {
 // accepted.
 func TestDamagedBody(t *testing.T) {
 	s := openSpool(t, Options{})
-	fill(t, s, 3)
+	for i := range int64(3) {
+		if _, err := s.Accept(t.Context(), mail(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	alter(t, s.path, "UPDATE content SET raw = substr(raw, 1, 40) WHERE message = 2")
 	_, contentErr := s.Content(t.Context(), "Q1")
 	_, sendsErr := s.Sends(t.Context(), "Q1")
