@@ -231,7 +231,7 @@ var inJSON = []string{"application/json"}
 
 // request builds the HTTP request of a call.
 func (c *Client) request(ctx context.Context, call call, token string) (*http.Request, error) {
-	var body io.Reader
+	body := io.Reader(http.NoBody)
 	if call.body != nil {
 		body = bytes.NewReader(call.body.Bytes())
 	}
