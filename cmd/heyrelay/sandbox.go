@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/netip"
 	"strings"
 	"time"
 
+	"heyrelay/internal/loopback"
 	"heyrelay/internal/sandbox"
 )
 
@@ -61,8 +61,7 @@ func (c sandboxCmd) isLocal() (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("invalid address %q: write host:port, such as 127.0.0.1:8026", c.Address)
 	}
-	ip, _ := netip.ParseAddr(host)
-	return host == "localhost" || ip.IsLoopback(), nil
+	return loopback.Is(host), nil
 }
 
 // newSandbox returns a sandbox that handles rate calls a minute. Its ids begin at

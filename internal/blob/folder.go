@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 
@@ -51,8 +50,8 @@ func openFolder(path string, o Options) (*folder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open blob store: %w", err)
 	}
-	if err := narrow(path, info, o.Warn); err != nil {
-		return nil, err
+	if err := disk.Narrow(path, info, "files from mail", o.Warn); err != nil {
+		return nil, fmt.Errorf("open blob store: %w; or name a folder below it", err)
 	}
 	f.opened = info
 	return f, nil
@@ -85,23 +84,6 @@ func checkFolder(path string) error {
 		return err
 	}
 	return errors.Join(file.Close(), os.Remove(file.Name()))
-}
-
-// narrow takes the access of group and others from the folder, as its files come from mail.
-func narrow(path string, info fs.FileInfo, warn func(string)) error {
-	mode := info.Mode().Perm()
-	if mode&0o077 == 0 || runtime.GOOS == "windows" { // whose access lists no mode shows
-		return nil
-	}
-	if err := os.Chmod(path, mode&0o700); err != nil {
-		return fmt.Errorf("open blob store: other users can access %s (mode %04o), which holds files from mail, and "+
-			"its mode cannot be changed: chmod 700 it as its owner, or name a folder below it: %w", path, mode, err)
-	}
-	if warn != nil {
-		warn(fmt.Sprintf("changed the mode of %s from %04o to %04o: it holds files from mail, and other users had access",
-			path, mode, mode&0o700))
-	}
-	return nil
 }
 
 // makeFolder makes a folder, durably, if it does not exist.

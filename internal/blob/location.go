@@ -3,12 +3,13 @@ package blob
 import (
 	"cmp"
 	"fmt"
-	"net/netip"
 	"net/url"
 	"path/filepath"
 	"regexp"
 	"runtime"
 	"strings"
+
+	"heyrelay/internal/loopback"
 )
 
 // folderOf returns the path in the URL of a folder.
@@ -112,16 +113,10 @@ func checkEndpoint(u *url.URL, virtual bool) error {
 		return ErrLogin
 	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
 		return Mistake{"has an endpoint with more than a host and a port", "write the bucket behind s3://"}
-	case u.Scheme == "http" && !isLoopback(u.Hostname()):
+	case u.Scheme == "http" && !loopback.Is(u.Hostname()):
 		return Mistake{"would send files unencrypted", "write endpoint=https://; http:// is allowed to this machine only"}
 	case u.Scheme == "http" && virtual:
 		return Mistake{"would send files unencrypted", "write endpoint=https://, or style=path"} // BUCKET.HOST is any host
 	}
 	return nil
-}
-
-// isLoopback reports whether a host is certainly this machine.
-func isLoopback(host string) bool {
-	ip, _ := netip.ParseAddr(host)
-	return host == "localhost" || ip.Unmap().IsLoopback()
 }

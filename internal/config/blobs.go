@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"heyrelay/internal/blob"
+	"heyrelay/internal/loopback"
 	"heyrelay/internal/strictyaml"
 )
 
@@ -62,7 +63,7 @@ type Blobs struct {
 func (b *Blobs) complete() {
 	b.PublicURL = strings.TrimRight(b.PublicURL, "/")
 	if b.URL != "" && b.Proxies == nil && b.Loopback() {
-		b.Proxies = loopback()
+		b.Proxies = thisMachine()
 	}
 }
 
@@ -180,7 +181,7 @@ func (l *loader) validatePublicURL() {
 		l.doc.Reject(path, key+" is not a URL", "write https:// and the host, such as https://files.example.com")
 	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		l.doc.Reject(path, key+" contains more than a host and a path", "remove the user, ? and #")
-	case u.Scheme == "http" && !isLoopback(u.Hostname()):
+	case u.Scheme == "http" && !loopback.Is(u.Hostname()):
 		l.doc.Reject(path, "files would be downloaded unencrypted", "write https://; http:// is allowed to this machine only")
 	}
 }

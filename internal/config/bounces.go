@@ -9,6 +9,7 @@ import (
 	"strings"
 	"unicode"
 
+	"heyrelay/internal/loopback"
 	"heyrelay/internal/strictyaml"
 )
 
@@ -107,9 +108,9 @@ func (l Listener) at(address, hostname string) bool {
 	switch {
 	case here == "" || ip.IsUnspecified():
 		target, _ := netip.ParseAddr(host)
-		return isLoopback(host) || target.IsUnspecified() || host == strings.ToLower(hostname)
+		return loopback.Is(host) || target.IsUnspecified() || host == strings.ToLower(hostname)
 	case host == "localhost" || here == "localhost":
-		return isLoopback(host) && isLoopback(here)
+		return loopback.Is(host) && loopback.Is(here)
 	}
 	target, err := netip.ParseAddr(host)
 	return host == here || err == nil && target.Unmap() == ip.Unmap()

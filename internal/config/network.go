@@ -67,8 +67,8 @@ func (ns Networks) beyond() bool {
 	return slices.ContainsFunc(ns, func(n Network) bool { return !n.prefix.Addr().IsLoopback() })
 }
 
-// loopback returns the default of Listener.Allow on a loopback address.
-func loopback() Networks {
+// thisMachine returns the default of Listener.Allow on a loopback address.
+func thisMachine() Networks {
 	return Networks{
 		{netip.MustParsePrefix("127.0.0.0/8")},
 		{netip.MustParsePrefix("::1/128")},

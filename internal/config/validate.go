@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"heyrelay/internal/loopback"
 	"heyrelay/internal/strictyaml"
 )
 
@@ -131,7 +132,7 @@ func (l Listener) defaultAllow() Networks {
 	case network == "unix":
 		return nil
 	case onLoopback(address):
-		return loopback()
+		return thisMachine()
 	}
 	return Networks{}
 }
@@ -164,7 +165,7 @@ func (l *loader) validateBaseURL() {
 		l.doc.Reject(path, key+" is not a URL", "write https:// and the host, such as https://api.heymarket.com")
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		l.doc.Reject(path, key+" contains more than a host and a path", "remove the user, ? and #")
-	case u.Scheme == "http" && !isLoopback(u.Hostname()) && !l.config.Heymarket.AllowHTTP:
+	case u.Scheme == "http" && !loopback.Is(u.Hostname()) && !l.config.Heymarket.AllowHTTP:
 		l.doc.Reject(path, key+" would send credentials unencrypted",
 			"write https://, or set "+l.doc.Key("heymarket.allow_http")+" for a sandbox on another machine")
 	}
@@ -175,16 +176,10 @@ func isWebAddress(u *url.URL) bool {
 	return u.Hostname() != "" && (u.Scheme == "https" || u.Scheme == "http")
 }
 
-// isLoopback reports whether a host is certainly this machine.
-func isLoopback(host string) bool {
-	ip, _ := netip.ParseAddr(host)
-	return host == "localhost" || ip.Unmap().IsLoopback()
-}
-
 // onLoopback reports whether the host of host:port is certainly this machine.
 func onLoopback(address string) bool {
 	host, _, _ := net.SplitHostPort(address)
-	return isLoopback(host)
+	return loopback.Is(host)
 }
 
 func (l *loader) validateTeams() {

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"net/url"
 	"slices"
+
+	"heyrelay/internal/loopback"
 )
 
 // warn records what works but is probably not intended.
@@ -23,7 +25,7 @@ func (l *loader) warn() {
 func (l *loader) warnBaseURL() {
 	h := l.config.Heymarket
 	u, err := url.Parse(h.BaseURL)
-	if err == nil && u.Scheme == "http" && !isLoopback(u.Hostname()) {
+	if err == nil && u.Scheme == "http" && !loopback.Is(u.Hostname()) {
 		l.doc.Warn("heymarket.allow_http", "credentials and mail are sent unencrypted to "+u.Host,
 			"use it for a sandbox only")
 	}

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 
+	"heyrelay/internal/loopback"
 	"heyrelay/internal/strictyaml"
 )
 
@@ -56,7 +57,7 @@ func (l *loader) validateEvents() {
 			"write https:// and the host, such as https://ops.example.com/heyrelay")
 	case u.User != nil || u.Fragment != "":
 		l.doc.Reject("events.url", "events.url contains a user or a fragment", "remove them; the calls are signed")
-	case u.Scheme == "http" && !isLoopback(u.Hostname()):
+	case u.Scheme == "http" && !loopback.Is(u.Hostname()):
 		l.doc.Reject("events.url", "events.url would send details of your mail unencrypted",
 			"write https://; http:// is allowed to this machine only")
 	}

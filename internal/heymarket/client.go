@@ -7,12 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
 	"strings"
 	"time"
+
+	"heyrelay/internal/loopback"
 )
 
 const (
@@ -105,15 +106,11 @@ func baseURL(s string, allowHTTP bool) (string, error) {
 	if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return "", errors.New("the base URL has a user, a query or a fragment; remove it and keep scheme, host and path")
 	}
-	http := u.Scheme == "http" && (allowHTTP || loopback(u.Hostname()))
+	http := u.Scheme == "http" && (allowHTTP || loopback.Is(u.Hostname()))
 	if u.Scheme != "https" && !http {
 		return "", errors.New("the base URL is not https; http is allowed for loopback hosts only, because it exposes keys")
 	}
 	return strings.TrimRight(u.String(), "/"), nil
-}
-
-func loopback(host string) bool {
-	return host == "localhost" || net.ParseIP(host).IsLoopback()
 }
 
 // call is one call of the API.

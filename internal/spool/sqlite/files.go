@@ -64,35 +64,7 @@ func prepareFile(path string, warn func(string)) error {
 			n,
 		)
 	}
-	return narrow(path, info, warn)
-}
-
-// narrow takes the access of group and others from a file that holds mail. Only what its
-// owner can do is tried: Kubernetes, for one, widens every file of a volume at each mount
-// (fsGroup).
-func narrow(path string, info fs.FileInfo, warn func(string)) error {
-	mode := info.Mode().Perm()
-	if mode&0o077 == 0 {
-		return nil
-	}
-	if err := os.Chmod(path, mode&0o700); err != nil {
-		return fmt.Errorf(
-			"other users can access the file (mode %04o), which holds mail, and the mode cannot be changed: "+
-				"chmod 600 %s as its owner: %w",
-			mode,
-			path,
-			err,
-		)
-	}
-	warn(
-		fmt.Sprintf(
-			"changed the mode of %s from %04o to %04o: it holds mail, and other users had access",
-			path,
-			mode,
-			mode&0o700,
-		),
-	)
-	return nil
+	return disk.Narrow(path, info, "mail", warn)
 }
 
 func createFile(path string) error {
