@@ -248,6 +248,7 @@ func (w *writer) insertRequest(m *letter, i int, message int64, p placed) (int64
 	w.entered(m.Route, a.state)
 	switch {
 	case a.state == spool.Active:
+		w.leases.begin(id, stamp(a.due))
 		w.hand(m, i, id, p, a)
 	case a.state == spool.Queued && m.Smarthost:
 		return id, w.leave(id, m.RequestTeam(), m.Route)

@@ -29,8 +29,6 @@ UPDATE request
    SET attempts = attempts + 1, trial_attempt = attempts + 2, unknown = 1,
        refused_attempt = 0, refused_at = 0, conversation_alive = 0
  WHERE ` + isOpen
-
-	sqlAllActive = `SELECT id, team, route, state FROM request WHERE ` + isTimed + ` AND ` + isActive
 )
 
 // Backup writes a copy of the spool at from, as it is now, to a file that does not exist yet,
@@ -80,8 +78,12 @@ func change(ctx context.Context, path string, do func(*sql.Conn) error) error {
 
 // markBackup makes a backup of a copy.
 func markBackup(ctx context.Context, conn *sql.Conn, now time.Time) error {
+	lost, err := activeIn(ctx, conn)
+	if err != nil {
+		return err
+	}
 	return alone(ctx, conn, func(w *writer) error {
-		if err := w.makeReady(sqlAllActive); err != nil {
+		if err := w.makeAllReady(lost); err != nil {
 			return err
 		}
 		return w.maybeSent(now, backupID)

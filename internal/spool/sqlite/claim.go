@@ -52,7 +52,7 @@ type stream struct {
 	search bool
 }
 
-const sqlNextDue = `SELECT due FROM request WHERE ` + isTimed + ` ORDER BY due LIMIT 1`
+const sqlNextDue = `SELECT due FROM request WHERE ` + isDeferred + ` ORDER BY due LIMIT 1`
 
 func (c *claim) claim(teams []spool.Capacity) error {
 	if err := c.makeDueReady(); err != nil {
@@ -63,6 +63,9 @@ func (c *claim) claim(teams []spool.Capacity) error {
 		if err := c.team(team); err != nil {
 			return fmt.Errorf("claim for team %s: %w", team.Team, err)
 		}
+	}
+	if ends, ok := c.leases.next(); ok {
+		c.wait(moment(ends))
 	}
 	var due int64
 	ok, err := c.get(sqlNextDue, nil, &due)
@@ -79,12 +82,14 @@ func (c *claim) wait(t time.Time) {
 	}
 }
 
-const (
-	sqlDue = `SELECT id, team, route, state FROM request WHERE ` + isTimed + ` AND due <= ? ORDER BY due LIMIT 500`
+// dueAtOnce is how many requests one claim makes ready, of those that were lost or are due.
+const dueAtOnce = 500
 
-	// A lease is never too long, and too long a deferral is rare.
-	sqlOverdue = `
-SELECT id, team, route, state FROM request WHERE ` + isTimed + ` AND due > ? AND ` + isDeferred + ` LIMIT 500`
+const (
+	sqlDue = `SELECT id, team, route, state FROM request WHERE ` + isDeferred + ` AND due <= ? ORDER BY due LIMIT 500`
+
+	// Too long a deferral is rare.
+	sqlOverdue = `SELECT id, team, route, state FROM request WHERE ` + isDeferred + ` AND due > ? LIMIT 500`
 
 	sqlMakeReady = `
 UPDATE request
@@ -99,6 +104,9 @@ INSERT INTO attempt (request, n, call, began) SELECT id, attempts, call, began F
 // makeDueReady makes ready what was deferred and is due, and what is active and was lost: a
 // send may have been carried out.
 func (c *claim) makeDueReady() error {
+	if err := c.makeLapsedReady(); err != nil {
+		return err
+	}
 	if err := c.makeReady(sqlDue, stamp(c.now)); err != nil || c.maxWait <= 0 {
 		return err
 	}
@@ -111,6 +119,8 @@ type due struct {
 	team, route string
 	state       spool.State
 }
+
+func (r *due) scan(row scanner) error { return row.Scan(&r.id, &r.team, &r.route, &r.state) }
 
 // makeReady makes ready what a query finds, in its order.
 func (w *writer) makeReady(query string, args ...any) error {
@@ -125,7 +135,7 @@ func (w *writer) makeReady(query string, args ...any) error {
 func (w *writer) dueBy(query string, args ...any) (all []due, err error) {
 	err = w.each(query, args, func(row scanner) error {
 		var r due
-		err := row.Scan(&r.id, &r.team, &r.route, &r.state)
+		err := r.scan(row)
 		all = append(all, r)
 		return err
 	})
@@ -139,6 +149,7 @@ func (w *writer) makeAllReady(all []due) error {
 			if _, err := w.exec(sqlLost, r.id); err != nil {
 				return err
 			}
+			w.leases.end(r.id)
 		}
 		seq, err := w.nextSeq(r.team)
 		if err != nil {
@@ -388,10 +399,12 @@ func (c *claim) begin(h head, room spool.Capacity) (t *spool.Task, begun bool, e
 	if t.TrialSince.IsZero() || t.Probe {
 		t.TrialSince = moment(stamp(c.now))
 	}
-	_, err = c.exec(sqlClaim, stamp(c.now.Add(c.lease)), t.Attempt, stamp(c.now), t.ConvoID, h.id)
+	ends := stamp(c.now.Add(c.lease))
+	_, err = c.exec(sqlClaim, ends, t.Attempt, stamp(c.now), t.ConvoID, h.id)
 	if err != nil {
 		return t, false, err
 	}
+	c.leases.begin(h.id, ends)
 	c.moved(t.Route, spool.Ready, spool.Active)
 	c.served[h.of] = h.at
 	c.tasks = append(c.tasks, t)

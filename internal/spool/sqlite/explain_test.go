@@ -90,7 +90,10 @@ var plans = map[string]struct {
 	"advance":      {sqlAdvance, []string{byID, "request USING COVERING INDEX request_queued_priority (lane=?)"}},
 	"release":      {sqlUnclaim, []string{byID}},
 	"lost":         {sqlLost, []string{byID}},
-	"orphans":      {sqlOrphans, []string{byID, "request USING COVERING INDEX request_due"}},
+	"lapsed":       {sqlLapsed, []string{byID}},
+	"active": {sqlActiveAt, []string{
+		"request USING COVERING INDEX request_place (team=? AND route=? AND inbox=? AND state=?)",
+	}},
 	"task": {sqlTask, []string{
 		"r USING INTEGER PRIMARY KEY (rowid=?)", "m USING INTEGER PRIMARY KEY (rowid=?)",
 		"c USING INTEGER PRIMARY KEY (rowid=?)", "x USING INTEGER PRIMARY KEY (rowid=?)",

@@ -129,6 +129,7 @@ func (w *writer) endAttempt(now time.Time, o *spool.Outcome) (r ended, ok bool, 
 	if !ok || err != nil {
 		return r, false, err
 	}
+	w.leases.end(o.Task.Request)
 	w.moved(r.route, spool.Active, o.State)
 	w.ended = append(w.ended, o.Task.Request, o.Task.Attempt, o.Task.Call, r.began, stamp(now), o.Unknown, o.Status,
 		o.APIID, o.Reason)
@@ -302,6 +303,7 @@ func (w *writer) unclaim(t *spool.Task) error {
 	if err != nil || !ok {
 		return err
 	}
+	w.leases.end(t.Request)
 	w.ready(team)
 	w.moved(route, spool.Active, spool.Ready)
 	return nil

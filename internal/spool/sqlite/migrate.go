@@ -29,6 +29,9 @@ var packedSchema string
 //go:embed places.sql
 var placesSchema string
 
+//go:embed leases.sql
+var leasesSchema string
+
 // firstVersion is the version of the schema that the first migration, schema.sql,
 // makes out of an empty file. Spools of earlier versions are refused.
 const firstVersion = 8
@@ -36,7 +39,9 @@ const firstVersion = 8
 // migrations lead from one version of the schema to the next, from firstVersion
 // on. None of them changes any more: a change of the schema is a further one.
 func migrations() []string {
-	return []string{schema, attachmentsSchema, leanSchema, piecesSchema, placesSchema, packedSchema, termsSchema}
+	return []string{
+		schema, attachmentsSchema, leanSchema, piecesSchema, placesSchema, packedSchema, termsSchema, leasesSchema,
+	}
 }
 
 // currentVersion is the version of the schema that this program reads and writes.

@@ -139,7 +139,7 @@ var pragmas = []string{
 
 // Open opens the spool at path, which it creates where there is none, and holds
 // it against other processes until Close. What was claimed when the last process
-// ended is due at once, the outcome of a send unknown. ctx is for the opening alone. The
+// ended is ready at once, the outcome of a send unknown. ctx is for the opening alone. The
 // error is ErrInUse where another process holds the spool.
 func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	path, err := resolve(path)
@@ -226,8 +226,7 @@ func (s *Store) takeUp(ctx context.Context, o Options) error {
 		o.warn("the spool is restored from a backup: what was pending may have been sent since, " +
 			"and is sent again under its local_id, or searched for first")
 	}
-	_, err = s.conn.ExecContext(ctx, sqlOrphans)
-	return classify(err)
+	return makeActiveReady(ctx, s.conn) // the lock proves that no process works on it
 }
 
 // openOthers opens the connections beside the writer's, while the files are surely those it opened.
@@ -317,12 +316,6 @@ func (s *Store) release() error {
 	}
 	return errors.Join(err, s.lock.Close())
 }
-
-// sqlOrphans makes due what was claimed when the last process ended: the lock
-// proves that no process works on it.
-const sqlOrphans = `
-UPDATE request SET due = 1, unknown = unknown OR ` + callIsSend + `
- WHERE id IN (SELECT id FROM request WHERE ` + isTimed + ` AND ` + isActive + `)`
 
 // dsn names the file to the driver. A database that does not exist is never
 // created by it, and "…" is never taken for a string.

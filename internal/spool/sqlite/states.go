@@ -29,7 +29,6 @@ const (
 	isHead     = "state BETWEEN 1 AND 4" // of its lane
 	isAnyHead  = "state IN (1, 2, 3, 4)" // the same, without the index request_head
 	isOpen     = "state <= 4"            // not ended
-	isTimed    = "state IN (2, 3)"       // deferred or active: due has a time
 	isPending  = "state IN (1, 2)"       // ready or deferred
 	isTaken    = "state IN (5, 6)"       // sent or flagged
 	isNotTaken = "state NOT IN (5, 6)"   // open, failed, dropped or shadowed

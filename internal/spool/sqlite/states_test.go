@@ -28,7 +28,6 @@ func TestStates(t *testing.T) {
 		isHead:     func(s spool.State) bool { return s.Open() && s != spool.Queued },
 		isAnyHead:  func(s spool.State) bool { return s.Open() && s != spool.Queued },
 		isOpen:     spool.State.Open,
-		isTimed:    func(s spool.State) bool { return s == spool.Deferred || s == spool.Active },
 		isPending:  func(s spool.State) bool { return s == spool.Ready || s == spool.Deferred },
 		isTaken:    func(s spool.State) bool { return s == spool.Sent || s == spool.Flagged },
 		isNotTaken: func(s spool.State) bool { return s != spool.Sent && s != spool.Flagged },

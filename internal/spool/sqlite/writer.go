@@ -90,6 +90,7 @@ type writer struct {
 	version int64 // of the file, as ChangedExternally saw it last
 	pruning pruneState
 	served  map[stream]spool.Destination
+	leases  leases
 
 	transaction
 }
@@ -115,6 +116,7 @@ func newWriter(conn *sql.Conn) *writer {
 	return &writer{
 		prepared: newPrepared(conn),
 		served:   map[stream]spool.Destination{},
+		leases:   leases{ends: map[int64]int64{}},
 		now:      time.Now,
 		handed:   &handed{},
 		patience: patience,
@@ -229,6 +231,7 @@ func (w *writer) transact(b *batch, ops <-chan *op) error {
 		for _, do := range w.after {
 			do()
 		}
+		w.leases.keep()
 		w.stand = w.offers
 		w.lastTermed = w.termed
 		w.handed.announce(w.tasks, w.more)
@@ -236,6 +239,7 @@ func (w *writer) transact(b *batch, ops <-chan *op) error {
 	}
 	// SQLite rolls back by itself after some errors; then there is nothing left to do.
 	_, _ = w.exec("ROLLBACK")
+	w.leases.restore()
 	for _, o := range b.ops {
 		if !errors.Is(err, errSpoilt) {
 			o.err = err
