@@ -150,7 +150,7 @@ type Delivery interface {
 	// becomes a notice. Without a hold, Release does nothing.
 	Release(ctx context.Context, now time.Time, at Destination, event []byte) (made int, err error)
 
-	// StepAside has the heads of a held destination leave lanes in which requests of
+	// StepAside has the heads of a held route, or of what it has for one inbox, leave lanes in which requests of
 	// another destination are queued, now and until the hold ends: they go on alone.
 	StepAside(ctx context.Context, at Destination) error
 

@@ -38,6 +38,9 @@ func (r *run) holdOrRelease() {
 	case n < 5:
 		if shut, err := r.Holds(r.Context()); err == nil && len(shut) > 0 {
 			at := shut[r.rand.IntN(len(shut))].Destination()
+			if at.Route == "" {
+				return // all of a team is held: there is nothing to let pass
+			}
 			r.model.offers = nil
 			if err := r.StepAside(r.Context(), at); err != nil {
 				r.Fatalf("StepAside: %v", err)
