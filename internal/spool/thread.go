@@ -18,7 +18,7 @@ type Letter struct {
 	Entry
 	Joined  bool   `json:"joined"`              // it found the conversation, and did not open it
 	By      string `json:"joined_by,omitempty"` // which field named the id that found the conversation
-	Head    []byte `json:"-"`                   // beginning of the source, at most LetterHead bytes; nil: not kept, or damaged
+	Head    []byte `json:"-"`                   // beginning of the source, at most LetterHead bytes; nil: none, or damaged
 	Excerpt string `json:"-"`                   // beginning of the text, at most LetterExcerpt characters
 }
 
