@@ -2,6 +2,7 @@ package spooltest
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"heyrelay/internal/spool"
@@ -19,12 +20,16 @@ func (r *run) holdOrRelease() {
 	}
 	switch n := r.rand.IntN(12); {
 	case n >= 10:
-		if shut, err := r.Holds(r.Context()); err == nil && len(shut) > 0 && r.rand.IntN(2) == 0 {
-			g.Team, g.Route = shut[0].Team, shut[0].Route
-		}
 		g.Inbox = 0
+		automatic := func(h spool.Hold) bool { return h.Inbox == 0 && (!h.Operator || r.rand.IntN(8) == 0) }
+		if held, ok := r.anyHeld(automatic); ok && r.rand.IntN(4) > 0 {
+			g.Team, g.Route = held.Team, held.Route
+		}
 		r.model.undisturbed(func() { r.operatorGate(g) })
 	case n < 4 && g.Route != "" || n < 1:
+		if held, ok := r.anyHeld(func(spool.Hold) bool { return true }); ok && r.rand.IntN(3) == 0 {
+			g.Team, g.Route, g.Inbox = held.Team, held.Route, held.Inbox
+		}
 		if g.Inbox == 0 && r.rand.IntN(4) > 0 {
 			g.Probe = r.now.Add(time.Duration(r.rand.IntN(3)) * time.Second)
 		}
@@ -68,6 +73,16 @@ func (r *run) holdOrRelease() {
 			r.Errorf("MakeDue of %s made %d due (%v), want %d", g.Team, n, err, want)
 		}
 	}
+}
+
+// anyHeld returns a hold that is wanted, and false where there is none.
+func (r *run) anyHeld(wanted func(spool.Hold) bool) (h spool.Hold, ok bool) {
+	holds, err := r.Holds(r.Context())
+	holds = slices.DeleteFunc(holds, func(h spool.Hold) bool { return !wanted(h) })
+	if len(holds) == 0 || err != nil {
+		return h, false
+	}
+	return holds[r.rand.IntN(len(holds))], true
 }
 
 // operatorGate holds a team or a route as an operator does, or ends such a hold.
