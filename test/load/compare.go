@@ -65,11 +65,12 @@ func (c compareCmd) experiments(binary string) []experiment {
 		return append(all, more...)
 	}
 	const delay = 50 * time.Millisecond
+	const many = 8000 // the first and the last calls of a burst are a small part of it
 	all := []experiment{
-		{kept, load{32, 8000, 0, plainBody, 0}, beside(startDiscard)},
-		{eachAlone, load{32, 4000, 1, plainBody, 0}, beside()},
-		{html, load{32, 4000, 0, alternativeBody, 0}, beside(startDiscard)},
-		{slowAPI, load{32, 4000, 0, plainBody, 0}, []starter{
+		{kept, load{32, many, 0, plainBody, 0}, beside(startDiscard)},
+		{eachAlone, load{32, many, 1, plainBody, 0}, beside()},
+		{html, load{32, many, 0, alternativeBody, 0}, beside(startDiscard)},
+		{slowAPI, load{32, many, 0, plainBody, 0}, []starter{
 			relay(now, settings{latency: delay}),
 			relay(wide, settings{latency: delay, team: ", concurrency: 256"}),
 			func() (*target, error) { return startGateway(delay) },
@@ -79,7 +80,7 @@ func (c compareCmd) experiments(binary string) []experiment {
 	}
 	if c.Large != "" {
 		large := []starter{relay(now, settings{}), relay(full, settings{spool: c.Large})}
-		all = append(all, experiment{largeSpool, load{32, 8000, 0, plainBody, 0}, large})
+		all = append(all, experiment{largeSpool, load{32, many, 0, plainBody, 0}, large})
 	}
 	return all
 }

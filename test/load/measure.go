@@ -113,7 +113,7 @@ func median(all []float64) float64 {
 		return 0
 	}
 	slices.Sort(all)
-	return all[len(all)/2]
+	return (all[(len(all)-1)/2] + all[len(all)/2]) / 2
 }
 
 func rate(f figures) float64 { return f.rate }
