@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	defaultOps  = 2000
+	defaultOps  = 4000
 	compareEach = 500 // operations between two comparisons of everything
 )
 
