@@ -36,7 +36,6 @@ func releaseProgram() error {
 // mapping is a range of addresses at which a file is mapped.
 type mapping struct {
 	begin, end uintptr
-	resident   int  // KB
 	private    bool // pages are, or may become, other than those of the file: given back, they would be lost
 }
 
@@ -52,18 +51,8 @@ func mappingsOf(smaps, path string) (all []mapping) {
 				permissions, _, _ := strings.Cut(value, " ")
 				all = append(all, mapping{begin: begin, end: end, private: strings.Contains(permissions, "w")})
 			}
-			continue
-		}
-		if !ours {
-			continue
-		}
-		m := &all[len(all)-1]
-		kb, _ := strconv.Atoi(strings.TrimSuffix(value, " kB")) // flags are no number
-		switch key {
-		case "Rss:":
-			m.resident = kb
-		case "Anonymous:":
-			m.private = m.private || kb > 0
+		} else if ours && key == "Anonymous:" && value != "0 kB" {
+			all[len(all)-1].private = true
 		}
 	}
 	return all

@@ -27,7 +27,7 @@ func (r *run) holdOrRelease() {
 		}
 		r.model.undisturbed(func() { r.operatorGate(g) })
 	case n < 4 && g.Route != "" || n < 1:
-		if held, ok := r.anyHeld(func(spool.Hold) bool { return true }); ok && r.rand.IntN(3) == 0 {
+		if held, ok := r.anyHeld(nil); ok && r.rand.IntN(3) == 0 {
 			g.Team, g.Route, g.Inbox = held.Team, held.Route, held.Inbox
 		}
 		if g.Inbox == 0 && r.rand.IntN(4) > 0 {
@@ -41,22 +41,10 @@ func (r *run) holdOrRelease() {
 		r.see("operator's stands", was.held && was.Operator)
 		r.model.beginHold(r.now, g)
 	case n < 5:
-		if shut, err := r.Holds(r.Context()); err == nil && len(shut) > 0 {
-			at := shut[r.rand.IntN(len(shut))].Destination()
-			if at.Route == "" {
-				return // all of a team is held: there is nothing to let pass
-			}
-			r.model.offers = nil
-			if err := r.StepAside(r.Context(), at); err != nil {
-				r.Fatalf("StepAside: %v", err)
-			}
-			lanes := len(r.model.lanes)
-			r.model.stepAside(at)
-			r.see("stepped aside", len(r.model.lanes) > lanes)
-		}
+		r.letPass()
 	case n < 9:
-		if shut, err := r.Holds(r.Context()); err == nil && len(shut) > 0 {
-			g = shut[r.rand.IntN(len(shut))]
+		if held, ok := r.anyHeld(nil); ok {
+			g = held
 		}
 		held := r.model.holdOf(g.Destination()).held && !g.Operator
 		r.model.offers = nil
@@ -75,10 +63,27 @@ func (r *run) holdOrRelease() {
 	}
 }
 
-// anyHeld returns a hold that is wanted, and false where there is none.
+// letPass has heads of a route that is held step aside. All of a team has nothing to let pass.
+func (r *run) letPass() {
+	h, ok := r.anyHeld(func(h spool.Hold) bool { return h.Route != "" })
+	if !ok {
+		return
+	}
+	r.model.offers = nil
+	if err := r.StepAside(r.Context(), h.Destination()); err != nil {
+		r.Fatalf("StepAside: %v", err)
+	}
+	lanes := len(r.model.lanes)
+	r.model.stepAside(h.Destination())
+	r.see("stepped aside", len(r.model.lanes) > lanes)
+}
+
+// anyHeld returns a hold that is wanted, nil for any, and false where there is none.
 func (r *run) anyHeld(wanted func(spool.Hold) bool) (h spool.Hold, ok bool) {
 	holds, err := r.Holds(r.Context())
-	holds = slices.DeleteFunc(holds, func(h spool.Hold) bool { return !wanted(h) })
+	if wanted != nil {
+		holds = slices.DeleteFunc(holds, func(h spool.Hold) bool { return !wanted(h) })
+	}
 	if len(holds) == 0 || err != nil {
 		return h, false
 	}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"time"
 
 	driver "modernc.org/sqlite"
@@ -123,11 +122,7 @@ func (c *claim) loadSafely(id int64) (*spool.Task, error) {
 
 // tryLoad is load, but a panic is an error.
 func (c *claim) tryLoad(id int64) (t *spool.Task, err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = fmt.Errorf("%w: %v\n%s", spool.ErrPanic, v, debug.Stack())
-		}
-	}()
+	defer recoverAs(&err)
 	if c.beforeLoad != nil {
 		c.beforeLoad(id)
 	}

@@ -81,8 +81,7 @@ type writer struct {
 	handed *handed
 	stand  map[string]offer // by team, what the last transaction left
 
-	syncer   syncer
-	patience time.Duration
+	syncer syncer
 
 	termsAt    int    // see termed
 	lastTermed termed // what the last transaction left
@@ -119,7 +118,6 @@ func newWriter(conn *sql.Conn) *writer {
 		leases:   leases{ends: map[int64]int64{}},
 		now:      time.Now,
 		handed:   &handed{},
-		patience: patience,
 	}
 }
 
@@ -206,7 +204,7 @@ func (w *writer) await(b *batch, ops <-chan *op) {
 	if len(b.ops) > 1 || first.canWait == nil || !first.canWait(w) {
 		return
 	}
-	soon := time.NewTimer(w.patience)
+	soon := time.NewTimer(patience)
 	defer soon.Stop()
 	select {
 	case o := <-ops:
@@ -309,10 +307,13 @@ func (w *writer) alone(ctx context.Context, do func(*writer) error) error {
 
 // safely does an operation; a panic over it is its own error.
 func (o *op) safely(w *writer) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = fmt.Errorf("%w: %v\n%s", spool.ErrPanic, v, debug.Stack())
-		}
-	}()
+	defer recoverAs(&err)
 	return o.do(w)
+}
+
+// recoverAs, deferred, makes a panic an error.
+func recoverAs(err *error) {
+	if v := recover(); v != nil {
+		*err = fmt.Errorf("%w: %v\n%s", spool.ErrPanic, v, debug.Stack())
+	}
 }
