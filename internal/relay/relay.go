@@ -136,7 +136,8 @@ func New(cfg *config.Config, p Parts) (*Relay, error) {
 	}
 	r.metrics = r.newMetrics()
 	r.notifier = r.newNotifier()
-	r.sink = events.Sinks{p.Sink, r.notifier, &r.cut, r.metrics, &r.stream, r.activity}
+	// The stream is last: who hears of an event finds it counted.
+	r.sink = events.Sinks{p.Sink, r.notifier, &r.cut, r.metrics, r.activity, &r.stream}
 	first, err := r.newSetup(cfg)
 	if err != nil {
 		return nil, err
