@@ -78,19 +78,32 @@ func tryAll(root string, parts []string) ([]result, error) {
 	return run(append(tries, together...)), nil
 }
 
-// report sums up, and reports whether all went as it should.
+// report sums up, and reports whether all went as it should. Who sees only the end of the output, as that of a CI run,
+// must learn what failed: it is said there, once more and shortened.
 func report(results []result, took time.Duration) bool {
 	failed := 0
 	for _, r := range results {
-		if r.problem != "" {
-			failed++
-		}
 		if r.took > slow {
 			fmt.Printf("slow: %.0f s for %s\n", r.took.Seconds(), r.name)
 		}
 	}
+	for _, r := range results {
+		if r.problem != "" {
+			failed++
+			fmt.Printf("failed: %s: %s\n", r.name, shorten(r.problem))
+		}
+	}
 	fmt.Printf("sabotage: %d trials, %d failed, in %.0f s\n", len(results), failed, took.Seconds())
 	return failed == 0 && len(results) > 0
+}
+
+// shorten returns the beginning and the end of a problem, where it is longer than some lines.
+func shorten(problem string) string {
+	const part = 1000
+	if len(problem) <= 2*part {
+		return problem
+	}
+	return problem[:part] + "\n[…]\n" + problem[len(problem)-part:]
 }
 
 // trial is one run of tests; try returns what is wrong, or nothing.
