@@ -155,6 +155,7 @@ func (c *conn) beginTransaction(queueID string) bool {
 		return false
 	}
 	c.queueID = queueID
+	c.server.o.Transactions.Add(1)
 	return true
 }
 
@@ -162,6 +163,9 @@ func (c *conn) beginTransaction(queueID string) bool {
 func (c *conn) endTransaction() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.queueID != "" {
+		c.server.o.Transactions.Add(-1)
+	}
 	c.queueID = ""
 	c.dataStarted = nil
 	c.dataDeadline = time.Time{}

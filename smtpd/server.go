@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/emersion/go-smtp"
@@ -23,6 +24,9 @@ type Options struct {
 	NewID func() string    // makes the queue id of a transaction: short, printable, no white space; random letters
 	Now   func() time.Time // for Envelope.Received: time.Now (time-outs always use the sockets' own clock)
 	Log   func(Event)      // receives events, from many goroutines; must not block: none
+
+	// Transactions is kept at the number of open transactions, those whose message is being handled included.
+	Transactions *atomic.Int64
 }
 
 // Event is what an administrator should know: a refusal, a closed connection, or an
@@ -79,6 +83,9 @@ func New(o Options) *Server {
 	}
 	if o.Log == nil {
 		o.Log = func(Event) {}
+	}
+	if o.Transactions == nil {
+		o.Transactions = new(atomic.Int64)
 	}
 	s := &Server{
 		o:             o,

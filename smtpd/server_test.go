@@ -161,6 +161,44 @@ func TestInFlight(t *testing.T) {
 	}
 }
 
+// TestTransactions counts those that are open, however they end.
+func TestTransactions(t *testing.T) {
+	var h *house
+	count := func(when string, want int64) {
+		t.Helper()
+		if n := h.o.Transactions.Load(); n != want {
+			t.Errorf("%s: %d transactions are open, want %d", when, n, want)
+		}
+	}
+	h = open(t, Settings{}, &recorder{reply: func(_ context.Context, env *Envelope) Reply {
+		count("in the handler", 1)
+		return queued(env)
+	}})
+	c := h.dial(t)
+	c.hello()
+	count("after EHLO", 0)
+	c.mail()
+	count("after RCPT", 1)
+	c.say("RSET", "250 ")
+	count("after RSET", 0)
+	c.data()
+	c.say("hello\r\n.", "250 ")
+	c.say("NOOP", "250 ")
+	count("after the message", 0)
+	c.data()
+	c.put("half")
+	_ = c.Close()
+	quits, lost := h.dial(t), h.dial(t)
+	quits.hello()
+	quits.mail()
+	quits.say("QUIT", "221 ")
+	lost.hello()
+	lost.mail()
+	_ = lost.Close()
+	h.stop(t)
+	count("after all connections have ended", 0)
+}
+
 // A message that was refused, truncated or repaired releases its memory too.
 func TestMemoryReturns(t *testing.T) {
 	handler := &recorder{reply: func(context.Context, *Envelope) Reply { panic("no") }}

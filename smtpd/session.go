@@ -307,5 +307,6 @@ func (s *session) endRelayed() {
 func (s *session) Logout() error {
 	s.busy.Wait()
 	s.endRelayed()
+	s.conn.endTransaction()
 	return nil
 }

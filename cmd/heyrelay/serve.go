@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -99,7 +100,8 @@ func serve(
 	ctx context.Context, cfg *config.Config, inForce func() *config.Config, parts relay.Parts,
 	ready func(*relay.Relay),
 ) (err error) {
-	store, err := openStore(ctx, cfg, inForce, parts.Sink)
+	parts.Coming = new(atomic.Int64)
+	store, err := openStore(ctx, cfg, inForce, parts.Sink, parts.Coming)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"heyrelay/internal/config"
@@ -17,9 +18,9 @@ import (
 // This file is the only one that knows which store a spool's URL names.
 
 // openStore opens the configured spool for this process alone, within the limits of the
-// configuration in force.
+// configuration in force. coming is the number of messages on their way to it.
 func openStore(
-	ctx context.Context, cfg *config.Config, inForce func() *config.Config, sink events.Sink,
+	ctx context.Context, cfg *config.Config, inForce func() *config.Config, sink events.Sink, coming *atomic.Int64,
 ) (spool.Store, error) {
 	file, err := spoolFile(cfg)
 	if err != nil {
@@ -36,6 +37,7 @@ func openStore(
 		Warn: func(text string) {
 			sink.Record(events.Event{Kind: events.Anomaly, Time: time.Now(), Reason: text})
 		},
+		Coming: coming,
 	})
 }
 

@@ -45,6 +45,7 @@ type Parts struct {
 	UserAgent string
 	Operator  spool.Operator // of the same spool, for the console; required if that is configured
 	Sandbox   string         // URL of the sandbox that plays the API, for the console; "" for none
+	Coming    *atomic.Int64  // is kept at the number of messages that clients have begun; nil for none
 
 	// OpenBlobs opens the store of attachments; default blob.Open.
 	OpenBlobs func(url string, o blob.Options) (blob.Store, error)
@@ -184,6 +185,8 @@ func (r *Relay) newServer() *smtpd.Server {
 		Now:   r.now,
 		Log:   func(e smtpd.Event) { r.setup.Load().intake.RecordSession(e) },
 		NewID: func() string { return intake.QueueID(r.now(), r.parts.Random) },
+
+		Transactions: r.parts.Coming,
 	})
 }
 

@@ -43,6 +43,9 @@ type Options struct {
 	Now func() time.Time
 	// Warn is called with what Open has repaired or restored, in a sentence; nil for none.
 	Warn func(string)
+	// Coming is how many messages are on their way to Accept, those included that are there: transactions wait
+	// for some of them, for a moment. Nil: it is unknown, and no transaction waits for them.
+	Coming *atomic.Int64
 
 	termsAt      int                  // messages; 0 is the default
 	checkpointAt int                  // frames of the log; 0 is the default
@@ -251,6 +254,9 @@ func (s *Store) openOthers(o Options) (err error) {
 // start starts what runs until shut.
 func (s *Store) start(w *writer, o Options) {
 	w.files = s.headroom.files
+	if o.Coming != nil {
+		w.coming = o.Coming
+	}
 	w.syncer.handed = w.handed
 	w.syncer.durable = func(operations int, took time.Duration) {
 		s.commits.Add(operations, took)

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"heyrelay/internal/spool"
@@ -80,6 +81,7 @@ type writer struct {
 	files  identity // of the spool
 	handed *handed
 	stand  map[string]offer // by team, what the last transaction left
+	coming *atomic.Int64    // messages on their way
 
 	syncer syncer
 
@@ -118,6 +120,7 @@ func newWriter(conn *sql.Conn) *writer {
 		leases:   leases{ends: map[int64]int64{}},
 		now:      time.Now,
 		handed:   &handed{},
+		coming:   new(atomic.Int64),
 	}
 }
 
@@ -194,23 +197,34 @@ func (w *writer) serve(first *op, ops <-chan *op) {
 	w.syncer.begin(b)
 }
 
-// patience is how long an operation that can wait does.
+// patience is how long a transaction waits for company.
 const patience = 2 * time.Millisecond
 
-// await has an operation that can wait share the transaction of others that come soon: the outcome of one
-// message is recorded with the acceptance of the next.
+// mostCompany is how many operations a transaction waits for at most: what it costs is shared well by then.
+const mostCompany = 24
+
+// await has a transaction wait for others that come soon and share it, as most of its cost is the same for one
+// operation and for ten. Of the messages on their way it waits for half: the others come while it is synced.
+// An operation that can wait is done with the next one: the outcome of one message is recorded with the
+// acceptance of the next.
 func (w *writer) await(b *batch, ops <-chan *op) {
-	first := b.ops[0]
-	if len(b.ops) > 1 || first.canWait == nil || !first.canWait(w) {
+	enough := min(int(w.coming.Load())/2, mostCompany)
+	if first := b.ops[0]; first.canWait != nil && first.canWait(w) {
+		enough = max(enough, 2)
+	}
+	if len(b.ops) >= enough {
 		return
 	}
 	soon := time.NewTimer(patience)
 	defer soon.Stop()
-	select {
-	case o := <-ops:
-		b.add(o)
-		b.gather(ops)
-	case <-soon.C:
+	for len(b.ops) < enough && !b.isFull() {
+		select {
+		case o := <-ops:
+			b.add(o)
+			b.gather(ops)
+		case <-soon.C:
+			return
+		}
 	}
 }
 
