@@ -237,6 +237,9 @@ func (n *Notifier) begin(ctx, attempts context.Context) (next time.Time, ok bool
 
 // attempt tries to deliver a notice once.
 func (w *way) attempt(ctx context.Context, by sender, notice spool.Notice) result {
+	if notice.Unreadable != nil {
+		return result{w, notice, "", notice.Unreadable}
+	}
 	ctx, cancel := context.WithTimeout(ctx, w.timeout)
 	defer cancel()
 	reply, err := guarded(ctx, by, notice)
@@ -275,6 +278,7 @@ func (n *Notifier) recordOne(r result) error {
 	now := n.o.Now()
 	e := about(r)
 	expired := now.Sub(r.notice.Happened) > r.way.expire
+	refused := errors.As(r.err, new(smarthost.Refused))
 	switch {
 	case r.err == nil:
 		if err := n.o.Store.Done(n.ctx, r.notice.ID); err != nil {
@@ -287,7 +291,7 @@ func (n *Notifier) recordOne(r result) error {
 			n.o.Sink.Record(e)
 		}
 		return nil
-	case errors.As(r.err, new(smarthost.Refused)) || expired && !errors.Is(r.err, context.Canceled):
+	case r.notice.Unreadable != nil || refused || expired && !errors.Is(r.err, context.Canceled):
 		if err := n.o.Store.Done(n.ctx, r.notice.ID); err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -79,6 +80,30 @@ func TestPanic(t *testing.T) {
 		deferred := len(store.list) == 2 && store.list[0].Tries == 1 && store.list[1].Tries == 1
 		if !deferred || !strings.Contains(h.all()[0].Reason, "panic: inner") {
 			t.Errorf("%d are left, %+v", len(store.list), h.all())
+		}
+	})
+}
+
+// A report that cannot be read is given up at once, and others are sent.
+func TestUnreadableReport(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var at []time.Time
+		damaged := report(1)
+		damaged.Unreadable = errors.New("its recipients are damaged")
+		store, h := newNotices(damaged, report(2)), &recorder{}
+		run(t, notify.Options{
+			Setup: always(notify.Setup{Mailer: nobody(&at)}),
+			Store: store,
+			Sink:  h,
+		}, 30*time.Second)
+		if len(at) != 1 || len(store.list) != 1 || store.list[0].ID != 2 {
+			t.Errorf("%d attempts, %d are left", len(at), len(store.list))
+		}
+		abandoned := func(e events.Event) bool {
+			return e.Reason == "report abandoned: its recipients are damaged" && e.QueueID != ""
+		}
+		if !slices.ContainsFunc(h.all(), abandoned) {
+			t.Errorf("recorded %+v", h.all())
 		}
 	})
 }

@@ -60,6 +60,8 @@ type Notice struct {
 	Tries    int     // failed attempts to deliver it
 	Event    []byte  // of Hook: the JSON to post
 	Report   *Report // of Mail
+
+	Unreadable error // why the report could not be read, nil where it could: it is not delivered
 }
 
 // Report is the content of a delivery status notification about one request.

@@ -28,6 +28,12 @@ func classify(err error) error {
 	return err
 }
 
+// isMedium reports whether SQLite failed, rather than what one row says: other rows may fail as well.
+func isMedium(err error) bool {
+	var e *driver.Error
+	return errors.As(err, &e)
+}
+
 // damaged returns spool.ErrCorrupt because of err.
 func damaged(err error) error {
 	return fmt.Errorf(

@@ -125,12 +125,14 @@ func (w *writer) notices(now time.Time, way spool.Way, limit int) (due []spool.N
 	if err != nil {
 		return nil, err
 	}
-	for i, n := range due {
+	for i := range due {
+		n := &due[i]
 		if n.Report == nil {
 			continue
 		}
-		if err := w.report(n.Report, abouts[i].request.Int64, abouts[i].attempt.Int64); err != nil {
-			return nil, err
+		n.Unreadable = w.report(n.Report, abouts[i].request.Int64, abouts[i].attempt.Int64)
+		if isMedium(n.Unreadable) {
+			return nil, n.Unreadable
 		}
 	}
 	return due, nil

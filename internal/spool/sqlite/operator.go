@@ -218,10 +218,7 @@ func (w *writer) choose(f spool.Filter, ids []int64, holds []spool.Hold) (list [
 		if err != nil {
 			return err
 		}
-		r.recipients, err = decodeRecipients(addresses)
-		if err != nil {
-			return err
-		}
+		r.recipients = readable(addresses)
 		if matches(&f, r.candidate(holds)) {
 			list = append(list, r)
 		}

@@ -108,7 +108,7 @@ func (e *entry) dest() []any {
 }
 
 // complete fills in what follows from the row and from the holds.
-func (e *entry) complete(holds []spool.Hold) (err error) {
+func (e *entry) complete(holds []spool.Hold) {
 	e.at.Route = e.Route
 	_, e.Smarthost = spool.SmarthostRoute(e.at.Team)
 	e.state, e.Hold = shown(e.state, holds, e.hold, e.at)
@@ -127,12 +127,8 @@ func (e *entry) complete(holds []spool.Hold) (err error) {
 			e.Reason = e.Hold.String()
 		}
 	}
-	e.recipients, err = decodeRecipients(e.addresses)
-	if err != nil {
-		return err
-	}
+	e.recipients = readable(e.addresses)
 	e.To, e.Cc = e.recipients.To, e.recipients.Cc
-	return nil
 }
 
 const (
@@ -209,9 +205,7 @@ func requestsOf(
 		if err := row.Scan(dest...); err != nil {
 			return err
 		}
-		if err := e.complete(holds); err != nil {
-			return err
-		}
+		e.complete(holds)
 		s.Entry, s.Priority = e.Entry, priority.String()
 		if e.state != spool.Shadowed || !s.Joined || s.ConvoID != 0 {
 			s.Opener = ""

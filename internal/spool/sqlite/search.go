@@ -272,9 +272,7 @@ func (s *search) matching(ids []int64) ([]spool.Entry, error) {
 		if err := row.Scan(append(e.dest(), &messageIDs)...); err != nil {
 			return err
 		}
-		if err := e.complete(s.holds); err != nil {
-			return err
-		}
+		e.complete(s.holds)
 		if matches(&s.filter, e.candidate(messageIDs)) {
 			found[e.Number] = e.Entry
 		}

@@ -60,6 +60,12 @@ func decodeRecipients(s string) (r recipients, err error) {
 	return r, nil
 }
 
+// readable returns the recipients that a row has, none where they cannot be read: the other rows are listed.
+func readable(s string) recipients {
+	r, _ := decodeRecipients(s)
+	return r
+}
+
 // all are the addresses, To before Cc.
 func (r recipients) all() []string { return slices.Concat(r.To, r.Cc) }
 

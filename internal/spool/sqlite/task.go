@@ -2,11 +2,8 @@ package sqlite
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"time"
-
-	driver "modernc.org/sqlite"
 
 	"heyrelay/internal/spool"
 )
@@ -107,8 +104,7 @@ func (w *writer) sends(id int64, since int) (all []time.Time, restored bool, err
 // so, and no call is made. A damaged page is an error, as other requests may be in it.
 func (c *claim) loadSafely(id int64) (*spool.Task, error) {
 	t, err := c.tryLoad(id)
-	var medium *driver.Error
-	if err == nil || errors.As(err, &medium) {
+	if err == nil || isMedium(err) {
 		return t, err
 	}
 	t = &spool.Task{Request: id, Unreadable: err}

@@ -126,15 +126,13 @@ func (w *writer) recordTerms(after, last int64) error {
 	return err
 }
 
-// termsOf returns the keys of what a message can be found by, as stored with it and a request of it. Recipients
-// that cannot be read cannot be compared either.
+// termsOf returns the keys of what a message can be found by, as stored with it and a request of it.
 func termsOf(messageIDs, localID, addresses string) (keys []int64) {
 	for _, id := range strings.Fields(messageIDs) {
 		keys = append(keys, term(ofMessageID, id))
 	}
 	keys = append(keys, term(ofLocalID, localID))
-	to, _ := decodeRecipients(addresses)
-	for _, address := range to.all() {
+	for _, address := range readable(addresses).all() {
 		keys = append(keys, term(ofRecipient, address))
 	}
 	return keys

@@ -57,7 +57,8 @@ func (r *Reader) Oldest(ctx context.Context) (spool.Entry, bool, error) {
 	if err != nil {
 		return spool.Entry{}, false, classify(err)
 	}
-	return e.Entry, true, e.complete(holds)
+	e.complete(holds)
+	return e.Entry, true, nil
 }
 
 // Conversation implements spool.Reader.
@@ -110,9 +111,7 @@ func lettersOf(ctx context.Context, q queries, id, below int64, limit int) (all 
 		}
 		l.Head = bytes.Clone(x.raw[:min(len(x.raw), spool.LetterHead)]) // the rest is not kept in memory
 		l.Excerpt = strings.Clone(firstRunes(x.text, spool.LetterExcerpt))
-		if err := e.complete(holds); err != nil {
-			return err
-		}
+		e.complete(holds)
 		l.Entry = e.Entry
 		all = append(all, l)
 		return nil
