@@ -367,6 +367,45 @@ var holdCases = []testCase{
 			f.Errorf("after the hold claimed %d, want the 3 that had stepped aside", got)
 		}
 	}},
+	{"StepAsideLater", func(f *fixture) { // what was active when its destination was held
+		gone := spool.Destination{Team: "shop", Route: "gone"}
+		f.send(letter{id: "a", route: "gone"})
+		f.send(letter{id: "b", cites: []string{"a"}})
+		f.send(letter{id: "c", route: "gone"})
+		f.send(letter{id: "d", cites: []string{"c"}})
+		tasks := f.claim()
+		f.hold(spool.Hold{Route: "gone"})
+		if err := f.StepAside(f.Context(), gone); err != nil {
+			f.Fatal(err)
+		}
+		if got := f.claim(); len(tasks) != 2 || len(got) != 0 {
+			f.Fatalf("claimed %s and then %s, want the heads alone", queueIDs(tasks), queueIDs(got))
+		}
+		if err := f.Unclaim(f.Context(), tasks[1]); err != nil {
+			f.Fatal(err)
+		}
+		f.sent(f.claimOne(), 4) // behind what was unclaimed
+		f.now = f.now.Add(lease)
+		f.sent(f.claimOne(), 2) // behind what was lost
+		f.releaseAt(gone, 0)
+		if got := f.claim(); len(got) != 2 {
+			f.Errorf("after the hold claimed %s, want the 2 that had stepped aside", queueIDs(got))
+		}
+	}},
+	{"StepAsideAfterRestart", func(f *fixture) {
+		f.send(letter{id: "a", route: "gone"})
+		f.send(letter{id: "b", cites: []string{"a"}})
+		f.claimOne()
+		f.hold(spool.Hold{Route: "gone"})
+		if err := f.StepAside(f.Context(), spool.Destination{Team: "shop", Route: "gone"}); err != nil {
+			f.Fatal(err)
+		}
+		f.reopen()
+		f.now = f.now.Add(lease)
+		if task := f.claimOne(); task.QueueID != "Q2" {
+			f.Errorf("claimed %s, want the reply behind the lost one", task.QueueID)
+		}
+	}},
 	{"StepAsideBehindNobody", func(f *fixture) { // the lane of a held route alone keeps its order
 		f.send(letter{id: "a"})
 		f.send(letter{id: "b", cites: []string{"a"}})

@@ -46,12 +46,23 @@ func (w *waits) until(t time.Time) {
 // makeDueReady makes due heads ready. Those of one claim are equals.
 func (m *model) makeDueReady(now time.Time) {
 	m.clock++
+	lost := map[*modelRequest]bool{}
 	for _, r := range m.heads() {
 		if r.state != spool.Deferred && r.state != spool.Active || r.due.After(now) {
 			continue
 		}
+		if r.state == spool.Active {
+			lost[r] = true
+		}
 		r.unknown = r.unknown || r.state == spool.Active && r.call == spool.Send
 		r.state, r.rank = spool.Ready, m.clock
+	}
+	for _, msg := range m.messages {
+		for _, r := range msg.requests {
+			if lost[r] {
+				m.clearLane(r.lane)
+			}
+		}
 	}
 }
 

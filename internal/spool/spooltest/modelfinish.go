@@ -88,4 +88,5 @@ func (m *model) unclaim(r *modelRequest, t *spool.Task) {
 	r.tries = r.tries[:len(r.tries)-1]
 	r.state = spool.Ready
 	m.disturb(r.conv.team)
+	m.clearLane(r.lane)
 }

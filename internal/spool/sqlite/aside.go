@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -105,6 +106,24 @@ func (w *writer) clearLane(lane int64) error {
 			return err
 		}
 		if err := w.next(lane); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const sqlLaneOf = `SELECT lane FROM request WHERE id = ?`
+
+// clearLanesOf clears the lanes of requests that are no longer active, in the order in which these were accepted:
+// nothing stepped aside from them meanwhile.
+func (w *writer) clearLanesOf(requests []due) error {
+	slices.SortFunc(requests, func(a, b due) int { return cmp.Compare(a.id, b.id) })
+	for _, r := range requests {
+		var lane int64
+		if _, err := w.get(sqlLaneOf, []any{r.id}, &lane); err != nil {
+			return err
+		}
+		if err := w.clearLane(lane); err != nil {
 			return err
 		}
 	}

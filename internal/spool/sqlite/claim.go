@@ -104,13 +104,20 @@ INSERT INTO attempt (request, n, call, began) SELECT id, attempts, call, began F
 // makeDueReady makes ready what was deferred and is due, and what is active and was lost: a
 // send may have been carried out.
 func (c *claim) makeDueReady() error {
-	if err := c.makeLapsedReady(); err != nil {
+	lost, err := c.makeLapsedReady()
+	if err != nil {
 		return err
 	}
-	if err := c.makeReady(sqlDue, stamp(c.now)); err != nil || c.maxWait <= 0 {
+	if err := c.makeReady(sqlDue, stamp(c.now)); err != nil {
 		return err
 	}
-	return c.makeReady(sqlOverdue, stamp(c.now.Add(c.maxWait)))
+	if c.maxWait > 0 {
+		err = c.makeReady(sqlOverdue, stamp(c.now.Add(c.maxWait)))
+	}
+	if err != nil {
+		return err
+	}
+	return c.clearLanesOf(lost)
 }
 
 // due is a request that is to be ready again.

@@ -91,6 +91,7 @@ var plans = map[string]struct {
 	"release":      {sqlUnclaim, []string{byID}},
 	"lost":         {sqlLost, []string{byID}},
 	"lapsed":       {sqlLapsed, []string{byID}},
+	"lane":         {sqlLaneOf, []string{byID}},
 	"active": {sqlActiveAt, []string{
 		"request USING COVERING INDEX request_place (team=? AND route=? AND inbox=? AND state=?)",
 	}},

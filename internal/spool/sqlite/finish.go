@@ -294,17 +294,18 @@ UPDATE request
    SET state = ` + ready + `, due = 0, attempts = attempts - 1,
        reply_to = CASE WHEN attempts = trial_attempt AND NOT unknown THEN NULL ELSE reply_to END
  WHERE ` + isActive + ` AND id = ? AND attempts = ?
-RETURNING team, route`
+RETURNING team, route, lane`
 
 // unclaim undoes a claim, unless it was lost.
 func (w *writer) unclaim(t *spool.Task) error {
 	var team, route string
-	ok, err := w.get(sqlUnclaim, []any{t.Request, t.Attempt}, &team, &route)
+	var lane int64
+	ok, err := w.get(sqlUnclaim, []any{t.Request, t.Attempt}, &team, &route, &lane)
 	if err != nil || !ok {
 		return err
 	}
 	w.leases.end(t.Request)
 	w.ready(team)
 	w.moved(route, spool.Active, spool.Ready)
-	return nil
+	return w.clearLane(lane)
 }

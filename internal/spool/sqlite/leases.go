@@ -69,15 +69,17 @@ func (l *leases) next() (ends int64, ok bool) {
 
 const sqlLapsed = `SELECT id, team, route, state FROM request WHERE id = ? AND ` + isActive
 
-// makeLapsedReady makes ready what is active and was lost.
-func (c *claim) makeLapsedReady() error {
+// makeLapsedReady makes ready what is active and was lost, and returns it.
+func (c *claim) makeLapsedReady() (lost []due, err error) {
 	all := c.leases.lapsed(stamp(c.now))
 	for _, l := range all[:min(len(all), dueAtOnce)] {
-		if err := c.makeReady(sqlLapsed, l.request); err != nil {
-			return err
+		one, err := c.dueBy(sqlLapsed, l.request)
+		if err != nil {
+			return nil, err
 		}
+		lost = append(lost, one...)
 	}
-	return nil
+	return lost, c.makeAllReady(lost)
 }
 
 const sqlActiveAt = `
@@ -106,5 +108,10 @@ func makeActiveReady(ctx context.Context, conn *sql.Conn) error {
 	if len(all) == 0 || err != nil {
 		return err
 	}
-	return alone(ctx, conn, func(w *writer) error { return w.makeAllReady(all) })
+	return alone(ctx, conn, func(w *writer) error {
+		if err := w.makeAllReady(all); err != nil {
+			return err
+		}
+		return w.clearLanesOf(all)
+	})
 }
