@@ -16,6 +16,8 @@ func (s *Store) Accept(ctx context.Context, m *spool.Message) (spool.Receipt, er
 	if err := s.takes(size); err != nil {
 		return spool.Receipt{}, err
 	}
+	s.answering.RLock()
+	defer s.answering.RUnlock()
 	row := rows.Get().(*[16 << 10]byte)
 	defer rows.Put(row) // the writer has done with it when run returns
 	letter := prepare(m, row[:])

@@ -101,6 +101,8 @@ type Store struct {
 	stop  chan struct{} // closed by Close
 	done  chan struct{} // closed when the writer has ended
 
+	answering sync.RWMutex // read-locked by Accept, which looks at the files when all is durable, before they are closed
+
 	writer     *writer             // of its goroutine, and of tests
 	beforeLoad func(request int64) // of tests; nil
 
@@ -278,6 +280,8 @@ func (s *Store) shut() error {
 	close(s.stop)
 	<-s.done
 	<-s.checkpoints.done
+	s.answering.Lock()
+	defer s.answering.Unlock()
 	if s.writer.syncer.failed == nil {
 		return s.release()
 	}

@@ -232,6 +232,26 @@ func TestCloseWaitsForTheDisk(t *testing.T) {
 	})
 }
 
+// TestCloseWaitsForAnswers has each Accept find the files in their places after its commit.
+func TestCloseWaitsForAnswers(t *testing.T) {
+	s := openSpool(t, Options{})
+	s.answering.RLock() // as Accept does
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	select {
+	case <-closed:
+		t.Error("it was closed before an answer")
+	case <-time.After(100 * time.Millisecond):
+	}
+	s.answering.RUnlock()
+	<-closed
+}
+
 // TestLogReplaced has the log be another file than the one that the spool was opened with.
 func TestLogReplaced(t *testing.T) {
 	s := openSpool(t, Options{})
