@@ -55,6 +55,7 @@ func Run(t *testing.T, open Opener, operate Operate, random Random) {
 		{"Finish", finishCases},
 		{"Outcome", outcomeCases},
 		{"Hold", holdCases},
+		{"StepAside", asideCases},
 		{"Kept", keptCases},
 		{"Notice", noticeCases},
 		{"Wait", waitCases},

@@ -114,8 +114,8 @@ func (w *writer) clearLane(lane int64) error {
 
 const sqlLaneOf = `SELECT lane FROM request WHERE id = ?`
 
-// clearLanesOf clears the lanes of requests that are no longer active, in the order in which these were accepted:
-// nothing stepped aside from them meanwhile.
+// clearLanesOf clears the lanes of requests that are no longer active, in the order in which these were accepted.
+// While they were active, they could not step aside.
 func (w *writer) clearLanesOf(requests []due) error {
 	slices.SortFunc(requests, func(a, b due) int { return cmp.Compare(a.id, b.id) })
 	for _, r := range requests {

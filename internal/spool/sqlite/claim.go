@@ -112,10 +112,9 @@ func (c *claim) makeDueReady() error {
 		return err
 	}
 	if c.maxWait > 0 {
-		err = c.makeReady(sqlOverdue, stamp(c.now.Add(c.maxWait)))
-	}
-	if err != nil {
-		return err
+		if err := c.makeReady(sqlOverdue, stamp(c.now.Add(c.maxWait))); err != nil {
+			return err
+		}
 	}
 	return c.clearLanesOf(lost)
 }
