@@ -108,6 +108,9 @@ func (p *program) run(args []string) int {
 	if exited >= 0 { // --help was printed
 		return exited
 	}
+	if err == nil {
+		err = checkFlags(command.Path)
+	}
 	if err != nil {
 		fmt.Fprintf(p.stderr, "heyrelay: %s; see heyrelay --help\n", printable(err.Error()))
 		return exitUsage
