@@ -8,7 +8,7 @@ import (
 
 type checkCmd struct {
 	configured
-	Online bool `help:"Also check each team's credentials, inboxes and creators with the API, and a bucket of blobs.url."`
+	Online bool `help:"Also check credentials, inboxes and creators with the API, the bucket of blobs.url, and mail servers."`
 }
 
 // Run validates the configuration and prints warnings. What serve would refuse, it

@@ -14,9 +14,10 @@ import (
 	"heyrelay/internal/config"
 	"heyrelay/internal/heymarket"
 	"heyrelay/internal/relay"
+	"heyrelay/internal/smarthost"
 )
 
-// online checks a configuration with the API, by calls without side effects.
+// online checks a configuration with the services that it names, without side effects.
 type online struct {
 	p       *program
 	cfg     *config.Config
@@ -33,6 +34,12 @@ func checkOnline(p *program, cfg *config.Config) error {
 		}
 	}
 	o.bucket()
+	o.mailServers()
+	return o.err()
+}
+
+// err returns what failed, with the exit code for it.
+func (o *online) err() error {
 	code := exitConfig
 	if o.unknown {
 		code = exitFailed
@@ -144,8 +151,8 @@ func listed(inboxes []heymarket.Inbox) string {
 	return cmp.Or(strings.Join(names, ", "), "none")
 }
 
-// bucketTime is how long a bucket may take to answer.
-const bucketTime = 30 * time.Second
+// answerTime is how long a bucket or a mail server may take to answer.
+const answerTime = 30 * time.Second
 
 // bucket checks whether the bucket that files are stored in can be used.
 func (o *online) bucket() {
@@ -154,7 +161,7 @@ func (o *online) bucket() {
 	}
 	store, err := openBlobs(o.cfg)
 	if err == nil {
-		ctx, cancel := context.WithTimeout(o.p.ctx, bucketTime)
+		ctx, cancel := context.WithTimeout(o.p.ctx, answerTime)
 		defer cancel()
 		err = store.Ping(ctx)
 	}
@@ -164,6 +171,62 @@ func (o *online) bucket() {
 		return
 	}
 	fmt.Fprintln(o.p.stdout, "blobs.url: the bucket answers")
+}
+
+// mailServers checks whether the mail servers of the configuration answer, and accept the login.
+func (o *online) mailServers() {
+	o.mailServer("bounces.smarthost", o.cfg.Bounces.Hop())
+	for _, r := range o.cfg.Routes {
+		o.mailServer("route "+r.Name+": shadow", r.Shadow)
+		if offers, ok := o.mailServer("route "+r.Name+": smarthost", r.Smarthost); ok {
+			o.warnOf(r, offers)
+		}
+	}
+}
+
+// mailServer opens a session with a mail server, if hop names one, and sends no mail. ok is false if it
+// could not.
+func (o *online) mailServer(purpose string, hop config.NextHop) (offers smarthost.Offers, ok bool) {
+	if hop.Next == "" {
+		return offers, false
+	}
+	ctx, cancel := context.WithTimeout(o.p.ctx, answerTime)
+	defer cancel()
+	session, err := relay.MailServer(o.cfg, hop).Connect(ctx)
+	switch {
+	case ctx.Err() != nil:
+		err = fmt.Errorf("no answer in %v", answerTime)
+	case err == nil:
+		defer session.Close()
+		fmt.Fprintf(o.p.stdout, "%s: %s answers%s\n", purpose, hop.Next, loggedIn(hop.User))
+		return session.Offers, true
+	}
+	o.failed = append(o.failed, fmt.Errorf("%s: %s: %w", purpose, hop.Next, err))
+	o.unknown = o.unknown || !errors.As(err, new(smarthost.Denied))
+	return offers, false
+}
+
+// loggedIn is the rest of a sentence about a mail server that a user, if there is one, has logged in to.
+func loggedIn(user string) string {
+	if user == "" {
+		return ""
+	}
+	return ", and accepts the login of " + user
+}
+
+// warnOf warns of mail that the smarthost of a route would refuse, and the route accepts.
+func (o *online) warnOf(r config.Route, offers smarthost.Offers) {
+	var warnings []string
+	if limit := o.cfg.Limits.MessageSize; 0 < offers.Size && offers.Size < int64(limit) {
+		warnings = append(warnings, fmt.Sprintf("takes messages of at most %d bytes, and %s is %v: larger ones fail",
+			offers.Size, o.cfg.Key("limits.message_size"), limit))
+	}
+	if !offers.EightBit {
+		warnings = append(warnings, "does not offer 8BITMIME: messages with 8-bit content fail")
+	}
+	for _, w := range warnings {
+		fmt.Fprintf(o.p.stdout, "warning: route %s: the smarthost %s\n", r.Name, w)
+	}
 }
 
 // titled writes a number and, if there is one, its name.

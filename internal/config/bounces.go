@@ -43,9 +43,8 @@ func (b *Bounces) complete(hostname string) {
 	}
 }
 
-// Server returns the smarthost's host:port, and whether the connection is encrypted
-// from the start. ok is false if Smarthost is not the address of a server.
-func (b Bounces) Server() (address string, implicit, ok bool) { return mailServer(b.Smarthost) }
+// Hop returns the smarthost as a next hop.
+func (b Bounces) Hop() NextHop { return NextHop{Next: b.Smarthost, User: b.User, Password: b.Password} }
 
 // mailServer reads smtp://host:port or smtps://host:port.
 func mailServer(text string) (address string, implicit, ok bool) {
@@ -63,7 +62,7 @@ func mailServer(text string) (address string, implicit, ok bool) {
 
 func (l *loader) validateBounces() {
 	b := l.config.Bounces
-	address, _, ok := b.Server()
+	address, _, ok := b.Hop().Server()
 	smarthost := l.doc.Key("bounces.smarthost")
 	user := l.doc.Key("bounces.user")
 	from := l.doc.Key("bounces.from")

@@ -7,19 +7,26 @@ import (
 	"heyrelay/internal/smarthost"
 )
 
-// mailServer returns a mail server that mail is handed to, by the key of its section. It learns of
-// our own addresses because mail would come back from there.
-func (r *Relay) mailServer(cfg *config.Config, key string, hop config.NextHop) *smarthost.Server {
+// MailServer returns a mail server that mail is handed to.
+func MailServer(cfg *config.Config, hop config.NextHop) *smarthost.Server {
 	address, implicit, _ := hop.Server()
 	return &smarthost.Server{
 		Hostname: cfg.Hostname,
 		Address:  address,
 		Implicit: implicit,
 		User:     hop.User,
-		Password: r.password(key, hop.Password).get,
-		Own:      r.Addrs,
-		Dial:     r.parts.Dial,
+		Password: hop.Password.Reveal,
 	}
+}
+
+// mailServer returns a mail server that reads its password again, by the key of its section. It learns
+// of our own addresses because mail would come back from there.
+func (r *Relay) mailServer(cfg *config.Config, key string, hop config.NextHop) *smarthost.Server {
+	server := MailServer(cfg, hop)
+	server.Password = r.password(key, hop.Password).get
+	server.Own = r.Addrs
+	server.Dial = r.parts.Dial
+	return server
 }
 
 // nextHops returns the mail servers to which routes pass their mail on, by route.

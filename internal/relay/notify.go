@@ -3,7 +3,6 @@ package relay
 import (
 	"context"
 
-	"heyrelay/internal/config"
 	"heyrelay/internal/events"
 	"heyrelay/internal/notify"
 )
@@ -16,9 +15,7 @@ func (r *Relay) notifySetup(s *setup) *notify.Setup {
 	if b := cfg.Bounces; b.Smarthost != "" {
 		n.Mailer = &notify.Mailer{
 			Reporter: notify.Reporter{Hostname: cfg.Hostname, From: b.From},
-			Server: r.mailServer(cfg, "bounces.password", config.NextHop{
-				Next: b.Smarthost, User: b.User, Password: b.Password,
-			}),
+			Server:   r.mailServer(cfg, "bounces.password", b.Hop()),
 		}
 	}
 	if cfg.Events.URL != "" {
