@@ -29,6 +29,15 @@ func (s *Setup) lease() time.Duration {
 	return limit + leaseMargin
 }
 
+// memory is the age from which what a team may have sent is searched for; 0: never, as a smarthost has nothing to
+// search.
+func (s *Setup) memory(t Team) time.Duration {
+	if t.Server != nil {
+		return 0
+	}
+	return s.LocalIDMemory
+}
+
 // begin records outcomes, claims what may begin then, and begins it. It returns the outcomes that
 // could not be recorded. next is when to come again, ok is false if the store failed.
 func (s *Scheduler) begin(
@@ -152,7 +161,7 @@ func (s *Scheduler) capacities(calls context.Context, ended []spool.Outcome) (al
 			Probe:    heldProbe,
 			TryHeld:  held != nil,
 			Searches: maxSearches - searches,
-			Memory:   s.setup.LocalIDMemory,
+			Memory:   s.setup.memory(options),
 			Bodies:   bodies,
 			Lasts:    held == nil && breaker == nil,
 		})
