@@ -2,7 +2,6 @@ package delivery
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"heyrelay/internal/heymarket"
@@ -18,7 +17,7 @@ const (
 // route is what the loop knows of a route.
 type route struct {
 	failures distinct  // messages that failed since one was sent
-	refused  distinct  // conversations that were answered 403 since a message was sent
+	refused  distinct  // participants of conversations that were answered 403 since a message was sent
 	lastSent time.Time // when that was
 }
 
@@ -46,8 +45,7 @@ func (s *Scheduler) forbidden(o spool.Outcome) spool.Outcome {
 		o.Reason += " (other messages of the route are sent)"
 		return o
 	}
-	conversation := strings.Join(heymarket.Targets(t.To, t.Cc), " ")
-	if n := r.refused.add(conversation); n > otherDenied {
+	if n := r.refused.add(t.Participants); n > otherDenied {
 		s.holdRoute(
 			t,
 			fmt.Sprintf(

@@ -68,6 +68,7 @@ type Task struct {
 	Route, Team, Sender string
 	Inbox               int64
 	To, Cc              []string
+	Participants        string // To and Cc in canonical form, see Request
 	Title               string
 	ConvoID             int64  // the conversation to reply to, or to check; 0: the request opens one
 	Subject             string // a line "Subject: …" with this goes before both bodies; "" for none

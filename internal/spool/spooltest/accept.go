@@ -38,6 +38,7 @@ var acceptCases = []testCase{
 			Inbox:         202,
 			To:            []string{"alice@example.com"},
 			Cc:            []string{"bob@example.com"},
+			Participants:  "alice@example.com bob@example.com",
 			Title:         "Grüße & <b>",
 			HTML:          m.HTML,
 			Text:          m.Text,

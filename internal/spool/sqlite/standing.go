@@ -201,7 +201,7 @@ func (w *writer) hand(m *letter, i int, id int64, p placed, a arrival) {
 		Request: id, Attempt: 1, Call: spool.Send,
 		QueueID: m.QueueID, LocalID: r.LocalID,
 		Route: m.Route, Team: m.Team, Sender: m.Sender, Inbox: m.Inbox,
-		To: slices.Clone(r.To), Cc: slices.Clone(r.Cc),
+		To: slices.Clone(r.To), Cc: slices.Clone(r.Cc), Participants: r.Participants,
 		Title: m.Title, ConvoID: p.convoID,
 		HTML: m.HTML, Text: m.Text, SubjectOffset: m.SubjectOffset,
 		Accepted: moment(stamp(m.Accepted)), TrialSince: moment(stamp(a.began)),

@@ -10,7 +10,7 @@ import (
 
 const (
 	sqlTask = `
-SELECT r.attempts + 1, r.local_id, r.recipients, r.route, r.team, r.subject_line, r.unknown, r.sends_since,
+SELECT r.attempts + 1, r.local_id, r.recipients, r.participants, r.route, r.team, r.subject_line, r.unknown, r.sends_since,
        r.refused_at,
        COALESCE(r.reply_to, NULLIF(r.requested_convo_id, 0), c.convo_id), r.call, r.conversation_alive, r.lane < 0,
        r.requested_convo_id <> 0 AND EXISTS (
@@ -49,7 +49,8 @@ func (c *claim) load(id int64) (*spool.Task, error) {
 	var x body
 	var refused, tried, released, accepted int64
 	ok, err := c.get(sqlTask, []any{id},
-		&t.Attempt, &t.LocalID, &addresses, &t.Route, &t.Team, &subjectLine, &t.Unknown, &sendsSince, &refused,
+		&t.Attempt, &t.LocalID, &addresses, &t.Participants, &t.Route, &t.Team, &subjectLine, &t.Unknown, &sendsSince,
+		&refused,
 		&t.ConvoID, &t.Call, &t.ConversationAlive, &t.Detached, &t.ConvoConflict,
 		&t.Refused, &t.RefusedStatus, &tried, &released,
 		&asked, &t.Delayed, &t.EnvelopeID, &t.Return,
