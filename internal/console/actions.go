@@ -128,9 +128,12 @@ func (c *console) targetOf(ctx context.Context, query url.Values, v verb) (targe
 	if problem != "" {
 		return t, badRequest(problem)
 	}
-	f, err := c.resolve(ctx, f, query.Get("q"))
+	f, q, err := c.resolve(ctx, f, query.Get("q"))
 	if err != nil {
 		return t, err
+	}
+	if q != "" {
+		t.query.Set("q", q) // it stands for the same when it is confirmed
 	}
 	asked := c.Now()
 	if text := query.Get("asked"); text != "" {
@@ -192,7 +195,7 @@ func (c *console) confirmAction(w http.ResponseWriter, r *http.Request) error {
 	p.Title = v.name + " " + what + "?"
 	p.Button = v.name + " " + what
 	p.Facts = []string{v.what}
-	if described := describe(query); described != "" && !t.exact {
+	if described := describe(t.query); described != "" && !t.exact {
 		p.Facts = append(p.Facts, "All that match: "+described+". What comes after this page is left alone.")
 	}
 	switch {

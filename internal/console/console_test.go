@@ -397,6 +397,31 @@ func TestActionsOnMany(t *testing.T) {
 	f.get("ann", "/actions/drop?state=sleepy", http.StatusBadRequest)
 }
 
+// A search that says nothing, or that nothing can match, selects nothing.
+func TestActionsOnASearch(t *testing.T) {
+	f := newFixture(t)
+	f.accept("Q1", func(m *spool.Message) { m.Title = "4711" })
+	for _, q := range []string{
+		"subject:", "recipient: ", "message-id:", "queue id:", "local_id:", "convo_id:", "convo_id:x", " ",
+	} {
+		address := "/actions/drop?q=" + url.QueryEscape(q)
+		f.lacks(f.get("ann", address, http.StatusBadRequest), "Drop 1 request")
+		if q != " " {
+			f.get("ann", "/messages?q="+url.QueryEscape(q), http.StatusBadRequest)
+		}
+	}
+	f.get("ann", "/actions/drop?q=queue+id:0123456789ABCDEF", http.StatusNotFound)
+	f.has(f.get("ann", "/messages?q=queue+id:0123456789ABCDEF", http.StatusOK), "Nothing matches")
+
+	page := f.get("ann", "/actions/drop?q=4711", http.StatusOK)
+	f.has(page, "Drop 1 request?", "found by subject:4711")
+	f.accept("Q2", func(m *spool.Message) { m.Requests[0].ConvoID = 4711 }) // by now, the number is a conversation's
+	f.confirm(page, "asked", fmt.Sprint(f.now.Add(time.Hour).UnixNano()))
+	if one, other := f.state("Q1"), f.state("Q2"); one != "dropped" || other == "dropped" {
+		t.Errorf("the one that was found is %s, the other %s", one, other)
+	}
+}
+
 func TestHoldOfARoute(t *testing.T) {
 	f := newFixture(t)
 	f.accept("Q1", nil)

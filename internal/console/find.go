@@ -13,14 +13,16 @@ import (
 // found is a page of a list.
 type found struct {
 	spool.Page
-	by string // how the search was understood, "" without one
+	as reading // how the search was understood, the zero reading without one
 }
 
 // reading is a way to understand what somebody searches for.
-type reading struct {
-	name  string
-	apply func(*spool.Filter)
-}
+type reading struct{ name, text string }
+
+func (r reading) apply(f *spool.Filter) { names[r.name](f, r.text) }
+
+// String returns a search that can be understood in this way only.
+func (r reading) String() string { return r.name + ":" + r.text }
 
 // names begin a search that is to be understood in one way.
 var names = map[string]func(*spool.Filter, string){
@@ -38,32 +40,47 @@ var (
 	localIDForm = regexp.MustCompile(`^(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 )
 
+// named divides a search that begins with one of names.
+func named(q string) (as reading, ok bool) {
+	name, text, ok := strings.Cut(q, ":")
+	as = reading{strings.ToLower(strings.TrimSpace(name)), strings.TrimSpace(text)}
+	return as, ok && names[as.name] != nil
+}
+
+// faultOf says why a search cannot be carried out, "" if it can. One that says nothing would find everything.
+func faultOf(q string) string {
+	as, ok := named(q)
+	switch {
+	case ok && as.text == "":
+		return "Write what to look for after " + as.name + ":"
+	case ok && as.name == "convo_id" && !numberForm.MatchString(as.text):
+		return "A convo_id is a number: " + as.text
+	}
+	return ""
+}
+
 // readings returns the ways to understand a search, likely ones first; nil for none.
 func readings(q string) (all []reading) {
 	q = strings.TrimSpace(q)
 	if q == "" {
 		return nil
 	}
-	if name, text, ok := strings.Cut(q, ":"); ok && names[strings.ToLower(name)] != nil {
-		return []reading{readingOf(strings.ToLower(name), strings.TrimSpace(text))}
+	if as, ok := named(q); ok {
+		return []reading{as}
 	}
 	switch {
 	case strings.HasPrefix(q, "<"):
-		return []reading{readingOf("message-id", q)}
+		return []reading{{"message-id", q}}
 	case strings.Contains(q, "@"):
-		return []reading{readingOf("recipient", q), readingOf("message-id", q)}
+		return []reading{{"recipient", q}, {"message-id", q}}
 	case localIDForm.MatchString(q):
-		all = append(all, readingOf("local_id", q))
+		all = append(all, reading{"local_id", q})
 	case queueIDForm.MatchString(q):
-		all = append(all, readingOf("queue id", q))
+		all = append(all, reading{"queue id", q})
 	case numberForm.MatchString(q):
-		all = append(all, readingOf("convo_id", q))
+		all = append(all, reading{"convo_id", q})
 	}
-	return append(all, readingOf("subject", q))
-}
-
-func readingOf(name, text string) reading {
-	return reading{name, func(f *spool.Filter) { names[name](f, text) }}
+	return append(all, reading{"subject", q})
 }
 
 // find returns the requests that match, from the one with a number on. Of the ways to understand
@@ -82,12 +99,13 @@ func (c *console) find(ctx context.Context, f spool.Filter, q string, from int64
 		way.apply(&one)
 		page, err := c.Operator.Search(ctx, one)
 		if errors.Is(err, spool.ErrNotFound) {
-			continue // no message has this queue id
+			last = found{as: way} // no message has this queue id
+			continue
 		}
 		if err != nil {
 			return found{}, err
 		}
-		last = found{page, way.name}
+		last = found{page, way}
 		if len(page.Entries) > 0 {
 			break
 		}
@@ -95,18 +113,14 @@ func (c *console) find(ctx context.Context, f spool.Filter, q string, from int64
 	return last, nil
 }
 
-// resolve returns f restricted to what q stands for.
-func (c *console) resolve(ctx context.Context, f spool.Filter, q string) (spool.Filter, error) {
+// resolve returns f restricted to what q stands for, and a search that stands for nothing else.
+func (c *console) resolve(ctx context.Context, f spool.Filter, q string) (spool.Filter, string, error) {
 	all, err := c.find(ctx, f, q, 0)
-	if err != nil || all.by == "" {
-		return f, err
+	if err != nil || all.as == (reading{}) {
+		return f, q, err
 	}
-	for _, way := range readings(q) {
-		if way.name == all.by {
-			way.apply(&f)
-		}
-	}
-	return f, nil
+	all.as.apply(&f)
+	return f, all.as.String(), nil
 }
 
 // A confirmation looks at up to countedPages pages of countedEach requests.

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"heyrelay/internal/backend"
@@ -64,8 +65,8 @@ func (c *console) messages(w http.ResponseWriter, r *http.Request) error {
 	if len(p.Entries) > 0 {
 		p.Announce = "Newest: " + p.Entries[0].Title + ", " + p.Entries[0].State
 	}
-	if found.by != "" {
-		p.Found = "By " + found.by + "."
+	if found.as.name != "" {
+		p.Found = "By " + found.as.name + "."
 	}
 	p.Nothing = !p.Filtered && from == 0
 	p.All = verbLinks(query)
@@ -95,7 +96,7 @@ func without(query url.Values, keys ...string) url.Values {
 var filterKeys = []string{"q", "state", "route", "since", "until"}
 
 func isFiltered(query url.Values) bool {
-	return slices.ContainsFunc(filterKeys, func(key string) bool { return query.Get(key) != "" })
+	return slices.ContainsFunc(filterKeys, func(key string) bool { return strings.TrimSpace(query.Get(key)) != "" })
 }
 
 func stateOptions(chosen string) []option {
@@ -123,8 +124,11 @@ func (c *console) routeOptions(chosen string) []option {
 	return all
 }
 
-// filterOf reads state, route and times of a query. problem says what is wrong with them.
+// filterOf reads state, route and times of a query. problem says what is wrong with them, or with its search.
 func filterOf(query url.Values) (f spool.Filter, problem string) {
+	if problem := faultOf(query.Get("q")); problem != "" {
+		return f, problem
+	}
 	f.Route = query.Get("route")
 	if name := query.Get("state"); name != "" {
 		states, err := spool.ParseStates([]string{name})
