@@ -1,10 +1,12 @@
 package adminapi
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"slices"
@@ -77,8 +79,8 @@ func (s *server) act(w http.ResponseWriter, r *http.Request) error {
 	return answer(w, result)
 }
 
-// readBody reads the JSON of a request. An unknown field is an error: it may be a condition that
-// would not restrict.
+// readBody reads the JSON of a request. A field that is unknown or empty is an error: it may be a
+// condition that would not restrict.
 func readBody(r *http.Request, into any) error {
 	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/json" {
 		return fault{problem.Problem{
@@ -88,14 +90,15 @@ func readBody(r *http.Request, into any) error {
 			Remedy: "send JSON as application/json",
 		}}
 	}
-	d := json.NewDecoder(r.Body)
+	text, err := io.ReadAll(r.Body)
+	if err != nil {
+		return err
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
-	err := d.Decode(into)
-	var large *http.MaxBytesError
+	err = d.Decode(into)
 	var wrong *json.UnmarshalTypeError
 	switch {
-	case errors.As(err, &large):
-		return err
 	case errors.As(err, &wrong):
 		return invalid(wrong.Field, wrong.Field+" cannot be a "+wrong.Value, "see "+Base+"/openapi.json for its type")
 	case err != nil:
@@ -103,6 +106,23 @@ func readBody(r *http.Request, into any) error {
 	}
 	if _, err := d.Token(); err != io.EOF {
 		return invalid("", "the body has more than one JSON value", "send one object")
+	}
+	return rejectEmpty(text)
+}
+
+// rejectEmpty returns an error for a field of an object that has no value. A reason needs none.
+func rejectEmpty(object []byte) error {
+	var fields map[string]any
+	if err := json.Unmarshal(object, &fields); err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		value := fields[name]
+		list, isList := value.([]any)
+		empty := value == nil || value == "" || isList && len(list) == 0 || name == "convo_id" && value == 0.0
+		if empty && name != "reason" {
+			return invalid(name, name+" is empty", "give it a value, or omit it")
+		}
 	}
 	return nil
 }

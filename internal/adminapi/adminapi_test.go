@@ -96,6 +96,33 @@ func TestActions(t *testing.T) {
 	}
 }
 
+// A condition without a value would not restrict: nothing is changed.
+func TestEmptyConditions(t *testing.T) {
+	f := open(t)
+	f.fill()
+	for body, field := range map[string]string{
+		`{"route": "b", "recipient": ""}`:   "recipient",
+		`{"states": [], "route": "b"}`:      "states",
+		`{"queue_ids": [], "route": "b"}`:   "queue_ids",
+		`{"message_id": null, "team": "x"}`: "message_id",
+		`{"convo_id": 0, "route": "b"}`:     "convo_id",
+	} {
+		var p struct{ Field string }
+		f.call("POST", "/actions/drop", body, 400, &p)
+		if p.Field != field {
+			t.Errorf("%s: field %q", body, p.Field)
+		}
+	}
+	f.call("POST", "/holds", `{"route": "", "team": "shop"}`, 400, nil)
+	f.call("DELETE", "/holds?route=&team=shop", "", 400, nil)
+	f.call("GET", "/messages?route=b&recipient=", "", 400, nil)
+	f.call("GET", "/messages?route=b&older=", "", 200, nil)
+	if len(f.recorded) != 0 {
+		t.Errorf("recorded %+v", f.recorded)
+	}
+	f.call("POST", "/actions/hold", `{"queue_ids": ["Q2"], "reason": "", "expect": 0}`, 409, nil)
+}
+
 // A route or a team is held also for mail to come, until it is released.
 func TestHolds(t *testing.T) {
 	f := open(t)

@@ -24,12 +24,18 @@ type query struct {
 	err    error
 }
 
+// paging are the parameters that do not restrict what is found.
+var paging = []string{"limit", "older", "newer", "order"}
+
 // queryOf returns the parameters of r, which has no others than known.
 func queryOf(r *http.Request, known ...string) *query {
 	q := &query{values: r.URL.Query()}
 	for name, values := range q.values {
 		if !slices.Contains(known, name) {
 			q.reject(name, fmt.Sprintf("there is no parameter %q", name), "known are "+strings.Join(known, ", "))
+		}
+		if slices.Contains(values, "") && !slices.Contains(paging, name) {
+			q.reject(name, "the parameter "+name+" is empty", "give it a value, or omit it")
 		}
 		if len(values) > 1 && name != "state" && name != "queue_id" {
 			q.reject(name, "the parameter "+name+" is given more than once", "give it once")
