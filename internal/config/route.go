@@ -35,6 +35,10 @@ type Route struct {
 	// The order in which queued messages are sent.
 	Priority string `yaml:"priority" default:"normal" oneof:"high|normal|bulk"`
 
+	// How long a request of this route is retried before it fails, where that is less than
+	// delivery.expire: a code to log in is useless after an hour. Default: delivery.expire.
+	Expire strictyaml.Duration `yaml:"expire" example:"1h" range:"1m..1y"`
+
 	// Lowers normal to bulk for messages that identify themselves as bulk mail, by
 	// Precedence: bulk, list or junk, or by List-Unsubscribe. high is not lowered.
 	BulkHeaders bool `yaml:"bulk_headers" default:"false"`
@@ -172,6 +176,7 @@ func (l *loader) validateRoutes() {
 		l.validateTeam(path+".team", r)
 		l.validateMatch(path+".match", r)
 		l.validateRecipients(path, r)
+		l.validateExpire(path+".expire", r)
 		l.validateLinkBlock(path+".link_block", r)
 		l.validateSmarthost(path, r)
 		l.validateNextHop(path+".shadow", r.Shadow, "delivers the mail at present")
@@ -233,6 +238,13 @@ func (l *loader) validateRecipients(path string, r Route) {
 	case headers && !isMailbox(r.RelayMailbox):
 		l.doc.Reject(path, fmt.Sprintf("relay_mailbox cannot be %q", r.RelayMailbox),
 			"write one address, such as relay@example.com")
+	}
+}
+
+// validateExpire checks that a route retries no longer than delivery says.
+func (l *loader) validateExpire(path string, r Route) {
+	if r.Expire > l.config.Delivery.Expire {
+		l.doc.Reject(path, l.doc.Key(path)+" is longer than delivery.expire", "shorten it, or lengthen delivery.expire")
 	}
 }
 

@@ -10,6 +10,7 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -70,6 +71,7 @@ type Team struct {
 type Route struct {
 	Team           string
 	Inbox, Creator int64
+	Expire         time.Duration // in place of Setup.Expire, 0: that
 }
 
 // Setup is what a Scheduler can change while it runs: teams, routes and times. It must not
@@ -93,6 +95,9 @@ type Setup struct {
 	HoldMax       time.Duration // the longest hold
 	Grace         time.Duration // for active calls once Run is to stop
 }
+
+// expire is the time under trial after which a failed attempt of a route's request is the last.
+func (s *Setup) expire(route string) time.Duration { return cmp.Or(s.Routes[route].Expire, s.Expire) }
 
 // Options configure a Scheduler. All are required.
 type Options struct {

@@ -28,7 +28,7 @@ func (s *Scheduler) conclude(r *result) (o spool.Outcome) {
 		o.Report = "" // the smarthost will say more (RFC 3461, section 5.2.2)
 	}
 	if o.Report == spool.DelayedAction {
-		o.Until = o.Task.TrialSince.Add(s.setup.Expire)
+		o.Until = o.Task.TrialSince.Add(s.setup.expire(o.Task.Route))
 	}
 	o.Event = s.setup.Event(s.event(o))
 	return o
@@ -172,7 +172,7 @@ func (s *Scheduler) deferTo(o spool.Outcome, due time.Time) spool.Outcome {
 	t := o.Task
 	now := s.o.Now()
 	tried := s.tried(t)
-	if tried > s.setup.Expire {
+	if tried > s.setup.expire(t.Route) {
 		o.Reason = "expired after " + tried.Round(time.Second).String() + "; last: " + o.Reason
 		o.NextCall = spool.Send
 		return s.failed(o)

@@ -211,7 +211,7 @@ func newClient(cfg *config.Config, team string, p Parts, current source) (*heyma
 func routes(cfg *config.Config) map[string]delivery.Route {
 	all := map[string]delivery.Route{}
 	for _, r := range cfg.Routes {
-		all[r.Name] = delivery.Route{Team: r.Team, Inbox: r.Inbox, Creator: r.CreatorID}
+		all[r.Name] = delivery.Route{Team: r.Team, Inbox: r.Inbox, Creator: r.CreatorID, Expire: r.Expire.Std()}
 	}
 	return all
 }
