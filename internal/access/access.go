@@ -95,13 +95,13 @@ var ErrOpen = errors.New("the console would be open to everybody: " +
 // Guard controls the access to a handler. Make one with New.
 type Guard struct {
 	o        Options
-	token    string // made here, "" for none
+	token    string // made here, "" until it is needed
 	key      [32]byte
 	origins  *http.CrossOriginProtection
 	logins   *logins
 	sessions *sessions
 
-	mu sync.RWMutex // guards o
+	mu sync.RWMutex // guards o and token
 }
 
 // New returns a Guard. The error is ErrOpen, or one of reading Random.
@@ -111,17 +111,26 @@ func New(o Options) (*Guard, error) {
 	if _, err := io.ReadFull(o.Random, g.key[:]); err != nil {
 		return nil, err
 	}
-	if !o.closed() {
-		if !o.Loopback {
-			return nil, ErrOpen
-		}
-		token, err := randomText(o.Random)
-		if err != nil {
-			return nil, err
-		}
-		g.token = token
+	var err error
+	g.token, err = g.tokenFor(o)
+	if err != nil {
+		return nil, err
 	}
 	return g, nil
+}
+
+// tokenFor returns the token that lets people in where options name nobody: the one made before, or
+// else a new one. Where they name somebody, there may be none.
+func (g *Guard) tokenFor(o Options) (string, error) {
+	switch {
+	case o.closed():
+		return g.token, nil
+	case !o.Loopback:
+		return "", ErrOpen
+	case g.token != "":
+		return g.token, nil
+	}
+	return randomText(g.o.Random)
 }
 
 func (o *Options) setDefaults() {
@@ -146,11 +155,12 @@ func (o *Options) closed() bool {
 
 func (p Proxy) authenticates() bool { return len(p.Networks) > 0 && p.Header != "" }
 
-// LoginToken returns the token that New made because the options name nobody; "" once they do. It
+// LoginToken returns the token that was made because the options name nobody; "" once they do. It
 // may operate until then.
 func (g *Guard) LoginToken() string {
-	o := g.options()
-	if o.closed() {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	if g.o.closed() {
 		return ""
 	}
 	return g.token
@@ -158,14 +168,16 @@ func (g *Guard) LoginToken() string {
 
 // Update replaces users, tokens, proxy, hosts, public paths and the length of new sessions.
 // Sessions of users that are gone, or have another password, end. With options that name nobody,
-// the error is ErrOpen unless New made a token and only this machine can connect, and nothing
-// changes.
+// there is a LoginToken, or the error is ErrOpen if others than this machine can connect. With an
+// error, nothing changes.
 func (g *Guard) Update(o Options) error {
-	if !o.closed() && (g.token == "" || !o.Loopback) {
-		return ErrOpen
-	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	token, err := g.tokenFor(o)
+	if err != nil {
+		return err
+	}
+	g.token = token
 	g.o.Hosts = o.Hosts
 	g.o.Users = o.Users
 	g.o.Tokens = o.Tokens

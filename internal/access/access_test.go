@@ -195,6 +195,27 @@ func TestLoginToken(t *testing.T) {
 	s.expect(s.do("GET", "/", with(cookies)), 303, "")
 }
 
+// Once the options name nobody any more, a token is made, if only this machine can connect.
+func TestTokenOfUpdate(t *testing.T) {
+	s := open(t, people(t))
+	if err := s.guard.Update(access.Options{Loopback: true}); err != nil {
+		t.Fatal(err)
+	}
+	token := s.guard.LoginToken()
+	if len(token) < 40 {
+		t.Fatalf("token %q", token)
+	}
+	s.expect(s.do("GET", "/api/v1/x", bearer(token)), 200, "may operate")
+	s.expect(s.do("GET", "/api/v1/x", bearer(operating)), 401, "")
+	s.expect(s.do("GET", "/api/v1/x"), 401, "")
+	if err := s.guard.Update(people(t)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.guard.Update(access.Options{}); !errors.Is(err, access.ErrOpen) {
+		t.Errorf("an update that opens: %v", err)
+	}
+}
+
 // A bearer token has its role, and a wrong one none, whatever else the request has.
 func TestBearer(t *testing.T) {
 	s := open(t, people(t))
@@ -371,6 +392,10 @@ func TestProxy(t *testing.T) {
 	s.expect(s.do("GET", "/", from("10.0.1.1:9"), zoe), 303, "")
 	s.expect(s.do("GET", "/", from("127.0.0.1:9"), zoe), 303, "")
 	s.expect(s.do("GET", "/", from("10.0.0.1:9"), max, zoe), 303, "")
+
+	basic := header("Authorization", "Basic bWF4OnNlc2FtZQ==") // which nginx passes on by default
+	s.expect(s.do("GET", "/", from("10.0.0.1:9"), max, basic), 200, "max may read")
+	s.expect(s.do("GET", "/", basic), 303, "")
 }
 
 // Failed logins of one address, and logins of all, are bounded.

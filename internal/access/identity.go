@@ -44,13 +44,10 @@ const (
 )
 
 // identify returns who makes a request. A bearer token that is wrong is no reason to look
-// further: the program must know.
+// further: the program must know. Credentials of another scheme are a proxy's, which passes them on.
 func (g *Guard) identify(r *http.Request) (id identity, known bool) {
-	if text := r.Header.Get("Authorization"); text != "" {
-		scheme, token, _ := strings.Cut(text, " ")
-		if !strings.EqualFold(scheme, "Bearer") {
-			return identity{}, false
-		}
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if strings.EqualFold(scheme, "Bearer") {
 		id, known = g.byToken(strings.TrimSpace(token))
 		id.bearer = true
 		return id, known
@@ -61,7 +58,7 @@ func (g *Guard) identify(r *http.Request) (id identity, known bool) {
 	return g.bySession(r)
 }
 
-// generated is the name of who logs in with the token that New made.
+// generated is the name of who logs in with the token that was made.
 const generated = "token printed at start"
 
 // byToken returns whose token it is. Its time does not depend on which token is right, or how
