@@ -212,13 +212,14 @@ func (c *Client) exchange(parent context.Context, call call, token string) (resp
 	err = resp.read(hr.Body, call.element)
 	if e, ok := errors.AsType[*interrupted](err); ok {
 		reason, cause := c.interruption(parent, ctx, e.cause)
-		return response{}, resp.odd("the response was interrupted: "+reason, cause)
+		err = resp.odd("the response was interrupted: "+reason, cause)
+	}
+	if resp.status > 299 {
+		unread, _ := errors.AsType[*Error](err)
+		return response{}, resp.failure(hr.Header, c.now(), unread)
 	}
 	if err != nil {
 		return response{}, err
-	}
-	if resp.status > 299 {
-		return response{}, resp.failure(hr.Header, c.now())
 	}
 	return resp, nil
 }

@@ -143,11 +143,17 @@ func (r response) odd(why string, cause error) *Error {
 	return &Error{Unknown: true, Status: r.status, RequestID: r.requestID, Reason: r.redact(why), Err: cause}
 }
 
-// failure is the error for a status that is not 2xx.
-func (r response) failure(h http.Header, now time.Time) *Error {
+// failure is the error for a status that is not 2xx. Where the body was not read to its end, for the reason unread,
+// what the status and the header say counts all the same, and what a part of the body says does not.
+func (r response) failure(h http.Header, now time.Time, unread *Error) *Error {
 	e := &Error{Status: r.status, RequestID: r.requestID, RetryAfter: retryAfter(h, now)}
-	e.Class, e.Unknown = classify(r.status, isJSON(r.body))
+	e.Class, e.Unknown = classify(r.status, unread == nil && isJSON(r.body))
 	reason := r.reason()
+	if unread != nil {
+		e.Unknown = e.Unknown || e.Class == Again
+		e.Err = unread.Err
+		reason = unread.Reason
+	}
 	if e.Class == Denied {
 		reason = clockNote(h.Get("Date"), now) + reason
 	}
