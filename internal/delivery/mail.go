@@ -107,7 +107,17 @@ func mailProblem(address string, err error) *heymarket.Error {
 	return e
 }
 
-func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
+// maxReply is how many octets of what a smarthost replied are kept. It may reply with a megabyte.
+const maxReply = 1000
+
+// oneLine returns the text of a reply as one line.
+func oneLine(text string) string {
+	line := strings.Join(strings.Fields(text), " ")
+	if len(line) > maxReply {
+		line = strings.ToValidUTF8(line[:maxReply], "") + "…"
+	}
+	return line
+}
 
 // mailed judges a transaction with a smarthost.
 func (s *Scheduler) mailed(r *result, o spool.Outcome) spool.Outcome {

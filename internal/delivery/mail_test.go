@@ -3,11 +3,15 @@ package delivery
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode/utf8"
+
+	"github.com/emersion/go-smtp"
 
 	"heyrelay/internal/heymarket"
 	"heyrelay/internal/smarthost"
@@ -114,6 +118,16 @@ func TestAnUnreachableSmarthost(t *testing.T) {
 			t.Errorf("%d connections, %d calls", dials, len(a.calls))
 		}
 	})
+}
+
+// Of a reply that is too long for people, the beginning is kept.
+func TestALongReply(t *testing.T) {
+	refusal := &smtp.SMTPError{Code: 550, Message: strings.Repeat("nö ", 1<<18)}
+	e := mailProblem("mail.example.com:25", smarthost.Refused{Err: fmt.Errorf("DATA: %w", refusal)})
+	if e.Class != heymarket.Invalid || len(e.Reason) > maxReply+100 || !utf8.ValidString(e.Reason) ||
+		!strings.HasPrefix(e.Reason, "550 nö nö") || !strings.HasSuffix(e.Reason, "in reply to DATA)") {
+		t.Errorf("%v, %d octets: %.100q", e.Class, len(e.Reason), e.Reason)
+	}
 }
 
 // A message whose source is gone fails, and no connection is made.

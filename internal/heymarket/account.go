@@ -93,9 +93,9 @@ func (c *Client) Conversation(ctx context.Context, id int64) (Conversation, erro
 	return Conversation{
 		ID:        id,
 		Inbox:     inbox,
-		Channel:   o.text("channel"),
-		Status:    o.text("status"),
-		Target:    o.text("target"),
+		Channel:   resp.redact(oneLine(o.text("channel"))),
+		Status:    resp.redact(oneLine(o.text("status"))),
+		Target:    resp.redact(oneLine(o.text("target"))),
 		Blocked:   string(o["blocked"]) == "true",
 		RequestID: resp.requestID,
 	}, nil

@@ -196,11 +196,8 @@ func (c *Client) exchange(parent context.Context, call call, token string) (resp
 		return response{}, &Error{Unknown: left.possible(), Reason: reason, Err: cause}
 	}
 	defer hr.Body.Close()
-	resp := response{
-		status:    hr.StatusCode,
-		requestID: clip(oneLine(hr.Header.Get("X-Request-Id")), maxRequestID),
-		token:     token,
-	}
+	resp := response{status: hr.StatusCode, token: token}
+	resp.requestID = clip(resp.blank(oneLine(hr.Header.Get("X-Request-Id"))), maxRequestID)
 	if resp.status < http.StatusOK {
 		// After a 101 the body is the raw connection, which no deadline ends.
 		return response{}, resp.odd("the status is not final", nil)

@@ -37,7 +37,7 @@ type Sent struct {
 	ConvoID    int64  // 0 if the response has no valid one
 	Queued     bool   // false only if the response has "queued": false
 	Date       string // ISO 8601, as received
-	Compliance string // compliance_results as JSON; "" if empty or absent
+	Compliance string // the beginning of compliance_results as JSON, at most 300 bytes; "" if empty or absent
 	RequestID  string // X-Request-Id
 }
 
@@ -85,8 +85,8 @@ type Error struct {
 	Class Class
 
 	// Unknown: the call may have been carried out anyway. It was interrupted after
-	// the request began to leave, or the response is a 408, a 5xx, a 2xx that is not
-	// as documented, or not final.
+	// the request began to leave, and before a 3xx, 401 or 409 came; or the response is
+	// a 408, a 5xx, a 2xx that is not as documented, or not final.
 	Unknown bool
 
 	Status     int           // 0 if there was no response

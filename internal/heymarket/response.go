@@ -17,7 +17,7 @@ const (
 	maxObject     = 1 << 20        // bytes of a response that is one object, or a failure
 	maxList       = 4 << 20        // bytes of a response that is a list, after decompression
 	maxRequestID  = 200            // bytes of an X-Request-Id
-	maxReason     = 300            // bytes of an Error's Reason
+	maxReason     = 300            // bytes of an Error's Reason, and of other text for people
 	maxRetryAfter = 24 * time.Hour // a longer delay is cut to this
 	clockSkew     = time.Minute    // a difference that is reported when credentials are refused
 )
@@ -161,11 +161,12 @@ func (r response) failure(h http.Header, now time.Time, unread *Error) *Error {
 	return e
 }
 
-// redact makes a Reason of text that may come from the API: the token is blanked
-// out, in case the API repeated it, before the text is shortened.
-func (r response) redact(text string) string {
-	return clip(strings.ReplaceAll(text, r.token, "***"), maxReason)
-}
+// redact makes text for people of what may come from the API: without the token, and
+// shortened after that.
+func (r response) redact(text string) string { return clip(r.blank(text), maxReason) }
+
+// blank blanks the token out, in case the API repeated it.
+func (r response) blank(text string) string { return strings.ReplaceAll(text, r.token, "***") }
 
 // shown is the body as text for people.
 func (r response) shown() string {

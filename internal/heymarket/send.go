@@ -48,8 +48,8 @@ func (r response) sent() (Sent, error) {
 		ID:         id,
 		ConvoID:    convoID,
 		Queued:     string(o["queued"]) != "false",
-		Date:       o.text("date"),
-		Compliance: o.filled("compliance_results"),
+		Date:       r.redact(oneLine(o.text("date"))),
+		Compliance: r.redact(oneLine(o.filled("compliance_results"))),
 		RequestID:  r.requestID,
 	}, nil
 }

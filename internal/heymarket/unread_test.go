@@ -2,6 +2,7 @@ package heymarket_test
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -39,6 +40,30 @@ func TestUnreadFailures(t *testing.T) {
 			if !strings.Contains(e.Reason, b.reason) {
 				t.Errorf("%d, %s: the reason is %q", c.status, b.name, e.Reason)
 			}
+		}
+	}
+}
+
+// TestSuccessIsBounded: what a response of success says is shortened, and repeats no token.
+func TestSuccessIsBounded(t *testing.T) {
+	long := strings.Repeat("x", 1000)
+	echo := carrier(func(r *http.Request) (*http.Response, error) {
+		token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+		body := fmt.Sprintf(`{"id": 7, "inbox": 202, "date": %q, "channel": %q, "compliance_results": {"a": %q}}`,
+			token+long, token+long, token+long)
+		return says("HTTP/1.1 200 OK\r\nX-Request-Id: " + token + "\r\n\r\n" + body)(r)
+	})
+	sent, err := client(t, echo).Send(t.Context(), opener("l-1", "to:ann@example.com"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	convo, err := client(t, echo).Conversation(t.Context(), 7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{sent.Date, sent.Compliance, sent.RequestID, convo.Channel, convo.RequestID} {
+		if len(text) > 300 || !strings.Contains(text, "***") {
+			t.Errorf("%d octets: %.100s", len(text), text)
 		}
 	}
 }
