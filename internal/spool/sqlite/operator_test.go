@@ -66,3 +66,25 @@ func TestOperatorBesideServer(t *testing.T) {
 	wantCount(t, s, "request WHERE state = 8", 0)
 	wantSound(t, s)
 }
+
+// TestOperatorKeepsTerms has an operator change a spool with more requests than get their terms at once: how far
+// they are recorded stays as it was.
+func TestOperatorKeepsTerms(t *testing.T) {
+	s := openSpool(t, Options{termsAt: 1})
+	fill(t, s, termRows+10)
+	o, err := OpenOperator(s.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.Close()
+	before, err := readTermed(t.Context(), s.Reader.db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := o.Hold(t.Context(), epoch, spool.Filter{LocalID: mail(1).Requests[0].LocalID}, ""); err != nil {
+		t.Fatal(err)
+	}
+	if after, err := readTermed(t.Context(), s.Reader.db); after != before || err != nil {
+		t.Errorf("terms are recorded as %+v (%v), before as %+v", after, err, before)
+	}
+}

@@ -75,7 +75,7 @@ func (t *termed) added(id int64) {
 // saveTerms records the terms of messages if there are enough without, and how far it has come.
 func (w *writer) saveTerms() error {
 	t := &w.termed
-	if t.newest-t.done >= int64(w.termsAt) {
+	if t.newest > t.done && t.newest-t.done >= int64(w.termsAt) {
 		last := t.newest
 		tooMany, err := w.get(sqlTermsEnd, []any{t.done, termRows}, &last)
 		if tooMany {
