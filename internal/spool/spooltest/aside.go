@@ -77,6 +77,22 @@ var asideCases = []testCase{
 			f.Errorf("claimed %s, want the reply behind the lost one", task.QueueID)
 		}
 	}},
+	{"Meanwhile", func(f *fixture) { // a verb drops what has stepped aside since it began
+		f.send(letter{id: "a"})
+		f.send(letter{id: "b", cites: []string{"a"}, route: "gone"})
+		f.send(letter{id: "c", cites: []string{"b"}})
+		f.send(letter{id: "d", cites: []string{"c"}})
+		f.hold(spool.Hold{Route: "gone"})
+		if err := f.StepAside(f.Context(), spool.Destination{Team: "shop", Route: "gone"}); err != nil {
+			f.Fatal(err)
+		}
+		f.moved(spool.Moved{Requests: 2})(f.operator.Drop(f.Context(), f.now, only("Q1", "Q2")))
+		f.state("Q2", spool.Dropped)
+		f.sent(f.claimOne(), 7)
+		if task := f.claimOne(); task.QueueID != "Q4" || task.ConvoID != 7 {
+			f.Errorf("claimed %s to %d, want the last", task.QueueID, task.ConvoID)
+		}
+	}},
 	{"BehindNobody", func(f *fixture) { // the lane of a held route alone keeps its order
 		f.send(letter{id: "a"})
 		f.send(letter{id: "b", cites: []string{"a"}})

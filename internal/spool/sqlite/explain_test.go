@@ -240,7 +240,7 @@ var plans = map[string]struct {
 	"reports":      {sqlReportsAfter, []string{"message USING INTEGER PRIMARY KEY (rowid=?)"}},
 	"put off":      {sqlDefer, []string{"notice USING INTEGER PRIMARY KEY (rowid=?)"}},
 	"done":         {sqlDone, []string{"notice USING INTEGER PRIMARY KEY (rowid=?)"}},
-	"state":        {sqlState, []string{byID}},
+	"place now":    {sqlPlaceNow, []string{byID}},
 	"unqueue":      {sqlReleaseQueued, []string{byID}},
 	"reroute":      {sqlReroute, []string{byID}},
 	"conversation": {sqlConversationDetail, []string{"conversation USING INTEGER PRIMARY KEY (rowid=?)"}},

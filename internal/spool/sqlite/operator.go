@@ -153,8 +153,8 @@ func (w *writer) allOf(f spool.Filter, ids []int64, m *spool.Moved, do func(*wri
 			m.Busy++
 			continue
 		}
-		// An earlier one may have moved this one on: a lane goes on.
-		if _, err := w.get(sqlState, []any{r.id}, &r.state); err != nil {
+		// An earlier one may have moved this one on: a lane goes on, and what is held steps aside.
+		if _, err := w.get(sqlPlaceNow, []any{r.id}, &r.state, &r.lane); err != nil {
 			return err
 		}
 		done, err := do(w, &r)
@@ -177,7 +177,7 @@ func (w *writer) allOf(f spool.Filter, ids []int64, m *spool.Moved, do func(*wri
 }
 
 const (
-	sqlState    = `SELECT state FROM request WHERE id = ?`
+	sqlPlaceNow = `SELECT state, lane FROM request WHERE id = ?`
 	sqlStanding = `SELECT state, hold, team, route, inbox FROM request WHERE id = ?`
 )
 
