@@ -313,7 +313,9 @@ func (m *model) releaseRequest(r *modelRequest) bool {
 	return true
 }
 
-func (m *model) retry(r *modelRequest, o spool.RetryOptions) bool {
+// retry is Retry, of one request. moved has the conversations that it opened in another scope, by those
+// whose requests they have now.
+func (m *model) retry(r *modelRequest, o spool.RetryOptions, moved map[*modelConv]*modelConv) bool {
 	move := o.Route != "" && r.place() != spool.Destination{Team: o.Team, Route: o.Route, Inbox: o.Inbox}
 	switch {
 	case r.state == spool.Sent, r.state == spool.Shadowed, r.state == spool.Flagged && !o.Anew:
@@ -331,15 +333,12 @@ func (m *model) retry(r *modelRequest, o spool.RetryOptions) bool {
 		r.route = o.Route
 	}
 	if move && (r.conv.team != o.Team || r.conv.inbox != o.Inbox) {
-		r.conv = &modelConv{
-			team:         o.Team,
-			inbox:        o.Inbox,
-			participants: r.conv.participants,
-			baseSubject:  r.conv.baseSubject,
-			lane:         m.newLane(),
+		former := r.conv
+		if moved[former] == nil {
+			moved[former] = m.openAs(former, o)
+			r.joined, r.line = -1, false
 		}
-		m.convs = append(m.convs, r.conv)
-		r.joined, r.line = -1, false
+		r.conv = moved[former]
 		r.decided, r.requested = false, 0
 	}
 	if o.Anew {
@@ -349,4 +348,17 @@ func (m *model) retry(r *modelRequest, o spool.RetryOptions) bool {
 	r.newTrial()
 	m.queue(r)
 	return true
+}
+
+// openAs opens a conversation with the same people in another scope.
+func (m *model) openAs(c *modelConv, o spool.RetryOptions) *modelConv {
+	opened := &modelConv{
+		team:         o.Team,
+		inbox:        o.Inbox,
+		participants: c.participants,
+		baseSubject:  c.baseSubject,
+		lane:         m.newLane(),
+	}
+	m.convs = append(m.convs, opened)
+	return opened
 }

@@ -84,6 +84,29 @@ var operatorCases = []testCase{
 			}
 		}
 	}},
+	{"RetryMovesALane", func(f *fixture) { // in its order, into one conversation
+		f.send(letter{id: "p"})
+		f.send(letter{id: "r", cites: []string{"p"}})
+		f.send(letter{id: "s", cites: []string{"r"}, blind: []string{"bob"}})
+		o := spool.RetryOptions{Route: "sales", Team: "bank", Inbox: 9}
+		f.moved(spool.Moved{Requests: 4})(f.operator.Retry(f.Context(), f.now, spool.Filter{}, o))
+		tasks := f.claim(room("bank"))
+		if got := queueIDs(tasks); got != "Q1 Q3" || tasks[0].ConvoID != 0 {
+			f.Fatalf("claimed %s, want the opener and the blind request", got)
+		}
+		f.sent(tasks[0], 7)
+		f.sent(tasks[1], 8)
+		for _, id := range []string{"Q2", "Q3"} {
+			task := f.claim(room("bank"))[0]
+			if task.QueueID != id || task.ConvoID != 7 || task.Inbox != 9 {
+				f.Errorf("claimed %s to %d, want %s to 7", task.QueueID, task.ConvoID, id)
+			}
+			f.sent(task, 7)
+		}
+		if d := f.detail("Q2"); !d.Joined || d.By != "cites p" {
+			f.Errorf("the first reply is %+v", d)
+		}
+	}},
 	{"RetryMovesToTheRoutesInbox", func(f *fixture) { // which is another one now
 		f.send(letter{inbox: 201})
 		f.send(letter{})

@@ -45,7 +45,8 @@ func (r *run) intervene() {
 		renamed := r.renamed
 		got, err = r.operator.Retry(r.Context(), r.now, f, o)
 		r.renamed = renamed
-		want = r.model.each(m, func(q *modelRequest) bool { return r.model.retry(q, o) })
+		moved := map[*modelConv]*modelConv{}
+		want = r.model.each(m, func(q *modelRequest) bool { return r.model.retry(q, o, moved) })
 		r.see("retried", want.Requests > 0)
 		r.see("moved", want.Requests > 0 && o.Route != "")
 		r.see("anew", want.Requests > 0 && o.Anew)

@@ -172,6 +172,7 @@ var plans = map[string]struct {
 	"let go":      {sqlReleaseHead, []string{byID}},
 	"rename":      {sqlRename, []string{byID}},
 	"rescope":     {sqlRescope, []string{byID}},
+	"opens it":    {sqlOpensIt, []string{byID}},
 	"forget message": {sqlForgetMessage, []string{
 		"message USING INTEGER PRIMARY KEY (rowid=?)", "request USING INDEX request_message (message=?)",
 	}},

@@ -22,7 +22,15 @@ func (o *Operator) Retry(
 	case how.Route != "" && (how.Team == "" || how.Inbox == 0):
 		return spool.Moved{}, fmt.Errorf("retry on route %s: its team and inbox are not set", how.Route)
 	}
-	return o.all(ctx, f, func(w *writer, r *chosen) (bool, error) { return w.retry(now, r, &how) })
+	run := &retrying{RetryOptions: how, now: now, moved: map[int64]int64{}}
+	return o.all(ctx, f, func(w *writer, r *chosen) (bool, error) { return w.retry(r, run) })
+}
+
+// retrying is one run of Retry.
+type retrying struct {
+	spool.RetryOptions
+	now   time.Time
+	moved map[int64]int64 // conversations in the new scope, by those whose requests they have now
 }
 
 const (
@@ -37,13 +45,14 @@ SELECT ?, ?, participants, title, base_subject, ? FROM conversation WHERE id = ?
 
 	sqlRescope = `
 UPDATE request
-   SET team = ?, inbox = ?, conversation = ?, lane = ?, joined = 0, lookup_name = '', subject_line = 0,
-       reply_to = NULL, requested_convo_id = 0
+   SET team = ?, inbox = ?, conversation = ?, lane = ?, reply_to = NULL, requested_convo_id = 0
  WHERE id = ?`
+
+	sqlOpensIt = `UPDATE request SET joined = 0, lookup_name = '', subject_line = 0 WHERE id = ?`
 )
 
 // retry queues a request again, makes it due, or moves it.
-func (w *writer) retry(now time.Time, r *chosen, how *spool.RetryOptions) (bool, error) {
+func (w *writer) retry(r *chosen, how *retrying) (bool, error) {
 	if !r.whole {
 		return false, nil // there is nothing left that could be sent
 	}
@@ -70,12 +79,12 @@ func (w *writer) retry(now time.Time, r *chosen, how *spool.RetryOptions) (bool,
 		return false, nil
 	}
 	if r.state.Open() {
-		if err := w.drop(now, r); err != nil {
+		if err := w.drop(how.now, r); err != nil {
 			return false, err
 		}
 	}
 	if move {
-		if err := w.move(now, r, how, to); err != nil {
+		if err := w.move(r, how, to); err != nil {
 			return false, err
 		}
 	}
@@ -99,9 +108,9 @@ func (w *writer) makeOneReady(r *chosen) error {
 	return err
 }
 
-// move gives a request that is in no lane another route, and its own team to. In another scope
-// it gets a conversation of its own.
-func (w *writer) move(now time.Time, r *chosen, how *spool.RetryOptions, to string) error {
+// move gives a request that is in no lane another route, and its own team to. In another scope the
+// requests of a conversation have one of their own, which the first of them opens.
+func (w *writer) move(r *chosen, how *retrying, to string) error {
 	if _, err := w.exec(sqlReroute, how.Route, r.id); err != nil {
 		return err
 	}
@@ -110,11 +119,19 @@ func (w *writer) move(now time.Time, r *chosen, how *spool.RetryOptions, to stri
 	if r.team == to && r.inbox == how.Inbox {
 		return nil
 	}
-	c, _, err := w.insert(sqlNewScope, how.Team, how.Inbox, stamp(now), r.conversation)
-	if err != nil {
-		return err
+	c, joins := how.moved[r.conversation]
+	if !joins {
+		var err error
+		c, _, err = w.insert(sqlNewScope, how.Team, how.Inbox, stamp(how.now), r.conversation)
+		if err != nil {
+			return err
+		}
+		how.moved[r.conversation] = c
+		if _, err := w.exec(sqlOpensIt, r.id); err != nil {
+			return err
+		}
 	}
 	r.conversation, r.team = c, to
-	_, err = w.exec(sqlRescope, to, how.Inbox, c, c, r.id)
+	_, err := w.exec(sqlRescope, to, how.Inbox, c, c, r.id)
 	return err
 }
