@@ -95,7 +95,7 @@ func printMoved(p *program, done string, m spool.Moved) error {
 		fmt.Fprintf(p.stdout, "%d of them may have been sent: the outcome of an attempt is unknown\n", m.MaybeSent)
 	}
 	if m.Busy > 0 {
-		fmt.Fprintf(p.stdout, "%d unchanged: an API call is active, try again\n", m.Busy)
+		fmt.Fprintf(p.stdout, "%d unchanged: an attempt is in progress, try again\n", m.Busy)
 	}
 	printNext(p, m)
 	if m.Requests > 0 || m.Busy > 0 {

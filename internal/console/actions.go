@@ -325,7 +325,7 @@ func doneOf(query url.Values) string {
 		text += fmt.Sprintf(" %s may have been sent before: the outcome of an attempt is unknown.", count(maybe))
 	}
 	if busy, err := strconv.Atoi(query.Get("busy")); err == nil && busy > 0 {
-		text += fmt.Sprintf(" %s unchanged, since an API call is running: try again.", count(busy))
+		text += fmt.Sprintf(" %s unchanged, since an attempt is in progress: try again.", count(busy))
 	}
 	return text
 }

@@ -482,7 +482,7 @@ func TestBackStaysHere(t *testing.T) {
 func TestDoneSaysOurWords(t *testing.T) {
 	for query, want := range map[string]string{
 		"done=dropped&n=3&busy=1&maybe=2": "3 requests dropped. 2 may have been sent before: the outcome of an attempt is " +
-			"unknown. 1 unchanged, since an API call is running: try again.",
+			"unknown. 1 unchanged, since an attempt is in progress: try again.",
 		"done=hold+ended":          "The hold has ended.",
 		"done=call+0900-12345&n=1": "",
 		"done=dropped&n=many":      "",

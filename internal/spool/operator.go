@@ -77,7 +77,7 @@ type RetryOptions struct {
 type Moved struct {
 	Requests  int `json:"requests"`
 	MaybeSent int `json:"maybe_sent"` // those of them whose outcome is unknown
-	Busy      int `json:"busy"`       // left out, for their call is active
+	Busy      int `json:"busy"`       // left out, for their attempt is in progress
 
 	// Where all that match and are pending stand now.
 	Due      int    `json:"due"`            // sent next
