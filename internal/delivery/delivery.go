@@ -50,7 +50,7 @@ type Store interface {
 	StepAside(ctx context.Context, at spool.Destination) error
 	AddEvent(ctx context.Context, now time.Time, event []byte) error
 	MakeDue(ctx context.Context, now time.Time, team string) (made int, err error)
-	ClockChanged(ctx context.Context, now time.Time, team string) (made int, err error)
+	ClockChanged(ctx context.Context, now time.Time, lease time.Duration, team string) (made int, err error)
 	Holds(ctx context.Context) ([]spool.Hold, error)
 	Destinations(ctx context.Context) ([]spool.Destination, error)
 	ChangedExternally(ctx context.Context) (bool, error)
@@ -243,8 +243,9 @@ func (s *Scheduler) changed(ctx context.Context) bool {
 // round records results and begins new calls. It returns the results that could not
 // be recorded, and when to come again; zero for not by itself.
 func (s *Scheduler) round(ctx, calls context.Context, ended []spool.Outcome, all bool) ([]spool.Outcome, time.Time) {
+	set := s.checkClock() // before a claim, which would take what is active for lost
 	overdue := !s.next.IsZero() && !s.next.After(s.o.Now())
-	all = s.takeSetup() || all || overdue || !s.synced
+	all = s.takeSetup() || all || set || overdue || !s.synced
 	ended = s.collect(ended)
 	var left []spool.Outcome
 	if all {
@@ -285,8 +286,8 @@ func (s *Scheduler) collect(ended []spool.Outcome) []spool.Outcome {
 	}
 }
 
-// checkClock reports whether the clock was set, and makes due what is deferred, so
-// that nothing expires or waits because of that.
+// checkClock reports whether the clock was set, makes due what is deferred, and lets what
+// is active go on, so that nothing expires, waits or is repeated because of that.
 func (s *Scheduler) checkClock() bool {
 	jump := s.clock.Changed()
 	if jump == 0 {
@@ -303,7 +304,7 @@ func (s *Scheduler) checkClock() bool {
 	})
 	s.holds.makeDue(s.clockSet)
 	for team := range s.setup.Teams {
-		if _, err := s.o.Store.ClockChanged(s.ctx, s.clockSet, team); err != nil {
+		if _, err := s.o.Store.ClockChanged(s.ctx, s.clockSet, s.setup.lease(), team); err != nil {
 			s.logError("requests deferred by the old clock could not be made due", err)
 		}
 	}

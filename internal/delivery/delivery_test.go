@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -427,6 +428,35 @@ func TestClockSetUnderWay(t *testing.T) {
 		})
 		if got := fmt.Sprint(rec.kind); got != "[error held deferred sent]" {
 			t.Errorf("events %s", got)
+		}
+	})
+}
+
+// TestClockBeforeClaim sets the clock ahead, and wakes the scheduler before it looks by itself: the store knows
+// before the next claim, which could else take a call under way for lost, and make it twice.
+func TestClockBeforeClaim(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var set atomic.Int64
+		l, a := newLane(), &answers{list: []func(*http.Request) (*http.Response, error){until}}
+		l.noting = true
+		var s *Scheduler
+		go func() {
+			<-time.After(10*time.Second + pollInterval/2)
+			l.note("set")
+			set.Store(int64(time.Hour))
+			s.Kick()
+		}()
+		setup := shop(t, a)
+		s = New(Options{
+			Setup: always(setup), Store: l, Sink: &recorder{}, Jitter: func() float64 { return 0 },
+			Now: func() time.Time { return time.Now().Round(0).Add(time.Duration(set.Load())) },
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), 11*time.Second)
+		defer cancel()
+		s.Run(ctx)
+		i := slices.Index(l.holdLog, "set")
+		if i < 0 || len(l.holdLog) < i+3 || l.holdLog[i+1] != "clock" || l.holdLog[i+2] != "claim" {
+			t.Errorf("in this order: %v", l.holdLog)
 		}
 	})
 }

@@ -26,7 +26,8 @@ type lane struct {
 	panics   int    // Finish panics so many times
 	refuses  string // Finish fails for this queue id
 	onClaim  func()
-	reserved int // calls beyond the claims
+	noting   bool // claims are in holdLog, too
+	reserved int  // calls beyond the claims
 	throttle spool.Throttle
 	holdLog  []string            // holds and releases, in order
 	asides   []spool.Destination // where heads step aside
@@ -136,7 +137,8 @@ func (l *lane) AddEvent(_ context.Context, _ time.Time, event []byte) error {
 	return nil
 }
 
-func (l *lane) ClockChanged(ctx context.Context, now time.Time, team string) (int, error) {
+func (l *lane) ClockChanged(ctx context.Context, now time.Time, _ time.Duration, team string) (int, error) {
+	l.note("clock")
 	return l.MakeDue(ctx, now, team)
 }
 
@@ -176,6 +178,9 @@ func (l *lane) Claim(
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.claims++
+	if l.noting {
+		l.holdLog = append(l.holdLog, "claim")
+	}
 	if !l.open || l.claimed {
 		return nil, time.Time{}, nil
 	}

@@ -160,8 +160,8 @@ type Delivery interface {
 	// ClockChanged takes into account that the clock was set to now: the deferred
 	// requests of a team and the probes of its routes become due, and the trial of its
 	// requests begins anew, so that nothing expires or waits because of a time that
-	// never passed.
-	ClockChanged(ctx context.Context, now time.Time, team string) (made int, err error)
+	// never passed. What is active, of whatever team, stays so until now+lease.
+	ClockChanged(ctx context.Context, now time.Time, lease time.Duration, team string) (made int, err error)
 
 	// Holds returns all holds, in the order of teams, routes and inboxes.
 	Holds(ctx context.Context) ([]Hold, error)

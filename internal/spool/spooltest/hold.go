@@ -164,7 +164,7 @@ var holdCases = []testCase{
 		f.release("support", 2)
 		deferAll()
 		f.now = epoch.Add(time.Minute)
-		if made, err := f.ClockChanged(f.Context(), f.now, "shop"); made != 2 || err != nil {
+		if made, err := f.ClockChanged(f.Context(), f.now, lease, "shop"); made != 2 || err != nil {
 			f.Errorf("%d became due (%v), want the 2 that were deferred", made, err)
 		}
 		jumped := f.now
@@ -180,10 +180,23 @@ var holdCases = []testCase{
 			}
 		}
 	}},
+	{"ClockChangedUnderWay", func(f *fixture) { // what is active when the clock is set goes on, for as long as a lease
+		f.send(letter{})
+		f.claimOne()
+		for _, jump := range []time.Duration{365 * day, -300 * day} {
+			f.now = f.now.Add(jump)
+			if _, err := f.ClockChanged(f.Context(), f.now, lease, "shop"); err != nil {
+				f.Error(err)
+			}
+			if tasks, next := f.claimNext(); len(tasks) != 0 || !next.Equal(f.now.Add(lease)) {
+				f.Errorf("after a jump by %v claimed %s, and what is active is lost at %s", jump, queueIDs(tasks), next)
+			}
+		}
+	}},
 	{"ClockChangedProbe", func(f *fixture) {
 		f.send(letter{})
 		f.hold(spool.Hold{Route: "support", Probe: f.now.Add(time.Hour)})
-		if _, err := f.ClockChanged(f.Context(), f.now, "shop"); err != nil {
+		if _, err := f.ClockChanged(f.Context(), f.now, lease, "shop"); err != nil {
 			f.Error(err)
 		}
 		r := room("shop")

@@ -296,8 +296,11 @@ UPDATE gate SET released = min(released, ?), probe = min(probe, ?), shut_began =
 )
 
 // ClockChanged implements spool.Store.
-func (s *Store) ClockChanged(ctx context.Context, now time.Time, team string) (made int, err error) {
+func (s *Store) ClockChanged(
+	ctx context.Context, now time.Time, lease time.Duration, team string,
+) (made int, err error) {
 	_, err = run(ctx, s, 0, func(w *writer) (int64, error) {
+		w.leases.renew(stamp(now.Add(lease)))
 		if _, err := w.execGate(sqlRestartTrial, team, stamp(now)); err != nil {
 			return 0, err
 		}

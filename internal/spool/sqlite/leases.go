@@ -29,6 +29,13 @@ func (l *leases) end(request int64) {
 	delete(l.ends, request)
 }
 
+// renew has all leases end at another time.
+func (l *leases) renew(ends int64) {
+	for request := range l.ends {
+		l.begin(request, ends)
+	}
+}
+
 // keep is called when a transaction has been committed.
 func (l *leases) keep() { l.undo = l.undo[:0] }
 
