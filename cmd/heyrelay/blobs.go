@@ -16,13 +16,13 @@ import (
 
 type blobsCmd struct {
 	List   blobsListCmd   `cmd:"" help:"List attachments with their links, newest first."`
-	Revoke blobsRevokeCmd `cmd:"" help:"End the links of a message."`
-	GC     blobsGCCmd     `cmd:"" name:"gc" help:"Delete the files that no link needs any longer, now."`
+	Revoke blobsRevokeCmd `cmd:"" help:"Revoke the links of a message."`
+	GC     blobsGCCmd     `cmd:"" name:"gc" help:"Delete files that no link needs any longer."`
 }
 
 type blobsListCmd struct {
 	configured
-	QueueID string `arg:"" optional:"" name:"queue-id" help:"Only of this message (see the 250 or the log)."`
+	QueueID string `arg:"" optional:"" name:"queue-id" help:"Only of this message (see the 250 reply or the log)."`
 	Route   string `placeholder:"NAME" help:"Only of this route."`
 	Limit   int    `default:"100" placeholder:"N" help:"List at most N attachments (${default})."`
 	JSON    bool   `name:"json" help:"Print JSON, one object per line."`
@@ -31,7 +31,7 @@ type blobsListCmd struct {
 // Help says what the columns mean.
 func (blobsListCmd) Help() string {
 	return `The links themselves are not stored: only recipients have them. A file stays
-in the list until it is deleted, some minutes after its last link has ended.`
+in the list until it is deleted, within minutes after its last link has ended.`
 }
 
 // Run lists what matches.
@@ -77,13 +77,13 @@ func printAttachments(out io.Writer, list []spool.Attachment) error {
 
 type blobsRevokeCmd struct {
 	configured
-	QueueIDs []string `arg:"" name:"queue-id" help:"The messages, by queue id (see the 250 or the log)."`
+	QueueIDs []string `arg:"" name:"queue-id" help:"The queue ids of the messages (see the 250 reply or the log)."`
 }
 
 // Help says what happens to the files.
 func (blobsRevokeCmd) Help() string {
-	return `The links lead nowhere from now on, and cannot be restored. A file is deleted
-some minutes later, unless another message has a link to it.`
+	return `The links stop working at once, and cannot be restored. A file is deleted
+within minutes, unless another message has a link to it.`
 }
 
 // Run revokes the links of each message.
@@ -109,7 +109,7 @@ type blobsGCCmd struct{ configured }
 func (blobsGCCmd) Help() string {
 	return `A running relay does the same every ten minutes, and looks once a day for files
 of messages that were not accepted. Both can run at the same time. A file that
-no message has is deleted when it is older than a day.`
+belongs to no message is deleted when it is older than a day.`
 }
 
 // Run cleans the blob store, and prints what went.
@@ -120,7 +120,7 @@ func (c blobsGCCmd) Run(p *program) error {
 		}
 		if folder, ok := blob.Folder(cfg.Blobs.URL); ok { // or it would be made, for the wrong user perhaps
 			if _, err := os.Stat(folder); err != nil {
-				return fmt.Errorf("blobs.url: %w; heyrelay serve makes it", err)
+				return fmt.Errorf("blobs.url: %w; heyrelay serve creates it", err)
 			}
 		}
 		store, err := openBlobs(cfg)
@@ -129,7 +129,7 @@ func (c blobsGCCmd) Run(p *program) error {
 		}
 		cleaner := &cleaning.Cleaner{Spool: op, Blobs: store, Now: time.Now}
 		done, err := cleaner.Round(p.ctx, true)
-		fmt.Fprintf(p.stdout, "%s had ended, %s had no message, %s deleted\n",
+		fmt.Fprintf(p.stdout, "%s ended, %s without a message, %s deleted\n",
 			count(done.Links, "link"), count(done.Strays, "file"), count(done.Objects, "file"))
 		return err
 	})

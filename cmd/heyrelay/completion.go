@@ -17,7 +17,7 @@ type completionCmd struct {
 
 // Help shows how to use the scripts.
 func (completionCmd) Help() string {
-	return `The line for the start file of the shell:
+	return `Add this line to the startup file of the shell:
 
     bash: source <(heyrelay completion bash)
     zsh:  source <(heyrelay completion zsh)

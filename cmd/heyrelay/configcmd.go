@@ -12,7 +12,7 @@ import (
 )
 
 type configCmd struct {
-	Show    configShowCmd    `cmd:"" help:"Print the configuration in force, secrets masked."`
+	Show    configShowCmd    `cmd:"" help:"Print the effective configuration, with secrets masked."`
 	Example configExampleCmd `cmd:"" help:"Print an example with every key."`
 	Init    configInitCmd    `cmd:"" help:"Write a configuration to start from."`
 	Schema  configSchemaCmd  `cmd:"" help:"Print the JSON Schema of the configuration, for editors."`

@@ -19,16 +19,16 @@ import (
 type healthCmd struct {
 	configured
 	JSON   bool `help:"Print JSON."`
-	Strict bool `help:"Fail if the relay is degraded, too, with exit code 3."`
+	Strict bool `help:"Also fail, with exit code 3, if the relay is degraded."`
 }
 
 // Help explains the states and the exit codes.
 func (healthCmd) Help() string {
 	return `serving: the relay accepts mail and sends it. degraded: it accepts mail, but a team or route is on hold,
-calls of the API fail, or the oldest pending request is older than health.oldest. not serving: it does not run, a
+API calls fail, or the oldest pending request is older than health.oldest. not serving: it does not run, a
 listener does not respond, or the spool accepts no mail.
 
-Exit codes: 0 serving or degraded, 1 not serving, 2 wrong command line, 3 degraded (with --strict),
+Exit codes: 0 serving or degraded, 1 not serving, 2 invalid command line, 3 degraded (with --strict),
 78 invalid configuration.`
 }
 

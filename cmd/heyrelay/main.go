@@ -22,7 +22,7 @@ import (
 const (
 	exitOK       = 0
 	exitFailed   = 1  // failure
-	exitUsage    = 2  // wrong command line
+	exitUsage    = 2  // invalid command line
 	exitDegraded = 3  // health --strict: mail is accepted, but some of it is delayed
 	exitConfig   = 78 // invalid configuration (EX_CONFIG of sysexits.h): trying again will not help
 )
@@ -40,19 +40,19 @@ type program struct {
 type commands struct {
 	Serve      serveCmd      `cmd:"" help:"Run the relay."`
 	Demo       demoCmd       `cmd:"" help:"Run the relay and a sandbox of the API, without configuration."`
-	Sandbox    sandboxCmd    `cmd:"" help:"Run the sandbox of the API alone."`
+	Sandbox    sandboxCmd    `cmd:"" help:"Run only the sandbox of the API."`
 	Check      checkCmd      `cmd:"" help:"Validate the configuration."`
 	Config     configCmd     `cmd:"" help:"Show the effective configuration, or an example."`
-	Inboxes    inboxesCmd    `cmd:"" help:"List the inboxes of your account, with a route to paste."`
+	Inboxes    inboxesCmd    `cmd:"" help:"List the inboxes of your account, and print a route to paste."`
 	Try        tryCmd        `cmd:"" help:"Send a mail and a reply through your own running relay."`
-	Convert    convertCmd    `cmd:"" help:"Print the requests that a message would become, without sending it."`
+	Convert    convertCmd    `cmd:"" help:"Print the API requests for a message, without sending it."`
 	Queue      queueCmd      `cmd:"" help:"Inspect and manage the queue."`
-	Blobs      blobsCmd      `cmd:"" help:"List and revoke links to attachments, and delete files that none needs."`
+	Blobs      blobsCmd      `cmd:"" help:"List and revoke links to attachments, and delete files that no link needs."`
 	Spool      spoolCmd      `cmd:"" help:"Back up the spool."`
 	Cert       certCmd       `cmd:"" help:"Create a self-signed certificate for TLS."`
 	Passwd     passwdCmd     `cmd:"" help:"Hash a password for a user."`
 	Sendmail   sendmailCmd   `cmd:"" passthrough:"" help:"Submit mail, as sendmail, mailq or newaliases do."`
-	Reload     reloadCmd     `cmd:"" help:"Have a running relay load its configuration again."`
+	Reload     reloadCmd     `cmd:"" help:"Make a running relay reload its configuration."`
 	Health     healthCmd     `cmd:"" help:"Report whether a running relay accepts and sends mail."`
 	Help       helpCmd       `cmd:"" help:"Describe a command."`
 	Completion completionCmd `cmd:"" help:"Print a completion script for bash, zsh or fish."`

@@ -102,9 +102,9 @@ func programPage(root *kong.Node) string {
 	for _, status := range []struct{ code, meaning string }{
 		{"0", "Success."},
 		{"1", "Failure."},
-		{"2", "Wrong command line."},
+		{"2", "Invalid command line."},
 		{"3", "heyrelay health --strict: mail is accepted, but some of it is delayed."},
-		{"78", "Invalid configuration. Trying again will not help."},
+		{"78", "Invalid configuration. Retrying does not help."},
 	} {
 		r.item(status.code, status.meaning)
 	}
@@ -116,8 +116,8 @@ func programPage(root *kong.Node) string {
 	r.item("SENDMAIL_RELAY", "Where heyrelay sendmail submits mail: host:port or unix:/path.")
 	r.section("FILES")
 	r.item(systemConfig, "The configuration, described in heyrelay.yaml(5).")
-	r.item("/var/lib/heyrelay/heyrelay.db", "The spool of the packaged service: mail that is not sent yet.")
-	r.item("/var/lib/heyrelay/blobs", "A place for attachments, if blobs.url names it.")
+	r.item("/var/lib/heyrelay/heyrelay.db", "The spool of the packaged service: unsent mail and the history.")
+	r.item("/var/lib/heyrelay/blobs", "Linked attachments, if blobs.url names this directory.")
 	r.section("SEE ALSO")
 	r.text("heyrelay.yaml(5)")
 	return r.String()
@@ -171,8 +171,8 @@ func (r *roff) arguments(command *kong.Node) {
 func configPage() string {
 	r := page("heyrelay.yaml", "5", "configuration of heyrelay")
 	r.section("DESCRIPTION")
-	r.text(`The configuration is YAML. "heyrelay config init" writes a start, "heyrelay config example" prints ` +
-		`every key, "heyrelay check" reports all errors with their places.
+	r.text(`The configuration is YAML. "heyrelay config init" writes a starter configuration, "heyrelay config example" ` +
+		`prints every key, "heyrelay check" reports all errors with file, line and column.
 
 Durations have the units ms, s, m, h, d, w and y: 30s, 1h30m, 5d. Sizes have the units B, KB, MB and GB, or KiB, ` +
 		`MiB and GiB. ${NAME} in a value is the environment variable NAME; $${ is a literal ${. A list of one value ` +

@@ -16,10 +16,10 @@ import (
 // selection is the requests that a command applies to: messages by queue id, or a filter.
 type selection struct {
 	configured
-	QueueIDs  []string      `arg:"" optional:"" name:"queue-id" help:"Only these messages (see the 250 or the log)."`
-	State     []string      `placeholder:"STATE" help:"Only in these states. ${state_help}"`
-	Recipient string        `placeholder:"ADDRESS" help:"Only to this recipient."`
-	OlderThan time.Duration `placeholder:"DURATION" help:"Only accepted longer ago than, for example, 15m."`
+	QueueIDs  []string      `arg:"" optional:"" name:"queue-id" help:"Only these messages (see the 250 reply or the log)."`
+	State     []string      `placeholder:"STATE" help:"Only requests in these states. ${state_help}"`
+	Recipient string        `placeholder:"ADDRESS" help:"Only requests to this recipient."`
+	OlderThan time.Duration `placeholder:"DURATION" help:"Only requests accepted longer ago than this, such as 15m."`
 	All       bool          `help:"All requests."`
 }
 
@@ -110,7 +110,7 @@ func printMoved(p *program, done string, m spool.Moved) error {
 type queueRetryCmd struct {
 	selection `embed:""`
 	FromRoute string `placeholder:"NAME" help:"Only of this route."`
-	Anew      bool   `help:"Use a new local_id. What was sent after all is then sent twice."`
+	Anew      bool   `help:"Use a new local_id. A message that was sent after all is then sent twice."`
 	Route     string `placeholder:"NAME" help:"Move to this route, with its current team and inbox."`
 }
 

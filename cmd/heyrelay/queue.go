@@ -25,23 +25,23 @@ type queueCmd struct {
 
 type queueListCmd struct {
 	configured
-	State     []string      `placeholder:"STATE" help:"Only in these states. ${state_help}"`
+	State     []string      `placeholder:"STATE" help:"Only requests in these states. ${state_help}"`
 	Route     string        `placeholder:"NAME" help:"Only of this route."`
 	Team      string        `placeholder:"NAME" help:"Only of this team."`
-	Recipient string        `placeholder:"ADDRESS" help:"Only to this recipient."`
-	MessageID string        `name:"message-id" placeholder:"ID" help:"Only of the message with this Message-ID."`
+	Recipient string        `placeholder:"ADDRESS" help:"Only requests to this recipient."`
+	MessageID string        `name:"message-id" placeholder:"ID" help:"Only requests of the message with this Message-ID."`
 	LocalID   string        `name:"local-id" placeholder:"ID" help:"Only the request with this local_id."`
-	ConvoID   int64         `name:"convo-id" placeholder:"N" help:"Only of the conversation with this convo_id."`
-	Subject   string        `placeholder:"TEXT" help:"Only with this text in the subject, letter case aside."`
-	OlderThan time.Duration `placeholder:"DURATION" help:"Only accepted longer ago than, for example, 15m."`
-	NewerThan time.Duration `placeholder:"DURATION" help:"Only accepted less long ago than, for example, 15m."`
+	ConvoID   int64         `name:"convo-id" placeholder:"N" help:"Only requests of the conversation with this convo_id."`
+	Subject   string        `placeholder:"TEXT" help:"Only requests with this text in the subject, ignoring case."`
+	OlderThan time.Duration `placeholder:"DURATION" help:"Only requests accepted longer ago than this, such as 15m."`
+	NewerThan time.Duration `placeholder:"DURATION" help:"Only requests accepted within this time, such as 15m."`
 	Limit     int           `default:"100" placeholder:"N" help:"List at most N requests and N reports (${default})."`
 	JSON      bool          `name:"json" help:"Print JSON, one object per line."`
 }
 
 // stateHelp lists what --state takes.
 const stateHelp = "States: queued, ready, deferred, active, held, sent, flagged, failed, dropped, shadowed; " +
-	"waiting is the first five."
+	"waiting stands for the first five."
 
 // Run lists what matches.
 func (c queueListCmd) Run(p *program) error {
@@ -111,7 +111,7 @@ func (c queueListCmd) print(p *program, entries []spool.Entry, notices []spool.P
 
 // printMore says that a list was cut.
 func printMore(p *program, limit int) {
-	fmt.Fprintf(p.stderr, "heyrelay: the list stops at --limit %d; there is more\n", limit)
+	fmt.Fprintf(p.stderr, "heyrelay: the list ends at --limit %d; there is more\n", limit)
 }
 
 // printLines prints JSON, one object per line.

@@ -15,7 +15,7 @@ import (
 // that is pending, and mail to come.
 type scope struct {
 	chosen `embed:""`
-	Team   string `placeholder:"NAME" help:"This team, with all of its routes."`
+	Team   string `placeholder:"NAME" help:"The whole team, with all of its routes."`
 }
 
 // whole reports whether c means destinations rather than single requests.
@@ -76,14 +76,14 @@ func (c scope) means(h spool.Hold) bool {
 
 type queueHoldCmd struct {
 	scope  `embed:""`
-	Reason string `default:"${operator_reason}" placeholder:"TEXT" help:"Shown in lists and in the log (${default})."`
+	Reason string `default:"${operator_reason}" placeholder:"TEXT" help:"The reason, for lists and the log (${default})."`
 }
 
 // Help explains what is held.
 func (queueHoldCmd) Help() string {
-	return `With --route, --team or --all alone, mail to come is held, too: SMTP accepts it, and it is sent after
+	return `With --route, --team or --all alone, future mail is held, too: SMTP accepts it, and it is sent after
 heyrelay queue release. Only that ends such a hold; a restart does not, and neither does delivery.hold_max.
-With queue ids or other filters, the requests that match now are held one by one.`
+With queue ids or other filters, the requests that match now are held individually.`
 }
 
 // Run holds a route, a team or all teams, or single requests.
@@ -135,7 +135,7 @@ type queueReleaseCmd struct {
 func (queueReleaseCmd) Help() string {
 	return `With --route or --team alone, the hold of that route or team ends, whether an operator or heyrelay began it.
 With --all alone, all holds end, those of single requests included. With queue ids or other filters, single requests
-are released that were held one by one. What is released is due at once.`
+that were held individually are released. What is released is due at once.`
 }
 
 // Run ends the hold of a route, of a team, all holds, or those of single requests.
@@ -230,7 +230,7 @@ func releaseCommand(h spool.Hold) string {
 func describeKept(k spool.Kept) string {
 	switch {
 	case k.Level == spool.RequestLevel:
-		return fmt.Sprintf("%d kept back: held one by one; sent after %s", k.Requests, releaseCommand(k.Hold))
+		return fmt.Sprintf("%d kept back: held individually; sent after %s", k.Requests, releaseCommand(k.Hold))
 	case k.Inbox != 0: // its reason explains what to do
 		return fmt.Sprintf("%d kept back: %s", k.Requests, k.Hold)
 	}

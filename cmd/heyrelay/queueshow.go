@@ -127,7 +127,7 @@ func printRequest(row func(name, format string, args ...any), r spool.RequestDet
 	row("State", "%s", stateOf(r.Entry))
 	row("Recipients", "%s", addressesOf(r.Entry))
 	if r.Smarthost {
-		row("Leaves", "as it came, by the smarthost of route %s", r.Route)
+		row("Leaves", "unchanged, by the smarthost of route %s", r.Route)
 	}
 	row("Reason", "%s", r.Reason)
 	if !r.Due.IsZero() {

@@ -19,7 +19,7 @@ func (reloadCmd) Help() string {
 previous one if the new one is invalid or one of its addresses is in use. Prints what has changed, and what needs a
 restart: spool.url. The same as SIGHUP, whose result is only in the log.
 
-Exit codes: 0 the new configuration is in force, 1 no relay runs, 78 the previous one remains in force.`
+Exit codes: 0 the new configuration is in force, 1 no relay runs, 78 the previous one stays active.`
 }
 
 // Run asks the running relay, and prints what it says.
@@ -33,12 +33,12 @@ func (c reloadCmd) Run(p *program) error {
 	var done relay.ReloadReply
 	socket := controlSocket(url)
 	if err := request(ctx, socket, http.MethodPost, relay.ReloadPath, &done); err != nil {
-		return fmt.Errorf("no relay answers at %s: %w; is heyrelay serve running? if spool.url has changed, restart it",
+		return fmt.Errorf("no relay responds at %s: %w; is heyrelay serve running? if spool.url has changed, restart it",
 			socket, err)
 	}
 	if done.Error != "" {
 		fmt.Fprintln(p.stderr, printableLines(done.Error))
-		return coded{exitConfig, errors.New("the previous configuration remains in force")}
+		return coded{exitConfig, errors.New("the previous configuration stays active")}
 	}
 	for _, w := range done.Warnings {
 		fmt.Fprintln(p.stdout, "warning: "+printable(w))

@@ -22,10 +22,10 @@ type sandboxCmd struct {
 // Help describes what triggers the sandbox's faults.
 func (sandboxCmd) Help() string {
 	var b strings.Builder
-	b.WriteString("The sandbox plays Heymarket's e-mail API, validates every call strictly and sends nothing. " +
+	b.WriteString("The sandbox simulates Heymarket's e-mail API, validates every call strictly and sends nothing. " +
 		"It lists the accepted messages at /sandbox/messages and counters at /sandbox/stats.\n\n" +
-		"A recipient whose local part is the name of a fault triggers it: always, as temperror@example.com, " +
-		"or a number of times for each message, as temperror+2@example.com.\n\n")
+		"A recipient whose local part is the name of a fault triggers it: always, as with temperror@example.com, " +
+		"or a number of times for each message, as with temperror+2@example.com.\n\n")
 	for _, f := range sandbox.Faults() {
 		fmt.Fprintf(&b, "    %-14s %s\n", f+"@", f.Does())
 	}

@@ -24,7 +24,7 @@ func (p *program) traces(log func() *slog.Logger) (traces, error) {
 		return traces{close: func() {}}, err
 	}
 	failed := func(err error) {
-		log().Error("traces cannot be exported and are dropped, mail goes on", "error", err.Error())
+		log().Error("traces cannot be exported and are dropped; mail is not affected", "error", err.Error())
 	}
 	t, err := tracing.New(context.WithoutCancel(p.ctx), version(), failed)
 	if err != nil {

@@ -19,8 +19,8 @@ import (
 
 type tryCmd struct {
 	configured
-	Address  string        `arg:"" help:"The recipient of both mails: an address of your own."`
-	From     string        `placeholder:"ADDRESS" help:"The envelope sender (heyrelay@ your hostname)."`
+	Address  string        `arg:"" help:"The recipient of both mails: use your own address."`
+	From     string        `placeholder:"ADDRESS" help:"The envelope sender (heyrelay@ and your host name)."`
 	User     string        `placeholder:"NAME" help:"Log in as this user, if the listener requires a login."`
 	Password string        `name:"password-file" type:"path" placeholder:"FILE" help:"File with the user's password."`
 	Wait     time.Duration `default:"1m" help:"How long to wait until each mail is sent (${default})."`
@@ -65,7 +65,7 @@ func (c tryCmd) Run(p *program) error {
 	}
 	fmt.Fprintf(p.stdout, "reply:  convo_id %d\n", replied)
 	if opened != replied {
-		return errors.New("the reply is not in the conversation of the mail; see heyrelay queue list")
+		return errors.New("the reply did not join the conversation of the first mail; see heyrelay queue list")
 	}
 	return nil
 }

@@ -129,7 +129,7 @@ func (l *loader) validateConsoleAddress() {
 		return
 	}
 	if !c.Loopback() && !c.closed() {
-		l.doc.Reject(path, "the console would be open to everybody who reaches "+c.Address,
+		l.doc.Reject(path, "the console would be open to anyone who reaches "+c.Address,
 			"add console.users, console.tokens or console.proxy, or listen on 127.0.0.1")
 	}
 	if c.Address == l.config.Metrics.Address && !strings.HasSuffix(c.Address, ":0") {

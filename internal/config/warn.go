@@ -72,7 +72,7 @@ func (l *loader) warnRoutes() {
 		l.warnLinkBlock(path, r)
 		l.warnSmarthost(path, r)
 		if r.Shadow.Next != "" {
-			l.doc.Warn(path+".shadow", "route "+r.Name+" sends nothing to Heymarket, its mail is passed on to "+r.Shadow.Next,
+			l.doc.Warn(path+".shadow", "route "+r.Name+" sends nothing to Heymarket: its mail is passed on to "+r.Shadow.Next,
 				"remove "+l.doc.Key(path+".shadow.next")+" to send")
 		}
 		switch {

@@ -101,7 +101,7 @@ func (s *Scheduler) takeHanded(calls context.Context) bool {
 func (s *Scheduler) withdraw() {
 	tasks, err := s.o.Store.Withdraw(s.ctx)
 	if err != nil {
-		s.logError("the store goes on claiming what it accepts", err)
+		s.logError("the store still claims what it accepts", err)
 	}
 	s.standing = err != nil
 	s.unclaim(tasks)

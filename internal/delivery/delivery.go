@@ -298,7 +298,7 @@ func (s *Scheduler) checkClock() bool {
 		Kind: events.Error,
 		Time: s.clockSet,
 		Reason: fmt.Sprintf(
-			"the clock was set by %v: deferred requests are tried now, and the time until they expire begins anew",
+			"the clock was set by %v: deferred requests are tried now, and the time until they expire starts over",
 			jump.Round(time.Second),
 		),
 	})
@@ -330,7 +330,7 @@ func (s *Scheduler) finish(ended []spool.Outcome) []spool.Outcome {
 		s.logError("an outcome could not be recorded: the request fails", err)
 		return []spool.Outcome{plainFailure(ended[0], err)}
 	case err != nil:
-		s.logError("outcomes could not be recorded, this is tried again", err)
+		s.logError("outcomes could not be recorded; will retry", err)
 		return ended
 	}
 	s.finished(ended, found, began)

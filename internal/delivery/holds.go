@@ -119,12 +119,12 @@ func (h *holds) canSend(team, route string) bool {
 func (s *Scheduler) syncHolds() bool {
 	stored, err := s.o.Store.Holds(s.ctx)
 	if err != nil {
-		s.logError("holds could not be read, this is tried again", err)
+		s.logError("holds could not be read; will retry", err)
 		return false
 	}
 	pending, err := s.o.Store.Destinations(s.ctx)
 	if err != nil {
-		s.logError("pending requests could not be listed, this is tried again", err)
+		s.logError("pending requests could not be listed; will retry", err)
 		return false
 	}
 	s.adopt(stored)
@@ -139,7 +139,7 @@ func (s *Scheduler) syncHolds() bool {
 		case s.noDestination(at) == "":
 			s.release(at, "the configuration has it again")
 		case !slices.Contains(pending, at):
-			s.release(at, "nothing is pending there any more")
+			s.release(at, "nothing is pending there any longer")
 		}
 	}
 	return s.adoptThrottles()
@@ -171,7 +171,7 @@ func (s *Scheduler) adopt(stored []spool.Hold) {
 			Time:   s.o.Now(),
 			Team:   at.Team,
 			Route:  at.Route,
-			Reason: "an operator released it: what was deferred there is due now",
+			Reason: "an operator released it: deferred requests there are due now",
 		})
 	}
 	s.adopted = true
@@ -199,7 +199,7 @@ func (s *Scheduler) adoptThrottles() bool {
 	for name, options := range s.setup.Teams {
 		throttle, err := s.o.Store.Throttled(s.ctx, name)
 		if err != nil {
-			s.logError("the pace of a team could not be read, this is tried again", err)
+			s.logError("the pace of a team could not be read; will retry", err)
 			return false
 		}
 		t := s.team(name)
@@ -236,17 +236,17 @@ func (s *Scheduler) noDestination(at spool.Destination) string {
 	case smarthost && team:
 		return ""
 	case smarthost && route:
-		problem = "route " + at.Route + " has no smarthost any more"
+		problem = "route " + at.Route + " no longer has a smarthost"
 	case smarthost:
-		problem = "route " + at.Route + " is not in the configuration any more"
+		problem = "route " + at.Route + " is no longer in the configuration"
 	case !team:
-		problem = "team " + at.Team + " is not in the configuration any more"
+		problem = "team " + at.Team + " is no longer in the configuration"
 	case !route:
-		problem = "route " + at.Route + " is not in the configuration any more"
+		problem = "route " + at.Route + " is no longer in the configuration"
 	case r.Team != at.Team:
-		problem = fmt.Sprintf("route %s belongs to team %s now, not to %s any more", at.Route, r.Team, at.Team)
+		problem = fmt.Sprintf("route %s now belongs to team %s, no longer to %s", at.Route, r.Team, at.Team)
 	case r.Inbox != at.Inbox:
-		problem = fmt.Sprintf("route %s sends from inbox %d now, not from %d any more", at.Route, r.Inbox, at.Inbox)
+		problem = fmt.Sprintf("route %s now sends from inbox %d, no longer from %d", at.Route, r.Inbox, at.Inbox)
 	default:
 		return ""
 	}
@@ -282,11 +282,11 @@ func (s *Scheduler) release(at spool.Destination, why string) bool {
 	e := events.Event{Kind: events.Released, Time: s.o.Now(), Team: at.Team, Route: at.Route, Reason: why}
 	n, err := s.o.Store.Release(s.ctx, e.Time, at, s.setup.Event(e))
 	if err != nil {
-		s.logError("a hold could not be released, this is tried again", err)
+		s.logError("a hold could not be released; will retry", err)
 		return false
 	}
 	s.forget(at)
-	e.Reason = fmt.Sprintf("%s, %d deferred requests are due now", why, n)
+	e.Reason = fmt.Sprintf("%s; %d deferred requests are due now", why, n)
 	s.o.Sink.Record(e)
 	return true
 }
@@ -342,7 +342,7 @@ func (s *Scheduler) letOthersPass(at spool.Destination, h *hold) time.Time {
 		return when
 	}
 	if err := s.o.Store.StepAside(s.ctx, at); err != nil {
-		s.logError("requests behind a held one could not pass, this is tried again", err)
+		s.logError("requests behind a held one could not pass; will retry", err)
 		return s.o.Now().Add(storePause)
 	}
 	h.aside = true

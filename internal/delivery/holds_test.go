@@ -33,10 +33,10 @@ func TestMissingDestinationsAreHeld(t *testing.T) {
 		want string
 	}{
 		{at("shop", "support", 202), ""},
-		{at("bank", "support", 202), "team bank is not in the configuration any more"},
-		{at("shop", "gone", 202), "route gone is not in the configuration any more"},
-		{at("shop", "sales", 203), "route sales belongs to team other now, not to shop any more"},
-		{at("shop", "support", 201), "route support sends from inbox 202 now, not from 201 any more"},
+		{at("bank", "support", 202), "team bank is no longer in the configuration"},
+		{at("shop", "gone", 202), "route gone is no longer in the configuration"},
+		{at("shop", "sales", 203), "route sales now belongs to team other, no longer to shop"},
+		{at("shop", "support", 201), "route support now sends from inbox 202, no longer from 201"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			l := &lane{places: []spool.Destination{c.at}}

@@ -68,17 +68,17 @@ func (s *Scheduler) requested(r *result, o spool.Outcome) spool.Outcome {
 	case r.problem != nil:
 		wrong = "does not exist"
 	case r.convo.Inbox != t.Inbox:
-		wrong = fmt.Sprintf("is in another inbox than %d", t.Inbox)
+		wrong = fmt.Sprintf("is not in inbox %d", t.Inbox)
 	case r.convo.Channel == "":
-		o.Reason = "the API's answer does not name the channel of the conversation"
+		o.Reason = "the API's response does not name the channel of the conversation"
 		return s.checkAgain(o, 0)
 	case r.convo.Channel != "email":
-		wrong = fmt.Sprintf("is no e-mail conversation: its channel is %q", r.convo.Channel)
+		wrong = fmt.Sprintf("is not an e-mail conversation: its channel is %q", r.convo.Channel)
 	}
 	if wrong == "" {
 		o.APIID = r.convo.RequestID
 		o.Status = http.StatusOK
-		o.Reason = "the conversation that its application named is there"
+		o.Reason = "the conversation that the application named exists"
 		return s.callNext(o, spool.Send)
 	}
 	o.Reason = fmt.Sprintf("X-Heymarket-Convo-Id: conversation %d %s", t.ConvoID, wrong)

@@ -38,7 +38,7 @@ func (s *Scheduler) mail(ctx context.Context, server *smarthost.Server, r *resul
 	content, err := s.o.Store.Content(ctx, r.task.QueueID)
 	switch {
 	case errors.Is(err, spool.ErrNotFound) || err == nil && content.Raw == nil:
-		r.noCall = "what was received is not in the spool any more"
+		r.noCall = "the received message is no longer in the spool"
 		return
 	case err != nil:
 		r.problem = &heymarket.Error{

@@ -136,7 +136,7 @@ func TestMailWithoutContent(t *testing.T) {
 		l, change := mailLane(func() (net.Conn, error) { panic("a connection") })
 		l.content = spool.Content{}
 		runWith(t, l, &answers{}, time.Minute, change)
-		if o := l.outcomes; len(o) != 1 || o[0].State != spool.Failed || !strings.Contains(o[0].Reason, "not in the spool") {
+		if o := l.outcomes; len(o) != 1 || o[0].State != spool.Failed || !strings.Contains(o[0].Reason, "no longer in") {
 			t.Errorf("%+v", o)
 		}
 	})

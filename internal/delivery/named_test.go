@@ -23,7 +23,7 @@ func TestNamedConversation(t *testing.T) {
 		next   spool.Call
 		reason string
 	}{
-		{"there", answer(200, `{"id":7,"inbox":202,"channel":"email"}`), false, spool.Deferred, spool.Send, "is there"},
+		{"there", answer(200, `{"id":7,"inbox":202,"channel":"email"}`), false, spool.Deferred, spool.Send, "exists"},
 		{"gone", answer(404, `{"error":"none"}`), false, spool.Failed, spool.Send, header},
 		{"elsewhere", answer(200, `{"id":7,"inbox":203,"channel":"email"}`), false, spool.Failed, spool.Send, header},
 		{"a text message", sms, false, spool.Failed, spool.Send, header},

@@ -14,7 +14,7 @@ import (
 func (s *Scheduler) conclude(r *result) (o spool.Outcome) {
 	defer func() {
 		if v := recover(); v != nil {
-			s.logError("an outcome could not be judged: the request fails", fmt.Errorf("panic: %v", v))
+			s.logError("an outcome could not be evaluated: the request fails", fmt.Errorf("panic: %v", v))
 			o = plainFailure(spool.Outcome{Task: r.task}, fmt.Errorf("panic: %v", v))
 		}
 	}()
@@ -43,7 +43,10 @@ func (s *Scheduler) judge(r *result) spool.Outcome {
 		return s.panicked(r, o)
 	case r.noCall != "":
 		if r.task.Unreadable != nil {
-			s.logError("message "+r.task.QueueID+" is damaged and fails, others go on; check the disk", r.task.Unreadable)
+			s.logError(
+				"message "+r.task.QueueID+" is damaged and fails: check the disk; others are not affected",
+				r.task.Unreadable,
+			)
 		}
 		o.State, o.Reason = spool.Failed, r.noCall
 		return o
@@ -73,7 +76,7 @@ func (s *Scheduler) judge(r *result) spool.Outcome {
 // again at each attempt.
 func (s *Scheduler) panicked(r *result, o spool.Outcome) spool.Outcome {
 	s.logError(
-		"a defect of heyrelay fails request "+r.task.LocalID+"; please report it with these lines",
+		"a bug in heyrelay made this request fail: "+r.task.LocalID+"; please report it with these lines",
 		fmt.Errorf("panic: %s", r.panicked),
 	)
 	o.State = spool.Failed

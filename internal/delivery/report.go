@@ -56,7 +56,7 @@ func (s *Scheduler) record(o spool.Outcome, f spool.Finished, steps []events.Ste
 	e := s.event(o)
 	if f.Err != nil {
 		e.Kind = events.Anomaly
-		e.Reason = "another attempt had begun before this answer came, which changed nothing"
+		e.Reason = "this response arrived after the next attempt had begun, and was ignored"
 		e.Err = f.Err
 		s.o.Sink.Record(e)
 		return
@@ -66,12 +66,12 @@ func (s *Scheduler) record(o spool.Outcome, f spool.Finished, steps []events.Ste
 	e.Steps = nil
 	if f.ConvoConflict {
 		e.Kind = events.Anomaly
-		e.Reason = "the answered convo_id belongs to other participants, it is not used for replies"
+		e.Reason = "the returned convo_id belongs to other participants and is not used for replies"
 		s.o.Sink.Record(e)
 	}
 	if f.Replaced != 0 {
 		e.Kind = events.Anomaly
-		e.Reason = "the answer to a reply has another convo_id, which replaces the known one"
+		e.Reason = "the response to a reply has a different convo_id, which replaces the known one"
 		s.o.Sink.Record(e)
 	}
 }

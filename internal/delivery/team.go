@@ -107,7 +107,7 @@ func (s *Scheduler) openBreaker(team, reason string) {
 			Kind:   events.Held,
 			Time:   s.o.Now(),
 			Team:   team,
-			Reason: peer(team) + " does not answer, one call at a time tries it: " + reason,
+			Reason: peer(team) + " does not respond; trying one call at a time: " + reason,
 		})
 	}
 	breaker.pause.grow(s.o.Now(), lastProbe)
@@ -124,7 +124,7 @@ func (s *Scheduler) closeBreaker(team string) {
 		Kind:   events.Released,
 		Time:   s.o.Now(),
 		Team:   team,
-		Reason: fmt.Sprintf("%s answers again, %d requests are due now", peer(team), n),
+		Reason: fmt.Sprintf("%s responds again; %d requests are due now", peer(team), n),
 	})
 }
 
@@ -153,7 +153,7 @@ func (s *Scheduler) slowDown(r *result) {
 		Time: now,
 		Team: r.task.Team,
 		Reason: fmt.Sprintf(
-			"%s: no calls for %v, then %d a minute, and more each minute until the rate of %d is reached",
+			"%s: no calls for %v, then %d a minute, increasing each minute up to the rate of %d",
 			r.problem,
 			t.throttle.Until.Sub(now).Round(time.Second),
 			t.throttle.Rate,
@@ -178,7 +178,7 @@ func (s *Scheduler) speedUp(name string) time.Time {
 		Kind:   events.Released,
 		Time:   s.o.Now(),
 		Team:   name,
-		Reason: fmt.Sprintf("no more answers 429: back at %d calls a minute", rate),
+		Reason: fmt.Sprintf("no more 429 responses: back to %d calls a minute", rate),
 	})
 	return time.Time{}
 }
@@ -294,7 +294,7 @@ func (s *Scheduler) endTries() {
 func (s *Scheduler) hasPending(team string) bool {
 	all, err := s.o.Store.Destinations(s.ctx)
 	if err != nil {
-		s.logError("pending requests could not be listed, this is tried again", err)
+		s.logError("pending requests could not be listed; will retry", err)
 		return true
 	}
 	for _, at := range all {

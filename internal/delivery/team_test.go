@@ -101,8 +101,8 @@ func TestAPanicFailsOneRequest(t *testing.T) {
 // disk.
 func TestUnreadable(t *testing.T) {
 	for blame, err := range map[string]error{
-		"a defect of heyrelay": fmt.Errorf("%w: index out of range\nstack", spool.ErrPanic),
-		"check the disk":       errors.New("its checksum is wrong"),
+		"a bug in heyrelay": fmt.Errorf("%w: index out of range\nstack", spool.ErrPanic),
+		"check the disk":    errors.New("its checksum is wrong"),
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			l := newLane()

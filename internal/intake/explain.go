@@ -71,7 +71,7 @@ func (p *Plan) decision(i int) Decision {
 		d.Audience = "one blind recipient, in neither To nor Cc"
 	}
 	if m.Smarthost {
-		d.Leaves = fmt.Sprintf("as it came, to %s, by the smarthost of the route: its attachments cannot go to the API",
+		d.Leaves = fmt.Sprintf("unchanged, to %s, by the smarthost of the route: the API does not support its attachments",
 			slices.Concat(m.Requests[i].To, m.Requests[i].Cc)[0])
 	}
 	for _, l := range p.Lookups[i] {
@@ -86,7 +86,7 @@ func explainConversation(c controlHeaders, convoID int64) string {
 		return fmt.Sprintf("%sConvo-Id: replies to %d; refused if it is known with other participants or of another "+
 			"inbox, checked first if it is unknown", controlPrefix, convoID)
 	case c.newConversation:
-		return controlPrefix + "New-Conversation: opens a conversation, whatever the message cites"
+		return controlPrefix + "New-Conversation: opens a conversation, regardless of In-Reply-To and References"
 	}
 	return ""
 }

@@ -142,7 +142,7 @@ func (s *shadow) needsUTF8(address, whose string) *smtpd.Reply {
 // unreachable is the reply if the next hop cannot be reached, or is lost.
 func (s *shadow) unreachable(cause error) *smtpd.Reply {
 	s.broken = true
-	s.h.recordError(s.queueID, "the next hop "+s.route.Shadow.Next+" failed, the client can try again", cause)
+	s.h.recordError(s.queueID, "the next hop "+s.route.Shadow.Next+" failed; the client can try again", cause)
 	return s.lost()
 }
 

@@ -20,7 +20,7 @@ const holdCheck = time.Second
 func (h *Handler) replyWithOutcome(ctx context.Context, plan *Plan, queueID string, reply *smtpd.Reply) {
 	all, err := h.waitForOutcome(ctx, plan, queueID)
 	if err != nil {
-		h.recordError(queueID, "the outcome is unknown, the client was answered that the message is queued", err)
+		h.recordError(queueID, "the outcome is unknown; the client got the reply that the message is queued", err)
 		return
 	}
 	var sent, failed []string

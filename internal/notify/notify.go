@@ -264,7 +264,7 @@ func guarded(ctx context.Context, by sender, notice spool.Notice) (reply string,
 func (n *Notifier) record(ended []result) (left []result) {
 	for _, r := range ended {
 		if err := n.recordOne(r); err != nil {
-			n.fail(events.Event{Reason: "cannot record a delivered notice, will retry", Err: err})
+			n.fail(events.Event{Reason: "cannot record a delivered notice; will retry", Err: err})
 			left = append(left, r)
 			continue
 		}

@@ -40,7 +40,7 @@ func (c *cleaner) once(ctx context.Context) time.Duration {
 	case err == nil && strays:
 		c.listed = began
 	case err != nil && !c.failing:
-		c.relay.recordError("files that no link needs could not be deleted from the blob store, this is tried again", err)
+		c.relay.recordError("files that no link needs could not be deleted from the blob store; will retry", err)
 	}
 	c.failing = err != nil
 	return pruneInterval

@@ -42,7 +42,7 @@ func (r *Relay) startControl(ctx context.Context) {
 		stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 		defer stop()
 		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			r.recordError("health checks get no details, and heyrelay reload does not work any more", err)
+			r.recordError("health checks get no details, and heyrelay reload no longer works", err)
 		}
 	})
 }

@@ -54,7 +54,7 @@ func (r *Relay) Health(ctx context.Context) Health {
 	h.Oldest = oldest
 	age, limit := r.now().Sub(oldest), r.config().Health.Oldest.Std()
 	if !oldest.IsZero() && limit > 0 && age > limit {
-		const reason = "the oldest pending request is %v old, health.oldest is %v"
+		const reason = "the oldest pending request is %v old; health.oldest is %v"
 		h.worsen(Degraded, fmt.Sprintf(reason, age.Round(time.Second), limit))
 	}
 	holds, err := r.store.Holds(ctx)
@@ -84,9 +84,9 @@ func (r *Relay) pause(ctx context.Context, team string) string {
 	name := spool.Destination{Team: team}.Name()
 	if !r.scheduler.CanSend(team, "") {
 		if _, ok := spool.SmarthostRoute(team); ok {
-			return name + " is paused: it does not answer, one message at a time is tried"
+			return name + " is paused: it does not respond; trying one message at a time"
 		}
-		return name + " is paused: its calls of the API fail, one at a time is tried"
+		return name + " is paused: its API calls fail; trying one at a time"
 	}
 	throttle, err := r.store.Throttled(ctx, team)
 	if err != nil {

@@ -69,7 +69,7 @@ func TestHealth(t *testing.T) {
 	}{
 		"well":         {ill{}, Serving, ""},
 		"young":        {ill{oldest: now.Add(-59 * time.Minute)}, Serving, ""},
-		"old":          {ill{oldest: now.Add(-61 * time.Minute)}, Degraded, "1h1m0s old, health.oldest is 1h"},
+		"old":          {ill{oldest: now.Add(-61 * time.Minute)}, Degraded, "1h1m0s old; health.oldest is 1h"},
 		"team held":    {ill{holds: team}, Degraded, "team shop is on hold since 1970-01-01T00:00:00Z: 401"},
 		"route held":   {ill{holds: route}, Degraded, "route r is on hold"},
 		"full":         {ill{ping: spool.ErrFull}, NotServing, "the spool accepts no mail: the spool has no room"},

@@ -66,7 +66,7 @@ func (r *Relay) tlsConfig(t config.TLS) (*tls.Config, error) {
 		return nil, nil
 	}
 	certificate, err := smtpd.LoadCertificate(t.Certificate, t.Key, func(err error) {
-		r.recordError("the changed certificate could not be loaded, the previous one remains in use", err)
+		r.recordError("the changed certificate could not be loaded; the previous one remains in use", err)
 	})
 	if err != nil {
 		return nil, err

@@ -138,7 +138,7 @@ func (r *Relay) servePages(key string, l net.Listener) (retire func()) {
 	encrypted := pageListener{r.limitPages(key, l), encryption}
 	r.pages.serving.Go(func() {
 		if err := server.Serve(encrypted); !errors.Is(err, http.ErrServerClosed) {
-			r.recordError("pages are not served any more at "+key, err)
+			r.recordError("pages are no longer served at "+key, err)
 		}
 	})
 	r.recordListening(l)

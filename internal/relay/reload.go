@@ -42,7 +42,7 @@ func (r *Relay) Reload() (Reloaded, error) {
 	defer r.reloading.Unlock()
 	done, err := r.reload()
 	if err != nil {
-		r.recordError("the configuration could not be reloaded, the previous one remains in use", err)
+		r.recordError("the configuration could not be reloaded; the previous one stays active", err)
 		return Reloaded{}, err
 	}
 	r.sink.Record(events.Event{Kind: events.Reloaded, Time: r.now(), Reason: done.String()})

@@ -54,7 +54,7 @@ func (r *Relay) pruneOnce(ctx context.Context) time.Duration {
 	n, err := r.store.Prune(ctx, r.now(), r.retention(), pruneStep)
 	switch {
 	case err != nil && ctx.Err() == nil:
-		r.recordError("expired messages could not be deleted from the spool, this is tried again", err)
+		r.recordError("expired messages could not be deleted from the spool; will retry", err)
 	case err == nil && n > 0:
 		return prunePause
 	}

@@ -60,7 +60,7 @@ func (r *Relay) watchStore(ctx context.Context) {
 	select {
 	case <-ctx.Done():
 	case err := <-r.store.Failed():
-		r.recordError("the spool has failed: heyrelay ends, and must be started again", err)
+		r.recordError("the spool has failed: heyrelay exits and must be started again", err)
 		r.fail(err)
 	}
 }

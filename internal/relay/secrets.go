@@ -46,7 +46,7 @@ func (r *Relay) rereadCredentials(reported map[string]string) {
 		}
 		if text := err.Error(); reported[name] != text {
 			reported[name] = text
-			r.recordError("the credentials of team "+name+" cannot be read again, the previous ones remain in use", err)
+			r.recordError("the credentials of team "+name+" cannot be read again; the previous ones remain in use", err)
 		}
 	}
 }
@@ -158,5 +158,5 @@ func (r *Relay) signingKey(e config.Events) *cached[[]byte] {
 
 // unreadable records why a secret cannot be read.
 func (r *Relay) unreadable(key string) func(error) {
-	return func(err error) { r.recordError(key+" cannot be read again, the previous one remains in use", err) }
+	return func(err error) { r.recordError(key+" cannot be read again; the previous one remains in use", err) }
 }

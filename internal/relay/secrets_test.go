@@ -166,7 +166,7 @@ func TestWatchSecrets(t *testing.T) {
 			t.Errorf("after a change %q", got)
 		}
 		f.remove("team")
-		const want = "error the credentials of team shop cannot be read again, the previous ones remain in use"
+		const want = "error the credentials of team shop cannot be read again; the previous ones remain in use"
 		if got := pass(); got != want {
 			t.Errorf("without the file %q", got)
 		}

@@ -56,10 +56,10 @@ func (r relay) submit(ctx context.Context, m *message) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &reply) && reply.Code >= 500:
-		err = fmt.Errorf("the relay at %s refuses the message, nothing was sent: %w", r.address, err)
+		err = fmt.Errorf("the relay at %s refused the message; nothing was sent: %w", r.address, err)
 		return failure{exUnavailable, err}
 	}
-	err = fmt.Errorf("the relay at %s cannot take the message now, nothing was sent: %w", r.address, err)
+	err = fmt.Errorf("the relay at %s cannot take the message now; nothing was sent: %w", r.address, err)
 	return failure{exTempFail, err}
 }
 

@@ -21,7 +21,7 @@ import (
 // Exit codes of sysexits.h.
 const (
 	exOK          = 0
-	exUsage       = 64 // wrong command line
+	exUsage       = 64 // invalid command line
 	exDataErr     = 65 // unusable message
 	exUnavailable = 69 // the relay refuses the message
 	exIOErr       = 74 // the message cannot be read
@@ -72,7 +72,7 @@ a list of addresses.
 
 Other options of sendmail are accepted and ignored.
 
-Exit codes: 64 wrong command line, 65 unusable message, 69 refused by the
+Exit codes: 64 invalid command line, 65 unusable message, 69 refused by the
 relay, 74 the message cannot be read, 75 temporary failure.
 `
 

@@ -82,7 +82,7 @@ type Kept struct {
 // AddKept adds n requests that h keeps back to all.
 func AddKept(all []Kept, h Hold, n int) []Kept {
 	if h.Level() == RequestLevel { // they are counted together
-		h = Hold{Reason: "held one by one", Operator: true}
+		h = Hold{Reason: "held individually", Operator: true}
 	}
 	for i := range all {
 		if all[i].Destination() == h.Destination() {

@@ -25,7 +25,7 @@ var (
 	) // the attempt has ended, or another has begun since
 	ErrCorrupt  = errors.New("the spool is damaged")                       // found by Check, or by reading
 	ErrReplaced = errors.New("the spool's files were removed or replaced") // while it was open
-	ErrPanic    = errors.New("a defect of heyrelay: panic")                // in the verb, which changed nothing
+	ErrPanic    = errors.New("a bug in heyrelay: panic")                   // in the verb, which changed nothing
 	ErrClosed   = errors.New("the spool is closed")                        // the verb came after Close
 	ErrKey      = errors.New("the key belongs to other content")           // the key of a message was used before
 	ErrConvo    = errors.New(

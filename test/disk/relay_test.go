@@ -240,7 +240,7 @@ func TestDamagedMessage(t *testing.T) {
 	}
 	r.start(t)
 	arrived(t, r.serveAPI(t, sandbox.Options{}), 2)
-	id := r.Await(`message (\S+) is damaged and fails, others go on; check the disk`)
+	id := r.Await(`message (\S+) is damaged and fails: check the disk; others are not affected`)
 	show := process.Start(t, r.binary, "queue", "show", "-c", r.config, id)
 	show.Ended()
 	if shown := show.Output(); !strings.Contains(shown, "failed") || !strings.Contains(shown, "its checksum is wrong") {

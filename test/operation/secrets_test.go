@@ -281,7 +281,7 @@ func TestHangupInvalid(t *testing.T) {
 	h := startHouse(t)
 	h.write("heyrelay.yaml", "teams: [\n")
 	h.process.Signal(syscall.SIGHUP)
-	h.process.Await(`msg=error reason="the configuration could not be reloaded, the previous one remains in use"`)
+	h.process.Await(`msg=error reason="the configuration could not be reloaded; the previous one stays active"`)
 	send(t, h.smtp, 1)
 	process.AwaitMessages(t, h.gate.url, 1)
 	if code := h.process.Stop(); code != 0 {

@@ -163,7 +163,7 @@ var keptCases = []testCase{
 }
 
 // oneByOne stands for all requests that have holds of their own.
-var oneByOne = spool.Hold{Reason: "held one by one", Operator: true}
+var oneByOne = spool.Hold{Reason: "held individually", Operator: true}
 
 // states has one request each: Q1 sent, Q2 deferred, Q3 queued behind it, Q4 active
 // and Q5 ready.
