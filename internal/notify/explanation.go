@@ -25,15 +25,15 @@ func explanation(r Reporter, a *spool.Report) part {
 	}
 	switch a.Action {
 	case spool.FailedAction:
-		add("%s could not be delivered to", message)
+		add("%s could not be delivered to:", message)
 	case spool.DelayedAction:
-		add("%s has not been delivered yet to", message)
+		add("%s has not been delivered yet to:", message)
 	case spool.RelayedAction:
 		who := "Heymarket"
 		if a.Smarthost {
 			who = "the next mail server"
 		}
-		add("%s was accepted by %s, which does not confirm final delivery, for", message, who)
+		add("%s was accepted by %s, which does not confirm final delivery, for:", message, who)
 	}
 	for _, to := range a.Recipients {
 		fmt.Fprintf(&b, "    %s\n", plain(to.Address, 320))
