@@ -25,7 +25,7 @@ func TestBudgetUsed(t *testing.T) {
 		m.Call("t", 0, time.Millisecond)
 	}
 	const used = `
-# HELP heyrelay_team_budget_used_ratio Calls of the API in the last minute, as a share of the team's rate.
+# HELP heyrelay_team_budget_used_ratio API calls in the last minute, as a share of the team's rate.
 # TYPE heyrelay_team_budget_used_ratio gauge
 heyrelay_team_budget_used_ratio{team="idle"} 0
 heyrelay_team_budget_used_ratio{team="t"} %v

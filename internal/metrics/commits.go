@@ -8,7 +8,7 @@ import (
 
 var (
 	commitTimeDesc = prometheus.NewDesc(namespace+"_spool_commit_duration_seconds",
-		"Time of the spool's transactions, with the wait for the disk.", nil, nil)
+		"Duration of the spool's transactions, including the wait for the disk.", nil, nil)
 	commitSizeDesc = prometheus.NewDesc(namespace+"_spool_commit_operations",
 		"Operations that were committed together.", nil, nil)
 )

@@ -72,7 +72,7 @@ func (m *Metrics) addCounters() {
 	m.duplicates = m.counter("messages_duplicate_total",
 		"Repeated messages answered 250 with the queue id of the first.", "route")
 	m.shadowed = m.counter("messages_shadowed_total",
-		"Messages passed on by a shadow, by what they would have been: sent or refused.",
+		"Messages passed on by a shadow, by what would have happened: sent or refused.",
 		"route", "would_be")
 	m.refused = m.counter("messages_refused_total",
 		"Messages and commands answered 4xx or 5xx, by SMTP reply code.", "code")
@@ -81,9 +81,9 @@ func (m *Metrics) addCounters() {
 	m.finished = m.counter("requests_finished_total",
 		"Requests that ended, by outcome: sent, flagged or failed.", "route", "outcome")
 	m.attempts = m.counter("attempts_total",
-		"Attempts that ended, by outcome and HTTP status (0: no answer).", "team", "outcome", "status")
+		"Attempts that ended, by outcome and HTTP status (0: no response).", "team", "outcome", "status")
 	m.anomalies = m.counter("anomalies_total",
-		"Unexpected answers of the API and other oddities; the log has the details.", "team")
+		"Unexpected API responses and other anomalies; the log has the details.", "team")
 	m.reports = m.counter("reports_total",
 		"Delivery status reports sent to senders.", "route")
 	m.downloads = m.counter("downloads_total",
@@ -108,13 +108,13 @@ func (m *Metrics) addHistograms() {
 	m.steps = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Namespace: namespace,
 		Name:      "step_duration_seconds",
-		Help:      "Time of convert and commit of a message, and of claim, call and finish of an attempt.",
+		Help:      "Duration of each step: convert and commit of a message; claim, call and finish of an attempt.",
 		Buckets:   []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 150},
 	}, []string{"step"})
 	m.calls = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Namespace: namespace,
 		Name:      "api_call_duration_seconds",
-		Help:      "Time of HTTP exchanges with the API, by status (0: no answer).",
+		Help:      "Duration of API calls, by status (0: no response).",
 		Buckets:   []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300},
 	}, []string{"team", "status"})
 	m.size = prometheus.NewHistogram(prometheus.HistogramOpts{

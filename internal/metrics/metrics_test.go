@@ -91,7 +91,7 @@ heyrelay_messages_accepted_total{route="shop"} 2
 # HELP heyrelay_messages_duplicate_total Repeated messages answered 250 with the queue id of the first.
 # TYPE heyrelay_messages_duplicate_total counter
 heyrelay_messages_duplicate_total{route="shop"} 1
-# HELP heyrelay_messages_shadowed_total Messages passed on by a shadow, by what they would have been: sent or refused.
+# HELP heyrelay_messages_shadowed_total Messages passed on by a shadow, by what would have happened: sent or refused.
 # TYPE heyrelay_messages_shadowed_total counter
 heyrelay_messages_shadowed_total{route="shop",would_be="refused"} 1
 # HELP heyrelay_messages_refused_total Messages and commands answered 4xx or 5xx, by SMTP reply code.
@@ -100,7 +100,7 @@ heyrelay_messages_refused_total{code="554"} 1
 # HELP heyrelay_conversion_warnings_total Parts of messages that were repaired, guessed or dropped, by kind.
 # TYPE heyrelay_conversion_warnings_total counter
 heyrelay_conversion_warnings_total{kind="attachment-dropped"} 1
-# HELP heyrelay_attempts_total Attempts that ended, by outcome and HTTP status (0: no answer).
+# HELP heyrelay_attempts_total Attempts that ended, by outcome and HTTP status (0: no response).
 # TYPE heyrelay_attempts_total counter
 heyrelay_attempts_total{outcome="deferred",status="500",team="t"} 1
 heyrelay_attempts_total{outcome="failed",status="400",team="t"} 1
@@ -111,7 +111,7 @@ heyrelay_attempts_total{outcome="sent",status="201",team="t"} 1
 heyrelay_requests_finished_total{outcome="failed",route="shop"} 1
 heyrelay_requests_finished_total{outcome="flagged",route="shop"} 1
 heyrelay_requests_finished_total{outcome="sent",route="shop"} 1
-# HELP heyrelay_anomalies_total Unexpected answers of the API and other oddities; the log has the details.
+# HELP heyrelay_anomalies_total Unexpected API responses and other anomalies; the log has the details.
 # TYPE heyrelay_anomalies_total counter
 heyrelay_anomalies_total{team="t"} 1
 # HELP heyrelay_reports_total Delivery status reports sent to senders.
@@ -136,7 +136,7 @@ heyrelay_errors_total 1
 
 func TestTheSpoolIsReadAtEachScrape(t *testing.T) {
 	compare(t, newMetrics(fakeSpool{}), `
-# HELP heyrelay_requests Requests in the ledger, by route and state.
+# HELP heyrelay_requests All requests so far, by route and current state.
 # TYPE heyrelay_requests gauge
 heyrelay_requests{route="shop",state="deferred"} 2
 heyrelay_requests{route="shop",state="sent"} 40
@@ -147,7 +147,7 @@ heyrelay_oldest_pending_seconds 90
 # TYPE heyrelay_hold_since_timestamp_seconds gauge
 heyrelay_hold_since_timestamp_seconds{by="heyrelay",route="shop",team="t"} 1.7935308e+09
 heyrelay_hold_since_timestamp_seconds{by="operator",route="",team="t"} 1.7935344e+09
-# HELP heyrelay_team_rate_per_minute Calls of the API that a team may make each minute.
+# HELP heyrelay_team_rate_per_minute API calls that a team may make each minute.
 # TYPE heyrelay_team_rate_per_minute gauge
 heyrelay_team_rate_per_minute{team="t"} 500
 # HELP heyrelay_smtp_connections Open SMTP connections.

@@ -23,16 +23,16 @@ const scrapeTimeout = 5 * time.Second
 
 var (
 	requestsDesc = prometheus.NewDesc(namespace+"_requests",
-		"Requests in the ledger, by route and state.", []string{"route", "state"}, nil)
+		"All requests so far, by route and current state.", []string{"route", "state"}, nil)
 	oldestDesc = prometheus.NewDesc(namespace+"_oldest_pending_seconds",
 		"Age of the oldest pending request; 0 if none is pending.", nil, nil)
 	holdDesc = prometheus.NewDesc(namespace+"_hold_since_timestamp_seconds",
 		"When a hold of a route, or of a whole team (no route), began, and by whom.",
 		[]string{"team", "route", "by"}, nil)
 	rateDesc = prometheus.NewDesc(namespace+"_team_rate_per_minute",
-		"Calls of the API that a team may make each minute.", []string{"team"}, nil)
+		"API calls that a team may make each minute.", []string{"team"}, nil)
 	usedDesc = prometheus.NewDesc(namespace+"_team_budget_used_ratio",
-		"Calls of the API in the last minute, as a share of the team's rate.", []string{"team"}, nil)
+		"API calls in the last minute, as a share of the team's rate.", []string{"team"}, nil)
 	objectsDesc = prometheus.NewDesc(namespace+"_blob_objects",
 		"Files in the blob store, each counted once in a route.", nil, nil)
 	bytesDesc = prometheus.NewDesc(namespace+"_blob_bytes",
