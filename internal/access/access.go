@@ -89,7 +89,7 @@ type Options struct {
 }
 
 // ErrOpen is the error of New where everybody would have access.
-var ErrOpen = errors.New("the console would be open to everybody: " +
+var ErrOpen = errors.New("the console would be open to anyone: " +
 	"add console.users, console.tokens or console.proxy, or listen on 127.0.0.1")
 
 // Guard controls the access to a handler. Make one with New.
@@ -245,13 +245,13 @@ func (g *Guard) pass(w http.ResponseWriter, r *http.Request, next http.Handler) 
 	case id.role < Operate:
 		refuse(w, r, problem.Problem{
 			Status: http.StatusForbidden,
-			Detail: "your role is " + id.role.String() + ", and this needs the role operate",
+			Detail: "your role is " + id.role.String() + ", but this requires the role operate",
 			Remedy: "ask the administrator for the role operate",
 		})
 	case !id.bearer && !g.hasFormToken(r, id):
 		refuse(w, r, problem.Problem{
 			Status: http.StatusForbidden,
-			Detail: "the form's token is missing or of another login",
+			Detail: "the form's token is missing or belongs to another login",
 			Field:  FormField,
 			Remedy: "reload the page and try again; a program sends its token as Authorization: Bearer",
 		})
@@ -281,7 +281,7 @@ func (g *Guard) demandLogin(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="heyrelay"`)
 		refuse(w, r, problem.Problem{
 			Status: http.StatusUnauthorized,
-			Detail: "no valid login came with the request",
+			Detail: "the request has no valid login",
 			Field:  "Authorization",
 			Remedy: "log in at " + LoginPath + ", or send a token as Authorization: Bearer TOKEN",
 		})

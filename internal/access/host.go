@@ -15,15 +15,15 @@ func (g *Guard) misdirected(r *http.Request) *problem.Problem {
 	if !g.isOurs(r) {
 		return &problem.Problem{
 			Status: http.StatusMisdirectedRequest,
-			Detail: "the console does not answer to this host name",
+			Detail: "the console does not serve this host name",
 			Field:  "Host",
-			Remedy: "add it to console.hosts if it is right, or use the address that heyrelay printed",
+			Remedy: "add it to console.hosts if it is correct, or use the address that heyrelay printed",
 		}
 	}
 	if g.isForeign(r) {
 		return &problem.Problem{
 			Status: http.StatusForbidden,
-			Detail: "a page of another origin made the request",
+			Detail: "the request came from a page of another origin",
 			Field:  "Origin",
 			Remedy: "open the console itself",
 		}

@@ -62,7 +62,7 @@ func (g *Guard) attempt(w http.ResponseWriter, r *http.Request, form loginForm, 
 	client := g.options().Proxy.Client(r)
 	if !g.logins.begin(client) {
 		w.Header().Set("Retry-After", "60")
-		form.Error = "Too many failed logins. Try again in some minutes."
+		form.Error = "Too many failed logins. Try again in a few minutes."
 		g.record(client, c.name, "too many failed logins")
 		g.writeForm(w, http.StatusTooManyRequests, form)
 		return
@@ -148,7 +148,7 @@ func (g *Guard) logout(w http.ResponseWriter, r *http.Request) {
 	if known && !g.hasFormToken(r, id) {
 		refuse(w, r, problem.Problem{
 			Status: http.StatusForbidden,
-			Detail: "the form's token is missing or of another login",
+			Detail: "the form's token is missing or belongs to another login",
 			Field:  FormField,
 			Remedy: "reload the page and try again",
 		})

@@ -49,7 +49,7 @@ func (s *server) act(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if a.isEmpty() != a.All {
-		return invalid("all", "all stands for no condition, and only for that", "give conditions, or all: true")
+		return invalid("all", "all cannot be combined with conditions", "give conditions, or only all: true")
 	}
 	f, err := a.filter("states")
 	if err != nil {
@@ -210,7 +210,7 @@ func (s *server) reload(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return fault{problem.Problem{
 			Status: http.StatusUnprocessableEntity,
-			Detail: "the previous configuration remains in force: " + err.Error(),
+			Detail: "the previous configuration stays active: " + err.Error(),
 			Remedy: "correct the configuration; heyrelay check validates it",
 		}}
 	}

@@ -110,7 +110,7 @@ func (s *server) unknown(w http.ResponseWriter, r *http.Request, mux *http.Serve
 	}
 	if allowed != nil {
 		p.Status = http.StatusMethodNotAllowed
-		p.Detail = "the path has no method " + r.Method
+		p.Detail = "the path does not support " + r.Method
 		for _, method := range allowed {
 			w.Header().Add("Allow", method)
 		}

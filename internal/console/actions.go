@@ -30,7 +30,7 @@ var verbs = map[string]verb{
 	"retry": {
 		name:   "Retry",
 		done:   "queued again",
-		what:   "They are queued again, each under its local_id, so that nothing is sent twice. Deferred ones are tried now.",
+		what:   "They are queued again under the same local_id, so that nothing is sent twice. Deferred ones are tried now.",
 		states: []spool.State{spool.Deferred, spool.Held, spool.Failed, spool.Dropped},
 		changes: func(e spool.Entry) bool {
 			return e.State == spool.Failed.String() || e.State == spool.Dropped.String() ||
@@ -40,14 +40,14 @@ var verbs = map[string]verb{
 	"hold": {
 		name:    "Hold",
 		done:    "held",
-		what:    "They are kept back until you release them. What follows in their conversations waits, too.",
+		what:    "They are kept back until you release them. Later messages of their conversations wait, too.",
 		states:  idle,
 		changes: func(e spool.Entry) bool { return isIdle(e) && !isHeldAlone(e) },
 	},
 	"release": {
 		name:    "Release",
 		done:    "released",
-		what:    "They are sent as soon as the budget allows. Holds of a route or a team go on.",
+		what:    "They are sent as soon as the budget allows. Holds of a route or a team remain.",
 		states:  []spool.State{spool.Held},
 		changes: isHeldAlone,
 	},
@@ -139,7 +139,7 @@ func (c *console) targetOf(ctx context.Context, query url.Values, v verb) (targe
 	if text := query.Get("asked"); text != "" {
 		nanoseconds, err := strconv.ParseInt(text, 10, 64)
 		if err != nil {
-			return t, badRequest("The address of this page is damaged.")
+			return t, badRequest("The address of this page is invalid.")
 		}
 		asked = time.Unix(0, nanoseconds)
 	}
@@ -196,12 +196,12 @@ func (c *console) confirmAction(w http.ResponseWriter, r *http.Request) error {
 	p.Button = v.name + " " + what
 	p.Facts = []string{v.what}
 	if described := describe(t.query); described != "" && !t.exact {
-		p.Facts = append(p.Facts, "All that match: "+described+". What comes after this page is left alone.")
+		p.Facts = append(p.Facts, "All that match: "+described+". Mail that arrives later is not affected.")
 	}
 	switch {
 	case n == 0:
 		p.Title = "Nothing to " + strings.ToLower(v.name)
-		p.Facts = []string{"No request of these is in a state that " + name + " changes."}
+		p.Facts = []string{"None of these requests is in a state that " + name + " changes."}
 	case !p.Possible:
 		p.Warning = mayOnlyRead
 	}
@@ -266,7 +266,7 @@ func (c *console) act(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if t.none {
-		return badRequest("No request in these states can be changed so.")
+		return badRequest("This action does not change requests in these states.")
 	}
 	ctx := context.WithoutCancel(r.Context()) // half of it would surprise more than all
 	moved, err := c.Act(ctx, backend.Action{Name: name, Reason: r.PostForm.Get("reason")}, t.filter)
@@ -325,7 +325,7 @@ func doneOf(query url.Values) string {
 		text += fmt.Sprintf(" %s may have been sent before: the outcome of an attempt is unknown.", count(maybe))
 	}
 	if busy, err := strconv.Atoi(query.Get("busy")); err == nil && busy > 0 {
-		text += fmt.Sprintf(" %s unchanged, since an attempt is in progress: try again.", count(busy))
+		text += fmt.Sprintf(" %s unchanged, because an attempt is in progress: try again.", count(busy))
 	}
 	return text
 }

@@ -79,8 +79,8 @@ func (c *console) confirmRevoke(w http.ResponseWriter, r *http.Request) error {
 		Bad:      true,
 		Possible: n > 0 && access.RoleOf(r.Context()) >= access.Operate,
 		Facts: []string{
-			"Recipients cannot download the files of this message any longer. This cannot be undone.",
-			"The files are deleted some minutes later, unless another message has a link to them.",
+			"Recipients can no longer download the files of this message. This cannot be undone.",
+			"The files are deleted within minutes, unless another message has a link to them.",
 		},
 	}
 	switch {
@@ -129,7 +129,7 @@ func (c *console) file(w http.ResponseWriter, r *http.Request) error {
 		c.recordError(r, err)
 		return visible{
 			http.StatusServiceUnavailable, "The file cannot be read now",
-			"The store of the files does not respond. The log has the cause. Try again.",
+			"The blob store does not respond. The log has the cause. Try again later.",
 		}
 	}
 	defer object.Close()
@@ -141,7 +141,7 @@ func (c *console) file(w http.ResponseWriter, r *http.Request) error {
 }
 
 var noFile = visible{
-	http.StatusNotFound, "No such file", "It is deleted some minutes after its last link has expired or was revoked.",
+	http.StatusNotFound, "No such file", "Files are deleted soon after their last link has expired or was revoked.",
 }
 
 // patient gives each write of a long answer the time that a whole short one has.

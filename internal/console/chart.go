@@ -50,7 +50,7 @@ type point struct {
 
 // flowChart draws what came in above a line, and what went out below it.
 func flowChart(points []point) chart {
-	title := "Messages a minute"
+	title := "Messages per minute"
 	if each := points[0].Minutes; each > 1 {
 		title = "Messages in " + span(each)
 	}
@@ -68,7 +68,7 @@ func flowChart(points []point) chart {
 		in, out, failed = in+p.Accepted, out+p.Sent, failed+p.Failed
 	}
 	if most == 0 {
-		c.Empty = "Nothing came or went in this time."
+		c.Empty = "No messages in this period."
 	}
 	top := nice(float64(most))
 	c.Zero = planeHeight / 2
@@ -97,7 +97,7 @@ func delayChart(points []point) chart {
 		if p.Median == 0 {
 			return "nothing sent"
 		}
-		return fmt.Sprintf("half within %s, 95 %% within %s", short(p.Median), short(p.P95))
+		return fmt.Sprintf("median %s, 95th percentile %s", short(p.Median), short(p.P95))
 	})
 	var most, latest, half time.Duration
 	for _, p := range points {
@@ -107,7 +107,7 @@ func delayChart(points []point) chart {
 		}
 	}
 	if most == 0 {
-		c.Empty = "Nothing was sent in this time."
+		c.Empty = "Nothing was sent in this period."
 	}
 	top := niceDuration(most)
 	c.Scale = []string{short(top), short(top / 2), "0"}
@@ -118,14 +118,14 @@ func delayChart(points []point) chart {
 		return planeHeight - float64(d)/float64(top)*planeHeight
 	}
 	c.Series = []series{
-		{Name: "95 % within", Class: "most", Line: true, Path: line(points, func(p point) float64 {
+		{Name: "95th percentile", Class: "most", Line: true, Path: line(points, func(p point) float64 {
 			return height(p.P95)
 		})},
-		{Name: "half within", Class: "half", Line: true, Path: line(points, func(p point) float64 {
+		{Name: "median", Class: "half", Line: true, Path: line(points, func(p point) float64 {
 			return height(p.Median)
 		})},
 	}
-	c.Summary = fmt.Sprintf("Lately half of the messages were sent within %s and 95 %% within %s.",
+	c.Summary = fmt.Sprintf("Most recently: median %s, 95th percentile %s.",
 		short(half), short(latest))
 	return c
 }
@@ -146,7 +146,7 @@ func openChart(points []point) chart {
 		}
 	}
 	if most < 0 {
-		c.Empty = "Not known for this time."
+		c.Empty = "No data for this period."
 	}
 	top := nice(float64(most))
 	c.Scale = []string{count(int(top)), half(top), "0"}
@@ -170,7 +170,7 @@ type budget struct {
 func budgetChart(team string, rate int, points []point) budget {
 	perMinute := func(p point) float64 { return float64(p.Calls[team]) / float64(p.Minutes) }
 	c := newChart("Budget of "+team, points, func(p point) string {
-		return fmt.Sprintf("%s calls of the API a minute", count(int(math.Ceil(perMinute(p)))))
+		return fmt.Sprintf("%s API calls per minute", count(int(math.Ceil(perMinute(p)))))
 	})
 	most := 0.0
 	for _, p := range points {
@@ -186,7 +186,7 @@ func budgetChart(team string, rate int, points []point) budget {
 	b.Series = []series{{Name: "calls", Class: "calls", Path: bars(points, func(p point) (from, to float64) {
 		return planeHeight, planeHeight - perMinute(p)/top*planeHeight
 	})}}
-	b.Summary = fmt.Sprintf("%s of %s calls a minute are used, %s at most.",
+	b.Summary = fmt.Sprintf("%s of %s calls per minute used, %s at most.",
 		count(used), count(rate), count(int(math.Ceil(most))))
 	return b
 }

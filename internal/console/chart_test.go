@@ -40,7 +40,7 @@ func TestFlowChart(t *testing.T) {
 	if want := "10:01: 4 accepted, 2 sent, 1 failed"; c.Hints[1].Text != want {
 		t.Errorf("the hint is %q, want %q", c.Hints[1].Text, want)
 	}
-	if c.Title != "Messages a minute" {
+	if c.Title != "Messages per minute" {
 		t.Errorf("the title is %q", c.Title)
 	}
 	if c.Empty != "" || flowChart(somePoints()[:1]).Empty == "" {

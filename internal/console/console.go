@@ -120,7 +120,7 @@ func (c *console) page(show page) http.HandlerFunc {
 		case errors.Is(err, spool.ErrNotFound):
 			v = visible{
 				http.StatusNotFound, "No such message",
-				"The spool does not have it. Retention may have removed it, or the id is of another relay.",
+				"It is not in the spool. Retention may have removed it, or the id belongs to another relay.",
 			}
 		default:
 			c.recordError(r, err)

@@ -273,7 +273,7 @@ func TestOverview(t *testing.T) {
 	}
 	f.activity.Record(events.Event{Kind: events.Failed, Team: "shop"})
 	page := f.get("ann", "/", http.StatusOK)
-	f.has(page, "Mail flows, and some failed", `id="total-accepted">2<`, `id="total-waiting">1<`, "1 held",
+	f.has(page, "Mail flows, but some failed", `id="total-accepted">2<`, `id="total-waiting">1<`, "1 held",
 		"Route support", "maintenance", "an operator", "the API returned 400", `href="/messages/Q2">Second</a>`,
 		"/destinations/release?", "1 failed in the last hour", "<b>1</b> of 500 calls")
 	f.has(f.get("ann", "/?span=24h", http.StatusOK), `<a href="/?span=24h" aria-current="true">24 hours</a>`)
@@ -433,7 +433,7 @@ func TestHoldOfARoute(t *testing.T) {
 	f.has(page, "1 request kept back now.")
 	f.has(f.get("ann", f.confirm(page), http.StatusOK), "The hold has ended.")
 	page = f.get("ann", "/destinations/release?team=shop&route=support", http.StatusOK)
-	f.has(page, "There is no hold of route support")
+	f.has(page, "There is no hold on route support")
 	if s := f.state("Q1"); s != "ready" {
 		t.Errorf("it is %s", s)
 	}
@@ -482,7 +482,7 @@ func TestBackStaysHere(t *testing.T) {
 func TestDoneSaysOurWords(t *testing.T) {
 	for query, want := range map[string]string{
 		"done=dropped&n=3&busy=1&maybe=2": "3 requests dropped. 2 may have been sent before: the outcome of an attempt is " +
-			"unknown. 1 unchanged, since an attempt is in progress: try again.",
+			"unknown. 1 unchanged, because an attempt is in progress: try again.",
 		"done=hold+ended":          "The hold has ended.",
 		"done=call+0900-12345&n=1": "",
 		"done=dropped&n=many":      "",

@@ -54,7 +54,7 @@ func (c *console) confirmDestination(w http.ResponseWriter, r *http.Request) err
 	switch {
 	case verb == "release" && !held:
 		p.Possible = false
-		p.Title = "There is no hold of " + name
+		p.Title = "There is no hold on " + name
 		p.Facts = []string{"It may have ended by itself."}
 	case verb == "release":
 		p.Title = "Release " + name + "?"
@@ -69,7 +69,7 @@ func (c *console) confirmDestination(w http.ResponseWriter, r *http.Request) err
 		p.AsksReason = true
 		p.Reason = spool.OperatorReason
 		p.Facts = []string{
-			"Mail is accepted, also what is to come, and nothing of it is sent until you release it. A restart changes nothing.",
+			"Mail is still accepted, but not sent until you release the hold. A restart changes nothing.",
 		}
 	default:
 		return noPage(w, r)

@@ -191,13 +191,13 @@ func (c *console) requestItem(r spool.RequestDetail, n, of int) requestItem {
 func adviceFor(e spool.Entry) string {
 	switch e.State {
 	case spool.Failed.String():
-		return "It is not sent unless you retry it. Mend what the reason names first."
+		return "It is not sent unless you retry it. Fix the cause first."
 	case spool.Flagged.String():
-		return "The API has it, and did not queue it: look for it in Heymarket."
+		return "The API accepted it, but did not queue it: look for it in Heymarket."
 	case spool.Deferred.String():
-		return "heyrelay tries again by itself. Retry makes it try now."
+		return "heyrelay retries it automatically. Retry tries it now."
 	case spool.Shadowed.String():
-		return "It was passed on to the other mail server. The JSON shows what would have been sent."
+		return "It was passed on to the current mail server. The JSON shows what would have been sent."
 	case spool.Dropped.String():
 		return "It is not sent unless you retry it."
 	case spool.Held.String():
@@ -213,7 +213,7 @@ func (c *console) attemptItem(a spool.AttemptDetail, bySmarthost bool) attemptIt
 	item := attemptItem{
 		N:      a.N,
 		Class:  "bad",
-		Result: "no answer",
+		Result: "no response",
 		Call:   a.Call,
 		Reason: a.Reason,
 		APIID:  a.APIID,
@@ -233,7 +233,7 @@ func (c *console) attemptItem(a spool.AttemptDetail, bySmarthost bool) attemptIt
 	}
 	if a.Ended.IsZero() {
 		item.Class = ""
-		item.Result = "running, or its end was not recorded"
+		item.Result = "active, or its outcome was not recorded"
 		return item
 	}
 	item.Took = short(a.Ended.Sub(a.Began))
@@ -261,7 +261,7 @@ func (c *console) content(ctx context.Context, p *messagePage, m spool.MessageDe
 		{viewSource, "Source", at + "?view=source", false},
 	}
 	if c.Sandbox != "" {
-		forms = append(forms, option{viewSandbox, "Came in, went out", at + "?view=sandbox", false})
+		forms = append(forms, option{viewSandbox, "Received, sent", at + "?view=sandbox", false})
 	}
 	for i := range forms {
 		forms[i].Chosen = forms[i].Value == view
@@ -269,7 +269,7 @@ func (c *console) content(ctx context.Context, p *messagePage, m spool.MessageDe
 	p.Views = forms
 	content, err := c.Operator.Content(ctx, m.QueueID)
 	if errors.Is(err, spool.ErrNotFound) {
-		p.Gone = "The content is not kept any longer (retention.content)."
+		p.Gone = "The content is no longer kept (retention.content)."
 		return nil
 	}
 	if err != nil {
@@ -286,7 +286,7 @@ func (c *console) content(ctx context.Context, p *messagePage, m spool.MessageDe
 		p.Texts = []text{sourceOf(content, at)}
 	case viewSandbox:
 		source := sourceOf(content, at)
-		source.Title = "Came in by SMTP"
+		source.Title = "Received by SMTP"
 		p.Pair, err = c.received(ctx, m)
 		p.Pair = slices.Insert(p.Pair, 0, source)
 	default:

@@ -150,13 +150,13 @@ func (c *console) judge(ctx context.Context, p *overviewPage, sum totals) {
 		p.Headline = "No mail is accepted"
 	case status == "degraded":
 		p.Mood = "uneasy"
-		p.Headline = "Mail is accepted, and some is delayed"
+		p.Headline = "Mail is accepted, but some is delayed"
 	case failed > 0:
 		p.Mood = "uneasy"
-		p.Headline = "Mail flows, and some failed"
+		p.Headline = "Mail flows, but some failed"
 	case sum.accepted == 0:
 		p.Headline = "Ready for mail"
-		facts = []string{"nothing came yet"}
+		facts = []string{"no mail yet"}
 	default:
 		p.Headline = "Mail flows"
 		if facts == nil {
@@ -287,8 +287,8 @@ func (c *console) holdItem(k spool.Kept) holdItem {
 	}
 	if k.Level == spool.RequestLevel {
 		item.What = "Single requests"
-		item.Reason = "They are held one by one."
-		item.Advice = "Look at the reason of each; release or drop them."
+		item.Reason = "They are held individually."
+		item.Advice = "Check the reason of each, then release or drop it."
 		item.List = "/messages?state=held"
 		item.Release = "/actions/release?state=held&back=%2F"
 		return item
@@ -303,9 +303,9 @@ func (c *console) holdItem(k spool.Kept) holdItem {
 	}
 	item.Release = "/destinations/release?" + at.Encode()
 	item.List = "/messages?" + url.Values{"state": {"held"}, "route": {k.Route}}.Encode()
-	item.Advice = "Mend what the reason names: heyrelay tries again by itself, and a release makes it try now."
+	item.Advice = "Fix the cause: heyrelay tries again automatically; a release makes it try now."
 	if k.Operator {
-		item.Advice = "Mail is accepted and kept. Release it when the reason is gone; nothing else ends this hold."
+		item.Advice = "Mail is accepted and kept. Release it when the reason no longer applies; nothing else ends this hold."
 	}
 	return item
 }

@@ -30,26 +30,26 @@ var (
 		status:     http.StatusServiceUnavailable,
 		retryAfter: "60",
 		Title:      "The file cannot be downloaded at the moment",
-		Text:       "Try again in some minutes. The link stays valid.",
+		Text:       "Try again in a few minutes. The link stays valid.",
 	}
 	busy = refusal{
 		status:     http.StatusServiceUnavailable,
 		retryAfter: "10",
-		Title:      "Too many downloads at a time",
-		Text:       "Try again when other downloads have ended. The link stays valid.",
-		reason:     "too many downloads at a time (blobs.downloads)",
+		Title:      "Too many downloads at once",
+		Text:       "Try again when other downloads have finished. The link stays valid.",
+		reason:     "too many downloads at once (blobs.downloads)",
 	}
 	busyAddress = refusal{
 		status:     http.StatusTooManyRequests,
 		retryAfter: "10",
 		Title:      busy.Title,
 		Text:       busy.Text,
-		reason:     "too many downloads of one address at a time (blobs.downloads_per_address)",
+		reason:     "too many downloads from one address at once (blobs.downloads_per_address)",
 	}
 	notAllowed = refusal{
 		status: http.StatusMethodNotAllowed,
 		Title:  "Files can only be downloaded",
-		Text:   "The server answers to GET and HEAD.",
+		Text:   "The server supports only GET and HEAD.",
 	}
 )
 

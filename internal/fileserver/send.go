@@ -33,7 +33,7 @@ func (s *Server) send(w http.ResponseWriter, d *download) (refused *refusal) {
 	to := &response{ResponseWriter: w, control: http.NewResponseController(w), status: http.StatusOK}
 	http.ServeContent(to, d.Request, "", d.attachment.Accepted, from)
 	if from.err != nil {
-		s.fault(d, "a file could not be read to its end", from.err)
+		s.fault(d, "a file could not be read completely", from.err)
 	}
 	if d.Method == http.MethodGet && to.status < http.StatusMultipleChoices {
 		s.record(d, events.Downloaded, to.status, to.sent, "")

@@ -67,7 +67,7 @@ func TestSearchAndThread(t *testing.T) {
 	b.awaitText("#requests", "In-Reply-To: ticket-1@example.com")
 	b.click(".choice a[href$='view=sandbox']")
 	for _, side := range []string{
-		"Came in by SMTP", "In-Reply-To: <ticket-1@example.com>", "Received by the sandbox", `"convo_id": `,
+		"Received by SMTP", "In-Reply-To: <ticket-1@example.com>", "Received by the sandbox", `"convo_id": `,
 	} {
 		b.awaitText(".pair", side)
 	}
