@@ -22,6 +22,7 @@ type addressParser struct {
 	held []string // words without an address: "Doe" of "Doe, John <a@b>"
 
 	noQuote, noComment bool // no quoted string or comment ends in the rest of the list
+	noQuoteBefore      int  // offset in the list: what begins before it contains the end of another member
 	decoded            bool // the list was in encoded words
 }
 
@@ -105,10 +106,11 @@ func (p *addressParser) literal(s string) {
 	p.cur.hasAt = p.cur.hasAt || strings.Contains(s, "@")
 }
 
-// quotedString returns the length of the quoted string at the start of s. It is 0 if the
-// string does not end or contains the end of another member.
+// quotedString returns the length of the quoted string at the start of s, the rest of the list. It is
+// 0 if the string does not end or contains the end of another member.
 func (p *addressParser) quotedString(s string) int {
-	if p.noQuote {
+	start := len(p.list) - len(s)
+	if p.noQuote || start < p.noQuoteBefore {
 		return 0
 	}
 	for i := 1; i < len(s); i++ {
@@ -116,7 +118,8 @@ func (p *addressParser) quotedString(s string) int {
 		case '\\':
 			i++
 		case '"':
-			if strings.Contains(s[:i], ">,") {
+			if end := strings.LastIndex(s[:i], ">,"); end >= 0 {
+				p.noQuoteBefore = start + end // escaped quotes up to there would lead to the same end
 				return 0
 			}
 			return i + 1

@@ -2,6 +2,7 @@ package mimeconv
 
 import (
 	"cmp"
+	"crypto/sha256"
 
 	"heyrelay/mimeconv/ical"
 )
@@ -22,6 +23,10 @@ func (c *converter) calendarPart(p *part) (content, error) {
 // calendarAlternative adds a calendar to the other alternatives, which are the body, if they lack
 // its date or place.
 func (c *converter) calendarAlternative(p *part, body content) (content, error) {
+	c.compared++
+	if c.compared > maxCalendars {
+		return content{}, nil
+	}
 	summary := c.summarize(p)
 	text, err := c.joinText(body.sections)
 	switch {
@@ -65,13 +70,14 @@ func (c *converter) calendarFile(p *part) []file {
 	if c.options.Attachments != Link || !c.options.LinkCalendars {
 		return nil
 	}
-	this := newStream(p.raw, p.encoding)
-	for _, other := range c.calendars {
-		if this.equals(other) {
-			return nil
-		}
+	this := newStream(p.raw, p.encoding).digest()
+	if c.calendars[this] {
+		return nil
 	}
-	c.calendars = append(c.calendars, this)
+	if c.calendars == nil {
+		c.calendars = make(map[[sha256.Size]byte]bool)
+	}
+	c.calendars[this] = true
 	named := *p
 	named.name = cmp.Or(p.name, "invite.ics")
 	return []file{{part: &named}}

@@ -3,6 +3,7 @@ package mimeconv
 import (
 	"bytes"
 	"cmp"
+	"crypto/sha256"
 	"sync"
 
 	"heyrelay/mimeconv/htmltext"
@@ -69,13 +70,16 @@ type converter struct {
 	exhausted    error  // of Options.Reserve; nothing more is made
 	fence        fence
 	warnings     []Warning
-	size         int             // of all text decoded, in octets
-	tags         int             // number of tags in all HTML
-	hasBody      bool            // a text part was converted
-	hasEncrypted bool            // a part is encrypted
-	invited      map[string]bool // calendars that the body contains, by their summaries
-	calendars    []stream        // those that are linked
-	linked       linkblock.Data  // the files that are linked
+	size         int            // of all text decoded, in octets
+	tags         int            // number of tags in all HTML
+	hasBody      bool           // a text part was converted
+	hasEncrypted bool           // a part is encrypted
+	linked       linkblock.Data // the files that are linked
+
+	// Calendars.
+	invited   map[string]bool            // those that the body contains, by their summaries
+	compared  int                        // number of those that were compared with a body
+	calendars map[[sha256.Size]byte]bool // the digests of those that are linked
 }
 
 // warnHeader warns about header fields that the API does not support.

@@ -140,3 +140,50 @@ func TestTextsAreLinear(t *testing.T) {
 		}
 	}
 }
+
+// What costs more than its size in one shape only: how it begins, what is repeated, how it ends.
+func TestShapesAreLinear(t *testing.T) {
+	for name, shape := range map[string]struct {
+		n                int // octets
+		begin, unit, end string
+	}{
+		"escaped quotes":             {12 << 10, `To: "`, `\"`, ">,\"\r\n\r\nx"},
+		"escaped quotes in brackets": {12 << 10, `To: <"`, `\"`, ">,\"\r\n\r\nx"},
+		"enriched text":              {50 << 10, "Content-Type: text/enriched\r\n\r\n", "<a", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			input := func(n int) []byte {
+				return []byte(shape.begin + strings.Repeat(shape.unit, n/len(shape.unit)) + shape.end)
+			}
+			fuzztest.Linear(t, shape.n, input, convertAny)
+		})
+	}
+}
+
+// Calendars, each beside the same HTML, or each nearly the same as all others.
+func TestCalendarsAreLinear(t *testing.T) {
+	const part = "--b\r\nContent-Type: text/calendar\r\n\r\nBEGIN:VEVENT\r\nSUMMARY:%d\r\nDTSTART:20240101\r\n" +
+		"%sEND:VEVENT\r\n"
+	parts := func(n int, more string) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, part, i, more)
+		}
+		return b.String()
+	}
+	t.Run("compared", func(t *testing.T) {
+		input := func(n int) []byte {
+			html := "--b\r\nContent-Type: text/html\r\n\r\n" + strings.Repeat("<b>x</b> 1 2 ", n/13) + "\r\n"
+			return []byte(multipart("alternative", html+parts(n/300, "")))
+		}
+		fuzztest.Linear(t, 15<<10, input, convertAny)
+	})
+	t.Run("linked", func(t *testing.T) {
+		more := "X-Y: " + strings.Repeat("y", 3000) + "\r\n"
+		input := func(n int) []byte { return []byte(multipart("mixed", "--b\r\n\r\nx\r\n"+parts(n/3000, more))) }
+		fuzztest.Linear(t, 600<<10, input, func(raw []byte) {
+			link := func(Attachment) (string, error) { return "https://files.example", nil }
+			_, _ = Convert(raw, Options{Attachments: Link, Link: link, LinkCalendars: true})
+		})
+	})
+}

@@ -28,13 +28,13 @@ func readEnriched(s string, isRich bool) string {
 			b.WriteByte('<')
 			s = s[2:]
 		default:
-			name, rest, ok := strings.Cut(s[1:], ">")
-			if !ok || len(name) > maxCommand {
+			name, _, ok := strings.Cut(s[1:min(len(s), maxCommand+2)], ">")
+			if !ok {
 				b.WriteByte('<')
 				s = s[1:]
 				continue
 			}
-			s = rest
+			s = s[len("<")+len(name)+len(">"):]
 			step := 1
 			if strings.HasPrefix(name, "/") {
 				step = -1

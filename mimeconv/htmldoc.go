@@ -116,7 +116,7 @@ func (c *converter) joinText(sections []section) (string, error) {
 	for _, s := range sections {
 		text := s.text
 		if text == "" {
-			text = htmltext.Render(s.html)
+			text = htmltext.Render(s.html, c.maxBody)
 			c.reserve(len(text))
 		}
 		if text != "" {

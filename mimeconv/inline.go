@@ -156,6 +156,7 @@ func (c *converter) placeImages(doc string, images []image) (string, error) {
 	}
 	p := placer{converter: c, urls: make(map[*part]string)}
 	var out strings.Builder
+	var open quotes
 	pos := 0
 	for _, i := range images {
 		if i.from < pos {
@@ -169,7 +170,7 @@ func (c *converter) placeImages(doc string, images []image) (string, error) {
 		if with == "" && i.tagTo > 0 {
 			from, to, with = i.tagFrom, i.tagTo, i.altText()
 		}
-		if from == i.from && isUnquoted(doc[i.tagFrom:from]) { // or the next attribute would be the value
+		if from == i.from && open.isUnquoted(doc, i.tagFrom, from) { // or the next attribute would be the value
 			with = `"` + with + `"`
 		}
 		out.WriteString(doc[pos:from])
@@ -180,18 +181,27 @@ func (c *converter) placeImages(doc string, images []image) (string, error) {
 	return out.String(), nil
 }
 
-// isUnquoted reports whether an attribute value that is not in quotes follows the start of a tag.
-func isUnquoted(tag string) bool {
-	quote := byte(0)
-	for i := 0; i < len(tag); i++ {
-		switch c := tag[i]; {
-		case quote == 0 && (c == '"' || c == '\''):
-			quote = c
-		case c == quote:
-			quote = 0
+// quotes follows the quotes of tags, from left to right.
+type quotes struct {
+	pos   int  // up to where doc was read
+	quote byte // the one that is open there, 0 for none
+}
+
+// isUnquoted reports whether an attribute value that is not in quotes begins at pos, in a tag that
+// begins at tag.
+func (q *quotes) isUnquoted(doc string, tag, pos int) bool {
+	if q.pos < tag {
+		*q = quotes{pos: tag}
+	}
+	for ; q.pos < pos; q.pos++ {
+		switch c := doc[q.pos]; {
+		case q.quote == 0 && (c == '"' || c == '\''):
+			q.quote = c
+		case c == q.quote:
+			q.quote = 0
 		}
 	}
-	return quote == 0 && strings.HasSuffix(tag, "=")
+	return q.quote == 0 && strings.HasSuffix(doc[tag:pos], "=")
 }
 
 // placer is the state of placeImages.

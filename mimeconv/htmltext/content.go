@@ -139,8 +139,8 @@ func isClosed(comment []byte) bool {
 }
 
 // IsBlank reports whether s consists of white space and zero-width characters.
-func IsBlank(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool {
-		return !unicode.IsSpace(r) && !strings.ContainsRune("\u00ad\u034f\u200b\u200c\u200d\ufeff", r)
-	})
+func IsBlank(s string) bool { return !strings.ContainsFunc(s, isVisible) }
+
+func isVisible(r rune) bool {
+	return !unicode.IsSpace(r) && !strings.ContainsRune("\u00ad\u034f\u200b\u200c\u200d\ufeff", r)
 }

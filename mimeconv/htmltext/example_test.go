@@ -9,7 +9,7 @@ import (
 func ExampleRender() {
 	fmt.Println(htmltext.Render(`<h1>Your order</h1>
 <table><tr><th>Item<th>Price<tr><td>Tea<td>4.00</table>
-<p>It is <a href="https://shop.example.com/4711">on its way</a>.`))
+<p>It is <a href="https://shop.example.com/4711">on its way</a>.`, 1<<20))
 	// Output:
 	// Your order
 	//

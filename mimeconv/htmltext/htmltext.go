@@ -2,8 +2,8 @@
 //
 // [Render] reads tokens rather than a tree. Each token opens or closes elements
 // (htmltext.go, elements.go) and adds steps to a layout (layout.go). The layout is written
-// at the end, when it is known which tables (table.go) contain data and which only position
-// content on the page. Time and memory grow linearly with the size of the document,
+// at the end (write.go), when it is known which tables (table.go) contain data and which only
+// position content on the page. Time and memory grow linearly with the size of the document,
 // regardless of nesting.
 package htmltext
 
@@ -20,19 +20,21 @@ const maxOpen = 10_000
 
 // Render returns the text of an HTML document. Paragraphs, headings, lists and table rows
 // are kept, quotations are marked with ">", links keep their address, and content that a
-// browser would not show is omitted. Lines end with "\n" and have no trailing spaces.
-func Render(doc string) string {
+// browser would not show is omitted. Lines end with "\n" and have no trailing spaces. Of a text
+// longer than limit octets it returns the start, which is little longer: the marks of quotations
+// and lists can make much of a short document.
+func Render(doc string, limit int) string {
 	doc = closeComments(doc)
-	if text := renderVisible(doc, false); !IsBlank(text) {
+	if text := renderVisible(doc, limit, false); !IsBlank(text) {
 		return text
 	}
 	// All of it is hidden, on purpose or by an unclosed element. Show it rather than
 	// lose it.
-	return renderVisible(doc, true)
+	return renderVisible(doc, limit, true)
 }
 
 // renderVisible renders doc. With showAll it also renders what styles hide.
-func renderVisible(doc string, showAll bool) string {
+func renderVisible(doc string, limit int, showAll bool) string {
 	r := renderer{doc: doc, showAll: showAll, open: make(map[string]*[]int32)}
 	r.layout.ops = make([]op, 0, 2*strings.Count(doc, "<")) // about two steps a tag
 	z := html.NewTokenizer(strings.NewReader(doc))
@@ -43,7 +45,7 @@ func renderVisible(doc string, showAll bool) string {
 		case html.ErrorToken:
 			r.closeTo(0)
 			r.writeImageLink()
-			return r.layout.String()
+			return r.layout.write(limit)
 		case html.TextToken:
 			if top := r.top(); !top.hidden && !isCode(top.name) {
 				r.text(html.UnescapeString(string(z.Raw())))
@@ -84,6 +86,7 @@ type element struct {
 	list     int      // ol: number of the next item; else 0
 	href     string
 	from     int  // a: start of its text
+	word     int  // a: end of the last word before it
 	step     int  // a: step of the layout at its start
 	indented bool // an indent was opened for it
 	row      *row // tr
@@ -162,7 +165,7 @@ func (r *renderer) void(name string, a Attributes) {
 // rule writes a horizontal rule. Several in a row are one.
 func (r *renderer) rule() {
 	r.writeImageLink()
-	if r.ruleEnd > 0 && IsBlank(string(r.layout.text[r.ruleEnd:])) {
+	if r.ruleEnd > 0 && r.layout.word <= r.ruleEnd {
 		return
 	}
 	r.layout.line("----------")
@@ -175,7 +178,8 @@ func (r *renderer) enter(e *element, a Attributes) {
 	case "pre":
 		r.afterPre = true
 	case "a":
-		e.href, e.from, e.step = a.href, len(r.layout.text), len(r.layout.ops)
+		e.href = a.href
+		e.from, e.word, e.step = len(r.layout.text), r.layout.word, len(r.layout.ops)
 	case "blockquote":
 		r.indent(e, "> ", "> ")
 	case "dd":

@@ -56,7 +56,7 @@ func TestRender(t *testing.T) {
 		"<blockquote>a</blockquote><blockquote>b": "> a\n\n> b",
 		"&lt;b&gt; &amp;amp;":                     "<b> &amp;",
 	} {
-		if got := Render(doc); got != want {
+		if got := Render(doc, 1<<20); got != want {
 			t.Errorf("%s\n got %q\nwant %q", doc, got, want)
 		}
 	}
@@ -80,7 +80,7 @@ func TestTagSoup(t *testing.T) {
 			}
 			doc.WriteString(strings.ReplaceAll(tags[r.IntN(len(tags))], "_", " "))
 		}
-		text := Render(doc.String())
+		text := Render(doc.String(), 1<<20)
 		if !utf8.ValidString(text) {
 			t.Fatalf("seed %d: %q", seed, text)
 		}
@@ -110,8 +110,8 @@ func FuzzRender(f *testing.F) {
 			return
 		}
 		var text string
-		fuzztest.Bounded(t, len(doc), func() { text = Render(doc) })
-		if !utf8.ValidString(text) || text != Render(doc) {
+		fuzztest.Bounded(t, len(doc), func() { text = Render(doc, 1<<20) })
+		if !utf8.ValidString(text) || text != Render(doc, 1<<20) {
 			t.Errorf("Render(%q) = %q", doc, text)
 		}
 		for line := range strings.SplitSeq(text, "\n") {

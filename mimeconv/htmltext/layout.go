@@ -9,13 +9,6 @@ import (
 )
 
 const (
-	// maxIndents bounds the indentation of quotations and lists together. Text nested
-	// more deeply keeps the indent of this level.
-	maxIndents = 12
-
-	// minRoom is the free capacity, in octets, below which the output is doubled.
-	minRoom = 1 << 10
-
 	// maxTail is how many steps after the text of a link are searched for the place of
 	// its address. Real links end fewer elements.
 	maxTail = 50
@@ -29,6 +22,7 @@ const (
 // which rows contain data and which only position columns on the page.
 type layout struct {
 	text       []byte // all words
+	word       int    // where in the text the last word ends
 	ops        []op
 	rows       []*row   // open rows
 	tables     []*table // open tables
@@ -39,7 +33,7 @@ type layout struct {
 // op is one step of the output.
 type op struct {
 	kind     opKind
-	from, to int32   // opText, opPre: range of layout.text; opCell: from is its column
+	from, to int32   // opText, opPre: range of layout.text; opPreLines: to is their number; opCell: from is its column
 	row      *row    // opRow, opCell, opRowEnd
 	indent   *indent // opIndent
 }
@@ -47,13 +41,13 @@ type op struct {
 type opKind int8
 
 const (
-	opText    opKind = iota // words
-	opPre                   // text with significant leading spaces
-	opBlank                 // a no-break space: a blank line if alone on its line
-	opBreak                 // a line end; several in a row count once
-	opGap                   // a blank line; several in a row count once
-	opLine                  // one more line end, up to a blank line
-	opPreLine               // one more line end
+	opText     opKind = iota // words
+	opPre                    // lines with significant leading spaces
+	opBlank                  // a no-break space: a blank line if alone on its line
+	opBreak                  // a line end; several in a row count once
+	opGap                    // a blank line; several in a row count once
+	opLine                   // one more line end, up to a blank line
+	opPreLines               // more line ends
 	opIndent
 	opOutdent
 	opRow
@@ -77,15 +71,7 @@ type row struct {
 
 // words adds running text, in which any white space is a single space.
 func (l *layout) words(s string) {
-	const invisible = "\u00ad\u034f\u200b\ufeff"
-	if strings.ContainsAny(s, invisible) {
-		s = strings.Map(func(r rune) rune {
-			if strings.ContainsRune(invisible, r) {
-				return -1
-			}
-			return r
-		}, s)
-	}
+	s = dropInvisible(s)
 	if l.behindLink && s != "" {
 		l.behindLink = false
 		l.space = l.space || startsWord(s)
@@ -120,31 +106,65 @@ func startsWord(s string) bool {
 	return !unicode.IsPunct(r) || strings.ContainsRune("([{<„«", r)
 }
 
-// preformatted adds text with its white space.
+// preformatted adds text with its white space. The line ends around it are steps of their own.
 func (l *layout) preformatted(s string) {
-	for i, line := range strings.Split(s, "\n") {
-		if i > 0 {
-			l.addBreak(opPreLine)
-		}
-		line = strings.TrimRight(line, "\r")
-		if line != "" {
-			from := len(l.text)
-			l.text = append(l.text, line...)
-			l.addText(opPre, from)
-		}
+	s = dropInvisible(preLineEnds.Replace(s))
+	rest := strings.TrimLeft(s, "\n")
+	l.preLines(len(s) - len(rest))
+	text := strings.TrimRight(rest, "\n")
+	if text == "" {
+		return
 	}
+	from := len(l.text)
+	l.text = append(l.text, text...)
+	l.addText(opPre, from)
+	l.preLines(len(rest) - len(text))
+}
+
+// preLineEnds replaces the line ends that character references can make.
+var preLineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\f", "\n")
+
+// dropInvisible removes characters without width and control characters, which character references
+// can make, but not white space.
+func dropInvisible(s string) string {
+	if !strings.ContainsFunc(s, isInvisible) {
+		return s
+	}
+	return strings.Map(func(r rune) rune {
+		if isInvisible(r) {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+func isInvisible(r rune) bool {
+	switch r {
+	case '\t', '\n', '\r', '\f':
+		return false
+	case 0x7f, '\u00ad', '\u034f', '\u200b', '\ufeff':
+		return true
+	}
+	return r < ' '
 }
 
 // addText adds a step for layout.text[from:].
 func (l *layout) addText(kind opKind, from int) {
 	text := l.text[from:]
-	blank := kind == opText && IsBlank(string(text))
+	blank := !bytes.ContainsFunc(text, isVisible)
+	if !blank {
+		l.word = len(l.text)
+	}
+	blank = blank && kind == opText
 	if n := len(l.rows); n > 0 {
 		if blank { // an empty cell, or a space within a cell
 			l.text, l.space = l.text[:from], true
 			return
 		}
 		l.rows[n-1].add(len(text))
+		if kind == opPre && bytes.IndexByte(text, '\n') >= 0 {
+			l.rows[n-1].isPage()
+		}
 	}
 	if n := len(l.ops); n > 0 && !blank && l.ops[n-1].kind == kind && l.ops[n-1].to == int32(from) {
 		l.ops[n-1].to = int32(len(l.text))
@@ -192,6 +212,7 @@ func (l *layout) behind(s string, step int) {
 	l.behindLink = end == len(l.ops)
 	from := len(l.text)
 	l.text = append(append(l.text, ' '), s...)
+	l.word = len(l.text)
 	l.ops = slices.Insert(l.ops, end, op{kind: opText, from: int32(from), to: int32(len(l.text))})
 }
 
@@ -215,19 +236,33 @@ func (l *layout) line(s string) {
 // newLine ends a line. Two in a row make a blank line.
 func (l *layout) newLine() { l.addBreak(opLine) }
 
+// preLines adds n line ends within preformatted text.
+func (l *layout) preLines(n int) {
+	if n > 0 && l.endLine() {
+		l.ops = append(l.ops, op{kind: opPreLines, to: int32(n)})
+	}
+}
+
 func (l *layout) addBreak(kind opKind) {
-	l.space, l.behindLink = false, false
-	if n := len(l.rows); n > 0 {
-		if !l.rows[n-1].text {
-			return // a cell does not start with an empty line
-		}
-		l.rows[n-1].broken = true
+	if !l.endLine() {
+		return
 	}
 	// A third in a row has no effect.
-	if n := len(l.ops); n >= 2 && kind != opPreLine && l.ops[n-1].kind == kind && l.ops[n-2].kind == kind {
+	if n := len(l.ops); n >= 2 && l.ops[n-1].kind == kind && l.ops[n-2].kind == kind {
 		return
 	}
 	l.ops = append(l.ops, op{kind: kind})
+}
+
+// endLine reports whether a line can end here: a cell does not start with an empty line.
+func (l *layout) endLine() bool {
+	l.space, l.behindLink = false, false
+	n := len(l.rows)
+	if n == 0 {
+		return true
+	}
+	l.rows[n-1].broken = l.rows[n-1].text
+	return l.rows[n-1].text
 }
 
 func (l *layout) indent(first, rest string) {
@@ -280,179 +315,5 @@ func (l *layout) endRow(r *row) {
 		if r.columns {
 			outer.isPage()
 		}
-	}
-}
-
-// String returns the text. Lines have no trailing white space, and the text has no leading
-// or trailing blank lines.
-func (l *layout) String() string {
-	w := layoutWriter{}
-	for _, o := range l.ops {
-		switch o.kind {
-		case opText:
-			w.write(l.text[o.from:o.to], false)
-		case opPre:
-			w.write(l.text[o.from:o.to], true)
-		case opBlank:
-			w.blank()
-		case opBreak:
-			w.breakLine(max(w.due, 1))
-		case opGap:
-			w.breakLine(max(w.due, 2))
-		case opLine:
-			w.breakLine(max(w.due, min(w.due+1, 2)))
-		case opPreLine:
-			w.breakLine(w.due + 1)
-		case opIndent:
-			w.indent(*o.indent)
-		case opOutdent:
-			w.outdent()
-		case opRow:
-			o.row.mark = w.texts
-		case opCell:
-			w.cell(o.row, int(o.from))
-		case opRowEnd:
-			w.endRow(o.row)
-		}
-	}
-	return string(bytes.TrimRight(w.out, " \n"))
-}
-
-// layoutWriter is the state of String.
-type layoutWriter struct {
-	out     []byte
-	texts   int  // number of texts written
-	due     int  // line ends to write before the next text
-	join    *row // row whose next cell the next text starts
-	first   *row // row whose first text is next
-	column  int  // column of that text
-	indents []indent
-	deeper  int // number of indents beyond maxIndents
-	shared  int // number of indents that the last text and the next share
-}
-
-// indent is a prefix of lines: first of the first line, rest of the others.
-type indent struct {
-	first, rest string
-	used        bool
-}
-
-func (w *layoutWriter) write(text []byte, pre bool) {
-	switch {
-	case w.join != nil && w.due == 0:
-		skipped := w.join.skipped(w.join.behind, w.column+1)
-		w.out = append(bytes.TrimRight(w.out, " "), ' ')
-		w.out = append(w.out, bars(max(1, skipped))...)
-		text = bytes.TrimLeft(text, " ")
-		w.join.behind = w.column + 1
-	case w.due > 0 || w.texts == 0:
-		w.lineEnds()
-		if !pre {
-			text = bytes.TrimLeft(text, " ")
-		}
-	}
-	if w.first != nil {
-		w.out = append(w.out, bars(w.first.skipped(0, w.column))...)
-		w.first.behind = w.column + 1
-	}
-	w.join, w.first = nil, nil
-	for {
-		before, after, found := bytes.Cut(text, []byte("\u00a0"))
-		w.out = append(w.out, before...)
-		if !found {
-			break
-		}
-		w.out = append(w.out, ' ')
-		text = after
-	}
-	w.due = 0
-	w.shared = len(w.indents)
-	w.texts++
-}
-
-// lineEnds writes the line ends that are due and the indent of the next line.
-func (w *layoutWriter) lineEnds() {
-	if cap(w.out)-len(w.out) < minRoom {
-		w.out = slices.Grow(w.out, len(w.out)+minRoom) // append alone grows by a quarter
-	}
-	if w.texts > 0 {
-		w.out = append(bytes.TrimRight(w.out, " "), '\n')
-		for range w.due - 1 {
-			w.prefix(w.indents[:w.shared])
-			w.out = append(bytes.TrimRight(w.out, " "), '\n')
-		}
-	}
-	w.prefix(w.indents)
-}
-
-func (w *layoutWriter) prefix(indents []indent) {
-	for i := range indents {
-		if indents[i].used {
-			w.out = append(w.out, indents[i].rest...)
-		} else {
-			w.out = append(w.out, indents[i].first...)
-			indents[i].used = true
-		}
-	}
-}
-
-func (w *layoutWriter) breakLine(due int) {
-	if w.join == nil {
-		w.due = due
-	}
-}
-
-// blank writes a no-break space without text: a blank line if it is alone on its line,
-// else a space.
-func (w *layoutWriter) blank() {
-	switch {
-	case w.join != nil:
-	case w.due > 0:
-		w.due = max(w.due, 2)
-	case w.texts > 0:
-		w.out = append(w.out, ' ')
-	}
-}
-
-func (w *layoutWriter) indent(i indent) {
-	if len(w.indents) == maxIndents {
-		w.deeper++
-		return
-	}
-	w.indents = append(w.indents, i)
-}
-
-func (w *layoutWriter) outdent() {
-	if w.deeper > 0 {
-		w.deeper--
-		return
-	}
-	w.indents = w.indents[:len(w.indents)-1]
-	w.shared = min(w.shared, len(w.indents))
-}
-
-// endRow ends a row. There are no blank lines between rows of data.
-func (w *layoutWriter) endRow(r *row) {
-	if w.join == r {
-		w.join = nil
-	}
-	if w.first == r {
-		w.first = nil
-	}
-	if r.cells > 1 && !r.columns {
-		w.due = min(w.due, 1)
-	}
-}
-
-// cell starts a cell, on the line of the previous cell or below it.
-func (w *layoutWriter) cell(r *row, column int) {
-	switch {
-	case r.columns && w.texts > r.mark:
-		w.breakLine(max(w.due, 1))
-	case r.columns:
-	case w.texts > r.mark:
-		w.due, w.join, w.column = 0, r, column
-	case w.join == nil: // else an outer row is about to write its next cell
-		w.first, w.column = r, column
 	}
 }

@@ -18,15 +18,14 @@ type links struct {
 
 // address writes the address of a link unless it was just written.
 func (r *renderer) address(e element) {
-	text := bytes.TrimSpace(r.layout.text[e.from:])
-	if !leadsAnywhere(e.href) || sameAddress(text, e.href) {
+	if !leadsAnywhere(e.href) || sameAddress(r.layout.text[e.from:], e.href) {
 		return
 	}
 	l := &r.links
-	if e.href == l.last && (l.lastEnd > e.from || len(bytes.TrimSpace(r.layout.text[l.lastEnd:e.from])) == 0) {
+	if e.href == l.last && (l.lastEnd > e.from || e.word <= l.lastEnd) {
 		return // an image and a text next to each other with the same address
 	}
-	if len(text) == 0 {
+	if r.layout.word <= e.from {
 		r.writeImageLink()
 		l.image = e.href
 		return
@@ -56,7 +55,7 @@ func (r *renderer) writeImageLink() {
 	}
 	host := hostOf(l.image)
 	l.image = ""
-	if host == l.host && IsBlank(string(r.layout.text[l.imageEnd:])) {
+	if host == l.host && r.layout.word <= l.imageEnd {
 		return
 	}
 	r.layout.line("<" + host + ">")
@@ -107,11 +106,15 @@ func isScheme(s string) bool {
 	return s != ""
 }
 
+// maxAround bounds the white space around the text of a link that shows its address, in octets.
+const maxAround = 100
+
 // sameAddress reports whether the text of a link already shows its address.
 func sameAddress(text []byte, href string) bool {
-	if len(text) > len(href)+len("https:///") {
+	if len(text) > len(href)+len("https:///")+maxAround {
 		return false
 	}
+	text = bytes.TrimSpace(text)
 	bare := func(s string) string {
 		for _, scheme := range []string{"https://", "http://", "mailto:", "tel:"} {
 			s = strings.TrimPrefix(s, scheme)

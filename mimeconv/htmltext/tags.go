@@ -28,14 +28,11 @@ func ReadAttributes(z *html.Tokenizer) Attributes {
 		case "style":
 			a.style = compactStyle(value)
 		case "href":
-			a.href = string(value)
-			if bytes.ContainsFunc(value, unicode.IsSpace) {
-				a.href = strings.Join(strings.Fields(a.href), "")
-			}
+			a.href = strings.Map(inAddress, string(value))
 		case "src":
 			a.Src = string(value)
 		case "alt":
-			a.Alt = strings.TrimSpace(string(value))
+			a.Alt = strings.TrimSpace(dropInvisible(string(value)))
 		case "start":
 			a.start = string(value)
 		case "hidden":
@@ -47,6 +44,14 @@ func ReadAttributes(z *html.Tokenizer) Attributes {
 		}
 	}
 	return a
+}
+
+// inAddress drops white space and control characters.
+func inAddress(r rune) rune {
+	if unicode.IsSpace(r) || unicode.IsControl(r) {
+		return -1
+	}
+	return r
 }
 
 // compactStyle returns a style in lower case without white space.
