@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,6 +46,14 @@ func (r *result) reason() string {
 		return r.problem.Reason
 	}
 	return r.problem.Error()
+}
+
+// requestID is the X-Request-Id of the response.
+func (r *result) requestID() string {
+	if r.problem != nil {
+		return r.problem.RequestID
+	}
+	return cmp.Or(r.sent.RequestID, r.convo.RequestID, r.search.RequestID)
 }
 
 // byMail reports whether the call was a transaction with a smarthost.

@@ -32,6 +32,67 @@ func TestSent(t *testing.T) {
 	})
 }
 
+// What the API says of a message that it took is kept with the attempt.
+func TestComplianceResults(t *testing.T) {
+	const results = `{"links":"shortened"}`
+	const unqueued = "the API accepted it, but did not queue it"
+	for _, c := range []struct{ more, want string }{
+		{`"queued":true,"compliance_results":{}`, ""},
+		{`"queued":true,"compliance_results":` + results, "compliance_results " + results},
+		{`"queued":false`, unqueued},
+		{`"queued":false,"compliance_results":` + results, unqueued + ": compliance_results " + results},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			l := newLane()
+			a := &answers{list: []func(*http.Request) (*http.Response, error){answer(200, `{"id":9,`+c.more+`}`)}}
+			run(t, l, a, time.Minute)
+			if got := l.outcomes[0].Reason; got != c.want {
+				t.Errorf("%s: %q, want %q", c.more, got, c.want)
+			}
+		})
+	}
+}
+
+// The X-Request-Id of a response is kept with its attempt, whatever was called and whatever that means.
+func TestEveryAttemptHasItsRequestID(t *testing.T) {
+	const there = `{"id":7,"inbox":202,"channel":"email"}`
+	const moved = `{"id":7,"inbox":203,"channel":"email"}`
+	for _, c := range []struct {
+		call    spool.Call
+		refused int // status of the reply before
+		status  int
+		body    string
+	}{
+		{spool.Send, 0, 200, sentBody},
+		{spool.Send, 0, 200, `<html>`},
+		{spool.Send, 0, 302, ``},
+		{spool.Send, 0, 400, `{"error":"bad_data"}`},
+		{spool.Send, 0, 503, ``},
+		{spool.CheckConversation, 0, 200, there},
+		{spool.CheckConversation, 0, 200, moved},
+		{spool.CheckConversation, 0, 404, `{"error":"none"}`},
+		{spool.CheckConversation, 400, 200, there},
+		{spool.CheckConversation, 400, 200, moved},
+		{spool.CheckConversation, 400, 404, `{"error":"none"}`},
+		{spool.FindMessage, 0, 200, `[]`},
+		{spool.FindMessage, 0, 200, `[{"id":1,"local_id":"L","date":"2026-11-01T12:00:00Z"}]`},
+		{spool.FindMessage, 0, 200, `[{"id":1,"local_id":"other"}]`},
+		{spool.FindMessage, 0, 429, `{}`},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			l := newLane()
+			l.task.Call, l.task.RefusedStatus, l.task.ConvoID = c.call, c.refused, 7
+			l.task.Unknown = c.call == spool.FindMessage
+			l.task.Sends = []time.Time{time.Now()}
+			a := &answers{list: []func(*http.Request) (*http.Response, error){answer(c.status, c.body), until}}
+			run(t, l, a, time.Second/2)
+			if o := l.outcomes[0]; o.APIID != "req-1" {
+				t.Errorf("%v answered %d %s: the X-Request-Id is %q", c.call, c.status, c.body, o.APIID)
+			}
+		})
+	}
+}
+
 // What an answer means for a request that was tried for the first time.
 func TestOutcomes(t *testing.T) {
 	for _, c := range []struct {

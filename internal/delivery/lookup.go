@@ -25,7 +25,6 @@ func (s *Scheduler) checked(r *result, o spool.Outcome) spool.Outcome {
 		return s.checkAgain(o, r.problem.RetryAfter)
 	}
 	o.ConversationAlive = true
-	o.APIID = r.convo.RequestID
 	o.Status = t.RefusedStatus
 	o.Reason = t.Refused
 	switch {
@@ -76,7 +75,6 @@ func (s *Scheduler) requested(r *result, o spool.Outcome) spool.Outcome {
 		wrong = fmt.Sprintf("is not an e-mail conversation: its channel is %q", r.convo.Channel)
 	}
 	if wrong == "" {
-		o.APIID = r.convo.RequestID
 		o.Status = http.StatusOK
 		o.Reason = "the conversation that the application named exists"
 		return s.callNext(o, spool.Send)

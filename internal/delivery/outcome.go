@@ -3,6 +3,7 @@ package delivery
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"heyrelay/internal/heymarket"
@@ -37,7 +38,7 @@ func (s *Scheduler) conclude(r *result) (o spool.Outcome) {
 // judge decides what the answer to a call means for its request. What concerns the
 // credentials or the address of the API comes before the kind of call.
 func (s *Scheduler) judge(r *result) spool.Outcome {
-	o := spool.Outcome{Task: r.task}
+	o := spool.Outcome{Task: r.task, APIID: r.requestID()}
 	switch {
 	case r.panicked != "":
 		return s.panicked(r, o)
@@ -53,7 +54,6 @@ func (s *Scheduler) judge(r *result) spool.Outcome {
 	}
 	if r.problem != nil {
 		o.Status = r.problem.Status
-		o.APIID = r.problem.RequestID
 		o.Reason = r.reason()
 		o.Unknown = r.problem.Unknown && r.task.Call == spool.Send
 	}
@@ -93,14 +93,16 @@ func (s *Scheduler) accepted(r *result, o spool.Outcome) spool.Outcome {
 	a := r.sent
 	o.State = spool.Sent
 	o.Status = a.Status
-	o.APIID = a.RequestID
 	o.ConvoID = a.ConvoID
 	o.MessageID = a.ID
+	if a.Compliance != "" {
+		o.Reason = "compliance_results " + a.Compliance
+	}
 	if a.Queued {
 		return o
 	}
 	o.State = spool.Flagged
-	o.Reason = "the API accepted it, but did not queue it: " + a.Compliance
+	o.Reason = strings.TrimSuffix("the API accepted it, but did not queue it: "+o.Reason, ": ")
 	if r.setup.Teams[o.Task.Team].FailUnqueued {
 		o.State = spool.Failed // of a probe, too: it must not be sent again
 	}

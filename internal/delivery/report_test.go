@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"testing"
@@ -110,5 +111,26 @@ func TestCanSend(t *testing.T) {
 	s.holds.set(holdKey{Destination: spool.Destination{Team: "shop", Route: "support", Inbox: 7}}, &hold{})
 	if !s.CanSend("shop", "support") {
 		t.Error("what is pending for a former inbox is in the way")
+	}
+}
+
+// What is odd about the convo_id of an answer is an event of its own, which is counted.
+func TestOddConversations(t *testing.T) {
+	for _, c := range []struct {
+		result spool.Finished
+		want   string
+	}{
+		{spool.Finished{}, "[sent]"},
+		{spool.Finished{ConvoConflict: true}, "[sent anomaly]"},
+		{spool.Finished{Replaced: 7}, "[sent anomaly]"},
+		{spool.Finished{Err: spool.ErrLost}, "[anomaly]"},
+	} {
+		rec := &recorder{}
+		s := New(Options{Setup: always(Setup{}), Sink: rec, Now: time.Now})
+		s.record(spool.Outcome{Task: &spool.Task{Team: "shop"}, State: spool.Sent, ConvoID: 9}, c.result, nil)
+		last := rec.all[len(rec.all)-1]
+		if got := fmt.Sprint(rec.kind); got != c.want || last.Team != "shop" || last.Convo != 9 {
+			t.Errorf("%+v: events %s, the last one %+v", c.result, got, last)
+		}
 	}
 }

@@ -32,6 +32,8 @@ type Search struct {
 	Complete bool // the whole window was seen: a message that was not Found is absent
 	Pages    int  // calls made, those that failed included
 	repeats  int  // pages that were requested again
+
+	RequestID string // X-Request-Id of the last page that was returned
 }
 
 // FindMessage searches for the message with localID among those dated from from
@@ -69,6 +71,7 @@ func (c *Client) FindMessage(
 		default:
 			return s, err
 		}
+		s.RequestID = p.requestID
 		if s.look(p, localID, from, cursor, seen) {
 			return s, nil
 		}
@@ -116,8 +119,9 @@ func repeatable(err error) bool {
 
 // page is a part of the history.
 type page struct {
-	messages []Message
-	cut      bool // the list was too long: these are its first messages
+	messages  []Message
+	cut       bool // the list was too long: these are its first messages
+	requestID string
 }
 
 func (p page) last() Message { return p.messages[len(p.messages)-1] }
@@ -160,5 +164,6 @@ func (c *Client) page(ctx context.Context, cursor time.Time) (page, error) {
 		return page{}, err
 	}
 	p.cut = resp.cut
+	p.requestID = resp.requestID
 	return p, nil
 }

@@ -259,3 +259,28 @@ func TestSessionEvents(t *testing.T) {
 		t.Errorf("recorded %v, want %v", got, want)
 	}
 }
+
+// A Message-ID that is used again for another content is counted, and a lane that is held for a mail
+// loop is an event for the webhook; a repeat is neither.
+func TestRemarkableMessages(t *testing.T) {
+	for _, c := range []struct {
+		receipt          spool.Receipt
+		kinds, published string
+	}{
+		{spool.Receipt{}, "[accepted]", "[]"},
+		{spool.Receipt{SameID: true}, "[accepted anomaly]", "[]"},
+		{spool.Receipt{SameID: true, Looping: true}, "[accepted anomaly]", "[held]"},
+		{spool.Receipt{SameID: true, Looping: true, Duplicate: true}, "[duplicate]", "[]"},
+	} {
+		var recorded, published recorder
+		f := newFiles(t)
+		f.accept = func(*spool.Message) (spool.Receipt, error) { return c.receipt, nil }
+		f.o.Sink = &recorded
+		f.o.Publish = func(_ context.Context, e events.Event) { published.Record(e) }
+		env := &smtpd.Envelope{QueueID: "Q", From: "a@example.com", Rcpt: []string{"a@example.com"}}
+		reply := f.Handle(t.Context(), env, []byte("To: a@example.com\r\nSubject: x\r\n\r\nx\r\n"))
+		if got := fmt.Sprint(recorded); reply.Code != 250 || got != c.kinds || fmt.Sprint(published) != c.published {
+			t.Errorf("%+v: %d, recorded %s, published %v", c.receipt, reply.Code, got, published)
+		}
+	}
+}
