@@ -126,8 +126,9 @@ func (b *bucket) Delete(ctx context.Context, key string) error {
 	return err
 }
 
-// listing is a page of objects.
+// listing is a page of objects. What has another root is none, such as an error with the status 200.
 type listing struct {
+	XMLName               xml.Name `xml:"ListBucketResult"`
 	IsTruncated           bool
 	NextContinuationToken string
 	Contents              []struct {

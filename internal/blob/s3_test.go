@@ -107,6 +107,21 @@ func TestBucketRefusals(t *testing.T) {
 	}
 }
 
+// What is no list of objects is not taken for an empty one, although its status is 200.
+func TestBucketListsNothingElse(t *testing.T) {
+	for _, body := range []string{
+		"<Error><Code>InternalError</Code></Error>",
+		"<!DOCTYPE html><html><body>Log in</body></html>",
+		`{"objects": []}`,
+		"",
+	} {
+		b := fake(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) })
+		if err := b.Ping(t.Context()); !errors.Is(err, ErrUnavailable) {
+			t.Errorf("%s: %v", body, err)
+		}
+	}
+}
+
 // Responses are bounded, whatever they say.
 func TestBucketAnswersWithoutEnd(t *testing.T) {
 	var sent atomic.Int64
