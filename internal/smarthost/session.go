@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/textproto"
 	"strings"
+	"time"
 
 	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
@@ -212,8 +213,12 @@ func (c *Session) transaction(m Message) (reply string, err error) {
 	return reply, nil
 }
 
+// quitTime is how long a server may take to answer QUIT: the outcome of what was sent waits for it.
+const quitTime = 10 * time.Second
+
 // Close ends the session with QUIT. What was sent stays sent.
 func (c *Session) Close() {
+	c.client.CommandTimeout = quitTime
 	_ = c.client.Quit()
 	c.done()
 	_ = c.client.Close()

@@ -2,14 +2,18 @@ package smarthost_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"net/textproto"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/emersion/go-smtp"
@@ -214,5 +218,56 @@ func refuseEarly(listener net.Listener) {
 	for _, reply := range []string{"220 x", "250 x", "250 ok", "250 ok", "354 go on", "552 5.3.4 too large"} {
 		_, _ = conn.Write([]byte(reply + "\r\n"))
 		_, _ = conn.Read(make([]byte, 100))
+	}
+}
+
+// A server that takes a message and does not answer QUIT delays its outcome by some seconds.
+func TestQuitIsNotWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &smarthost.Server{Hostname: "relay.example.com", Address: "mail.example.com:25"}
+		s.Dial = func(context.Context, string, string) (net.Conn, error) {
+			here, there := net.Pipe()
+			go sulk(textproto.NewConn(there))
+			return here, nil
+		}
+		began := time.Now()
+		session, err := s.Connect(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		reply, err := session.Send(smarthost.Message{
+			To: smarthost.Recipient{Path: "ann@example.com"}, Text: []byte("Subject: x\r\n\r\nx\r\n"),
+		})
+		if err != nil || !strings.Contains(reply, "Ok") {
+			t.Errorf("%q, %v", reply, err)
+		}
+		session.Close()
+		if took := time.Since(began); took == 0 || took > time.Minute {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
+
+// sulk is a server that takes mail, and answers no QUIT.
+func sulk(c *textproto.Conn) {
+	defer c.Close()
+	replies := map[string]string{"DATA": "354 go on", "EHLO": "250 sulky"}
+	err := c.PrintfLine("220 sulky")
+	for err == nil {
+		line, readErr := c.ReadLine()
+		verb, _, _ := strings.Cut(line, " ")
+		switch {
+		case readErr != nil:
+			return
+		case verb == "QUIT":
+			continue
+		}
+		err = c.PrintfLine("%s", cmp.Or(replies[verb], "250 2.0.0 Ok"))
+		if verb == "DATA" && err == nil {
+			_, err = c.ReadDotBytes()
+			if err == nil {
+				err = c.PrintfLine("250 2.0.0 Ok")
+			}
+		}
 	}
 }
