@@ -40,10 +40,10 @@ func (c sandboxCmd) Run(p *program) error {
 	}
 	switch {
 	case !local && !c.ListenAnywhere:
-		return coded{exitUsage, fmt.Errorf("other hosts may reach %s, and the sandbox shows every message to anybody; "+
+		return coded{exitUsage, fmt.Errorf("other hosts may reach %s, and the sandbox shows every message to anyone; "+
 			"use a loopback address, or add --listen-anywhere", c.Address)}
 	case !local:
-		fmt.Fprintf(p.stderr, "warning: anybody who reaches %s can read every message that the sandbox accepts\n", c.Address)
+		fmt.Fprintf(p.stderr, "warning: anyone who reaches %s can read every message that the sandbox accepts\n", c.Address)
 	}
 	l, err := net.Listen("tcp", c.Address)
 	if err != nil {

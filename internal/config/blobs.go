@@ -17,8 +17,8 @@ import (
 // them. It is in use if there is a URL.
 type Blobs struct {
 	// Where files are kept: file:// and the absolute path of a directory, or a bucket of
-	// an S3-compatible store, s3://bucket?endpoint=https://host&region=name. It belongs to
-	// heyrelay, which deletes what no link leads to any more. Default: none.
+	// an S3-compatible store, s3://bucket?endpoint=https://host&region=name. heyrelay
+	// deletes files there that no link needs any longer. Default: none.
 	URL string `yaml:"url" example:"file:///var/lib/heyrelay/blobs"`
 
 	// The access key ID of the bucket's user.
@@ -27,8 +27,8 @@ type Blobs struct {
 	// The user's secret access key.
 	SecretAccessKey strictyaml.Secret `yaml:"secret_access_key" example:"/run/secrets/blobs_key"`
 
-	// host:port of the listener that serves the files, and nothing else, to anybody who
-	// has a link.
+	// host:port of the listener that serves the files, and nothing else, to anyone who has
+	// a link.
 	Listen string `yaml:"listen" default:"127.0.0.1:8027"`
 
 	// Encryption: none, or implicit, with the certificate of tls. Use none behind a proxy
@@ -39,16 +39,16 @@ type Blobs struct {
 	// https, or http to this machine only. Links begin with it.
 	PublicURL string `yaml:"public_url" example:"https://files.example.com"`
 
-	// Addresses of reverse proxies. Only from these, X-Forwarded-For is believed, which
-	// limits and log need. Default: this machine if listen is a loopback address,
-	// otherwise none.
+	// Addresses of reverse proxies. X-Forwarded-For, which the limits and the log use, is
+	// trusted from these addresses only. Default: this machine if listen is a loopback
+	// address, otherwise none.
 	Proxies Networks `yaml:"proxies" example:"[192.0.2.1]"`
 
-	// How long a link can be used, from the acceptance of its message. Links of earlier
-	// messages keep their time.
+	// How long a link works after its message was accepted. A change does not affect the
+	// links of earlier messages.
 	Expire strictyaml.Duration `yaml:"expire" default:"90d" range:"1h..10y"`
 
-	// Kinds of files that are rejected (554 5.6.0), by the ending of their name and by
+	// Types of files that are rejected (554 5.6.0), by the extension of their name and by
 	// their content. Default: none.
 	Refuse []string `yaml:"refuse" example:"[exe, js]"`
 
@@ -86,12 +86,12 @@ func (l *loader) validateBlobs() {
 	l.validatePublicURL()
 	for i, kind := range b.Refuse {
 		if kind == "" || strings.ToLower(kind) != kind || !isWord(kind, "") {
-			l.doc.Reject(fmt.Sprintf("blobs.refuse[%d]", i), fmt.Sprintf("%q is not the ending of a file name", kind),
+			l.doc.Reject(fmt.Sprintf("blobs.refuse[%d]", i), fmt.Sprintf("%q is not a file name extension", kind),
 				"write lower-case letters and digits without a dot, such as exe")
 		}
 	}
 	if b.Proxies.all() {
-		l.doc.Reject("blobs.proxies", "anybody could claim to be the proxy", "write the proxy's address only")
+		l.doc.Reject("blobs.proxies", "anyone could claim to be the proxy", "write the proxy's address only")
 	}
 }
 
@@ -100,7 +100,8 @@ func (l *loader) rejectLinks() {
 	for i, r := range l.config.Routes {
 		for name, choice := range map[string]string{"attachments": r.Attachments, "inline_images": r.InlineImages} {
 			if choice == AttachmentsLink {
-				l.doc.Reject(fmt.Sprintf("routes[%d].%s", i, name), "route "+r.Name+" links files, but there is no place for them",
+				l.doc.Reject(fmt.Sprintf("routes[%d].%s", i, name),
+					"route "+r.Name+" links files, but there is nowhere to store them",
 					"add "+l.doc.Key("blobs.url")+" and "+l.doc.Key("blobs.public_url")+", or choose another value")
 			}
 		}
@@ -136,7 +137,7 @@ func (l *loader) validateBlobsURL() {
 func (l *loader) requireLogin(keys []string) {
 	for _, key := range keys {
 		if !l.doc.Given(key) {
-			l.doc.Reject(key, l.doc.Key(key)+" is missing", "give the bucket's user and its secret, which signs the calls")
+			l.doc.Reject(key, l.doc.Key(key)+" is missing", "give the bucket's user and its secret, which signs the requests")
 		}
 	}
 }
@@ -196,6 +197,6 @@ func (l *loader) warnBlobs() {
 			" to implicit, or name the proxy that encrypts in "+l.doc.Key("blobs.proxies"))
 	}
 	if !slices.ContainsFunc(l.config.Routes, Route.Links) {
-		l.doc.Warn("blobs", "no route links files", "write attachments: link on a route; links of earlier mail can be used")
+		l.doc.Warn("blobs", "no route links files", "write attachments: link on a route; links of earlier mail still work")
 	}
 }

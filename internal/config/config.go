@@ -32,14 +32,15 @@ type Config struct {
 	Users []User `yaml:"users"`
 
 	// A file with more users in the format of htpasswd -B, one NAME:HASH per line. A
-	// relative name starts in the directory of this file. A reload reads it again.
+	// relative path is resolved against the directory of this file. A reload reads it
+	// again.
 	UsersFile string `yaml:"users_file" example:"htpasswd"`
 
 	// Limits for each client and for all clients together.
 	Limits Limits `yaml:"limits"`
 
-	// What to do with a CR or LF that stands alone within a message: repair turns it
-	// into CRLF; refuse rejects the message. It is never passed on.
+	// What to do with a bare CR or LF in a message: repair turns it into CRLF; refuse
+	// rejects the message. It is never passed on.
 	BareLF string `yaml:"bare_lf" default:"repair" oneof:"repair|refuse"`
 
 	// Heymarket's API.
@@ -64,7 +65,7 @@ type Config struct {
 	// Where messages are stored until they are sent.
 	Spool Spool `yaml:"spool"`
 
-	// Attachments that are stored, and downloaded by links in the body.
+	// Attachments that are stored, and linked in the body.
 	Blobs Blobs `yaml:"blobs"`
 
 	// How long finished messages are kept.
@@ -89,9 +90,9 @@ type Config struct {
 	// The log on standard error.
 	Log Log `yaml:"log"`
 
-	// How long a shutdown may take. Open transactions and calls of the API may end for
-	// three quarters of it; clients that are not finished by then get 421. Docker kills
-	// a container 10s after SIGTERM.
+	// How long a shutdown may take. Open transactions and API calls get three quarters of
+	// it to finish; then their clients get 421. Docker kills a container 10s after
+	// SIGTERM.
 	ShutdownTimeout strictyaml.Duration `yaml:"shutdown_timeout" default:"8s" range:"1s..10m"`
 
 	fileUsers []User
@@ -150,8 +151,8 @@ type Limits struct {
 	// How long a client may take to read a reply.
 	Reply strictyaml.Duration `yaml:"reply" default:"1m" range:"1s..1h"`
 
-	// Messages per minute of one user, or of one address without a user. A minute
-	// begins with the first message; more are deferred (452 4.7.1). 0: no limit.
+	// Messages per minute of one user, or of one address without a user. A minute begins
+	// with the first message; further ones are deferred (452 4.7.1). 0: no limit.
 	MessagesPerMinute int `yaml:"messages_per_minute" default:"0" range:"0..1000000"`
 
 	// Recipients per minute, counted likewise.
@@ -168,10 +169,11 @@ type Limits struct {
 	AuthBan strictyaml.Duration `yaml:"auth_ban" default:"15m" range:"1m..1d"`
 
 	// Memory for messages being received and converted, all clients together; at least
-	// twice message_size. One user or address may hold a quarter of it, or twice
-	// message_size if that is more, and 8MiB more for its only message. Clients that exceed
-	// it are deferred (452 4.3.1); a message that alone takes more is rejected (552 5.3.4).
-	// Messages that are being sent to the API may take a quarter of it beside that.
+	// twice message_size. One user or address may use a quarter of it, or twice
+	// message_size if that is more, plus 8MiB while it has a single message in progress.
+	// Clients that exceed it are deferred (452 4.3.1); a single message that needs more is
+	// rejected (552 5.3.4). Messages that are being sent to the API may use another
+	// quarter of it.
 	InFlight strictyaml.Size `yaml:"in_flight" default:"256MB" range:"1MB..1TB"`
 }
 
@@ -198,11 +200,11 @@ type Team struct {
 	// The team's API key, instead of secrets. Heymarket is phasing it out.
 	APIKey strictyaml.Secret `yaml:"api_key" example:"/run/secrets/heymarket_api_key"`
 
-	// Calls per minute, of all kinds. Heymarket allows 500.
+	// API calls of any kind per minute. Heymarket allows 500.
 	Rate strictyaml.Rate `yaml:"rate" default:"500/min" range:"1/min..6000000/min"`
 
-	// Concurrent calls. An eighth is kept for priority high. At 500 calls per minute, the
-	// default suffices until a call takes 6 seconds.
+	// Concurrent calls. An eighth is reserved for priority high. At 500 calls per minute,
+	// the default suffices until a call takes 6 seconds.
 	Concurrency int `yaml:"concurrency" default:"64" range:"1..1000"`
 
 	// Visible recipients (To and Cc) of one message; a message with more is rejected
@@ -226,8 +228,8 @@ type APISecret struct {
 	ID string `yaml:"id" start:"74f80a77" required:"give the Secret ID"`
 
 	// The Secret Key: a file that contains nothing else and is readable by this service
-	// only, or an environment variable. A relative name starts in the directory of this
-	// file.
+	// only, or an environment variable. A relative path is resolved against the directory
+	// of this file.
 	Key strictyaml.Secret `yaml:"key" start:"/run/secrets/heymarket_key" required:"name the file with the Secret Key"`
 }
 
@@ -261,8 +263,8 @@ type Delivery struct {
 
 // Spool is where messages are stored until they are sent.
 type Spool struct {
-	// sqlite: and the path of the database. A relative path starts in the directory of
-	// this file.
+	// sqlite: and the path of the database. A relative path is resolved against the
+	// directory of this file.
 	URL string `yaml:"url" default:"sqlite:heyrelay.db"`
 
 	// The free disk space below which mail is deferred (452 4.3.1).
@@ -278,8 +280,8 @@ type Retention struct {
 	// The history of sent messages.
 	Sent strictyaml.Duration `yaml:"sent" default:"30d" range:"1h..10y"`
 
-	// Failed and dropped messages, complete, so that they can still be sent; and what was
-	// recorded of shadowed ones.
+	// Failed and dropped messages, with their content, so that they can still be sent; and
+	// the records of shadowed messages.
 	Failed strictyaml.Duration `yaml:"failed" default:"30d" range:"1h..10y"`
 
 	// The ids of a conversation after its last message. A later reply opens a new one.
@@ -296,8 +298,8 @@ type Health struct {
 // Metrics is where metrics and probes are served.
 type Metrics struct {
 	// host:port of a listener that serves /metrics, /livez and /readyz without a login;
-	// the pages show names of routes and teams, numbers and reasons, nothing of a message.
-	// Default: the console's listener serves them, if there is one.
+	// they show names of routes and teams, numbers and reasons, but nothing about
+	// messages. Default: the console's listener serves them, if there is one.
 	Address string `yaml:"address" example:"127.0.0.1:9125"`
 }
 
@@ -310,7 +312,7 @@ type Log struct {
 	Level string `yaml:"level" default:"info" oneof:"debug|info|warn|error"`
 
 	// How mail addresses are logged: as they are, or masked as a***@example.com. The queue
-	// id still says which lines are about one message.
+	// id still identifies the lines of one message.
 	Addresses string `yaml:"addresses" default:"shown" oneof:"shown|masked"`
 }
 

@@ -17,12 +17,13 @@ type Console struct {
 	// token is printed at start; on any other, one of them is required. Default: none.
 	Address string `yaml:"address" example:"127.0.0.1:8025"`
 
-	// Encryption: none, or implicit, with the certificate of tls. Without it, passwords
-	// and mail can be read on the way: use none on this machine or behind a proxy.
+	// Encryption: none, or implicit, with the certificate of tls. Without encryption,
+	// others can read passwords and mail on the way: use none only on this machine or
+	// behind a proxy that encrypts.
 	TLS string `yaml:"tls" default:"none" oneof:"none|implicit"`
 
-	// The host names by which browsers and programs reach the console, beside localhost
-	// and its address. Requests for any other are refused (421).
+	// The host names by which browsers and programs reach the console, in addition to
+	// localhost and its address. Requests for any other are refused (421).
 	Hosts []string `yaml:"hosts" example:"[relay.example.com]"`
 
 	// People who log in with a name and a password.
@@ -65,8 +66,8 @@ type ConsoleToken struct {
 
 // ConsoleProxy is a proxy that is trusted. It is in use if there are Networks.
 type ConsoleProxy struct {
-	// The proxy's addresses. Only from these, its header fields are believed:
-	// X-Forwarded-For, X-Forwarded-Proto and the following one.
+	// The proxy's addresses. These header fields are trusted from these addresses only:
+	// X-Forwarded-For, X-Forwarded-Proto and the one below.
 	Networks Networks `yaml:"networks" example:"[192.0.2.1]"`
 
 	// The header field with the name of the user whom the proxy authenticated. The proxy
@@ -76,7 +77,7 @@ type ConsoleProxy struct {
 	// The role of these users.
 	Role string `yaml:"role" default:"read" oneof:"read|operate"`
 
-	// Those of them who have the role operate.
+	// The names of those users who have the role operate.
 	Operators []string `yaml:"operators" example:"[ann]"`
 }
 
@@ -103,7 +104,7 @@ func (l *loader) validateConsole() {
 	l.validateConsoleUsers()
 	l.validateConsoleTokens()
 	if c.Proxy.Header != "" && len(c.Proxy.Networks) == 0 {
-		l.doc.Reject("console.proxy.header", "console.proxy.header would be believed of nobody",
+		l.doc.Reject("console.proxy.header", "console.proxy.header would be trusted from nobody",
 			"add the proxy's address to console.proxy.networks")
 	}
 	if c.Proxy.Header != "" && !isWord(c.Proxy.Header, "-_") {
@@ -111,7 +112,7 @@ func (l *loader) validateConsole() {
 			"write a name such as X-Remote-User")
 	}
 	if c.Proxy.Networks.all() {
-		l.doc.Reject("console.proxy.networks", "anybody could claim to be the proxy", "write the proxy's address only")
+		l.doc.Reject("console.proxy.networks", "anyone could claim to be the proxy", "write the proxy's address only")
 	}
 }
 
@@ -169,7 +170,7 @@ func (l *loader) validateConsoleTokens() {
 				"write letters and digits, such as openssl rand -hex 32 prints")
 		}
 		if !t.Token.IsZero() && len(text) < minToken {
-			l.doc.Reject(path, "the token is so short that it could be guessed",
+			l.doc.Reject(path, "the token is short enough to be guessed",
 				`write at least 24 characters, such as openssl rand -base64 32 prints`)
 		}
 	}

@@ -6,13 +6,13 @@ import (
 
 // LinkBlock has the templates of the block that lists the linked files in the bodies.
 type LinkBlock struct {
-	// The template of the HTML body (Go's html/template), which is given the attachments
-	// as .Files, each with .Name, .Type, .Size and .URL, and .Until, the last day on which
-	// the links can be used. Default: a table.
+	// The template of the HTML body (Go's html/template). Its fields include .Files, the
+	// attachments, each with .Name, .Type, .Size and .URL; and .Until, the last day on
+	// which the links work. Default: a table.
 	HTML string `yaml:"html" example:"'{{range .Files}}<p><a href=\"{{.URL}}\">{{.Name}}</a></p>{{end}}'"`
 
-	// The template of the plain text body (text/template), which is given the images that
-	// the HTML shows, too, as .Images. Default: a list.
+	// The template of the plain text body (text/template). It also has .Images, the images
+	// that the HTML shows. Default: a list.
 	Text string `yaml:"text" example:"'{{range .Files}}{{.URL}} {{end}}{{range .Images}}{{.URL}} {{end}}'"`
 }
 
@@ -22,7 +22,7 @@ func (b LinkBlock) Parsed() (*linkblock.Block, error) { return linkblock.New(b.H
 
 // validateLinkBlock checks the templates by trying them.
 func (l *loader) validateLinkBlock(path string, r Route) {
-	const advice = "write a Go template; docs/attachments.md has the default and what it is given"
+	const advice = "write a Go template; docs/attachments.md explains its fields"
 	for key, block := range map[string]LinkBlock{"html": {HTML: r.LinkBlock.HTML}, "text": {Text: r.LinkBlock.Text}} {
 		if _, err := block.Parsed(); err != nil {
 			l.doc.Reject(path+"."+key, "the template cannot be used: "+err.Error(), advice)

@@ -44,9 +44,9 @@ type Route struct {
 	BulkHeaders bool `yaml:"bulk_headers" default:"false"`
 
 	// When the client gets its reply: once the message is stored, or once the API has
-	// accepted or rejected it. Then permanent failures are a 554 and the 250 contains
-	// Heymarket's ids. If the result is not known within answer_timeout, or nothing can
-	// be sent at the moment, the reply is 250 all the same.
+	// accepted or rejected it. With sent, permanent failures are answered 554, and the 250
+	// contains Heymarket's ids. If the result is not known within answer_timeout, or
+	// nothing can be sent at the moment, the reply is 250 all the same.
 	AnswerAfter string `yaml:"answer_after" default:"queued" oneof:"queued|sent"`
 
 	// How long a client waits for that reply. Most applications wait for minutes
@@ -65,24 +65,24 @@ type Route struct {
 	BCC string `yaml:"bcc" default:"separate" oneof:"separate|reject"`
 
 	// Attachments, which the API does not support. reject: the message is rejected (554
-	// 5.6.0). link: they are stored, and the body has a link to each (see blobs). smarthost:
-	// the message leaves by the route's smarthost, as it came. drop: they are dropped, and a
-	// line in the body names them.
+	// 5.6.0). link: they are stored, and the body has a link to each (see blobs).
+	// smarthost: the message is sent unchanged by the route's smarthost. drop: they are
+	// removed, and a line in the body names them.
 	Attachments string `yaml:"attachments" default:"reject" oneof:"reject|link|smarthost|drop"`
 
 	// The mail server that delivers messages with attachments, with attachments: smarthost.
 	Smarthost NextHop `yaml:"smarthost"`
 
-	// Images within HTML. embed: as data: URIs (32KB per image, 128KB in total), which Gmail
-	// and Outlook do not display. link: they are stored, and displayed from there (see
-	// blobs). drop: their alternative text stands in their place.
+	// Images within HTML. embed: as data: URIs (32KB per image, 128KB in total), which
+	// Gmail and Outlook do not display. link: they are stored, and loaded from there (see
+	// blobs). drop: they are replaced by their alternative text.
 	InlineImages string `yaml:"inline_images" default:"embed" oneof:"embed|link|drop"`
 
-	// What is linked as a file, too, with attachments: link, although the body shows it:
-	// calendars, and forwarded messages.
+	// With attachments: link, parts that are also linked as files although the body shows
+	// them: calendars and forwarded messages.
 	LinkAlso []string `yaml:"link_also" example:"[calendar]" oneof:"calendar|message"`
 
-	// How the bodies list the links; docs/attachments.md has all that templates can use.
+	// How the bodies list the links; docs/attachments.md explains the templates.
 	LinkBlock LinkBlock `yaml:"link_block"`
 
 	// When the body of a reply begins with its Subject, which the API does not support:
@@ -109,9 +109,9 @@ type Route struct {
 	// rejected (550 5.7.1).
 	OnlyRecipients Patterns `yaml:"only_recipients" example:"[\"*@test.example\"]"`
 
-	// Passes the mail of this route on to the present mail server, to compare before a
-	// change. Clients get its replies. Nothing is sent to Heymarket; "heyrelay queue list
-	// --state shadowed" lists what would be.
+	// Passes the mail of this route on to the current mail server, to compare before
+	// switching. Clients get its replies. Nothing is sent to Heymarket; "heyrelay queue
+	// list --state shadowed" lists what would have been sent.
 	Shadow NextHop `yaml:"shadow"`
 }
 

@@ -13,8 +13,8 @@ import (
 // TLS is the certificate of listeners with TLS.
 type TLS struct {
 	// The PEM file with the certificate, followed by its intermediate certificates. A
-	// relative name starts in the directory of this file. It is read again when it
-	// changes.
+	// relative path is resolved against the directory of this file. It is read again when
+	// it changes.
 	Certificate string `yaml:"certificate" example:"cert.pem"`
 
 	// The PEM file with the certificate's private key, readable by this service only.
@@ -22,7 +22,7 @@ type TLS struct {
 	Key string `yaml:"key" example:"key.pem"`
 
 	// The oldest version of TLS that clients may use. 1.0 and 1.1 are insecure and also
-	// enable old ciphers; they are for devices that know nothing newer.
+	// enable old ciphers; allow them only for devices that support nothing newer.
 	MinVersion string `yaml:"min_version" default:"1.2" oneof:"1.0|1.1|1.2|1.3"`
 }
 

@@ -193,7 +193,7 @@ func (l *loader) validateTeams() {
 		switch {
 		case secrets && key:
 			key := l.doc.Key(path + ".api_key")
-			l.doc.Reject(path+".api_key", key+" is given beside a secret", "remove "+key)
+			l.doc.Reject(path+".api_key", key+" is given in addition to a secret", "remove "+key)
 		case !key && len(team.Secrets) == 0:
 			l.doc.Reject(path+".secrets", path+" has no secrets",
 				"list its Secret ID and Secret Key: secrets: [{id: ..., key_file: ...}]")

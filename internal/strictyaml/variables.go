@@ -64,7 +64,7 @@ func (d *Document) read(prefix string, known []Variable, environ []string) map[s
 
 // unknownVariable records a variable that nothing reads. Its value is not printed.
 func (d *Document) unknownVariable(prefix, name string, known []string) {
-	advice := "known are " + prefix + strings.Join(known, ", "+prefix)
+	advice := "known variables are " + prefix + strings.Join(known, ", "+prefix)
 	if likely := Nearest(name, known); likely != "" {
 		advice = "did you mean " + prefix + likely + "?"
 	}
