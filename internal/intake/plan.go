@@ -89,6 +89,9 @@ func (p planner) plan(env *smtpd.Envelope, raw []byte) (*Plan, error) {
 	options := s.conversion()
 	p.linkFiles(&options, s.route, l)
 	body, bySmarthost, err := s.convert(raw, options)
+	if err == nil && !bySmarthost { // a smarthost has no such limit
+		err = s.checkTargets(audiences)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -29,8 +29,9 @@ func (s *submission) audiences() (all []threading.Audience, rcpt []string, err e
 	}
 	all = threading.Split(rcpt, to, cc)
 	for _, a := range all {
-		if err := s.checkAudience(a); err != nil {
-			return nil, nil, err
+		if a.Blind && s.route.BCC == config.BCCReject {
+			return nil, nil, fmt.Errorf("%w: %s is in neither To nor Cc, and route %s has bcc: reject",
+				errBlind, a.To[0], s.route.Name)
 		}
 	}
 	if s.control.convoID != 0 && all[0].Blind {
@@ -102,14 +103,13 @@ func (s *submission) named(list []mimeconv.Address) []string {
 	return all
 }
 
-func (s *submission) checkAudience(a threading.Audience) error {
-	if a.Blind && s.route.BCC == config.BCCReject {
-		return fmt.Errorf("%w: %s is in neither To nor Cc, and route %s has bcc: reject",
-			errBlind, a.To[0], s.route.Name)
-	}
-	if n := len(a.To) + len(a.Cc); n > s.team.MaxTargets {
-		return fmt.Errorf("%w: %d in To and Cc, the limit is %d (teams.%s.max_targets)",
-			errTooMany, n, s.team.MaxTargets, s.route.Team)
+// checkTargets returns an error if more recipients see each other than the API may have.
+func (s *submission) checkTargets(audiences []threading.Audience) error {
+	for _, a := range audiences {
+		if n := len(a.To) + len(a.Cc); n > s.team.MaxTargets {
+			return fmt.Errorf("%w: %d in To and Cc, the limit is %d (teams.%s.max_targets)",
+				errTooMany, n, s.team.MaxTargets, s.route.Team)
+		}
 	}
 	return nil
 }
