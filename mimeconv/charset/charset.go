@@ -35,6 +35,10 @@ const (
 	// minHigh is the lowest number of octets over 127 that detection needs.
 	minHigh = 5
 
+	// maxDoubles is how many characters of two octets a text can have that is UTF-8 by chance.
+	// Four are rare already.
+	maxDoubles = 8
+
 	// maxMeta is how much of an HTML document is searched for a declared charset, in
 	// octets. Browsers search the first 1024.
 	maxMeta = 4 << 10
@@ -53,8 +57,8 @@ const (
 // Decode converts b to UTF-8. declared is the charset label of the text, "" if it has
 // none; isHTML allows for a charset declared in a meta element.
 //
-// Labels are often wrong, so the candidates are, in order: UTF-8, if b is valid UTF-8;
-// the declared charset, if b is valid in it; the charset of a byte order mark or of a
+// Labels are often wrong, so the candidates are, in order: UTF-8, if b is valid UTF-8, and not a few
+// characters of two octets as the declared charset has them; the declared charset, if b is valid in it; the charset of a byte order mark or of a
 // meta element; detected charsets; windows-1252. The result is always valid UTF-8.
 // used is the charset that replaced the declared one, "" if how is Declared. text can alias b.
 func Decode(b []byte, declared string, isHTML bool) (text []byte, used string, how How) {
@@ -80,7 +84,7 @@ func decode(b []byte, declared string, isHTML bool, detect detector) (text []byt
 		}
 		return text, used, Guessed
 	}
-	if utf8.Valid(b) {
+	if utf8.Valid(b) && !isUTF8ByChance(b, enc) {
 		text := bytes.TrimPrefix(b, []byte("\xef\xbb\xbf"))
 		switch {
 		case declared != "" && !known:
@@ -98,6 +102,33 @@ func decode(b []byte, declared string, isHTML bool, detect detector) (text []byt
 		return text, used, Unknown
 	}
 	return text, used, Guessed
+}
+
+// isUTF8ByChance reports whether b, which is valid UTF-8, is a word or two of a charset with two octets
+// for a character: the octets of 通知 in GBK are two accents in UTF-8. In UTF-8, the characters of those
+// charsets have three octets. A single © between ASCII is no such word.
+func isUTF8ByChance(b []byte, declared encoding.Encoding) bool {
+	if !isWide(declared) {
+		return false
+	}
+	doubles, last, areAdjacent := 0, 0, false
+	for rest := b; len(rest) > 0; {
+		_, n := utf8.DecodeRune(rest)
+		rest = rest[n:]
+		if n == 2 {
+			doubles++
+			areAdjacent = areAdjacent || last == 2
+		}
+		if n > 2 || doubles > maxDoubles {
+			return false
+		}
+		last = n
+	}
+	if !areAdjacent && (doubles != 1 || len(b) != 2) {
+		return false
+	}
+	_, fits := decodeClean(declared, b)
+	return fits
 }
 
 // decodeGuess decodes b, which is valid neither in UTF-8 nor in the declared charset.

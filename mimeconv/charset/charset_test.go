@@ -25,6 +25,26 @@ func TestNames(t *testing.T) {
 	}
 }
 
+// A word that is UTF-8, too, is in the charset that is declared, if that is likelier.
+func TestUTF8ByChance(t *testing.T) {
+	for _, test := range []struct{ octets, declared, want string }{
+		{"\xcd\xa8\xd6\xaa", "gb2312", "通知"},
+		{"\xcd\xa8\xd6\xaa 2026-11-26: \xd1\xa7\xd0\xa3", "gbk", "通知 2026-11-26: 学校"},
+		{"\xc2\xb7", "gb18030", "路"},
+		{"20 \xc2\xb0C", "gb2312", "20 °C"},
+		{"\xc2\xa9 2026", "euc-kr", "© 2026"},
+		{"caf\xc3\xa9", "big5", "café"},
+		{"\xe9\x80\x9a\xe7\x9f\xa5", "gb2312", "通知"},
+		{"\xd0\x94\xd0\xbe\xd0\xb1\xd1\x80\xd1\x8b\xd0\xb9 \xd0\xb4\xd0\xb5\xd0\xbd\xd1\x8c", "gb2312", "Добрый день"},
+		{"\xcd\xa8\xd6\xaa", "", "\xcd\xa8\xd6\xaa"},
+		{"\xcd\xa8\xd6\xaa", "iso-8859-1", "\xcd\xa8\xd6\xaa"},
+	} {
+		if got, _, _ := Decode([]byte(test.octets), test.declared, false); string(got) != test.want {
+			t.Errorf("%q in %q is %q, want %q", test.octets, test.declared, got, test.want)
+		}
+	}
+}
+
 // TestDetectionIsStable checks that charsets of equal confidence are returned in a fixed
 // order although the detector's recognizers race.
 func TestDetectionIsStable(t *testing.T) {
