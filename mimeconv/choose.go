@@ -225,9 +225,9 @@ func (c *converter) forwarded(p *part) (content, error) {
 		return content{}, err
 	}
 	var all content
-	if head := forwardHead(&b); head != "" {
-		all.sections = append(all.sections, section{text: head})
-	}
+	all.add(forwardHead(func(name string) string {
+		return b.text(b.all(strings.ToLower(name), ", "))
+	}))
 	all.add(inner)
 	if c.options.Attachments == Link && c.options.LinkMessages {
 		named := *p
@@ -252,18 +252,21 @@ func (c *converter) message(id string, raw []byte) (block, content, error) {
 	return b, inner, err
 }
 
-// forwardHead formats the header of a forwarded message as mail programs do.
-func forwardHead(b *block) string {
-	var lines []string
+// forwardHead formats the header of a forwarded message as mail programs do. field returns the
+// value of a field.
+func forwardHead(field func(name string) string) content {
+	head := "---------- Forwarded message ----------"
+	found := false
 	for _, name := range []string{"From", "Date", "Subject", "To", "Cc"} {
-		if value := b.text(b.all(strings.ToLower(name), ", ")); value != "" {
-			lines = append(lines, name+": "+value)
+		if value := field(name); value != "" {
+			head += "\n" + name + ": " + value
+			found = true
 		}
 	}
-	if len(lines) == 0 {
-		return ""
+	if !found {
+		return content{}
 	}
-	return "---------- Forwarded message ----------\n" + strings.Join(lines, "\n")
+	return content{sections: []section{{text: head}}}
 }
 
 // leaf converts a leaf to a section of the body or a file.

@@ -24,7 +24,7 @@ func isTNEF(p *part) bool {
 // tnefPart extracts the files of a winmail.dat, and its body if the message has no other. One
 // that cannot be read to its end, or a message in it, stays a file, too: something may be missing.
 func (c *converter) tnefPart(p *part) (content, error) {
-	all, whole, err := c.unpackTNEF(p)
+	all, whole, err := c.unpackTNEF(p, false)
 	if err != nil {
 		return content{}, err
 	}
@@ -34,8 +34,9 @@ func (c *converter) tnefPart(p *part) (content, error) {
 	return all, nil
 }
 
-// unpackTNEF returns what can be read of a winmail.dat, and whether that is all.
-func (c *converter) unpackTNEF(p *part) (all content, whole bool, err error) {
+// unpackTNEF returns what can be read of a winmail.dat, or of a message that is forwarded in one, and
+// whether that is all.
+func (c *converter) unpackTNEF(p *part, isForwarded bool) (all content, whole bool, err error) {
 	data := c.decode(p)
 	if !bytes.HasPrefix(data, []byte(tnef.Signature)) {
 		return content{}, false, nil
@@ -49,15 +50,19 @@ func (c *converter) unpackTNEF(p *part) (all content, whole bool, err error) {
 		return content{}, false, err
 	}
 	whole = !t.Cut
-	if !c.hasBody {
+	if isForwarded {
+		fields := map[string]string{"From": tnefString(t.Sender), "Subject": tnefString(t.Subject)}
+		all = forwardHead(func(name string) string { return fields[name] })
+	}
+	if isForwarded || !c.hasBody {
 		body, err := c.tnefBody(p.id, &t)
 		if err != nil {
 			return content{}, false, err
 		}
-		if len(body.sections)+len(t.Files) == 0 {
+		all.add(body)
+		if len(all.sections)+len(t.Files) == 0 {
 			return content{}, false, nil
 		}
-		all.add(body)
 	}
 	c.warn(TNEFUnpacked, p.id, "winmail.dat unpacked: files: %d", len(t.Files))
 	for i, f := range t.Files {
@@ -66,7 +71,7 @@ func (c *converter) unpackTNEF(p *part) (all content, whole bool, err error) {
 			all.files = append(all.files, file{part: child, related: len(f.ContentID.Data) > 0})
 			continue
 		}
-		more, read, err := c.unpackTNEF(child)
+		more, read, err := c.unpackTNEF(child, true)
 		if err != nil {
 			return content{}, false, err
 		}

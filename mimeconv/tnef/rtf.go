@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"strconv"
 	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"golang.org/x/text/encoding/charmap"
 	"golang.org/x/text/encoding/htmlindex"
@@ -78,8 +80,9 @@ type rtfReader struct {
 	html    bool // it encapsulates HTML
 	state   rtfState
 	stack   []rtfState
-	deeper  int // number of groups beyond maxGroups
-	skip    int // number of fallback characters to skip
+	deeper  int  // number of groups beyond maxGroups
+	skip    int  // number of fallback characters to skip
+	half    rune // the first half of a character beyond 16 bits, 0 for none
 }
 
 // rtfState is the state that a group restores at its end.
@@ -164,6 +167,9 @@ func (r *rtfReader) control(b []byte) int {
 	if end < len(b) && b[end] == ' ' {
 		end++
 	}
+	if word == "bin" { // n octets that are not RTF
+		return min(end+max(n, 0), len(b))
+	}
 	r.word(word, n)
 	return end
 }
@@ -222,12 +228,26 @@ func (r *rtfReader) word(name string, n int) {
 	case "uc":
 		r.state.unicode = min(max(n, 0), 10)
 	case "u":
-		r.text(string(rune(uint16(n))))
+		r.unicode(rune(uint16(n)))
 		r.skip = r.state.unicode
 	case "fonttbl", "colortbl", "stylesheet", "info", "pict", "object", "header", "footer":
 		r.state.hidden = true
 	default:
 		r.state.hidden = r.state.hidden || starred
+	}
+}
+
+// unicode adds a unit of UTF-16: a character, or one of the two halves of which one is written.
+func (r *rtfReader) unicode(unit rune) {
+	whole := utf16.DecodeRune(r.half, unit)
+	r.half = 0
+	switch {
+	case whole != utf8.RuneError:
+		r.text(string(whole))
+	case 0xd800 <= unit && unit < 0xdc00:
+		r.half = unit
+	default:
+		r.text(string(unit))
 	}
 }
 

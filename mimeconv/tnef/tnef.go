@@ -20,6 +20,7 @@ const Signature = "\x78\x9f\x3e\x22"
 
 // The attributes that are read.
 const (
+	attSubject        = 0x00018004
 	attBody           = 0x0002800c
 	attMsgProps       = 0x00069003
 	attAttachRendData = 0x00069002 // starts a file
@@ -31,6 +32,8 @@ const (
 
 // The MAPI properties that are read.
 const (
+	pidSubject       = 0x0037
+	pidSender        = 0x0c1a
 	pidBody          = 0x1000
 	pidRtfCompressed = 0x1009
 	pidHTML          = 0x1013
@@ -45,10 +48,11 @@ const (
 
 // Message is the content of a winmail.dat. It may alias the data it was read from.
 type Message struct {
-	Text, HTML String
-	RTF        []byte // compressed, see ReadRTF; nil if there is none
-	Files      []File
-	Cut        bool // data ends within an attribute: files may be missing, or lack their end
+	Sender, Subject String // the sender's name
+	Text, HTML      String
+	RTF             []byte // compressed, see ReadRTF; nil if there is none
+	Files           []File
+	Cut             bool // data ends within an attribute: files may be missing, or lack their end
 }
 
 // File is an attached file.
@@ -102,6 +106,8 @@ func (m *messageReader) attribute(id uint32, value []byte) {
 	case id == attOemCodepage:
 		r := reader(value)
 		m.codepage = r.uint32()
+	case id == attSubject:
+		m.Subject = m.string8(value)
 	case id == attBody:
 		m.Text = m.string8(value)
 	case id == attMsgProps:
@@ -119,6 +125,10 @@ func (m *messageReader) attribute(id uint32, value []byte) {
 // messageProp processes a property of the message.
 func (m *messageReader) messageProp(p mapiProp) {
 	switch p.id {
+	case pidSubject:
+		m.Subject = m.string(p)
+	case pidSender:
+		m.Sender = m.string(p)
 	case pidBody:
 		if text := m.string(p); len(text.Data) > 0 {
 			m.Text = text
