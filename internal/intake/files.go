@@ -28,6 +28,7 @@ type Blobs interface {
 // Files is where the files of messages are stored, and how they are linked.
 type Files struct {
 	Blobs    Blobs
+	Location string // of Blobs, as the spool knows it
 	Links    *blob.Links
 	Owner    blob.Owner // the spool, which knows the files
 	Random   io.Reader  // for ids and keys; cryptographically secure, safe for concurrent use
@@ -99,13 +100,12 @@ func (l *linker) check(a mimeconv.Attachment) error {
 	return nil
 }
 
-// stored returns the files as the spool stores them.
-func (l *linker) stored() []spool.File {
-	var all []spool.File
+// addTo adds the files to a message, as the spool stores them.
+func (l *linker) addTo(m *spool.Message) {
 	for _, f := range l.files {
-		all = append(all, f.File)
+		m.Files = append(m.Files, f.File)
+		m.FilesAt = l.Location
 	}
-	return all
 }
 
 // digests returns what links to the same files in place of link: each time the same addresses, so

@@ -99,7 +99,7 @@ func (p planner) plan(env *smtpd.Envelope, raw []byte) (*Plan, error) {
 		body.Warnings = append(body.Warnings, unknownControl(s.header)...)
 	}
 	plan := &Plan{Message: p.message(s, body, raw), Warnings: body.Warnings, control: s.control, files: l.files}
-	plan.Message.Files = l.stored()
+	l.addTo(plan.Message)
 	plan.Message.Smarthost = bySmarthost
 	if bySmarthost && smtpd.EndsEarly(plan.Message.Raw) {
 		return nil, errEndsEarly

@@ -35,9 +35,6 @@ func (r *Relay) openBlobs(s *setup) error {
 	if err != nil {
 		return fmt.Errorf("the key of links: %w", err)
 	}
-	if err := r.store.UseStore(ctx, b.URL); err != nil {
-		return fmt.Errorf("record the blob store: %w", err)
-	}
 	s.links = blob.NewLinks(key, b.PublicURL)
 	owner, err := r.store.Owner(ctx)
 	if err != nil {
@@ -45,10 +42,22 @@ func (r *Relay) openBlobs(s *setup) error {
 	}
 	s.files = &intake.Files{
 		Blobs:    s.blobs,
+		Location: b.URL,
 		Links:    s.links,
 		Owner:    owner,
 		Random:   r.parts.Random,
 		Discards: r.discards,
+	}
+	return nil
+}
+
+// useStore records in the spool where the store of a set-up is, if it has one.
+func (r *Relay) useStore(s *setup) error {
+	if s.files == nil {
+		return nil
+	}
+	if err := r.store.UseStore(context.Background(), s.files.Location); err != nil {
+		return fmt.Errorf("record the blob store: %w", err)
 	}
 	return nil
 }

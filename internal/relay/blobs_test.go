@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	mathrand "math/rand/v2"
+	"net"
 	"net/smtp"
 	"os"
 	"path/filepath"
@@ -232,4 +233,47 @@ func TestStoreAway(t *testing.T) {
 	if err != nil || len(page.Attachments) != 3 {
 		t.Errorf("%d attachments, %v", len(page.Attachments), err)
 	}
+}
+
+// A reload that fails leaves the spool with the store in use. What was stored meanwhile is there alone, and no message
+// after the next reload, which has another store, shares it.
+func TestStoreOfAFailedReload(t *testing.T) {
+	dir := t.TempDir()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	text := func(folder string) string { return fmt.Sprintf(linkRoute, filepath.Join(dir, folder), "") }
+	r := newReloading(t, text("a"))
+	keys := func() (all []string) {
+		t.Helper()
+		raw := bytes.Replace(withAttachments(attachments()[:1]), []byte("<1@"), []byte("<"+rand.Text()+"@"), 1)
+		err := smtp.SendMail(r.Addrs()[0].String(), nil, "app@example.com", []string{"ann@example.com"}, raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		page, err := r.store.(spool.Reader).Attachments(t.Context(), spool.AttachmentFilter{})
+		for _, a := range page.Attachments {
+			all = append(all, a.Key)
+		}
+		if err != nil || len(all) == 0 {
+			t.Fatalf("%d attachments, %v", len(all), err)
+		}
+		return all
+	}
+	keys()
+	if _, err := r.to(text("b") + "metrics: {address: " + taken.Addr().String() + "}\n"); err == nil {
+		t.Fatal("it was reloaded")
+	}
+	if k := keys(); k[0] != k[1] {
+		t.Errorf("the store in use has the file as %s and as %s", k[1], k[0])
+	}
+	r.must(text("b"))
+	newest := keys()[0]
+	object, err := r.setup.Load().blobs.Open(t.Context(), newest)
+	if err != nil {
+		t.Fatalf("the link leads to nothing: %v", err)
+	}
+	_ = object.Close()
 }

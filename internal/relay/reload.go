@@ -101,7 +101,11 @@ func (r *Relay) putInForce(next *setup) error {
 	if err != nil {
 		return errors.Join(err, listeners.undo())
 	}
-	if err := r.updateGuard(next.cfg); err != nil {
+	err = r.useStore(next)
+	if err == nil {
+		err = r.updateGuard(next.cfg)
+	}
+	if err != nil {
 		return errors.Join(err, listeners.undo(), pages.undo())
 	}
 	r.setup.Store(next)

@@ -85,7 +85,8 @@ type Files interface {
 	File(ctx context.Context, id LinkHash) (Attachment, error)
 
 	// UseStore records where objects are from now on. New messages do not share those that are
-	// elsewhere, where the file may never have been copied from.
+	// elsewhere, where the file may never have been copied from; nor does anything share those of
+	// a message that began before, and comes from elsewhere after it.
 	UseStore(ctx context.Context, location string) error
 
 	// Missing records that an object is gone, by whatever fault: new messages do not share it.

@@ -50,6 +50,7 @@ type Message struct {
 
 	Requests []Request
 	Files    []File // that its bodies link to
+	FilesAt  string // the location of their objects, see UseStore
 }
 
 // Shadow says of a message that it was passed on to another server. Its requests are

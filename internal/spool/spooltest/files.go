@@ -57,18 +57,31 @@ var fileCases = []testCase{
 	}},
 	{"StoreReplaced", func(f *fixture) { // what was stored elsewhere is not shared; its links are known
 		f.must(f.UseStore(f.Context(), "one"))
-		first := f.with(letter{}, "same")
+		first := f.withAt("one", "same")
 		f.accept(first)
 		f.reopen()
 		f.must(f.UseStore(f.Context(), "one"))
-		f.unused(f.accept(f.with(letter{}, "same")), "object-2-0")
+		f.unused(f.accept(f.withAt("one", "same")), "object-2-0")
 		f.must(f.UseStore(f.Context(), "two"))
-		f.unused(f.accept(f.with(letter{}, "same")))
-		fourth := f.with(letter{}, "same")
+		f.unused(f.accept(f.withAt("two", "same")))
+		fourth := f.withAt("two", "same")
 		f.unused(f.accept(fourth), "object-4-0")
 		if old, now := f.file(first, 0).Key, f.file(fourth, 0).Key; old != "object-1-0" || now != "object-3-0" {
 			f.Errorf("the first leads to %s, the last to %s", old, now)
 		}
+	}},
+	{"StoreReplacedMeanwhile", func(f *fixture) { // what was stored elsewhere and is accepted later is not shared, either
+		f.must(f.UseStore(f.Context(), "one"))
+		late := f.withAt("one", "same", "same")
+		f.must(f.UseStore(f.Context(), "two"))
+		f.unused(f.accept(late))
+		second := f.withAt("two", "same")
+		f.unused(f.accept(second))
+		f.unused(f.accept(f.withAt("one", "same")))
+		if a := f.file(second, 0); a.Key != "object-2-0" {
+			f.Errorf("it leads to %s, which is elsewhere", a.Key)
+		}
+		f.unused(f.accept(f.withAt("two", "same")), "object-4-0")
 	}},
 	{"Missing", func(f *fixture) { // an object that is gone is not shared
 		f.accept(f.with(letter{}, "same", "other"))
@@ -308,6 +321,13 @@ func (f *fixture) with(l letter, contents ...string) *spool.Message {
 			Expires:       m.Accepted.Add(90 * day),
 		})
 	}
+	return m
+}
+
+// withAt is with, of a message whose files are in the store at a location.
+func (f *fixture) withAt(location string, contents ...string) *spool.Message {
+	m := f.with(letter{}, contents...)
+	m.FilesAt = location
 	return m
 }
 

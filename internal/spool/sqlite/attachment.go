@@ -14,12 +14,14 @@ import (
 )
 
 const (
-	sqlSharedBlob = `SELECT id FROM blob WHERE route = ? AND digest = ? AND shared = 1`
+	location = `COALESCE((SELECT location FROM blob_store WHERE one = 1), '')`
+
+	sqlSharedBlob = `SELECT id FROM blob WHERE route = ? AND digest = ? AND shared = 1 AND ? = ` + location
 
 	// An object that is garbage is about to be deleted, or was.
 	sqlBlob = `
-INSERT INTO blob (key, route, digest, size)
-SELECT ?, ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM garbage WHERE key = ?) RETURNING id`
+INSERT INTO blob (key, route, digest, size, shared)
+SELECT ?, ?, ?, ?, ? = ` + location + ` WHERE NOT EXISTS (SELECT 1 FROM garbage WHERE key = ?) RETURNING id`
 
 	sqlAttachment = `
 INSERT INTO attachment (link, blob, queue_id, route, accepted, name, content_type, inline, ends)
@@ -32,7 +34,7 @@ func (w *writer) attach(m *spool.Message) (unused []string, err error) {
 	for i := range m.Files {
 		f := &m.Files[i]
 		var blob int64
-		found, err := w.get(sqlSharedBlob, []any{m.Route, f.ContentDigest[:]}, &blob)
+		found, err := w.get(sqlSharedBlob, []any{m.Route, f.ContentDigest[:], m.FilesAt}, &blob)
 		if err != nil {
 			return nil, err
 		}
@@ -51,7 +53,7 @@ func (w *writer) attach(m *spool.Message) (unused []string, err error) {
 }
 
 func (w *writer) insertBlob(m *spool.Message, f *spool.File, id *int64) error {
-	stored, err := w.get(sqlBlob, []any{f.Key, m.Route, f.ContentDigest[:], f.Size, f.Key}, id)
+	stored, err := w.get(sqlBlob, []any{f.Key, m.Route, f.ContentDigest[:], f.Size, m.FilesAt, f.Key}, id)
 	if err == nil && !stored {
 		err = fmt.Errorf("message %s: the object %s was taken for garbage before the message was accepted",
 			m.QueueID, f.Key)
