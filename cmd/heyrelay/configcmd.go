@@ -77,7 +77,7 @@ func (c configInitCmd) Run(p *program) error {
 			return err
 		}
 	}
-	const next = "wrote %s; put your values into it, then run: heyrelay check -c %s --online\n"
+	const next = "wrote %s; edit it, then run: heyrelay check -c %s --online\n"
 	_, err := fmt.Fprintf(p.stdout, next, path, path)
 	return err
 }

@@ -92,7 +92,7 @@ const demoText = `
     %[4]s
 
     SMTP      %[1]s   the relay for your applications
-    sandbox   http://%[2]s   plays the API, sends nothing
+    sandbox   http://%[2]s   simulates the API, sends nothing
     accepted  http://%[2]s/sandbox/messages
     files     http://%[5]s   serves attachments, to who has a link
     spool     %[3]s

@@ -35,8 +35,8 @@ func Example() []byte {
 
 const startHeading = `# yaml-language-server: $schema=SCHEMA
 #
-# The configuration of heyrelay: the keys that it cannot do without. Replace the values
-# by yours; "heyrelay inboxes" lists inboxes and their members. All other keys have
+# The configuration of heyrelay: the keys without a default. Replace the values
+# with yours; "heyrelay inboxes" lists inboxes and their members. All other keys have
 # defaults: "heyrelay config example" prints them with their meaning.
 
 `
