@@ -1,13 +1,17 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
+
+	"heyrelay/internal/disk"
 )
 
 // backupID marks a backup: "heyB". The first Store that opens it takes it over.
@@ -35,7 +39,13 @@ UPDATE request
 // also while another process serves the spool. In the copy, the outcome of each open request is
 // unknown, so that a restored copy does not send twice what the spool sends from now on. The copy
 // is durable when Backup returns nil. Where there is no spool, the error is fs.ErrNotExist.
-func Backup(ctx context.Context, from, to string, now time.Time) (err error) {
+func Backup(ctx context.Context, from, to string, now time.Time) error {
+	return backUp(ctx, from, to, func(conn *sql.Conn) error { return markBackup(ctx, conn, now) })
+}
+
+// backUp is Backup. The copy has its name when mark has marked it: one that was not, as its process was killed, is
+// taken for the spool itself, which sends all that is pending.
+func backUp(ctx context.Context, from, to string, mark func(*sql.Conn) error) error {
 	r, err := OpenReader(from)
 	if err != nil {
 		return err
@@ -47,21 +57,31 @@ func Backup(ctx context.Context, from, to string, now time.Time) (err error) {
 	if err != nil {
 		return fmt.Errorf("back up the spool: %w", err)
 	}
-	if err := createFile(to); err != nil {
-		return fmt.Errorf("back up the spool: %w; name a file that does not exist", err)
+	if _, err := os.Lstat(to); !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("back up the spool: %w; name a file that does not exist", cmp.Or(err, existing(to)))
+	}
+	part := to + ".part"
+	if err := createFile(part); err != nil {
+		return fmt.Errorf("back up the spool: %w; remove what an interrupted backup left", err)
 	}
 	err = change(ctx, from, func(conn *sql.Conn) error {
-		_, err := conn.ExecContext(ctx, "VACUUM INTO ?", to)
+		_, err := conn.ExecContext(ctx, "VACUUM INTO ?", part)
 		return classify(err)
 	})
 	if err == nil {
-		err = change(ctx, to, func(conn *sql.Conn) error { return markBackup(ctx, conn, now) })
+		err = change(ctx, part, mark)
+	}
+	if err == nil {
+		err = os.Rename(part, to)
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("back up the spool to %s: %w", to, err), os.Remove(to))
+		return errors.Join(fmt.Errorf("back up the spool to %s: %w", to, err), os.Remove(part))
 	}
-	return nil
+	return disk.SyncFolder(filepath.Dir(to))
 }
+
+// existing is the error for a file that is to be made, and is there.
+func existing(path string) error { return &fs.PathError{Op: "create", Path: path, Err: fs.ErrExist} }
 
 // change runs do on a connection to the file at path.
 func change(ctx context.Context, path string, do func(*sql.Conn) error) error {

@@ -184,6 +184,27 @@ func TestBackupIsOneFile(t *testing.T) {
 	}
 }
 
+// A backup has its name when it is marked as one, and not before: its process can be killed meanwhile.
+func TestBackupIsWhole(t *testing.T) {
+	from, to := backedUp(t, epoch), filepath.Join(t.TempDir(), "copy.db")
+	err := backUp(t.Context(), from, to, func(conn *sql.Conn) error {
+		if _, err := os.Stat(to); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("there is %s already (%v)", to, err)
+		}
+		return errors.New("killed")
+	})
+	if err == nil || len(files(t, to)) > 0 {
+		t.Errorf("error %v, and there is %v", err, files(t, to))
+	}
+	if err := os.WriteFile(to+".part", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	err = Backup(t.Context(), from, to, epoch)
+	if !errors.Is(err, fs.ErrExist) || !strings.Contains(err.Error(), "remove what an interrupted backup left") {
+		t.Errorf("over the rest of another: %v", err)
+	}
+}
+
 // A backup of an earlier schema is migrated and still taken over.
 func TestMigrationKeepsTheMark(t *testing.T) {
 	path := backedUp(t, epoch)
