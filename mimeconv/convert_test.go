@@ -87,7 +87,7 @@ func TestBoundIDs(t *testing.T) {
 
 // TestLongID checks that an id longer than 998 octets is ignored.
 func TestLongID(t *testing.T) {
-	long := strings.Repeat("a", maxID-2) + "@x"
+	long := strings.Repeat("a", 998-2) + "@x"
 	if got := parseIDs(new(guesses), "<"+long+"> <x"+long+">"); !slices.Equal(got, []string{long}) {
 		t.Errorf("%d ids", len(got))
 	}

@@ -31,11 +31,15 @@ func TestBreakerClosesWithASend(t *testing.T) {
 		})
 		s.ctx = t.Context()
 		down := &heymarket.Error{Class: heymarket.Again, Status: 500, Unknown: true, Reason: "down"}
-		for i := range outageInARow {
-			s.noteAnswer(&result{task: &spool.Task{Team: "shop", QueueID: fmt.Sprint(i)}, problem: down})
+		for i := range 12 { // of four messages
+			s.noteAnswer(&result{task: &spool.Task{Team: "shop", QueueID: fmt.Sprint(i % 4)}, problem: down})
 		}
+		if !s.CanSend("shop", "support") {
+			t.Fatal("four messages that fail again and again opened the breaker")
+		}
+		s.noteAnswer(&result{task: &spool.Task{Team: "shop", QueueID: "another"}, problem: down})
 		if s.CanSend("shop", "support") {
-			t.Fatal("the breaker is closed after five failures in a row")
+			t.Fatal("the breaker is closed after failures of five messages in a row")
 		}
 		s.noteAnswer(&result{task: &spool.Task{Team: "shop", Call: spool.CheckConversation}})
 		if s.CanSend("shop", "support") {

@@ -24,6 +24,24 @@ func TestFingerprintStays(t *testing.T) {
 	}
 }
 
+// What servers on the way add is no part of a message; any other field is.
+func TestFingerprintWithoutTrace(t *testing.T) {
+	const raw = "Subject: x\r\n\r\nHello\r\n"
+	with := func(name string) spool.Fingerprint {
+		return fingerprint("s", "a", []string{"b@example.com"}, []byte(name+": 1\r\n\t2\r\n"+raw))
+	}
+	for _, name := range []string{
+		"Received", "RETURN-PATH", "Delivered-To", "X-Original-To", "Received-SPF", "Authentication-Results",
+	} {
+		if with(name) != fingerprint("s", "a", []string{"b@example.com"}, []byte(raw)) {
+			t.Errorf("%s makes another message of it", name)
+		}
+	}
+	if with("Comments") == with("Received") {
+		t.Error("a field of the message does not count")
+	}
+}
+
 // The fingerprint is that of the message with LF as line ending, whatever CRs and LFs it has.
 func TestFingerprintOfAnyLines(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())

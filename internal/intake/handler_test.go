@@ -93,9 +93,23 @@ func TestMailLoop(t *testing.T) {
 func TestMaxBody(t *testing.T) {
 	p := testPlanner(parse(t, strings.Replace(oneRoute, `"${KEY}"`, `"${KEY}", max_body: 1KB`, 1)))
 	env := &smtpd.Envelope{QueueID: "Q", From: "a@example.com", Rcpt: []string{"a@example.com"}}
-	_, err := p.plan(env, []byte("Subject: x\r\n\r\n"+strings.Repeat("word ", 300)+"\r\n"))
+	size := func(words int) (*Plan, error) {
+		return p.plan(env, []byte("Subject: x\r\n\r\n"+strings.Repeat("word ", words)+"\r\n"))
+	}
+	_, err := size(300)
 	if !errors.Is(err, errTooLarge) || !strings.Contains(err.Error(), "teams.shop.max_body") {
 		t.Errorf("error %v", err)
+	}
+	words := 0
+	for plan, err := size(1); err == nil; plan, err = size(words + 1) {
+		words++
+		if n := len(plan.Message.HTML) + len(plan.Message.Text); n > 1000 {
+			t.Fatalf("both bodies have %d bytes", n)
+		}
+	}
+	plan, err := size(words)
+	if err != nil || len(plan.Message.HTML)+len(plan.Message.Text) < 980 {
+		t.Errorf("%d words are refused, %d fit: %v", words+1, words, err)
 	}
 }
 
@@ -281,6 +295,48 @@ func TestRemarkableMessages(t *testing.T) {
 		reply := f.Handle(t.Context(), env, []byte("To: a@example.com\r\nSubject: x\r\n\r\nx\r\n"))
 		if got := fmt.Sprint(recorded); reply.Code != 250 || got != c.kinds || fmt.Sprint(published) != c.published {
 			t.Errorf("%+v: %d, recorded %s, published %v", c.receipt, reply.Code, got, published)
+		}
+	}
+}
+
+// What is a repeat: for how long, and whether only if the 250 did not arrive.
+func TestDuplicateWindow(t *testing.T) {
+	const hour, day = time.Hour, 24 * time.Hour
+	now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		name    string
+		id      bool
+		date    time.Duration // of the message, from now; 0: it has none
+		keyed   bool
+		longest time.Duration
+		want    time.Duration // 0: nothing is a repeat
+		weak    bool
+	}{
+		{"id and date", true, -time.Minute, false, 5 * day, 5 * day, false},
+		{"a date of last week", true, -7 * day, false, 5 * day, 5 * day, false},
+		{"an older date", true, -7*day - time.Second, false, 5 * day, 10 * time.Minute, false},
+		{"a date of next week", true, 7 * day, false, 5 * day, 5 * day, false},
+		{"a later date", true, 7*day + time.Second, false, 5 * day, 10 * time.Minute, false},
+		{"an id alone", true, 0, false, 5 * day, 10 * time.Minute, false},
+		{"a date alone", false, -time.Minute, false, 5 * day, 10 * time.Minute, true},
+		{"neither", false, 0, false, 5 * day, 10 * time.Minute, true},
+		{"a key", false, 0, true, 5 * day, 5 * day, false},
+		{"a short window", true, -time.Minute, false, hour, hour, false},
+		{"a window of a minute", true, 0, false, time.Minute, time.Minute, false},
+		{"no window", true, -time.Minute, false, 0, 0, false},
+		{"no window for keys", false, 0, true, 0, 0, false},
+	} {
+		h := mimeconv.Header{HasMessageID: c.id}
+		if c.date != 0 {
+			h.Date = now.Add(c.date)
+		}
+		want := now.Add(-c.want)
+		if c.want == 0 {
+			want = time.Time{}
+		}
+		since, weak := duplicateWindow(now, &h, c.keyed, c.longest)
+		if !since.Equal(want) || weak != c.weak {
+			t.Errorf("%s: since %v, weak %t; want %v, %t", c.name, since, weak, want, c.weak)
 		}
 	}
 }

@@ -143,9 +143,18 @@ var acceptCases = []testCase{
 			f.Errorf("claimed %s, want the head of the lane", task.QueueID)
 		}
 		f.send(reply) // its head is under way
-		f.now = f.now.Add(spool.LoopSpan + time.Minute)
+		f.now = f.now.Add(61 * time.Minute)
 		if f.send(letter{auto: true}).Looping {
 			f.Error("what was longer ago than an hour is counted")
+		}
+	}},
+	{"LoopWithinAnHour", func(f *fixture) { // and not a minute more
+		for range 20 {
+			f.send(letter{auto: true})
+		}
+		f.now = f.now.Add(59 * time.Minute)
+		if !f.send(letter{auto: true}).Looping {
+			f.Error("the 21st within an hour is not held")
 		}
 	}},
 	{"LoopInOtherLanes", func(f *fixture) { // replies that cite nothing are counted, too; another inbox's are not
