@@ -53,9 +53,15 @@ func (k *killer) awaitSent(ctx context.Context) {
 	k.t.Helper()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
+	left := k.messages + 1
 	for since := time.Now(); time.Since(since) < patience; <-tick.C {
-		if len(k.pending(ctx)) == 0 {
+		n := len(k.pending(ctx))
+		if n == 0 {
 			return
+		}
+		if n < left {
+			left = n
+			since = time.Now()
 		}
 	}
 	k.t.Errorf("still pending: %+v", k.pending(ctx))
