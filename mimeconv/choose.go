@@ -374,6 +374,9 @@ func (c *converter) textPart(p *part) (content, error) {
 // readText decodes the text of a part, within the limits for all parts together.
 func (c *converter) readText(p *part, isHTML bool) (string, error) {
 	data := c.decodeText(p)
+	if isReturnedHeader(p.kind) {
+		data = c.publicHeader(p.id, data)
+	}
 	if len(data) > 2*c.maxBody { // no charset takes more than two octets for each octet of UTF-8
 		return "", c.errTooLarge()
 	}
@@ -397,6 +400,25 @@ func (c *converter) readText(p *part, isHTML bool) (string, error) {
 		return "", refuse(ErrTooComplex, "the HTML of the message has more than %d tags", maxTags)
 	}
 	return text, nil
+}
+
+// isReturnedHeader reports whether a part is the header of a message that a report returns (RFC 3462,
+// section 2; RFC 6533, section 4).
+func isReturnedHeader(kind string) bool {
+	switch kind {
+	case "text/rfc822-headers", "message/rfc822-headers", "message/global-headers":
+		return true
+	}
+	return false
+}
+
+// publicHeader removes the fields that nobody may see from a returned header.
+func (c *converter) publicHeader(id string, header []byte) []byte {
+	public := Public(header)
+	if len(public) < len(header) {
+		c.warn(BccDropped, id, "Bcc field of the returned message removed")
+	}
+	return public
 }
 
 // errTooLarge rejects a message whose text is too large.
