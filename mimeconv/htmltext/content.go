@@ -39,7 +39,7 @@ func hasContent(doc string) bool {
 			if !isContainer(name) || refersTo(name, z) {
 				return true
 			}
-			if isRaw(name) {
+			if isRaw(name) && name != "textarea" {
 				silent = name
 			}
 		case html.EndTagToken:

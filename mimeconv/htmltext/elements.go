@@ -78,7 +78,8 @@ func (r *renderer) spaceAround(name string) int {
 	n := spaceBehind(name)
 	switch {
 	case (name == "ul" || name == "ol") && (r.isOpen("ul") || r.isOpen("ol")),
-		name == "table" && (r.isOpen("td") || r.isOpen("th")):
+		name == "table" && (r.isOpen("td") || r.isOpen("th")),
+		name == "textarea":
 		return 1
 	}
 	return n
@@ -106,8 +107,8 @@ func isVoid(name string) bool {
 	return false
 }
 
-// isRaw reports whether the content of an element is neither markup nor visible text. The
-// tokenizer skips to its end tag.
+// isRaw reports whether the content of an element is no markup: the tokenizer skips to its end tag.
+// But for that of a textarea, it is not shown.
 func isRaw(name string) bool {
 	switch name {
 	case "iframe", "noembed", "noframes", "script", "style", "textarea", "title":

@@ -74,7 +74,7 @@ type renderer struct {
 	ruleEnd  int             // where in the text the last horizontal rule ends, 0 for none
 	deeper   int             // number of elements open beyond maxOpen
 	unclosed map[string]bool // raw elements that have no end tag
-	afterPre bool            // a line end that follows belongs to the <pre> tag
+	afterPre bool            // a line end that follows belongs to the <pre> or <textarea> tag
 }
 
 // element is an open element.
@@ -114,10 +114,11 @@ func (r *renderer) start(z *html.Tokenizer) bool {
 		r.closeImplied(name)
 	}
 	parent := r.top()
+	isField := raw && name == "textarea" // its text is shown as it is
 	e := element{
 		name:   name,
-		hidden: parent.hidden || raw || !r.showAll && (isSilent(name) || a.isHidden()),
-		pre:    parent.pre || name == "pre" || strings.Contains(a.style, "white-space:pre"),
+		hidden: parent.hidden || raw && !isField || !r.showAll && (isSilent(name) || a.isHidden()),
+		pre:    parent.pre || isField || name == "pre" || strings.Contains(a.style, "white-space:pre"),
 	}
 	if isVoid(name) {
 		if !e.hidden {
@@ -175,7 +176,7 @@ func (r *renderer) rule() {
 // enter updates the layout at the start of an element.
 func (r *renderer) enter(e *element, a Attributes) {
 	switch e.name {
-	case "pre":
+	case "pre", "textarea":
 		r.afterPre = true
 	case "a":
 		e.href = a.href

@@ -28,7 +28,8 @@ func TestRender(t *testing.T) {
 		"<p/>a<p/>b":                                                "a\n\nb",
 		"<style/>p{}</style>a":                                      "a",
 		"a<!-- b -->c<![if x]>d<![endif]>":                          "acd",
-		"<textarea>a</textarea>b":                                   "b",
+		"a<textarea>\n b &amp;\n<i>c</textarea>d":                   "a\n b &\n<i>c\nd",
+		"<p>a<textarea>b<p>c":                                       "a\nb\n\nc",
 		"<svg><text>a</text></svg>b":                                "b",
 		"<svg>a":                                                    "a",
 
