@@ -274,7 +274,7 @@ func (c *converter) leaf(p *part) (content, error) {
 	switch method := encryption(p); {
 	case method != "":
 		return c.encryptedPart(p, method), nil
-	case isSignature(p.kind):
+	case isSignature(p):
 		c.warn(SignatureDropped, p.id, "signature %s dropped: it covers the original message", p.kind)
 		return content{}, nil
 	case len(bytes.TrimSpace(p.raw)) == 0:

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/sha256"
+	"slices"
 	"sync"
 
 	"heyrelay/mimeconv/htmltext"
@@ -108,14 +109,47 @@ func (c *converter) read(b *block, body []byte, prefix string) (content, error) 
 	if err != nil || c.exhausted != nil {
 		return content{}, err
 	}
-	if len(all.sections)+len(all.files) > 0 || !root.isHollow() {
+	stray := c.strayText(root, body, all)
+	if stray == nil {
 		return all, nil
 	}
-	root.raw = prose(body)
-	if len(bytes.TrimSpace(root.raw)) == 0 {
-		return all, nil
+	text, err := c.textPart(stray)
+	text.add(all)
+	return text, err
+}
+
+// strayText returns the text of a multipart that is in no part as a part, where no part has any. nil
+// if there is none.
+func (c *converter) strayText(root *part, body []byte, all content) *part {
+	stray := *root
+	switch {
+	case len(root.children) == 0 || len(all.sections) > 0:
+		return nil
+	case root.isHollow():
+		stray.raw = prose(body)
+	case len(all.files) > 0:
+		stray.kind, stray.encoding = "text/plain", ""
+		stray.raw = prose(preamble(body, root.params["boundary"]))
+	default:
+		return nil
 	}
-	return c.textPart(root)
+	switch {
+	case len(bytes.TrimSpace(stray.raw)) == 0:
+		return nil
+	case stray.kind == "text/plain":
+		c.warn(StructureRepaired, root.id, "text before the first part kept")
+	}
+	return &stray
+}
+
+// preamble returns what precedes the first delimiter of a multipart, nil if that is unknown.
+func preamble(body []byte, boundary string) []byte {
+	delimiter := []byte("--" + boundary)
+	end := bytes.Index(body, slices.Concat([]byte("\n"), delimiter))
+	if boundary == "" || end < 0 || bytes.HasPrefix(body, delimiter) {
+		return nil
+	}
+	return body[:end+1]
 }
 
 // isHollow reports whether a multipart consists of empty parts.

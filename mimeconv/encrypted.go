@@ -84,11 +84,14 @@ func cutArmor(text string) (rest string, ok bool) {
 	return trimBlankLines(rest), true
 }
 
-// isSignature reports whether a part is a detached signature (RFC 1847, section 2.1).
-func isSignature(kind string) bool {
-	switch kind {
+// isSignature reports whether a part is a detached signature (RFC 1847, section 2.1). Some gateways
+// change the media type and keep only the file name.
+func isSignature(p *part) bool {
+	switch p.kind {
 	case "application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature":
 		return true
+	case "application/octet-stream":
+		return strings.HasSuffix(strings.ToLower(p.name), ".p7s")
 	}
 	return false
 }

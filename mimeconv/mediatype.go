@@ -1,7 +1,9 @@
 package mimeconv
 
 import (
+	"cmp"
 	"mime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -26,7 +28,7 @@ func parseMedia(value string) (kind string, params map[string]string) {
 		}
 	}
 	params = make(map[string]string)
-	sections := make(map[string]*sections)
+	sections := make(map[string][]valueSection)
 	for i, part := range splitUnquoted(value) {
 		part = strings.Trim(part, " \t")
 		if i == 0 {
@@ -39,56 +41,57 @@ func parseMedia(value string) (kind string, params map[string]string) {
 		}
 		value = unquote(strings.Trim(value, " \t"))
 		if base, section, ok := strings.Cut(name, "*"); ok && base != "" {
-			addSection(sections, base, section, value)
+			if s, ok := newSection(section, value); ok {
+				sections[base] = append(sections[base], s)
+			}
 			continue
 		}
 		params[name] = value
 	}
-	for name, s := range sections {
-		params[name] = s.decode()
+	for name, all := range sections {
+		params[name] = joinSections(all)
 	}
 	return kind, params
 }
 
-// sections are the sections of a parameter value (RFC 2231, section 3).
-type sections struct {
-	charset string
-	data    []byte
-	next    int // number of the next section
+// valueSection is a section of a parameter value (RFC 2231, section 3).
+type valueSection struct {
+	number    int
+	isEncoded bool
+	text      string
 }
 
-// addSection adds the section "0*", "1" or "" of a parameter. A section out of order is
-// ignored.
-func addSection(all map[string]*sections, name, section, value string) {
-	number, encoded := strings.CutSuffix(section, "*")
+// newSection reads the section "0*", "1" or "" of a parameter. ok is false for any other.
+func newSection(name, text string) (s valueSection, ok bool) {
+	if name == "" {
+		return valueSection{0, true, text}, true
+	}
+	number, isEncoded := strings.CutSuffix(name, "*")
 	n, err := strconv.Atoi(number)
-	if section == "" {
-		encoded = true
-	} else if err != nil {
-		return
-	}
-	s := all[name]
-	if s == nil {
-		s = new(sections)
-		all[name] = s
-	}
-	if n != s.next {
-		return
-	}
-	s.next++
-	if !encoded {
-		s.data = append(s.data, value...)
-		return
-	}
-	if fields := strings.SplitN(value, "'", 3); n == 0 && len(fields) == 3 { // section 4
-		s.charset, value = fields[0], fields[2]
-	}
-	s.data = appendPercent(s.data, value)
+	return valueSection{n, isEncoded, text}, err == nil
 }
 
-// decode returns the value of the sections.
-func (s *sections) decode() string {
-	text, _, _ := charset.DecodeFast(s.data, s.charset, false)
+// joinSections returns the value of sections, which can be in any order, up to a number that is missing.
+// Of those with the same number the first counts.
+func joinSections(all []valueSection) string {
+	slices.SortStableFunc(all, func(a, b valueSection) int { return cmp.Compare(a.number, b.number) })
+	all = slices.CompactFunc(all, func(a, b valueSection) bool { return a.number == b.number })
+	var data []byte
+	label := ""
+	for i, s := range all {
+		if s.number != all[0].number+i {
+			break
+		}
+		if !s.isEncoded {
+			data = append(data, s.text...)
+			continue
+		}
+		if fields := strings.SplitN(s.text, "'", 3); i == 0 && len(fields) == 3 { // section 4
+			label, s.text = fields[0], fields[2]
+		}
+		data = appendPercent(data, s.text)
+	}
+	text, _, _ := charset.DecodeFast(data, label, false)
 	return string(text)
 }
 

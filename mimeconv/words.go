@@ -216,14 +216,16 @@ func cutWord(s string) (word, bool) {
 	if !strings.ContainsRune("qQbB", rune(rest[0])) {
 		return word{}, false // before the end is searched for
 	}
-	text, _, ok := strings.Cut(rest[2:], "?=")
-	if !ok {
+	isQ := rest[0]|0x20 == 'q'
+	end := wordEnd(rest[2:], isQ)
+	if end < 0 {
 		return word{}, false
 	}
+	text := rest[2 : 2+end]
 	w := word{length: len(s) - len(rest) + 2 + len(text) + 2}
 	w.charset, _, _ = strings.Cut(label, "*") // RFC 2231, section 5: a language
 	switch raw := []byte(text); {
-	case rest[0]|0x20 == 'q':
+	case isQ:
 		w.data, _ = decodeQuotedPrintable([]byte(strings.ReplaceAll(text, "_", " ")), printableWord)
 	case !isDigits(bytes.TrimRight(raw, "=")) && isFalseBase64(raw, w.charset):
 		w.data = raw
@@ -231,4 +233,21 @@ func cutWord(s string) (word, bool) {
 		w.data, _ = decodeBase64(raw)
 	}
 	return w, true
+}
+
+// wordEnd returns where the "?=" is that ends the text of an encoded word, -1 if there is none. Some
+// programs do not encode question marks: one before an octet in quoted-printable belongs to the
+// text, if another end follows without a space.
+func wordEnd(text string, isQ bool) int {
+	end := strings.Index(text, "?=")
+	for isQ && end >= 0 {
+		after := text[end+len("?="):]
+		more := strings.Index(after, "?=")
+		_, isOctet := hexPair(after)
+		if more < 0 || !isOctet || strings.ContainsAny(after[:more], " \t") {
+			break
+		}
+		end += len("?=") + more
+	}
+	return end
 }
