@@ -43,12 +43,26 @@ func (w *waits) until(t time.Time) {
 	}
 }
 
-// makeDueReady makes due heads ready. Those of one claim are equals.
+// makeDueReady makes due heads ready.
 func (m *model) makeDueReady(now time.Time) {
+	m.makeReady(func(r *modelRequest) bool {
+		return (r.state == spool.Deferred || r.state == spool.Active) && !r.due.After(now)
+	})
+}
+
+// restart loses what is active: nobody knows whether it was sent.
+func (m *model) restart() {
+	m.offers = nil
+	clear(m.served)
+	m.makeReady(func(r *modelRequest) bool { return r.state == spool.Active })
+}
+
+// makeReady makes heads ready, as equals. Those that were active could not step aside before.
+func (m *model) makeReady(which func(*modelRequest) bool) {
 	m.clock++
 	lost := map[*modelRequest]bool{}
 	for _, r := range m.heads() {
-		if r.state != spool.Deferred && r.state != spool.Active || r.due.After(now) {
+		if !which(r) {
 			continue
 		}
 		if r.state == spool.Active {

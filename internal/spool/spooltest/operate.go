@@ -132,13 +132,13 @@ func after(last spool.Destination, places map[spool.Destination]bool) spool.Dest
 	return sorted[0]
 }
 
-// each does one of the operator's verbs to the requests of a message.
-func (m *model) each(msg *modelMessage, do func(*modelRequest) bool) (n spool.Moved) {
+// each does one of the operator's verbs to requests, in the order accepted.
+func (m *model) each(list []*modelRequest, do func(*modelRequest) bool) (n spool.Moved) {
 	busy := map[*modelRequest]bool{}
-	for _, r := range msg.requests {
+	for _, r := range list {
 		busy[r] = r.state == spool.Active
 	}
-	for _, r := range msg.requests {
+	for _, r := range list {
 		if busy[r] {
 			n.Busy++
 			continue
@@ -151,7 +151,7 @@ func (m *model) each(msg *modelMessage, do func(*modelRequest) bool) (n spool.Mo
 			}
 		}
 	}
-	for _, r := range msg.requests {
+	for _, r := range list {
 		m.stand(&n, r)
 	}
 	return n
@@ -177,7 +177,7 @@ func (m *model) shown(r *modelRequest) (spool.State, *spool.Hold) {
 		return r.state, nil
 	}
 	if r.hold != "" {
-		return spool.Held, &spool.Hold{Reason: r.hold, Operator: r.hold == "why"}
+		return spool.Held, &spool.Hold{Reason: r.hold, Operator: r.hold != spool.LoopReason}
 	}
 	for _, h := range m.over(r.place()) {
 		if h.held {
@@ -225,16 +225,6 @@ func (m *model) kept() map[spool.Destination]int {
 		}
 	}
 	return all
-}
-
-// held is a message of which something is kept back.
-func (m *model) held() *modelMessage {
-	for _, msg := range m.messages {
-		if slices.ContainsFunc(msg.requests, func(r *modelRequest) bool { return r.hold != "" }) {
-			return msg
-		}
-	}
-	return nil
 }
 
 // leave takes a request out of its lane.

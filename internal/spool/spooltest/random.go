@@ -62,7 +62,7 @@ var rarities = []string{
 	"unknown", "budget shut", "restart", "raised priority", "three in a lane", "reopened", "aside", "known",
 	"checked", "searched", "refused",
 	"probed", "probed unrefused", "stepped aside", "released", "inbox released", "looping",
-	"dropped", "retried", "held", "request released", "moved", "anew",
+	"dropped", "dropped several", "verb on many", "retried", "held", "request released", "moved", "anew",
 	"shadowed", "shadowed joined",
 	"shared file", "repeated file", "link revoked", "object deleted",
 	"handed",
@@ -395,17 +395,11 @@ func (r *run) confirm() {
 	}
 }
 
-// restart loses what was claimed. After the leases every store has found out.
+// restart loses what was claimed.
 func (r *run) restart() {
 	r.reopen()
 	r.tasks = nil
-	r.model.offers = nil
+	r.model.restart()
 	r.see("restart", true)
-	clear(r.model.served)
-	for _, q := range r.model.heads() { // the clock may have run back since a claim
-		if q.state == spool.Active && q.due.After(r.now) {
-			r.now = q.due
-		}
-	}
 	r.claim()
 }

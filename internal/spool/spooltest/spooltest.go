@@ -37,7 +37,7 @@ type Operate func(t testing.TB, place string) spool.Operator
 // Random says which random run is made.
 type Random struct {
 	Seed uint64 // 0 for a new one each time, which is printed
-	Ops  int    // how many operations; 0: 2,000
+	Ops  int    // how many operations; 0: 4,000
 }
 
 // Run runs the suite.
