@@ -6,7 +6,7 @@ import (
 )
 
 // Operator is what a person can do with the spool, also while a process serves it.
-// Each verb handles all matching requests in short steps, oldest first, each of them
+// Each verb handles all requests that match when it begins, in short steps, oldest first, each of them
 // durable and consistent: an error leaves the steps before it done. An active request
 // is never changed, and counted as Busy. An unknown queue id is ErrNotFound.
 type Operator interface {
@@ -79,7 +79,7 @@ type Moved struct {
 	MaybeSent int `json:"maybe_sent"` // those of them whose outcome is unknown
 	Busy      int `json:"busy"`       // left out, for their attempt is in progress
 
-	// Where all that match and are pending stand now.
+	// Where all that match and are pending stand when their step ends.
 	Due      int    `json:"due"`            // sent next
 	Behind   int    `json:"behind"`         // sent after others of their conversation
 	Deferred int    `json:"deferred"`       // sent at their time

@@ -2,6 +2,7 @@ package spooltest
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"reflect"
 	"slices"
@@ -248,6 +249,16 @@ var operatorCases = []testCase{
 		if task := f.claim(one("shop"))[0]; task.QueueID != "Q1" {
 			f.Errorf("claimed %s first, want the oldest", task.QueueID)
 		}
+	}},
+	{"ChosenAtFirst", func(f *fixture) { // not what a step has made such as the others
+		for i := range 600 {
+			f.send(letter{id: fmt.Sprint("p", i)})
+		}
+		for i := range 600 {
+			f.send(letter{cites: []string{fmt.Sprint("p", i)}})
+		}
+		ready := spool.Filter{Recipient: "alice@example.com", States: []spool.State{spool.Ready}}
+		f.moved(spool.Moved{Requests: 600})(f.operator.Drop(f.Context(), f.now, ready))
 	}},
 }
 

@@ -101,14 +101,14 @@ SELECT r.id, r.lane, r.conversation, r.team, r.route, r.inbox, r.state, r.priori
   FROM json_each(?) j CROSS JOIN request r ON r.id = j.value
   JOIN message m ON m.id = r.message JOIN conversation c ON c.id = r.conversation`
 
-// all applies a verb to all requests that match. do reports whether it changed
-// anything.
+// all applies a verb to all requests that match, now and when their step begins: what a step moves on
+// may then match, too, and is left alone. do reports whether it changed anything.
 func (o *Operator) all(
 	ctx context.Context,
 	f spool.Filter,
 	do func(*writer, *chosen) (bool, error),
 ) (total spool.Moved, err error) {
-	ids, err := o.candidates(ctx, f)
+	ids, err := o.matchingNumbers(ctx, f)
 	if err != nil {
 		return total, err
 	}

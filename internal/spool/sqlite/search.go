@@ -414,18 +414,8 @@ func (r *Reader) Count(ctx context.Context, f spool.Filter) (n int, err error) {
 	if exact || err != nil {
 		return n, err
 	}
-	f.Limit = examined
-	for {
-		page, err := r.Search(ctx, f)
-		if err != nil {
-			return 0, err
-		}
-		n += len(page.Entries)
-		if !page.More {
-			return n, nil
-		}
-		f.Older = page.Older
-	}
+	all, err := r.matchingNumbers(ctx, f)
+	return len(all), err
 }
 
 // exact reports whether the sources have nothing but what matches, each in one of them.
@@ -461,24 +451,22 @@ func (s *search) sum() (total int, err error) {
 	return total, nil
 }
 
-// candidates returns the numbers of all requests that may match, oldest first. It reads them in
+// matchingNumbers returns the numbers of all requests that match, oldest first. It reads them in
 // steps: a transaction that lasts keeps the log from being truncated.
-func (r *Reader) candidates(ctx context.Context, f spool.Filter) (all []int64, err error) {
-	const most = 50_000
+func (r *Reader) matchingNumbers(ctx context.Context, f spool.Filter) (all []int64, err error) {
 	f.Older, f.Newer, f.OldestFirst = 0, 0, true
+	f.Limit = examined
 	for {
-		var ids []int64
-		err := r.search(ctx, f, func(s *search) (err error) {
-			ids, err = s.next(most)
-			return err
-		})
+		page, err := r.Search(ctx, f)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, ids...)
-		if len(ids) < most {
+		for _, e := range page.Entries {
+			all = append(all, e.Number)
+		}
+		if !page.More {
 			return all, nil
 		}
-		f.Newer = ids[len(ids)-1]
+		f.Newer = page.Newer
 	}
 }
