@@ -109,17 +109,18 @@ func related(sizes ...int) []byte {
 // TestEmbedBounds checks that images up to 32 KiB are embedded, and 128 KiB in all, and that any
 // other is replaced by its alternative text, with a warning.
 func TestEmbedBounds(t *testing.T) {
+	const image = 32 << 10
 	for _, c := range []struct {
 		name     string
 		sizes    []int
 		embedded []bool
 	}{
-		{"one", []int{maxImage}, []bool{true}},
-		{"too large", []int{maxImage + 1, 10}, []bool{false, true}},
-		{"four", []int{maxImage, maxImage, maxImage, maxImage - 100}, []bool{true, true, true, true}},
+		{"one", []int{image}, []bool{true}},
+		{"too large", []int{image + 1, 10}, []bool{false, true}},
+		{"four", []int{image, image, image, image - 100}, []bool{true, true, true, true}},
 		{
 			"five",
-			[]int{maxImage, maxImage, maxImage, maxImage - 100, maxImage, 10},
+			[]int{image, image, image, image - 100, image, 10},
 			[]bool{true, true, true, true, false, true},
 		},
 	} {

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"fmt"
+	"net/http"
 	"time"
 
 	"heyrelay/internal/heymarket"
@@ -72,11 +73,21 @@ func (s *Scheduler) noteRoute(r *result, o spool.Outcome) {
 		t.lastSent, route.lastSent = now, now
 		route.failures, route.refused = nil, nil
 		s.releaseSent(o.Task)
-	case o.State == spool.Failed && r.task.Call == spool.Send && r.noCall == "" && !othersFault(r.problem):
+	case o.State == spool.Failed && r.noCall == "" && refusedContent(r):
 		if n := route.failures.add(o.Task.QueueID); n >= failuresInARow {
 			s.holdRoute(o.Task, fmt.Sprintf("%d different messages in a row failed; last: %s", n, o.Reason))
 		}
 	}
+}
+
+// refusedContent reports whether a failure may be the fault of the route's configuration: the API
+// does not take the message, or did not take it in time. Of a reply that is known when its
+// conversation was found.
+func refusedContent(r *result) bool {
+	if r.task.Call == spool.CheckConversation {
+		return r.task.RefusedStatus == http.StatusBadRequest
+	}
+	return r.task.Call == spool.Send && !othersFault(r.problem)
 }
 
 // othersFault reports whether a failure says nothing about the route.
