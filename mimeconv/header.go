@@ -126,10 +126,11 @@ func (b *block) resent() []Resent {
 	addresses := 0
 	seen := make(map[string]bool)
 	flush := func() {
-		if len(cur.To)+len(cur.Cc) > 0 {
+		n := len(cur.To) + len(cur.Cc) + len(cur.Bcc)
+		if n > 0 {
 			blocks = append(blocks, cur)
 		}
-		addresses += len(cur.To) + len(cur.Cc)
+		addresses += n
 		cur, seen = Resent{}, make(map[string]bool) // clearing a large map takes long
 	}
 	for _, f := range b.fields {
@@ -148,6 +149,8 @@ func (b *block) resent() []Resent {
 			cur.To = b.addresses(f.value)
 		case "resent-cc":
 			cur.Cc = b.addresses(f.value)
+		case "resent-bcc":
+			cur.Bcc = b.addresses(f.value)
 		}
 	}
 	flush()

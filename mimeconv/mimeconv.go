@@ -59,8 +59,8 @@ type Header struct {
 // white space and the dot of the root domain, and has not been validated.
 type Address struct{ Name, Addr string }
 
-// Resent is one block of Resent-To and Resent-Cc (RFC 5322, section 3.6.6).
-type Resent struct{ To, Cc []Address }
+// Resent is one block of Resent-To, Resent-Cc and Resent-Bcc (RFC 5322, section 3.6.6).
+type Resent struct{ To, Cc, Bcc []Address }
 
 // Options are the policies of a route.
 type Options struct {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/user"
+	"slices"
 	"strings"
 	"time"
 
@@ -138,14 +139,12 @@ func qualify(domain string) func(address string) string {
 
 // recipients are those of the newest Resent block, if there is one (RFC 5322,
 // section 3.6.6), otherwise those of To, Cc and Bcc.
-func recipients(h mimeconv.Header) (list []mimeconv.Address) {
+func recipients(h mimeconv.Header) []mimeconv.Address {
 	if len(h.Resent) > 0 {
-		list = append(list, h.Resent[0].To...)
-		return append(list, h.Resent[0].Cc...)
+		newest := h.Resent[0]
+		return slices.Concat(newest.To, newest.Cc, newest.Bcc)
 	}
-	list = append(list, h.To...)
-	list = append(list, h.Cc...)
-	return append(list, h.Bcc...)
+	return slices.Concat(h.To, h.Cc, h.Bcc)
 }
 
 // split separates header and body. As sendmail does, it takes the first line that

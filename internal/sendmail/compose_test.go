@@ -68,11 +68,19 @@ func TestComposeQualifies(t *testing.T) {
 	}
 }
 
+// A message that is sent again goes to whom it is resent, visibly or not, and to nobody else.
 func TestComposeResent(t *testing.T) {
-	const header = "Resent-To: d@example.com\nResent-From: x@example.com\nTo: a@example.com\nBcc: b@example.com\n"
-	m := composeFor(t, header+"\n", "-t")
-	if !slices.Equal(m.rcpt, []string{"d@example.com"}) {
-		t.Errorf("recipients %q", m.rcpt)
+	const first = "Resent-From: x@example.com\nTo: a@example.com\nBcc: b@example.com\n"
+	for header, want := range map[string][]string{
+		"Resent-To: d@example.com\n":                                     {"d@example.com"},
+		"Resent-To: d@example.com\nResent-Bcc: e@example.com, f@x.org\n": {"d@example.com", "e@example.com", "f@x.org"},
+		"Resent-Cc: d@example.com\nResent-Bcc: e@example.com\n":          {"d@example.com", "e@example.com"},
+		"Resent-Bcc: e@example.com\n":                                    {"e@example.com"},
+	} {
+		m := composeFor(t, header+first+"\n", "-t")
+		if !slices.Equal(m.rcpt, want) || strings.Contains(string(m.text), "e@example.com") {
+			t.Errorf("%q: recipients %q\n%s", header, m.rcpt, m.text)
+		}
 	}
 }
 

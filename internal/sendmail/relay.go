@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/emersion/go-smtp"
@@ -58,10 +57,16 @@ func (r relay) submit(ctx context.Context, m *message) error {
 	case errors.As(err, &reply) && reply.Code >= 500:
 		err = fmt.Errorf("the relay at %s refused the message; nothing was sent: %w", r.address, err)
 		return failure{exUnavailable, err}
+	case errors.As(err, new(unconfirmed)):
+		err = fmt.Errorf("the relay at %s did not reply to the message, which it may have accepted: %w", r.address, err)
+		return failure{exTempFail, err}
 	}
 	err = fmt.Errorf("the relay at %s cannot take the message now; nothing was sent: %w", r.address, err)
 	return failure{exTempFail, err}
 }
+
+// unconfirmed is an error after the whole message was sent: the relay may have accepted it.
+type unconfirmed struct{ error }
 
 func transaction(client *smtp.Client, m *message) error {
 	utf8, _ := client.Extension("SMTPUTF8")
@@ -81,7 +86,11 @@ func transaction(client *smtp.Client, m *message) error {
 	if _, err := w.Write(m.text); err != nil {
 		return err
 	}
-	if err := w.Close(); err != nil {
+	err = w.Close()
+	if err != nil && !errors.As(err, new(*smtp.SMTPError)) {
+		return unconfirmed{err}
+	}
+	if err != nil {
 		return err
 	}
 	_ = client.Quit() // the message is accepted
@@ -96,14 +105,9 @@ func (r relay) converse(ctx context.Context, in io.Reader, out io.Writer) error 
 		return err
 	}
 	defer conn.Close()
-	var sending sync.WaitGroup
-	defer sending.Wait()
-	sending.Go(func() { copyLines(conn, in) })
+	go copyLines(conn, in) // not waited for: after QUIT, a client may keep in open until we end
 	if _, err := io.Copy(out, conn); err != nil {
 		return failure{exTempFail, err}
-	}
-	if in, ok := in.(io.Closer); ok { // ends the other direction
-		_ = in.Close()
 	}
 	return nil
 }
