@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"net/mail"
 	"strings"
 	"sync"
 	"testing"
@@ -72,6 +73,35 @@ func TestReportIsSent(t *testing.T) {
 	}
 	if e := h.all()[0]; e.Kind != events.Reported || e.QueueID != "Q7" || e.Sender != "app@shop.example" {
 		t.Errorf("%+v", e)
+	}
+}
+
+// A report goes to the sender that the client wrote, and to no other address.
+func TestReportsReachTheSender(t *testing.T) {
+	for sender, want := range map[string]string{
+		`"the app"@shop.example`: "the app@shop.example", // as the server reads it
+		`"a\"b"@shop.example`:    `a"b@shop.example`,
+		`"app"@shop.example`:     "app@shop.example",
+		"app..one.@shop.example": "app..one.@shop.example",
+		"app+x=y@[192.0.2.1]":    "app+x=y@[192.0.2.1]",
+	} {
+		s := smarthosttest.Serve(t, nil)
+		report := failed("")
+		report.Sender = sender
+		became, h := deliver(t, mailer(s.Address), report)
+		all := s.Taken()
+		if became[0] != "done 1" || len(all) != 1 || all[0].To != want {
+			t.Errorf("%s: %v, %+v, %+v", sender, became, all, h.all())
+			continue
+		}
+		header, err := mail.ReadMessage(strings.NewReader(all[0].Text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		to, err := header.Header.AddressList("To")
+		if err == nil && to[0].Address != want {
+			t.Errorf("%s: To is %s", sender, header.Header.Get("To"))
+		}
 	}
 }
 

@@ -32,7 +32,8 @@ func (r Reporter) Write(n spool.Notice, can smarthost.Offers) (m smarthost.Messa
 		return smarthost.Message{}, false
 	}
 	// It is from <>, and asks for no report itself (RFC 3464, section 2).
-	m.To = smarthost.Recipient{Path: reachable(about.Sender, can), Notify: []string{spool.NotifyNever}}
+	to := unquoted(reachable(about.Sender, can))
+	m.To = smarthost.Recipient{Path: to, Notify: []string{spool.NotifyNever}}
 	parts := []part{explanation(r, &about), status(r, &about)}
 	back, whole := original(&about, can)
 	if whole {
@@ -111,6 +112,16 @@ func reachable(address string, can smarthost.Offers) string {
 		return address
 	}
 	return address[:at+1] + domain
+}
+
+// unquoted returns an address with its local part as [smarthost.Recipient] has it. A sender is as its
+// client wrote it, where it may be a quoted string (RFC 5321, section 4.1.2).
+func unquoted(address string) string {
+	parsed, err := mail.ParseAddress(address)
+	if err != nil { // such as one with two dots in a row, which is not quoted
+		return address
+	}
+	return parsed.Address
 }
 
 // id identifies a notice: it is the same at every attempt, so that receivers can
