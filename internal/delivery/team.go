@@ -90,7 +90,7 @@ func (s *Scheduler) noteAnswer(r *result) {
 		return
 	case breaker == nil:
 	case r.task.Call == spool.Send || r.search.Found:
-		s.closeBreaker(r.task.Team)
+		s.closeBreaker(r.task.Team, peer(r.task.Team)+" responds again")
 	default: // it answers look-ups: a send is next
 		breaker.pause.until = s.o.Now()
 	}
@@ -113,8 +113,8 @@ func (s *Scheduler) openBreaker(team, reason string) {
 	breaker.pause.grow(s.o.Now(), lastProbe)
 }
 
-// closeBreaker closes a team's breaker, and makes all of its deferred requests due.
-func (s *Scheduler) closeBreaker(team string) {
+// closeBreaker closes a team's breaker for a reason, and makes all of its deferred requests due.
+func (s *Scheduler) closeBreaker(team, why string) {
 	s.holds.remove(breakerOf(team))
 	n, err := s.o.Store.MakeDue(s.ctx, s.o.Now(), team)
 	if err != nil {
@@ -124,7 +124,7 @@ func (s *Scheduler) closeBreaker(team string) {
 		Kind:   events.Released,
 		Time:   s.o.Now(),
 		Team:   team,
-		Reason: fmt.Sprintf("%s responds again; %d requests are due now", peer(team), n),
+		Reason: fmt.Sprintf("%s; %d requests are due now", why, n),
 	})
 }
 
@@ -280,12 +280,19 @@ func (s *Scheduler) probed(p probeResult) {
 	}
 }
 
-// endTries releases held teams whose credentials passed a probe, and that have no
-// message to be tried.
+// endTries releases held teams whose credentials passed a probe, and closes breakers, where
+// no message is left to be tried: else both would last until the next one comes.
 func (s *Scheduler) endTries() {
 	for name, t := range s.teams {
-		if t.trying && t.active == 0 && !s.hasPending(name) {
+		broken := s.holds.breaker(name) != nil
+		if !t.trying && !broken || t.active > 0 || s.hasPending(name) {
+			continue
+		}
+		if t.trying {
 			s.release(spool.Destination{Team: name}, "its credentials work again")
+		}
+		if broken {
+			s.closeBreaker(name, "no message is left to try it with")
 		}
 	}
 }

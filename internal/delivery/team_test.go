@@ -55,6 +55,27 @@ func TestBreakerClosesWithASend(t *testing.T) {
 	})
 }
 
+// A breaker closes where no message is left to try with: all may have expired, or an operator dropped them.
+func TestBreakerWithoutMail(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, rec := newLane(), &recorder{}
+		s := New(Options{Setup: always(shop(t, &answers{})), Store: l, Now: time.Now, Sink: rec})
+		s.ctx = t.Context()
+		l.places = []spool.Destination{{Team: "shop", Route: "support", Inbox: 202}}
+		s.team("shop")
+		s.openBreaker("shop", "down")
+		s.endTries()
+		if s.CanSend("shop", "support") {
+			t.Error("it is closed while a message is pending")
+		}
+		l.places = nil
+		s.endTries()
+		if last := rec.all[len(rec.all)-1]; !s.CanSend("shop", "support") || last.Kind != events.Released {
+			t.Errorf("it is open, after %+v", last)
+		}
+	})
+}
+
 // A search covers the time around each send of unknown outcome, and no more; after a backup was
 // restored, also the time between.
 func TestWindows(t *testing.T) {
