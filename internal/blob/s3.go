@@ -66,6 +66,9 @@ func (b *bucket) put(ctx context.Context, key, digest string, c *content) (again
 	if err := finish(resp); err != nil {
 		return true, unavailable(ctx, err)
 	}
+	if resp.Header.Get("ETag") == "" { // every store names what it has stored
+		return false, fmt.Errorf("%w: status %d without an ETag is not the reply of a store", ErrUnavailable, resp.StatusCode)
+	}
 	return false, nil
 }
 

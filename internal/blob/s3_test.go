@@ -56,6 +56,7 @@ func TestBucketRetries(t *testing.T) {
 			if string(body) != "hello" || err != nil || r.ContentLength != 5 {
 				t.Errorf("body %q, %v", body, err)
 			}
+			w.Header().Set("ETag", `"digest"`)
 			if calls.Add(1) < attempts {
 				w.WriteHeader(status)
 			}
@@ -119,6 +120,17 @@ func TestBucketListsNothingElse(t *testing.T) {
 		if err := b.Ping(t.Context()); !errors.Is(err, ErrUnavailable) {
 			t.Errorf("%s: %v", body, err)
 		}
+	}
+}
+
+// Nothing is taken for stored that only somebody else answers for, such as a proxy with a page of its own.
+func TestBucketStoresNothingElsewhere(t *testing.T) {
+	b := fake(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		_, _ = io.WriteString(w, "<!DOCTYPE html><html><body>Log in</body></html>")
+	})
+	if err := putHello(t.Context(), b); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("error %v", err)
 	}
 }
 

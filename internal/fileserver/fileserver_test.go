@@ -71,6 +71,7 @@ func TestPartsOfAFile(t *testing.T) {
 		{[]string{"Range", "bytes=2-4"}, http.StatusPartialContent, "234"},
 		{[]string{"Range", "bytes=7-"}, http.StatusPartialContent, "789"},
 		{[]string{"Range", "bytes=-1"}, http.StatusPartialContent, "9"},
+		{[]string{"Range", "bytes=0-0,2-2,4-4"}, http.StatusOK, "0123456789"},
 		{[]string{"Range", "bytes=10-"}, http.StatusRequestedRangeNotSatisfiable, "invalid range: failed to overlap\n"},
 		{[]string{"Range", "bytes=0-1", "If-Range", etag}, http.StatusPartialContent, "01"},
 		{[]string{"Range", "bytes=0-1", "If-Range", `"other"`}, http.StatusOK, "0123456789"},

@@ -30,6 +30,7 @@ func (s *Server) send(w http.ResponseWriter, d *download) (refused *refusal) {
 		return s.unavailable(d, "a file cannot be read", err)
 	}
 	describe(w.Header(), d.attachment, image)
+	ignoreParts(d.Header)
 	to := &response{ResponseWriter: w, control: http.NewResponseController(w), status: http.StatusOK}
 	http.ServeContent(to, d.Request, "", d.attachment.Accepted, from)
 	if from.err != nil {
@@ -39,6 +40,15 @@ func (s *Server) send(w http.ResponseWriter, d *download) (refused *refusal) {
 		s.record(d, events.Downloaded, to.status, to.sent, "")
 	}
 	return nil
+}
+
+// ignoreParts removes a request for several parts, which is answered with the whole file (RFC 9110,
+// section 14.2). Each part would be a request to a bucket, thousands in one header field; and
+// http.ServeContent reads them on a goroutine that can outlive it.
+func ignoreParts(h http.Header) {
+	if strings.Contains(h.Get("Range"), ",") {
+		h.Del("Range")
+	}
 }
 
 // patience is how long a client may take nothing of a file.
