@@ -28,7 +28,8 @@ type folder struct {
 	syncFolder func(path string) error
 
 	mu      sync.Mutex
-	storing int64 // octets that calls of Put are storing
+	storing int64           // octets that calls of Put are storing
+	durable map[string]bool // shards whose names are on disk, by path
 }
 
 // openFolder opens the folder at path, and makes it if its parent exists.
@@ -39,6 +40,7 @@ func openFolder(path string, o Options) (*folder, error) {
 		free:       disk.Free,
 		syncFile:   (*os.File).Sync,
 		syncFolder: disk.SyncFolder,
+		durable:    map[string]bool{},
 	}
 	if _, err := findFolder(path); err != nil {
 		return nil, fmt.Errorf("open blob store: %w", err)
@@ -98,6 +100,28 @@ func (f *folder) makeFolder(path string) error {
 	return f.syncFolder(filepath.Dir(path))
 }
 
+// makeShard makes the folder of an object if it does not exist. One that exists need not be on disk:
+// another call has made it, or a process that was killed.
+func (f *folder) makeShard(path string) error {
+	f.mu.Lock()
+	durable := f.durable[path]
+	f.mu.Unlock()
+	err := os.Mkdir(path, 0o700)
+	if durable && errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	if err := f.syncFolder(f.path); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.durable[path] = true
+	return nil
+}
+
 // shard is the folder of an object.
 func (f *folder) shard(key string) string { return filepath.Join(f.path, key[:2]) }
 
@@ -125,7 +149,7 @@ func (f *folder) store(key string, c *content) error {
 	if err := f.check(); err != nil {
 		return err
 	}
-	if err := f.makeFolder(f.shard(key)); err != nil {
+	if err := f.makeShard(f.shard(key)); err != nil {
 		return err
 	}
 	part := f.file(key) + partial

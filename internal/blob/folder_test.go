@@ -117,6 +117,32 @@ func TestFolderIsDurable(t *testing.T) {
 	}
 }
 
+// A shard that was made and not brought to disk is brought there before a file in it counts as stored.
+func TestFolderOfAnotherCall(t *testing.T) {
+	f := newFolder(t, Options{})
+	var synced []string
+	f.syncFolder = func(path string) error {
+		synced = append(synced, filepath.Base(path))
+		if len(synced) == 1 {
+			return errors.New("input/output error")
+		}
+		return nil
+	}
+	put := func(last string) error {
+		key := strings.Repeat("0", keyLength-1) + last
+		return f.Put(t.Context(), key, 1, func() io.Reader { return strings.NewReader("a") })
+	}
+	if err := put("1"); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("the disk failed, Put: %v", err)
+	}
+	if err := errors.Join(put("2"), put("3")); err != nil {
+		t.Error(err)
+	}
+	if want := []string{"blobs", "blobs", "00", "00"}; !slices.Equal(synced, want) {
+		t.Errorf("synced %q, want %q", synced, want)
+	}
+}
+
 // What cannot be brought to disk is not stored.
 func TestFolderThatDoesNotSync(t *testing.T) {
 	failure := errors.New("input/output error")
