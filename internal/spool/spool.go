@@ -122,7 +122,8 @@ type Delivery interface {
 	// Finish records the outcomes of claimed tasks and lets each lane go on, all or
 	// none. The results are in the order of outcomes; one whose claim was lost changed
 	// nothing and has Err = ErrLost. An outcome whose fields contradict each other is an
-	// error.
+	// error. After an error no claim of these tasks ends for a minute: who knows an outcome
+	// brings it again by then, and its call must not be repeated meanwhile.
 	Finish(ctx context.Context, now time.Time, outcomes ...Outcome) ([]Finished, error)
 
 	// Unclaim gives back tasks that never reached the network, as if they had not been

@@ -46,6 +46,22 @@ var finishCases = []testCase{
 			f.Errorf("the third replies to %d, want 7", third.ConvoID)
 		}
 	}},
+	{"Unrecorded", func(f *fixture) { // an outcome that could not be recorded is known: its call is not repeated meanwhile
+		f.send(letter{})
+		task := f.claimOne()
+		f.now = f.now.Add(lease - time.Second)
+		for range 3 {
+			if _, err := f.Finish(f.Context(), f.now, spool.Outcome{Task: task, State: spool.Ready}); err == nil {
+				f.Fatal("an attempt ended as ready")
+			}
+			f.now = f.now.Add(59 * time.Second)
+			if tasks := f.claim(); len(tasks) != 0 {
+				f.Fatalf("claimed %s again", queueIDs(tasks))
+			}
+		}
+		f.sent(task, 7)
+		f.state("Q1", spool.Sent)
+	}},
 	{"FailedReply", func(f *fixture) { // never blocks those behind it
 		f.send(letter{id: "p"})
 		f.sent(f.claimOne(), 7)

@@ -12,10 +12,26 @@ import (
 // Finish implements spool.Store.
 func (s *Store) Finish(ctx context.Context, now time.Time, outcomes ...spool.Outcome) ([]spool.Finished, error) {
 	all, err := run(ctx, s, 0, func(w *writer) ([]spool.Finished, error) { return w.finishAll(now, outcomes) })
-	if err == nil {
-		s.waiters.notify(outcomes)
+	if err != nil {
+		s.keepClaims(ctx, now, outcomes)
+		return nil, err
 	}
-	return all, err
+	s.waiters.notify(outcomes)
+	return all, nil
+}
+
+// knownFor is how long a claim holds at least whose outcome could not be recorded.
+const knownFor = time.Minute
+
+// keepClaims has claims hold whose outcomes are known and not recorded.
+func (s *Store) keepClaims(ctx context.Context, now time.Time, outcomes []spool.Outcome) {
+	// It fails only if the store is closed, and then no claim ends.
+	_, _ = look(ctx, s, func(w *writer) (struct{}, error) {
+		for i := range outcomes {
+			w.leases.extend(outcomes[i].Task.Request, stamp(now.Add(knownFor)))
+		}
+		return struct{}{}, nil
+	})
 }
 
 func (w *writer) finishAll(now time.Time, outcomes []spool.Outcome) ([]spool.Finished, error) {

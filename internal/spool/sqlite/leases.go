@@ -29,6 +29,13 @@ func (l *leases) end(request int64) {
 	delete(l.ends, request)
 }
 
+// extend has a lease, if there is one, not end before a time. It is called between two transactions.
+func (l *leases) extend(request, until int64) {
+	if ends, ok := l.ends[request]; ok {
+		l.ends[request] = max(ends, until)
+	}
+}
+
 // renew has all leases end at another time.
 func (l *leases) renew(ends int64) {
 	for request := range l.ends {
