@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"fmt"
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -86,3 +87,38 @@ func TestSteps(t *testing.T) {
 		t.Errorf("%d series, want 2", n)
 	}
 }
+
+// What ends on a route is counted from 0, also on one that a reload has added: Prometheus sees no increase
+// in a series that begins with the first failure.
+func TestSeriesBeginAtZero(t *testing.T) {
+	routes := []string{"shop"}
+	m := New(Options{
+		Rates:  func() map[string]int { return nil },
+		Routes: func() []string { return routes },
+		Now:    func() time.Time { return noon },
+	})
+	m.Record(events.Event{Kind: events.Failed, Route: "gone"})
+	scrape := func() { m.Handler().ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/metrics", nil)) }
+	scrape()
+	compare(t, m, finishedHelp+`
+heyrelay_requests_finished_total{outcome="failed",route="gone"} 1
+heyrelay_requests_finished_total{outcome="failed",route="shop"} 0
+heyrelay_requests_finished_total{outcome="flagged",route="shop"} 0
+heyrelay_requests_finished_total{outcome="sent",route="shop"} 0
+`, "heyrelay_requests_finished_total")
+	routes = []string{"support"}
+	scrape()
+	compare(t, m, finishedHelp+`
+heyrelay_requests_finished_total{outcome="failed",route="gone"} 1
+heyrelay_requests_finished_total{outcome="failed",route="shop"} 0
+heyrelay_requests_finished_total{outcome="failed",route="support"} 0
+heyrelay_requests_finished_total{outcome="flagged",route="shop"} 0
+heyrelay_requests_finished_total{outcome="flagged",route="support"} 0
+heyrelay_requests_finished_total{outcome="sent",route="shop"} 0
+heyrelay_requests_finished_total{outcome="sent",route="support"} 0
+`, "heyrelay_requests_finished_total")
+}
+
+const finishedHelp = `
+# HELP heyrelay_requests_finished_total Requests that ended, by outcome: sent, flagged or failed.
+# TYPE heyrelay_requests_finished_total counter`

@@ -28,6 +28,7 @@ const namespace = "heyrelay"
 // Metrics is an events.Sink whose counters Prometheus can scrape. Make one with New.
 type Metrics struct {
 	registry *prometheus.Registry
+	routes   func() []string
 
 	accepted, duplicates, refused, warnings *prometheus.CounterVec
 	shadowed, downloads                     *prometheus.CounterVec
@@ -43,6 +44,7 @@ type Options struct {
 	Commits     func() spool.Commits  // of the spool; nil for none
 	Spool       Spool                 // read at each scrape; nil for none
 	Connections func() int            // open SMTP connections; nil for unknown
+	Routes      func() []string       // names of the routes that are configured now; nil for none
 	Rates       func() map[string]int // calls a minute that each team may make now
 	Version     string                // of the binary
 	Now         func() time.Time
@@ -50,7 +52,7 @@ type Options struct {
 
 // New returns metrics that nothing has counted yet.
 func New(o Options) *Metrics {
-	m := &Metrics{registry: prometheus.NewRegistry(), usage: usage{now: o.Now}}
+	m := &Metrics{registry: prometheus.NewRegistry(), routes: o.Routes, usage: usage{now: o.Now}}
 	m.addCounters()
 	m.addHistograms()
 	m.registry.MustRegister(buildInfo(o.Version),
@@ -192,12 +194,29 @@ func (m *Metrics) attempt(e events.Event) {
 // Handler serves the metrics in Prometheus' text format or OpenMetrics, as the scraper
 // asks.
 func (m *Metrics) Handler() http.Handler {
-	return promhttp.InstrumentMetricHandler(m.registry,
+	handler := promhttp.InstrumentMetricHandler(m.registry,
 		promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{EnableOpenMetrics: true}))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		m.beginSeries()
+		handler.ServeHTTP(w, r)
+	})
 }
 
 // Gather returns the current values, for tests.
 func (m *Metrics) Gather() prometheus.Gatherer { return m.registry }
+
+// beginSeries has what ends on each route begin at 0. Prometheus sees no increase in a series that
+// begins at 1, and the first failure would not alert.
+func (m *Metrics) beginSeries() {
+	if m.routes == nil {
+		return
+	}
+	for _, route := range m.routes() {
+		for _, outcome := range []events.Kind{events.Sent, events.Flagged, events.Failed} {
+			m.finished.WithLabelValues(route, string(outcome))
+		}
+	}
+}
 
 func buildInfo(version string) prometheus.Collector {
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"heyrelay/internal/access"
@@ -127,7 +126,7 @@ func (r *Relay) consoleOptions(s *setup) console.Options {
 		Backend: r.backend(s),
 		Sandbox: r.parts.Sandbox,
 		SMTP:    r.Addrs,
-		Version: strings.TrimPrefix(r.parts.UserAgent, "heyrelay/"),
+		Version: r.version(),
 	}
 	for _, route := range s.cfg.Routes {
 		o.Routes = append(o.Routes, console.Route{Name: route.Name, Team: route.Team})

@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/net/netutil"
@@ -84,13 +86,17 @@ func (r *Relay) handleProbes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /readyz", r.answerReady)
 }
 
+// version returns the version of the binary.
+func (r *Relay) version() string { return strings.TrimPrefix(r.parts.UserAgent, "heyrelay/") }
+
 func (r *Relay) newMetrics() *metrics.Metrics {
 	return metrics.New(metrics.Options{
 		Spool:       r.store,
 		Commits:     func() spool.Commits { return r.store.Commits() },
 		Connections: func() int { return r.server.Connections() },
+		Routes:      func() []string { return slices.Collect(maps.Keys(routes(r.config()))) },
 		Rates:       func() map[string]int { return rates(r.config()) },
-		Version:     r.parts.UserAgent,
+		Version:     r.version(),
 		Now:         r.now,
 	})
 }

@@ -48,7 +48,7 @@ func TestPages(t *testing.T) {
 	sent := sink{events.Sent, make(chan events.Event, 1)}
 	r, err := New(cfg, Parts{
 		Store: broken, Sink: sent, Random: rand.Reader, Transport: sandbox.New(sandbox.Options{}),
-		Listen: net.Listen,
+		Listen: net.Listen, UserAgent: "heyrelay/v1.2.3",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -60,9 +60,14 @@ func TestPages(t *testing.T) {
 		t.Fatalf("%+v", reply)
 	}
 	<-sent.got
-	const accepted = `heyrelay_messages_accepted_total{route="inbox-202"} 1`
-	if code, body := get(t, pages+"/metrics"); code != 200 || !strings.Contains(body, accepted) {
-		t.Errorf("%d\n%s", code, body)
+	code, body := get(t, pages+"/metrics")
+	for _, series := range []string{
+		`heyrelay_messages_accepted_total{route="inbox-202"} 1`, `heyrelay_build_info{version="v1.2.3"} 1`,
+		`heyrelay_requests_finished_total{outcome="failed",route="inbox-202"} 0`,
+	} {
+		if code != 200 || !strings.Contains(body, series) {
+			t.Errorf("%d without %s\n%s", code, series, body)
+		}
 	}
 	if code, body := get(t, pages+"/livez"); code != 200 || body != "alive\n" {
 		t.Errorf("livez: %d %s", code, body)
