@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	nethtml "golang.org/x/net/html"
+
 	"heyrelay/internal/access"
 	"heyrelay/internal/activity"
 	"heyrelay/internal/backend"
@@ -336,6 +338,48 @@ func TestConversationPage(t *testing.T) {
 	}
 	f.get("ann", "/conversations/2", http.StatusNotFound)
 	f.get("ann", "/conversations/x", http.StatusNotFound)
+}
+
+// What leads on from a list follows it: a link that stays as it was would pass over what has moved meanwhile.
+func TestPagesFollow(t *testing.T) {
+	f := newFixture(t)
+	for i := range pageSize + 1 {
+		f.accept(fmt.Sprintf("Q%d", i), func(m *spool.Message) {
+			m.Requests[0].Own, m.Requests[0].Lookup = []spool.Key{{1}}, []spool.Key{{1}}
+		})
+	}
+	for address, links := range map[string]int{"/messages?route=support": 5, "/conversations/1": 1} {
+		page, err := nethtml.Parse(strings.NewReader(f.get("ann", address, http.StatusOK)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n := range page.Descendants() {
+			href := attribute(n, "href")
+			if !strings.Contains(href, "from=") && !strings.HasPrefix(href, "/actions/") {
+				continue
+			}
+			links--
+			isLive := func(above *nethtml.Node) bool { return attribute(above, "id") != "" && has(above, "data-live") }
+			if !slices.ContainsFunc(slices.Collect(n.Ancestors()), isLive) {
+				t.Errorf("%s: %s is not live", address, href)
+			}
+		}
+		if links != 0 {
+			t.Errorf("%s: %d links are missing", address, links)
+		}
+	}
+}
+
+func attribute(n *nethtml.Node, name string) string {
+	i := slices.IndexFunc(n.Attr, func(a nethtml.Attribute) bool { return a.Key == name })
+	if i < 0 {
+		return ""
+	}
+	return n.Attr[i].Val
+}
+
+func has(n *nethtml.Node, name string) bool {
+	return slices.ContainsFunc(n.Attr, func(a nethtml.Attribute) bool { return a.Key == name })
 }
 
 // operated compares what is recorded of Ann's actions.

@@ -133,6 +133,43 @@ func TestSelection(t *testing.T) {
 	b.clean(d.base)
 }
 
+// While mail comes, the focus stays where it is, what is selected stays in the list, and a page that nobody sees
+// holds no connection.
+func TestListStaysUsable(t *testing.T) {
+	d := startDemo(t)
+	id := swaks(t, d.smtp, "--to", "alice@example.com")
+	b := open(t)
+	b.visit(d.login)
+	b.visit(d.base + "/messages")
+	b.awaitText("#connection", "Live")
+	count := `document.querySelectorAll("[data-row]").length`
+	b.await(`(document.querySelector("[data-row] input").focus(), true)`)
+	swaks(t, d.smtp, "--to", "alice@example.com")
+	b.await(count + " === 2")
+	b.await(`document.activeElement.value === "` + id + `"`)
+
+	b.press("[data-row] input")
+	swaks(t, d.smtp, "--to", "alice@example.com")
+	b.await(count + ` === 3 || document.querySelector("#connection").innerText.includes("while messages are selected")`)
+	if n := eval[int](b, count); n != 2 {
+		t.Fatalf("the list moves to %d messages under a selection", n)
+	}
+	b.press("[data-row] input")
+	swaks(t, d.smtp, "--to", "alice@example.com")
+	b.await(count + " === 4")
+	b.awaitText("#connection", "Live")
+
+	const seen = `(Object.defineProperty(document, "hidden", {value: %t, configurable: true}),
+		document.dispatchEvent(new Event("visibilitychange")))`
+	b.await(fmt.Sprintf(seen, true))
+	b.awaitText("#connection", "Paused")
+	swaks(t, d.smtp, "--to", "alice@example.com")
+	b.await(fmt.Sprintf(seen, false))
+	b.await(count + " === 5")
+	b.awaitText("#connection", "Live")
+	b.clean(d.base)
+}
+
 // All can be reached with the keyboard.
 func TestKeyboard(t *testing.T) {
 	d := startDemo(t)
@@ -215,6 +252,12 @@ func TestLoginAndRoles(t *testing.T) {
 	if status := b.post("/actions/retry", "id="+id+"&csrf_token="+b.formToken()); status != http.StatusOK {
 		t.Errorf("an action with all that it needs: status %d", status)
 	}
+	b.awaitText("#connection", "Live")
+	if status := b.post("/logout", "csrf_token="+b.formToken()); status != http.StatusOK {
+		t.Errorf("a logout: status %d", status)
+	}
+	swaks(t, r.SMTP, "--to", "alice@example.com")
+	b.await(`document.querySelector("input[name=password]") !== null`) // a page without a login does not stand still
 	request, err := http.NewRequest(http.MethodGet, base+"/", nil)
 	if err != nil {
 		t.Fatal(err)

@@ -7,23 +7,37 @@
 	const connection = document.getElementById("connection");
 	const live = () => [...document.querySelectorAll("[data-live][id]")];
 	const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
-	let wanted = false, running = false, pressed = 0;
+	const say = (text) => { if (connection.textContent !== text) connection.textContent = text; };
+	const selecting = () => document.querySelector("[data-row] input:checked") !== null;
+	let stream = null, wanted = false, running = false, pressed = 0;
 
 	// What is being clicked stays until the click is complete.
 	addEventListener("pointerdown", () => { pressed = Date.now(); }, true);
 	for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => { pressed = 0; }, true);
 
+	// What has the focus is found again by its id, or by what it stands for.
+	const pathOf = (e) => {
+		if (e.id) return "#" + CSS.escape(e.id);
+		if (e.matches("summary")) return `#${CSS.escape(e.parentElement.id)} > summary`;
+		for (const name of ["href", "value", "data-all"]) {
+			if (e.hasAttribute(name)) return `${e.localName}[${name}="${CSS.escape(e.getAttribute(name))}"]`;
+		}
+		return "";
+	};
+
 	const keep = (part) => {
 		const focused = part.contains(document.activeElement) ? document.activeElement : null;
-		const path = focused && (focused.id ? "#" + CSS.escape(focused.id) :
-			focused.href ? `a[href="${CSS.escape(focused.getAttribute("href"))}"]` : "");
-		const checked = [...part.querySelectorAll("input:checked")].map((box) => box.value);
+		const path = focused && pathOf(focused);
 		const open = [...part.querySelectorAll("details[open][id]")].map((d) => d.id);
+		const scrolled = [...part.querySelectorAll(".scroll[id]")].map((e) => [e.id, e.scrollLeft]);
 		const current = part.querySelector("tr.current a")?.getAttribute("href");
 		return (next) => {
-			for (const box of next.querySelectorAll("input[type=checkbox]")) box.checked = checked.includes(box.value);
 			for (const id of open) next.querySelector("#" + CSS.escape(id))?.setAttribute("open", "");
 			if (current) next.querySelector(`tr a[href="${CSS.escape(current)}"]`)?.closest("tr").classList.add("current");
+			for (const [id, left] of scrolled) {
+				const e = document.getElementById(id);
+				if (e) e.scrollLeft = left;
+			}
 			if (path) next.querySelector(path)?.focus({ preventScroll: true });
 		};
 	};
@@ -44,6 +58,19 @@
 		enhance(part);
 	};
 
+	// What is being selected must not leave the list.
+	const show = (next) => {
+		if (selecting()) {
+			say("Still, while messages are selected.");
+			return;
+		}
+		if (stream?.readyState === EventSource.OPEN) say("Live.");
+		for (const part of live()) {
+			const other = next.getElementById(part.id);
+			if (other) replace(part, other);
+		}
+	};
+
 	const refresh = async () => {
 		wanted = true;
 		if (running) return;
@@ -51,14 +78,12 @@
 		while (wanted) {
 			wanted = false;
 			try {
-				const response = await fetch(location.href, { headers: { "X-Refresh": "live" }, redirect: "error" });
+				const response = await fetch(location.href, { headers: { "X-Refresh": "live" }, redirect: "manual" });
+				if (response.type === "opaqueredirect") location.reload(); // the login has ended
 				if (response.ok) {
 					const next = new DOMParser().parseFromString(await response.text(), "text/html");
 					while (Date.now() - pressed < 1000) await pause(50);
-					for (const part of live()) {
-						const other = next.getElementById(part.id);
-						if (other) replace(part, other);
-					}
+					show(next);
 				}
 			} catch { /* the stream says when the relay is back */ }
 			await pause(1000);
@@ -66,18 +91,35 @@
 		running = false;
 	};
 
-	if (live().length > 0) {
-		const stream = new EventSource(document.body.dataset.stream);
+	// A page that nobody sees has no stream: a browser has few connections for all of them.
+	const disconnect = (why) => {
+		stream?.close();
+		stream = null;
+		say(why);
+	};
+	const connect = () => {
+		if (stream || document.hidden) return;
+		stream = new EventSource(document.body.dataset.stream);
 		stream.addEventListener("change", refresh);
 		stream.onopen = () => {
-			connection.textContent = "Live.";
+			say("Live.");
 			refresh(); // for what happened since the page was made
 		};
 		stream.onerror = () => {
-			connection.textContent = "Not connected, trying again.";
+			say("Not connected, trying again.");
+			if (stream?.readyState === EventSource.CLOSED) stream = null; // it was answered, but not by a stream
 		};
-		addEventListener("pagehide", () => stream.close());
-		setInterval(refresh, 15000); // charts move on, also while nothing happens
+	};
+	if (live().length > 0) {
+		connect();
+		document.addEventListener("visibilitychange", () => document.hidden ? disconnect("Paused.") : connect());
+		addEventListener("pagehide", () => disconnect(""));
+		addEventListener("pageshow", connect);
+		setInterval(() => {
+			if (document.hidden) return;
+			connect();
+			refresh(); // charts move on, also while nothing happens
+		}, 15000);
 	}
 })();
 
