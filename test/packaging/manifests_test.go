@@ -43,6 +43,26 @@ func TestChartIsRendered(t *testing.T) {
 	}
 }
 
+// The chart's release has any name, and its metrics are those of the job that the alert rules ask for.
+func TestAlertsFindTheRelease(t *testing.T) {
+	rules, err := os.ReadFile("../../packaging/prometheus/alerts.yml")
+	must(t, err)
+	release, err := os.ReadFile(rendered + "everything.yaml")
+	must(t, err)
+	for _, c := range []struct {
+		text []byte
+		part string
+	}{
+		{rules, `up{job="heyrelay"}`},
+		{release, "jobLabel: app.kubernetes.io/name"},
+		{release, "app.kubernetes.io/name: heyrelay\n"},
+	} {
+		if !bytes.Contains(c.text, []byte(c.part)) {
+			t.Errorf("no %q", c.part)
+		}
+	}
+}
+
 // container is a container of a pod or of a Compose file.
 type container struct {
 	Name string
