@@ -30,6 +30,7 @@ const refreshHeader = "X-Refresh"
 type messagePage struct {
 	frame
 	Message  messageItem
+	States   []string // of its requests, each once
 	Announce string
 	Verbs    []verbLink
 	Warnings []warning
@@ -103,12 +104,13 @@ func (c *console) message(w http.ResponseWriter, r *http.Request) error {
 		Revoke:   c.revokeLink(m),
 		Verbs:    verbsFor(m),
 	}
-	var states []string
 	for i, q := range m.Requests {
 		p.Requests = append(p.Requests, c.requestItem(q, i+1, len(m.Requests)))
-		states = append(states, q.State)
+		if !slices.Contains(p.States, q.State) {
+			p.States = append(p.States, q.State)
+		}
 	}
-	p.Announce = "State: " + strings.Join(slices.Compact(states), ", ")
+	p.Announce = "State: " + strings.Join(p.States, ", ")
 	if r.Header.Get(refreshHeader) == "" {
 		err = c.content(ctx, &p, m, r.URL.Query().Get("view"))
 	}
