@@ -110,9 +110,11 @@ func (c *converter) alternative(p *part) (content, error) {
 		case more.isNote(): // it replaces no alternative that can be read
 			rest.add(more)
 		case more.hasHTML():
+			c.warnReplaced(html, child)
 			rest.files = append(rest.files, html.files...)
 			html = more
 		default:
+			c.warnReplaced(text, child)
 			rest.files = append(rest.files, text.files...)
 			text = more
 		}
@@ -135,6 +137,13 @@ func (c *converter) alternative(p *part) (content, error) {
 		chosen.add(more)
 	}
 	return chosen, nil
+}
+
+// warnReplaced warns that an alternative is replaced by a later one.
+func (c *converter) warnReplaced(former content, by *part) {
+	if len(former.sections) > 0 {
+		c.warn(AlternativeDropped, by.id, "alternative dropped: %s replaces it", quote(by.kind))
+	}
 }
 
 // unsupported drops an alternative of an unsupported type, except for what a calendar adds to the

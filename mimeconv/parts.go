@@ -49,9 +49,10 @@ func newPart(id string, header *block, kind string) *part {
 // usualKind returns the media type that is meant by other names of it.
 func usualKind(kind string) string {
 	switch kind {
-	case "text/htm", "text/x-html", "text/xhtml", "html/text", "html":
+	case "text/htm", "text/x-html", "text/xhtml", "html/text", "html", "application/html", "application/xhtml+xml":
 		return "text/html"
-	case "text/text", "text/txt", "text/ascii", "text/x-plain", "plain/text", "plain":
+	case "text/text", "text/txt", "text/ascii", "text/x-plain", "plain/text", "plain", "application/text",
+		"application/plain":
 		return "text/plain"
 	case "text/x-enriched", "application/enriched":
 		return "text/enriched"

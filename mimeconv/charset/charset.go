@@ -32,6 +32,10 @@ const (
 	// used. Below it, a Western European charset is the best guess.
 	minConfidence = 30
 
+	// minForeign is the same for text most of whose letters are over 127, which no Western European
+	// text is.
+	minForeign = 10
+
 	// minHigh is the lowest number of octets over 127 that detection needs.
 	minHigh = 5
 
@@ -358,14 +362,21 @@ func mixUTF8(b []byte) []byte {
 // so they are sorted: the same text is always read the same way.
 func detectCharsets(b []byte, isHTML bool) []string {
 	b = b[:min(len(b), maxDetect)]
-	high := 0
+	high, letters := 0, 0
 	for _, c := range b {
-		if c >= utf8.RuneSelf {
+		switch {
+		case c >= utf8.RuneSelf:
 			high++
+		case 'a' <= c|0x20 && c|0x20 <= 'z':
+			letters++
 		}
 	}
 	if high < minHigh {
 		return nil
+	}
+	least := minConfidence
+	if high > letters {
+		least = minForeign
 	}
 	detector := chardet.NewTextDetector()
 	if isHTML {
@@ -383,7 +394,7 @@ func detectCharsets(b []byte, isHTML bool) []string {
 	var names []string
 	for name, confidence := range best {
 		// EBCDIC (ibm42x) is not used in mail; UTF-32 is a misreading of NULs.
-		if confidence >= minConfidence && !strings.HasPrefix(name, "ibm") && !strings.HasPrefix(name, "utf") {
+		if confidence >= least && !strings.HasPrefix(name, "ibm") && !strings.HasPrefix(name, "utf") {
 			names = append(names, name)
 		}
 	}
