@@ -76,7 +76,8 @@ func (d *Document) tree(data []byte) *node {
 	var syntax *yaml.SyntaxError
 	switch {
 	case errors.As(err, &syntax):
-		d.note(d.position(syntax.Token, top), "invalid YAML: "+syntax.Message,
+		message := strings.ReplaceAll(syntax.Message, "character '\t'", "a tab")
+		d.note(d.position(syntax.Token, top), "invalid YAML: "+message,
 			"indent with spaces, and quote values that begin with a character such as * or @ or contain one of {}[]#:,")
 	case err != nil:
 		d.note(top, "invalid YAML", "start with the example configuration")
