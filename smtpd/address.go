@@ -35,7 +35,7 @@ func CheckAddress(addr string, smtpUTF8 bool) error {
 		return errors.New("the address has no domain")
 	}
 	if len(addr) > maxAddress {
-		return fmt.Errorf("the address has %d bytes, the limit is %d", len(addr), maxAddress)
+		return fmt.Errorf("the address has %d bytes; the limit is %d", len(addr), maxAddress)
 	}
 	if err := checkLocalPart(addr[:at], smtpUTF8); err != nil {
 		return err
@@ -45,7 +45,7 @@ func CheckAddress(addr string, smtpUTF8 bool) error {
 
 func checkLocalPart(local string, smtpUTF8 bool) error {
 	if len(local) > maxLocalPart {
-		return fmt.Errorf("the local part has %d bytes, the limit is %d", len(local), maxLocalPart)
+		return fmt.Errorf("the local part has %d bytes; the limit is %d", len(local), maxLocalPart)
 	}
 	if err := checkScript(local, smtpUTF8); err != nil {
 		return fmt.Errorf("the local part %w", err)
@@ -131,7 +131,7 @@ func checkLabel(label string) error {
 	case label == "":
 		return errors.New("the domain is empty, or has a dot at an end, or two dots in a row")
 	case len(label) > 63:
-		return fmt.Errorf("the domain has a label of %d bytes, the limit is 63", len(label))
+		return fmt.Errorf("the domain has a label of %d bytes; the limit is 63", len(label))
 	case label[0] == '-' || label[len(label)-1] == '-':
 		return errors.New("the domain has a label that starts or ends with a hyphen")
 	}

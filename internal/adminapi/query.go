@@ -32,7 +32,7 @@ func queryOf(r *http.Request, known ...string) *query {
 	q := &query{values: r.URL.Query()}
 	for name, values := range q.values {
 		if !slices.Contains(known, name) {
-			q.reject(name, fmt.Sprintf("there is no parameter %q", name), "known are "+strings.Join(known, ", "))
+			q.reject(name, fmt.Sprintf("there is no parameter %q", name), "known parameters are "+strings.Join(known, ", "))
 		}
 		if slices.Contains(values, "") && !slices.Contains(paging, name) {
 			q.reject(name, "the parameter "+name+" is empty", "give it a value, or omit it")

@@ -17,7 +17,7 @@ import (
 var (
 	ErrNotFound    = errors.New("no such object in the blob store")
 	ErrUnavailable = errors.New("the blob store is not available")       // down, or failing: a later try may succeed
-	ErrFull        = errors.New("the blob store has no room")            // out of space, or below Options.MinFree
+	ErrFull        = errors.New("the blob store has no space left")      // out of space, or below Options.MinFree
 	ErrDenied      = errors.New("the blob store does not allow this")    // wrong credentials, read-only disk
 	ErrKey         = errors.New("the key is not one that NewKey makes")  // nothing was stored or looked up
 	ErrContent     = errors.New("the content is not as large as stated") // Put's reader gave more or less than size

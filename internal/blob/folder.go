@@ -53,7 +53,7 @@ func openFolder(path string, o Options) (*folder, error) {
 		return nil, fmt.Errorf("open blob store: %w", err)
 	}
 	if err := disk.Narrow(path, info, "files from mail", o.Warn); err != nil {
-		return nil, fmt.Errorf("open blob store: %w; or name a folder below it", err)
+		return nil, fmt.Errorf("open blob store: %w; or name a directory below it", err)
 	}
 	f.opened = info
 	return f, nil
@@ -209,7 +209,7 @@ func (f *folder) release(size int64) {
 func (f *folder) check() error {
 	info, err := os.Stat(f.path)
 	if err == nil && !os.SameFile(info, f.opened) {
-		err = errors.New("another folder is in its place; restart heyrelay if that is right")
+		err = errors.New("another directory is in its place; restart heyrelay if that is intended")
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %s: %w", ErrUnavailable, f.path, err)

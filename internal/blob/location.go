@@ -47,7 +47,7 @@ func bucketOf(u *url.URL) (*bucket, error) {
 		return nil, Mistake{"does not name a bucket", "write s3:// and a name of 3 to 63 lower-case letters, digits, " +
 			"dots and hyphens"}
 	case !prefixName.MatchString(prefix) || strings.Contains(path, "/./") || strings.Contains(path, "/../"):
-		return nil, Mistake{"has an unusable prefix behind the bucket", "use letters, digits, dots, underscores, " +
+		return nil, Mistake{"has an invalid prefix after the bucket", "use letters, digits, dots, underscores, " +
 			"hyphens and slashes"}
 	}
 	o, err := bucketOptions(u.RawQuery)
@@ -91,7 +91,7 @@ func bucketOptions(query string) (o options, err error) {
 	o.endpoint, err = url.Parse(values.Get("endpoint"))
 	switch {
 	case !regionName.MatchString(o.region):
-		return o, Mistake{"has a region that is no name", "write one such as eu-central-1"}
+		return o, Mistake{"has an invalid region", "write one such as eu-central-1"}
 	case style != "path" && style != "virtual":
 		return o, Mistake{"has an unknown style", "write path or virtual"}
 	case err != nil:
@@ -112,7 +112,7 @@ func checkEndpoint(u *url.URL, virtual bool) error {
 	case u.User != nil:
 		return ErrLogin
 	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
-		return Mistake{"has an endpoint with more than a host and a port", "write the bucket behind s3://"}
+		return Mistake{"has an endpoint with more than a host and a port", "write the bucket after s3://"}
 	case u.Scheme == "http" && !loopback.Is(u.Hostname()):
 		return Mistake{"would send files unencrypted", "write endpoint=https://; http:// is allowed to this machine only"}
 	case u.Scheme == "http" && virtual:

@@ -161,7 +161,7 @@ func (b *bucket) List(ctx context.Context, each func(Info) error) error {
 			return nil
 		}
 		if page.NextContinuationToken == "" || page.NextContinuationToken == token {
-			return fmt.Errorf("%w: list objects: a listing does not say how it goes on", ErrUnavailable)
+			return fmt.Errorf("%w: list objects: a listing has no continuation token", ErrUnavailable)
 		}
 		token = page.NextContinuationToken
 	}

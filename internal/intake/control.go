@@ -85,7 +85,7 @@ func parseControl(route *config.Route, h *mimeconv.Header) (controlHeaders, erro
 			return c, fmt.Errorf("%w: %s%s is repeated with different values", errControl, controlPrefix, f.name)
 		}
 		if !f.parse(&c, values[0]) {
-			return c, fmt.Errorf("%w: %s%s is %.60q, it must be %s",
+			return c, fmt.Errorf("%w: %s%s is %.60q; it must be %s",
 				errControl, controlPrefix, f.name, values[0], f.want)
 		}
 	}
@@ -112,7 +112,7 @@ func unknownControl(h *mimeconv.Header) []mimeconv.Warning {
 	var all []mimeconv.Warning
 	for _, name := range names[:min(len(names), most)] {
 		field := fmt.Sprintf("%s%.60s", controlPrefix, name)
-		detail := field + " does not exist and has no effect; known are " + strings.Join(known, ", ")
+		detail := field + " does not exist and has no effect; known fields are " + strings.Join(known, ", ")
 		all = append(all, mimeconv.Warning{Code: ControlUnknown, Part: field, Detail: detail})
 	}
 	return all

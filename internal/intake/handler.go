@@ -247,7 +247,7 @@ func (h *Handler) RecordSession(e smtpd.Event) {
 // confirmReply is called when the 250 has reached the client.
 func (h *Handler) confirmReply(ctx context.Context, queueID string) {
 	if err := h.o.Store.ConfirmReply(ctx, queueID); err != nil {
-		const reason = "that the client received its 250 was not stored: an identical message within 10 minutes " +
+		const reason = "it was not stored that the client received its 250: an identical message within 10 minutes " +
 			"counts as a duplicate"
 		h.recordError(queueID, reason, err)
 	}

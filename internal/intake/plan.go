@@ -206,7 +206,7 @@ func (s *submission) limited(raw []byte, o mimeconv.Options) (mimeconv.Message, 
 	}
 	size, limit := int64(len(body.HTML)+len(body.Text)), int64(s.team.MaxBody)
 	if size > limit {
-		return body, fmt.Errorf("%w: text and raw_text have %d bytes, the limit is %d (teams.%s.max_body)",
+		return body, fmt.Errorf("%w: text and raw_text have %d bytes; the limit is %d (teams.%s.max_body)",
 			errTooLarge, size, limit, s.route.Team)
 	}
 	return body, nil

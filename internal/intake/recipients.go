@@ -107,7 +107,7 @@ func (s *submission) named(list []mimeconv.Address) []string {
 func (s *submission) checkTargets(audiences []threading.Audience) error {
 	for _, a := range audiences {
 		if n := len(a.To) + len(a.Cc); n > s.team.MaxTargets {
-			return fmt.Errorf("%w: %d in To and Cc, the limit is %d (teams.%s.max_targets)",
+			return fmt.Errorf("%w: %d in To and Cc; the limit is %d (teams.%s.max_targets)",
 				errTooMany, n, s.team.MaxTargets, s.route.Team)
 		}
 	}

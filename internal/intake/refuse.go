@@ -23,7 +23,7 @@ var (
 	errLoop      = errors.New("mail loop")
 	errControl   = errors.New("invalid header")
 	errBareLF    = errors.New("bare CR or LF: lines must end in CR LF")
-	errEndsEarly = errors.New("a line could end the message early at the next hop: it is a dot beside a NUL")
+	errEndsEarly = errors.New("a line could end the message early at the next hop: it is a dot next to a NUL")
 )
 
 const (

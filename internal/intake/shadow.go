@@ -199,7 +199,7 @@ func (s *shadow) convert(ctx context.Context, env *smtpd.Envelope, raw []byte) (
 	defer func() {
 		if v := recover(); v != nil {
 			err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
-			s.h.recordError(env.QueueID, "a message that is passed on could not be planned", err)
+			s.h.recordError(env.QueueID, "a message that was passed on could not be processed", err)
 		}
 	}()
 	repaired := smtpd.RepairLineEndings(raw)

@@ -69,7 +69,7 @@ func (h *Handler) waitForOutcome(ctx context.Context, plan *Plan, queueID string
 // suppressReports keeps the store from reporting a failure that the reply stated.
 func (h *Handler) suppressReports(ctx context.Context, queueID string) {
 	if err := h.o.Store.SuppressReports(context.WithoutCancel(ctx), queueID); err != nil {
-		const reason = "reports were not suppressed: the sender gets a report of the failure that the reply stated"
+		const reason = "reports were not suppressed: the sender also gets a report of the failure in the reply"
 		h.recordError(queueID, reason, err)
 	}
 }

@@ -72,7 +72,7 @@ func TestHealth(t *testing.T) {
 		"old":          {ill{oldest: now.Add(-61 * time.Minute)}, Degraded, "1h1m0s old; health.oldest is 1h"},
 		"team held":    {ill{holds: team}, Degraded, "team shop is on hold since 1970-01-01T00:00:00Z: 401"},
 		"route held":   {ill{holds: route}, Degraded, "route r is on hold"},
-		"full":         {ill{ping: spool.ErrFull}, NotServing, "the spool accepts no mail: the spool has no room"},
+		"full":         {ill{ping: spool.ErrFull}, NotServing, "the spool accepts no mail: the spool has no space left"},
 		"damaged":      {ill{ping: spool.ErrCorrupt}, NotServing, "damaged"},
 		"unreadable":   {ill{broken: errors.New("cannot read")}, NotServing, "cannot read"},
 		"full and old": {ill{ping: spool.ErrFull, oldest: now.Add(-24 * time.Hour)}, NotServing, "health.oldest"},

@@ -83,7 +83,7 @@ func (p *Parts) setDefaults() {
 		p.OpenBlobs = blob.Open
 	}
 	if p.Load == nil {
-		p.Load = func() (*config.Config, error) { return nil, errors.New("there is no configuration to load again") }
+		p.Load = func() (*config.Config, error) { return nil, errors.New("there is no configuration to reload") }
 	}
 	if p.InForce == nil {
 		p.InForce = func(*config.Config) {}

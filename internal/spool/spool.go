@@ -16,7 +16,7 @@ import (
 
 // Errors that a store returns, to be compared with errors.Is.
 var (
-	ErrFull     = errors.New("the spool has no room")        // out of space, or below spool.min_free
+	ErrFull     = errors.New("the spool has no space left")  // out of space, or below spool.min_free
 	ErrReadOnly = errors.New("the spool cannot be written")  // read-only or failing medium
 	ErrInUse    = errors.New("the spool is in use")          // another process has it open
 	ErrNotFound = errors.New("no such message in the spool") // unknown queue id or conversation

@@ -72,8 +72,8 @@ func TestFull(t *testing.T) {
 	awaitMore(t, &clients.accepted, 50)
 	ballast := stuff(t, dir)
 	awaitMore(t, &clients.refused, 50)
-	r.Await("outcomes could not be recorded; will retry.*the spool has no room")
-	r.Await("refused.*Insufficient system storage.*the spool has no room")
+	r.Await("outcomes could not be recorded; will retry.*the spool has no space left")
+	r.Await("refused.*Insufficient system storage.*the spool has no space left")
 	before := clients.accepted.Load()
 	if err := os.Remove(ballast); err != nil {
 		t.Fatal(err)

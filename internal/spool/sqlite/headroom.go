@@ -56,7 +56,7 @@ func (h *headroom) check(size int64) error {
 		return nil
 	}
 	if h.room-size < least || h.disk < min(least, logRoom) {
-		return fmt.Errorf("%w: %d bytes are free, the message needs %d and spool.min_free is %d",
+		return fmt.Errorf("%w: %d bytes are free; the message needs %d and spool.min_free is %d",
 			spool.ErrFull, h.room, size, least)
 	}
 	h.room -= size

@@ -16,9 +16,9 @@ import (
 // whoRuns names the user that needs access: in a container, one without a name.
 func whoRuns() string {
 	if uid := os.Getuid(); uid >= 0 {
-		return fmt.Sprintf("user %d, which runs this", uid)
+		return fmt.Sprintf("user %d, the current user", uid)
 	}
-	return "the user that runs this" // Windows
+	return "the current user" // Windows
 }
 
 // lockFile takes the lock of the spool at path, which the kernel releases when the
@@ -40,7 +40,7 @@ func lockFile(path string) (*flock.Flock, error) {
 		return nil, fmt.Errorf("lock spool %s: %w", path, err)
 	case !taken:
 		return nil, fmt.Errorf(
-			"%w: %s is held by %s: stop that one, or give this one a spool of its own",
+			"%w: %s is held by %s: stop that one, or give this one its own spool",
 			spool.ErrInUse,
 			path,
 			holder(name),
@@ -65,7 +65,7 @@ func unreplaced(lock *flock.Flock, name string) error {
 		return err
 	}
 	if !os.SameFile(locked, named) || linkCount(locked) > 1 {
-		return fmt.Errorf("%s was replaced or is a link: remove it while no heyrelay runs", name)
+		return fmt.Errorf("%s was replaced or is a link: remove it while heyrelay is not running", name)
 	}
 	return nil
 }

@@ -107,17 +107,17 @@ SELECT (SELECT application_id FROM pragma_application_id),
 	case err != nil:
 		return 0, classify(err)
 	case id != applicationID && id != backupID && tables > 0:
-		return 0, errors.New("it is a SQLite database of another program: name another file")
+		return 0, errors.New("it is an SQLite database of another program: name another file")
 	case version > known:
 		return 0, fmt.Errorf(
-			"it was written by a newer heyrelay (version %d of the schema, this one knows %d): use that one",
+			"it was written by a newer heyrelay (schema version %d; this one supports %d): use the newer one",
 			version,
 			known,
 		)
 	case version > 0 && version < firstVersion:
 		return 0, fmt.Errorf(
-			"it was written by a heyrelay from before the first release (version %d of the schema, "+
-				"this one knows %d): "+
+			"it was written by a heyrelay from before the first release (schema version %d; "+
+				"this one supports %d): "+
 				"name another file, and let the old heyrelay send what is queued in this one",
 			version,
 			known,

@@ -215,7 +215,7 @@ func (s *Store) takeUp(ctx context.Context, o Options) error {
 		return classify(err)
 	}
 	if mode != "wal" {
-		return fmt.Errorf("journal mode is %q where wal is needed: use a local file system", mode)
+		return fmt.Errorf("journal mode is %q, but wal is required: use a local file system", mode)
 	}
 	// What the last process left in the log was perhaps not synced, though it can be read. A disk that refuses
 	// this refuses the next commit, too.
@@ -228,8 +228,8 @@ func (s *Store) takeUp(ctx context.Context, o Options) error {
 		return err
 	}
 	if restored {
-		o.warn("the spool is restored from a backup: what was pending may have been sent since, " +
-			"and is sent again under its local_id, or searched for first")
+		o.warn("the spool was restored from a backup: pending requests may have been sent since; they " +
+			"are sent again under their local_id, or searched for first")
 	}
 	return makeActiveReady(ctx, s.conn) // the lock proves that no process works on it
 }
