@@ -227,6 +227,14 @@ var operatorCases = []testCase{
 			f.Errorf("claimed a request to %v", task.To)
 		}
 	}},
+	{"ForgetAgain", func(f *fixture) { // what was active at first
+		f.send(letter{to: []string{"alice", "bob"}, blind: []string{"bob"}})
+		task := f.claim(one("shop"))[0]
+		f.moved(spool.Moved{Requests: 1, Busy: 1})(f.operator.Forget(f.Context(), f.now, "bob@example.com"))
+		f.must(f.Unclaim(f.Context(), task))
+		f.moved(spool.Moved{Requests: 1})(f.operator.Forget(f.Context(), f.now, "bob@example.com"))
+		f.moved(spool.Moved{})(f.operator.Forget(f.Context(), f.now, "bob@example.com"))
+	}},
 	{"Stats", func(f *fixture) {
 		f.many(3, letter{})
 		f.send(letter{route: "news"})

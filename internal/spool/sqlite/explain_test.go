@@ -149,9 +149,10 @@ var plans = map[string]struct {
 	"no terms": {sqlNoTerms, []string{
 		"r USING INDEX request_message (message>? AND message<?)", "m USING INTEGER PRIMARY KEY (rowid=?)",
 	}},
-	"untermed":    {sqlUntermed, []string{"request USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"}},
-	"forget term": {sqlForgetTerm, []string{"term USING PRIMARY KEY (key=?)"}},
-	"next terms":  {sqlNextTerms, []string{"term USING PRIMARY KEY ((key,message)>(?,?))"}},
+	"untermed":      {sqlUntermed, []string{"request USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"}},
+	"forget term":   {sqlForgetTerm, []string{"term USING PRIMARY KEY (key=? AND message=?)"}},
+	"recipients of": {sqlRecipientsOf, []string{"request USING INDEX request_message (message=?)"}},
+	"next terms":    {sqlNextTerms, []string{"term USING PRIMARY KEY ((key,message)>(?,?))"}},
 	"prune terms": {sqlPruneTerms, []string{
 		"term USING PRIMARY KEY ((key,message)>(?,?) AND (key,message)<(?,?))", "message USING INTEGER PRIMARY KEY (rowid=?)",
 	}},

@@ -60,11 +60,32 @@ func (w *writer) forget(now time.Time, r *chosen, recipient string) error {
 		{sqlForgetMessage, []any{r.message}},
 		{sqlForgetContent, []any{r.message}},
 		{sqlForgetFiles, []any{stamp(now), r.message, r.message}},
-		{sqlForgetTerm, []any{term(ofRecipient, recipient)}},
 	} {
 		if _, err := w.exec(s.query, s.args...); err != nil {
 			return err
 		}
 	}
-	return nil
+	return w.forgetTerm(r.message, recipient)
+}
+
+const (
+	sqlRecipientsOf = `SELECT recipients FROM request WHERE message = ?`
+	sqlForgetTerm   = `DELETE FROM term WHERE key = ? AND message = ?`
+)
+
+// forgetTerm has a message no longer be found by a recipient, unless another of its requests still has it:
+// one that is active is forgotten later.
+func (w *writer) forgetTerm(message int64, recipient string) error {
+	left := false
+	err := w.each(sqlRecipientsOf, []any{message}, func(row scanner) error {
+		var addresses string
+		err := row.Scan(&addresses)
+		left = left || readable(addresses).include(recipient)
+		return err
+	})
+	if left || err != nil {
+		return err
+	}
+	_, err = w.exec(sqlForgetTerm, term(ofRecipient, recipient), message)
+	return err
 }

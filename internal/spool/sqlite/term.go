@@ -12,8 +12,6 @@ import (
 
 var sqlTerms = rowsOf("INSERT INTO term (key, message) VALUES", "(?, ?)", "ON CONFLICT DO NOTHING")
 
-const sqlForgetTerm = `DELETE FROM term WHERE key = ?`
-
 // What a term can be of.
 const (
 	ofRecipient = "recipient"
