@@ -1,6 +1,7 @@
 package spooltest
 
 import (
+	"fmt"
 	"time"
 
 	"heyrelay/internal/spool"
@@ -88,6 +89,14 @@ var smarthostCases = []testCase{
 			f.Errorf("claimed %+v", tasks)
 		}
 	}},
+	{"NamedByAnother", func(f *fixture) { // which waits to look at it
+		f.send(letter{convo: 7})
+		f.mail(letter{convo: 7})
+		tasks := f.claim(room("smarthost:support"))
+		if len(tasks) != 1 || tasks[0].Call != spool.Send || tasks[0].ConvoID != 0 {
+			f.Errorf("claimed %+v", tasks)
+		}
+	}},
 	{"UnknownOutcome", func(f *fixture) { // of a process that died: it may have been delivered
 		f.mail(letter{id: "m"})
 		f.claim(room("smarthost:support"))
@@ -150,7 +159,7 @@ func (f *fixture) byMail(l letter) *spool.Message {
 	for _, r := range m.Requests {
 		for _, a := range r.To {
 			one := r
-			one.LocalID = m.QueueID + "-" + a
+			one.LocalID = fmt.Sprintf("%s-%d", m.QueueID, len(each))
 			one.To = []string{a}
 			each = append(each, one)
 		}

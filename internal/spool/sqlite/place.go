@@ -83,6 +83,9 @@ func (w *writer) find(m *letter, r *spool.Request) (p placed, err error) {
 	if err != nil {
 		return p, err
 	}
+	if m.Smarthost { // nothing is sent to the conversation that its application named
+		p.requestedConvoID = 0
+	}
 	if p.joined < 0 {
 		return w.open(m, r, p.conversation)
 	}
@@ -92,9 +95,6 @@ func (w *writer) find(m *letter, r *spool.Request) (p placed, err error) {
 
 // open opens a conversation, c with what is known of it.
 func (w *writer) open(m *letter, r *spool.Request, c conversation) (p placed, err error) {
-	if m.Smarthost { // nothing is sent to the conversation that its application named
-		c.requestedConvoID = 0
-	}
 	if c.requestedConvoID == 0 { // else its title is unknown
 		c.baseSubject = m.BaseSubject
 	}
