@@ -1,7 +1,9 @@
 package spooltest
 
 import (
+	"bytes"
 	"cmp"
+	"errors"
 	"maps"
 	"reflect"
 	"slices"
@@ -21,9 +23,13 @@ func (r *run) compare() {
 	r.compareSearch()
 	r.compareFiles()
 	for _, m := range r.model.messages {
+		r.compareContent(m)
 		s, err := r.Show(r.Context(), m.QueueID)
 		if err != nil {
 			r.Fatalf("Show %s: %v", m.QueueID, err)
+		}
+		if s.Title != m.Title || !slices.Equal(s.MessageIDs, m.MessageIDs) || s.Team != m.Team {
+			r.Errorf("%s is %+v, want %+v", m.QueueID, s, m.Message)
 		}
 		if len(s.Requests) != len(m.requests) {
 			r.Errorf("%s has %d requests, want %d", m.QueueID, len(s.Requests), len(m.requests))
@@ -32,6 +38,21 @@ func (r *run) compare() {
 		for i, q := range m.requests {
 			r.compareRequest(q, s.Requests[i])
 		}
+	}
+}
+
+// compareContent holds what is kept of a message against the model.
+func (r *run) compareContent(m *modelMessage) {
+	r.Helper()
+	got, err := r.Content(r.Context(), m.QueueID)
+	if m.emptied {
+		if !errors.Is(err, spool.ErrNotFound) {
+			r.Errorf("the content of %s: %+v (%v), want none", m.QueueID, got, err)
+		}
+		return
+	}
+	if err != nil || got.HTML != m.HTML || got.Text != m.Text || !bytes.Equal(got.Raw, m.Raw) {
+		r.Errorf("the content of %s: %+v (%v), want that of %+v", m.QueueID, got, err, m.Message)
 	}
 }
 
@@ -126,7 +147,11 @@ func (r *run) compareRequest(q *modelRequest, got spool.RequestDetail) {
 		Joined:       q.joined >= 0,
 		Tries:        q.tries,
 	}
-	if q.joined >= 0 {
+	want.Title, want.Route, want.Smarthost = q.message.Title, q.route, q.message.Smarthost
+	if !slices.Equal(got.To, q.To) || !slices.Equal(got.Cc, q.Cc) {
+		r.Errorf("%s is to %v and %v, want %v and %v", q.LocalID, got.To, got.Cc, q.To, q.Cc)
+	}
+	if q.joined >= 0 && !q.forgotten {
 		want.By = q.LookupNames[q.joined]
 	}
 	state, hold := r.model.shown(q)

@@ -45,13 +45,20 @@ func (r *run) letter() *spool.Message {
 	for range r.rand.IntN(8) / 6 {
 		l.blind = append(l.blind, pick("alice", "dave"))
 	}
+	if r.rand.IntN(4) == 0 {
+		l.to = append(l.to, "erin")
+	}
 	m := r.write(l)
+	if r.rand.IntN(10) == 0 {
+		r.n--
+		m = r.byMail(l)
+	}
 	m.DuplicateSince = r.since()
 	r.attachments(m)
 	if r.rand.IntN(10) == 0 {
 		m.Shadow = &spool.Shadow{Reply: "250 Ok"}
 	}
-	if r.rand.IntN(20) == 0 && len(r.written) > 0 { // a key of somebody else's
+	if r.rand.IntN(20) == 0 && len(r.written) > 0 && !m.Smarthost { // a key of somebody else's
 		other := r.written[r.rand.IntN(len(r.written))].Requests[0]
 		m.Requests[0].Lookup = append(slices.Clone(other.Own), m.Requests[0].Lookup...)
 		if m.Requests[0].ConvoID == 0 {
@@ -79,7 +86,7 @@ func (r *run) name(l *letter) {
 		}
 	}
 	if r.rand.IntN(3) > 0 {
-		who, _, _ := strings.Cut(c.participants, "@")
-		l.team, l.inbox, l.to = c.team, c.inbox, []string{who}
+		l.team, l.inbox = c.team, c.inbox
+		l.to = strings.Fields(strings.ReplaceAll(c.participants, "@example.com", ""))
 	}
 }

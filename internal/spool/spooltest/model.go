@@ -22,12 +22,15 @@ type model struct {
 	offers   map[string]*modelOffer           // by team
 	claimed  []*modelRequest                  // that the present operation accepts and claims
 	files    modelFiles
+	gone     map[string]map[string]int // requests of deleted messages, by route and state
 }
 
 type modelMessage struct {
-	*spool.Message
+	spool.Message
 	requests  []*modelRequest
 	confirmed bool
+	forgotten bool
+	emptied   bool // without its content
 }
 
 type modelLink struct {
@@ -42,19 +45,23 @@ type modelConv struct {
 	baseSubject  string
 	convo        int64
 	lane         *modelLane
+	lastUsed     time.Time
 }
 
 // modelLane holds open requests; the first is the head.
 type modelLane struct{ open []*modelRequest }
 
 type modelRequest struct {
-	*spool.Request
+	spool.Request
 	message   *modelMessage
+	forgotten bool
+	ended     time.Time // where it is not open
 	route     string
 	hold      string // reason of its own hold, "" for none
 	conv      *modelConv
 	lane      *modelLane // its conversation's, or its own where it stepped aside
 	joined    int
+	shared    bool        // of its message, another recipient of the same audience comes before it
 	line      bool        // its bodies begin with its subject
 	state     spool.State // of a head, or final; behind a head it is Queued
 	rank      int         // when it became ready
@@ -85,6 +92,7 @@ func newModel() *model {
 		holds:   map[spool.Destination]*modelHold{},
 		served:  map[string]spool.Destination{},
 		files:   modelFiles{garbage: map[string]bool{}},
+		gone:    map[string]map[string]int{},
 	}
 }
 
@@ -100,7 +108,15 @@ func (m *model) heads() (heads []*modelRequest) {
 
 // place is where it waits.
 func (r *modelRequest) place() spool.Destination {
-	return spool.Destination{Team: r.conv.team, Route: r.route, Inbox: r.conv.inbox}
+	return spool.Destination{Team: r.team(), Route: r.route, Inbox: r.conv.inbox}
+}
+
+// team is whose budget it takes: its conversation's, or the smarthost's.
+func (r *modelRequest) team() string {
+	if r.message.Smarthost {
+		return spool.SmarthostTeam(r.route)
+	}
+	return r.conv.team
 }
 
 func (r *modelRequest) aside() bool { return r.lane != r.conv.lane }
@@ -129,7 +145,7 @@ func (m *model) failed() (list []*modelMessage) {
 
 func (m *model) revive(msg *modelMessage) (n int) {
 	for _, r := range msg.requests {
-		if r.state == spool.Failed || r.state == spool.Dropped {
+		if (r.state == spool.Failed || r.state == spool.Dropped) && !r.forgotten {
 			r.newTrial()
 			m.queue(r)
 			n++
@@ -155,9 +171,12 @@ func (m *model) newLane() *modelLane {
 	return l
 }
 
-// queue puts a request at the end of its conversation's lane.
+// queue puts a request at the end of its conversation's lane, or in one of its own if a smarthost takes it.
 func (m *model) queue(r *modelRequest) {
 	r.state, r.lane = spool.Queued, r.conv.lane
+	if r.message.Smarthost {
+		r.lane = m.newLane()
+	}
 	r.lane.open = append(r.lane.open, r)
 	if len(r.lane.open) == 1 {
 		m.ready(r)
@@ -204,5 +223,5 @@ func (m *model) blocks(l *modelLane) bool {
 func (m *model) ready(r *modelRequest) {
 	m.clock++
 	r.state, r.rank = spool.Ready, m.clock
-	m.disturb(r.conv.team)
+	m.disturb(r.team())
 }

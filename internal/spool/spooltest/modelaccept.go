@@ -17,11 +17,14 @@ func (m *model) accept(msg *spool.Message) (spool.Receipt, error) {
 		revived := m.revive(first)
 		return spool.Receipt{QueueID: first.QueueID, Duplicate: true, Revived: revived, Unused: keys(msg.Files)}, nil
 	}
-	mm := &modelMessage{Message: msg}
+	mm := &modelMessage{Message: *msg}
 	receipt := spool.Receipt{QueueID: msg.QueueID}
 	for i := range msg.Requests {
-		r := &modelRequest{Request: &msg.Requests[i], message: mm, route: msg.Route, joined: -1, trial: 1, since: 1}
-		if err := m.find(msg, r); err != nil {
+		r := &modelRequest{Request: msg.Requests[i], message: mm, route: msg.Route, joined: -1, trial: 1, since: 1}
+		if mm.shares(r) {
+			before := mm.requests[i-1]
+			r.conv, r.joined, r.shared = before.conv, before.joined, true
+		} else if err := m.find(msg, r); err != nil {
 			return spool.Receipt{}, err
 		}
 		if r.conv == nil {
@@ -34,13 +37,16 @@ func (m *model) accept(msg *spool.Message) (spool.Receipt, error) {
 			}
 			m.convs = append(m.convs, r.conv)
 		}
+		if msg.Accepted.After(r.conv.lastUsed) {
+			r.conv.lastUsed = msg.Accepted
+		}
 		changed := r.Subject == spool.SubjectChanged && (r.joined < 0 || msg.BaseSubject != r.conv.baseSubject)
 		r.line = (r.joined >= 0 || r.requested != 0) && (changed || r.Subject == spool.SubjectAlways)
 		if msg.Shadow != nil {
-			r.state, r.lane = spool.Shadowed, r.conv.lane
+			r.state, r.lane, r.ended = spool.Shadowed, r.conv.lane, msg.Accepted
 		} else {
 			o := m.offers[msg.Team]
-			next := o != nil && o.idle && len(r.conv.lane.open) == 0
+			next := o != nil && o.idle && len(r.conv.lane.open) == 0 && !msg.Smarthost
 			m.queue(r)
 			if next {
 				m.claimNew(r, o)
@@ -49,6 +55,8 @@ func (m *model) accept(msg *spool.Message) (spool.Receipt, error) {
 		if msg.AutoReplied && msg.Shadow == nil && m.stopLoop(r) {
 			receipt.Looping = true
 		}
+		mm.requests = append(mm.requests, r)
+		receipt.Joined = append(receipt.Joined, r.joined)
 		for _, k := range r.Own {
 			if l := m.links[k]; l != nil && l.owner != nil && l.owner != mm {
 				receipt.SameID = true
@@ -60,12 +68,16 @@ func (m *model) accept(msg *spool.Message) (spool.Receipt, error) {
 				m.links[k] = &modelLink{conv: r.conv}
 			}
 		}
-		mm.requests = append(mm.requests, r)
-		receipt.Joined = append(receipt.Joined, r.joined)
 	}
 	m.messages = append(m.messages, mm)
 	receipt.Unused = m.files.attach(msg)
 	return receipt, nil
+}
+
+// shares reports whether r is for another recipient of the same audience as the request before it.
+func (msg *modelMessage) shares(r *modelRequest) bool {
+	n := len(msg.requests)
+	return msg.Smarthost && n > 0 && msg.requests[n-1].Participants == r.Participants
 }
 
 // keys are the keys of files.
@@ -83,7 +95,7 @@ func (m *model) repeated(msg *spool.Message) (newest *modelMessage) {
 	}
 	for _, o := range m.messages {
 		counts := o.Fingerprint == msg.Fingerprint && (!o.WeakFingerprint || !o.confirmed) &&
-			!o.Accepted.Before(msg.DuplicateSince)
+			!o.Accepted.Before(msg.DuplicateSince) && !o.forgotten
 		if counts && (newest == nil || !o.Accepted.Before(newest.Accepted)) {
 			newest = o
 		}
@@ -105,7 +117,7 @@ func (m *model) find(msg *spool.Message, r *modelRequest) error {
 		if c != nil {
 			r.joined = 0
 		}
-		if !known {
+		if !known && !msg.Smarthost {
 			r.requested, r.call = r.ConvoID, spool.CheckConversation
 		}
 		return nil

@@ -27,7 +27,7 @@ func (m *model) chooses(f spool.Filter, r *modelRequest) bool {
 	return (f.QueueIDs == nil || slices.Contains(f.QueueIDs, r.message.QueueID)) &&
 		(f.States == nil || slices.Contains(f.States, state)) &&
 		(f.Route == "" || f.Route == r.route) &&
-		(f.Team == "" || f.Team == r.conv.team) &&
+		(f.Team == "" || f.Team == r.team()) &&
 		(f.Recipient == "" || slices.ContainsFunc(slices.Concat(r.To, r.Cc), isTo)) &&
 		(f.MessageID == "" || slices.Contains(r.message.MessageIDs, id)) &&
 		(f.LocalID == "" || strings.EqualFold(f.LocalID, r.LocalID)) &&

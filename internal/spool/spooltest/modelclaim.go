@@ -160,7 +160,7 @@ func (m *model) ofStream(
 	later *waits,
 ) (heads []*modelRequest) {
 	for _, r := range m.heads() {
-		if r.conv.team != room.Team || r.state != spool.Ready || r.class() != class ||
+		if r.team() != room.Team || r.state != spool.Ready || r.class() != class ||
 			(r.call == spool.FindMessage) != search {
 			continue
 		}
@@ -200,7 +200,7 @@ func (m *model) begin(now time.Time, room spool.Capacity, heads []*modelRequest,
 		places[h.place()] = true
 	}
 	at := spool.Destination{Team: t.Team, Route: t.Route, Inbox: t.Inbox}
-	of := fmt.Sprint(heads[0].conv.team, heads[0].class(), heads[0].call == spool.FindMessage)
+	of := fmt.Sprint(heads[0].team(), heads[0].class(), heads[0].call == spool.FindMessage)
 	if last, ok := m.served[of]; ok {
 		if want := after(last, places); at != want {
 			return fmt.Errorf("%s of %v was claimed where the turn is %v's", t.LocalID, at, want)

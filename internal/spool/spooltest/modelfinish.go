@@ -15,6 +15,7 @@ func (m *model) finish(now time.Time, r *modelRequest, o spool.Outcome) (f spool
 	try.Ended, try.Unknown, try.Status = now, o.Unknown, o.Status
 	try.APIID, try.Reason = o.APIID, o.Reason
 	r.state, r.due, r.answer = o.State, o.Due, o
+	r.ended = now
 	if o.ProvenAbsent {
 		r.since = len(r.tries) + 1
 	}
@@ -87,6 +88,6 @@ func (m *model) unclaim(r *modelRequest, t *spool.Task) {
 	}
 	r.tries = r.tries[:len(r.tries)-1]
 	r.state = spool.Ready
-	m.disturb(r.conv.team)
+	m.disturb(r.team())
 	m.clearLane(r.lane)
 }

@@ -43,7 +43,7 @@ func (m *model) claimNew(r *modelRequest, o *modelOffer) {
 			return
 		}
 	}
-	g := m.budgets[r.conv.team]
+	g := m.budgets[r.team()]
 	var ok bool
 	g.next, ok = spool.Spend(o.room.Rate, m.now, g.next)
 	if !ok {

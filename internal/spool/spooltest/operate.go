@@ -190,13 +190,12 @@ func (m *model) shown(r *modelRequest) (spool.State, *spool.Hold) {
 // stats is Stats.
 func (m *model) stats() (list []spool.RouteStats) {
 	all := map[string]map[string]int{}
+	for route, states := range m.gone {
+		all[route] = maps.Clone(states)
+	}
 	for _, msg := range m.messages {
 		for _, r := range msg.requests {
-			if all[r.route] == nil {
-				all[r.route] = map[string]int{}
-			}
-			state, _ := m.shown(r)
-			all[r.route][state.String()]++
+			m.count(all, r)
 		}
 	}
 	for _, route := range slices.Sorted(maps.Keys(all)) {
@@ -207,6 +206,15 @@ func (m *model) stats() (list []spool.RouteStats) {
 		list = append(list, s)
 	}
 	return list
+}
+
+// count adds a request to what its route has in its state.
+func (m *model) count(all map[string]map[string]int, r *modelRequest) {
+	if all[r.route] == nil {
+		all[r.route] = map[string]int{}
+	}
+	state, _ := m.shown(r)
+	all[r.route][state.String()]++
 }
 
 // kept is Kept, by destination and number.
@@ -236,6 +244,7 @@ func (m *model) leave(r *modelRequest) {
 		r.lane.open = slices.Delete(r.lane.open, i, i+1)
 	}
 	r.state, r.hold = spool.Dropped, ""
+	r.ended = m.now
 }
 
 func (m *model) drop(r *modelRequest) bool {
@@ -264,14 +273,14 @@ func (m *model) stopLoop(r *modelRequest) bool {
 	for _, msg := range m.messages {
 		near := msg.AutoReplied && msg.Shadow == nil && msg.Accepted.Sub(r.message.Accepted).Abs() <= spool.LoopSpan
 		for _, o := range msg.requests {
-			same := o.conv.team == r.conv.team && o.conv.inbox == r.conv.inbox && o.Participants == r.Participants
-			if near && same {
+			same := o.team() == r.team() && o.conv.inbox == r.conv.inbox && o.Participants == r.Participants
+			if near && same && !o.shared {
 				n++
 			}
 		}
 	}
 	for _, o := range r.message.requests { // those before it
-		if o.Participants == r.Participants {
+		if o.Participants == r.Participants && !r.shared {
 			n++
 		}
 	}
@@ -306,8 +315,14 @@ func (m *model) releaseRequest(r *modelRequest) bool {
 // retry is Retry, of one request. moved has the conversations that it opened in another scope, by those
 // whose requests they have now.
 func (m *model) retry(r *modelRequest, o spool.RetryOptions, moved map[*modelConv]*modelConv) bool {
-	move := o.Route != "" && r.place() != spool.Destination{Team: o.Team, Route: o.Route, Inbox: o.Inbox}
+	to := spool.Destination{Team: o.Team, Route: o.Route, Inbox: o.Inbox}
+	if r.message.Smarthost {
+		to.Team = spool.SmarthostTeam(o.Route)
+	}
+	move := o.Route != "" && r.place() != to
 	switch {
+	case r.forgotten || r.message.emptied:
+		return false
 	case r.state == spool.Sent, r.state == spool.Shadowed, r.state == spool.Flagged && !o.Anew:
 		return false
 	case (r.state == spool.Queued || r.state == spool.Ready) && !move && r.hold == "":
@@ -319,10 +334,11 @@ func (m *model) retry(r *modelRequest, o spool.RetryOptions, moved map[*modelCon
 	if r.state.Open() {
 		m.leave(r)
 	}
+	rescope := move && (r.team() != to.Team || r.conv.inbox != to.Inbox)
 	if move {
 		r.route = o.Route
 	}
-	if move && (r.conv.team != o.Team || r.conv.inbox != o.Inbox) {
+	if rescope {
 		former := r.conv
 		if moved[former] == nil {
 			moved[former] = m.openAs(former, o)
@@ -348,6 +364,7 @@ func (m *model) openAs(c *modelConv, o spool.RetryOptions) *modelConv {
 		participants: c.participants,
 		baseSubject:  c.baseSubject,
 		lane:         m.newLane(),
+		lastUsed:     m.now,
 	}
 	m.convs = append(m.convs, opened)
 	return opened

@@ -63,7 +63,7 @@ var rarities = []string{
 	"checked", "searched", "refused",
 	"probed", "probed unrefused", "stepped aside", "released", "inbox released", "looping",
 	"dropped", "dropped several", "verb on many", "retried", "held", "request released", "moved", "anew",
-	"shadowed", "shadowed joined",
+	"shadowed", "shadowed joined", "by smarthost", "forgotten", "pruned", "emptied",
 	"shared file", "repeated file", "link revoked", "object deleted",
 	"handed",
 	"operator takes over", "operator's stands", "operator's stays", "operator released",
@@ -107,11 +107,14 @@ func newRun(t *testing.T, open Opener, operate Operate, seed uint64) *run {
 // step does one operation. Time passes between two, and seldom runs back.
 func (r *run) step() {
 	r.now = r.now.Add(time.Duration(r.rand.IntN(300)) * time.Millisecond)
+	r.model.now = r.now
 	switch n := r.rand.IntN(1000); {
 	case n < 390:
 		r.accept()
-	case n < 410:
+	case n < 403:
 		r.cleanFiles()
+	case n < 410:
+		r.prune()
 	case n < 630:
 		r.claim()
 	case n < 885:
@@ -138,7 +141,7 @@ func (r *run) accept() {
 	if len(r.written) > 0 && r.rand.IntN(5) == 0 { // the same again
 		old := *r.written[r.rand.IntN(len(r.written))]
 		if failed := r.model.failed(); failed != nil && r.rand.IntN(2) == 0 {
-			old = *failed[r.rand.IntN(len(failed))].Message
+			old = failed[r.rand.IntN(len(failed))].Message
 		}
 		old.QueueID, old.Accepted, old.DuplicateSince = m.QueueID, m.Accepted, r.since()
 		old.Shadow, old.Files = m.Shadow, m.Files
@@ -148,7 +151,6 @@ func (r *run) accept() {
 		}
 		m = &old
 	}
-	r.model.now = r.now
 	got, err := r.Accept(r.Context(), m)
 	want, refused := r.model.accept(m)
 	if !reflect.DeepEqual(got, want) || !errors.Is(err, refused) {
@@ -183,6 +185,7 @@ func (r *run) accept() {
 			if q.state == spool.Shadowed {
 				continue
 			}
+			r.see("by smarthost", q.message.Smarthost)
 			head := q.lane.open[0]
 			r.see("named", q.ConvoID != 0 && q.requested == 0)
 			r.see("named again", q.requested != 0 && q.joined == 0)
@@ -201,9 +204,12 @@ func (r *run) claim() {
 	r.claimed(tasks, next)
 }
 
-// rooms are what both teams may begin.
+// teams are those of the API, and what leaves by the smarthosts of routes.
+var teams = []string{"shop", "bank", "smarthost:a", "smarthost:b", "smarthost:c"}
+
+// rooms are what the teams may begin.
 func (r *run) rooms() (rooms []spool.Capacity) {
-	for _, team := range []string{"shop", "bank"} {
+	for _, team := range teams {
 		rate := 600
 		if r.rand.IntN(2) == 0 {
 			rate = plenty
@@ -329,8 +335,9 @@ func (r *run) outcome(t *spool.Task) spool.Outcome {
 		o.Unknown, o.Reason = r.rand.IntN(3) == 0, "again"
 		r.again(&o)
 	}
+	_, byMail := spool.SmarthostRoute(t.Team)
 	switch n := r.rand.IntN(10); {
-	case n < 1: // no usable one
+	case n < 1, byMail: // no usable one
 	case n < 3 && r.convos > 0:
 		o.ConvoID = r.rand.Int64N(r.convos) + 1
 	case n < 8 && t.ConvoID != 0:
@@ -351,12 +358,12 @@ func (r *run) again(o *spool.Outcome) {
 	o.RouteRefused = maybe(3)
 	o.ConversationAlive = maybe(3)
 	o.NextCall = spool.Call(r.rand.IntN(3))
-	if maybe(2) {
+	q := r.byLocal[o.Task.LocalID]
+	if maybe(2) || q.message.Smarthost {
 		o.NextCall = spool.Send
 	}
-	q := r.byLocal[o.Task.LocalID]
 	unknown := q.unknown && !o.ProvenAbsent || o.Unknown
-	o.Reopen = o.NextCall == spool.Send && !unknown && maybe(3)
+	o.Reopen = o.NextCall == spool.Send && !unknown && !q.message.Smarthost && maybe(3)
 	if o.Reopen {
 		r.renamed++
 		o.LocalID = fmt.Sprintf("new-%d", r.renamed)

@@ -11,7 +11,7 @@ import (
 // holdOrRelease holds, releases, or makes due.
 func (r *run) holdOrRelease() {
 	g := spool.Hold{
-		Team:   []string{"shop", "bank"}[r.rand.IntN(2)],
+		Team:   pick(r.rand, teams),
 		Route:  []string{"", "a", "b"}[r.rand.IntN(3)],
 		Reason: fmt.Sprint(r.n),
 	}

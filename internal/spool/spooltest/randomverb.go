@@ -17,17 +17,24 @@ func (r *run) intervene() {
 	each := func(do func(*modelRequest) bool) spool.Moved { return r.model.each(list, do) }
 	var got, want spool.Moved
 	var err error
-	switch r.rand.IntN(8) {
+	switch r.rand.IntN(30) {
 	case 0:
+		address := pick(r.rand, []string{"alice@example.com", "DAVE@example.com", "erin@example.com"})
+		f = spool.Filter{Recipient: address}
+		list = r.model.choose(f)
+		got, err = r.operator.Forget(r.Context(), r.now, address)
+		want = each(func(q *modelRequest) bool { return r.model.forget(q, address) })
+		r.see("forgotten", want.Requests > 0)
+	case 1, 2, 3, 4:
 		got, err = r.operator.Drop(r.Context(), r.now, f)
 		want = each(r.model.drop)
 		r.see("dropped", want.Requests > 0)
 		r.see("dropped several", want.Requests > 1)
-	case 1, 2:
+	case 5, 6, 7, 8, 9, 10, 11:
 		got, err = r.operator.Hold(r.Context(), r.now, f, "why")
 		want = each(func(q *modelRequest) bool { return r.model.holdRequest(q, "why") })
 		r.see("held", want.Requests > 0)
-	case 3, 4:
+	case 12, 13, 14, 15, 16, 17, 18:
 		if r.rand.IntN(2) == 0 {
 			f = spool.Filter{States: []spool.State{spool.Held}}
 			list = r.model.choose(f)
