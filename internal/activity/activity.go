@@ -27,7 +27,7 @@ type Minute struct {
 	Pending  int            // requests, at the last look; -1: nobody looked
 	Median   time.Duration  // from the 250 to the API's acceptance; 0: none
 	P95      time.Duration  // of which 95 of 100 took no longer
-	Calls    map[string]int // attempts that ended, by team
+	Calls    map[string]int // calls of the API that ended, by team
 }
 
 // Counter is an events.Sink that counts by the minute. Make one with New.
@@ -66,16 +66,12 @@ func (c *Counter) Record(e events.Event) {
 	case events.Sent:
 		m.Sent++
 		m.count(e.Duration)
-		m.call(e.Team)
 	case events.Flagged:
 		m.Flagged++
-		m.call(e.Team)
 	case events.Failed:
 		m.Failed++
-		m.call(e.Team)
 	case events.Deferred:
 		m.Deferred++
-		m.call(e.Team)
 	}
 }
 
@@ -86,7 +82,11 @@ func (m *minute) count(d time.Duration) {
 	m.took[bucket(d)]++
 }
 
-func (m *minute) call(team string) {
+// Call counts a call of the API that has ended. An attempt can make several.
+func (c *Counter) Call(team string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	m := c.current()
 	if m.Calls == nil {
 		m.Calls = make(map[string]int)
 	}

@@ -29,6 +29,9 @@ func TestMinutes(t *testing.T) {
 			counter.Record(events.Event{Kind: kind, Team: "shop", Duration: time.Second})
 		}
 	}
+	for range 12 {
+		counter.Call("shop")
+	}
 	counter.Sample(7)
 	c.now = c.now.Add(2 * time.Minute)
 	counter.Record(events.Event{Kind: events.Accepted})

@@ -274,6 +274,7 @@ func TestOverview(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.activity.Record(events.Event{Kind: events.Failed, Team: "shop"})
+	f.activity.Call("shop")
 	page := f.get("ann", "/", http.StatusOK)
 	f.has(page, "Mail flows, but some failed", `id="total-accepted">2<`, `id="total-waiting">1<`, "1 held",
 		"Route support", "maintenance", "an operator", "the API returned 400", `href="/messages/Q2">Second</a>`,

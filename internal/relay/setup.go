@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"heyrelay/internal/activity"
 	"heyrelay/internal/blob"
 	"heyrelay/internal/config"
 	"heyrelay/internal/delivery"
@@ -125,7 +126,7 @@ func (r *Relay) connect(cfg *config.Config) (map[string]*heymarket.Client, error
 	all := map[string]*heymarket.Client{}
 	for name, team := range cfg.Teams {
 		parts := r.parts
-		parts.Transport = counted{parts.Transport, name, r.metrics}
+		parts.Transport = counted{parts.Transport, name, r.metrics, r.activity}
 		c, err := newClient(cfg, name, parts, r.credentialSource(name, team))
 		if err != nil {
 			return nil, err
@@ -138,8 +139,9 @@ func (r *Relay) connect(cfg *config.Config) (map[string]*heymarket.Client, error
 // counted counts the calls of a team.
 type counted struct {
 	http.RoundTripper
-	team    string
-	metrics *metrics.Metrics
+	team     string
+	metrics  *metrics.Metrics
+	activity *activity.Counter
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -151,6 +153,7 @@ func (c counted) RoundTrip(req *http.Request) (*http.Response, error) {
 		status = resp.StatusCode
 	}
 	c.metrics.Call(c.team, status, time.Since(began))
+	c.activity.Call(c.team)
 	return resp, err
 }
 
