@@ -54,41 +54,52 @@ func flowChart(points []point) chart {
 	if each := points[0].Minutes; each > 1 {
 		title = "Messages in " + span(each)
 	}
-	c := newChart(title, points, func(p point) string {
-		text := fmt.Sprintf("%s accepted, %s sent, %s failed", count(p.Accepted), count(p.Sent), count(p.Failed))
-		if p.Refused > 0 {
-			text += fmt.Sprintf(", %s refused", count(p.Refused))
-		}
-		return text
-	})
-	most := 0
-	in, out, failed := 0, 0, 0
+	c := newChart(title, points, flowText)
+	all := point{Minute: activity.Minute{Calls: map[string]int{}}}
+	in, out := 0, 0
 	for _, p := range points {
-		most = max(most, p.Accepted, p.Sent+p.Failed)
-		in, out, failed = in+p.Accepted, out+p.Sent, failed+p.Failed
+		all.add(p.Minute)
+		in = max(in, p.Accepted)
+		out = max(out, p.Sent+p.Failed+p.Flagged)
 	}
-	if most == 0 {
+	if in+out == 0 {
 		c.Empty = "No messages in this period."
 	}
-	top := nice(float64(most))
+	top := nice(float64(max(in, out)))
 	c.Zero = planeHeight / 2
 	c.Scale = []string{count(int(top)), "0", count(int(top))}
-	unit := c.Zero / top
+	below := func(n int) float64 { return c.Zero + float64(n)*c.Zero/top }
 	c.Series = []series{
 		{Name: "accepted", Class: "accepted", Path: bars(points, func(p point) (from, to float64) {
-			return c.Zero, c.Zero - float64(p.Accepted)*unit
+			return below(0), below(-p.Accepted)
 		})},
 		{Name: "sent", Class: "sent", Path: bars(points, func(p point) (from, to float64) {
-			return c.Zero, c.Zero + float64(p.Sent)*unit
+			return below(0), below(p.Sent)
 		})},
 		{Name: "failed", Class: "failed", Path: bars(points, func(p point) (from, to float64) {
-			from = c.Zero + float64(p.Sent)*unit
-			return from, from + float64(p.Failed)*unit
+			return below(p.Sent), below(p.Sent + p.Failed)
 		})},
 	}
-	c.Summary = fmt.Sprintf("%s accepted, %s sent and %s failed; at most %s accepted within %s.",
-		count(in), count(out), count(failed), count(most), span(points[0].Minutes))
+	if all.Flagged > 0 { // it is rare, and needs no legend where there is none
+		path := bars(points, func(p point) (from, to float64) {
+			return below(p.Sent + p.Failed), below(p.Sent + p.Failed + p.Flagged)
+		})
+		c.Series = append(c.Series, series{Name: "flagged", Class: "flagged", Path: path})
+	}
+	c.Summary = fmt.Sprintf("%s; at most %s accepted within %s.", flowText(all), count(in), span(points[0].Minutes))
 	return c
+}
+
+// flowText says what came in and what went out.
+func flowText(p point) string {
+	text := fmt.Sprintf("%s accepted, %s sent, %s failed", count(p.Accepted), count(p.Sent), count(p.Failed))
+	if p.Flagged > 0 {
+		text += fmt.Sprintf(", %s flagged", count(p.Flagged))
+	}
+	if p.Refused > 0 {
+		text += fmt.Sprintf(", %s refused", count(p.Refused))
+	}
+	return text
 }
 
 // delayChart draws how long it took from the 250 to the API's acceptance.

@@ -1,11 +1,14 @@
 package console
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"heyrelay/internal/activity"
+	"heyrelay/internal/events"
+	"heyrelay/internal/spool"
 )
 
 func somePoints() []point {
@@ -46,6 +49,18 @@ func TestFlowChart(t *testing.T) {
 	if c.Empty != "" || flowChart(somePoints()[:1]).Empty == "" {
 		t.Error("a chart is empty where there is something, or not where there is nothing")
 	}
+}
+
+// What Heymarket did not queue has neither failed nor been sent.
+func TestFlaggedIsShown(t *testing.T) {
+	f := newFixture(t)
+	f.accept("Q1", nil)
+	f.finish(spool.Flagged, "queued: false")
+	f.activity.Record(events.Event{Kind: events.Flagged, Team: "shop"})
+	page := f.get("ann", "/", http.StatusOK)
+	f.has(page, "Heymarket did not queue some", "1 flagged in the last hour", `id="total-sent">0<`, `id="total-failed">0<`,
+		"0 accepted, 0 sent, 0 failed, 1 flagged;", `class="fill flagged"`)
+	f.lacks(page, "1 failed")
 }
 
 func TestDelayChart(t *testing.T) {

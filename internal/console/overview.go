@@ -64,7 +64,7 @@ type routeRow struct {
 }
 
 // pointRow is a point of the charts.
-type pointRow struct{ From, Accepted, Sent, Failed, Half, Most, Open string }
+type pointRow struct{ From, Accepted, Sent, Flagged, Failed, Half, Most, Open string }
 
 // totals is the ledger of all routes.
 type totals struct{ accepted, sent, flagged, waiting, held, failed, dropped, shadowed int }
@@ -129,17 +129,15 @@ func (c *console) stuck(ctx context.Context, p *overviewPage, sum totals) error 
 // judge puts the state of things in a sentence.
 func (c *console) judge(ctx context.Context, p *overviewPage, sum totals) {
 	status, reasons := c.Health(ctx)
-	failed, sent := 0, 0
-	for _, m := range c.Activity.Last(recentlyLong) {
-		failed += m.Failed + m.Flagged
-		sent += m.Sent
-	}
+	lately := c.lately()
 	var facts []string
-	if sent > 0 {
-		facts = append(facts, count(sent)+" sent in the last hour")
-	}
-	if failed > 0 {
-		facts = append(facts, count(failed)+" failed in the last hour")
+	for _, f := range []struct {
+		n    int
+		what string
+	}{{lately.Sent, "sent"}, {lately.Failed, "failed"}, {lately.Flagged, "flagged"}} {
+		if f.n > 0 {
+			facts = append(facts, count(f.n)+" "+f.what+" in the last hour")
+		}
 	}
 	if sum.waiting > 0 {
 		facts = append(facts, count(sum.waiting)+" waiting")
@@ -151,9 +149,12 @@ func (c *console) judge(ctx context.Context, p *overviewPage, sum totals) {
 	case status == "degraded":
 		p.Mood = "uneasy"
 		p.Headline = "Mail is accepted, but some is delayed"
-	case failed > 0:
+	case lately.Failed > 0:
 		p.Mood = "uneasy"
 		p.Headline = "Mail flows, but some failed"
+	case lately.Flagged > 0:
+		p.Mood = "uneasy"
+		p.Headline = "Mail flows, but Heymarket did not queue some"
 	case sum.accepted == 0:
 		p.Headline = "Ready for mail"
 		facts = []string{"no mail yet"}
@@ -181,13 +182,11 @@ func sentence(text string) string {
 // capital begins with a capital letter.
 func capital(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
 
+// lately is what happened in the last hour.
+func (c *console) lately() point { return parts(c.Activity.Last(recentlyLong), 1)[0] }
+
 func (c *console) tiles(sum totals) []tile {
-	var lately activity.Minute
-	for _, m := range c.Activity.Last(recentlyLong) {
-		lately.Accepted += m.Accepted
-		lately.Sent += m.Sent
-		lately.Failed += m.Failed
-	}
+	lately := c.lately()
 	failed := "failed"
 	if sum.failed > 0 {
 		failed += " some"
@@ -198,7 +197,7 @@ func (c *console) tiles(sum totals) []tile {
 	}
 	return []tile{
 		{"accepted", "Accepted", count(sum.accepted), count(lately.Accepted) + " in the last hour", "/messages"},
-		{"sent", "Sent", count(sum.sent + sum.flagged), count(lately.Sent) + " in the last hour", "/messages?state=sent"},
+		{"sent", "Sent", count(sum.sent), count(lately.Sent) + " in the last hour", "/messages?state=sent"},
 		{"waiting", "Waiting", count(sum.waiting), waiting, "/messages?state=waiting"},
 		{failed, "Failed", count(sum.failed), count(lately.Failed) + " in the last hour", "/messages?state=failed"},
 	}
@@ -342,6 +341,7 @@ func rowOfPoint(p point) pointRow {
 		From:     p.Start.Format("15:04"),
 		Accepted: count(p.Accepted),
 		Sent:     count(p.Sent),
+		Flagged:  count(p.Flagged),
 		Failed:   count(p.Failed),
 		Half:     "–",
 		Most:     "–",
@@ -376,7 +376,8 @@ func (p *point) add(m activity.Minute) {
 	p.Accepted += m.Accepted
 	p.Refused += m.Refused
 	p.Sent += m.Sent
-	p.Failed += m.Failed + m.Flagged
+	p.Flagged += m.Flagged
+	p.Failed += m.Failed
 	p.Pending = max(p.Pending, m.Pending)
 	p.Median = max(p.Median, m.Median)
 	p.P95 = max(p.P95, m.P95)

@@ -64,7 +64,7 @@ func startStage(t testing.TB) *stage {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "spool.db")
-	store, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+	store, err := sqlite.Open(t.Context(), path, sqlite.Options{Now: s.now})
 	if err != nil {
 		t.Fatal(err)
 	}
