@@ -22,8 +22,8 @@ type blobsCmd struct {
 
 type blobsListCmd struct {
 	configured
-	QueueID string `arg:"" optional:"" name:"queue-id" help:"Only of this message (see the 250 reply or the log)."`
-	Route   string `placeholder:"NAME" help:"Only of this route."`
+	QueueID string `arg:"" optional:"" name:"queue-id" help:"Only attachments of this message, by its queue id."`
+	Route   string `placeholder:"NAME" help:"Only attachments of this route."`
 	Limit   int    `default:"100" placeholder:"N" help:"List at most N attachments (${default})."`
 	JSON    bool   `name:"json" help:"Print JSON, one object per line."`
 }

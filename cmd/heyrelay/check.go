@@ -8,7 +8,7 @@ import (
 
 type checkCmd struct {
 	configured
-	Online bool `help:"Also check credentials, inboxes and creators with the API, the bucket of blobs.url, and mail servers."`
+	Online bool `help:"Also check credentials, inboxes and creators with the API, the blob store, and mail servers."`
 }
 
 // Run validates the configuration and prints warnings. What serve would refuse, it

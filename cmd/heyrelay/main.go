@@ -87,7 +87,7 @@ func (p *program) run(args []string) int {
 	parser, err := kong.New(&cmds,
 		kong.Name("heyrelay"),
 		kong.Description("An SMTP relay for applications that cannot call Heymarket's e-mail API.\n\n"+
-			"To see it work: heyrelay demo"),
+			"To try it: heyrelay demo"),
 		kong.Writers(p.stdout, p.stderr),
 		kong.Vars{
 			"config_help":     configHelp,

@@ -26,7 +26,7 @@ type selection struct {
 // chosen is a selection that may be restricted to a route.
 type chosen struct {
 	selection `embed:""`
-	Route     string `placeholder:"NAME" help:"Only of this route."`
+	Route     string `placeholder:"NAME" help:"Only requests of this route."`
 }
 
 // filter returns an error for an empty selection: everything must be asked for by --all.
@@ -109,7 +109,7 @@ func printMoved(p *program, done string, m spool.Moved) error {
 
 type queueRetryCmd struct {
 	selection `embed:""`
-	FromRoute string `placeholder:"NAME" help:"Only of this route."`
+	FromRoute string `placeholder:"NAME" help:"Only requests of this route."`
 	Anew      bool   `help:"Use a new local_id. A message that was sent after all is then sent twice."`
 	Route     string `placeholder:"NAME" help:"Move to this route, with its current team and inbox."`
 }

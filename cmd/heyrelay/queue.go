@@ -26,8 +26,8 @@ type queueCmd struct {
 type queueListCmd struct {
 	configured
 	State     []string      `placeholder:"STATE" help:"Only requests in these states. ${state_help}"`
-	Route     string        `placeholder:"NAME" help:"Only of this route."`
-	Team      string        `placeholder:"NAME" help:"Only of this team."`
+	Route     string        `placeholder:"NAME" help:"Only requests of this route."`
+	Team      string        `placeholder:"NAME" help:"Only requests of this team."`
 	Recipient string        `placeholder:"ADDRESS" help:"Only requests to this recipient."`
 	MessageID string        `name:"message-id" placeholder:"ID" help:"Only requests of the message with this Message-ID."`
 	LocalID   string        `name:"local-id" placeholder:"ID" help:"Only the request with this local_id."`

@@ -16,7 +16,7 @@ import (
 type sandboxCmd struct {
 	Address        string `default:"127.0.0.1:8026" placeholder:"HOST:PORT" help:"Address to listen on (${default})."`
 	ListenAnywhere bool   `help:"Allow an address that other hosts can reach, for containers and CI."`
-	Rate           int    `default:"500" zero:"no limit" placeholder:"N" help:"Calls a minute before 429; 0 for no limit (${default})."`
+	Rate           int    `default:"500" zero:"no limit" placeholder:"N" help:"Calls a minute; 0: no limit (${default})."`
 }
 
 // Help describes what triggers the sandbox's faults.

@@ -3,7 +3,7 @@ package main
 import "fmt"
 
 type spoolCmd struct {
-	Backup spoolBackupCmd `cmd:"" help:"Copy the spool to a file, also while a relay serves it."`
+	Backup spoolBackupCmd `cmd:"" help:"Copy the spool to a file, even while a relay is using it."`
 }
 
 type spoolBackupCmd struct {
@@ -13,9 +13,9 @@ type spoolBackupCmd struct {
 
 // Help says how a backup is restored.
 func (spoolBackupCmd) Help() string {
-	return `To restore it: stop the relay, put the file in the place of the spool and
-remove the files beside it that end in -wal and -shm, and start the relay.
-What was pending may have been sent since: it is sent again under its
+	return `To restore it: stop the relay, replace the spool with the file, remove the
+files next to it that end in -wal and -shm, and start the relay. Requests that
+were pending may have been sent since: they are sent again under their
 local_id, or searched for first. Mail accepted after the backup is lost.`
 }
 

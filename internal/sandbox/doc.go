@@ -39,7 +39,7 @@
 //	toolarge@      413
 //	unprocessed@   422
 //	tooearly@      425
-//	teapot@        418, a status that nobody expects
+//	teapot@        418, an unexpected status
 //	throttle@      429, as for a call over the rate
 //	throttlefor@   429 with a Retry-After of 60 s
 //	throttleuntil@ 429 with a Retry-After that is a date, 60 s ahead

@@ -79,7 +79,7 @@ func refusals() []row {
 		{fault: TooLarge, does: "413", instead: status(413)},
 		{fault: Unprocessed, does: "422", instead: status(422)},
 		{fault: TooEarly, does: "425", instead: status(425)},
-		{fault: Teapot, does: "418, a status that nobody expects", instead: status(418)},
+		{fault: Teapot, does: "418, an unexpected status", instead: status(418)},
 		{fault: Throttle, does: "429, as for a call over the rate", instead: (*Sandbox).throttled},
 		{fault: ThrottleFor, does: "429 with a Retry-After of 60 s", instead: throttledFor},
 		{fault: ThrottleUntil, does: "429 with a Retry-After that is a date, 60 s ahead", instead: throttledUntil},
