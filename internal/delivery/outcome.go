@@ -162,12 +162,13 @@ func (s *Scheduler) failed(o spool.Outcome) spool.Outcome {
 // retry defers the request to its next attempt, or fails it where its time under
 // trial is over.
 func (s *Scheduler) retry(o spool.Outcome, retryAfter time.Duration) spool.Outcome {
-	pause := max(s.backOff(o.Task.Attempt), min(retryAfter, s.setup.RetryMax))
-	due := s.o.Now().Add(pause)
-	if breaker := s.holds.breaker(o.Task.Team); breaker != nil && breaker.pause.until.Before(due) {
-		due = breaker.pause.until // it may be the next to try the API
+	now := s.o.Now()
+	asked := now.Add(min(retryAfter, s.setup.RetryMax))
+	due := now.Add(s.backOff(o.Task.Attempt))
+	if breaker := s.holds.breaker(o.Task.Team); breaker != nil {
+		due = earlier(due, breaker.pause.until) // it may be the next to try the API
 	}
-	return s.deferTo(o, due)
+	return s.deferTo(o, later(due, asked))
 }
 
 // deferTo defers the request until due and no earlier than its team is shut, or

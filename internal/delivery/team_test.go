@@ -55,6 +55,27 @@ func TestBreakerClosesWithASend(t *testing.T) {
 	})
 }
 
+// While a breaker is open, a request comes again at the next probe, but for one that was asked to wait longer.
+func TestBreakerHonoursRetryAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := New(Options{
+			Setup: always(shop(t, &answers{})), Store: newLane(), Now: time.Now, Sink: &recorder{},
+			Jitter: func() float64 { return 0 },
+		})
+		s.ctx = t.Context()
+		s.openBreaker("shop", "down")
+		for asked, want := range map[time.Duration]time.Duration{
+			0: firstProbe, 10 * time.Minute: 10 * time.Minute, 48 * time.Hour: time.Hour,
+		} {
+			task := &spool.Task{Team: "shop", Attempt: 20, TrialSince: time.Now()}
+			o := s.retry(spool.Outcome{Task: task}, asked)
+			if got := time.Until(o.Due); o.State != spool.Deferred || got != want {
+				t.Errorf("asked to wait for %v it waits for %v, want %v", asked, got, want)
+			}
+		}
+	})
+}
+
 // A breaker closes where no message is left to try with: all may have expired, or an operator dropped them.
 func TestBreakerWithoutMail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
