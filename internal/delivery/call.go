@@ -56,6 +56,11 @@ func (r *result) requestID() string {
 	return cmp.Or(r.sent.RequestID, r.convo.RequestID, r.search.RequestID)
 }
 
+// isDenied reports whether the credentials were refused, or the address is not the API's.
+func (r *result) isDenied() bool {
+	return r.problem != nil && (r.problem.Class == heymarket.Denied || r.problem.Class == heymarket.Redirect)
+}
+
 // byMail reports whether the call was a transaction with a smarthost.
 func (r *result) byMail() bool {
 	_, ok := spool.SmarthostRoute(r.task.Team)

@@ -118,6 +118,9 @@ func (s *Scheduler) searched(r *result, o spool.Outcome) spool.Outcome {
 	}
 	o.ProvenAbsent = true
 	o.Reason = "not found by its local_id: it was not sent"
+	if o.Task.RefusedStatus == http.StatusConflict { // the API knows the local_id, but lists no such message
+		return s.retry(o, 0)
+	}
 	return s.deferTo(o, now) // it has waited long enough
 }
 

@@ -60,7 +60,7 @@ func (s *Scheduler) judge(r *result) spool.Outcome {
 	switch {
 	case r.byMail():
 		return s.mailed(r, o)
-	case r.problem != nil && (r.problem.Class == heymarket.Denied || r.problem.Class == heymarket.Redirect):
+	case r.isDenied() && !s.isDeniedAlone(r.task):
 		return s.denied(o)
 	case r.task.Call == spool.CheckConversation:
 		return s.checked(r, o)
@@ -119,6 +119,7 @@ func (s *Scheduler) refused(e *heymarket.Error, o spool.Outcome) spool.Outcome {
 	switch {
 	case e.Class == heymarket.Conflict: // the API knows this local_id
 		o.Unknown = true
+		o.Refused = true
 		return s.callNext(o, spool.FindMessage)
 	case definite && t.Unknown:
 		return s.callNext(o, spool.FindMessage)

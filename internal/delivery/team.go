@@ -25,7 +25,8 @@ type team struct {
 	active   int // calls that have not been recorded yet
 	searches int // those of them that are searches
 	lastSent time.Time
-	outage   distinct // messages without an answer since one was answered
+	noLookUp time.Time // when a look-up was denied first
+	outage   distinct  // messages without an answer since one was answered
 	routes   map[string]*route
 
 	probing   bool // a probe of its credentials is active
@@ -187,6 +188,9 @@ func (s *Scheduler) speedUp(name string) time.Time {
 // fault of any message. What has been under trial for too long fails all the same,
 // so that credentials that pass the probe and no send do not keep it forever.
 func (s *Scheduler) denied(o spool.Outcome) spool.Outcome {
+	if t := s.team(o.Task.Team); o.Task.Call != spool.Send && t.noLookUp.IsZero() {
+		t.noLookUp = s.o.Now()
+	}
 	s.holdTeam(o.Task.Team, o.Reason+remedy(o.Task.Team))
 	o.NextCall = o.Task.Call
 	o = s.deferTo(o, s.o.Now())
@@ -194,6 +198,13 @@ func (s *Scheduler) denied(o spool.Outcome) spool.Outcome {
 		o.NextCall = spool.Send
 	}
 	return o
+}
+
+// isDeniedAlone reports whether a look-up is denied to credentials that send: a message was sent
+// since the first one was. That holds nobody, and the look-up has failed.
+func (s *Scheduler) isDeniedAlone(t *spool.Task) bool {
+	team := s.team(t.Team)
+	return t.Call != spool.Send && !team.noLookUp.IsZero() && team.lastSent.After(team.noLookUp)
 }
 
 // remedy is what to do where a team's calls are denied.

@@ -68,6 +68,63 @@ func TestCredentialsPassTheProbeAlone(t *testing.T) {
 	})
 }
 
+// Credentials that send and may not search hold their team once: a send is tried before the search,
+// and the search is one that failed from then on.
+func TestSearchesDeniedAlone(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{401, 302} {
+		api := &tally{answer: func(c apiCall) reply {
+			switch {
+			case c.isPage():
+				return reply{status, `{"error":"no scope"}`, ""}
+			case c.method == http.MethodGet:
+				return reply{200, `[]`, ""}
+			case c.Targets[0] != "to:u0@example.com":
+				return reply{200, sentBody(c), ""}
+			case c.nth == 1:
+				return reply{0, "", ""}
+			}
+			return reply{400, `{"error":"bad"}`, ""}
+		}}
+		try(t, "{}", api, 1, func(r *trial) {
+			r.wait(10 * time.Second)
+			for _, to := range []string{"a", "b", "c"} {
+				r.mail(to, "")
+			}
+			r.wait(2 * time.Hour)
+			if got := r.states(); got != "deferred:1 sent:3" {
+				t.Errorf("%d: %s", status, got)
+			}
+			if n := r.number(events.Held); n != 1 {
+				t.Errorf("%d: %d holds were announced, want one", status, n)
+			}
+			if n := api.count(apiCall.isPage); n > 20 {
+				t.Errorf("%d: %d searches in two hours, want a few", status, n)
+			}
+		})
+	}
+}
+
+// An API that knows a local_id, and never lists its message, is asked ever more rarely.
+func TestKnownAndNotListed(t *testing.T) {
+	t.Parallel()
+	api := &tally{answer: func(c apiCall) reply {
+		if c.isPage() {
+			return reply{200, `[]`, ""}
+		}
+		return reply{409, `{"error":"known"}`, ""}
+	}}
+	try(t, "{}", api, 1, func(r *trial) {
+		r.wait(4 * time.Hour)
+		if n := api.count(func(apiCall) bool { return true }); n > 40 {
+			t.Errorf("%d calls in four hours for one message, want a few an hour", n)
+		}
+		if got := r.states(); got != "deferred:1" {
+			t.Error(got)
+		}
+	})
+}
+
 // The team is released when a send passes, and no sooner.
 func TestHoldOfATeamEndsWithASend(t *testing.T) {
 	t.Parallel()

@@ -12,7 +12,7 @@ type Capacity struct {
 	Free int // calls that may begin, of any class
 	High int // calls that may begin beyond Free, of class High only
 
-	TryHeld  bool          // they may begin though the team is held
+	TryHeld  bool          // they may begin though the team is held, a FindMessage after all others
 	Searches int           // how many of them may be a FindMessage
 	Memory   time.Duration // age of the first of Task.Sends from which a FindMessage comes first; 0: never
 	Probe    time.Duration // between two probes of a held route; 0: none

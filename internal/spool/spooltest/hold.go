@@ -301,6 +301,18 @@ var holdCases = []testCase{
 		}
 		f.release("", 1)
 	}},
+	{"TryHeldSends", func(f *fixture) { // of any class before a search, which could not end the hold
+		f.many(1, letter{priority: spool.High})
+		f.again(f.claimOne(), spool.Outcome{Unknown: true, NextCall: spool.FindMessage})
+		f.many(1, letter{priority: spool.Bulk})
+		f.hold(spool.Hold{Reason: "401"})
+		room := spool.Capacity{Team: "shop", Rate: plenty, Free: 1, TryHeld: true, Searches: 1}
+		for _, want := range []string{"Q2", "Q1"} {
+			if got := queueIDs(f.claim(room)); got != want {
+				f.Errorf("tried %s, want %s", got, want)
+			}
+		}
+	}},
 	{"ProbeUnrefused", func(f *fixture) { // a probe is a request that was not refused yet
 		f.many(3, letter{priority: spool.High})
 		f.many(1, letter{priority: spool.Bulk})

@@ -132,19 +132,24 @@ func (m *model) room(now time.Time, room spool.Capacity, tasks []*spool.Task, wa
 	return n, nil
 }
 
-// ofClass are the heads of the class whose turn it is, its searches first. later
-// learns of the probes that are still to come.
-func (m *model) ofClass(now time.Time, room spool.Capacity, tick int64, later *waits) (heads []*modelRequest) {
-	for _, class := range spool.ClassOrder(tick) {
-		if room.Free <= 0 && class != spool.High {
-			continue
-		}
-		for _, search := range []bool{true, false} {
-			if search && room.Searches <= 0 {
+// ofClass are the heads of the class whose turn it is, its searches first; where a held
+// team is tried, searches come after all else. later learns of the probes that are still
+// to come.
+func (m *model) ofClass(now time.Time, room spool.Capacity, tick int64, later *waits) []*modelRequest {
+	for _, searches := range []string{"too", "alone"} {
+		for _, class := range spool.ClassOrder(tick) {
+			if room.Free <= 0 && class != spool.High {
 				continue
 			}
-			heads = m.ofStream(now, room, class, search, later)
-			if heads != nil {
+			if room.Searches > 0 && room.TryHeld == (searches == "alone") {
+				if heads := m.ofStream(now, room, class, true, later); heads != nil {
+					return heads
+				}
+			}
+			if searches == "alone" {
+				continue
+			}
+			if heads := m.ofStream(now, room, class, false, later); heads != nil {
 				return heads
 			}
 		}

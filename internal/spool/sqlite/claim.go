@@ -257,20 +257,14 @@ type head struct {
 }
 
 // pick chooses the next head of a team: the class by tick, then the routes in
-// turn, then the oldest. In a class, searches come first.
+// turn, then the oldest.
 func (c *claim) pick(room spool.Capacity, tick int64) (h head, ok bool, err error) {
 	order := spool.ClassOrder(tick)
 	classes := order[:]
 	if room.Free <= 0 {
 		classes = []spool.Priority{spool.High}
 	}
-	var streams []stream
-	for _, class := range classes {
-		if room.Searches > 0 {
-			streams = append(streams, stream{room.Team, class, true})
-		}
-		streams = append(streams, stream{room.Team, class, false})
-	}
+	streams := streamsOf(room, classes)
 	for _, g := range streams {
 		h, ok, err = c.nextOf(g, room.Probe > 0)
 		if ok || err != nil {
@@ -283,6 +277,24 @@ func (c *claim) pick(room spool.Capacity, tick int64) (h head, ok bool, err erro
 		}
 	}
 	return head{}, false, nil
+}
+
+// streamsOf are the streams that a team takes from, in their order: in a class, searches come
+// first. But only a send ends the hold of a team, so there they come last.
+func streamsOf(room spool.Capacity, classes []spool.Priority) (all []stream) {
+	var last []stream
+	for _, class := range classes {
+		search := stream{room.Team, class, true}
+		switch {
+		case room.Searches <= 0:
+		case room.TryHeld:
+			last = append(last, search)
+		default:
+			all = append(all, search)
+		}
+		all = append(all, stream{room.Team, class, false})
+	}
+	return append(all, last...)
 }
 
 // These statements jump from one destination to the next, over all that is pending
