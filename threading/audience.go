@@ -86,12 +86,17 @@ func Without(rcpt []string, own func(addr string) bool) []string {
 	return others
 }
 
+// maxDomain bounds a domain that is converted to A-labels, in bytes: with U-labels it has four times as
+// many at most as with A-labels, of which 255 are allowed (RFC 1035, section 2.3.4). To convert a label
+// costs its square.
+const maxDomain = 1020
+
 // Canonical returns the form in which addresses are compared: in lower case, with an
 // internationalized domain in A-labels (RFC 5890).
 func Canonical(addr string) string {
 	at := strings.LastIndexByte(addr, '@')
 	local, domain := strings.ToLower(addr[:at+1]), addr[at+1:]
-	if isPlain(domain) {
+	if len(domain) > maxDomain || isPlain(domain) {
 		return local + strings.ToLower(domain)
 	}
 	if ascii, err := idna.Lookup.ToASCII(domain); err == nil {

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 )
 
 // bombs are inputs of about n bytes that a careless function handles in more than
@@ -99,5 +100,20 @@ func TestSplitIsLinear(t *testing.T) {
 	}
 	if few, many := split(10, 5000), split(10, 10_000); many > 2.5*few+small {
 		t.Errorf("%.0f bytes allocated for addresses of 10 KB, %.0f for 20 KB", few, many)
+	}
+}
+
+// A domain that is too long to be one costs no more than one that is not. The time is generous: the fault
+// to be found takes seconds.
+func TestLongDomains(t *testing.T) {
+	const n, most = 12_000, 250 * time.Millisecond
+	var label strings.Builder
+	for r := '\u4e00'; r < '\u4e00'+n; r++ {
+		label.WriteRune(r)
+	}
+	began := time.Now()
+	got := Canonical("A@" + label.String())
+	if took := time.Since(began); took > most || got != "a@"+label.String() {
+		t.Errorf("took %v for %d characters", took, n)
 	}
 }
