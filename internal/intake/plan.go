@@ -67,6 +67,7 @@ type submission struct {
 	route   *config.Route
 	team    config.Team
 	control controlHeaders
+	most    int                                         // recipients that a header may name
 	alias   func(recipient string) (to string, ok bool) // see config.Config.Recipient
 }
 
@@ -140,6 +141,7 @@ func (p planner) read(env *smtpd.Envelope, raw []byte) (*submission, error) {
 		route:   route,
 		team:    p.cfg.Teams[route.Team],
 		control: control,
+		most:    p.cfg.Limits.Recipients,
 		alias:   p.cfg.Recipient,
 	}, nil
 }

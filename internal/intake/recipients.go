@@ -28,11 +28,16 @@ func (s *submission) audiences() (all []threading.Audience, rcpt []string, err e
 		}
 	}
 	all = threading.Split(rcpt, to, cc)
+	n := 0
 	for _, a := range all {
 		if a.Blind && s.route.BCC == config.BCCReject {
 			return nil, nil, fmt.Errorf("%w: %s is in neither To nor Cc, and route %s has bcc: reject",
 				errBlind, a.To[0], s.route.Name)
 		}
+		n += len(a.To) + len(a.Cc)
+	}
+	if s.route.Recipients == config.RecipientsHeaders && n > s.most { // a header can name thousands
+		return nil, nil, fmt.Errorf("%w: %d, the limit is %d (limits.recipients)", errCrowd, n, s.most)
 	}
 	if s.control.convoID != 0 && all[0].Blind {
 		return nil, nil, fmt.Errorf("%w: %sConvo-Id applies to recipients in To and Cc, and there are none",

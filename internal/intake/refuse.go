@@ -19,6 +19,7 @@ var (
 	errRecipient = errors.New("recipient not allowed")
 	errBlind     = errors.New("blind recipients not allowed")
 	errTooMany   = errors.New("too many visible recipients")
+	errCrowd     = errors.New("too many recipients")
 	errTooLarge  = errors.New("message too large for the API")
 	errLoop      = errors.New("mail loop")
 	errControl   = errors.New("invalid header")
@@ -50,6 +51,7 @@ var refusals = []struct {
 	{wraps(errRecipient), 550, "5.7.1", ""},
 	{wraps(errBlind), 550, "5.7.1", ""},
 	{wraps(errTooMany), 554, "5.5.3", ""},
+	{wraps(errCrowd), 554, "5.5.3", ""},
 	{wraps(errTooLarge), 552, "5.3.4", ""},
 	{wraps(smtpd.ErrMessageMemory), 552, "5.3.4", tooCostly},
 	{wraps(smtpd.ErrMemory), 452, "4.3.1", "Too many messages in progress, try again later"},
