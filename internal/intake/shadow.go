@@ -8,7 +8,6 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
-	"time"
 	"unicode"
 
 	"heyrelay/internal/config"
@@ -19,9 +18,6 @@ import (
 	"heyrelay/smtpd"
 	"heyrelay/threading"
 )
-
-// quitTimeout is how long the next hop may take to reply to QUIT.
-const quitTimeout = 5 * time.Second
 
 // Relay implements smtpd.Settings.Relay: on a route with a shadow, each command is passed on
 // to the next hop, and its reply to the client. What heyrelay itself would have done is
@@ -122,8 +118,6 @@ func (s *shadow) Close() {
 	if s.session == nil {
 		return
 	}
-	limit := time.AfterFunc(quitTimeout, s.cut)
-	defer limit.Stop()
 	s.session.Close()
 	s.session = nil
 }

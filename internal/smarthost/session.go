@@ -213,8 +213,9 @@ func (c *Session) transaction(m Message) (reply string, err error) {
 	return reply, nil
 }
 
-// quitTime is how long a server may take to answer QUIT: the outcome of what was sent waits for it.
-const quitTime = 10 * time.Second
+// quitTime is how long a server may take to answer QUIT: the outcome of what was sent waits for it, and
+// a client whose mail was passed on.
+const quitTime = 5 * time.Second
 
 // Close ends the session with QUIT. What was sent stays sent.
 func (c *Session) Close() {
