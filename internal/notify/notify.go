@@ -78,7 +78,7 @@ type way struct {
 	timeout  time.Duration
 	first    time.Duration // pause after the first failure; it doubles with each
 	most     time.Duration // the longest
-	expire   time.Duration // age after which a failed attempt is the last
+	expire   time.Duration // age after which a failed attempt is the last, but for the first minTries
 	inFlight int           // attempts that are under way or not recorded yet
 }
 
@@ -89,7 +89,7 @@ func ways() []*way {
 		kind:     spool.Mail,
 		what:     "report",
 		capacity: 4,
-		timeout:  5 * time.Minute,
+		timeout:  15 * time.Minute, // ten of them for the last reply (RFC 5321, section 4.5.3.2.6)
 		first:    time.Minute,
 		most:     time.Hour,
 		expire:   5 * 24 * time.Hour, // RFC 5321, section 4.5.4.1
@@ -130,6 +130,7 @@ type result struct {
 const (
 	storeRetry = time.Second // pause of the loop after the store failed
 	maxSleep   = time.Minute // of the loop
+	minTries   = 10          // of a notice, however old it is: the relay may have been down
 )
 
 // New returns a Notifier that does nothing until Run.
@@ -277,7 +278,7 @@ func (n *Notifier) record(ended []result) (left []result) {
 func (n *Notifier) recordOne(r result) error {
 	now := n.o.Now()
 	e := about(r)
-	expired := now.Sub(r.notice.Happened) > r.way.expire
+	expired := e.Attempt >= minTries && now.Sub(r.notice.Happened) > r.way.expire
 	refused := errors.As(r.err, new(smarthost.Refused))
 	switch {
 	case r.err == nil:
