@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/smtp"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -119,6 +120,26 @@ func TestReloadFails(t *testing.T) {
 	}
 	if got := r.lines(); !strings.Contains(got, "error the configuration could not be reloaded") {
 		t.Errorf("recorded %s", got)
+	}
+}
+
+// A unix socket that another program has is no reason to close one of ours, not even for a moment.
+func TestReloadToATakenSocket(t *testing.T) {
+	dir := t.TempDir()
+	ours, theirs := filepath.Join(dir, "ours.sock"), filepath.Join(dir, "theirs.sock")
+	taken, err := net.Listen("unix", theirs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	listening := anywhere + `listeners: [{address: "unix:%s"}]`
+	r := newReloading(t, fmt.Sprintf(listening, ours))
+	kept := r.listeners.open[0].Listener
+	if _, err := r.to(fmt.Sprintf(listening, theirs)); err == nil {
+		t.Error("no error")
+	}
+	if r.listeners.open[0].Listener != kept {
+		t.Error("it was closed and opened again")
 	}
 }
 

@@ -98,7 +98,10 @@ func (c *change) open(o *socket) (err error) {
 }
 
 func (c *change) makeWay(e endpoint) {
-	_, port, _ := net.SplitHostPort(e.address)
+	_, port, err := net.SplitHostPort(e.address)
+	if err != nil { // the path of a unix socket, which is nobody's port
+		return
+	}
 	for _, g := range c.gone {
 		_, other, _ := net.SplitHostPort(g.address)
 		if g.network == e.network && port == other && !slices.Contains(c.closed, g) {
