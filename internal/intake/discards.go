@@ -10,10 +10,8 @@ const (
 	// what a crash leaves, when it is a day old.
 	maxDiscards = 1000
 
-	// discardTime is how long a store may take to delete an object, and endTime to delete those
-	// that wait when the relay ends.
+	// discardTime is how long a store may take to delete an object.
 	discardTime = 30 * time.Second
-	endTime     = 5 * time.Second
 )
 
 // Discards deletes objects of blob stores that no message has, beside everything else. That is best
@@ -36,22 +34,22 @@ func (d *Discards) add(from Blobs, key string) {
 	}
 }
 
-// Run deletes what is added until ctx ends, and then the rest.
-func (d *Discards) Run(ctx context.Context) {
+// Run deletes what is added until ctx ends, and then the rest, for at most the time that left returns.
+func (d *Discards) Run(ctx context.Context, left func() time.Duration) {
 	for {
 		select {
 		case o := <-d.waiting:
 			o.delete(ctx)
 		case <-ctx.Done():
-			d.end(context.WithoutCancel(ctx))
+			d.end(context.WithoutCancel(ctx), left())
 			return
 		}
 	}
 }
 
-// end deletes the rest, within endTime.
-func (d *Discards) end(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, endTime)
+// end deletes the rest, within a time.
+func (d *Discards) end(ctx context.Context, left time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, left)
 	defer cancel()
 	for ctx.Err() == nil {
 		select {

@@ -122,7 +122,7 @@ func (f *files) Record(e events.Event) {
 func (f *files) discarded(t *testing.T) int {
 	ctx, end := context.WithCancel(t.Context())
 	end()
-	f.o.Files.Discards.Run(ctx)
+	f.o.Files.Discards.Run(ctx, func() time.Duration { return time.Second })
 	return len(f.objects)
 }
 

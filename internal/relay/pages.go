@@ -110,7 +110,7 @@ const pagesEnd = 5 * time.Second
 // pagesTime is pagesEnd, or what a shutdown leaves of it: a download can take hours.
 func (r *Relay) pagesTime() time.Duration {
 	if r.stopping.Load() {
-		return min(pagesEnd, (r.config().ShutdownTimeout.Std()-drainTime(r.config()))/2)
+		return r.endTime()
 	}
 	return pagesEnd
 }

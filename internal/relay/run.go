@@ -30,7 +30,7 @@ func (r *Relay) Run(ctx context.Context) error {
 	r.running.Go(func() { r.watchStore(ctx) })
 	serving, endServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer endServing()
-	r.running.Go(func() { r.discards.Run(serving) })
+	r.running.Go(func() { r.discards.Run(serving, r.endTime) })
 	r.startControl(ctx)
 	r.checkSpool(ctx)
 	r.begin(&r.listeners)
@@ -86,8 +86,15 @@ func (r *Relay) shutDown(ctx context.Context) (cut string) {
 }
 
 // drainTime is how long transactions and API calls may take to end on shutdown. The
-// rest of shutdown_timeout is for storing results and closing the spool.
+// rest of shutdown_timeout is for storing results, for what has endTime, and closing the spool.
 func drainTime(cfg *config.Config) time.Duration { return cfg.ShutdownTimeout.Std() * 3 / 4 }
+
+// endTime is how long each of the two that come last may take on shutdown: objects that wait to be
+// deleted, and requests for a page.
+func (r *Relay) endTime() time.Duration {
+	cfg := r.config()
+	return min(pagesEnd, (cfg.ShutdownTimeout.Std()-drainTime(cfg))/3)
+}
 
 // canSend reports whether requests of a route can be sent now.
 func (r *Relay) canSend(team, route string) bool {
