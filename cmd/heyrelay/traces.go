@@ -19,16 +19,21 @@ type traces struct {
 const lastTraces = 2 * time.Second
 
 func (p *program) traces(log func() *slog.Logger) (traces, error) {
+	none := traces{close: func() {}}
 	enabled, err := tracing.Enabled(p.variable)
-	if err != nil || !enabled {
-		return traces{close: func() {}}, err
+	if err != nil {
+		return none, coded{exitConfig, err}
+	}
+	if !enabled {
+		return none, nil
 	}
 	failed := func(err error) {
 		log().Error("traces cannot be exported and are dropped; mail is not affected", "error", err.Error())
 	}
-	t, err := tracing.New(context.WithoutCancel(p.ctx), version(), failed)
+	complain := func(err error) { log().Warn("OpenTelemetry", "error", err.Error()) }
+	t, err := tracing.New(context.WithoutCancel(p.ctx), version(), failed, complain)
 	if err != nil {
-		return traces{close: func() {}}, err
+		return none, err
 	}
 	return traces{events.Sinks{t}, func() {
 		ctx, cancel := context.WithTimeout(context.Background(), lastTraces)

@@ -16,9 +16,11 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"fmt"
+	"net/url"
 	"strings"
 	"sync/atomic"
 
+	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
@@ -49,18 +51,33 @@ func Enabled(lookup func(string) string) (bool, error) {
 	case exporter != "" && exporter != "otlp":
 		return false, fmt.Errorf("OTEL_TRACES_EXPORTER: %q is not supported; use otlp or none", exporter)
 	}
-	for _, name := range []string{"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"} {
-		if p := lookup(name); p != "" && p != "http/protobuf" {
-			return false, fmt.Errorf("%s: %q is not supported; use http/protobuf", name, p)
+	name := "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL" // it overrides the one for all signals
+	if lookup(name) == "" {
+		name = "OTEL_EXPORTER_OTLP_PROTOCOL"
+	}
+	if p := lookup(name); p != "" && p != "http/protobuf" {
+		return false, fmt.Errorf("%s: %q is not supported; use http/protobuf", name, p)
+	}
+	for _, name := range []string{"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"} {
+		if at := lookup(name); at != "" && !isHTTP(at) {
+			return false, fmt.Errorf("%s: %q is not a URL; write one such as http://collector:4318", name, at)
 		}
 	}
 	return true, nil
 }
 
+// isHTTP reports whether a text is the URL of a server.
+func isHTTP(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
+}
+
 // New returns a Tracer that sends to where the OTEL_ variables of the process say. failed gets the
-// error of an export, once until one succeeds; it may be called by any goroutine. Spans that
-// cannot be sent are dropped. version is that of the binary.
-func New(ctx context.Context, version string, failed func(error)) (*Tracer, error) {
+// error of an export, once until one succeeds, and complain what else OpenTelemetry finds wrong, such
+// as the value of a variable; any goroutine may call them. Spans that cannot be sent are dropped.
+// version is that of the binary.
+func New(ctx context.Context, version string, failed, complain func(error)) (*Tracer, error) {
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(complain)) // or it writes to standard error
 	client, err := otlptracehttp.New(ctx)
 	if err != nil {
 		return nil, err

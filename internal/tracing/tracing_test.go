@@ -61,7 +61,8 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 // record records events in a process of their own.
 func record(t *testing.T, failed func(error), all ...events.Event) {
 	t.Helper()
-	tracer, err := tracing.New(t.Context(), "test", failed)
+	complain := func(err error) { t.Errorf("OpenTelemetry complains: %v", err) }
+	tracer, err := tracing.New(t.Context(), "test", failed, complain)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,6 +174,21 @@ func TestCollectorFails(t *testing.T) {
 	}
 }
 
+// What OpenTelemetry finds wrong reaches the log, and not standard error, which may be JSON.
+func TestComplaints(t *testing.T) {
+	newReceiver(t)
+	t.Setenv("OTEL_TRACES_SAMPLER", "bogus")
+	var complaints []error
+	tracer, err := tracing.New(t.Context(), "test", nil, func(err error) { complaints = append(complaints, err) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	tracer.Close(t.Context())
+	if len(complaints) != 1 || !strings.Contains(complaints[0].Error(), "bogus") {
+		t.Errorf("complaints %v", complaints)
+	}
+}
+
 func TestEnabled(t *testing.T) {
 	for _, c := range []struct {
 		env     []string
@@ -187,6 +203,12 @@ func TestEnabled(t *testing.T) {
 		{[]string{"OTEL_SDK_DISABLED", "true", "OTEL_EXPORTER_OTLP_ENDPOINT", "http://c"}, false, ""},
 		{[]string{"OTEL_TRACES_EXPORTER", "zipkin"}, false, "use otlp or none"},
 		{[]string{"OTEL_TRACES_EXPORTER", "otlp", "OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"}, false, "use http/protobuf"},
+		{[]string{"OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"}, false, "write one such as http://collector:4318"},
+		{[]string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "://x"}, false, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"},
+		{[]string{
+			"OTEL_TRACES_EXPORTER", "otlp", "OTEL_EXPORTER_OTLP_PROTOCOL", "grpc",
+			"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/protobuf",
+		}, true, ""},
 	} {
 		enabled, err := tracing.Enabled(func(name string) string {
 			if i := slices.Index(c.env, name); i >= 0 {
