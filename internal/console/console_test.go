@@ -483,6 +483,15 @@ func TestHoldOfARoute(t *testing.T) {
 		t.Errorf("it is %s", s)
 	}
 	f.operated("hold of route support", "release of route support")
+	for _, unknown := range []string{"team=nobody", "team=shop&route=nowhere", "team=nobody&route=support"} {
+		f.has(f.get("ann", "/destinations/hold?"+unknown, http.StatusOK), "There is no ", "does not have it")
+		values, err := url.ParseQuery(unknown)
+		if err != nil {
+			t.Fatal(err)
+		}
+		values.Set("csrf_token", hiddenField.FindStringSubmatch(f.get("ann", "/messages/Q1", http.StatusOK))[2])
+		f.post("ann", "/destinations/hold", values, http.StatusBadRequest)
+	}
 }
 
 // Who may only read sees no action, and a form of his changes nothing. Neither does one without

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 
 	"heyrelay/internal/access"
@@ -15,6 +16,9 @@ const (
 	holdBegun = "hold begun"
 	holdEnded = "hold ended"
 )
+
+// notConfigured is why what a reload has removed cannot be held.
+const notConfigured = "The configuration does not have it. What is pending for it is held already."
 
 // destinationOf reads which team or route an action is about.
 func destinationOf(query url.Values) (at spool.Destination, err error) {
@@ -29,6 +33,12 @@ func destinationOf(query url.Values) (at spool.Destination, err error) {
 		}
 	}
 	return at, nil
+}
+
+// isConfigured reports whether the configuration has a team or a route.
+func (c *console) isConfigured(at spool.Destination) bool {
+	_, known := c.Rates[at.Team]
+	return known && (at.Route == "" || slices.Contains(c.Routes, Route{Name: at.Route, Team: at.Team}))
 }
 
 // confirmDestination asks before a team or a route is held or released.
@@ -63,6 +73,10 @@ func (c *console) confirmDestination(w http.ResponseWriter, r *http.Request) err
 			number(n, "request") + " kept back now.",
 			"What is pending there is sent as soon as the budget allows. If the API refuses it again, heyrelay holds it again.",
 		}
+	case verb == "hold" && !c.isConfigured(at):
+		p.Possible = false
+		p.Title = "There is no " + name
+		p.Facts = []string{notConfigured}
 	case verb == "hold":
 		p.Title = "Hold " + name + "?"
 		p.Button = "Hold " + name
@@ -99,6 +113,9 @@ func (c *console) actOnDestination(w http.ResponseWriter, r *http.Request) error
 	at, err := destinationOf(r.PostForm)
 	if err != nil {
 		return err
+	}
+	if r.PathValue("verb") == "hold" && !c.isConfigured(at) {
+		return badRequest(notConfigured)
 	}
 	ctx := context.WithoutCancel(r.Context())
 	var done string
