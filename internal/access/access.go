@@ -237,6 +237,10 @@ func (g *Guard) pass(w http.ResponseWriter, r *http.Request, next http.Handler) 
 		return
 	}
 	id, known := g.identify(r)
+	id.still = func() bool {
+		now, known := g.identify(r)
+		return known && now.name == id.name
+	}
 	switch {
 	case !known:
 		g.demandLogin(w, r)

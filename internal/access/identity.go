@@ -16,8 +16,9 @@ import (
 type identity struct {
 	name   string
 	role   Role
-	bearer bool   // it came with the request itself; a browser would not add it
-	form   string // token that forms must return
+	bearer bool        // it came with the request itself; a browser would not add it
+	form   string      // token that forms must return
+	still  func() bool // reports whether it is known, also later
 }
 
 type identityKey struct{}
@@ -31,6 +32,13 @@ func UserOf(ctx context.Context) string { return identityOf(ctx).name }
 // FormToken returns what a form in the response must send as FormField, or a script as
 // FormHeader; "" outside of a Guard.
 func FormToken(ctx context.Context) string { return identityOf(ctx).form }
+
+// StillKnown reports whether the login of the request with context ctx has not ended meanwhile. A response
+// that goes on for long asks before each part.
+func StillKnown(ctx context.Context) bool {
+	still := identityOf(ctx).still
+	return still != nil && still()
+}
 
 func identityOf(ctx context.Context) identity {
 	id, _ := ctx.Value(identityKey{}).(identity)

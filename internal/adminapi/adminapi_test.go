@@ -5,9 +5,11 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
+	"heyrelay/internal/access"
 	"heyrelay/internal/adminapi"
 	"heyrelay/internal/events"
 	"heyrelay/internal/spool"
@@ -145,6 +147,35 @@ func TestHolds(t *testing.T) {
 		t.Errorf("%+v, %d", h, f.kicked)
 	}
 	f.call("DELETE", "/holds?route=a", "", 404, nil)
+}
+
+// Who has no token any longer hears nothing any longer.
+func TestEventsEndWithTheToken(t *testing.T) {
+	f := open(t)
+	server := httptest.NewServer(f.handler)
+	defer server.Close()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/api/v1/events", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+reading)
+	resp, err := server.Client().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	began := make([]byte, len(": heyrelay\n\n"))
+	if _, err := io.ReadFull(resp.Body, began); err != nil {
+		t.Fatal(err)
+	}
+	operators := access.Options{Tokens: []access.Token{{Name: "script", Value: operating, Role: access.Operate}}}
+	if err := f.guard.Update(operators); err != nil {
+		t.Fatal(err)
+	}
+	f.stream.Record(events.Event{Kind: events.Sent, To: []string{"to:alice@example.com"}})
+	if n, err := resp.Body.Read(make([]byte, 100)); err != io.EOF {
+		t.Errorf("it goes on with %d octets, %v", n, err)
+	}
 }
 
 // The source of a message is a download, never a page.

@@ -35,6 +35,7 @@ type fixture struct {
 	store    *sqlite.Store
 	operator *sqlite.Operator
 	stream   *events.Stream
+	guard    *access.Guard
 	handler  http.Handler
 	broken   bool // holds cannot be read
 	kicked   int
@@ -86,6 +87,7 @@ func open(t *testing.T) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
+	f.guard = guard
 	f.handler = guard.Wrap(adminapi.New(adminapi.Options{
 		Backend: backend.Backend{
 			Operator: breakable{f.operator, &f.broken},

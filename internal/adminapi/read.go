@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"heyrelay/internal/access"
 	"heyrelay/internal/activity"
 	"heyrelay/internal/problem"
 	"heyrelay/internal/spool"
@@ -317,7 +318,7 @@ func (s *server) events(w http.ResponseWriter, r *http.Request) error {
 	tick := time.NewTicker(keepAlive)
 	defer tick.Stop()
 	text := []byte(": heyrelay\n\n")
-	for {
+	for access.StillKnown(r.Context()) {
 		_ = c.SetWriteDeadline(time.Now().Add(keepAlive))
 		if _, err := w.Write(text); err != nil {
 			return nil // the client has gone
@@ -341,4 +342,5 @@ func (s *server) events(w http.ResponseWriter, r *http.Request) error {
 			text = fmt.Appendf(nil, "event: %s\ndata: %s\n\n", e.Kind, data)
 		}
 	}
+	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"heyrelay/internal/access"
 	"heyrelay/internal/events"
 )
 
@@ -29,7 +30,7 @@ func (c *console) stream(w http.ResponseWriter, r *http.Request) {
 	write := func(text string) bool {
 		_ = control.SetWriteDeadline(time.Now().Add(2 * streamBeat)) // the server's own is for pages
 		_, err := fmt.Fprint(w, text, "\n\n")
-		return err == nil && control.Flush() == nil
+		return err == nil && control.Flush() == nil && access.StillKnown(r.Context())
 	}
 	beat := time.NewTicker(streamBeat)
 	defer beat.Stop()
