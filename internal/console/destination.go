@@ -18,7 +18,7 @@ const (
 )
 
 // notConfigured is why what a reload has removed cannot be held.
-const notConfigured = "The configuration does not have it. What is pending for it is held already."
+const notConfigured = "It is not in the configuration. Its pending mail is already held."
 
 // destinationOf reads which team or route an action is about.
 func destinationOf(query url.Values) (at spool.Destination, err error) {
