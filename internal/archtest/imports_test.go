@@ -46,8 +46,9 @@ var may = map[string][]string{
 	},
 	"internal/metrics":          {"internal/spool", "internal/events"},
 	"internal/tracing":          {"internal/events"},
-	"internal/heymarket":        {"internal/loopback"},
+	"internal/heymarket":        {"internal/loopback", "internal/retryafter"},
 	"internal/loopback":         {},
+	"internal/retryafter":       {},
 	"internal/sandbox":          {},
 	"internal/spool":            {},
 	"internal/archtest":         {},
@@ -62,7 +63,7 @@ var may = map[string][]string{
 	"internal/delivery": {
 		"mimeconv", "internal/spool", "internal/heymarket", "internal/smarthost", "internal/events",
 	},
-	"internal/notify": {"internal/spool", "internal/smarthost", "internal/events"},
+	"internal/notify": {"internal/spool", "internal/smarthost", "internal/events", "internal/retryafter"},
 	"internal/intake": {
 		"smtpd", "mimeconv", "mimeconv/linkblock", "threading", "internal/blob", "internal/config", "internal/spool",
 		"internal/events", "internal/smarthost",

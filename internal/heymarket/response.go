@@ -8,9 +8,10 @@ import (
 	"io"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
+
+	"heyrelay/internal/retryafter"
 )
 
 const (
@@ -146,7 +147,7 @@ func (r response) odd(why string, cause error) *Error {
 // failure is the error for a status that is not 2xx. Where the body was not read to its end, for the reason unread,
 // what the status and the header say counts all the same, and what a part of the body says does not.
 func (r response) failure(h http.Header, now time.Time, unread *Error) *Error {
-	e := &Error{Status: r.status, RequestID: r.requestID, RetryAfter: retryAfter(h, now)}
+	e := &Error{Status: r.status, RequestID: r.requestID, RetryAfter: min(retryafter.Of(h, now), maxRetryAfter)}
 	e.Class, e.Unknown = classify(r.status, unread == nil && isJSON(r.body))
 	reason := r.reason()
 	if unread != nil {
@@ -226,24 +227,6 @@ func (r response) reason() string {
 		parts[0] = http.StatusText(r.status)
 	}
 	return strings.Join(parts, ": ")
-}
-
-// retryAfter reads Retry-After (RFC 9110, section 10.2.3): seconds or a date. A
-// date counts from the response's own Date, so that clocks may differ.
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	value := strings.TrimSpace(h.Get("Retry-After"))
-	seconds, err := strconv.ParseUint(value, 10, 32)
-	if err == nil || errors.Is(err, strconv.ErrRange) {
-		return min(time.Duration(seconds)*time.Second, maxRetryAfter)
-	}
-	until, err := http.ParseTime(value)
-	if err != nil {
-		return 0
-	}
-	if date, err := http.ParseTime(h.Get("Date")); err == nil {
-		now = date
-	}
-	return min(max(until.Sub(now), 0), maxRetryAfter)
 }
 
 // clockNote reports a difference between the local clock and the API's: a token

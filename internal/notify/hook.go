@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"time"
 
+	"heyrelay/internal/retryafter"
 	"heyrelay/internal/spool"
 )
 
@@ -52,22 +53,9 @@ func (h *Webhook) send(ctx context.Context, n spool.Notice) (reply string, err e
 	}
 	if resp.StatusCode/100 != 2 {
 		err := fmt.Errorf("the webhook returned status %d", resp.StatusCode)
-		return "", notBefore{err, retryAfter(resp.Header, now)}
+		return "", notBefore{err, retryafter.Of(resp.Header, now)}
 	}
 	return "", nil
-}
-
-// retryAfter is the pause that a response asks for (RFC 9110, section 10.2.3), 0
-// where it asks for none.
-func retryAfter(header http.Header, now time.Time) time.Duration {
-	text := header.Get("Retry-After")
-	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
-		return time.Duration(seconds) * time.Second
-	}
-	if at, err := http.ParseTime(text); err == nil {
-		return at.Sub(now)
-	}
-	return 0
 }
 
 // signature signs an event with its id and the time of the attempt.

@@ -200,6 +200,7 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 		"1":                             5 * time.Second,
 		"120":                           2 * time.Minute,
 		"86400":                         time.Hour,
+		"99999999999":                   time.Hour,
 		"Sat, 01 Jan 2000 00:03:00 GMT": 3 * time.Minute, // a bubble begins at midnight
 		"Fri, 31 Dec 1999 00:00:00 GMT": 5 * time.Second,
 		"soon":                          5 * time.Second,
