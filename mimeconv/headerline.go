@@ -100,7 +100,7 @@ func isSpace(line []byte) bool {
 // mailbox file, or empty lines before a common field.
 func prologue(raw []byte) int {
 	line, next := cutHeaderLine(raw, 0)
-	start := bytes.TrimPrefix(bytes.TrimPrefix(line, bom), []byte(">"))
+	start := bytes.TrimPrefix(withoutBOM(line), []byte(">"))
 	if bytes.HasPrefix(start, []byte("From ")) && nameLength(line) == 0 { // not "From : Bob" (section 4.5)
 		return next
 	}
@@ -154,10 +154,19 @@ func cutHeaderLine(raw []byte, pos int) (line []byte, next int) {
 // trace fields.
 var bom = []byte("\ufeff")
 
+// withoutBOM removes byte order marks from the start of a line. There are two where a program adds its
+// own to what has one.
+func withoutBOM(line []byte) []byte {
+	for bytes.HasPrefix(line, bom) {
+		line = line[len(bom):]
+	}
+	return line
+}
+
 // nameLength returns the length of the field name at the start of a line, 0 if the line does
 // not start a field (RFC 5322, section 2.2). A byte order mark before it does not count.
 func nameLength(line []byte) int {
-	line = bytes.TrimPrefix(line, bom)
+	line = withoutBOM(line)
 	end := 0
 	for end < len(line) && ' ' < line[end] && line[end] < 0x7f && line[end] != ':' {
 		end++
@@ -172,7 +181,7 @@ func nameLength(line []byte) int {
 // fieldName returns the field name at the start of a line in lower case, "" if the line does
 // not start a field.
 func fieldName(line []byte) string {
-	return lowerName(bytes.TrimPrefix(line, bom)[:nameLength(line)])
+	return lowerName(withoutBOM(line)[:nameLength(line)])
 }
 
 // lowerName returns the name of a field, which is ASCII, in lower case.
@@ -189,7 +198,7 @@ func lowerName(name []byte) string {
 
 // newField parses the lines of a field.
 func newField(lines []byte) field {
-	lines = bytes.TrimPrefix(lines, bom)
+	lines = withoutBOM(lines)
 	end := nameLength(lines)
 	_, rest, _ := bytes.Cut(lines[end:], []byte(":"))
 	value := unfold(rest)

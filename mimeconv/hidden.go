@@ -27,7 +27,7 @@ func (b *block) countHidden() int {
 func hiddenLength(raw []byte, line headerLine) int {
 	switch {
 	case line.isField():
-		return hiddenName(bytes.TrimPrefix(line.text, bom)[:line.name])
+		return hiddenName(withoutBOM(line.text)[:line.name])
 	case len(line.text) == 0 || isSpace(line.text):
 		return 0
 	}

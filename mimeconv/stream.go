@@ -53,11 +53,11 @@ func base64Stream(raw []byte) stream {
 	if !mayBeBase64(raw) {
 		return unchanged(raw, Warning{Code: EncodingRepaired, Detail: notBase64})
 	}
-	open := func() io.Reader { return &base64Reader{rest: raw} }
+	open := func() io.Reader { return newBase64Reader(raw) }
 	if size, ok := base64Size(raw); ok {
 		return stream{open: open, size: size}
 	}
-	first := &base64Reader{rest: raw}
+	first := newBase64Reader(raw)
 	size := count(first)
 	if first.isDamaged && !looksBase64(raw) {
 		return unchanged(raw, Warning{Code: EncodingRepaired, Detail: notBase64})
@@ -119,7 +119,38 @@ type base64Reader struct {
 	octets         [3]byte // decoded from them
 	out            []byte  // the octets that were not returned yet
 	isConcatenated bool    // several pieces were encoded one by one
+	isURLSafe      bool    // the digits are those of base64url
 	isDamaged      bool    // there is anything but base64; known at the end
+}
+
+// newBase64Reader returns a reader of base64, or of base64url (RFC 4648, section 5), which some programs
+// write instead.
+func newBase64Reader(raw []byte) *base64Reader {
+	return &base64Reader{rest: raw, isURLSafe: isURLSafe(raw)}
+}
+
+// isURLSafe reports whether raw is base64url that cannot be anything else: it contains one of its own
+// digits, but in no line only those, and nothing that is no digit.
+func isURLSafe(raw []byte) bool {
+	if bytes.IndexByte(raw, '-') < 0 && bytes.IndexByte(raw, '_') < 0 {
+		return false
+	}
+	own, common := 0, 0 // digits of the line
+	for _, c := range raw {
+		switch {
+		case c == '-' || c == '_':
+			own++
+		case c == '\n' && own > 0 && common == 0, c == '+' || c == '/':
+			return false
+		case isBase64(c):
+			common++
+		case c == '\n':
+			own, common = 0, 0
+		case c != '=' && c != '\r' && c != ' ' && c != '\t':
+			return false
+		}
+	}
+	return own == 0 || common > 0
 }
 
 // Read implements io.Reader. It fills p while there is anything left.
@@ -168,8 +199,13 @@ func (r *base64Reader) fill() bool {
 		r.rest = r.rest[1:]
 		switch {
 		case isBase64(c):
-			r.digits[r.have] = c
-			r.have++
+			r.add(c)
+		case r.isURLSafe && c == '-':
+			r.add('+')
+			r.isDamaged = true
+		case r.isURLSafe && c == '_':
+			r.add('/')
+			r.isDamaged = true
 		case c != '\r' && c != '\n' && c != ' ' && c != '\t':
 			r.isDamaged = true
 		}
@@ -179,6 +215,11 @@ func (r *base64Reader) fill() bool {
 	}
 	r.isDamaged = r.isDamaged || r.have == 1 // one digit is not an octet
 	return r.flush()
+}
+
+func (r *base64Reader) add(digit byte) {
+	r.digits[r.have] = digit
+	r.have++
 }
 
 // endPiece ends a piece at its padding, and all if no other piece follows. It reports whether it

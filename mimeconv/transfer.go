@@ -255,7 +255,7 @@ func decodeBase64(raw []byte) (data []byte, clean bool) {
 	if n, err := base64.StdEncoding.Decode(data, raw); err == nil {
 		return data[:n], true
 	}
-	r := base64Reader{rest: raw}
+	r := newBase64Reader(raw)
 	n, _ := r.Read(data)
 	return data[:n], !r.isDamaged
 }
