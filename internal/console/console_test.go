@@ -484,7 +484,7 @@ func TestHoldOfARoute(t *testing.T) {
 	}
 	f.operated("hold of route support", "release of route support")
 	for _, unknown := range []string{"team=nobody", "team=shop&route=nowhere", "team=nobody&route=support"} {
-		f.has(f.get("ann", "/destinations/hold?"+unknown, http.StatusOK), "There is no ", "does not have it")
+		f.has(f.get("ann", "/destinations/hold?"+unknown, http.StatusOK), "There is no ", "is not in the configuration")
 		values, err := url.ParseQuery(unknown)
 		if err != nil {
 			t.Fatal(err)
