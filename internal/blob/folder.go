@@ -26,6 +26,7 @@ type folder struct {
 
 	syncFile   func(*os.File) error
 	syncFolder func(path string) error
+	readFolder func(path string) ([]fs.DirEntry, error)
 
 	mu      sync.Mutex
 	storing int64           // octets that calls of Put are storing
@@ -40,6 +41,7 @@ func openFolder(path string, o Options) (*folder, error) {
 		free:       disk.Free,
 		syncFile:   (*os.File).Sync,
 		syncFolder: disk.SyncFolder,
+		readFolder: os.ReadDir,
 		durable:    map[string]bool{},
 	}
 	if _, err := findFolder(path); err != nil {
@@ -269,12 +271,12 @@ func (f *folder) List(ctx context.Context, each func(Info) error) error {
 	if err := f.check(); err != nil {
 		return err
 	}
-	shards, err := os.ReadDir(f.path)
+	shards, err := f.readFolder(f.path)
 	if err != nil {
 		return f.explain("list objects", err)
 	}
 	for _, shard := range shards {
-		if !shard.IsDir() {
+		if !shard.IsDir() || !isShard(shard.Name()) { // a disk has a lost+found, which only root reads
 			continue
 		}
 		if err := f.listShard(ctx, shard.Name(), each); err != nil {
@@ -284,15 +286,18 @@ func (f *folder) List(ctx context.Context, each func(Info) error) error {
 	return nil
 }
 
-// listShard lists the objects of one folder, if it is a shard.
+// isShard reports whether a folder of this name has objects.
+func isShard(name string) bool { return len(name) == 2 && isKey(name+strings.Repeat("0", keyLength-2)) }
+
+// listShard lists the objects of a shard.
 func (f *folder) listShard(ctx context.Context, shard string, each func(Info) error) error {
-	files, err := os.ReadDir(filepath.Join(f.path, shard))
+	files, err := f.readFolder(filepath.Join(f.path, shard))
 	if err != nil {
 		return f.explain("list objects", err)
 	}
 	for _, file := range files {
 		key := shard + strings.TrimSuffix(file.Name(), partial)
-		if !isKey(key) || len(shard) != 2 {
+		if !isKey(key) {
 			continue
 		}
 		if err := ctx.Err(); err != nil {
