@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -244,8 +245,8 @@ func describe(query url.Values) string {
 
 // fieldsOf are the hidden fields with which a form repeats a query.
 func fieldsOf(query url.Values, back string) (all []field) {
-	for name, values := range query {
-		for _, value := range values {
+	for _, name := range slices.Sorted(maps.Keys(query)) {
+		for _, value := range query[name] {
 			all = append(all, field{name, value})
 		}
 	}
@@ -307,6 +308,8 @@ func doneOf(query url.Values) string {
 		return "The hold has begun. Mail is accepted and kept."
 	case holdEnded:
 		return "The hold has ended."
+	case noHold:
+		return "There was no hold. It may have ended by itself."
 	case linksRevoked:
 		if n, err := strconv.Atoi(query.Get("n")); err == nil {
 			return number(n, "link") + " revoked."

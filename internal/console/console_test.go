@@ -477,12 +477,14 @@ func TestHoldOfARoute(t *testing.T) {
 	page = f.get("ann", "/destinations/release?team=shop&route=support&back=/", http.StatusOK)
 	f.has(page, "1 request kept back now.")
 	f.has(f.get("ann", f.confirm(page), http.StatusOK), "The hold has ended.")
+	f.has(f.get("ann", f.confirm(page), http.StatusOK), "There was no hold.")
 	page = f.get("ann", "/destinations/release?team=shop&route=support", http.StatusOK)
 	f.has(page, "There is no hold on route support")
 	if s := f.state("Q1"); s != "ready" {
 		t.Errorf("it is %s", s)
 	}
 	f.operated("hold of route support", "release of route support")
+	f.has(f.get("bob", "/destinations/hold?team=shop&route=support", http.StatusOK), "Your role is read")
 	for _, unknown := range []string{"team=nobody", "team=shop&route=nowhere", "team=nobody&route=support"} {
 		f.has(f.get("ann", "/destinations/hold?"+unknown, http.StatusOK), "There is no ", "is not in the configuration")
 		values, err := url.ParseQuery(unknown)

@@ -15,6 +15,7 @@ import (
 const (
 	holdBegun = "hold begun"
 	holdEnded = "hold ended"
+	noHold    = "no hold"
 )
 
 // notConfigured is why what a reload has removed cannot be held.
@@ -48,11 +49,6 @@ func (c *console) confirmDestination(w http.ResponseWriter, r *http.Request) err
 	if err != nil {
 		return err
 	}
-	name := at.Name()
-	n, held, err := c.keptAt(r.Context(), at)
-	if err != nil {
-		return err
-	}
 	verb := r.PathValue("verb")
 	p := confirmPage{
 		frame:    frameOf(c, r, "overview"),
@@ -61,34 +57,59 @@ func (c *console) confirmDestination(w http.ResponseWriter, r *http.Request) err
 		Fields:   fieldsOf(without(query, "back", "reason"), query.Get("back")),
 		Possible: access.RoleOf(r.Context()) >= access.Operate,
 	}
-	switch {
-	case verb == "release" && !held:
-		p.Possible = false
-		p.Title = "There is no hold on " + name
-		p.Facts = []string{"It may have ended by itself."}
-	case verb == "release":
-		p.Title = "Release " + name + "?"
-		p.Button = "Release " + name
-		p.Facts = []string{
-			number(n, "request") + " kept back now.",
-			"What is pending there is sent as soon as the budget allows. If the API refuses it again, heyrelay holds it again.",
-		}
-	case verb == "hold" && !c.isConfigured(at):
-		p.Possible = false
-		p.Title = "There is no " + name
-		p.Facts = []string{notConfigured}
-	case verb == "hold":
-		p.Title = "Hold " + name + "?"
-		p.Button = "Hold " + name
-		p.AsksReason = true
-		p.Reason = spool.OperatorReason
-		p.Facts = []string{
-			"Mail is still accepted, but not sent until you release the hold. A restart changes nothing.",
-		}
+	if !p.Possible {
+		p.Warning = mayOnlyRead
+	}
+	switch verb {
+	case "release":
+		err = c.askRelease(r.Context(), &p, at)
+	case "hold":
+		c.askHold(&p, at)
 	default:
 		return noPage(w, r)
 	}
+	if err != nil {
+		return err
+	}
 	return c.render(w, http.StatusOK, "confirm", p)
+}
+
+// askRelease has a page ask whether a hold is to end.
+func (c *console) askRelease(ctx context.Context, p *confirmPage, at spool.Destination) error {
+	n, held, err := c.keptAt(ctx, at)
+	if err != nil {
+		return err
+	}
+	if !held {
+		p.Possible = false
+		p.Title = "There is no hold on " + at.Name()
+		p.Facts = []string{"It may have ended by itself."}
+		return nil
+	}
+	p.Title = "Release " + at.Name() + "?"
+	p.Button = "Release " + at.Name()
+	p.Facts = []string{
+		number(n, "request") + " kept back now.",
+		"What is pending there is sent as soon as the budget allows. If the API refuses it again, heyrelay holds it again.",
+	}
+	return nil
+}
+
+// askHold has a page ask whether a hold is to begin.
+func (c *console) askHold(p *confirmPage, at spool.Destination) {
+	if !c.isConfigured(at) {
+		p.Possible = false
+		p.Title = "There is no " + at.Name()
+		p.Facts = []string{notConfigured}
+		return
+	}
+	p.Title = "Hold " + at.Name() + "?"
+	p.Button = "Hold " + at.Name()
+	p.AsksReason = p.Possible
+	p.Reason = spool.OperatorReason
+	p.Facts = []string{
+		"Mail is still accepted, but not sent until you release the hold. A restart changes nothing.",
+	}
 }
 
 // keptAt returns how many requests the hold of a destination keeps back; held is false without one.
@@ -122,7 +143,11 @@ func (c *console) actOnDestination(w http.ResponseWriter, r *http.Request) error
 	switch r.PathValue("verb") {
 	case "release":
 		done = holdEnded
-		_, err = c.Release(ctx, at)
+		found, failed := c.Release(ctx, at)
+		if !found {
+			done = noHold
+		}
+		err = failed
 	case "hold":
 		done = holdBegun
 		err = c.Hold(ctx, at, r.PostForm.Get("reason"))
