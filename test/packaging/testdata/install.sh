@@ -26,6 +26,9 @@ systemd-analyze security --offline=true --no-pager --threshold=20 heyrelay.servi
 # directories; it does not run here, and there is no network.
 install -d -o heyrelay -g heyrelay -m 700 /var/lib/heyrelay /run/credentials/heyrelay.service
 install -d -o heyrelay -g heyrelay /run/heyrelay
+mount -t tmpfs none /var/lib/heyrelay # the spool has a volume of its own
+chown heyrelay:heyrelay /var/lib/heyrelay
+chmod 700 /var/lib/heyrelay
 echo secret >/etc/heyrelay/heymarket_key
 echo secret >/run/credentials/heyrelay.service/heymarket_key
 chown heyrelay /run/credentials/heyrelay.service/heymarket_key
@@ -71,6 +74,9 @@ cmp /tmp/edited /etc/heyrelay/heyrelay.yaml
 mkdir -p /etc/systemd/system/multi-user.target.wants
 ln -s /lib/systemd/system/heyrelay.service /etc/systemd/system/multi-user.target.wants/heyrelay.service
 dpkg -P heyrelay
+is "$(ls -A /var/lib/heyrelay)" ""
+umount /var/lib/heyrelay
+rmdir /var/lib/heyrelay
 rm -rf /run/credentials /run/heyrelay
 files >/tmp/after
 names /tmp/before >/tmp/names-before
