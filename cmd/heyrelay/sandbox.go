@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -71,7 +70,7 @@ func newSandbox(rate int) *sandbox.Sandbox {
 	return sandbox.New(sandbox.Options{RatePerMinute: rate, FirstID: time.Now().UnixMilli()})
 }
 
-// serveHTTP serves h on l until ctx ends.
+// serveHTTP serves h on l until ctx ends. What takes longer then than two seconds is cut.
 func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
 	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
 	closed := make(chan error, 1)
@@ -85,7 +84,7 @@ func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
 		return err
 	}
 	if err := <-closed; err != nil {
-		return errors.Join(err, server.Close())
+		return server.Close()
 	}
 	return nil
 }

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"context"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,4 +27,28 @@ func TestSandboxIDs(t *testing.T) {
 	if len(m) != 1 || m[0].ID < begun || m[0].ConvoID < begun {
 		t.Errorf("%+v, started at %d", m, begun)
 	}
+}
+
+// A response that is slow delays the end for a moment, and is no error of the program.
+func TestSandboxEndsDuringAResponse(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, end := context.WithCancel(t.Context())
+	slow := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		end()
+		<-r.Context().Done()
+	})
+	var asking sync.WaitGroup
+	asking.Go(func() {
+		if resp, err := http.Get("http://" + l.Addr().String()); err == nil {
+			t.Errorf("status %d", resp.StatusCode)
+			_ = resp.Body.Close()
+		}
+	})
+	if err := serveHTTP(ctx, l, slow); err != nil {
+		t.Error(err)
+	}
+	asking.Wait()
 }
