@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -105,6 +106,39 @@ func TestReloadFiles(t *testing.T) {
 	}
 	if _, err := net.Dial("tcp", before.String()); err == nil {
 		t.Error("the listener is open")
+	}
+}
+
+// Files are served with bounds of their own, also at an address where a page was before.
+func TestReloadSwapsPages(t *testing.T) {
+	a, b := process.FreeAddress(t), process.FreeAddress(t)
+	text := fmt.Sprintf(linkRoute, filepath.Join(t.TempDir(), "blobs"), "") + "metrics: {address: %q}\n"
+	at := func(metrics, files string) string {
+		return strings.Replace(fmt.Sprintf(text, metrics), `listen: "127.0.0.1:0"`, `proxies: [192.0.2.1], listen: "`+files+`"`, 1)
+	}
+	r := newReloading(t, at(a, b))
+	lives := func(at string) {
+		t.Helper()
+		if code, _ := get(t, "http://"+at+"/livez"); code != http.StatusOK {
+			t.Errorf("livez: %d", code)
+		}
+	}
+	lives(a)
+	r.must(at(b, a))
+	lives(b)
+	for n := 1; n <= maxFilesPerAddress+1; n++ {
+		c, err := net.Dial("tcp", a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if n <= maxFilesPerAddress {
+			continue
+		}
+		_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
+		if _, err := c.Read(make([]byte, 1)); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("connection %d is open", n)
+		}
 	}
 }
 

@@ -64,7 +64,8 @@ func (r *Relay) addPages(s *setup, secure *tls.Config) error {
 		all = append(all, console)
 	}
 	if s.blobs != nil {
-		s.pagesAt = append(s.pagesAt, endpoint{path: filesPath, network: "tcp", address: s.cfg.Blobs.Listen})
+		at := endpoint{path: filesPath, network: "tcp", address: s.cfg.Blobs.Listen, files: true}
+		s.pagesAt = append(s.pagesAt, at)
 		all = append(all, r.filesPage(s, secure))
 	}
 	s.pages = map[string]page{}
@@ -162,9 +163,8 @@ func (r *Relay) servePages(key string, l net.Listener) (retire func()) {
 
 // limitPages bounds the connections of a listener.
 func (r *Relay) limitPages(key string, l net.Listener) net.Listener {
-	s := r.setup.Load()
-	forFiles := func(e endpoint) bool { return e.path == filesPath && e.key() == key }
-	if !slices.ContainsFunc(s.pagesAt, forFiles) {
+	forFiles := func(e endpoint) bool { return e.files && e.key() == key }
+	if !slices.ContainsFunc(r.setup.Load().pagesAt, forFiles) {
 		return netutil.LimitListener(l, maxPages)
 	}
 	proxied := func(client netip.Addr) bool { return r.config().Blobs.Proxies.Contains(client) }
