@@ -261,7 +261,9 @@ var plans = map[string]struct {
 	"sent requests": {sqlSentRequests, []string{
 		"r USING INDEX request_message (message=?)", "c USING INTEGER PRIMARY KEY (rowid=?)",
 	}},
-	"shared blob": {sqlSharedBlob, []string{"blob USING COVERING INDEX blob_digest (route=? AND digest=?)"}},
+	"shared blob": {sqlSharedBlob, []string{
+		"blob USING COVERING INDEX blob_digest (route=? AND digest=?)", "blob_store USING INTEGER PRIMARY KEY (rowid=?)",
+	}},
 	"attachment of": {sqlAttachmentOf, []string{
 		"a USING INDEX sqlite_autoindex_attachment_1 (link=?)", "b USING INTEGER PRIMARY KEY (rowid=?)",
 	}},
