@@ -103,6 +103,12 @@ func (r *renderer) top() element {
 // start processes a start tag and reports whether an element was opened.
 func (r *renderer) start(z *html.Tokenizer) bool {
 	name := TagName(z.Raw())
+	if isAddress(name) {
+		if !r.top().hidden {
+			r.text(html.UnescapeString(string(z.Raw())))
+		}
+		return false
+	}
 	a := ReadAttributes(z)
 	raw := isRaw(name)
 	// Mail programs do not run scripts. An unclosed title hides the whole document.
@@ -118,7 +124,7 @@ func (r *renderer) start(z *html.Tokenizer) bool {
 	e := element{
 		name:   name,
 		hidden: parent.hidden || raw && !isField || !r.showAll && (isSilent(name) || a.isHidden()),
-		pre:    parent.pre || isField || name == "pre" || strings.Contains(a.style, "white-space:pre"),
+		pre:    parent.pre || isField || name == "pre" || a.isPre(),
 	}
 	if isVoid(name) {
 		if !e.hidden {

@@ -32,6 +32,8 @@ func TestRender(t *testing.T) {
 		"<p>a<textarea>b<p>c":                                       "a\nb\n\nc",
 		"<svg><text>a</text></svg>b":                                "b",
 		"<svg>a":                                                    "a",
+		"Bob <b@x.example> at <http://x.example/y>":                 "Bob <b@x.example> at <http://x.example/y>",
+		"<p hidden>a <b@x.example></p>b":                            "b",
 
 		"<a href=x:><table><tr><td><a href=x:>a</table></a>b": "a <x:>\n\nb",
 
@@ -89,6 +91,30 @@ func TestTagSoup(t *testing.T) {
 			if !strings.Contains(text, fmt.Sprintf("w%dw", i)) {
 				t.Fatalf("seed %d: word %d of %q is missing in %q", seed, i, doc.String(), text)
 			}
+		}
+	}
+}
+
+// Styles hide an element by what they say of it, not by what they contain.
+func TestHiddenByStyle(t *testing.T) {
+	for style, isHidden := range map[string]bool{
+		"display:none":                           true,
+		"DISPLAY : none !important":              true,
+		"color:red;visibility:hidden":            true,
+		"max-height:0;overflow:hidden":           true,
+		"max-height:0.0px ; overflow : hidden":   true,
+		"display:none;display:block":             false,
+		"-webkit-backface-visibility:hidden":     false,
+		"background:url(display:none)":           false,
+		"max-height:0.5em;overflow:hidden":       false,
+		"max-height:03px;overflow:hidden":        false,
+		"max-height:0;overflow-x:hidden":         false,
+		"mso-display:none;max-height:none":       false,
+		"line-height:0;overflow:hidden;height:5": false,
+	} {
+		doc := "<p style='" + style + "'>a</p>b"
+		if got := Render(doc, 1000) == "b"; got != isHidden {
+			t.Errorf("%s: hidden is %v", style, got)
 		}
 	}
 }

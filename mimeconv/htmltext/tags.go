@@ -80,10 +80,37 @@ func span(value []byte) int {
 // isHidden reports whether attributes hide an element, as they hide the preview text that
 // inboxes show next to the subject.
 func (a *Attributes) isHidden() bool {
-	return a.hidden ||
-		strings.Contains(a.style, "display:none") ||
-		strings.Contains(a.style, "visibility:hidden") ||
-		strings.Contains(a.style, "max-height:0") && strings.Contains(a.style, "overflow:hidden")
+	switch {
+	case a.hidden:
+		return true
+	case !strings.Contains(a.style, "none") && !strings.Contains(a.style, "hidden"): // nearly always, and fast
+		return false
+	}
+	return strings.HasPrefix(a.declared("display"), "none") ||
+		strings.HasPrefix(a.declared("visibility"), "hidden") ||
+		isZero(a.declared("max-height")) && strings.HasPrefix(a.declared("overflow"), "hidden")
+}
+
+// isPre reports whether the style makes white space significant.
+func (a *Attributes) isPre() bool {
+	return strings.Contains(a.style, "white-space:pre") && strings.HasPrefix(a.declared("white-space"), "pre")
+}
+
+// declared returns the value of a property in the style, of which the last declaration counts; "" if
+// there is none.
+func (a *Attributes) declared(property string) (value string) {
+	for declaration := range strings.SplitSeq(a.style, ";") {
+		if name, v, _ := strings.Cut(declaration, ":"); name == property {
+			value = v
+		}
+	}
+	return value
+}
+
+// isZero reports whether a length is 0, in any unit.
+func isZero(length string) bool {
+	digits := length[:len(length)-len(strings.TrimLeft(length, "0123456789."))]
+	return digits != "" && strings.Trim(digits, "0.") == ""
 }
 
 // TagName returns the name of a tag such as <a href=…> or </A>, in lower case. Unlike the
@@ -106,6 +133,16 @@ func TagName(tag []byte) string {
 		return known.String()
 	}
 	return string(lower)
+}
+
+// isAddress reports whether what looks like a tag is an address that should have been escaped, as in
+// "Bob <bob@example.com>": browsers do not show it.
+func isAddress(name string) bool {
+	switch name {
+	case "http:", "https:", "mailto:":
+		return true
+	}
+	return strings.Contains(name, "@")
 }
 
 func endsTagName(c byte) bool {
