@@ -25,7 +25,10 @@ func (r *Relay) monitorBacklog(ctx context.Context) {
 		limits.Backlog = r.config().Events.Backlog
 		limits.Oldest = r.config().Events.Oldest.Std()
 		pending, oldest, err := r.store.Backlog(ctx)
-		if err != nil {
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
 			r.recordError("the backlog could not be read", err)
 			continue
 		}

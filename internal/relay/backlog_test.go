@@ -62,6 +62,34 @@ func TestBacklogAlerts(t *testing.T) {
 	})
 }
 
+// endless is a spool whose backlog is read until the relay ends.
+type endless struct{ spool.Store }
+
+func (endless) Backlog(ctx context.Context) (int, time.Time, error) {
+	<-ctx.Done()
+	return 0, time.Time{}, ctx.Err()
+}
+
+// That the relay ends while the backlog is read is no error.
+func TestBacklogAtTheEnd(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		store, log := openIn(t, dir), &recorder{}
+		cfg := parse(t, strings.ReplaceAll(watched, "${HOOK}", "whsec_"+strings.Repeat("MDEy", 8)))
+		r, err := New(cfg, Parts{Store: endless{store}, Sink: log, Random: rand.Reader, Listen: nowhere})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithTimeout(t.Context(), backlogInterval+time.Second)
+		defer stop()
+		r.monitorBacklog(ctx)
+		if lines := log.lines(); strings.Contains(lines, "backlog") {
+			t.Errorf("recorded %s", lines)
+		}
+		closeSpool(t, store)
+	})
+}
+
 // backlogEvents keeps events about the backlog.
 type backlogEvents struct {
 	mu  sync.Mutex
