@@ -92,9 +92,9 @@ const demoText = `
     %[4]s
 
     SMTP      %[1]s   the relay for your applications
-    sandbox   http://%[2]s   simulates the API, sends nothing
+    sandbox   http://%[2]s   simulates the API and sends nothing
     accepted  http://%[2]s/sandbox/messages
-    files     http://%[5]s   serves attachments, to who has a link
+    files     http://%[5]s   serves linked attachments
     spool     %[3]s
 
   Send a message from another terminal:

@@ -170,7 +170,7 @@ func (o *online) bucket() {
 		o.unknown = o.unknown || !errors.Is(err, blob.ErrDenied)
 		return
 	}
-	fmt.Fprintln(o.p.stdout, "blobs.url: the bucket answers")
+	fmt.Fprintln(o.p.stdout, "blobs.url: the bucket responds")
 }
 
 // mailServers checks whether the mail servers of the configuration answer, and accept the login.
@@ -195,10 +195,10 @@ func (o *online) mailServer(purpose string, hop config.NextHop) (offers smarthos
 	session, err := relay.MailServer(o.cfg, hop).Connect(ctx)
 	switch {
 	case ctx.Err() != nil:
-		err = fmt.Errorf("no answer in %v", answerTime)
+		err = fmt.Errorf("no response within %v", answerTime)
 	case err == nil:
 		defer session.Close()
-		fmt.Fprintf(o.p.stdout, "%s: %s answers%s\n", purpose, hop.Next, loggedIn(hop.User))
+		fmt.Fprintf(o.p.stdout, "%s: %s responds%s\n", purpose, hop.Next, loggedIn(hop.User))
 		return session.Offers, true
 	}
 	o.failed = append(o.failed, fmt.Errorf("%s: %s: %w", purpose, hop.Next, err))

@@ -42,7 +42,7 @@ func TestCheckMailServers(t *testing.T) {
 		{"Smarthost", "smarthost", open.Address, "", smarthost + " answers\n", exitOK},
 		{"Shadow", "shadow", open.Address, "", "route first: shadow: smtp://ADDRESS answers\n", exitOK},
 		{"Bounces", "bounces", open.Address, "", "bounces.smarthost: smtp://ADDRESS answers\n", exitOK},
-		{"Login", "smarthost", login.Address, "sesame", smarthost + " answers, and accepts the login of heyrelay\n", exitOK},
+		{"Login", "smarthost", login.Address, "sesame", smarthost + " responds, and accepts the login of heyrelay\n", exitOK},
 		{"Small", "smarthost", small.Address, "", "warning: route first: the smarthost takes messages of at most " +
 			"10000000 bytes, and limits.message_size is 25MB: larger ones fail\n", exitOK},
 		{"SevenBit", "smarthost", seven.Address, "", "warning: route first: the smarthost does not offer 8BITMIME: " +

@@ -106,7 +106,7 @@
 			refresh(); // for what happened since the page was made
 		};
 		stream.onerror = () => {
-			say("Not connected, trying again.");
+			say("Not connected; reconnecting.");
 			if (stream?.readyState === EventSource.CLOSED) stream = null; // it was answered, but not by a stream
 		};
 	};
