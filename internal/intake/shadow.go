@@ -159,6 +159,11 @@ func (s *shadow) failure(err error) *smtpd.Reply {
 // plan returns what is recorded of a message: what would have been stored, or refused. Only
 // a looping message is refused in fact: the next hop could be sending it here.
 func (s *shadow) plan(ctx context.Context, env *smtpd.Envelope, raw []byte) (m *spool.Message, looping error) {
+	header := readHeader(raw)
+	looping = s.h.planner.checkLoop(&header)
+	if looping != nil {
+		return nil, looping
+	}
 	known := *env
 	known.Rcpt, known.DSN = nil, nil
 	refused := ""
@@ -175,9 +180,6 @@ func (s *shadow) plan(ctx context.Context, env *smtpd.Envelope, raw []byte) (m *
 		return s.refused(env, raw, refused), nil
 	}
 	m, err := s.convert(ctx, &known, raw)
-	if errors.Is(err, errLoop) {
-		return nil, err
-	}
 	if err != nil {
 		return s.refused(env, raw, replyText(refusal(env.QueueID, err))), nil
 	}
@@ -219,7 +221,7 @@ func (s *shadow) refused(env *smtpd.Envelope, raw []byte, reply string) *spool.M
 		Route:    s.route.Name,
 		Team:     s.route.Team,
 		Inbox:    s.route.Inbox,
-		Title:    subject(raw),
+		Title:    readHeader(raw).Subject,
 		Shadow:   &spool.Shadow{Refusal: reply},
 		Requests: []spool.Request{{
 			LocalID:      s.h.o.NewLocalID(),
@@ -230,11 +232,12 @@ func (s *shadow) refused(env *smtpd.Envelope, raw []byte, reply string) *spool.M
 	}
 }
 
-// subject returns the Subject of a message that could not be planned, as far as it can be read.
-func subject(raw []byte) string {
-	defer func() { _ = recover() }() // convert has recorded it
-	header, _ := mimeconv.ReadHeader(smtpd.RepairLineEndings(raw))
-	return header.Subject
+// readHeader returns the header of a message that need not be one that can be planned, as far as it
+// can be read.
+func readHeader(raw []byte) (h mimeconv.Header) {
+	defer func() { _ = recover() }() // convert records it
+	h, _ = mimeconv.ReadHeader(smtpd.RepairLineEndings(raw))
+	return h
 }
 
 // store stores what would have been sent. The next hop has the message: an error costs the

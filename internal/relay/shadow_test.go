@@ -318,12 +318,20 @@ func TestShadowWithoutRecord(t *testing.T) {
 	}
 }
 
-// A looping message is the one exception: the next hop could be sending it here.
+// A looping message is the one exception: the next hop could be sending it here. It is found also where
+// heyrelay would refuse the message for something else.
 func TestShadowRefusesLoops(t *testing.T) {
-	s := newShadowed(t, nil, "")
+	s := newShadowed(t, nil, "bare_lf: refuse\n")
 	again := "Received: from old\r\n\tby relay.example.com (heyrelay) with ESMTP id 1; Thu, 26 Nov 2026 00:00:00 +0000\r\n"
-	if reply := s.send(again + "Subject: x\r\n\r\nx\r\n"); !strings.HasPrefix(reply, "554 5.4.6 mail loop") {
-		t.Error(reply)
+	for to, body := range map[string]string{
+		"ann@example.com": "x\r\n", "bob@example.com": "x\ny\r\n", "root": "x\r\n", `"a b"@example.com`: "x\r\n",
+	} {
+		content := again + "Subject: x\r\n\r\n" + body
+		all := s.dialog("EHLO app", "MAIL FROM:<app@example.com>", "RCPT TO:<"+to+">",
+			fmt.Sprintf("BDAT %d LAST\r\n%s", len(content), strings.TrimSuffix(content, "\r\n")))
+		if !strings.HasPrefix(all[3], "554 5.4.6 mail loop") {
+			t.Errorf("to %s: %s", to, all[3])
+		}
 	}
 	if len(s.next.Contents()) > 0 || len(s.records()) > 0 {
 		t.Error("it was passed on, or recorded")
