@@ -210,6 +210,37 @@ func TestReloadWidens(t *testing.T) {
 	}
 }
 
+// A listener that made way for another, and could not be opened again when that failed, is opened by
+// the next reload.
+func TestReloadOpensWhatWasLost(t *testing.T) {
+	local := process.FreeAddress(t)
+	_, port, _ := net.SplitHostPort(local)
+	one := fmt.Sprintf(anywhere+"listeners: [{address: %q}]", local)
+	r := newReloading(t, one)
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	open := r.listeners.listen
+	r.listeners.listen = func(e endpoint) (net.Listener, error) {
+		if e.address == local {
+			return nil, errors.New("not permitted any more")
+		}
+		return open(e)
+	}
+	two := anywhere + `listeners: [{address: %q, allow: [127.0.0.0/8]}, {address: %q}]`
+	_, err = r.to(fmt.Sprintf(two, ":"+port, taken.Addr()))
+	if err == nil || !strings.Contains(err.Error(), "listeners[0] cannot be opened again: not permitted any more") {
+		t.Errorf("error %v", err)
+	}
+	r.listeners.listen = open
+	r.must(one)
+	if err := r.mail(local); err != nil {
+		t.Error(err)
+	}
+}
+
 // Pages come, move and go.
 func TestReloadPages(t *testing.T) {
 	r := newReloading(t, oneRoute)

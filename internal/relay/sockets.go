@@ -133,7 +133,8 @@ func (c *change) commit() {
 	}
 }
 
-// undo closes what was opened, and opens again what was closed.
+// undo closes what was opened, and opens again what was closed. What cannot be opened again is left to
+// the next change.
 func (c *change) undo() (err error) {
 	c.sockets.mu.Lock()
 	defer c.sockets.mu.Unlock()
@@ -144,6 +145,8 @@ func (c *change) undo() (err error) {
 		l, failed := c.sockets.listen(o.endpoint)
 		if failed != nil {
 			err = errors.Join(err, fmt.Errorf("%s cannot be opened again: %w", o.path, failed))
+			lost := func(s *socket) bool { return s == o }
+			c.sockets.open = slices.DeleteFunc(c.sockets.open, lost)
 			continue
 		}
 		o.Listener = l
