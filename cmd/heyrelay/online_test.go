@@ -39,9 +39,9 @@ func TestCheckMailServers(t *testing.T) {
 		says string // on standard output or in the error
 		code int    // exit code
 	}{
-		{"Smarthost", "smarthost", open.Address, "", smarthost + " answers\n", exitOK},
-		{"Shadow", "shadow", open.Address, "", "route first: shadow: smtp://ADDRESS answers\n", exitOK},
-		{"Bounces", "bounces", open.Address, "", "bounces.smarthost: smtp://ADDRESS answers\n", exitOK},
+		{"Smarthost", "smarthost", open.Address, "", smarthost + " responds\n", exitOK},
+		{"Shadow", "shadow", open.Address, "", "route first: shadow: smtp://ADDRESS responds\n", exitOK},
+		{"Bounces", "bounces", open.Address, "", "bounces.smarthost: smtp://ADDRESS responds\n", exitOK},
 		{"Login", "smarthost", login.Address, "sesame", smarthost + " responds, and accepts the login of heyrelay\n", exitOK},
 		{"Small", "smarthost", small.Address, "", "warning: route first: the smarthost takes messages of at most " +
 			"10000000 bytes, and limits.message_size is 25MB: larger ones fail\n", exitOK},
