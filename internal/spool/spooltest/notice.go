@@ -190,6 +190,19 @@ var noticeCases = []testCase{
 		}
 		f.silent()
 	}},
+	{"DoneTooLate", func(f *fixture) { // it is not there any more, and ends no other
+		l := letter{id: "p", window: day}
+		fail := func() {
+			f.send(l) // the second time, it is tried again, and has not failed
+			f.done(spool.Outcome{Task: f.claimOne(), State: spool.Failed, Report: spool.FailedAction})
+		}
+		fail()
+		late := f.notice(spool.Mail)
+		fail()
+		f.must(f.Defer(f.Context(), late.ID, f.now.Add(day)))
+		f.must(f.Done(f.Context(), late.ID))
+		f.notice(spool.Mail)
+	}},
 	{"Forgotten", func(f *fixture) {
 		f.fail(letter{})
 		f.moved(spool.Moved{Requests: 1})(f.operator.Forget(f.Context(), f.now, "alice@example.com"))

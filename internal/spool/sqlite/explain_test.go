@@ -241,6 +241,7 @@ var plans = map[string]struct {
 	"delayed":      {sqlDelayed, []string{byID}},
 	"reports":      {sqlReportsAfter, []string{"message USING INTEGER PRIMARY KEY (rowid=?)"}},
 	"put off":      {sqlDefer, []string{"notice USING INTEGER PRIMARY KEY (rowid=?)"}},
+	"last notice":  {sqlLastNotice, []string{"notice"}},
 	"done":         {sqlDone, []string{"notice USING INTEGER PRIMARY KEY (rowid=?)"}},
 	"place now":    {sqlPlaceNow, []string{byID}},
 	"unqueue":      {sqlReleaseQueued, []string{byID}},

@@ -12,10 +12,11 @@ import (
 
 const (
 	sqlAddReport = `
-INSERT INTO notice (way, happened, due, request, attempt, action, until)
-SELECT 0, ?, max(?, m.reports_after), r.id, ?, ?, ? FROM request r JOIN message m ON m.id = r.message WHERE r.id = ?`
-	sqlDelayed  = `UPDATE request SET delayed = 1 WHERE id = ?`
-	sqlAddEvent = `INSERT INTO notice (way, happened, due, request, event) VALUES (1, ?, ?, ?, ?)`
+INSERT INTO notice (id, way, happened, due, request, attempt, action, until)
+SELECT ?, 0, ?, max(?, m.reports_after), r.id, ?, ?, ? FROM request r JOIN message m ON m.id = r.message WHERE r.id = ?`
+	sqlDelayed    = `UPDATE request SET delayed = 1 WHERE id = ?`
+	sqlAddEvent   = `INSERT INTO notice (id, way, happened, due, request, event) VALUES (?, 1, ?, ?, ?, ?)`
+	sqlLastNotice = `SELECT COALESCE(max(id), 0) FROM notice`
 	// A request that is tried again has not failed.
 	sqlUnreport        = `DELETE FROM notice WHERE request = ? AND action = 'failed'`
 	sqlSuppressReports = `
@@ -34,7 +35,11 @@ func (w *writer) addNotices(now time.Time, o *spool.Outcome) error {
 			return err
 		}
 	}
-	_, err := w.exec(sqlAddReport, stamp(now), stamp(now), o.Task.Attempt, o.Report, stamp(o.Until), o.Task.Request)
+	id, err := w.nextNotice()
+	if err != nil {
+		return err
+	}
+	_, err = w.exec(sqlAddReport, id, stamp(now), stamp(now), o.Task.Attempt, o.Report, stamp(o.Until), o.Task.Request)
 	return err
 }
 
@@ -43,8 +48,24 @@ func (w *writer) addEvent(now time.Time, request any, event []byte) error {
 	if event == nil {
 		return nil
 	}
-	_, err := w.exec(sqlAddEvent, stamp(now), stamp(now), request, event)
+	id, err := w.nextNotice()
+	if err != nil {
+		return err
+	}
+	_, err = w.exec(sqlAddEvent, id, stamp(now), stamp(now), request, event)
 	return err
+}
+
+// nextNotice returns the number of a new notice. While this process runs, none comes again: who has delivered
+// a notice that was deleted meanwhile ends no other.
+func (w *writer) nextNotice() (int64, error) {
+	if w.notice == 0 {
+		if _, err := w.get(sqlLastNotice, nil, &w.notice); err != nil {
+			return 0, err
+		}
+	}
+	w.notice++
+	return w.notice, nil
 }
 
 // AddEvent implements spool.Store.

@@ -89,6 +89,7 @@ type writer struct {
 	lastTermed termed // what the last transaction left
 
 	version int64 // of the file, as ChangedExternally saw it last
+	notice  int64 // number of the last notice; 0: not read yet
 	pruning pruneState
 	served  map[stream]spool.Destination
 	leases  leases
