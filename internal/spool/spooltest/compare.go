@@ -22,6 +22,7 @@ func (r *run) compare() {
 	r.compareStats()
 	r.compareSearch()
 	r.compareFiles()
+	r.compareNotices()
 	for _, m := range r.model.messages {
 		r.compareContent(m)
 		s, err := r.Show(r.Context(), m.QueueID)

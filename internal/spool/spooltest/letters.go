@@ -54,6 +54,9 @@ func (r *run) letter() *spool.Message {
 		m = r.byMail(l)
 	}
 	m.DuplicateSince = r.since()
+	if r.rand.IntN(4) == 0 { // the reply waits for the outcome
+		m.ReportsAfter = r.now.Add(time.Duration(r.rand.IntN(60)) * time.Second)
+	}
 	r.attachments(m)
 	if r.rand.IntN(10) == 0 {
 		m.Shadow = &spool.Shadow{Reply: "250 Ok"}

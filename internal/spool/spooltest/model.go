@@ -22,6 +22,7 @@ type model struct {
 	offers   map[string]*modelOffer           // by team
 	claimed  []*modelRequest                  // that the present operation accepts and claims
 	files    modelFiles
+	notices  []*modelNotice            // in the order of their numbers
 	gone     map[string]map[string]int // requests of deleted messages, by route and state
 }
 
@@ -55,6 +56,7 @@ type modelRequest struct {
 	spool.Request
 	message   *modelMessage
 	forgotten bool
+	delayed   bool      // its delay was reported
 	ended     time.Time // where it is not open
 	route     string
 	hold      string // reason of its own hold, "" for none
@@ -173,6 +175,7 @@ func (m *model) newLane() *modelLane {
 
 // queue puts a request at the end of its conversation's lane, or in one of its own if a smarthost takes it.
 func (m *model) queue(r *modelRequest) {
+	m.silence(func(n *modelNotice) bool { return n.about == r && n.action == spool.FailedAction })
 	r.state, r.lane = spool.Queued, r.conv.lane
 	if r.message.Smarthost {
 		r.lane = m.newLane()

@@ -14,6 +14,9 @@ func (m *model) accept(msg *spool.Message) (spool.Receipt, error) {
 	case first != nil && msg.Shadow != nil:
 		return spool.Receipt{QueueID: first.QueueID, Duplicate: true, Unused: keys(msg.Files)}, nil
 	case first != nil:
+		if msg.ReportsAfter.After(first.ReportsAfter) {
+			first.ReportsAfter = msg.ReportsAfter
+		}
 		revived := m.revive(first)
 		return spool.Receipt{QueueID: first.QueueID, Duplicate: true, Revived: revived, Unused: keys(msg.Files)}, nil
 	}

@@ -29,6 +29,7 @@ func (m *model) finish(now time.Time, r *modelRequest, o spool.Outcome) (f spool
 		refusal := *try
 		r.refused = &refusal
 	}
+	m.notify(r, &o)
 	if o.State == spool.Deferred {
 		m.prepareRetry(r, o)
 		return f

@@ -19,6 +19,7 @@ func (m *model) forget(r *modelRequest, address string) bool {
 	r.To = slices.DeleteFunc(slices.Clone(r.To), isTo)
 	r.Cc = slices.DeleteFunc(slices.Clone(r.Cc), isTo)
 	r.Participants, r.LookupNames = "forgotten", nil
+	m.silence(func(n *modelNotice) bool { return n.about == r })
 	r.conv.participants, r.conv.baseSubject, r.conv.convo = "forgotten", "", 0
 	for i := range r.tries {
 		r.tries[i].Reason = ""
@@ -54,6 +55,9 @@ func (msg *modelMessage) isOpen() bool {
 // prune is a round of Prune. It returns the messages that it deletes.
 func (m *model) prune(now time.Time, keep spool.Retention) (deleted []*modelMessage) {
 	m.messages = slices.DeleteFunc(m.messages, func(msg *modelMessage) bool {
+		if m.undelivered(msg, keep.Ways) {
+			return false
+		}
 		msg.emptied = msg.emptied || msg.hasContentNoMore(now, keep)
 		old := msg.isOld(now, keep)
 		if old {
@@ -61,6 +65,7 @@ func (m *model) prune(now time.Time, keep spool.Retention) (deleted []*modelMess
 		}
 		return old
 	})
+	m.silence(func(n *modelNotice) bool { return n.about != nil && slices.Contains(deleted, n.about.message) })
 	for _, msg := range deleted {
 		for _, r := range msg.requests {
 			m.count(m.gone, r)

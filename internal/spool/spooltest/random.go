@@ -64,6 +64,8 @@ var rarities = []string{
 	"probed", "probed unrefused", "stepped aside", "released", "inbox released", "looping",
 	"dropped", "dropped several", "verb on many", "retried", "held", "request released", "moved", "anew",
 	"shadowed", "shadowed joined", "by smarthost", "forgotten", "pruned", "emptied",
+	"reported failed", "reported delayed", "reported relayed", "suppressed", "noticed again",
+	"notice deleted meanwhile",
 	"shared file", "repeated file", "link revoked", "object deleted",
 	"handed",
 	"operator takes over", "operator's stands", "operator's stays", "operator released",
@@ -83,9 +85,10 @@ type run struct {
 	model   *model
 	written []*spool.Message
 	byLocal map[string]*modelRequest
-	tasks   []*spool.Task // claimed, and those that were lost since
-	convos  int64         // given by the API so far
-	renamed int           // local ids given anew
+	tasks   []*spool.Task  // claimed, and those that were lost since
+	lent    []*modelNotice // that were taken, also those that were deleted since
+	convos  int64          // given by the API so far
+	renamed int            // local ids given anew
 
 	numbers map[*modelConv]int64 // the store's number of a conversation
 	taken   map[int64]*modelConv
@@ -111,10 +114,12 @@ func (r *run) step() {
 	switch n := r.rand.IntN(1000); {
 	case n < 390:
 		r.accept()
-	case n < 403:
+	case n < 398:
 		r.cleanFiles()
-	case n < 410:
+	case n < 403:
 		r.prune()
+	case n < 440:
+		r.deliver()
 	case n < 630:
 		r.claim()
 	case n < 885:
@@ -143,6 +148,7 @@ func (r *run) accept() {
 		if failed := r.model.failed(); failed != nil && r.rand.IntN(2) == 0 {
 			old = failed[r.rand.IntN(len(failed))].Message
 		}
+		old.ReportsAfter = m.ReportsAfter
 		old.QueueID, old.Accepted, old.DuplicateSince = m.QueueID, m.Accepted, r.since()
 		old.Shadow, old.Files = m.Shadow, m.Files
 		old.Requests = slices.Clone(old.Requests)
@@ -335,6 +341,7 @@ func (r *run) outcome(t *spool.Task) spool.Outcome {
 		o.Unknown, o.Reason = r.rand.IntN(3) == 0, "again"
 		r.again(&o)
 	}
+	r.reportOf(&o)
 	_, byMail := spool.SmarthostRoute(t.Team)
 	switch n := r.rand.IntN(10); {
 	case n < 1, byMail: // no usable one
@@ -347,6 +354,22 @@ func (r *run) outcome(t *spool.Task) spool.Outcome {
 		o.ConvoID = r.convos
 	}
 	return o
+}
+
+// reportOf has an outcome reported, or not.
+func (r *run) reportOf(o *spool.Outcome) {
+	if r.rand.IntN(3) == 0 {
+		o.Event = r.event()
+	}
+	switch {
+	case r.rand.IntN(3) == 0:
+	case o.State == spool.Failed:
+		o.Report = spool.FailedAction
+	case o.State == spool.Sent:
+		o.Report = spool.RelayedAction
+	case o.State == spool.Deferred && !o.Task.Delayed:
+		o.Report, o.Until = spool.DelayedAction, r.now.Add(day)
+	}
 }
 
 // again says what the next attempt is to be.

@@ -27,8 +27,10 @@ func (r *run) prune() {
 		return n
 	}
 	before := emptied()
-	r.pruneAll(briefly)
-	deleted := r.model.prune(r.now, briefly)
+	keep := briefly
+	keep.Ways = pick(r.rand, [][]spool.Way{nil, {spool.Mail}, {spool.Hook, spool.Mail}})
+	r.pruneAll(keep)
+	deleted := r.model.prune(r.now, keep)
 	r.see("pruned", len(deleted) > 0)
 	r.see("emptied", emptied()+len(deleted) > before)
 	for _, m := range deleted {
