@@ -103,7 +103,7 @@ func markBackup(ctx context.Context, conn *sql.Conn, now time.Time) error {
 		return err
 	}
 	return alone(ctx, conn, func(w *writer) error {
-		if err := w.makeAllReady(lost); err != nil {
+		if err := w.lose(lost); err != nil {
 			return err
 		}
 		return w.maybeSent(now, backupID)

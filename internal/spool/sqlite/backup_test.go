@@ -108,6 +108,88 @@ func TestBackupIsRestored(t *testing.T) {
 	}
 }
 
+// TestBackupOfNamed restores a request that has not looked at the conversation that its application named: it
+// does so before it is sent, also when an operator held it, or dropped it and had it tried again.
+func TestBackupOfNamed(t *testing.T) {
+	s := openSpool(t, Options{})
+	m := mail(1)
+	m.Requests[0].ConvoID = 7
+	if _, err := s.Accept(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "backup.db")
+	if err := Backup(t.Context(), s.path, path, epoch); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Open(t.Context(), path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	o, err := OpenOperator(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.Close()
+	must := func(_ spool.Moved, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	looks := func() {
+		t.Helper()
+		room := spool.Capacity{Team: "shop", Rate: plenty, Free: 1}
+		tasks, _, err := r.Claim(t.Context(), epoch, time.Hour, room)
+		if err != nil || len(tasks) != 1 || tasks[0].Call != spool.CheckConversation || !tasks[0].Unknown {
+			t.Fatalf("claimed %+v (%v), want a look at 7", tasks, err)
+		}
+		if err := r.Unclaim(t.Context(), tasks...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(o.Hold(t.Context(), epoch, spool.Filter{}, ""))
+	must(o.Release(t.Context(), epoch, spool.Filter{}))
+	looks()
+	must(o.Drop(t.Context(), epoch, spool.Filter{}))
+	must(o.Retry(t.Context(), epoch, spool.Filter{}, spool.RetryOptions{}))
+	looks()
+}
+
+// TestBackupLetsOthersPass restores an active request of a route that is held: the reply behind it, of another
+// route, does not wait for it.
+func TestBackupLetsOthersPass(t *testing.T) {
+	s := openSpool(t, Options{})
+	first, reply := mail(1), mail(2)
+	reply.Requests[0].Lookup = first.Requests[0].Own
+	for _, m := range []*spool.Message{first, reply} {
+		if _, err := s.Accept(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	room := spool.Capacity{Team: "shop", Rate: plenty, Free: 9}
+	if _, _, err := s.Claim(t.Context(), epoch, time.Hour, room); err != nil {
+		t.Fatal(err)
+	}
+	h := spool.Hold{Team: "shop", Route: first.Route, Reason: "gone"}
+	if err := errors.Join(s.Hold(t.Context(), epoch, h, nil), s.StepAside(t.Context(), h.Destination())); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "backup.db")
+	if err := Backup(t.Context(), s.path, path, epoch); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Open(t.Context(), path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	tasks, _, err := r.Claim(t.Context(), epoch, time.Hour, room)
+	if err != nil || len(tasks) != 1 || tasks[0].QueueID != "Q2" {
+		t.Errorf("claimed %+v (%v), want the reply", tasks, err)
+	}
+}
+
 // A restored spool serves the links that it knows, under the same key. It has no new message share
 // an object that the spool which was backed up may have deleted since.
 func TestRestoredLinks(t *testing.T) {

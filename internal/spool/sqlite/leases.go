@@ -122,10 +122,13 @@ func makeActiveReady(ctx context.Context, conn *sql.Conn) error {
 	if len(all) == 0 || err != nil {
 		return err
 	}
-	return alone(ctx, conn, func(w *writer) error {
-		if err := w.makeAllReady(all); err != nil {
-			return err
-		}
-		return w.clearLanesOf(all)
-	})
+	return alone(ctx, conn, func(w *writer) error { return w.lose(all) })
+}
+
+// lose makes active requests ready that nobody has any more.
+func (w *writer) lose(all []due) error {
+	if err := w.makeAllReady(all); err != nil {
+		return err
+	}
+	return w.clearLanesOf(all)
 }

@@ -279,7 +279,7 @@ UPDATE request
 	sqlReleaseHead   = `
 UPDATE request
    SET state = ` + ready + `, seq = ?, hold = '', trial_attempt = attempts + 1,
-       call = requested_convo_id <> 0 AND NOT unknown, refused_attempt = 0, refused_at = 0, conversation_alive = 0,
+       call = ` + firstCall + `, refused_attempt = 0, refused_at = 0, conversation_alive = 0,
        reply_to = CASE WHEN unknown THEN reply_to END
  WHERE id = ?`
 )
