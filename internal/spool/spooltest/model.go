@@ -83,14 +83,15 @@ type modelRequest struct {
 }
 
 type modelGate struct {
-	next time.Time
-	tick int64
+	next     time.Time
+	tick     int64
+	throttle spool.Throttle
 }
 
 func newModel() *model {
 	return &model{
 		links:   map[spool.Key]*modelLink{},
-		budgets: map[string]*modelGate{"shop": {}, "bank": {}},
+		budgets: map[string]*modelGate{},
 		holds:   map[spool.Destination]*modelHold{},
 		served:  map[string]spool.Destination{},
 		files:   modelFiles{garbage: map[string]bool{}},
@@ -160,9 +161,11 @@ func (m *model) revive(msg *modelMessage) (n int) {
 func (r *modelRequest) newTrial() {
 	r.trial, r.hold = len(r.tries)+1, ""
 	r.decided = r.decided && r.unknown
-	r.call, r.refused, r.alive = spool.Send, nil, false
+	r.refused, r.alive = nil, false
 	r.blamed = time.Time{}
-	if r.requested != 0 && !r.unknown {
+	looks := r.requested != 0 && (!r.unknown || r.call == spool.CheckConversation)
+	r.call = spool.Send
+	if looks {
 		r.call = spool.CheckConversation
 	}
 }

@@ -2,6 +2,7 @@ package spooltest
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"heyrelay/internal/spool"
@@ -34,6 +35,15 @@ func (m *model) claim(now time.Time, rooms []spool.Capacity, tasks []*spool.Task
 	return nil
 }
 
+func (m *model) gate(team string) *modelGate {
+	g := m.budgets[team]
+	if g == nil {
+		g = &modelGate{}
+		m.budgets[team] = g
+	}
+	return g
+}
+
 // waits is the earliest of some times.
 type waits struct{ next time.Time }
 
@@ -55,6 +65,31 @@ func (m *model) restart() {
 	m.offers = nil
 	clear(m.served)
 	m.makeReady(func(r *modelRequest) bool { return r.state == spool.Active })
+}
+
+// restoredReason is what an attempt says that stands for those after a backup.
+const restoredReason = "restored from a backup: it may have been sent since"
+
+// restore begins with a backup. What is open may have been sent since.
+func (m *model) restore(backedUp, restored time.Time) {
+	m.restart()
+	for _, msg := range m.messages {
+		for _, r := range msg.requests {
+			if !r.state.Open() {
+				continue
+			}
+			for _, at := range []time.Time{backedUp, restored} {
+				r.tries = append(r.tries, spool.AttemptDetail{
+					N: len(r.tries) + 1, Call: "send", Began: at, Ended: at, Unknown: true, Reason: restoredReason,
+				})
+			}
+			r.unknown, r.trial = true, len(r.tries)+1
+			r.refused, r.alive, r.blamed = nil, false, time.Time{}
+		}
+	}
+	for _, a := range m.files.attached {
+		a.alone = true
+	}
 }
 
 // makeReady makes heads ready, as equals. Those that were active could not step aside before.
@@ -82,20 +117,21 @@ func (m *model) makeReady(which func(*modelRequest) bool) {
 
 // room follows one team, and returns how many tasks were its.
 func (m *model) room(now time.Time, room spool.Capacity, tasks []*spool.Task, want *waits) (n int, err error) {
-	g := m.budgets[room.Team]
-	if g == nil {
-		g = &modelGate{}
-		m.budgets[room.Team] = g
-	}
+	g := m.gate(room.Team)
 	if m.holdOf(spool.Destination{Team: room.Team}).held && !room.TryHeld {
 		return 0, nil
 	}
+	if until := g.throttle.Shut(now); !until.IsZero() {
+		want.until(until)
+		return 0, nil
+	}
+	rate := g.throttle.Pace(room.Rate, now)
 	left := &modelOffer{}
 	if room.Lasts {
 		m.offers[room.Team] = left
 	}
 	defer func() { left.room = room }()
-	for room.Rate > 0 && room.Free+room.High > 0 {
+	for rate > 0 && room.Free+room.High > 0 {
 		var later waits
 		heads := m.ofClass(now, room, g.tick, &later)
 		if len(heads) == 0 {
@@ -106,7 +142,7 @@ func (m *model) room(now time.Time, room spool.Capacity, tasks []*spool.Task, wa
 			return n, nil
 		}
 		var ok bool
-		g.next, ok = spool.Spend(room.Rate, now, g.next)
+		g.next, ok = spool.Spend(rate, now, g.next)
 		if !ok {
 			left.opens = spool.Opens(g.next)
 			want.until(left.opens)
@@ -276,12 +312,15 @@ func (r *modelRequest) begin(now, released time.Time, foreign bool, t *spool.Tas
 	if r.refused != nil {
 		refused = *r.refused
 	}
+	restored := slices.ContainsFunc(r.tries[r.since-1:], func(a spool.AttemptDetail) bool {
+		return a.Reason == restoredReason
+	})
 	want := fmt.Sprint(r.LocalID, len(r.tries), r.replyTo, r.unknown, subject, tried, r.message.HTML, r.To, r.Cc,
 		r.Participants, r.call, sends, refused.Reason, refused.Status, past(r.blamed, now), r.alive, r.aside(), foreign,
-		r.delayed)
+		r.delayed, restored)
 	got := fmt.Sprint(t.LocalID, t.Attempt, t.ConvoID, t.Unknown, t.Subject, t.TrialSince, t.HTML, t.To, t.Cc, t.Participants,
 		t.Call, t.Sends, t.Refused, t.RefusedStatus, t.RouteRefusedAt, t.ConversationAlive, t.Detached, t.ConvoConflict,
-		t.Delayed)
+		t.Delayed, t.Restored)
 	if got != want {
 		return fmt.Errorf("the task is %s, want %s", got, want)
 	}

@@ -16,14 +16,15 @@ type modelFiles struct {
 }
 
 type modelAttachment struct {
-	id spool.LinkHash
+	id    spool.LinkHash
+	alone bool // new messages do not share its object
 	spool.Attachment
 }
 
 // attach records the files of a message, and returns the keys that it does not use.
 func (m *modelFiles) attach(msg *spool.Message) (unused []string) {
 	for _, f := range msg.Files {
-		a := &modelAttachment{f.ID, spool.Attachment{
+		a := &modelAttachment{id: f.ID, Attachment: spool.Attachment{
 			QueueID:       msg.QueueID,
 			Route:         msg.Route,
 			Name:          f.Name,
@@ -34,7 +35,9 @@ func (m *modelFiles) attach(msg *spool.Message) (unused []string) {
 			Key:           f.Key,
 			ContentDigest: hex.EncodeToString(f.ContentDigest[:]),
 		}}
-		same := func(o *modelAttachment) bool { return o.Route == a.Route && o.ContentDigest == a.ContentDigest }
+		same := func(o *modelAttachment) bool {
+			return o.Route == a.Route && o.ContentDigest == a.ContentDigest && !o.alone
+		}
 		if i := slices.IndexFunc(m.attached, same); i >= 0 {
 			a.Key = m.attached[i].Key
 			unused = append(unused, f.Key)

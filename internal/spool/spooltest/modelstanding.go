@@ -43,9 +43,12 @@ func (m *model) claimNew(r *modelRequest, o *modelOffer) {
 			return
 		}
 	}
-	g := m.budgets[r.team()]
+	g := m.gate(r.team())
+	if !g.throttle.Shut(m.now).IsZero() {
+		return
+	}
 	var ok bool
-	g.next, ok = spool.Spend(o.room.Rate, m.now, g.next)
+	g.next, ok = spool.Spend(g.throttle.Pace(o.room.Rate, m.now), m.now, g.next)
 	if !ok {
 		return
 	}

@@ -60,6 +60,24 @@ func (m *model) endHold(now time.Time, at spool.Destination, operator bool) (mad
 	return m.makeDue(at)
 }
 
+// clockChanged is ClockChanged.
+func (m *model) clockChanged(team string) (made int) {
+	m.holdOf(spool.Destination{Team: team}).released = m.now
+	for at, h := range m.holds {
+		if at.Team == team {
+			h.released, h.Probe = earlier(h.released, m.now), earlier(h.Probe, m.now)
+		}
+	}
+	g := m.gate(team)
+	g.throttle.Began, g.throttle.Until = time.Time{}, time.Time{}
+	for _, r := range m.heads() {
+		if r.state == spool.Active {
+			r.due = m.now.Add(lease)
+		}
+	}
+	return m.makeDue(spool.Destination{Team: team})
+}
+
 // stepAside is StepAside.
 func (m *model) stepAside(at spool.Destination) {
 	h := m.holdOf(at)

@@ -29,6 +29,7 @@ func randomRun(t *testing.T, open Opener, operate Operate, random Random) {
 	}
 	t.Logf("seed %d", seed)
 	r := newRun(t, open, operate, seed)
+	r.backup = random.Backup
 	for i := 0; i < ops || ops >= defaultOps && i < 10*ops && r.missing() != ""; i++ {
 		r.step()
 		if (i+1)%compareEach == 0 {
@@ -58,7 +59,8 @@ func (r *run) missing() string {
 // rarities are what a run must have met to prove something.
 var rarities = []string{
 	"joined", "second key joined", "duplicate", "revived", "same id", "refused key", "refused convo",
-	"named", "named again", "named foreign", "lost", "foreign", "replaced", "unclaimed",
+	"named", "named again", "named foreign", "lost", "foreign", "replaced", "unclaimed", "restored",
+	"clock changed", "throttled", "withdrawn", "missing",
 	"unknown", "budget shut", "restart", "raised priority", "three in a lane", "reopened", "aside", "known",
 	"checked", "searched", "refused",
 	"probed", "probed unrefused", "stepped aside", "released", "inbox released", "looping",
@@ -81,6 +83,7 @@ func (r *run) see(what string, met bool) {
 // run is a random run under way.
 type run struct {
 	*fixture
+	backup  Backup
 	rand    *rand.Rand
 	model   *model
 	written []*spool.Message
@@ -136,8 +139,10 @@ func (r *run) step() {
 		r.now = r.now.Add(-time.Duration(r.rand.IntN(120)) * time.Second)
 	case n < 995:
 		r.now = r.now.Add(time.Duration(r.rand.IntN(120)) * time.Second)
-	default:
+	case n < 999:
 		r.restart()
+	default:
+		r.restore()
 	}
 }
 
@@ -431,5 +436,22 @@ func (r *run) restart() {
 	r.tasks = nil
 	r.model.restart()
 	r.see("restart", true)
+	r.claim()
+}
+
+// restore goes on with a backup. The spool that was backed up may have sent what is pending.
+func (r *run) restore() {
+	place := r.TempDir()
+	backedUp := r.now
+	r.backup(r.T, r.place, place, backedUp)
+	r.must(errors.Join(r.operator.Close(), r.Close()))
+	r.now = r.now.Add(time.Duration(r.rand.IntN(300)) * time.Second)
+	r.model.now = r.now
+	r.place = place
+	r.Spool = r.open(r.T, place, r.clock)
+	r.operator = r.operate(r.T, place)
+	r.tasks = nil
+	r.model.restore(backedUp, r.now)
+	r.see("restored", true)
 	r.claim()
 }

@@ -23,7 +23,7 @@ func (r *run) attachments(m *spool.Message) {
 func (r *run) cleanFiles() {
 	files := &r.model.files
 	clean := []spool.Cleaning{r.Spool, r.operator}[r.rand.IntN(2)]
-	switch r.rand.IntN(4) {
+	switch r.rand.IntN(5) {
 	case 0:
 		if len(files.attached) == 0 {
 			return
@@ -49,6 +49,16 @@ func (r *run) cleanFiles() {
 			r.Errorf("Discard made %d garbage (%v), want %d", n, err, want)
 		}
 		files.garbage[stray] = true
+	case 3:
+		if len(files.attached) == 0 {
+			return
+		}
+		key := pick(r.rand, files.attached).Key
+		r.must(r.Missing(r.Context(), key))
+		for _, a := range files.attached {
+			a.alone = a.alone || a.Key == key
+		}
+		r.see("missing", true)
 	default:
 		for key := range files.garbage {
 			if err := clean.Deleted(r.Context(), key); err != nil {

@@ -18,7 +18,9 @@ func (r *run) holdOrRelease() {
 	if g.Route != "" && r.rand.IntN(3) == 0 {
 		g.Inbox = int64(r.rand.IntN(2) + 1)
 	}
-	switch n := r.rand.IntN(12); {
+	switch n := r.rand.IntN(16); {
+	case n >= 12:
+		r.pace(g.Team)
 	case n >= 10:
 		g.Inbox = 0
 		automatic := func(h spool.Hold) bool { return h.Inbox == 0 && (!h.Operator || r.rand.IntN(8) == 0) }
@@ -60,6 +62,49 @@ func (r *run) holdOrRelease() {
 		if want := r.model.makeDue(spool.Destination{Team: g.Team}); n != want || err != nil {
 			r.Errorf("MakeDue of %s made %d due (%v), want %d", g.Team, n, err, want)
 		}
+	}
+}
+
+// pace changes how fast a team may be, or ends what stands.
+func (r *run) pace(team string) {
+	g := r.model.gate(team)
+	switch r.rand.IntN(4) {
+	case 0:
+		n, err := r.ClockChanged(r.Context(), r.now, lease, team)
+		r.model.offers = nil
+		if want := r.model.clockChanged(team); n != want || err != nil {
+			r.Errorf("ClockChanged made %d of %s due (%v), want %d", n, team, err, want)
+		}
+		r.see("clock changed", true)
+	case 1:
+		answer := spool.TooMany{Rate: 600, Began: r.now.Add(-time.Duration(r.rand.IntN(9)) * time.Second)}
+		if r.rand.IntN(2) == 0 {
+			answer.RetryAfter = time.Duration(r.rand.IntN(5)) * time.Second
+		}
+		got, err := r.Throttle(r.Context(), r.now, team, answer)
+		r.model.offers = nil
+		g.throttle = g.throttle.After(answer, r.now)
+		if got != g.throttle || err != nil {
+			r.Errorf("Throttle of %s: %+v (%v), want %+v", team, got, err, g.throttle)
+		}
+		r.see("throttled", true)
+	case 2:
+		begin, err := r.Reserve(r.Context(), r.now, team, 600)
+		want, after := spool.Reserve(g.throttle.Pace(600, r.now), r.now, g.next)
+		if until := g.throttle.Shut(r.now); until.After(want) {
+			want = until
+		}
+		g.next = after
+		if !begin.Equal(want) || err != nil {
+			r.Errorf("Reserve of %s: %v (%v), want %v", team, begin, err, want)
+		}
+	default:
+		tasks, err := r.Withdraw(r.Context())
+		r.model.offers = nil
+		if len(tasks) > 0 || err != nil {
+			r.Errorf("Withdraw: %v (%v), want what was handed already", names(tasks), err)
+		}
+		r.see("withdrawn", true)
 	}
 }
 

@@ -21,16 +21,15 @@ func (r *run) deliver() {
 		r.must(r.AddEvent(r.Context(), r.now, event))
 		r.model.addEvent(nil, event)
 	default:
-		if len(r.model.messages) == 0 {
+		isReport := func(n *modelNotice) bool { return n.way == spool.Mail }
+		i := slices.IndexFunc(r.model.notices, isReport)
+		if i < 0 {
 			return
 		}
-		msg := r.recent()
+		msg := r.model.notices[i].about.message
 		r.must(r.SuppressReports(r.Context(), msg.QueueID))
-		before := len(r.model.notices)
-		r.model.silence(func(n *modelNotice) bool {
-			return n.way == spool.Mail && n.about.message == msg
-		})
-		r.see("suppressed", len(r.model.notices) < before)
+		r.model.silence(func(n *modelNotice) bool { return isReport(n) && n.about.message == msg })
+		r.see("suppressed", true)
 	}
 }
 

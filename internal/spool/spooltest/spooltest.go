@@ -34,10 +34,14 @@ type Opener func(t testing.TB, place string, now func() time.Time) Spool
 // that is open there.
 type Operate func(t testing.TB, place string) spool.Operator
 
+// Backup makes a backup of the spool of a place, as it is now, in another place, as the spool there.
+type Backup func(t testing.TB, from, to string, now time.Time)
+
 // Random says which random run is made.
 type Random struct {
-	Seed uint64 // 0 for a new one each time, which is printed
-	Ops  int    // how many operations; 0: 4,000
+	Backup Backup
+	Seed   uint64 // 0 for a new one each time, which is printed
+	Ops    int    // how many operations; 0: 4,000
 }
 
 // Run runs the suite.
