@@ -78,7 +78,7 @@ func (r *run) endNotice() {
 	r.model.silence(func(o *modelNotice) bool { return o == n })
 }
 
-// compareNotices holds what waits to be delivered against the model.
+// compareNotices holds the undelivered notices against the model.
 func (r *run) compareNotices() {
 	got, err := r.operator.PendingNotices(r.Context(), spool.Filter{Limit: 1_000_000})
 	if want := r.model.pending(); !reflect.DeepEqual(got, want) || err != nil {
