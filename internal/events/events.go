@@ -62,6 +62,7 @@ type Event struct {
 	Message  int64         // the API's id of the message
 	Attempt  int           // counted from 1
 	Status   int           // HTTP status, or SMTP code of a refusal
+	Enhanced string        // status code of a refusal (RFC 3463), only for metrics; "" where another server refused
 	APIID    string        // X-Request-Id
 	Size     int           // of the raw message, in bytes
 	Duration time.Duration // from the acceptance of the message to its delivery

@@ -207,17 +207,18 @@ func (h *Handler) recordRefused(
 		reason = strings.Join(reply.Lines, " ") + " (the next hop's reply)"
 	}
 	h.o.Sink.Record(events.Event{
-		Kind:    events.Refused,
-		Time:    h.o.Now(),
-		QueueID: env.QueueID,
-		Client:  client(env),
-		Sender:  env.From,
-		To:      env.Rcpt,
-		Size:    len(raw),
-		Status:  reply.Code,
-		Reason:  reason,
-		Err:     cause,
-		Steps:   steps,
+		Kind:     events.Refused,
+		Time:     h.o.Now(),
+		QueueID:  env.QueueID,
+		Client:   client(env),
+		Sender:   env.From,
+		To:       env.Rcpt,
+		Size:     len(raw),
+		Status:   reply.Code,
+		Enhanced: reply.Enhanced,
+		Reason:   reason,
+		Err:      cause,
+		Steps:    steps,
 	})
 }
 
@@ -234,13 +235,14 @@ func (h *Handler) RecordSession(e smtpd.Event) {
 		kind = events.Error
 	}
 	h.o.Sink.Record(events.Event{
-		Kind:    kind,
-		Time:    h.o.Now(),
-		QueueID: e.QueueID,
-		Client:  clientName(e.Client),
-		Status:  e.Code,
-		Reason:  e.Listener + ": " + e.Reason,
-		Err:     e.Err,
+		Kind:     kind,
+		Time:     h.o.Now(),
+		QueueID:  e.QueueID,
+		Client:   clientName(e.Client),
+		Status:   e.Code,
+		Enhanced: e.Enhanced,
+		Reason:   e.Listener + ": " + e.Reason,
+		Err:      e.Err,
 	})
 }
 

@@ -274,6 +274,23 @@ func TestSessionEvents(t *testing.T) {
 	}
 }
 
+// The event of a refusal has the status code by which metrics separate our faults from those of clients.
+func TestRefusalsHaveStatusCodes(t *testing.T) {
+	var got statusCodes
+	h := New(Options{Config: parse(t, oneRoute), Sink: &got, Now: time.Now})
+	h.refuse(&smtpd.Envelope{QueueID: "Q"}, nil, spool.ErrFull)
+	h.RecordSession(smtpd.Event{Code: 452, Enhanced: "4.7.1"})
+	if want := (statusCodes{"4.3.1", "4.7.1"}); !slices.Equal(got, want) {
+		t.Errorf("recorded %v, want %v", got, want)
+	}
+}
+
+// statusCodes is a sink that keeps those of events.
+type statusCodes []string
+
+// Record implements events.Sink.
+func (s *statusCodes) Record(e events.Event) { *s = append(*s, e.Enhanced) }
+
 // A Message-ID that is used again for another content is counted, and a lane that is held for a mail
 // loop is an event for the webhook; a repeat is neither.
 func TestRemarkableMessages(t *testing.T) {

@@ -57,6 +57,29 @@ heyrelay_spool_commit_operations_count 2
 `, "heyrelay_spool_commit_operations")
 }
 
+// What a client or another server causes is no fault of the relay or its host.
+func TestUnable(t *testing.T) {
+	m := newMetrics(fakeSpool{})
+	for _, e := range []events.Event{
+		{Status: 451, Enhanced: "4.3.0"}, // an internal error
+		{Status: 452, Enhanced: "4.3.1"}, // a full disk
+		{Status: 452, Enhanced: "4.7.1"}, // more messages in a minute than the client may send
+		{Status: 452, Enhanced: "4.5.3"}, // too many recipients
+		{Status: 451, Enhanced: "4.4.1"}, // the next hop of a shadow is down
+		{Status: 451},                    // or defers the message
+		{Status: 421, Enhanced: "4.3.2"}, // a restart
+		{Status: 552, Enhanced: "5.3.4"},
+	} {
+		e.Kind = events.Refused
+		m.Record(e)
+	}
+	compare(t, m, `
+# HELP heyrelay_messages_unable_total Messages answered 451 or 452 because of heyrelay itself or its host, such as a full disk.
+# TYPE heyrelay_messages_unable_total counter
+heyrelay_messages_unable_total 2
+`, "heyrelay_messages_unable_total")
+}
+
 // Servers that make up status codes add no series without end.
 func TestCodesAreBounded(t *testing.T) {
 	m := newMetrics(fakeSpool{})

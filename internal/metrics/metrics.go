@@ -12,6 +12,7 @@ package metrics
 import (
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -33,7 +34,7 @@ type Metrics struct {
 	accepted, duplicates, refused, warnings *prometheus.CounterVec
 	shadowed, downloads                     *prometheus.CounterVec
 	finished, attempts, anomalies, reports  *prometheus.CounterVec
-	errors                                  prometheus.Counter
+	errors, unable                          prometheus.Counter
 	delivery, steps, calls                  *prometheus.HistogramVec
 	usage                                   usage
 	size                                    prometheus.Histogram
@@ -96,7 +97,12 @@ func (m *Metrics) addCounters() {
 		Name:      "errors_total",
 		Help:      "Errors of heyrelay itself or its host; the log has the details.",
 	})
-	m.registry.MustRegister(m.errors)
+	m.unable = prometheus.NewCounter(prometheus.CounterOpts{
+		Namespace: namespace,
+		Name:      "messages_unable_total",
+		Help:      "Messages answered 451 or 452 because of heyrelay itself or its host, such as a full disk.",
+	})
+	m.registry.MustRegister(m.errors, m.unable)
 }
 
 // addHistograms makes what measures times and sizes.
@@ -165,6 +171,9 @@ func (m *Metrics) Record(e events.Event) {
 		m.shadowed.WithLabelValues(e.Route, e.Code).Inc()
 	case events.Refused:
 		m.refused.WithLabelValues(code(e.Status)).Inc()
+		if isUnable(e) {
+			m.unable.Inc()
+		}
 	case events.Warned:
 		m.warnings.WithLabelValues(e.Code).Inc()
 	case events.Sent, events.Flagged, events.Failed:
@@ -181,6 +190,12 @@ func (m *Metrics) Record(e events.Event) {
 	case events.Error:
 		m.errors.Inc()
 	}
+}
+
+// isUnable reports whether a message was refused for now because of this mail system (RFC 3463, section
+// 3.4), and not because of its client, of another server, or of a shutdown.
+func isUnable(e events.Event) bool {
+	return strings.HasPrefix(e.Enhanced, "4.3.") && (e.Status == 451 || e.Status == 452)
 }
 
 // attempt counts the end of one attempt.
