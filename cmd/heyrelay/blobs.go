@@ -114,7 +114,11 @@ belongs to no message is deleted when it is older than a day.`
 
 // Run cleans the blob store, and prints what went.
 func (c blobsGCCmd) Run(p *program) error {
-	return c.withOperator(p, func(cfg *config.Config, op spool.Operator) error {
+	cfg, err := c.load(p)
+	if err != nil {
+		return err
+	}
+	return changeSpool(cfg, func(cfg *config.Config, op spool.Operator) error {
 		if cfg.Blobs.URL == "" {
 			return errors.New("the configuration has no blobs.url: no files are kept")
 		}

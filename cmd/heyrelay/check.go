@@ -14,7 +14,11 @@ type checkCmd struct {
 // Run validates the configuration and prints warnings. What serve would refuse, it
 // refuses.
 func (c checkCmd) Run(p *program) error {
-	cfg, err := c.load(p)
+	var options []config.Option
+	if !c.Online {
+		options = append(options, config.WithoutCredentials)
+	}
+	cfg, err := c.load(p, options...)
 	if err != nil {
 		return err
 	}

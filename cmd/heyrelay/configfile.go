@@ -21,11 +21,11 @@ const configHelp = "The configuration file. Default: HEYRELAY_CONFIG, or " + sys
 	" if it exists, otherwise the other HEYRELAY_… variables."
 
 // load reads the configuration from a file or from the environment.
-func (c configured) load(p *program) (*config.Config, error) {
+func (c configured) load(p *program, options ...config.Option) (*config.Config, error) {
 	if file := c.file(p); file != "" {
-		return config.Load(file)
+		return config.Load(file, options...)
 	}
-	return config.FromEnvironment(p.environ)
+	return config.FromEnvironment(p.environ, options...)
 }
 
 // spoolURL returns spool.url, also if other values have problems.
@@ -33,7 +33,7 @@ func (c configured) spoolURL(p *program) (string, error) {
 	if file := c.file(p); file != "" {
 		return config.LoadSpoolURL(file)
 	}
-	cfg, err := config.FromEnvironment(p.environ)
+	cfg, err := config.FromEnvironment(p.environ, config.WithoutSecrets)
 	if err != nil {
 		return "", err
 	}

@@ -52,7 +52,7 @@ func (c convertCmd) Run(p *program) error {
 // config is the configuration, or one that shows the conversion where none is given.
 func (c convertCmd) config(p *program) (*config.Config, error) {
 	if c.file(p) != "" || p.inEnvironment() {
-		return c.load(p)
+		return c.load(p, config.WithoutSecrets)
 	}
 	return config.Parse("convert", []byte(convertConfig), func(string) (string, bool) { return "unused", true })
 }

@@ -34,7 +34,7 @@ Exit codes: 0 serving or degraded, 1 not serving, 2 invalid command line, 3 degr
 
 // Run asks the running relay for its state, and each listener for its greeting.
 func (c healthCmd) Run(p *program) error {
-	cfg, err := c.load(p)
+	cfg, err := c.load(p, config.WithoutSecrets)
 	if err != nil {
 		return err
 	}

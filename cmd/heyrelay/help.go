@@ -16,5 +16,5 @@ func (c helpCmd) Run(p *program) error {
 
 // configurable is a command that reads the configuration.
 type configurable interface {
-	load(*program) (*config.Config, error)
+	load(*program, ...config.Option) (*config.Config, error)
 }

@@ -76,11 +76,16 @@ func (c selection) operate(p *program, route, done string, do operation) error {
 }
 
 // withOperator runs use on the configured spool, also while a relay serves it.
-func (c configured) withOperator(p *program, use func(*config.Config, spool.Operator) error) (err error) {
-	cfg, err := c.load(p)
+func (c configured) withOperator(p *program, use func(*config.Config, spool.Operator) error) error {
+	cfg, err := c.load(p, config.WithoutSecrets)
 	if err != nil {
 		return err
 	}
+	return changeSpool(cfg, use)
+}
+
+// changeSpool runs use on the spool of a configuration, also while a relay serves it.
+func changeSpool(cfg *config.Config, use func(*config.Config, spool.Operator) error) (err error) {
 	op, err := openOperator(cfg)
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"heyrelay/internal/config"
 	"heyrelay/internal/relay"
 	"heyrelay/internal/spool"
 )
@@ -65,7 +66,7 @@ func (c queueShowCmd) printContent(p *program, r spool.Reader) error {
 
 // printPosts prints what each request posts, one object per line.
 func (c queueShowCmd) printPosts(p *program, r spool.Reader) error {
-	cfg, err := c.load(p)
+	cfg, err := c.load(p, config.WithoutSecrets)
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,9 @@ func (c sendmailCmd) Run(p *program) error {
 }
 
 // load implements configurable: -bp lists the configured queue.
-func (sendmailCmd) load(p *program) (*config.Config, error) { return configured{}.load(p) }
+func (sendmailCmd) load(p *program, options ...config.Option) (*config.Config, error) {
+	return configured{}.load(p, options...)
+}
 
 // listQueue prints the queue of a configuration; an empty name is the default one.
 func (p *program) listQueue(config string) (code int) {

@@ -85,7 +85,7 @@ func (c configured) backup(p *program, to string) error {
 
 // spoolFile returns the file of the configured spool.
 func (c configured) spoolFile(p *program) (string, error) {
-	cfg, err := c.load(p)
+	cfg, err := c.load(p, config.WithoutSecrets)
 	if err != nil {
 		return "", err
 	}

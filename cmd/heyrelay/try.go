@@ -32,7 +32,7 @@ func (c tryCmd) Run(p *program) error {
 	if _, err := mail.ParseAddress(c.Address); err != nil {
 		return fmt.Errorf("%s: %w", c.Address, err)
 	}
-	cfg, err := c.load(p)
+	cfg, err := c.load(p, config.WithoutSecrets)
 	if err != nil {
 		return err
 	}

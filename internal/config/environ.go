@@ -82,7 +82,7 @@ const start = "set " + prefix + "INBOX, " + prefix + "CREATOR_ID, " + prefix + "
 // strings as [os.Environ] returns them. An empty variable counts as not set; a list
 // is separated by commas or spaces. Relative file names start in the working
 // directory. The error is of type [strictyaml.Errors].
-func FromEnvironment(environ []string) (*Config, error) {
+func FromEnvironment(environ []string, options ...Option) (*Config, error) {
 	required := []string{"routes[0]"}
 	apiKey := func(entry string) bool {
 		value, ok := strings.CutPrefix(entry, prefix+"API_KEY_FILE=")
@@ -92,7 +92,7 @@ func FromEnvironment(environ []string) (*Config, error) {
 		required = append(required, "teams.main.secrets[0]")
 	}
 	l := loader{doc: strictyaml.FromVariables(prefix, variables(), environ, required, start)}
-	return l.load()
+	return l.load(options)
 }
 
 // warnIgnored warns of variables that are set although a file is read: the two are

@@ -10,14 +10,32 @@ import (
 	"heyrelay/internal/strictyaml"
 )
 
+// Option changes how a configuration is read.
+type Option func(*strictyaml.Document)
+
+// WithoutSecrets is for programs that use no secrets: one whose file cannot be used is empty,
+// which is a warning. So are certificates and users.
+func WithoutSecrets(d *strictyaml.Document) {
+	d.Excuse(func(string, error) bool { return true })
+}
+
+// WithoutCredentials is for programs that look at a configuration while its service may be
+// stopped: a credential that systemd passes to the running service is empty without it, which
+// is a warning.
+func WithoutCredentials(d *strictyaml.Document) {
+	d.Excuse(func(file string, err error) bool {
+		return strictyaml.IsCredential(file) && errors.Is(err, fs.ErrNotExist)
+	})
+}
+
 // Load reads the configuration in the file path. ${NAME} in a value is the
 // environment variable NAME. The error is of type [strictyaml.Errors].
-func Load(path string) (*Config, error) {
+func Load(path string, options ...Option) (*Config, error) {
 	data, err := read(path)
 	if err != nil {
 		return nil, err
 	}
-	return Parse(path, data, os.LookupEnv)
+	return Parse(path, data, os.LookupEnv, options...)
 }
 
 func read(path string) ([]byte, error) {
@@ -54,10 +72,10 @@ func LoadSpoolURL(path string) (string, error) {
 // relative file names start in its directory. env looks up environment variables,
 // as [os.LookupEnv] does. data is not kept. The error is of type
 // [strictyaml.Errors].
-func Parse(name string, data []byte, env func(string) (string, bool)) (*Config, error) {
+func Parse(name string, data []byte, env func(string) (string, bool), options ...Option) (*Config, error) {
 	l := loader{doc: strictyaml.Parse(name, data, env)}
 	l.warnIgnored(name, data, env)
-	return l.load()
+	return l.load(options)
 }
 
 // loader turns a document into a Config.
@@ -68,7 +86,10 @@ type loader struct {
 
 // load decodes, completes and validates, in full, so that all problems are reported
 // at once.
-func (l *loader) load() (*Config, error) {
+func (l *loader) load(options []Option) (*Config, error) {
+	for _, apply := range options {
+		apply(l.doc)
+	}
 	l.config = &Config{}
 	if l.doc.Decode(l.config) {
 		l.complete()

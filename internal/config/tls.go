@@ -2,6 +2,8 @@ package config
 
 import (
 	"crypto/tls"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -69,7 +71,11 @@ func (l *loader) validateTLS() {
 		l.doc.Reject("tls.key", l.doc.Key("tls.key")+" is missing", advice)
 	case t.Certificate != "":
 		if _, err := tls.LoadX509KeyPair(t.Certificate, t.Key); err != nil {
-			l.doc.Reject("tls.certificate", "cannot use the certificate with its key: "+err.Error(),
+			file := t.Certificate
+			if unread := (*fs.PathError)(nil); errors.As(err, &unread) {
+				file = unread.Path
+			}
+			l.doc.RejectFile("tls.certificate", file, err, "cannot use the certificate with its key: "+err.Error(),
 				"name PEM files that belong together and that this user can read")
 		}
 	}

@@ -48,8 +48,8 @@ func (l *loader) validateUsers() {
 	}
 	text, mode, err := strictyaml.ReadSmall(l.config.UsersFile)
 	if err != nil {
-		l.doc.Reject("users_file", "cannot read "+l.doc.Key("users_file")+": "+err.Error(),
-			"name a file in the format of htpasswd -B")
+		what := "cannot read " + l.doc.Key("users_file") + ": " + err.Error()
+		l.doc.RejectFile("users_file", l.config.UsersFile, err, what, "name a file in the format of htpasswd -B")
 		return
 	}
 	if mode.Perm()&0o004 != 0 {

@@ -1,7 +1,9 @@
 package strictyaml
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"reflect"
 	"slices"
 )
@@ -192,10 +194,15 @@ func (d *Document) secret(path string, n *node, v reflect.Value, f field) {
 	if f.namesFile() {
 		secret, exposed, err = readSecret(d.dir, n.text)
 		advice = "name a file that contains only the secret, on one line, and that this user can read"
+		if IsCredential(n.text) && errors.Is(err, fs.ErrNotExist) {
+			advice = "systemd creates it while the service runs, as LoadCredential= in the unit says"
+		}
 	} else {
 		secret, err = newSecret(n.called(f.key), n.text)
 	}
 	switch {
+	case err != nil && f.namesFile():
+		d.RejectFile(path, n.text, err, err.Error(), advice)
 	case err != nil:
 		d.Reject(path, err.Error(), advice)
 	case exposed:

@@ -46,6 +46,7 @@ type Document struct {
 	variables map[string]string   // the variable that sets the value at a path; empty for a file
 	schema    reflect.Type        // the struct being decoded
 	rejected  map[string]bool     // paths that have a problem
+	excuse    func(file string, err error) bool
 	problems  Errors
 	warnings  Errors
 }
@@ -106,6 +107,21 @@ func (d *Document) Reject(path, what, advice string) {
 		d.rejected[path] = true
 		d.note(d.where(path), what, advice)
 	}
+}
+
+// Excuse makes problems with a file that the document names warnings, where excuse returns
+// true: for programs that can do without the file. err is what was wrong with it.
+func (d *Document) Excuse(excuse func(file string, err error) bool) { d.excuse = excuse }
+
+// RejectFile is Reject for a problem with the file that the value at path names, unless it is
+// excused.
+func (d *Document) RejectFile(path, file string, err error, what, advice string) {
+	if d.excuse == nil || !d.excuse(file, err) {
+		d.Reject(path, what, advice)
+		return
+	}
+	d.rejected[path] = true
+	d.Warn(path, what, advice)
 }
 
 // Warn records a warning about the value at path.

@@ -119,6 +119,10 @@ func readSecret(dir, name string) (s Secret, exposed bool, err error) {
 	return s, mode.Perm()&0o004 != 0, nil
 }
 
+// IsCredential reports whether systemd passes the file to a service while it runs: it does not
+// exist at other times (LoadCredential= in systemd.exec(5)).
+func IsCredential(file string) bool { return strings.HasPrefix(file, "/run/credentials/") }
+
 // asUser adds who was refused to an error: in a container, a user without a name.
 func asUser(err error) error {
 	if uid := os.Getuid(); uid >= 0 && errors.Is(err, fs.ErrPermission) {
