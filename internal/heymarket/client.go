@@ -60,6 +60,7 @@ type Client struct {
 	timeout   time.Duration
 	now       func() time.Time
 	agent     []string // one: all requests share it
+	skew      *skew
 }
 
 // New returns a client, or an error if o is invalid. It makes no call.
@@ -82,6 +83,7 @@ func New(o Options) (*Client, error) {
 		timeout:   o.Timeout,
 		now:       o.Now,
 		agent:     []string{cmp.Or(o.UserAgent, defaultAgent)},
+		skew:      new(skew),
 	}
 	c.keys.current.Store(keys)
 	if c.transport == nil {
@@ -202,6 +204,8 @@ func (c *Client) exchange(parent context.Context, call call, token string) (resp
 		// After a 101 the body is the raw connection, which no deadline ends.
 		return response{}, resp.odd("the status is not final", nil)
 	}
+
+	c.skew.note(hr.Header.Get("Date"), c.now())
 
 	// Closing the body ends a read that ignores the context.
 	stop := context.AfterFunc(ctx, func() { hr.Body.Close() })

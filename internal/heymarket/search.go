@@ -37,8 +37,9 @@ type Search struct {
 }
 
 // FindMessage searches for the message with localID among those dated from from
-// to to, by the API's clock, newest first (POST /v1/messages/all). The window must
-// leave room for clocks that differ. Nobody documents how soon a message is
+// to to, newest first (POST /v1/messages/all). Both are times of our clock: where the
+// API's differs by up to five minutes, as its responses say, the search is of both spans.
+// It must leave room for a smaller difference. Nobody documents how soon a message is
 // listed: a search soon after a send proves little.
 //
 // Each page is a call. Before each one FindMessage calls before, unless that is
@@ -48,13 +49,15 @@ type Search struct {
 // not complete.
 //
 // Only a Complete search proves that a message is absent. It is not complete
-// either if the pages do not behave as pages.
+// either if the pages do not behave as pages, or if the first of them says that the
+// clocks differ.
 func (c *Client) FindMessage(
 	ctx context.Context, localID string, from, to time.Time, before func(ctx context.Context, pages int) error,
 ) (Search, error) {
 	var s Search
 	seen := make(map[int64]bool)
-	cursor := to.Add(overlap)
+	first, last := c.skew.widen(from, to)
+	cursor := last.Add(overlap)
 	for s.Pages < maxPages {
 		if ctx.Err() != nil || before != nil && before(ctx, s.Pages) != nil {
 			return s, nil
@@ -72,7 +75,8 @@ func (c *Client) FindMessage(
 			return s, err
 		}
 		s.RequestID = p.requestID
-		if s.look(p, localID, from, cursor, seen) {
+		if s.look(p, localID, first, cursor, seen) {
+			s.Complete = s.Complete && (s.Found || c.skew.covers(first, last, from, to))
 			return s, nil
 		}
 		cursor = p.last().Date.Add(overlap)

@@ -143,3 +143,35 @@ func TestSearchFails(t *testing.T) {
 		}
 	}
 }
+
+// ahead is a transport whose clock is ahead of ours, and that answers with the messages before the cursor.
+func ahead(by time.Duration) carrier {
+	h := &history{page: pages(500, 100)}
+	return func(r *http.Request) (*http.Response, error) {
+		resp, err := h.RoundTrip(r)
+		if err == nil {
+			resp.Header.Set("Date", start.Add(by).UTC().Format(http.TimeFormat))
+		}
+		return resp, err
+	}
+}
+
+// TestSearchByAnotherClock: where the API's clock differs, a message has another date than its send. The first search
+// finds that out and proves nothing, the next one is of the time by both clocks.
+func TestSearchByAnotherClock(t *testing.T) {
+	for _, by := range []time.Duration{3 * time.Minute, -3 * time.Minute} {
+		c := client(t, ahead(by))
+		sent := start.Add(-4 * time.Minute)
+		listed := fmt.Sprint("l-", int((4*time.Minute - by).Seconds()))
+		for n, want := range []string{"found false, complete false", "found true, complete true"} {
+			s, err := c.FindMessage(t.Context(), listed, sent.Add(-time.Minute), sent.Add(time.Minute), nil)
+			if got := fmt.Sprintf("found %t, complete %t", s.Found, s.Complete); got != want || err != nil {
+				t.Errorf("ahead by %v, search %d: %s (%v), want %s", by, n, got, err, want)
+			}
+		}
+		s, err := c.FindMessage(t.Context(), "x", sent.Add(-time.Minute), sent.Add(time.Minute), nil)
+		if s.Found || !s.Complete || err != nil {
+			t.Errorf("ahead by %v, absent: %+v (%v)", by, s, err)
+		}
+	}
+}
