@@ -28,6 +28,9 @@ func (c checkCmd) Run(p *program) error {
 	if err := checkBlobs(cfg); err != nil {
 		return coded{exitConfig, err}
 	}
+	if _, err := p.tracesWanted(); err != nil {
+		return err
+	}
 	for _, w := range append(cfg.Warnings(), unreported(cfg)...) {
 		fmt.Fprintln(p.stdout, "warning: "+w)
 	}

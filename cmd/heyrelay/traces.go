@@ -18,14 +18,20 @@ type traces struct {
 // lastTraces is how long the end of the process waits for traces that have not been sent.
 const lastTraces = 2 * time.Second
 
+// tracesWanted reports whether the environment asks for traces. A value that is not supported is an
+// error of the configuration.
+func (p *program) tracesWanted() (bool, error) {
+	wanted, err := tracing.Enabled(p.variable)
+	if err != nil {
+		return false, coded{exitConfig, err}
+	}
+	return wanted, nil
+}
+
 func (p *program) traces(log func() *slog.Logger) (traces, error) {
 	none := traces{close: func() {}}
-	enabled, err := tracing.Enabled(p.variable)
-	if err != nil {
-		return none, coded{exitConfig, err}
-	}
-	if !enabled {
-		return none, nil
+	if wanted, err := p.tracesWanted(); err != nil || !wanted {
+		return none, err
 	}
 	failed := func(err error) {
 		log().Error("traces cannot be exported and are dropped; mail is not affected", "error", err.Error())
