@@ -18,7 +18,7 @@ var may = map[string][]string{
 	"mimeconv/htmltext":          {},
 	"mimeconv/ical":              {},
 	"mimeconv/linkblock":         {"mimeconv/htmltext"}, // a template must close what it opens
-	"mimeconv/tnef":              {},
+	"mimeconv/tnef":              {"mimeconv/charset"},  // code pages
 	"mimeconv/internal/fuzztest": {},
 
 	"smtpd":                            {"internal/passhash"}, // check and serve accept the same hashes

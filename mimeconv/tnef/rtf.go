@@ -8,7 +8,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding/charmap"
-	"golang.org/x/text/encoding/htmlindex"
+
+	"heyrelay/mimeconv/charset"
 )
 
 // maxRTF bounds decompressed RTF and its text, in octets.
@@ -275,8 +276,8 @@ func (r *rtfReader) flush() {
 	if len(r.bytes) == 0 {
 		return
 	}
-	enc, err := htmlindex.Get(r.charset)
-	if err != nil {
+	enc, _ := charset.Lookup(r.charset)
+	if enc == nil {
 		enc = charmap.Windows1252
 	}
 	if text, err := enc.NewDecoder().Bytes(r.bytes); err == nil {

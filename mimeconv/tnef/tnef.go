@@ -13,6 +13,8 @@ import (
 	"fmt"
 
 	"golang.org/x/text/encoding/unicode"
+
+	"heyrelay/mimeconv/charset"
 )
 
 // Signature is the start of every winmail.dat.
@@ -190,29 +192,11 @@ const codepageUTF8 = 65001
 
 // codepageName returns the charset of a Windows code page, "" if it is unknown.
 func codepageName(n uint32) string {
-	switch {
-	case n == codepageUTF8:
-		return "utf-8"
-	case n == 20127:
-		return "us-ascii"
-	case n >= 1250 && n <= 1258:
-		return fmt.Sprintf("windows-%d", n)
-	case n >= 28591 && n <= 28605:
-		return fmt.Sprintf("iso-8859-%d", n-28590)
-	case n == 932:
-		return "shift_jis"
-	case n == 936:
-		return "gbk"
-	case n == 949:
-		return "euc-kr"
-	case n == 950:
-		return "big5"
-	case n == 50220 || n == 50221 || n == 50222:
-		return "iso-2022-jp"
-	case n == 20866:
-		return "koi8-r"
+	name := charset.Name(fmt.Sprintf("cp%d", n))
+	if _, known := charset.Lookup(name); !known {
+		return ""
 	}
-	return ""
+	return name
 }
 
 // reader reads little-endian numbers. Past the end, all octets are zero.
