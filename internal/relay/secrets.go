@@ -104,10 +104,11 @@ func credentials(t config.Team) heymarket.Credentials {
 // one that could is used.
 type cached[T any] struct {
 	read   func() (T, error)
-	failed func(error)
+	failed func(error) // gets an error once, however often the secret is used
 
-	mu   sync.Mutex
-	last T
+	mu       sync.Mutex
+	last     T
+	reported string // the error that it got last; empty: the secret could be read since
 }
 
 func (c *cached[T]) get() T {
@@ -115,9 +116,13 @@ func (c *cached[T]) get() T {
 	defer c.mu.Unlock()
 	now, err := c.read()
 	if err != nil {
-		c.failed(err)
+		if text := err.Error(); text != c.reported {
+			c.reported = text
+			c.failed(err)
+		}
 		return c.last
 	}
+	c.reported = ""
 	c.last = now
 	return now
 }
