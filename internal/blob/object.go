@@ -18,9 +18,13 @@ func (b *bucket) Open(ctx context.Context, key string) (Object, error) {
 	if err != nil {
 		return nil, err
 	}
-	if resp.ContentLength < 0 {
+	err = checkSource(resp)
+	if err == nil && resp.ContentLength < 0 {
+		err = fmt.Errorf("%w: the response has no length", ErrUnavailable)
+	}
+	if err != nil {
 		_ = resp.Body.Close()
-		return nil, fmt.Errorf("%w: read %s: the response has no length", ErrUnavailable, key)
+		return nil, wrap("read "+key, err)
 	}
 	return &remote{
 		ctx: ctx, bucket: b, key: key, size: resp.ContentLength, etag: resp.Header.Get("ETag"), body: resp.Body,

@@ -66,10 +66,16 @@ func (b *bucket) put(ctx context.Context, key, digest string, c *content) (again
 	if err := finish(resp); err != nil {
 		return true, unavailable(ctx, err)
 	}
-	if resp.Header.Get("ETag") == "" { // every store names what it has stored
-		return false, fmt.Errorf("%w: status %d without an ETag is not the reply of a store", ErrUnavailable, resp.StatusCode)
+	return false, checkSource(resp)
+}
+
+// checkSource returns an error for a response about an object that comes from no store, but from a proxy
+// with a page of its own, for example: it has no ETag.
+func checkSource(resp *http.Response) error {
+	if resp.Header.Get("ETag") == "" {
+		return fmt.Errorf("%w: status %d without an ETag is not the reply of a store", ErrUnavailable, resp.StatusCode)
 	}
-	return false, nil
+	return nil
 }
 
 // upload is the body of a request. A transport may still read it when there is a response: after Close, it

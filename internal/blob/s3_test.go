@@ -123,7 +123,7 @@ func TestBucketListsNothingElse(t *testing.T) {
 	}
 }
 
-// Nothing is taken for stored that only somebody else answers for, such as a proxy with a page of its own.
+// What somebody else answers, such as a proxy with a page of its own, confirms no object, and is none.
 func TestBucketStoresNothingElsewhere(t *testing.T) {
 	b := fake(t, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -131,6 +131,9 @@ func TestBucketStoresNothingElsewhere(t *testing.T) {
 	})
 	if err := putHello(t.Context(), b); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("error %v", err)
+	}
+	if o, err := b.Open(t.Context(), anyKey); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("opened %v, %v", o, err)
 	}
 }
 
@@ -206,6 +209,7 @@ func TestBucketRequestsOnce(t *testing.T) {
 	var calls atomic.Int32
 	b := fake(t, func(w http.ResponseWriter, _ *http.Request) {
 		calls.Add(1)
+		w.Header().Set("ETag", `"digest"`)
 		_, _ = io.WriteString(w, "0123456789")
 	})
 	o, err := b.Open(t.Context(), anyKey)
