@@ -31,7 +31,7 @@ const (
 	gateway = "synchronous gateway"
 
 	kept       = "4 KB, connections kept"
-	eachAlone  = "4 KB, a connection each"
+	eachAlone  = "4 KB, one connection per message"
 	html       = "30 KB"
 	slowAPI    = "4 KB, API of 50 ms"
 	oneClient  = "4 KB, one client"

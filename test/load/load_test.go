@@ -271,7 +271,7 @@ func TestTable(t *testing.T) {
 	for _, want := range []string{
 		"front\n" + begin, end + "back\n",
 		"| 4 KB, connections kept | 600/s | Postfix: 100/s | 6 × | at least 7 × | **not reached** |\n",
-		": CPU a message | 0 µs | heyrelay before: 0 µs | 0.571 × | at most 0.5 × | **not reached** |\n",
+		": CPU per message | 0 µs | heyrelay before: 0 µs | 0.571 × | at most 0.5 × | **not reached** |\n",
 	} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("%q is missing in\n%s", want, text)

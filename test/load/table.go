@@ -93,7 +93,7 @@ func (f findings) rows() []row {
 	ms := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 	all := []row{
 		f.versus(kept, now, postfix, rate, perSecond, 7),
-		atMost(f.versus(kept, now, before, cpu, microseconds, 0.5)).of("CPU a message"),
+		atMost(f.versus(kept, now, before, cpu, microseconds, 0.5)).of("CPU per message"),
 		f.versus(eachAlone, now, postfix, rate, perSecond, 6),
 		f.versus(html, now, postfix, rate, perSecond, 5),
 		f.versus(kept, now, bound, rate, perSecond, 0.22),
@@ -128,8 +128,9 @@ func (f findings) table() string {
 	fmt.Fprintf(&b, "Measured on %s with %s on %s/%s, %d cores, Postfix %s. Medians of the rounds.\n",
 		time.Now().UTC().Format("2006-01-02"), runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(),
 		postfixVersion())
-	fmt.Fprintf(&b, "The load average before was %s: from 1 on, other programs disturbed the figures.\n\n", f.disturbed)
-	b.WriteString("| load | measured | beside | ratio | target | |\n|---|---|---|---|---|---|\n")
+	fmt.Fprintf(&b, "The load average before the run was %s; at 1 or more, other programs disturbed the figures.\n\n",
+		f.disturbed)
+	b.WriteString("| load | measured | compared with | ratio | target | result |\n|---|---|---|---|---|---|\n")
 	for _, r := range f.rows() {
 		b.WriteString(r.String())
 	}
