@@ -134,3 +134,25 @@ func TestOddConversations(t *testing.T) {
 		}
 	}
 }
+
+// A report of a delay says until when the message is tried (RFC 3464, section 2.3.9).
+func TestWillRetryUntil(t *testing.T) {
+	for own, want := range map[time.Duration]time.Duration{0: 24 * time.Hour, time.Hour: time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			start := time.Now()
+			l := newLane()
+			l.task.Sender, l.task.Accepted = "app@example.com", start.Add(-5*time.Hour)
+			l.task.DSN = []spool.DSN{{Notify: []string{spool.NotifyDelay}}}
+			a := &answers{list: []func(*http.Request) (*http.Response, error){answer(500, `{}`), until}}
+			runWith(t, l, a, time.Second/2, func(_ *Options, s *Setup) {
+				s.Reports, s.DelayAfter = true, 4*time.Hour
+				route := s.Routes["support"]
+				route.Expire = own
+				s.Routes["support"] = route
+			})
+			if o := l.outcomes[0]; o.Report != spool.DelayedAction || o.Until.Sub(start) != want {
+				t.Errorf("a %q report says that it is tried for %v, want %v", o.Report, o.Until.Sub(start), want)
+			}
+		})
+	}
+}

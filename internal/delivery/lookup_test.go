@@ -1,0 +1,102 @@
+package delivery
+
+import (
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"heyrelay/internal/spool"
+)
+
+// What the state of a conversation means for the reply that was refused in it.
+func TestRefusedReply(t *testing.T) {
+	const there = `{"id":7,"inbox":202,"channel":"email"}`
+	const refused = "the API returned it"
+	for _, c := range []struct {
+		name          string
+		status        int // of the refusal
+		answer        func(*http.Request) (*http.Response, error)
+		state         spool.State
+		next          spool.Call
+		reopen, alive bool
+		wait          time.Duration
+		reason        string
+	}{
+		{"400, there", 400, answer(200, there), spool.Failed, spool.Send, false, true, 0, refused},
+		{"403, there", 403, answer(200, there), spool.Deferred, spool.Send, false, true, 30 * time.Second, refused},
+		{
+			"403, blocked", 403, answer(200, `{"id":7,"inbox":202,"channel":"email","blocked":true}`),
+			spool.Failed, spool.Send, false, true, 0, refused + " (the contact is blocked)",
+		},
+		{"404, there", 404, answer(200, there), spool.Deferred, spool.Send, false, true, time.Second, refused},
+		{"gone", 400, answer(404, `{"error":"none"}`), spool.Deferred, spool.Send, true, false, 0, ""},
+		{"moved", 403, answer(200, `{"id":7,"inbox":203}`), spool.Deferred, spool.Send, true, false, 0, ""},
+		{
+			"nobody knows", 404, answer(500, `{}`),
+			spool.Deferred, spool.CheckConversation, false, false, time.Second, "the API returned 500: {}",
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				start := time.Now()
+				l := newLane()
+				l.task.Call, l.task.ConvoID = spool.CheckConversation, 7
+				l.task.Refused, l.task.RefusedStatus = refused, c.status
+				run(t, l, &answers{list: []func(*http.Request) (*http.Response, error){c.answer, until}}, time.Second/2)
+				o := l.outcomes[0]
+				if o.State != c.state || o.NextCall != c.next || o.Reopen != c.reopen || o.ConversationAlive != c.alive {
+					t.Errorf("%v, next %v, reopen %t, alive %t", o.State, o.NextCall, o.Reopen, o.ConversationAlive)
+				}
+				if c.reopen != (o.LocalID == "L2") || c.alive && o.Status != c.status {
+					t.Errorf("the local_id is %q, the status %d", o.LocalID, o.Status)
+				}
+				if c.reason != "" && o.Reason != c.reason {
+					t.Errorf("the reason is %q, want %q", o.Reason, c.reason)
+				}
+				if got := o.Due.Sub(start); o.State == spool.Deferred && got != c.wait {
+					t.Errorf("again after %v, want %v", got, c.wait)
+				}
+			})
+		})
+	}
+}
+
+// What is found by its local_id is sent, with the ids that a response would have had.
+func TestFound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLane()
+		l.task.Call, l.task.Unknown, l.task.Sends = spool.FindMessage, true, []time.Time{time.Now()}
+		found := answer(200, `[{"id":9,"local_id":"L","conversation":{"id":7},"date":"2000-01-01T00:00:00Z"}]`)
+		run(t, l, &answers{list: []func(*http.Request) (*http.Response, error){found}}, time.Minute)
+		if o := l.outcomes[0]; o.State != spool.Sent || o.ConvoID != 7 || o.MessageID != 9 || o.Reason == "" {
+			t.Errorf("%v, conversation %d, message %d: %s", o.State, o.ConvoID, o.MessageID, o.Reason)
+		}
+	})
+}
+
+// A message that is not listed is searched for again when a minute has passed since it was sent, and
+// sent again only then.
+func TestNotListedYet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLane()
+		sent := time.Now()
+		l.task.Call, l.task.Unknown, l.task.Sends = spool.FindMessage, true, []time.Time{sent}
+		none := answer(200, `[]`)
+		a := &answers{list: []func(*http.Request) (*http.Response, error){none, none, answer(200, sentBody)}}
+		run(t, l, a, 2*time.Minute)
+		if len(l.outcomes) != 3 {
+			t.Fatalf("%d outcomes", len(l.outcomes))
+		}
+		first, second, last := l.outcomes[0], l.outcomes[1], l.outcomes[2]
+		if first.ProvenAbsent || first.NextCall != spool.FindMessage || first.Due.Sub(sent) != time.Minute {
+			t.Errorf("at first: absent %t, next %v after %v", first.ProvenAbsent, first.NextCall, first.Due.Sub(sent))
+		}
+		if !second.ProvenAbsent || second.NextCall != spool.Send || second.Due.Sub(sent) != time.Minute {
+			t.Errorf("then: absent %t, next %v after %v", second.ProvenAbsent, second.NextCall, second.Due.Sub(sent))
+		}
+		if last.State != spool.Sent {
+			t.Errorf("in the end it is %v", last.State)
+		}
+	})
+}
