@@ -7,7 +7,8 @@ import (
 )
 
 const (
-	// mostSkew is how much of a difference of the clocks counts: with more, the API refuses signed tokens.
+	// mostSkew is the largest difference that counts: with more, the API refuses signed tokens, and a clock is plainly
+	// wrong.
 	mostSkew = 5 * time.Minute
 
 	// drift is how much a known difference may change within a search: it is read to the second.
@@ -19,14 +20,20 @@ type skew struct{ ahead atomic.Int64 }
 
 // note takes the Date of a response into account.
 func (s *skew) note(date string, now time.Time) {
-	if theirs, err := http.ParseTime(date); err == nil {
-		s.ahead.Store(int64(theirs.Sub(now)))
+	theirs, err := http.ParseTime(date)
+	if err != nil {
+		return
 	}
+	ahead := theirs.Sub(now)
+	if ahead.Abs() > mostSkew {
+		ahead = 0
+	}
+	s.ahead.Store(int64(ahead))
 }
 
 // widen returns a span of time by our clock with what it is by the API's.
 func (s *skew) widen(from, to time.Time) (first, last time.Time) {
-	ahead := min(max(time.Duration(s.ahead.Load()), -mostSkew), mostSkew)
+	ahead := time.Duration(s.ahead.Load())
 	return from.Add(min(ahead, 0)), to.Add(max(ahead, 0))
 }
 
