@@ -32,6 +32,7 @@ var run = map[string]map[string]string{
 		"make dist":                     "TestTwoBuildsAreEqual of test/packaging, for one system",
 		"(cd dist && sha256sum --check": "TestSums of test/packaging",
 		"apt-get install ":              "not run, it needs Debian's network; " + installed + " runs dpkg",
+		"heyrelay check":                "TestScripts/unread of cmd/heyrelay",
 		"systemctl enable ":             noSystemd + "; TestUnitsAreValid of test/packaging",
 		"heyrelay health":               "TestHealth of test/operation",
 		"heyrelay try ":                 "TestScripts of cmd/heyrelay",
