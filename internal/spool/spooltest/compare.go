@@ -3,10 +3,12 @@ package spooltest
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"errors"
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"heyrelay/internal/spool"
@@ -20,6 +22,7 @@ func (r *run) compare() {
 	r.compareHolds()
 	r.destinations(r.model.destinations()...)
 	r.compareStats()
+	r.compareOldest()
 	r.compareSearch()
 	r.compareFiles()
 	r.compareNotices()
@@ -39,6 +42,79 @@ func (r *run) compare() {
 		for i, q := range m.requests {
 			r.compareRequest(q, s.Requests[i])
 		}
+		r.compareStatuses(m)
+	}
+	for _, c := range r.model.convs {
+		r.compareConversation(c)
+	}
+}
+
+// compareStatuses holds what Wait returns against the model.
+func (r *run) compareStatuses(m *modelMessage) {
+	r.Helper()
+	ctx, cancel := context.WithCancel(r.Context())
+	cancel()
+	var want []spool.RequestStatus
+	for _, q := range m.requests {
+		s := spool.RequestStatus{
+			State: q.state, Unknown: q.unknown, ConvoID: q.answer.ConvoID, MessageID: q.answer.MessageID,
+		}
+		if len(q.tries) > 0 {
+			last := q.tries[len(q.tries)-1]
+			s.Status, s.APIID, s.Reason = last.Status, last.APIID, last.Reason
+		}
+		want = append(want, s)
+	}
+	if got, err := r.Wait(ctx, m.QueueID); !reflect.DeepEqual(got, want) || err != nil {
+		r.Errorf("Wait for %s: %+v (%v), want %+v", m.QueueID, got, err, want)
+	}
+}
+
+// compareConversation holds a page of a conversation against the model.
+func (r *run) compareConversation(c *modelConv) {
+	r.Helper()
+	id := r.numbers[c]
+	if id == 0 { // all its messages were deleted before they were looked at
+		return
+	}
+	var want []string
+	for _, m := range slices.Backward(r.model.messages) {
+		for _, q := range slices.Backward(m.requests) {
+			if q.conv == c {
+				want = append(want, q.LocalID)
+			}
+		}
+	}
+	got, letters, err := r.Conversation(r.Context(), id, 0, 1_000_000)
+	var ids []string
+	for _, l := range letters {
+		ids = append(ids, l.LocalID)
+	}
+	record := spool.Conversation{
+		ID: id, Team: c.team, Inbox: c.inbox, Participants: strings.Fields(c.participants), ConvoID: c.convo,
+		Title: c.title, LastUsed: c.lastUsed,
+	}
+	if !slices.Equal(ids, want) || !reflect.DeepEqual(got, record) || err != nil {
+		r.Errorf("conversation %+v of %v (%v), want %+v of %v", got, ids, err, record, want)
+	}
+}
+
+// compareOldest holds the number of open requests, and the oldest, against the model. Where the clock was set
+// back between them, nobody can say which that is.
+func (r *run) compareOldest() {
+	r.Helper()
+	open := r.model.choose(spool.Filter{States: spool.OpenStates()})
+	n, since, err := r.Backlog(r.Context())
+	e, found, oldestErr := r.operator.Oldest(r.Context())
+	if n != len(open) || found != (n > 0) || err != nil || oldestErr != nil {
+		r.Errorf("the backlog is %d, the oldest %+v (%v, %v), want %d", n, e, err, oldestErr, len(open))
+	}
+	before := func(a, b *modelRequest) int { return a.message.Accepted.Compare(b.message.Accepted) }
+	if n == 0 || !slices.IsSortedFunc(open, before) {
+		return
+	}
+	if want := open[0]; !since.Equal(want.message.Accepted) || e.LocalID != want.LocalID {
+		r.Errorf("the oldest is %s of %v, want %s of %v", e.LocalID, since, want.LocalID, want.message.Accepted)
 	}
 }
 

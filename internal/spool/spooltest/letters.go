@@ -35,7 +35,7 @@ func (r *run) letter() *spool.Message {
 	if r.rand.IntN(20) == 0 {
 		l.key, l.body, l.weak = pick("k1", "k2"), pick("one", "two"), false
 	}
-	if r.rand.IntN(12) == 0 {
+	if r.rand.IntN(8) == 0 {
 		r.name(&l)
 	}
 	l.auto = l.to[0] == "alice" && l.inbox == 1 && r.rand.IntN(2) == 0

@@ -43,6 +43,7 @@ type modelConv struct {
 	team         string
 	inbox        int64
 	participants string
+	title        string
 	baseSubject  string
 	convo        int64
 	lane         *modelLane

@@ -35,6 +35,7 @@ func (m *model) accept(msg *spool.Message) (spool.Receipt, error) {
 				team:         msg.Team,
 				inbox:        msg.Inbox,
 				participants: r.Participants,
+				title:        msg.Title,
 				baseSubject:  msg.BaseSubject,
 				lane:         m.newLane(),
 			}

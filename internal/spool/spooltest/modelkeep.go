@@ -20,7 +20,8 @@ func (m *model) forget(r *modelRequest, address string) bool {
 	r.Cc = slices.DeleteFunc(slices.Clone(r.Cc), isTo)
 	r.Participants, r.LookupNames = "forgotten", nil
 	m.silence(func(n *modelNotice) bool { return n.about == r })
-	r.conv.participants, r.conv.baseSubject, r.conv.convo = "forgotten", "", 0
+	r.conv.participants, r.conv.convo = "forgotten", 0
+	r.conv.title, r.conv.baseSubject = "", ""
 	for i := range r.tries {
 		r.tries[i].Reason = ""
 	}

@@ -380,6 +380,7 @@ func (m *model) openAs(c *modelConv, o spool.RetryOptions) *modelConv {
 		team:         o.Team,
 		inbox:        o.Inbox,
 		participants: c.participants,
+		title:        c.title,
 		baseSubject:  c.baseSubject,
 		lane:         m.newLane(),
 		lastUsed:     m.now,

@@ -15,6 +15,7 @@ import (
 const (
 	defaultOps  = 4000
 	compareEach = 500 // operations between two comparisons of everything
+	countEach   = 50  // operations between two comparisons of how many there are
 )
 
 // randomRun does random operations on a store and on the model, and compares.
@@ -32,6 +33,10 @@ func randomRun(t *testing.T, open Opener, operate Operate, random Random) {
 	r.backup = random.Backup
 	for i := 0; i < ops || ops >= defaultOps && i < 10*ops && r.missing() != ""; i++ {
 		r.step()
+		if (i+1)%countEach == 0 {
+			r.compareStats()
+			r.compareOldest()
+		}
 		if (i+1)%compareEach == 0 {
 			r.compare()
 		}
@@ -115,13 +120,13 @@ func (r *run) step() {
 	r.now = r.now.Add(time.Duration(r.rand.IntN(300)) * time.Millisecond)
 	r.model.now = r.now
 	switch n := r.rand.IntN(1000); {
-	case n < 390:
+	case n < 380:
 		r.accept()
-	case n < 398:
+	case n < 390:
 		r.cleanFiles()
-	case n < 403:
+	case n < 395:
 		r.prune()
-	case n < 440:
+	case n < 430:
 		r.deliver()
 	case n < 630:
 		r.claim()
@@ -131,10 +136,12 @@ func (r *run) step() {
 		r.unclaim()
 	case n < 920:
 		r.confirm()
-	case n < 958:
+	case n < 956:
 		r.model.undisturbed(r.intervene)
-	case n < 980:
+	case n < 974:
 		r.holdOrRelease()
+	case n < 982:
+		r.pace()
 	case n < 985:
 		r.now = r.now.Add(-time.Duration(r.rand.IntN(120)) * time.Second)
 	case n < 995:

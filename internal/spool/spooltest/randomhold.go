@@ -15,12 +15,13 @@ func (r *run) holdOrRelease() {
 		Route:  []string{"", "a", "b"}[r.rand.IntN(3)],
 		Reason: fmt.Sprint(r.n),
 	}
+	if r.rand.IntN(3) > 0 { // the API's, where lanes have several requests
+		g.Team = pick(r.rand, teams[:2])
+	}
 	if g.Route != "" && r.rand.IntN(3) == 0 {
 		g.Inbox = int64(r.rand.IntN(2) + 1)
 	}
-	switch n := r.rand.IntN(16); {
-	case n >= 12:
-		r.pace(g.Team)
+	switch n := r.rand.IntN(12); {
 	case n >= 10:
 		g.Inbox = 0
 		automatic := func(h spool.Hold) bool { return h.Inbox == 0 && (!h.Operator || r.rand.IntN(8) == 0) }
@@ -42,8 +43,13 @@ func (r *run) holdOrRelease() {
 		was := r.model.holdOf(g.Destination())
 		r.see("operator's stands", was.held && was.Operator)
 		r.model.beginHold(r.now, g)
+		if r.rand.IntN(2) == 0 { // at once, as where a route does not exist any more
+			r.letPass(g)
+		}
 	case n < 5:
-		r.letPass()
+		if h, ok := r.anyHeld(nil); ok {
+			r.letPass(h)
+		}
 	case n < 9:
 		if held, ok := r.anyHeld(nil); ok {
 			g = held
@@ -66,7 +72,8 @@ func (r *run) holdOrRelease() {
 }
 
 // pace changes how fast a team may be, or ends what stands.
-func (r *run) pace(team string) {
+func (r *run) pace() {
+	team := pick(r.rand, teams)
 	g := r.model.gate(team)
 	switch r.rand.IntN(4) {
 	case 0:
@@ -109,9 +116,8 @@ func (r *run) pace(team string) {
 }
 
 // letPass has heads of a route that is held step aside. All of a team has nothing to let pass.
-func (r *run) letPass() {
-	h, ok := r.anyHeld(func(h spool.Hold) bool { return h.Route != "" })
-	if !ok {
+func (r *run) letPass(h spool.Hold) {
+	if h.Route == "" {
 		return
 	}
 	r.model.offers = nil
