@@ -62,13 +62,13 @@ func (m *model) accept(msg *spool.Message) (spool.Receipt, error) {
 		mm.requests = append(mm.requests, r)
 		receipt.Joined = append(receipt.Joined, r.joined)
 		for _, k := range r.Own {
-			if l := m.links[k]; l != nil && l.owner != nil && l.owner != mm {
+			if l := m.link(k); l != nil && l.owner != nil && l.owner != mm {
 				receipt.SameID = true
 			}
 			m.links[k] = &modelLink{r.conv, mm}
 		}
 		for _, k := range r.Cited {
-			if m.links[k] == nil {
+			if m.link(k) == nil {
 				m.links[k] = &modelLink{conv: r.conv}
 			}
 		}
@@ -76,6 +76,15 @@ func (m *model) accept(msg *spool.Message) (spool.Receipt, error) {
 	m.messages = append(m.messages, mm)
 	receipt.Unused = m.files.attach(msg)
 	return receipt, nil
+}
+
+// link is what a key stands for, nil for nothing. A forgotten conversation is nothing.
+func (m *model) link(k spool.Key) *modelLink {
+	l := m.links[k]
+	if l != nil && l.conv.participants == "forgotten" {
+		return nil
+	}
+	return l
 }
 
 // shares reports whether r is for another recipient of the same audience as the request before it.

@@ -227,6 +227,15 @@ var operatorCases = []testCase{
 			f.Errorf("claimed a request to %v", task.To)
 		}
 	}},
+	{"ForgetParent", func(f *fixture) { // replies to what was forgotten share a conversation, a new one
+		f.send(letter{id: "p"})
+		f.sent(f.claimOne(), 7)
+		f.moved(spool.Moved{Requests: 1})(f.operator.Forget(f.Context(), f.now, "alice@example.com"))
+		f.send(letter{id: "r", cites: []string{"p"}})
+		f.send(letter{id: "s", cites: []string{"p"}})
+		f.together("Q2", "Q3")
+		f.apart("Q1", "Q2")
+	}},
 	{"ForgetAgain", func(f *fixture) { // what was active at first
 		f.send(letter{to: []string{"alice", "bob"}, blind: []string{"bob"}})
 		task := f.claim(one("shop"))[0]

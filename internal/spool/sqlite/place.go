@@ -154,7 +154,10 @@ func (w *writer) requested(m *letter, r *spool.Request, c *conversation) (int, e
 	return 0, nil
 }
 
-var sqlLinks = rowsOf("INSERT INTO link (key, conversation, owner) VALUES", "(?, ?, ?)", "ON CONFLICT (key) DO NOTHING")
+// A key of a conversation whose recipient was forgotten is as good as unknown.
+var sqlLinks = rowsOf("INSERT INTO link (key, conversation, owner) VALUES", "(?, ?, ?)", `
+ON CONFLICT (key) DO UPDATE SET conversation = excluded.conversation, owner = excluded.owner
+ WHERE (SELECT participants FROM conversation c WHERE c.id = link.conversation) = 'forgotten'`)
 
 const (
 	sqlOwner  = `SELECT owner FROM link WHERE key = ?`
