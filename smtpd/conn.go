@@ -1,6 +1,7 @@
 package smtpd
 
 import (
+	"cmp"
 	"crypto/tls"
 	"fmt"
 	"net"
@@ -61,6 +62,7 @@ type conn struct {
 
 	mu       sync.Mutex // also guards the replacement of socket by a TLS one
 	queueID  string     // of the open transaction, "" outside one; written only by the goroutine
+	from     string     // the sender of that transaction
 	draining bool
 	aborting bool
 }
@@ -73,6 +75,7 @@ type replyInfo struct {
 	written     func() // Reply.Written
 	err         error  // the cause, for the log
 	note        string // for the log: what the client is not to know
+	from, to    string // for the log: the sender of MAIL, the recipient of RCPT
 
 	lines []string // sent in place of go-smtp's text, each behind the code; nil: go-smtp's
 }
@@ -167,6 +170,7 @@ func (c *conn) endTransaction() {
 		c.server.o.Transactions.Add(-1)
 	}
 	c.queueID = ""
+	c.from = ""
 	c.dataStarted = nil
 	c.dataDeadline = time.Time{}
 }
@@ -255,6 +259,8 @@ func (c *conn) log(e Event) {
 	e.Listener = c.access().Name
 	e.Client = c.client
 	e.QueueID = c.queueID
+	e.From = cmp.Or(c.next.from, c.from)
+	e.To = c.next.to
 	c.server.o.Log(e)
 }
 

@@ -236,7 +236,7 @@ func (c *conn) callback(name string, f func()) {
 // logMismatch logs that the connection was closed because of the protocol that a client sent.
 func (c *conn) logMismatch(sent string) {
 	reason := fmt.Sprintf("connection closed: client sent %s, but %s expects %s", sent, c.access().Name, c.expected())
-	c.log(Event{Reason: reason})
+	c.log(Event{Closed: true, Reason: reason})
 }
 
 // expected names the protocol that a client is expected to start with.

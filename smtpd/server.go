@@ -35,8 +35,11 @@ type Event struct {
 	Listener string     // Access.Name
 	Client   netip.Addr // the zero Addr for a unix socket, or without a connection
 	QueueID  string     // of the transaction, "" outside one
+	From     string     // the sender of the transaction, or of a MAIL that was refused
+	To       string     // the recipient of a RCPT that was refused
 	Debug    bool       // neither of these, but a detail that explains other events
 	Lost     bool       // the client closed the connection within a message, which was not accepted
+	Closed   bool       // the connection was closed without a reply, because of what the client sent
 	Code     int        // of the reply; 0 if the client got none
 	Enhanced string     // RFC 3463 status code of the reply, such as "5.7.1"
 	Reason   string     // the reply's text, or what happened

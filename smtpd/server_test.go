@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -99,6 +100,32 @@ func TestAllow(t *testing.T) {
 		if got := c.allowed(); got != test.want {
 			t.Errorf("%s in %s: %v", test.client, test.allow, got)
 		}
+	}
+}
+
+// An operator finds the application whose mail is refused by its addresses, also before there is a message.
+func TestRefusalsNameAddresses(t *testing.T) {
+	h := open(t, Settings{Limits: Limits{Recipients: 1}}, &recorder{})
+	c := h.dial(t)
+	c.hello()
+	c.say("MAIL FROM:<big@example.com> SIZE=99999999", "552 ")
+	c.say("MAIL FROM:<a@example.com>", "250 ")
+	c.say("RCPT TO:<b@@example.com>", "553 ")
+	c.say("RCPT TO:<b@example.com>", "250 ")
+	c.say("RCPT TO:<c@example.com>", "452 ")
+	c.say("FOO", "500 ")
+	c.say("RSET", "250 ")
+	c.say("DATA", "503 ")
+	var got []string
+	for _, e := range h.all() {
+		got = append(got, fmt.Sprintf("%d %s %s", e.Code, e.From, e.To))
+	}
+	want := []string{
+		"552 big@example.com ", "553 a@example.com b@@example.com", "452 a@example.com c@example.com",
+		"500 a@example.com ", "503  ",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("logged %q, want %q", got, want)
 	}
 }
 

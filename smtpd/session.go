@@ -45,6 +45,7 @@ func (s *session) Mail(from string, o *smtp.MailOptions) error {
 	if s.conn.sender != nil {
 		from = *s.conn.sender
 	}
+	s.conn.next.from = loggable(from)
 	from, err := cleanSender(from)
 	if err != nil {
 		return refuse(553, smtp.EnhancedCode{5, 1, 7}, "Invalid sender: %v", err)
@@ -71,6 +72,7 @@ func (s *session) Mail(from string, o *smtp.MailOptions) error {
 	if !s.conn.beginTransaction(env.QueueID) {
 		return refuse(421, smtp.EnhancedCode{4, 3, 2}, "%s is shutting down, try again later", s.conn.setup.Hostname)
 	}
+	s.conn.from = from
 	s.mail = &transaction{env: env}
 	if s.conn.setup.Relay == nil {
 		return nil
@@ -84,6 +86,11 @@ func (s *session) Mail(from string, o *smtp.MailOptions) error {
 	}
 	s.mail.relayed = relayed
 	return nil
+}
+
+// loggable shortens what a client gave as an address to the length of one.
+func loggable(address string) string {
+	return strings.ToValidUTF8(address[:min(len(address), maxAddress)], "?")
 }
 
 // checkMail applies the limits to the parameters of MAIL, and counts the message.
@@ -108,6 +115,7 @@ func (s *session) checkMail(o *smtp.MailOptions) error {
 // Rcpt implements smtp.Session.
 func (s *session) Rcpt(to string, o *smtp.RcptOptions) error {
 	env, l := s.mail.env, s.conn.setup.Limits
+	s.conn.next.to = loggable(to)
 	if len(env.Rcpt) >= l.Recipients { // RFC 5321, section 4.5.3.1.10
 		return refuse(452, smtp.EnhancedCode{4, 5, 3}, "Too many recipients: the limit is %d", l.Recipients)
 	}

@@ -72,7 +72,7 @@ func (c *conn) handshake() error {
 		if _, plain := errors.AsType[tls.RecordHeaderError](err); plain && c.access().Implicit {
 			reason = "connection closed: client sent plaintext, but " + c.access().Name + " expects TLS"
 		}
-		c.log(Event{Reason: reason, Err: err})
+		c.log(Event{Closed: true, Reason: reason, Err: err})
 		return net.ErrClosed
 	}
 	c.mu.Lock()

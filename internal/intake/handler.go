@@ -231,14 +231,21 @@ func (h *Handler) RecordSession(e smtpd.Event) {
 		kind = events.Detail
 	case e.Lost:
 		kind = events.Lost
+	case e.Closed: // the client's fault
 	case e.Code == 0 || e.Err != nil:
 		kind = events.Error
+	}
+	var to []string
+	if e.To != "" {
+		to = append(to, e.To)
 	}
 	h.o.Sink.Record(events.Event{
 		Kind:     kind,
 		Time:     h.o.Now(),
 		QueueID:  e.QueueID,
 		Client:   clientName(e.Client),
+		Sender:   e.From,
+		To:       to,
 		Status:   e.Code,
 		Enhanced: e.Enhanced,
 		Reason:   e.Listener + ": " + e.Reason,

@@ -269,7 +269,8 @@ func TestSessionEvents(t *testing.T) {
 	h.RecordSession(smtpd.Event{Debug: true})
 	h.RecordSession(smtpd.Event{Code: 554})
 	h.RecordSession(smtpd.Event{Code: 421, Err: errors.New("panic")})
-	if want := (recorder{events.Lost, events.Detail, events.Refused, events.Error}); !slices.Equal(got, want) {
+	h.RecordSession(smtpd.Event{Closed: true, Err: errors.New("a handshake failed")})
+	if want := (recorder{events.Lost, events.Detail, events.Refused, events.Error, events.Refused}); !slices.Equal(got, want) {
 		t.Errorf("recorded %v, want %v", got, want)
 	}
 }
