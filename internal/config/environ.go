@@ -76,7 +76,8 @@ func Variables() []strictyaml.Variable {
 
 // start is the advice for somebody who has configured nothing yet.
 const start = "set " + prefix + "INBOX, " + prefix + "CREATOR_ID, " + prefix + "SECRET_ID and " + prefix +
-	"SECRET_KEY_FILE, or write a file (heyrelay config example shows one); heyrelay demo needs neither"
+	"SECRET_KEY_FILE, or name a configuration file with -c (heyrelay config init writes one); " +
+	"heyrelay demo needs neither"
 
 // FromEnvironment reads a configuration without a file from environ, "NAME=value"
 // strings as [os.Environ] returns them. An empty variable counts as not set; a list

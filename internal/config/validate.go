@@ -165,6 +165,8 @@ func (l *loader) validateBaseURL() {
 		l.doc.Reject(path, key+" is not a URL", "write https:// and the host, such as https://api.heymarket.com")
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		l.doc.Reject(path, key+" contains more than a host and a path", "remove the user, ? and #")
+	case strings.HasSuffix(strings.TrimRight(u.Path, "/"), "/v1"): // the calls are to /v1/...
+		l.doc.Reject(path, key+" contains /v1, which heyrelay adds", "remove /v1")
 	case u.Scheme == "http" && !loopback.Is(u.Hostname()) && !l.config.Heymarket.AllowHTTP:
 		l.doc.Reject(path, key+" would send credentials unencrypted",
 			"write https://, or set "+l.doc.Key("heymarket.allow_http")+" for a sandbox on another machine")
