@@ -61,8 +61,12 @@ func backUp(ctx context.Context, from, to string, mark func(*sql.Conn) error) er
 		return fmt.Errorf("back up the spool: %w; name a file that does not exist", cmp.Or(err, existing(to)))
 	}
 	part := to + ".part"
-	if err := createFile(part); err != nil {
+	err = createFile(part)
+	switch {
+	case errors.Is(err, fs.ErrExist):
 		return fmt.Errorf("back up the spool: %w; remove what an interrupted backup left", err)
+	case err != nil:
+		return fmt.Errorf("back up the spool: %w; name a file in a directory that this user can write to", err)
 	}
 	err = change(ctx, from, func(conn *sql.Conn) error {
 		_, err := conn.ExecContext(ctx, "VACUUM INTO ?", part)

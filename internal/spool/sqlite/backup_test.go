@@ -285,6 +285,10 @@ func TestBackupIsWhole(t *testing.T) {
 	if !errors.Is(err, fs.ErrExist) || !strings.Contains(err.Error(), "remove what an interrupted backup left") {
 		t.Errorf("over the rest of another: %v", err)
 	}
+	err = Backup(t.Context(), from, filepath.Join(to, "nowhere", "copy.db"), epoch)
+	if err == nil || !strings.Contains(err.Error(), "name a file in a directory that this user can write to") {
+		t.Errorf("to no directory: %v", err)
+	}
 }
 
 // A backup of an earlier schema is migrated and still taken over.
