@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -18,6 +19,19 @@ type inboxesCmd struct {
 	SecretKeyFile string `type:"path" placeholder:"FILE" help:"File with the key of the secret."`
 	BaseURL       string `name:"base-url" placeholder:"URL" help:"URL of another API, such as the sandbox."`
 	AllowHTTP     bool   `name:"allow-http" help:"Allow a base URL with http to any host, for a sandbox."`
+}
+
+// Validate implements kong's interface: a flag that has no effect is a mistake.
+func (c inboxesCmd) Validate() error {
+	alone := c.SecretID == ""
+	switch {
+	case alone && c.SecretKeyFile+c.BaseURL != "" || alone && c.AllowHTTP:
+		return errors.New("--secret-key-file, --base-url and --allow-http need --secret-id; " +
+			"without it, the configuration names the API")
+	case !alone && c.SecretKeyFile == "":
+		return errors.New("--secret-id needs --secret-key-file")
+	}
+	return nil
 }
 
 // Run lists the inboxes of every team and prints a route to one of them.
@@ -43,8 +57,11 @@ routes: [{inbox: 1, creator_id: 1}]
 
 // teams returns the configuration, or a minimal one for the given secret.
 func (c inboxesCmd) teams(p *program) (*config.Config, error) {
-	if c.SecretID == "" {
+	switch {
+	case c.SecretID == "":
 		return c.load(p)
+	case cmp.Or(c.File, p.configFile) != "":
+		return nil, coded{exitUsage, errors.New("--secret-id cannot be combined with -c, which names its own secrets")}
 	}
 	base := cmp.Or(c.BaseURL, "https://api.heymarket.com")
 	text := fmt.Sprintf(secretConfig, base, c.AllowHTTP, c.SecretID, c.SecretKeyFile)

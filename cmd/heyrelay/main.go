@@ -112,7 +112,7 @@ func (p *program) run(args []string) int {
 		err = checkFlags(command.Path)
 	}
 	if err != nil {
-		fmt.Fprintf(p.stderr, "heyrelay: %s; see heyrelay --help\n", printable(err.Error()))
+		fmt.Fprintf(p.stderr, "heyrelay: %s; see %s --help\n", printable(err.Error()), blamed(command, err))
 		return exitUsage
 	}
 	if cmds.File != "" {
@@ -123,6 +123,21 @@ func (p *program) run(args []string) int {
 		p.configFile = cmds.File
 	}
 	return p.failed(command.Run(p))
+}
+
+// blamed is the command that an error is about: of the arguments, or of what was parsed.
+func blamed(parsed *kong.Context, err error) string {
+	var mistake *kong.ParseError
+	if errors.As(err, &mistake) {
+		parsed = mistake.Context
+	}
+	name := "heyrelay"
+	for _, at := range parsed.Path {
+		if at.Command != nil {
+			name = "heyrelay " + at.Command.Path()
+		}
+	}
+	return name
 }
 
 // failed prints an error and returns its exit code.

@@ -57,7 +57,7 @@ func (o *online) team(name string) (inboxes []heymarket.Inbox, ok bool) {
 	for _, c := range credentials(o.cfg.Teams[name]) {
 		list, err := o.inboxes(name, c.team)
 		if err != nil {
-			failures = append(failures, fmt.Errorf("team %s: %s does not work: %w", name, c.name, err))
+			failures = append(failures, o.failure(name, c.name, err))
 			o.unknown = o.unknown || !isRefusal(err)
 			continue
 		}
@@ -73,6 +73,15 @@ func (o *online) team(name string) (inboxes []heymarket.Inbox, ok bool) {
 		fmt.Fprintf(o.p.stdout, "warning: %s; the other one is used\n", printable(err.Error()))
 	}
 	return inboxes, true
+}
+
+// failure says whether a credential does not work, or was not even looked at.
+func (o *online) failure(team, credential string, err error) error {
+	if isRefusal(err) {
+		return fmt.Errorf("team %s: %s does not work: %w", team, credential, err)
+	}
+	return fmt.Errorf("team %s: %s cannot be checked: %w; check %s and the network",
+		team, credential, err, o.cfg.Key("heymarket.base_url"))
 }
 
 // credential is a team with only one of its credentials.

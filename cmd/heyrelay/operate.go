@@ -103,10 +103,10 @@ func printMoved(p *program, done string, m spool.Moved) error {
 		fmt.Fprintf(p.stdout, "%d unchanged: an attempt is in progress, try again\n", m.Busy)
 	}
 	printNext(p, m)
-	if m.Requests > 0 || m.Busy > 0 {
+	if m.Requests > 0 {
 		return nil
 	}
-	if m.Due+m.Behind+m.Deferred+len(m.Kept) == 0 {
+	if m.Busy+m.Due+m.Behind+m.Deferred+len(m.Kept) == 0 {
 		fmt.Fprintln(p.stderr, "heyrelay: nothing matches; see heyrelay queue list")
 	}
 	return errQuiet

@@ -21,8 +21,8 @@ type tryCmd struct {
 	configured
 	Address  string        `arg:"" help:"The recipient of both mails: use your own address."`
 	From     string        `placeholder:"ADDRESS" help:"The envelope sender (heyrelay@ and your host name)."`
-	User     string        `placeholder:"NAME" help:"Log in as this user, if the listener requires a login."`
-	Password string        `name:"password-file" type:"path" placeholder:"FILE" help:"File with the user's password."`
+	User     string        `placeholder:"NAME" and:"login" help:"Log in as this user, if the listener requires a login."`
+	Password string        `name:"password-file" type:"path" and:"login" placeholder:"FILE" help:"File with the user's password."`
 	Wait     time.Duration `default:"1m" help:"How long to wait until each mail is sent (${default})."`
 }
 
@@ -30,7 +30,7 @@ type tryCmd struct {
 // conversation of each.
 func (c tryCmd) Run(p *program) error {
 	if _, err := mail.ParseAddress(c.Address); err != nil {
-		return fmt.Errorf("%s: %w", c.Address, err)
+		return fmt.Errorf("%q is not an address: write one such as you@example.com", c.Address)
 	}
 	cfg, err := c.load(p, config.WithoutSecrets)
 	if err != nil {
