@@ -407,10 +407,10 @@ func TestLoginsAreLimited(t *testing.T) {
 	}
 	right := form("name", "ann", "password", "sesame")
 	resp := s.do("POST", "/login", right)
-	if resp.Header.Get("Retry-After") == "" {
-		t.Error("no Retry-After")
+	if after := resp.Header.Get("Retry-After"); after != "900" {
+		t.Errorf("Retry-After: %q", after)
 	}
-	s.expect(resp, 429, "Too many failed logins")
+	s.expect(resp, 429, "Too many failed logins. Try again in 15 min.")
 	s.expect(s.do("GET", "/login?token="+operating), 429, "Too many failed logins")
 	s.expect(s.do("POST", "/login", right, from("192.0.2.1:9")), 303, "")
 	s.now = s.now.Add(15 * time.Minute)

@@ -44,7 +44,13 @@ func (t *tally) add(now time.Time, window time.Duration) {
 	t.n++
 }
 
-func (t tally) reached(now time.Time, limit int) bool { return now.Before(t.ends) && t.n >= limit }
+// wait returns how long nothing more may be counted, 0 while the limit is not reached.
+func (t tally) wait(now time.Time, limit int) time.Duration {
+	if t.n < limit {
+		return 0
+	}
+	return max(0, t.ends.Sub(now))
+}
 
 func newLogins(now func() time.Time) *logins {
 	return &logins{now: now, hashes: make(chan struct{}, hashesAtATime), failed: make(map[netip.Prefix]tally)}
@@ -61,14 +67,15 @@ func Network(address netip.Addr) netip.Prefix {
 	return prefix
 }
 
-// begin counts a login, and reports whether it may go on.
-func (l *logins) begin(client netip.Addr) bool {
+// begin counts a login that may go on, and returns 0. Otherwise it returns how long to wait.
+func (l *logins) begin(client netip.Addr) (wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now, key := l.now(), Network(client)
 	of := l.failed[key]
-	if of.reached(now, maxFailures) || l.overall.reached(now, maxLogins) {
-		return false
+	wait = max(of.wait(now, maxFailures), l.overall.wait(now, maxLogins))
+	if wait > 0 {
+		return wait
 	}
 	l.overall.add(now, time.Minute)
 	of.add(now, failureWindow)
@@ -76,7 +83,7 @@ func (l *logins) begin(client netip.Addr) bool {
 		l.forget(now)
 	}
 	l.failed[key] = of
-	return true
+	return 0
 }
 
 // forget removes addresses whose window has ended, or all if that makes no room. The overall

@@ -3,10 +3,13 @@ package access
 import (
 	"bytes"
 	_ "embed"
+	"fmt"
 	"html/template"
+	"math"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"heyrelay/internal/events"
@@ -60,9 +63,10 @@ type credentials struct{ name, password, token string }
 // attempt logs in, or shows the form again.
 func (g *Guard) attempt(w http.ResponseWriter, r *http.Request, form loginForm, c credentials) {
 	client := g.options().Proxy.Client(r)
-	if !g.logins.begin(client) {
-		w.Header().Set("Retry-After", "60")
-		form.Error = "Too many failed logins. Try again in a few minutes."
+	if wait := g.logins.begin(client); wait > 0 {
+		minutes := int(math.Ceil(wait.Minutes()))
+		w.Header().Set("Retry-After", strconv.Itoa(minutes*60))
+		form.Error = fmt.Sprintf("Too many failed logins. Try again in %d min.", minutes)
 		g.record(client, c.name, "too many failed logins")
 		g.writeForm(w, http.StatusTooManyRequests, form)
 		return
