@@ -323,11 +323,12 @@ func (s *scene) matchReplies() string {
 	return strings.Join(got, "\n")
 }
 
-// matches reports whether text begins with the first part of the pattern, between
-// its asterisks, and contains the others.
+// matches reports whether text begins with the words of the pattern; or with its first part,
+// between its asterisks, and contains the others.
 func matches(pattern, text string) bool {
 	parts := strings.Split(pattern, "*")
-	if !strings.HasPrefix(text, parts[0]) {
+	rest, ok := strings.CutPrefix(text, parts[0])
+	if !ok || len(parts) == 1 && rest != "" && rest[0] != ' ' {
 		return false
 	}
 	missing := func(part string) bool { return !strings.Contains(text, part) }
