@@ -95,6 +95,17 @@ func (m *model) stepAside(at spool.Destination) {
 	}
 }
 
+// inFront are the active heads behind which requests of other destinations are queued.
+func (m *model) inFront() (heads []*modelRequest) {
+	for _, r := range m.heads() {
+		elsewhere := func(o *modelRequest) bool { return o.place() != r.place() }
+		if r.state == spool.Active && slices.ContainsFunc(r.lane.open, elsewhere) {
+			heads = append(heads, r)
+		}
+	}
+	return heads
+}
+
 // headsAt are the heads of a destination, in the order accepted.
 func (m *model) headsAt(d spool.Destination) (all []*modelRequest) {
 	for _, msg := range m.messages {

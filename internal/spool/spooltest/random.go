@@ -440,7 +440,7 @@ func (r *run) confirm() {
 // restart loses what was claimed.
 func (r *run) restart() {
 	r.reopen()
-	r.tasks = nil
+	r.tasks, r.lent = nil, nil
 	r.model.restart()
 	r.see("restart", true)
 	r.claim()
@@ -457,7 +457,7 @@ func (r *run) restore() {
 	r.place = place
 	r.Spool = r.open(r.T, place, r.clock)
 	r.operator = r.operate(r.T, place)
-	r.tasks = nil
+	r.tasks, r.lent = nil, nil
 	r.model.restore(backedUp, r.now)
 	r.see("restored", true)
 	r.claim()

@@ -33,6 +33,10 @@ func (r *run) holdOrRelease() {
 		if held, ok := r.anyHeld(nil); ok && r.rand.IntN(3) == 0 {
 			g.Team, g.Route, g.Inbox = held.Team, held.Route, held.Inbox
 		}
+		if busy := r.model.inFront(); busy != nil && r.rand.IntN(2) == 0 {
+			at := pick(r.rand, busy).place()
+			g.Team, g.Route, g.Inbox = at.Team, at.Route, 0
+		}
 		if g.Inbox == 0 && r.rand.IntN(4) > 0 {
 			g.Probe = r.now.Add(time.Duration(r.rand.IntN(3)) * time.Second)
 		}

@@ -15,18 +15,21 @@ func (r *run) deliver() {
 	case 0, 1:
 		r.takeNotices(spool.Way(r.rand.IntN(2)))
 	case 2, 3:
-		r.endNotice()
+		for range r.rand.IntN(len(r.lent) + 1) {
+			r.endNotice()
+		}
 	case 4:
 		event := r.event()
 		r.must(r.AddEvent(r.Context(), r.now, event))
 		r.model.addEvent(nil, event)
 	default:
 		isReport := func(n *modelNotice) bool { return n.way == spool.Mail }
-		i := slices.IndexFunc(r.model.notices, isReport)
-		if i < 0 {
+		reports := slices.Clone(r.model.notices)
+		reports = slices.DeleteFunc(reports, func(n *modelNotice) bool { return !isReport(n) })
+		if len(reports) == 0 {
 			return
 		}
-		msg := r.model.notices[i].about.message
+		msg := reports[len(reports)-1].about.message
 		r.must(r.SuppressReports(r.Context(), msg.QueueID))
 		r.model.silence(func(n *modelNotice) bool { return isReport(n) && n.about.message == msg })
 		r.see("suppressed", true)
@@ -36,7 +39,7 @@ func (r *run) deliver() {
 func (r *run) event() []byte { return fmt.Appendf(nil, `{"type":"t%d"}`, r.rand.IntN(3)) }
 
 func (r *run) takeNotices(way spool.Way) {
-	limit := 1 + r.rand.IntN(10)
+	limit := 1 + r.rand.IntN(100)
 	got, next, err := r.Notices(r.Context(), r.now, lease, way, limit)
 	want, wantNext := r.model.dueNotices(way, limit)
 	if err != nil || len(got) != len(want) || !next.Equal(wantNext) {
@@ -46,6 +49,8 @@ func (r *run) takeNotices(way spool.Way) {
 		r.see("noticed again", n.id != 0)
 		if n.id == 0 {
 			n.id = got[i].ID
+		}
+		if !slices.Contains(r.lent, n) {
 			r.lent = append(r.lent, n)
 		}
 		one := spool.Notice{ID: n.id, Way: way, Happened: n.happened, Tries: n.tries, Event: n.event}
@@ -61,9 +66,6 @@ func (r *run) takeNotices(way spool.Way) {
 
 // endNotice ends the delivery of a notice, which may have been deleted since it was taken.
 func (r *run) endNotice() {
-	if len(r.lent) == 0 {
-		return
-	}
 	i := r.rand.IntN(len(r.lent))
 	n := r.lent[i]
 	r.see("notice deleted meanwhile", !slices.Contains(r.model.notices, n))
