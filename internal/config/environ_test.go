@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -73,4 +74,14 @@ func fieldOf(t *testing.T, in reflect.Type, names ...string) reflect.StructField
 	}
 	t.Fatalf("%v has none of the keys %q", in, names)
 	return reflect.StructField{}
+}
+
+// An administrator who is not root learns that the configuration is there.
+func TestUnread(t *testing.T) {
+	if got := unread(syscall.EACCES); got != "run the command as root, or as a user that may read the file" {
+		t.Errorf("permission denied: %s", got)
+	}
+	if got := unread(syscall.ENOENT); got != "name a readable file" {
+		t.Errorf("no such file: %s", got)
+	}
 }

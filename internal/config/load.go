@@ -45,9 +45,17 @@ func read(path string) ([]byte, error) {
 	}
 	if err != nil {
 		what := "cannot read the configuration: " + err.Error()
-		return nil, strictyaml.Errors{{Where: path, What: what, Advice: "name a readable file"}}
+		return nil, strictyaml.Errors{{Where: path, What: what, Advice: unread(err)}}
 	}
 	return data, nil
+}
+
+// unread is what to do about a configuration that cannot be read.
+func unread(err error) string {
+	if errors.Is(err, fs.ErrPermission) { // packages install it for root and heyrelay's group alone
+		return "run the command as root, or as a user that may read the file"
+	}
+	return "name a readable file"
 }
 
 // LoadSpoolURL reads spool.url alone from the configuration in the file path. It says where a

@@ -27,7 +27,8 @@ func OpenReader(path string) (*Reader, error) {
 	}
 	switch _, err := os.Stat(path); {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("read spool: there is none at %s: %w", path, fs.ErrNotExist)
+		return nil, fmt.Errorf("read spool: there is none at %s: %w; heyrelay serve creates it, where spool.url says",
+			path, fs.ErrNotExist)
 	case err != nil:
 		return nil, fmt.Errorf("read spool: %w", err)
 	}
