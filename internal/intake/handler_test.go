@@ -358,3 +358,19 @@ func TestDuplicateWindow(t *testing.T) {
 		}
 	}
 }
+
+// A header may name as many recipients as an envelope, and no more.
+func TestRecipientsOfAHeader(t *testing.T) {
+	p := testPlanner(parse(t, `
+limits: {recipients: 3}
+teams: {shop: {api_key: "${KEY}"}}
+routes: [{inbox: 202, creator_id: 55, recipients: headers, relay_mailbox: relay@example.com}]
+`))
+	env := &smtpd.Envelope{QueueID: "Q", From: "a@example.com", Rcpt: []string{"relay@example.com"}}
+	for to, refused := range map[string]bool{"a@x.test, b@x.test": false, "a@x.test, b@x.test, c@x.test": true} {
+		plan, err := p.plan(env, []byte("To: "+to+"\r\nBcc: hidden@x.test\r\nSubject: x\r\n\r\nx\r\n"))
+		if refused != errors.Is(err, errCrowd) || !refused && (err != nil || len(plan.Message.Requests) != 2) {
+			t.Errorf("%s and one more: %v", to, err)
+		}
+	}
+}
