@@ -51,7 +51,7 @@ type Entry struct {
 	LocalID  string    `json:"local_id"`
 	Accepted time.Time `json:"accepted"`
 	State    string    `json:"state"`
-	Unknown  bool      `json:"outcome_unknown,omitempty"`
+	Unknown  bool      `json:"outcome_unknown,omitempty"` // an attempt may have sent it, and none has since
 	Route    string    `json:"route"`
 	Sender   string    `json:"sender"`
 	To       []string  `json:"to"`

@@ -232,7 +232,8 @@ func (r *run) compareRequest(q *modelRequest, got spool.RequestDetail) {
 		want.By = q.LookupNames[q.joined]
 	}
 	state, hold := r.model.shown(q)
-	want.State, want.Unknown = state.String(), q.unknown
+	accepted := state == spool.Sent || state == spool.Flagged
+	want.State, want.Unknown = state.String(), q.unknown && (!accepted || q.message.Smarthost)
 	want.Attempts, want.Due = len(q.tries), time.Time{}
 	if state == spool.Deferred {
 		want.Due = q.due

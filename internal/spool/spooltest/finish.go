@@ -151,6 +151,9 @@ var finishCases = []testCase{
 		}
 		f.sent(task, 7)
 		f.state("Q1", spool.Sent)
+		if s := f.detail("Q1"); s.Unknown {
+			f.Error("the outcome of what was sent is unknown")
+		}
 	}},
 	{"Twice", func(f *fixture) { // an answer counts once
 		f.send(letter{id: "p"})

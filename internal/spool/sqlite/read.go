@@ -115,6 +115,8 @@ func (e *entry) complete(holds []spool.Hold) {
 	e.state, e.Hold = shown(e.state, holds, e.hold, e.at)
 	e.Accepted, e.State = moment(e.accepted), e.state.String()
 	switch e.state {
+	case spool.Sent, spool.Flagged: // one local_id is sent once, but a smarthost may have delivered twice
+		e.Unknown = e.Unknown && e.Smarthost
 	case spool.Deferred:
 		e.Due = moment(e.due)
 	case spool.Queued:
