@@ -22,7 +22,7 @@ type tryCmd struct {
 	Address  string        `arg:"" help:"The recipient of both mails: use your own address."`
 	From     string        `placeholder:"ADDRESS" help:"The envelope sender (heyrelay@ and your host name)."`
 	User     string        `placeholder:"NAME" and:"login" help:"Log in as this user, if the listener requires a login."`
-	Password string        `name:"password-file" type:"path" and:"login" placeholder:"FILE" help:"File with the user's password."`
+	Password string        `name:"password-file" type:"path" and:"login" placeholder:"FILE" help:"File with its password."`
 	Wait     time.Duration `default:"1m" help:"How long to wait until each mail is sent (${default})."`
 }
 

@@ -270,7 +270,8 @@ func TestSessionEvents(t *testing.T) {
 	h.RecordSession(smtpd.Event{Code: 554})
 	h.RecordSession(smtpd.Event{Code: 421, Err: errors.New("panic")})
 	h.RecordSession(smtpd.Event{Closed: true, Err: errors.New("a handshake failed")})
-	if want := (recorder{events.Lost, events.Detail, events.Refused, events.Error, events.Refused}); !slices.Equal(got, want) {
+	want := recorder{events.Lost, events.Detail, events.Refused, events.Error, events.Refused}
+	if !slices.Equal(got, want) {
 		t.Errorf("recorded %v, want %v", got, want)
 	}
 }

@@ -74,7 +74,7 @@ func TestUnable(t *testing.T) {
 		m.Record(e)
 	}
 	compare(t, m, `
-# HELP heyrelay_messages_unable_total Messages answered 451 or 452 because of heyrelay itself or its host, such as a full disk.
+# HELP heyrelay_messages_unable_total Messages deferred by a fault of heyrelay or its host, such as a full disk.
 # TYPE heyrelay_messages_unable_total counter
 heyrelay_messages_unable_total 2
 `, "heyrelay_messages_unable_total")

@@ -100,7 +100,7 @@ func (m *Metrics) addCounters() {
 	m.unable = prometheus.NewCounter(prometheus.CounterOpts{
 		Namespace: namespace,
 		Name:      "messages_unable_total",
-		Help:      "Messages answered 451 or 452 because of heyrelay itself or its host, such as a full disk.",
+		Help:      "Messages deferred by a fault of heyrelay or its host, such as a full disk.",
 	})
 	m.registry.MustRegister(m.errors, m.unable)
 }
