@@ -159,7 +159,8 @@ func ahead(by time.Duration) carrier {
 // TestSearchByAnotherClock: where the API's clock differs, a message has another date than its send. The first search
 // finds that out and proves nothing, the next one is of the time by both clocks.
 func TestSearchByAnotherClock(t *testing.T) {
-	if s, err := client(t, ahead(time.Hour)).FindMessage(t.Context(), "x", start.Add(-time.Minute), start, nil); !s.Complete {
+	s, err := client(t, ahead(time.Hour)).FindMessage(t.Context(), "x", start.Add(-time.Minute), start, nil)
+	if !s.Complete {
 		t.Errorf("a clock that is plainly wrong counts: %+v (%v)", s, err)
 	}
 	for _, by := range []time.Duration{3 * time.Minute, -3 * time.Minute} {

@@ -114,7 +114,8 @@ func TestReloadSwapsPages(t *testing.T) {
 	a, b := process.FreeAddress(t), process.FreeAddress(t)
 	text := fmt.Sprintf(linkRoute, filepath.Join(t.TempDir(), "blobs"), "") + "metrics: {address: %q}\n"
 	at := func(metrics, files string) string {
-		return strings.Replace(fmt.Sprintf(text, metrics), `listen: "127.0.0.1:0"`, `proxies: [192.0.2.1], listen: "`+files+`"`, 1)
+		listen := `proxies: [192.0.2.1], listen: "` + files + `"`
+		return strings.Replace(fmt.Sprintf(text, metrics), `listen: "127.0.0.1:0"`, listen, 1)
 	}
 	r := newReloading(t, at(a, b))
 	lives := func(at string) {

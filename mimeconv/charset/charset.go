@@ -62,9 +62,9 @@ const (
 // none; isHTML allows for a charset declared in a meta element.
 //
 // Labels are often wrong, so the candidates are, in order: UTF-8, if b is valid UTF-8, and not a few
-// characters of two octets as the declared charset has them; the declared charset, if b is valid in it; the charset of a byte order mark or of a
-// meta element; detected charsets; windows-1252. The result is always valid UTF-8.
-// used is the charset that replaced the declared one, "" if how is Declared. text can alias b.
+// characters of two octets as the declared charset has them; the declared charset, if b is valid in it;
+// the charset of a byte order mark or of a meta element; detected charsets; windows-1252. The result is
+// always valid UTF-8. used is the charset that replaced the declared one, "" if how is Declared. text can alias b.
 func Decode(b []byte, declared string, isHTML bool) (text []byte, used string, how How) {
 	return decode(b, declared, isHTML, detectCharsets)
 }

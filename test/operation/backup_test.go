@@ -26,7 +26,8 @@ func TestBackupAndRestore(t *testing.T) {
 	if out, err := backup(); err != nil || string(out) != "wrote "+copied+"\n" {
 		t.Fatalf("backup: %v\n%s", err, out)
 	}
-	if out, err := backup(); err == nil || !strings.Contains(string(out), "file already exists; name a file that does not exist") {
+	const exists = "file already exists; name a file that does not exist"
+	if out, err := backup(); err == nil || !strings.Contains(string(out), exists) {
 		t.Errorf("a second backup to the same file: %v\n%s", err, out)
 	}
 	r.Command(t, "queue", "release", "--route", "inbox-202")

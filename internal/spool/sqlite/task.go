@@ -10,8 +10,8 @@ import (
 
 const (
 	sqlTask = `
-SELECT r.attempts + 1, r.local_id, r.recipients, r.participants, r.route, r.team, r.subject_line, r.unknown, r.sends_since,
-       r.refused_at,
+SELECT r.attempts + 1, r.local_id, r.recipients, r.participants, r.route, r.team, r.subject_line, r.unknown,
+       r.sends_since, r.refused_at,
        COALESCE(r.reply_to, NULLIF(r.requested_convo_id, 0), c.convo_id), r.call, r.conversation_alive, r.lane < 0,
        r.requested_convo_id <> 0 AND EXISTS (
            SELECT 1 FROM conversation
