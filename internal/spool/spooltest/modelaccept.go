@@ -81,11 +81,13 @@ func (m *model) accept(msg *spool.Message) (spool.Receipt, error) {
 // link is what a key stands for, nil for nothing. A forgotten conversation is nothing.
 func (m *model) link(k spool.Key) *modelLink {
 	l := m.links[k]
-	if l != nil && l.conv.participants == "forgotten" {
+	if l != nil && l.conv.forgotten() {
 		return nil
 	}
 	return l
 }
+
+func (c *modelConv) forgotten() bool { return c.participants == "forgotten" }
 
 // shares reports whether r is for another recipient of the same audience as the request before it.
 func (msg *modelMessage) shares(r *modelRequest) bool {
@@ -154,7 +156,7 @@ func (m *model) named(team string, convo int64) (c *modelConv, known bool) {
 	}
 	for _, msg := range m.messages {
 		for _, r := range msg.requests {
-			if r.conv.team == team && r.requested == convo && r.state.Open() {
+			if r.conv.team == team && r.requested == convo && r.state.Open() && !r.conv.forgotten() {
 				return r.conv, false
 			}
 		}

@@ -64,7 +64,7 @@ func (m *model) prepareRetry(r *modelRequest, o spool.Outcome) {
 }
 
 func (m *model) adoptConvoID(r *modelRequest, convo int64) (f spool.Finished) {
-	if convo == 0 || convo == r.conv.convo {
+	if convo == 0 || convo == r.conv.convo || r.conv.forgotten() {
 		return f
 	}
 	for _, c := range m.convs {

@@ -84,6 +84,26 @@ var namedCases = []testCase{
 		f.send(letter{convo: 7, inbox: 203})
 		f.apart("Q1", "Q4")
 	}},
+	{"Forgotten", func(f *fixture) { // while one was looking: it is unknown again
+		f.send(letter{convo: 7})
+		look := f.claimOne()
+		f.send(letter{convo: 7})
+		f.together("Q1", "Q2")
+		f.moved(spool.Moved{Requests: 1, Busy: 1})(f.operator.Forget(f.Context(), f.now, "alice@example.com"))
+		wantJoined(f, f.send(letter{convo: 7}), -1)
+		f.apart("Q1", "Q3")
+		f.again(look, spool.Outcome{Status: 200})
+		for _, task := range f.claim() {
+			if task.Call == spool.CheckConversation {
+				f.again(task, spool.Outcome{Status: 200})
+				task = f.claimOne()
+			}
+			f.sent(task, 7)
+		}
+		wantJoined(f, f.send(letter{convo: 7}), 0)
+		f.together("Q3", "Q4")
+		f.must(f.Check(f.Context()))
+	}},
 	{"ForeignByNow", func(f *fixture) { // two named it, and one of them was replayed
 		l := letter{id: "m", convo: 7, window: days}
 		f.send(l)

@@ -218,13 +218,14 @@ const (
 SELECT 1 FROM conversation c JOIN conversation o ON o.team = c.team
  WHERE c.id = ? AND o.convo_id = ? AND o.convo_id <> 0 AND o.participants <> c.participants LIMIT 1`
 
-	// One that belongs to other participants is never stored: a reply to it would reach them.
+	// One that belongs to other participants is never stored: a reply to it would reach them. Nobody joins a
+	// conversation that was forgotten while this was under way.
 	sqlSaveConvo = `
-UPDATE conversation SET convo_id = ?1
+UPDATE conversation SET convo_id = iif(participants = 'forgotten', 0, ?1)
  WHERE id = ?2
    AND NOT EXISTS (SELECT 1 FROM conversation o
                     WHERE o.team = conversation.team AND o.convo_id = ?1 AND o.convo_id <> 0
-                      AND o.participants <> conversation.participants)`
+                      AND o.participants <> conversation.participants AND conversation.participants <> 'forgotten')`
 )
 
 // adoptConvoID stores the convo_id of an answer.

@@ -128,7 +128,8 @@ SELECT id, base_subject, last_used, inbox = ? AND participants = ? FROM conversa
 	sqlRequestedConvo = `
 SELECT c.id, c.base_subject, c.last_used, r.inbox = ? AND r.participants = ?
   FROM request r INDEXED BY request_requested_convo JOIN conversation c ON c.id = r.conversation
- WHERE r.team = ? AND r.requested_convo_id = ? AND r.requested_convo_id <> 0 AND r.` + isOpen + ` LIMIT 1`
+ WHERE r.team = ? AND r.requested_convo_id = ? AND r.requested_convo_id <> 0 AND r.` + isOpen + `
+   AND c.participants <> 'forgotten' LIMIT 1`
 )
 
 // requested finds the conversation with the convo_id that the application named, or
