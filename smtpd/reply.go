@@ -53,6 +53,9 @@ func (c *conn) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	e := parseReply(line)
+	if c.next.lines != nil { // another server's: its disk is full, for example, not ours
+		e.Enhanced = ""
+	}
 	if e.Code >= 400 && !c.next.fromHandler {
 		e.Err = c.next.err
 		if c.next.note != "" {

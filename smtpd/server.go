@@ -41,7 +41,7 @@ type Event struct {
 	Lost     bool       // the client closed the connection within a message, which was not accepted
 	Closed   bool       // the connection was closed without a reply, because of what the client sent
 	Code     int        // of the reply; 0 if the client got none
-	Enhanced string     // RFC 3463 status code of the reply, such as "5.7.1"
+	Enhanced string     // RFC 3463 status code of the reply, such as "5.7.1"; "" if it is Reply.Lines
 	Reason   string     // the reply's text, or what happened
 	Err      error      // the cause, for the log only; a panic includes its stack
 }

@@ -115,26 +115,36 @@ func (s *shadowed) records() []spool.Entry {
 }
 
 // The client gets the next hop's replies as they are: to the sender, to each recipient and
-// to the message, with all their lines, and without an enhanced code where there is none.
+// to the message, with all their lines, and without an enhanced code where there is none. None counts
+// as a fault of our own.
 func TestShadowRepliesAreTheNextHops(t *testing.T) {
 	answers := map[string]string{
 		"RCPT TO:<gone@example.com>":                "550-5.1.1 nobody\r\n550 5.1.1 of that name",
 		"RCPT TO:<grey@example.com>":                "450 greylisted",
+		"RCPT TO:<full@example.com>":                "452 4.3.1 no space",
 		"MAIL FROM:<bad@example.com> BODY=8BITMIME": "553 5.7.1 not you",
 		".": "250-2.0.0 Ok: queued\r\n250 2.0.0 as 4F2A",
 	}
 	s := newShadowed(t, func(command string) string { return answers[command] }, "")
 	got := s.dialog("EHLO app", "MAIL FROM:<bad@example.com>", "MAIL FROM:<app@example.com>",
-		"RCPT TO:<gone@example.com>", "RCPT TO:<grey@example.com>", "RCPT TO:<ann@example.com>", "DATA",
+		"RCPT TO:<gone@example.com>", "RCPT TO:<grey@example.com>", "RCPT TO:<full@example.com>",
+		"RCPT TO:<ann@example.com>", "DATA",
 		"Subject: x\r\nTo: ann@example.com\r\n\r\nx\r\n.")
 	want := []string{
 		"553 5.7.1 not you", "250 2.0.0 Sender ok", "550-5.1.1 nobody\n550 5.1.1 of that name", "450 greylisted",
-		"250 2.0.0 Recipient <ann@example.com> ok", "354 End data with <CR><LF>.<CR><LF>",
+		"452 4.3.1 no space", "250 2.0.0 Recipient <ann@example.com> ok", "354 End data with <CR><LF>.<CR><LF>",
 		"250-2.0.0 Ok: queued\n250 2.0.0 as 4F2A",
 	}
 	if !slices.Equal(got[1:], want) {
 		t.Errorf("%q, want %q", got[1:], want)
 	}
+	s.log.mu.Lock()
+	for _, e := range s.log.all {
+		if e.Enhanced != "" {
+			t.Errorf("%q counts as a fault of our own: %s", e.Reason, e.Enhanced)
+		}
+	}
+	s.log.mu.Unlock()
 	r := s.records()
 	if len(r) != 1 || r[0].State != "shadowed" || !slices.Equal(r[0].To, []string{"ann@example.com"}) ||
 		!strings.HasSuffix(r[0].Reason, " replied 250 2.0.0 Ok: queued 2.0.0 as 4F2A") {
