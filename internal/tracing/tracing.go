@@ -51,19 +51,22 @@ func Enabled(lookup func(string) string) (bool, error) {
 	case exporter != "" && exporter != "otlp":
 		return false, fmt.Errorf("OTEL_TRACES_EXPORTER: %q is not supported; use otlp or none", exporter)
 	}
-	name := "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL" // it overrides the one for all signals
-	if lookup(name) == "" {
-		name = "OTEL_EXPORTER_OTLP_PROTOCOL"
-	}
-	if p := lookup(name); p != "" && p != "http/protobuf" {
+	if name, p := effective(lookup, "PROTOCOL"); p != "" && p != "http/protobuf" {
 		return false, fmt.Errorf("%s: %q is not supported; use http/protobuf", name, p)
 	}
-	for _, name := range []string{"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"} {
-		if at := lookup(name); at != "" && !isHTTP(at) {
-			return false, fmt.Errorf("%s: %q is not a URL; write one such as http://collector:4318", name, at)
-		}
+	if name, at := effective(lookup, "ENDPOINT"); at != "" && !isHTTP(at) {
+		return false, fmt.Errorf("%s: %q is not a URL; write one such as http://collector:4318", name, at)
 	}
 	return true, nil
+}
+
+// effective returns the variable for traces, or else the one for all signals, which it overrides.
+func effective(lookup func(string) string, suffix string) (name, value string) {
+	name = "OTEL_EXPORTER_OTLP_TRACES_" + suffix
+	if lookup(name) == "" {
+		name = "OTEL_EXPORTER_OTLP_" + suffix
+	}
+	return name, lookup(name)
 }
 
 // isHTTP reports whether a text is the URL of a server.

@@ -209,6 +209,9 @@ func TestEnabled(t *testing.T) {
 			"OTEL_TRACES_EXPORTER", "otlp", "OTEL_EXPORTER_OTLP_PROTOCOL", "grpc",
 			"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/protobuf",
 		}, true, ""},
+		{[]string{
+			"OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://c/v1/traces",
+		}, true, ""},
 	} {
 		enabled, err := tracing.Enabled(func(name string) string {
 			if i := slices.Index(c.env, name); i >= 0 {
