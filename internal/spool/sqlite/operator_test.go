@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 
@@ -86,5 +87,25 @@ func TestOperatorKeepsTerms(t *testing.T) {
 	}
 	if after, err := readTermed(t.Context(), s.Reader.db); after != before || err != nil {
 		t.Errorf("terms are recorded as %+v (%v), before as %+v", after, err, before)
+	}
+}
+
+// TestManyQueueIDs names more messages than are looked for at once: each is found once, the oldest first.
+func TestManyQueueIDs(t *testing.T) {
+	s := openSpool(t, Options{})
+	for n := range int64(3) {
+		if _, err := s.Accept(t.Context(), mail(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ids := slices.Repeat([]string{"Q2", "Q0"}, examined)
+	n, err := s.Count(t.Context(), spool.Filter{QueueIDs: ids})
+	found, findErr := s.matchingNumbers(t.Context(), spool.Filter{QueueIDs: ids})
+	if n != 2 || !slices.Equal(found, []int64{1, 3}) || err != nil || findErr != nil {
+		t.Errorf("found %v, and %d of them (%v, %v)", found, n, err, findErr)
+	}
+	_, err = s.Count(t.Context(), spool.Filter{QueueIDs: append(ids, "Q9")})
+	if !errors.Is(err, spool.ErrNotFound) {
+		t.Errorf("with one that there is not: %v", err)
 	}
 }

@@ -451,9 +451,27 @@ func (s *search) sum() (total int, err error) {
 	return total, nil
 }
 
-// matchingNumbers returns the numbers of all requests that match, oldest first. It reads them in
-// steps: a transaction that lasts keeps the log from being truncated.
+// matchingNumbers returns the numbers of all requests that match, oldest first. Each page of a search looks at all
+// queue ids that a filter names: many are looked for one part after the other.
 func (r *Reader) matchingNumbers(ctx context.Context, f spool.Filter) (all []int64, err error) {
+	if len(f.QueueIDs) <= examined {
+		return r.numbersOf(ctx, f)
+	}
+	for some := range slices.Chunk(f.QueueIDs, examined) {
+		f.QueueIDs = some
+		found, err := r.numbersOf(ctx, f)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, found...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all), nil
+}
+
+// numbersOf is matchingNumbers for few queue ids. It reads in steps: a transaction that lasts keeps the log from
+// being truncated.
+func (r *Reader) numbersOf(ctx context.Context, f spool.Filter) (all []int64, err error) {
 	f.Older, f.Newer, f.OldestFirst = 0, 0, true
 	f.Limit = examined
 	for {
