@@ -121,7 +121,13 @@ func (s *Scheduler) searched(r *result, o spool.Outcome) spool.Outcome {
 	if o.Task.RefusedStatus == http.StatusConflict { // the API knows the local_id, but lists no such message
 		return s.retry(o, 0)
 	}
-	return s.deferTo(o, now) // it has waited long enough
+	o = s.deferTo(o, now) // it has waited long enough
+
+	// Before the backup, nobody may have looked at the conversation.
+	if o.State == spool.Deferred && o.Task.Named && o.Task.Restored {
+		o.NextCall = spool.CheckConversation
+	}
+	return o
 }
 
 // searchable reports whether a search for sends covers the time in which they were

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -68,4 +69,33 @@ func TestForeignConversation(t *testing.T) {
 			t.Errorf("%v: %s", o.State, o.Reason)
 		}
 	})
+}
+
+// Whether anybody looked at the conversation before a backup was made, a restored request does not know: once a
+// search has shown that it was not sent, it looks, and is not sent into a conversation that is gone.
+func TestRestoredNamed(t *testing.T) {
+	const there = `{"id":7,"inbox":202,"channel":"email"}`
+	none := answer(200, `[]`)
+	for _, c := range []struct {
+		last func(*http.Request) (*http.Response, error)
+		want string
+	}{
+		{answer(200, there), "deferred, next send"},
+		{answer(404, `{"error":"none"}`), "failed, next send"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			l := newLane()
+			l.task.Call, l.task.ConvoID, l.task.Named = spool.CheckConversation, 7, true
+			l.task.Unknown, l.task.Restored, l.task.Sends = true, true, []time.Time{time.Now().Add(-time.Hour)}
+			a := &answers{list: []func(*http.Request) (*http.Response, error){answer(200, there), none, c.last, until}}
+			run(t, l, a, time.Second/2)
+			if len(l.outcomes) < 3 {
+				t.Fatalf("calls %q", a.calls)
+			}
+			o := l.outcomes[2]
+			if got := fmt.Sprintf("%v, next %v", o.State, o.NextCall); got != c.want || o.Task.Call != spool.CheckConversation {
+				t.Errorf("%v: %s, want %s", o.Task.Call, got, c.want)
+			}
+		})
+	}
 }

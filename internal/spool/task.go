@@ -85,7 +85,8 @@ type Task struct {
 	RefusedStatus     int       // its HTTP status
 	RouteRefusedAt    time.Time // newest refusal in this trial that the route may be to blame for; zero for none
 	ConversationAlive bool      // a CheckConversation found the conversation since then
-	ConvoConflict     bool      // its application named ConvoID, which is of other participants: not to be sent
+	Named             bool      // its application named ConvoID
+	ConvoConflict     bool      // so it did, and that is of other participants: not to be sent
 
 	Probe      bool  // its route is held, and this call finds out whether it still must be
 	Detached   bool  // it has left its conversation's lane for one of its own

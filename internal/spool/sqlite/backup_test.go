@@ -141,7 +141,8 @@ func TestBackupOfNamed(t *testing.T) {
 		t.Helper()
 		room := spool.Capacity{Team: "shop", Rate: plenty, Free: 1}
 		tasks, _, err := r.Claim(t.Context(), epoch, time.Hour, room)
-		if err != nil || len(tasks) != 1 || tasks[0].Call != spool.CheckConversation || !tasks[0].Unknown {
+		if err != nil || len(tasks) != 1 || tasks[0].Call != spool.CheckConversation || !tasks[0].Unknown ||
+			!tasks[0].Named {
 			t.Fatalf("claimed %+v (%v), want a look at 7", tasks, err)
 		}
 		if err := r.Unclaim(t.Context(), tasks...); err != nil {

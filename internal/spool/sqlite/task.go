@@ -13,6 +13,7 @@ const (
 SELECT r.attempts + 1, r.local_id, r.recipients, r.participants, r.route, r.team, r.subject_line, r.unknown,
        r.sends_since, r.refused_at,
        COALESCE(r.reply_to, NULLIF(r.requested_convo_id, 0), c.convo_id), r.call, r.conversation_alive, r.lane < 0,
+       r.requested_convo_id <> 0,
        r.requested_convo_id <> 0 AND EXISTS (
            SELECT 1 FROM conversation
             WHERE team = r.team AND convo_id = r.requested_convo_id AND convo_id <> 0
@@ -51,7 +52,7 @@ func (c *claim) load(id int64) (*spool.Task, error) {
 	ok, err := c.get(sqlTask, []any{id},
 		&t.Attempt, &t.LocalID, &addresses, &t.Participants, &t.Route, &t.Team, &subjectLine, &t.Unknown, &sendsSince,
 		&refused,
-		&t.ConvoID, &t.Call, &t.ConversationAlive, &t.Detached, &t.ConvoConflict,
+		&t.ConvoID, &t.Call, &t.ConversationAlive, &t.Detached, &t.Named, &t.ConvoConflict,
 		&t.Refused, &t.RefusedStatus, &tried, &released,
 		&asked, &t.Delayed, &t.EnvelopeID, &t.Return,
 		&t.QueueID, &t.Sender, &t.Inbox, &t.Title, &accepted, &x.html, &x.subjectOffset, &x.text, &x.raw)
