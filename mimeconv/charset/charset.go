@@ -33,15 +33,23 @@ const (
 	minConfidence = 30
 
 	// minForeign is the same for text most of whose letters are over 127, which no Western European
-	// text is.
+	// text is. Prices with £ and temperatures with ° have no such letters.
 	minForeign = 10
 
 	// minHigh is the lowest number of octets over 127 that detection needs.
 	minHigh = 5
 
+	// minHighLetter is the lowest octet of letters over 127 in most charsets of one octet for a
+	// character. Below it, Western European ones have signs.
+	minHighLetter = 0xc0
+
 	// maxDoubles is how many characters of two octets a text can have that is UTF-8 by chance.
 	// Four are rare already.
 	maxDoubles = 8
+
+	// minSecond is the lowest second octet of the characters of two octets that are in use. Those with
+	// a lower one are rare, and were added to their charsets later.
+	minSecond = 0xa1
 
 	// maxMeta is how much of an HTML document is searched for a declared charset, in
 	// octets. Browsers search the first 1024.
@@ -110,25 +118,29 @@ func decode(b []byte, declared string, isHTML bool, detect detector) (text []byt
 
 // isUTF8ByChance reports whether b, which is valid UTF-8, is a word or two of a charset with two octets
 // for a character: the octets of 通知 in GBK are two accents in UTF-8. In UTF-8, the characters of those
-// charsets have three octets. A single © between ASCII is no such word.
+// charsets have three octets. A single © between ASCII is no such word, and neither are Größe and créée.
+// In Shift_JIS, these octets are Katakana of half width, of which no word is UTF-8.
 func isUTF8ByChance(b []byte, declared encoding.Encoding) bool {
-	if !isWide(declared) {
+	if !isWide(declared) || declared == japanese.ShiftJIS {
 		return false
 	}
-	doubles, last, areAdjacent := 0, 0, false
+	doubles, last := 0, 0
+	areAdjacent, areWestern := false, true
 	for rest := b; len(rest) > 0; {
-		_, n := utf8.DecodeRune(rest)
-		rest = rest[n:]
+		r, n := utf8.DecodeRune(rest)
+		if n > 2 || doubles == maxDoubles && n == 2 || n == 2 && rest[1] < minSecond {
+			return false
+		}
 		if n == 2 {
 			doubles++
 			areAdjacent = areAdjacent || last == 2
+			areWestern = areWestern && 'À' <= r && r <= 'ÿ'
 		}
-		if n > 2 || doubles > maxDoubles {
-			return false
-		}
+		rest = rest[n:]
 		last = n
 	}
-	if !areAdjacent && (doubles != 1 || len(b) != 2) {
+	isOnly := len(b) == 2*doubles
+	if areWestern && !isOnly || !areAdjacent && (doubles != 1 || !isOnly) {
 		return false
 	}
 	_, fits := decodeClean(declared, b)
@@ -362,11 +374,14 @@ func mixUTF8(b []byte) []byte {
 // so they are sorted: the same text is always read the same way.
 func detectCharsets(b []byte, isHTML bool) []string {
 	b = b[:min(len(b), maxDetect)]
-	high, letters := 0, 0
+	high, highLetters, letters := 0, 0, 0
 	for _, c := range b {
 		switch {
 		case c >= utf8.RuneSelf:
 			high++
+			if c >= minHighLetter {
+				highLetters++
+			}
 		case 'a' <= c|0x20 && c|0x20 <= 'z':
 			letters++
 		}
@@ -375,7 +390,7 @@ func detectCharsets(b []byte, isHTML bool) []string {
 		return nil
 	}
 	least := minConfidence
-	if high > letters {
+	if highLetters >= minHigh && highLetters > letters {
 		least = minForeign
 	}
 	detector := chardet.NewTextDetector()

@@ -36,11 +36,31 @@ func TestUTF8ByChance(t *testing.T) {
 		{"caf\xc3\xa9", "big5", "café"},
 		{"\xe9\x80\x9a\xe7\x9f\xa5", "gb2312", "通知"},
 		{"\xd0\x94\xd0\xbe\xd0\xb1\xd1\x80\xd1\x8b\xd0\xb9 \xd0\xb4\xd0\xb5\xd0\xbd\xd1\x8c", "gb2312", "Добрый день"},
+		{"Привет", "gb2312", "Привет"},
+		{"Größe", "gbk", "Größe"},
+		{"żółty", "euc-kr", "żółty"},
+		{"Offre créée", "gb18030", "Offre créée"},
+		{"créée", "shift_jis", "créée"},
+		{"é", "shift_jis", "é"},
 		{"\xcd\xa8\xd6\xaa", "", "\xcd\xa8\xd6\xaa"},
 		{"\xcd\xa8\xd6\xaa", "iso-8859-1", "\xcd\xa8\xd6\xaa"},
 	} {
 		if got, _, _ := Decode([]byte(test.octets), test.declared, false); string(got) != test.want {
 			t.Errorf("%q in %q is %q, want %q", test.octets, test.declared, got, test.want)
+		}
+	}
+}
+
+// Signs are no letters: without a charset, they are read as Western European.
+func TestSignsWithoutCharset(t *testing.T) {
+	for octets, want := range map[string]string{
+		"\xa35.00 \xa36.00 \xa37.00 \xa38.00 \xa39.00": "£5.00 £6.00 £7.00 £8.00 £9.00",
+		"21,5\xb0 22,0\xb0 23,1\xb0 24,2\xb0 25,0\xb0": "21,5° 22,0° 23,1° 24,2° 25,0°",
+		"\xd3\xe2\xe0\xe6\xe0\xe5\xec\xfb\xe9 \xea\xeb\xe8\xe5\xed\xf2, \xe2\xe0\xf8 \xe7\xe0\xea\xe0\xe7 " +
+			"\xee\xf2\xef\xf0\xe0\xe2\xeb\xe5\xed.": "Уважаемый клиент, ваш заказ отправлен.",
+	} {
+		if got, _, _ := Decode([]byte(octets), "", false); string(got) != want {
+			t.Errorf("%q is %q, want %q", octets, got, want)
 		}
 	}
 }
