@@ -104,6 +104,9 @@ func TestHiddenByStyle(t *testing.T) {
 		"max-height:0;overflow:hidden":           true,
 		"max-height:0.0px ; overflow : hidden":   true,
 		"display:none;display:block":             false,
+		"display:none!important;display:block":   true,
+		"display:none;display:-webkit-box":       true,
+		"display:none;display:":                  true,
 		"-webkit-backface-visibility:hidden":     false,
 		"background:url(display:none)":           false,
 		"max-height:0.5em;overflow:hidden":       false,
@@ -115,6 +118,21 @@ func TestHiddenByStyle(t *testing.T) {
 		doc := "<p style='" + style + "'>a</p>b"
 		if got := Render(doc, 1000) == "b"; got != isHidden {
 			t.Errorf("%s: hidden is %v", style, got)
+		}
+	}
+}
+
+// Line ends stay, whatever a style says to single browsers, too.
+func TestPreByStyle(t *testing.T) {
+	for style, isPre := range map[string]bool{
+		"white-space:pre-wrap": true,
+		"white-space: pre-wrap; white-space: -moz-pre-wrap; white-space: -pre-wrap; white-space: -o-pre-wrap": true,
+		"white-space: -moz-pre-wrap; white-space: PRE-LINE !important; white-space: normal":                   true,
+		"white-space:pre-wrap;white-space:normal":                                                             false,
+		"mso-white-space:pre": false,
+	} {
+		if got := Render("<div style='"+style+"'>a\nb</div>", 1000) == "a\nb"; got != isPre {
+			t.Errorf("%s: line ends stay is %v", style, got)
 		}
 	}
 }

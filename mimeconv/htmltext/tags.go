@@ -96,16 +96,21 @@ func (a *Attributes) isPre() bool {
 	return strings.Contains(a.style, "white-space:pre") && strings.HasPrefix(a.declared("white-space"), "pre")
 }
 
-// declared returns the value of a property in the style, of which the last declaration counts; "" if
-// there is none.
+// declared returns the value of a property in the style, of which the last declaration counts that is
+// important, or the last if none is; "" if there is none. Values of single browsers, such as
+// -moz-pre-wrap, do not count: all others ignore them.
 func (a *Attributes) declared(property string) (value string) {
 	for declaration := range strings.SplitSeq(a.style, ";") {
-		if name, v, _ := strings.Cut(declaration, ":"); name == property {
+		name, v, _ := strings.Cut(declaration, ":")
+		isWeaker := isImportant(value) && !isImportant(v)
+		if name == property && v != "" && v[0] != '-' && !isWeaker {
 			value = v
 		}
 	}
 	return value
 }
+
+func isImportant(value string) bool { return strings.HasSuffix(value, "!important") }
 
 // isZero reports whether a length is 0, in any unit.
 func isZero(length string) bool {
