@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"slices"
+	"strings"
 	"sync"
 
 	"heyrelay/mimeconv/htmltext"
@@ -178,7 +179,7 @@ func prose(body []byte) []byte {
 			text = append(text, line...)
 		}
 	}
-	if lower := bytes.ToLower(text); bytes.Contains(lower, []byte("mime")) && len(text) < maxNote {
+	if isNote(text) {
 		return nil
 	}
 	return text
@@ -186,6 +187,20 @@ func prose(body []byte) []byte {
 
 // maxNote bounds a note such as "This is a multi-part message in MIME format.", in octets.
 const maxNote = 300
+
+// isNote reports whether text is such a note. Some do not mention MIME.
+func isNote(text []byte) bool {
+	if len(text) >= maxNote {
+		return false
+	}
+	lower := strings.ToLower(string(text))
+	for _, mark := range []string{"mime", "multi-part message", "multipart message"} {
+		if strings.Contains(lower, mark) {
+			return true
+		}
+	}
+	return false
+}
 
 // assemble builds the message from its content.
 func (c *converter) assemble(all content, subject string) (Message, error) {

@@ -62,6 +62,42 @@ func TestHeaderIsReadOnce(t *testing.T) {
 	}
 }
 
+// A note for old mail programs before the first part is no text of a message that has only a file.
+func TestNoteBeforeFile(t *testing.T) {
+	for before, isText := range map[string]bool{
+		"This is a multi-part message in MIME format.":                 false,
+		"This is a multi-part message.":                                false,
+		"This is a Multipart message.  Ignore this.":                   false,
+		"Dies ist eine mehrteilige Nachricht im MIME-Format.":          false,
+		"The scan of page 4.":                                          true,
+		"A multi-part message. " + strings.Repeat("Read it all. ", 30): true,
+	} {
+		raw := "Subject: x\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n" + before +
+			"\r\n--b\r\nContent-Type: application/pdf; name=a.pdf\r\n\r\n%PDF\r\n--b--\r\n"
+		m, err := Convert([]byte(raw), Options{Attachments: Drop})
+		if got := strings.Contains(m.Text, strings.TrimSpace(before)); err != nil || got != isText {
+			t.Errorf("%q: text is %q, %v", before, m.Text, err)
+		}
+	}
+}
+
+// Text directly behind an encoded word belongs to it only if the word goes on.
+func TestQuestionMarksInWords(t *testing.T) {
+	for subject, want := range map[string]string{
+		"=?utf-8?Q?Gr=C3=BC=C3=9Fe?=20Ja?=":        "Grüße? Ja",
+		"=?utf-8?Q?Caf=C3=A9?=ab=?utf-8?Q?c?=":     "Caféabc",
+		"=?utf-8?Q?1?=20=?utf-8?Q?=C3=A9?=":        "120é",
+		"=?utf-8?Q?a?==?utf-8?Q?b?=":               "ab",
+		"=?utf-8?Q?a?=ad =?utf-8?Q?b?=":            "aad b",
+		"=?utf-8?Q?=C3=A4?=20=C3=B6?=20=C3=BC?= x": "ä? ö? ü x",
+	} {
+		h, err := ReadHeader([]byte("Subject: " + subject + "\r\n\r\nx\r\n"))
+		if err != nil || h.Subject != want {
+			t.Errorf("%s is %q, %v, want %q", subject, h.Subject, err, want)
+		}
+	}
+}
+
 func TestBoundIDs(t *testing.T) {
 	ids := func(prefix string, n int) []string {
 		var list []string

@@ -237,14 +237,14 @@ func cutWord(s string) (word, bool) {
 
 // wordEnd returns where the "?=" is that ends the text of an encoded word, -1 if there is none. Some
 // programs do not encode question marks: one before an octet in quoted-printable belongs to the
-// text, if another end follows without a space.
+// text, if another end follows without a space, and before another word.
 func wordEnd(text string, isQ bool) int {
 	end := strings.Index(text, "?=")
 	for isQ && end >= 0 {
 		after := text[end+len("?="):]
 		more := strings.Index(after, "?=")
 		_, isOctet := hexPair(after)
-		if more < 0 || !isOctet || strings.ContainsAny(after[:more], " \t") {
+		if more < 0 || !isOctet || strings.ContainsAny(after[:more], " \t") || strings.Contains(after[:more], "=?") {
 			break
 		}
 		end += len("?=") + more
