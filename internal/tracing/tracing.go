@@ -60,13 +60,14 @@ func Enabled(lookup func(string) string) (bool, error) {
 	return true, nil
 }
 
-// effective returns the variable for traces, or else the one for all signals, which it overrides.
+// effective returns the variable for traces, or else the one for all signals, which it overrides. As in
+// OpenTelemetry, white space around a value does not count.
 func effective(lookup func(string) string, suffix string) (name, value string) {
 	name = "OTEL_EXPORTER_OTLP_TRACES_" + suffix
-	if lookup(name) == "" {
+	if strings.TrimSpace(lookup(name)) == "" {
 		name = "OTEL_EXPORTER_OTLP_" + suffix
 	}
-	return name, lookup(name)
+	return name, strings.TrimSpace(lookup(name))
 }
 
 // isHTTP reports whether a text is the URL of a server.
