@@ -316,7 +316,7 @@ func (s *Scheduler) hasPending(team string) bool {
 		return true
 	}
 	for _, at := range all {
-		if at.Team == team && s.noDestination(at) == "" {
+		if at.Team == team && s.noDestination(at) == "" && !s.holds.byOperator(team, at.Route) {
 			return true
 		}
 	}

@@ -76,7 +76,7 @@ func TestBreakerHonoursRetryAfter(t *testing.T) {
 	})
 }
 
-// A breaker closes where no message is left to try with: all may have expired, or an operator dropped them.
+// A breaker closes where no message is left to try with: all may have expired, or an operator dropped or holds them.
 func TestBreakerWithoutMail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, rec := newLane(), &recorder{}
@@ -93,6 +93,15 @@ func TestBreakerWithoutMail(t *testing.T) {
 		s.endTries()
 		if last := rec.all[len(rec.all)-1]; !s.CanSend("shop", "support") || last.Kind != events.Released {
 			t.Errorf("it is open, after %+v", last)
+		}
+		l.places = []spool.Destination{{Team: "shop", Route: "support", Inbox: 202}}
+		for _, operator := range []bool{false, true} {
+			s.openBreaker("shop", "down")
+			s.remember(spool.Hold{Team: "shop", Route: "support", Operator: operator})
+			s.endTries()
+			if closed := s.holds.breaker("shop") == nil; closed != operator {
+				t.Errorf("with all mail held, by an operator: %t, it is closed: %t", operator, closed)
+			}
 		}
 	})
 }
