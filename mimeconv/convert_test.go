@@ -98,6 +98,21 @@ func TestQuestionMarksInWords(t *testing.T) {
 	}
 }
 
+// A delimiter that ends no part, as its boundary is unknown, adds nothing to base64 before it.
+func TestDelimiterBehindBase64(t *testing.T) {
+	const text = "Grüße aus Köln\n"
+	for behind, want := range map[string]string{
+		"\r\n--b\r\n": text,
+		"\r\n--b--":   text,
+		"\r\n_-_-":    text,
+		"\r\nw7_Dvw":  text + "ÿÿ",
+	} {
+		if data, _ := decodeBase64([]byte("R3LDvMOfZSBhdXMgS8O2bG4K" + behind)); string(data) != want {
+			t.Errorf("%q: %q, want %q", behind, data, want)
+		}
+	}
+}
+
 func TestBoundIDs(t *testing.T) {
 	ids := func(prefix string, n int) []string {
 		var list []string

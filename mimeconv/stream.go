@@ -130,9 +130,13 @@ func newBase64Reader(raw []byte) *base64Reader {
 }
 
 // isURLSafe reports whether raw is base64url that cannot be anything else: it contains one of its own
-// digits, but in no line only those, and nothing that is no digit.
+// digits, but in no line only those, and nothing that is no digit. Its last line is no delimiter.
 func isURLSafe(raw []byte) bool {
 	if bytes.IndexByte(raw, '-') < 0 && bytes.IndexByte(raw, '_') < 0 {
+		return false
+	}
+	lines := bytes.TrimRight(raw, "\r\n")
+	if last := lines[bytes.LastIndexByte(lines, '\n')+1:]; bytes.HasPrefix(last, []byte("--")) {
 		return false
 	}
 	own, common := 0, 0 // digits of the line
