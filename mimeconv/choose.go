@@ -383,11 +383,11 @@ func (c *converter) textPart(p *part) (content, error) {
 // readText decodes the text of a part, within the limits for all parts together.
 func (c *converter) readText(p *part, isHTML bool) (string, error) {
 	data := c.decodeText(p)
-	if isReturnedHeader(p.kind) {
-		data = c.publicHeader(p.id, data)
-	}
 	if len(data) > 2*c.maxBody { // no charset takes more than two octets for each octet of UTF-8
 		return "", c.errTooLarge()
+	}
+	if isReturnedHeader(p.kind) {
+		data = c.publicHeader(p.id, data)
 	}
 	declared := p.params["charset"]
 	if strings.HasPrefix(p.kind, "message/global") { // RFC 6533, section 3
@@ -423,6 +423,9 @@ func isReturnedHeader(kind string) bool {
 
 // publicHeader removes the fields that nobody may see from a returned header.
 func (c *converter) publicHeader(id string, header []byte) []byte {
+	if !c.reserve(len(header)) {
+		return nil
+	}
 	public := Public(header)
 	if len(public) < len(header) {
 		c.warn(BccDropped, id, "Bcc field of the returned message removed")

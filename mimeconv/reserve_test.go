@@ -33,6 +33,11 @@ func TestReserve(t *testing.T) {
 			multipart("mixed", repeat("--b\r\nContent-Type: text/html\r\n\r\n"+repeat("<p>words", 5000)+"\r\n", 2)),
 			2*5000*(2*8+5) + 3*5000*8, 1 << 20,
 		},
+		{
+			"a returned header without what nobody may see",
+			head + "Content-Type: text/rfc822-headers\r\n\r\n" + repeat("X-A: words\r\n", 5000),
+			4 * 5000 * 12, 1 << 20,
+		},
 		{"compressed rich text", winmailOf(10_000), 2 * 9 * 10_000, 1 << 20},
 	} {
 		var made, most int64
