@@ -127,10 +127,10 @@ func (c *converter) strayText(root *part, body []byte, all content) *part {
 	case len(root.children) == 0 || len(all.sections) > 0:
 		return nil
 	case root.isHollow():
-		stray.raw = prose(body)
+		stray.raw = c.prose(body)
 	case len(all.files) > 0:
 		stray.kind, stray.encoding = "text/plain", ""
-		stray.raw = prose(preamble(body, root.params["boundary"]))
+		stray.raw = c.prose(preamble(body, root.params["boundary"]))
 	default:
 		return nil
 	}
@@ -168,8 +168,11 @@ func (p *part) isHollow() bool {
 
 // prose returns the lines of the body of a multipart that are neither delimiters nor MIME fields:
 // text outside of any part. The usual note for old mail programs is none.
-func prose(body []byte) []byte {
-	var text []byte
+func (c *converter) prose(body []byte) []byte {
+	if !c.reserve(len(body)) {
+		return nil
+	}
+	text := make([]byte, 0, len(body))
 	for len(body) > 0 {
 		var line []byte
 		line, body = cutAfterLine(body)

@@ -38,6 +38,12 @@ func TestReserve(t *testing.T) {
 			head + "Content-Type: text/rfc822-headers\r\n\r\n" + repeat("X-A: words\r\n", 5000),
 			4 * 5000 * 12, 1 << 20,
 		},
+		{
+			"text before the first part",
+			head + "Content-Type: multipart/mixed; boundary=b\r\n\r\n" + repeat("words\r\n", 5000) +
+				"--b\r\nContent-Type: application/pdf\r\n\r\n%PDF\r\n--b--\r\n",
+			4 * 5000 * 7, 1 << 20,
+		},
 		{"compressed rich text", winmailOf(10_000), 2 * 9 * 10_000, 1 << 20},
 	} {
 		var made, most int64
