@@ -212,7 +212,7 @@ func startPostfix() (*target, error) {
 	var sink *child
 	var config string
 	t := &target{name: postfix, behind: &postfixLog{file: filepath.Join(dir, "log")}, close: func() {
-		_ = exec.Command("postfix", "-c", config, "stop").Run() // it may not have been started
+		_ = process.StopPostfix(config) // it may not have been started
 		sink.kill()
 		_ = os.RemoveAll(dir)
 	}}

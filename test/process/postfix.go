@@ -1,13 +1,16 @@
 package process
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 )
 
 const postfixMain = `compatibility_level = 3.6
@@ -66,7 +69,11 @@ func StartPostfix(t testing.TB, more string) (address, config, log string) {
 		t.Fatal(err)
 	}
 	command(t, "postfix", "-c", config, "start")
-	t.Cleanup(func() { command(t, "postfix", "-c", config, "stop") })
+	t.Cleanup(func() {
+		if err := StopPostfix(config); err != nil {
+			t.Error(err)
+		}
+	})
 	AwaitPort(t, address)
 	return address, config, filepath.Join(dir, "log")
 }
@@ -95,6 +102,32 @@ func ConfigurePostfix(dir, address, more string) (config string, err error) {
 		os.WriteFile(filepath.Join(config, "main.cf"), fmt.Appendf(nil, postfixMain, dir, more), 0o644),
 		os.WriteFile(filepath.Join(config, "master.cf"), fmt.Appendf(nil, postfixMaster, port), 0o644),
 	)
+}
+
+// stopTime is how long a Postfix may take to stop.
+const stopTime = 20 * time.Second
+
+// StopPostfix stops the Postfix that ConfigurePostfix has configured. One that does not end is killed: while it
+// stops, its programs write to a log that none of them reads any more, and can wait for that for ever.
+func StopPostfix(config string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), stopTime)
+	defer cancel()
+	stop := exec.CommandContext(ctx, "postfix", "-c", config, "stop")
+	stop.WaitDelay = time.Second // what it started has its output open, too
+	out, err := stop.CombinedOutput()
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("postfix stop: %w\n%s", err, out)
+	pid, noPID := os.ReadFile(filepath.Join(filepath.Dir(config), "spool", "pid", "master.pid"))
+	if noPID != nil {
+		return errors.Join(err, noPID)
+	}
+	out, killed := exec.Command("kill", "-KILL", "--", "-"+strings.TrimSpace(string(pid))).CombinedOutput()
+	if killed != nil {
+		return errors.Join(err, fmt.Errorf("kill: %w\n%s", killed, out))
+	}
+	return nil
 }
 
 // StartSink starts smtp-sink, which writes each mail to a file in the directory that it
