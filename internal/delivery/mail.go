@@ -86,12 +86,12 @@ func letter(t *spool.Task, raw []byte, can smarthost.Offers) smarthost.Message {
 // of calls are: a 5xx is Invalid, a login or certificate that is refused is Denied, and
 // everything else may succeed later.
 func mailProblem(address string, err error) *heymarket.Error {
-	e := &heymarket.Error{Class: heymarket.Again, Reason: oneLine(err.Error()), Err: err}
+	e := &heymarket.Error{Class: heymarket.Again, Reason: smarthost.OneLine(err.Error()), Err: err}
 	code, text, replied := smarthost.Refusal(err)
 	if replied {
 		command, _, _ := strings.Cut(err.Error(), ":")
 		e.Status = code
-		e.Reason = fmt.Sprintf("%d %s (%s, in reply to %s)", code, oneLine(text), address, command)
+		e.Reason = fmt.Sprintf("%d %s (%s, in reply to %s)", code, smarthost.OneLine(text), address, command)
 	}
 	switch {
 	case errors.As(err, new(smarthost.Denied)):
@@ -107,25 +107,13 @@ func mailProblem(address string, err error) *heymarket.Error {
 	return e
 }
 
-// maxReply is how many octets of what a smarthost replied are kept. It may reply with a megabyte.
-const maxReply = 1000
-
-// oneLine returns the text of a reply as one line.
-func oneLine(text string) string {
-	line := strings.Join(strings.Fields(text), " ")
-	if len(line) > maxReply {
-		line = strings.ToValidUTF8(line[:maxReply], "") + "…"
-	}
-	return line
-}
-
 // mailed judges a transaction with a smarthost.
 func (s *Scheduler) mailed(r *result, o spool.Outcome) spool.Outcome {
 	switch {
 	case r.problem == nil:
 		o.State = spool.Sent
 		o.Status = 250
-		o.Reason = "250 " + oneLine(r.mail.reply)
+		o.Reason = "250 " + smarthost.OneLine(r.mail.reply)
 		if r.task.Unknown {
 			o.Reason += "; an earlier attempt may have delivered it, too"
 		}

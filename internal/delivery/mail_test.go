@@ -124,7 +124,7 @@ func TestAnUnreachableSmarthost(t *testing.T) {
 func TestALongReply(t *testing.T) {
 	refusal := &smtp.SMTPError{Code: 550, Message: strings.Repeat("nö ", 1<<18)}
 	e := mailProblem("mail.example.com:25", smarthost.Refused{Err: fmt.Errorf("DATA: %w", refusal)})
-	if e.Class != heymarket.Invalid || len(e.Reason) > maxReply+100 || !utf8.ValidString(e.Reason) ||
+	if e.Class != heymarket.Invalid || len(e.Reason) > 1100 || !utf8.ValidString(e.Reason) ||
 		!strings.HasPrefix(e.Reason, "550 nö nö") || !strings.HasSuffix(e.Reason, "in reply to DATA)") {
 		t.Errorf("%v, %d octets: %.100q", e.Class, len(e.Reason), e.Reason)
 	}

@@ -204,7 +204,7 @@ func (h *Handler) recordRefused(
 ) {
 	reason := reply.Text
 	if reply.Lines != nil {
-		reason = strings.Join(reply.Lines, " ") + " (the next hop's reply)"
+		reason = smarthost.OneLine(strings.Join(reply.Lines, " ")) + " (the next hop's reply)"
 	}
 	h.o.Sink.Record(events.Event{
 		Kind:     events.Refused,

@@ -8,7 +8,6 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
-	"unicode"
 
 	"heyrelay/internal/config"
 	"heyrelay/internal/events"
@@ -104,7 +103,7 @@ func (s *shadow) Data(ctx context.Context, env *smtpd.Envelope, raw []byte) smtp
 		s.h.recordRefused(env, raw, *refused, nil)
 		return *refused
 	}
-	record.Shadow.Reply = s.route.Shadow.Next + " replied 250 " + oneLine(reply)
+	record.Shadow.Reply = s.route.Shadow.Next + " replied 250 " + smarthost.OneLine(reply)
 	return smtpd.Reply{
 		Code:      250,
 		Lines:     strings.Split(reply, "\n"),
@@ -125,8 +124,7 @@ func (s *shadow) Close() {
 // needsUTF8 is the reply to an address that the next hop cannot be given (RFC 6531, section
 // 3.2), nil for others. Many clients declare SMTPUTF8 whenever it is offered.
 func (s *shadow) needsUTF8(address, whose string) *smtpd.Reply {
-	ascii := !strings.ContainsFunc(address, func(r rune) bool { return r > unicode.MaxASCII })
-	if ascii || s.session.Offers.UTF8 {
+	if smarthost.IsASCII(address) || s.session.Offers.UTF8 {
 		return nil
 	}
 	text := fmt.Sprintf("%s does not offer SMTPUTF8, which this %s needs", s.route.Shadow.Next, whose)

@@ -152,6 +152,18 @@ func TestShadowRepliesAreTheNextHops(t *testing.T) {
 	}
 }
 
+// A reply that is too long for people goes to the client whole, and its beginning is recorded.
+func TestShadowOfALongReply(t *testing.T) {
+	long := strings.Repeat("250-"+strings.Repeat("x", 400)+"\r\n", 10) + "250 Ok"
+	s := newShadowed(t, func(command string) string { return map[string]string{".": long}[command] }, "")
+	if got, want := s.send("Subject: x\r\n\r\nx\r\n"), strings.ReplaceAll(long, "\r\n", "\n"); got != want {
+		t.Errorf("the client gets %q", got)
+	}
+	if r := s.records(); len(r) != 1 || len(r[0].Reason) > 1200 || !strings.HasSuffix(r[0].Reason, "…") {
+		t.Errorf("recorded %+v", r)
+	}
+}
+
 // A message that the next hop refuses is refused, with its reply, and not recorded.
 func TestShadowMessageRefused(t *testing.T) {
 	for _, reply := range []string{"554 5.6.0 spam", "451-4.3.0 busy\r\n451 4.3.0 come back"} {

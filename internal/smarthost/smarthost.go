@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strings"
 	"time"
 	"unicode"
 )
@@ -60,6 +61,18 @@ func IsASCII[T string | []byte](text T) bool {
 		}
 	}
 	return true
+}
+
+// maxReply is how many octets of a reply are kept. A server may reply with a megabyte.
+const maxReply = 1000
+
+// OneLine returns the text of a reply for people: as one line, and not more than the first 1000 octets.
+func OneLine(text string) string {
+	line := strings.Join(strings.Fields(text), " ")
+	if len(line) > maxReply {
+		line = strings.ToValidUTF8(line[:maxReply], "") + "…"
+	}
+	return line
 }
 
 // Refused is a permanent failure: sending the same message again fails the same way.
