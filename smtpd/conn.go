@@ -151,13 +151,14 @@ func networkName(client netip.Addr) string {
 }
 
 // beginTransaction returns false if the server is shutting down.
-func (c *conn) beginTransaction(queueID string) bool {
+func (c *conn) beginTransaction(queueID, from string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.draining || c.aborting {
 		return false
 	}
 	c.queueID = queueID
+	c.from = from
 	c.server.o.Transactions.Add(1)
 	return true
 }

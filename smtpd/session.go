@@ -69,10 +69,9 @@ func (s *session) Mail(from string, o *smtp.MailOptions) error {
 		EnvelopeID: o.EnvelopeID,
 		Return:     string(o.Return),
 	}
-	if !s.conn.beginTransaction(env.QueueID) {
+	if !s.conn.beginTransaction(env.QueueID, from) {
 		return refuse(421, smtp.EnhancedCode{4, 3, 2}, "%s is shutting down, try again later", s.conn.setup.Hostname)
 	}
-	s.conn.from = from
 	s.mail = &transaction{env: env}
 	if s.conn.setup.Relay == nil {
 		return nil

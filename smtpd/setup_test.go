@@ -11,15 +11,13 @@ func TestSetupOfATransaction(t *testing.T) {
 	h := open(t, Settings{Limits: Limits{Recipients: 2}}, &recorder{})
 	c := h.dial(t)
 	c.hello()
-	c.say("MAIL FROM:<app@app.test>", "250 ")
-	c.say("RCPT TO:<a@a.test>", "250 ")
+	c.mail()
 	h.use(Settings{Limits: Limits{Recipients: 1, MessageSize: 1 << 16}})
 	c.say("RCPT TO:<b@b.test>", "250 ")
 	c.say("DATA", "354 ")
 	c.say("hello\r\n.", "250 ")
 	c.say("MAIL FROM:<app@app.test> SIZE=65537", "552 5.3.4 ")
-	c.say("MAIL FROM:<app@app.test>", "250 ")
-	c.say("RCPT TO:<a@a.test>", "250 ")
+	c.mail()
 	c.say("RCPT TO:<b@b.test>", "452 4.5.3 ")
 }
 

@@ -49,9 +49,13 @@ func (s *Scheduler) reopen(o spool.Outcome) spool.Outcome {
 
 // checkAgain is retry for a conversation check.
 func (s *Scheduler) checkAgain(o spool.Outcome, retryAfter time.Duration) spool.Outcome {
-	o = s.retry(o, retryAfter)
+	return instead(s.retry(o, retryAfter), spool.CheckConversation)
+}
+
+// instead has another call made than a send, where the request was deferred and has not expired.
+func instead(o spool.Outcome, call spool.Call) spool.Outcome {
 	if o.State == spool.Deferred {
-		o.NextCall = spool.CheckConversation
+		o.NextCall = call
 	}
 	return o
 }
@@ -80,11 +84,7 @@ func (s *Scheduler) requested(r *result, o spool.Outcome) spool.Outcome {
 		return s.callNext(o, spool.Send)
 	}
 	o.Reason = fmt.Sprintf("X-Heymarket-Convo-Id: conversation %d %s", t.ConvoID, wrong)
-	o = s.failed(o)
-	if o.State == spool.Deferred {
-		o.NextCall = spool.CheckConversation
-	}
-	return o
+	return instead(s.failed(o), spool.CheckConversation)
 }
 
 // searched judges a search for the message in the team's history. Absence is
@@ -110,11 +110,7 @@ func (s *Scheduler) searched(r *result, o spool.Outcome) spool.Outcome {
 	}
 	if listed := later(sends[len(sends)-1], s.clockSet).Add(searchMargin); listed.After(now) {
 		o.Reason = "not found by its local_id yet"
-		o = s.deferTo(o, listed)
-		if o.State == spool.Deferred {
-			o.NextCall = spool.FindMessage
-		}
-		return o
+		return instead(s.deferTo(o, listed), spool.FindMessage)
 	}
 	o.ProvenAbsent = true
 	o.Reason = "not found by its local_id: it was not sent"
@@ -124,8 +120,8 @@ func (s *Scheduler) searched(r *result, o spool.Outcome) spool.Outcome {
 	o = s.deferTo(o, now) // it has waited long enough
 
 	// Before the backup, nobody may have looked at the conversation.
-	if o.State == spool.Deferred && o.Task.Named && o.Task.Restored {
-		o.NextCall = spool.CheckConversation
+	if o.Task.Named && o.Task.Restored {
+		return instead(o, spool.CheckConversation)
 	}
 	return o
 }

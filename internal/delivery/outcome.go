@@ -95,14 +95,18 @@ func (s *Scheduler) accepted(r *result, o spool.Outcome) spool.Outcome {
 	o.Status = a.Status
 	o.ConvoID = a.ConvoID
 	o.MessageID = a.ID
-	if a.Compliance != "" {
-		o.Reason = "compliance_results " + a.Compliance
+	var reasons []string
+	if !a.Queued {
+		reasons = append(reasons, "the API accepted it, but did not queue it")
 	}
+	if a.Compliance != "" {
+		reasons = append(reasons, "compliance_results "+a.Compliance)
+	}
+	o.Reason = strings.Join(reasons, ": ")
 	if a.Queued {
 		return o
 	}
 	o.State = spool.Flagged
-	o.Reason = strings.TrimSuffix("the API accepted it, but did not queue it: "+o.Reason, ": ")
 	if r.setup.Teams[o.Task.Team].FailUnqueued {
 		o.State = spool.Failed // of a probe, too: it must not be sent again
 	}

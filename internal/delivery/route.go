@@ -87,12 +87,8 @@ func refusedContent(r *result) bool {
 	if r.task.Call == spool.CheckConversation {
 		return r.task.RefusedStatus == http.StatusBadRequest
 	}
-	return r.task.Call == spool.Send && !othersFault(r.problem)
-}
-
-// othersFault reports whether a failure says nothing about the route.
-func othersFault(e *heymarket.Error) bool {
-	return e != nil && (e.Class == heymarket.Forbidden || e.Class == heymarket.Denied || e.Class == heymarket.Redirect)
+	forbidden := r.problem != nil && r.problem.Class == heymarket.Forbidden
+	return r.task.Call == spool.Send && !forbidden && !r.isDenied()
 }
 
 // holdRoute holds a task's route until one of its messages is sent.

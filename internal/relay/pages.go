@@ -64,8 +64,7 @@ func (r *Relay) addPages(s *setup, secure *tls.Config) error {
 		all = append(all, console)
 	}
 	if s.blobs != nil {
-		at := endpoint{path: filesPath, network: "tcp", address: s.cfg.Blobs.Listen, files: true}
-		s.pagesAt = append(s.pagesAt, at)
+		s.pagesAt = append(s.pagesAt, endpoint{path: filesPath, network: "tcp", address: s.cfg.Blobs.Listen})
 		all = append(all, r.filesPage(s, secure))
 	}
 	s.pages = map[string]page{}
@@ -163,7 +162,7 @@ func (r *Relay) servePages(key string, l net.Listener) (retire func()) {
 
 // limitPages bounds the connections of a listener.
 func (r *Relay) limitPages(key string, l net.Listener) net.Listener {
-	forFiles := func(e endpoint) bool { return e.files && e.key() == key }
+	forFiles := func(e endpoint) bool { return e.forFiles() && e.key() == key }
 	if !slices.ContainsFunc(r.setup.Load().pagesAt, forFiles) {
 		return netutil.LimitListener(l, maxPages)
 	}

@@ -14,13 +14,15 @@ type endpoint struct {
 	path             string // of its key, such as listeners[0]
 	network, address string // as config.Listener.Network returns them
 	nth              int    // of the same address in this configuration, from 1
-	files            bool   // its connections are bounded as those of anybody, see fileListener
 }
+
+// forFiles reports whether its connections are bounded as those of anybody, see fileListener.
+func (e endpoint) forFiles() bool { return e.path == filesPath }
 
 // key names the socket: one that two configurations in a row have stays open.
 func (e endpoint) key() string {
 	key := fmt.Sprintf("%s:%s %d", e.network, e.address, e.nth)
-	if e.files {
+	if e.forFiles() {
 		key += " " + filesPath
 	}
 	return key

@@ -117,6 +117,9 @@ func (a *tally) read(ctx context.Context, c apiCall) error {
 	}
 }
 
+// total is the number of calls.
+func (a *tally) total() int { return a.count(func(apiCall) bool { return true }) }
+
 // count counts the calls that match.
 func (a *tally) count(match func(apiCall) bool) (n int) {
 	a.mu.Lock()
