@@ -110,7 +110,7 @@ func (c *converter) read(b *block, body []byte, prefix string) (content, error) 
 	if err != nil || c.exhausted != nil {
 		return content{}, err
 	}
-	stray := c.strayText(root, body, all)
+	stray := c.strayText(root, all)
 	if stray == nil {
 		return all, nil
 	}
@@ -119,18 +119,18 @@ func (c *converter) read(b *block, body []byte, prefix string) (content, error) 
 	return text, err
 }
 
-// strayText returns the text of a multipart that is in no part as a part, where no part has any. nil
-// if there is none.
-func (c *converter) strayText(root *part, body []byte, all content) *part {
+// strayText returns the text of a multipart outside its parts, as a part. It is nil if there is none,
+// or if a part has text.
+func (c *converter) strayText(root *part, all content) *part {
 	stray := *root
 	switch {
 	case len(root.children) == 0 || len(all.sections) > 0:
 		return nil
 	case root.isHollow():
-		stray.raw = c.prose(body)
+		stray.raw = c.prose(root.raw)
 	case len(all.files) > 0:
 		stray.kind, stray.encoding = "text/plain", ""
-		stray.raw = c.prose(preamble(body, root.params["boundary"]))
+		stray.raw = c.prose(preamble(root.raw, root.params["boundary"]))
 	default:
 		return nil
 	}

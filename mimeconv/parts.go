@@ -142,9 +142,11 @@ func (c *converter) tree(b *block, body []byte, prefix string) (*part, error) {
 	}
 	o, err := newOutline(&c.fence, body, root.params["boundary"])
 	if o == nil && err == nil && root.decodedSize() > 0 { // RFC 2045, section 6.4, forbids to encode it
-		o, err = newOutline(&c.fence, c.decode(root), root.params["boundary"])
+		decoded := c.decode(root)
+		o, err = newOutline(&c.fence, decoded, root.params["boundary"])
 		if o != nil {
 			c.warn(StructureRepaired, root.id, "multipart with the transfer encoding %s", quote(root.encoding))
+			root.raw, root.encoding = decoded, ""
 		}
 	}
 	if o == nil {
