@@ -309,11 +309,9 @@ func (c *converter) isBody(p *part) bool {
 	switch p.kind {
 	case "text/rtf", "text/vcard", "text/x-vcard":
 		return false
-	case "text/rfc822-headers":
-		return true
 	}
 	switch {
-	case isFields(p.kind):
+	case isReturnedHeader(p.kind) || isFields(p.kind):
 		return true
 	case isMultipart(p.kind):
 		return true // its boundary is unusable

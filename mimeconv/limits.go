@@ -55,8 +55,8 @@ const (
 	// in octets. Newsletters stay under 1 MB, which is the default limit of the API.
 	maxBody = 8 << 20
 
-	// maxCalendars bounds the calendars of a message that are compared with the text beside them,
-	// of which each has all of it read. Invitations have one.
+	// maxCalendars bounds the calendars of a message that are compared with the text beside them:
+	// each comparison reads all of that text. Invitations have one.
 	maxCalendars = 10
 
 	// maxTags bounds the tags of all HTML parts together. Newsletters have 10,000, a

@@ -20,7 +20,7 @@ const (
 	BodyAsText         = "body-as-text"        // unreadable MIME structure: the body is shown as is
 	BodyFromSubject    = "body-from-subject"   // no body: the Subject is sent
 	TextEmpty          = "text-empty"          // HTML without text
-	AlternativeDropped = "alternative-dropped" // an alternative of an unsupported type
+	AlternativeDropped = "alternative-dropped" // an alternative of an unsupported type, or replaced by another
 	SignatureDropped   = "signature-dropped"   // S/MIME or PGP
 	EncryptedDropped   = "encrypted-dropped"   // a part encrypted with S/MIME or PGP
 	PartDropped        = "part-dropped"        // an empty part

@@ -128,7 +128,7 @@ func isUTF8ByChance(b []byte, declared encoding.Encoding) bool {
 	areAdjacent, areWestern := false, true
 	for rest := b; len(rest) > 0; {
 		r, n := utf8.DecodeRune(rest)
-		if n > 2 || doubles == maxDoubles && n == 2 || n == 2 && rest[1] < minSecond {
+		if n > 2 || n == 2 && (doubles == maxDoubles || rest[1] < minSecond) {
 			return false
 		}
 		if n == 2 {
@@ -140,7 +140,8 @@ func isUTF8ByChance(b []byte, declared encoding.Encoding) bool {
 		last = n
 	}
 	isOnly := len(b) == 2*doubles
-	if areWestern && !isOnly || !areAdjacent && (doubles != 1 || !isOnly) {
+	isWord := areAdjacent || isOnly && doubles == 1
+	if !isWord || areWestern && !isOnly {
 		return false
 	}
 	_, fits := decodeClean(declared, b)

@@ -20,9 +20,9 @@ const maxOpen = 10_000
 
 // Render returns the text of an HTML document. Paragraphs, headings, lists and table rows
 // are kept, quotations are marked with ">", links keep their address, and content that a
-// browser would not show is omitted. Lines end with "\n" and have no trailing spaces. Of a text
-// longer than limit octets it returns the start, which is little longer: the marks of quotations
-// and lists can make much of a short document.
+// browser would not show is omitted. Lines end with "\n" and have no trailing spaces. A text
+// longer than limit octets is cut a little behind them: the marks of quotations and lists can
+// make a long text of a short document.
 func Render(doc string, limit int) string {
 	doc = closeComments(doc)
 	if text := renderVisible(doc, limit, false); !IsBlank(text) {

@@ -163,7 +163,7 @@ func (l *layout) addText(kind opKind, from int) {
 		}
 		l.rows[n-1].add(len(text))
 		if kind == opPre && bytes.IndexByte(text, '\n') >= 0 {
-			l.rows[n-1].isPage()
+			l.rows[n-1].makePage()
 		}
 	}
 	if n := len(l.ops); n > 0 && !blank && l.ops[n-1].kind == kind && l.ops[n-1].to == int32(from) {
@@ -180,7 +180,7 @@ func (l *layout) addText(kind opKind, from int) {
 func (r *row) add(size int) {
 	r.size += size
 	if r.text && r.broken || r.size > maxCell {
-		r.isPage()
+		r.makePage()
 	}
 	if !r.text {
 		r.cells++
@@ -191,8 +191,8 @@ func (r *row) add(size int) {
 	r.text, r.broken = true, false
 }
 
-// isPage marks a row whose cells are columns of the page.
-func (r *row) isPage() {
+// makePage marks a row whose cells are columns of the page.
+func (r *row) makePage() {
 	r.columns = true
 	if r.table != nil {
 		r.table.pages = true
@@ -254,7 +254,8 @@ func (l *layout) addBreak(kind opKind) {
 	l.ops = append(l.ops, op{kind: kind})
 }
 
-// endLine reports whether a line can end here: a cell does not start with an empty line.
+// endLine ends the words of a line, and reports whether a line can end here: a cell does not start with
+// an empty line.
 func (l *layout) endLine() bool {
 	l.space, l.behindLink = false, false
 	n := len(l.rows)
@@ -313,7 +314,7 @@ func (l *layout) endRow(r *row) {
 		outer := l.rows[len(l.rows)-1]
 		outer.add(0)
 		if r.columns {
-			outer.isPage()
+			outer.makePage()
 		}
 	}
 }
