@@ -8,74 +8,108 @@ import (
 
 // accept is Accept.
 func (m *model) accept(msg *spool.Message) (spool.Receipt, error) {
-	switch first := m.repeated(msg); {
-	case first != nil && first.ContentDigest != msg.ContentDigest:
-		return spool.Receipt{}, spool.ErrKey
-	case first != nil && msg.Shadow != nil:
-		return spool.Receipt{QueueID: first.QueueID, Duplicate: true, Unused: keys(msg.Files)}, nil
-	case first != nil:
-		if msg.ReportsAfter.After(first.ReportsAfter) {
-			first.ReportsAfter = msg.ReportsAfter
-		}
-		revived := m.revive(first)
-		return spool.Receipt{QueueID: first.QueueID, Duplicate: true, Revived: revived, Unused: keys(msg.Files)}, nil
+	if first := m.repeated(msg); first != nil {
+		return m.acceptAgain(first, msg)
 	}
 	mm := &modelMessage{Message: *msg}
 	receipt := spool.Receipt{QueueID: msg.QueueID}
 	for i := range msg.Requests {
 		r := &modelRequest{Request: msg.Requests[i], message: mm, route: msg.Route, joined: -1, trial: 1, since: 1}
-		if mm.shares(r) {
-			before := mm.requests[i-1]
-			r.conv, r.joined, r.shared = before.conv, before.joined, true
-		} else if err := m.find(msg, r); err != nil {
+		if err := m.placeIn(mm, r); err != nil {
 			return spool.Receipt{}, err
 		}
-		if r.conv == nil {
-			r.conv = &modelConv{
-				team:         msg.Team,
-				inbox:        msg.Inbox,
-				participants: r.Participants,
-				title:        msg.Title,
-				baseSubject:  msg.BaseSubject,
-				lane:         m.newLane(),
-			}
-			m.convs = append(m.convs, r.conv)
-		}
-		if msg.Accepted.After(r.conv.lastUsed) {
-			r.conv.lastUsed = msg.Accepted
-		}
-		changed := r.Subject == spool.SubjectChanged && (r.joined < 0 || msg.BaseSubject != r.conv.baseSubject)
-		r.line = (r.joined >= 0 || r.requested != 0) && (changed || r.Subject == spool.SubjectAlways)
-		if msg.Shadow != nil {
-			r.state, r.lane, r.ended = spool.Shadowed, r.conv.lane, msg.Accepted
-		} else {
-			o := m.offers[msg.Team]
-			next := o != nil && o.idle && len(r.conv.lane.open) == 0 && !msg.Smarthost
-			m.queue(r)
-			if next {
-				m.claimNew(r, o)
-			}
-		}
+		m.enter(r)
 		if msg.AutoReplied && msg.Shadow == nil && m.stopLoop(r) {
 			receipt.Looping = true
 		}
 		mm.requests = append(mm.requests, r)
 		receipt.Joined = append(receipt.Joined, r.joined)
-		for _, k := range r.Own {
-			if l := m.link(k); l != nil && l.owner != nil && l.owner != mm {
-				receipt.SameID = true
-			}
-			m.links[k] = &modelLink{r.conv, mm}
-		}
-		for _, k := range r.Cited {
-			if m.link(k) == nil {
-				m.links[k] = &modelLink{conv: r.conv}
-			}
+		if m.addLinks(r) {
+			receipt.SameID = true
 		}
 	}
 	m.messages = append(m.messages, mm)
 	receipt.Unused = m.files.attach(msg)
 	return receipt, nil
+}
+
+// acceptAgain accepts a message that repeats the first.
+func (m *model) acceptAgain(first *modelMessage, msg *spool.Message) (spool.Receipt, error) {
+	if first.ContentDigest != msg.ContentDigest {
+		return spool.Receipt{}, spool.ErrKey
+	}
+	receipt := spool.Receipt{QueueID: first.QueueID, Duplicate: true, Unused: keys(msg.Files)}
+	if msg.Shadow != nil {
+		return receipt, nil
+	}
+	if msg.ReportsAfter.After(first.ReportsAfter) {
+		first.ReportsAfter = msg.ReportsAfter
+	}
+	receipt.Revived = m.revive(first)
+	return receipt, nil
+}
+
+// placeIn gives the next request of a message its conversation.
+func (m *model) placeIn(msg *modelMessage, r *modelRequest) error {
+	if msg.shares(r) {
+		before := msg.requests[len(msg.requests)-1]
+		r.conv, r.joined, r.shared = before.conv, before.joined, true
+	} else if err := m.find(&msg.Message, r); err != nil {
+		return err
+	}
+	if r.conv == nil {
+		r.conv = m.open(modelConv{
+			team:         msg.Team,
+			inbox:        msg.Inbox,
+			participants: r.Participants,
+			title:        msg.Title,
+			baseSubject:  msg.BaseSubject,
+		})
+	}
+	if msg.Accepted.After(r.conv.lastUsed) {
+		r.conv.lastUsed = msg.Accepted
+	}
+	changed := r.Subject == spool.SubjectChanged && (r.joined < 0 || msg.BaseSubject != r.conv.baseSubject)
+	r.line = (r.joined >= 0 || r.requested != 0) && (changed || r.Subject == spool.SubjectAlways)
+	return nil
+}
+
+// open opens a conversation.
+func (m *model) open(c modelConv) *modelConv {
+	c.lane = m.newLane()
+	m.convs = append(m.convs, &c)
+	return &c
+}
+
+// enter queues a new request, and claims it where it can begin at once. A shadowed one has ended.
+func (m *model) enter(r *modelRequest) {
+	msg := r.message
+	if msg.Shadow != nil {
+		r.state, r.lane, r.ended = spool.Shadowed, r.conv.lane, msg.Accepted
+		return
+	}
+	o := m.offers[msg.Team]
+	next := o != nil && o.idle && len(r.conv.lane.open) == 0 && !msg.Smarthost
+	m.queue(r)
+	if next {
+		m.claimNew(r, o)
+	}
+}
+
+// addLinks has the keys of a request stand for its conversation. It reports whether another message owned one.
+func (m *model) addLinks(r *modelRequest) (sameID bool) {
+	for _, k := range r.Own {
+		if l := m.link(k); l != nil && l.owner != nil && l.owner != r.message {
+			sameID = true
+		}
+		m.links[k] = &modelLink{r.conv, r.message}
+	}
+	for _, k := range r.Cited {
+		if m.link(k) == nil {
+			m.links[k] = &modelLink{conv: r.conv}
+		}
+	}
+	return sameID
 }
 
 // link is what a key stands for, nil for nothing. A forgotten conversation is nothing.

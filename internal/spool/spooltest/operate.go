@@ -17,7 +17,7 @@ type modelHold struct {
 	released time.Time
 }
 
-// hold is what stands or stood of a gate.
+// holdOf is what stands or stood of a gate.
 func (m *model) holdOf(at spool.Destination) *modelHold {
 	h := m.holds[at]
 	if h == nil {
@@ -387,15 +387,12 @@ func (m *model) retry(r *modelRequest, o spool.RetryOptions, moved map[*modelCon
 
 // openAs opens a conversation with the same people in another scope.
 func (m *model) openAs(c *modelConv, o spool.RetryOptions) *modelConv {
-	opened := &modelConv{
+	return m.open(modelConv{
 		team:         o.Team,
 		inbox:        o.Inbox,
 		participants: c.participants,
 		title:        c.title,
 		baseSubject:  c.baseSubject,
-		lane:         m.newLane(),
 		lastUsed:     m.now,
-	}
-	m.convs = append(m.convs, opened)
-	return opened
+	})
 }

@@ -160,9 +160,9 @@ func (r *run) step() {
 func (r *run) accept() {
 	m := r.letter()
 	if len(r.written) > 0 && r.rand.IntN(5) == 0 { // the same again
-		old := *r.written[r.rand.IntN(len(r.written))]
+		old := *pick(r.rand, r.written)
 		if failed := r.model.failed(); failed != nil && r.rand.IntN(2) == 0 {
-			old = failed[r.rand.IntN(len(failed))].Message
+			old = pick(r.rand, failed).Message
 		}
 		old.ReportsAfter = m.ReportsAfter
 		old.QueueID, old.Accepted, old.DuplicateSince = m.QueueID, m.Accepted, r.since()
@@ -418,7 +418,7 @@ func (r *run) unclaim() {
 	}
 	t := r.task()
 	if err := r.Unclaim(r.Context(), t); err != nil {
-		r.Fatalf("Release: %v", err)
+		r.Fatalf("Unclaim: %v", err)
 	}
 	// A released attempt can be claimed again under its number: nobody ends it twice.
 	r.tasks = slices.DeleteFunc(
@@ -434,7 +434,7 @@ func (r *run) confirm() {
 	if len(r.model.messages) == 0 {
 		return
 	}
-	m := r.model.messages[r.rand.IntN(len(r.model.messages))]
+	m := pick(r.rand, r.model.messages)
 	m.confirmed = true
 	if err := r.ConfirmReply(r.Context(), m.QueueID); err != nil {
 		r.Fatalf("ConfirmReply: %v", err)

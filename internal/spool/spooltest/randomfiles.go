@@ -22,13 +22,13 @@ func (r *run) attachments(m *spool.Message) {
 // cleanFiles revokes, or does a step of the cleaning, on either side.
 func (r *run) cleanFiles() {
 	files := &r.model.files
-	clean := []spool.Cleaning{r.Spool, r.operator}[r.rand.IntN(2)]
+	clean := pick(r.rand, []spool.Cleaning{r.Spool, r.operator})
 	switch r.rand.IntN(5) {
 	case 0:
 		if len(files.attached) == 0 {
 			return
 		}
-		id := files.attached[r.rand.IntN(len(files.attached))].QueueID
+		id := pick(r.rand, files.attached).QueueID
 		r.revoked(id, files.revoke(r.now, id))
 		r.see("link revoked", true)
 	case 1:

@@ -79,7 +79,7 @@ func (r *run) condition() (f spool.Filter) {
 	case 6:
 		f.States = spool.OpenStates()
 	case 7:
-		f.Subject = []string{"oNe", "t", "none"}[r.rand.IntN(3)]
+		f.Subject = pick(r.rand, []string{"oNe", "t", "none"})
 	case 8:
 		f.MessageID = append(slices.Clone(msg.MessageIDs), "none@example.com")[0]
 	case 9:

@@ -12,7 +12,7 @@ import (
 func (r *run) holdOrRelease() {
 	g := spool.Hold{
 		Team:   pick(r.rand, teams),
-		Route:  []string{"", "a", "b"}[r.rand.IntN(3)],
+		Route:  pick(r.rand, []string{"", "a", "b"}),
 		Reason: fmt.Sprint(r.n),
 	}
 	if r.rand.IntN(3) > 0 { // the API's, where lanes have several requests
@@ -30,49 +30,57 @@ func (r *run) holdOrRelease() {
 		}
 		r.model.undisturbed(func() { r.operatorGate(g) })
 	case n < 4 && g.Route != "" || n < 1:
-		if held, ok := r.anyHeld(nil); ok && r.rand.IntN(3) == 0 {
-			g.Team, g.Route, g.Inbox = held.Team, held.Route, held.Inbox
-		}
-		if busy := r.model.inFront(); busy != nil && r.rand.IntN(2) == 0 {
-			at := pick(r.rand, busy).place()
-			g.Team, g.Route, g.Inbox = at.Team, at.Route, 0
-		}
-		if g.Inbox == 0 && r.rand.IntN(4) > 0 {
-			g.Probe = r.now.Add(time.Duration(r.rand.IntN(3)) * time.Second)
-		}
-		r.model.offers = nil
-		if err := r.Hold(r.Context(), r.now, g, nil); err != nil {
-			r.Fatalf("Hold: %v", err)
-		}
-		was := r.model.holdOf(g.Destination())
-		r.see("operator's stands", was.held && was.Operator)
-		r.model.beginHold(r.now, g)
-		if r.rand.IntN(2) == 0 { // at once, as where a route does not exist any more
-			r.letPass(g)
-		}
+		r.beginHold(g)
 	case n < 5:
 		if h, ok := r.anyHeld(nil); ok {
 			r.letPass(h)
 		}
 	case n < 9:
-		if held, ok := r.anyHeld(nil); ok {
-			g = held
-		}
-		held := r.model.holdOf(g.Destination()).held && !g.Operator
-		r.model.offers = nil
-		r.see("operator's stays", g.Operator)
-		n, err := r.Release(r.Context(), r.now, g.Destination(), nil)
-		if want := r.model.endHold(r.now, g.Destination(), false); n != want || err != nil {
-			r.Errorf("Release of %v made %d due (%v), want %d", g.Destination(), n, err, want)
-		}
-		r.see("released", held)
-		r.see("inbox released", held && g.Inbox != 0)
+		r.endHold(g)
 	default:
 		n, err := r.MakeDue(r.Context(), r.now, g.Team)
 		if want := r.model.makeDue(spool.Destination{Team: g.Team}); n != want || err != nil {
 			r.Errorf("MakeDue of %s made %d due (%v), want %d", g.Team, n, err, want)
 		}
 	}
+}
+
+// beginHold holds g, or what is held already, or a destination with others behind its heads.
+func (r *run) beginHold(g spool.Hold) {
+	if held, ok := r.anyHeld(nil); ok && r.rand.IntN(3) == 0 {
+		g.Team, g.Route, g.Inbox = held.Team, held.Route, held.Inbox
+	}
+	if busy := r.model.inFront(); busy != nil && r.rand.IntN(2) == 0 {
+		at := pick(r.rand, busy).place()
+		g.Team, g.Route, g.Inbox = at.Team, at.Route, 0
+	}
+	if g.Inbox == 0 && r.rand.IntN(4) > 0 {
+		g.Probe = r.now.Add(time.Duration(r.rand.IntN(3)) * time.Second)
+	}
+	r.model.offers = nil
+	r.must(r.Hold(r.Context(), r.now, g, nil))
+	was := r.model.holdOf(g.Destination())
+	r.see("operator's stands", was.held && was.Operator)
+	r.model.beginHold(r.now, g)
+	if r.rand.IntN(2) == 0 { // at once, as where a route does not exist any more
+		r.letPass(g)
+	}
+}
+
+// endHold releases what is held, or g where nothing is.
+func (r *run) endHold(g spool.Hold) {
+	if held, ok := r.anyHeld(nil); ok {
+		g = held
+	}
+	held := r.model.holdOf(g.Destination()).held && !g.Operator
+	r.model.offers = nil
+	r.see("operator's stays", g.Operator)
+	n, err := r.Release(r.Context(), r.now, g.Destination(), nil)
+	if want := r.model.endHold(r.now, g.Destination(), false); n != want || err != nil {
+		r.Errorf("Release of %v made %d due (%v), want %d", g.Destination(), n, err, want)
+	}
+	r.see("released", held)
+	r.see("inbox released", held && g.Inbox != 0)
 }
 
 // pace changes how fast a team may be, or ends what stands.
@@ -142,7 +150,7 @@ func (r *run) anyHeld(wanted func(spool.Hold) bool) (h spool.Hold, ok bool) {
 	if len(holds) == 0 || err != nil {
 		return h, false
 	}
-	return holds[r.rand.IntN(len(holds))], true
+	return pick(r.rand, holds), true
 }
 
 // operatorGate holds a team or a route as an operator does, or ends such a hold.
