@@ -14,14 +14,14 @@ import (
 )
 
 const (
-	location = `COALESCE((SELECT location FROM blob_store WHERE one = 1), '')`
+	locationNow = `COALESCE((` + sqlStoreInUse + `), '')`
 
-	sqlSharedBlob = `SELECT id FROM blob WHERE route = ? AND digest = ? AND shared = 1 AND ? = ` + location
+	sqlSharedBlob = `SELECT id FROM blob WHERE route = ? AND digest = ? AND shared = 1 AND ? = ` + locationNow
 
 	// An object that is garbage is about to be deleted, or was.
 	sqlBlob = `
 INSERT INTO blob (key, route, digest, size, shared)
-SELECT ?, ?, ?, ?, ? = ` + location + ` WHERE NOT EXISTS (SELECT 1 FROM garbage WHERE key = ?) RETURNING id`
+SELECT ?, ?, ?, ?, ? = ` + locationNow + ` WHERE NOT EXISTS (SELECT 1 FROM garbage WHERE key = ?) RETURNING id`
 
 	sqlAttachment = `
 INSERT INTO attachment (link, blob, queue_id, route, accepted, name, content_type, inline, ends)

@@ -108,6 +108,21 @@ func TestBackupIsRestored(t *testing.T) {
 	}
 }
 
+// restored is a spool that goes on with a backup of s.
+func restored(t *testing.T, s *Store) *Store {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "backup.db")
+	if err := Backup(t.Context(), s.path, path, epoch); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Open(t.Context(), path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	return r
+}
+
 // TestBackupOfNamed restores a request that has not looked at the conversation that its application named: it
 // does so before it is sent, also when an operator held it, or dropped it and had it tried again.
 func TestBackupOfNamed(t *testing.T) {
@@ -117,16 +132,8 @@ func TestBackupOfNamed(t *testing.T) {
 	if _, err := s.Accept(t.Context(), m); err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(t.TempDir(), "backup.db")
-	if err := Backup(t.Context(), s.path, path, epoch); err != nil {
-		t.Fatal(err)
-	}
-	r, err := Open(t.Context(), path, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	o, err := OpenOperator(path)
+	r := restored(t, s)
+	o, err := OpenOperator(r.path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,15 +183,7 @@ func TestBackupLetsOthersPass(t *testing.T) {
 	if err := errors.Join(s.Hold(t.Context(), epoch, h, nil), s.StepAside(t.Context(), h.Destination())); err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(t.TempDir(), "backup.db")
-	if err := Backup(t.Context(), s.path, path, epoch); err != nil {
-		t.Fatal(err)
-	}
-	r, err := Open(t.Context(), path, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
+	r := restored(t, s)
 	tasks, _, err := r.Claim(t.Context(), epoch, time.Hour, room)
 	if err != nil || len(tasks) != 1 || tasks[0].QueueID != "Q2" {
 		t.Errorf("claimed %+v (%v), want the reply", tasks, err)
@@ -208,15 +207,7 @@ func TestRestoredLinks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(t.TempDir(), "backup.db")
-	if err := Backup(t.Context(), s.path, path, epoch); err != nil {
-		t.Fatal(err)
-	}
-	r, err := Open(t.Context(), path, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
+	r := restored(t, s)
 	for n, unused := range []int{0, 1} { // the second shares what the first has brought
 		receipt, err := r.Accept(t.Context(), file(int64(n+2)))
 		if err != nil || len(receipt.Unused) != unused {

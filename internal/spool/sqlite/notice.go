@@ -35,12 +35,8 @@ func (w *writer) addNotices(now time.Time, o *spool.Outcome) error {
 			return err
 		}
 	}
-	id, err := w.nextNotice()
-	if err != nil {
-		return err
-	}
-	_, err = w.exec(sqlAddReport, id, stamp(now), stamp(now), o.Task.Attempt, o.Report, stamp(o.Until), o.Task.Request)
-	return err
+	return w.addNotice(sqlAddReport,
+		stamp(now), stamp(now), o.Task.Attempt, o.Report, stamp(o.Until), o.Task.Request)
 }
 
 // addEvent stores an event, unless it is nil, about a request or about nil.
@@ -48,24 +44,20 @@ func (w *writer) addEvent(now time.Time, request any, event []byte) error {
 	if event == nil {
 		return nil
 	}
-	id, err := w.nextNotice()
-	if err != nil {
-		return err
-	}
-	_, err = w.exec(sqlAddEvent, id, stamp(now), stamp(now), request, event)
-	return err
+	return w.addNotice(sqlAddEvent, stamp(now), stamp(now), request, event)
 }
 
-// nextNotice returns the number of a new notice. While this process runs, none comes again: who has delivered
+// addNotice stores a notice under a new number. While this process runs, none comes again: who has delivered
 // a notice that was deleted meanwhile ends no other.
-func (w *writer) nextNotice() (int64, error) {
+func (w *writer) addNotice(query string, args ...any) error {
 	if w.notice == 0 {
 		if _, err := w.get(sqlLastNotice, nil, &w.notice); err != nil {
-			return 0, err
+			return err
 		}
 	}
 	w.notice++
-	return w.notice, nil
+	_, err := w.exec(query, append([]any{w.notice}, args...)...)
+	return err
 }
 
 // AddEvent implements spool.Store.
