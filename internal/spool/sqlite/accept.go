@@ -373,15 +373,16 @@ SELECT id, conversation, team, route, state, priority FROM request
 	// into it may have been carried out; of a restored backup, that is said also of what never looked there.
 	firstCall = `requested_convo_id <> 0 AND (NOT unknown OR ` + callIsCheck + `)`
 
-	// A new trial. If every answer was definite, whether it opens or replies is
+	// newTrial begins a trial, without a hold. If every answer was definite, whether it opens or replies is
 	// decided anew: another request may have opened its conversation. One that its
 	// application named is checked again.
+	newTrial = `hold = '', trial_attempt = attempts + 1, call = ` + firstCall + `,
+       refused_attempt = 0, refused_at = 0, conversation_alive = 0, reply_to = CASE WHEN unknown THEN reply_to END`
+
 	sqlRevive = `
 UPDATE request
-   SET state = ?, seq = ?, due = 0, ended = 0, lane = conversation, effective_priority = priority, hold = '',
-       trial_attempt = attempts + 1, call = ` + firstCall + `,
-       refused_attempt = 0, refused_at = 0, conversation_alive = 0,
-       reply_to = CASE WHEN unknown THEN reply_to END
+   SET state = ?, seq = ?, due = 0, ended = 0, lane = conversation, effective_priority = priority,
+       ` + newTrial + `
  WHERE id = ?`
 )
 

@@ -276,12 +276,7 @@ UPDATE request
    SET hold = ?, state = CASE WHEN ` + isQueued + ` THEN ` + queued + ` ELSE ` + held + ` END, due = 0
  WHERE id = ?`
 	sqlReleaseQueued = `UPDATE request SET hold = '' WHERE id = ?`
-	sqlReleaseHead   = `
-UPDATE request
-   SET state = ` + ready + `, seq = ?, hold = '', trial_attempt = attempts + 1,
-       call = ` + firstCall + `, refused_attempt = 0, refused_at = 0, conversation_alive = 0,
-       reply_to = CASE WHEN unknown THEN reply_to END
- WHERE id = ?`
+	sqlReleaseHead   = `UPDATE request SET state = ` + ready + `, seq = ?, ` + newTrial + ` WHERE id = ?`
 )
 
 // Hold implements spool.Operator.
