@@ -27,7 +27,13 @@ func Example() {
 			}
 			return o
 		}
-		spooltest.Run(t, open, operate, spooltest.Random{})
+		backup := func(t testing.TB, from, to string, now time.Time) {
+			err := sqlite.Backup(t.Context(), filepath.Join(from, "spool.db"), filepath.Join(to, "spool.db"), now)
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		spooltest.Run(t, open, operate, backup, spooltest.Random{})
 	}
 	// Output:
 }

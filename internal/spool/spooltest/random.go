@@ -20,7 +20,7 @@ const (
 )
 
 // randomRun does random operations on a store and on the model, and compares.
-func randomRun(t *testing.T, open Opener, operate Operate, random Random) {
+func randomRun(t *testing.T, open Opener, operate Operate, backup Backup, random Random) {
 	seed := random.Seed
 	if seed == 0 {
 		seed = rand.Uint64()
@@ -30,8 +30,7 @@ func randomRun(t *testing.T, open Opener, operate Operate, random Random) {
 		ops = defaultOps
 	}
 	t.Logf("seed %d", seed)
-	r := newRun(t, open, operate, seed)
-	r.backup = random.Backup
+	r := newRun(t, open, operate, backup, seed)
 	for i := range ops {
 		r.step()
 		if (i+1)%countEach == 0 {
@@ -107,9 +106,10 @@ type run struct {
 	seen    map[string]int
 }
 
-func newRun(t *testing.T, open Opener, operate Operate, seed uint64) *run {
+func newRun(t *testing.T, open Opener, operate Operate, backup Backup, seed uint64) *run {
 	return &run{
 		fixture: newFixture(t, open, operate),
+		backup:  backup,
 		rand:    rand.New(rand.NewPCG(seed, 0)),
 		model:   newModel(),
 		byLocal: map[string]*modelRequest{},

@@ -35,17 +35,17 @@ type Opener func(t testing.TB, place string, now func() time.Time) Spool
 type Operate func(t testing.TB, place string) spool.Operator
 
 // Backup makes a backup of the spool of a place, as it is now, in another place, as the spool there.
+// It fails the test where it cannot.
 type Backup func(t testing.TB, from, to string, now time.Time)
 
 // Random says which random run is made.
 type Random struct {
-	Backup Backup
-	Seed   uint64 // 0 for a new one each time, which is printed
-	Ops    int    // how many operations; 0: 4,000
+	Seed uint64 // 0 for a new one each time, which is printed
+	Ops  int    // how many operations; 0: 4,000
 }
 
 // Run runs the suite.
-func Run(t *testing.T, open Opener, operate Operate, random Random) {
+func Run(t *testing.T, open Opener, operate Operate, backup Backup, random Random) {
 	for _, group := range []struct {
 		name  string
 		cases []testCase
@@ -81,7 +81,7 @@ func Run(t *testing.T, open Opener, operate Operate, random Random) {
 		})
 	}
 	t.Run("Together", func(t *testing.T) { together(newFixture(t, open, operate)) })
-	t.Run("Random", func(t *testing.T) { randomRun(t, open, operate, random) })
+	t.Run("Random", func(t *testing.T) { randomRun(t, open, operate, backup, random) })
 }
 
 // testCase is one rule.

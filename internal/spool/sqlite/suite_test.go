@@ -38,10 +38,10 @@ func TestSuite(t *testing.T) {
 			t.Fatal(err)
 		}
 		return o
-	}, spooltest.Random{Seed: *seed, Ops: *ops, Backup: func(t testing.TB, from, to string, now time.Time) {
+	}, func(t testing.TB, from, to string, now time.Time) {
 		err := Backup(t.Context(), filepath.Join(from, "spool.db"), filepath.Join(to, "spool.db"), now)
 		if err != nil {
 			t.Fatal(err)
 		}
-	}})
+	}, spooltest.Random{Seed: *seed, Ops: *ops})
 }
