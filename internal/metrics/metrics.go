@@ -78,7 +78,7 @@ func (m *Metrics) addCounters() {
 		"Messages passed on by a shadow, by what would have happened: sent or refused.",
 		"route", "would_be")
 	m.refused = m.counter("messages_refused_total",
-		"Messages and commands answered 4xx or 5xx, by SMTP reply code (0: the connection was closed).", "code")
+		"Messages and commands answered 4xx or 5xx, by reply code (0: connection closed).", "code")
 	m.warnings = m.counter("conversion_warnings_total",
 		"Parts of messages that were repaired, guessed or dropped, by kind.", "kind")
 	m.finished = m.counter("requests_finished_total",

@@ -94,7 +94,7 @@ heyrelay_messages_duplicate_total{route="shop"} 1
 # HELP heyrelay_messages_shadowed_total Messages passed on by a shadow, by what would have happened: sent or refused.
 # TYPE heyrelay_messages_shadowed_total counter
 heyrelay_messages_shadowed_total{route="shop",would_be="refused"} 1
-# HELP heyrelay_messages_refused_total Messages and commands answered 4xx or 5xx, by SMTP reply code (0: the connection was closed).
+# HELP heyrelay_messages_refused_total Messages and commands answered 4xx or 5xx, by reply code (0: connection closed).
 # TYPE heyrelay_messages_refused_total counter
 heyrelay_messages_refused_total{code="554"} 1
 # HELP heyrelay_conversion_warnings_total Parts of messages that were repaired, guessed or dropped, by kind.
