@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	defaultOps  = 4000
-	longOps     = 10 * defaultOps // a run so long meets everything
+	defaultOps  = 2500
+	longOps     = 16 * defaultOps // a run so long meets everything
 	compareEach = 500             // operations between two comparisons of everything
 	countEach   = 50              // operations between two comparisons of how many there are
 )
