@@ -53,6 +53,7 @@ type Store interface {
 	ClockChanged(ctx context.Context, now time.Time, lease time.Duration, team string) (made int, err error)
 	Holds(ctx context.Context) ([]spool.Hold, error)
 	Destinations(ctx context.Context) ([]spool.Destination, error)
+	Sendable(ctx context.Context, team string) ([]spool.Destination, error)
 	ChangedExternally(ctx context.Context) (bool, error)
 	Content(ctx context.Context, queueID string) (spool.Content, error)
 }

@@ -34,6 +34,7 @@ type lane struct {
 	notices  []string            // notices for the webhook
 	standing []spool.Hold
 	places   []spool.Destination
+	kept     bool // an operator holds one by one all that is pending
 	changed  bool // by another process
 	stuck    int  // Release fails so many times
 	handed   []*spool.Task
@@ -161,6 +162,17 @@ func (l *lane) Destinations(context.Context) ([]spool.Destination, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.places, nil
+}
+
+func (l *lane) Sendable(_ context.Context, team string) (all []spool.Destination, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, at := range l.places {
+		if at.Team == team && !l.kept {
+			all = append(all, at)
+		}
+	}
+	return all, nil
 }
 
 func (l *lane) Holds(context.Context) ([]spool.Hold, error) {

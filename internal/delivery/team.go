@@ -296,7 +296,7 @@ func (s *Scheduler) probed(p probeResult) {
 func (s *Scheduler) endTries() {
 	for name, t := range s.teams {
 		broken := s.holds.breaker(name) != nil
-		if !t.trying && !broken || t.active > 0 || s.hasPending(name) {
+		if !t.trying && !broken || t.active > 0 || s.hasSendable(name) {
 			continue
 		}
 		if t.trying {
@@ -308,15 +308,15 @@ func (s *Scheduler) endTries() {
 	}
 }
 
-// hasPending reports whether a team has a request that could be sent.
-func (s *Scheduler) hasPending(team string) bool {
-	all, err := s.o.Store.Destinations(s.ctx)
+// hasSendable reports whether a team has a request that only its own hold or breaker, or time, keeps back.
+func (s *Scheduler) hasSendable(team string) bool {
+	all, err := s.o.Store.Sendable(s.ctx, team)
 	if err != nil {
 		s.logError("pending requests could not be listed; will retry", err)
 		return true
 	}
 	for _, at := range all {
-		if at.Team == team && s.noDestination(at) == "" && !s.holds.byOperator(team, at.Route) {
+		if s.noDestination(at) == "" && !s.holds.byOperator(team, at.Route) {
 			return true
 		}
 	}

@@ -95,6 +95,15 @@ func TestBreakerWithoutMail(t *testing.T) {
 			t.Errorf("it is open, after %+v", last)
 		}
 		l.places = []spool.Destination{{Team: "shop", Route: "support", Inbox: 202}}
+		l.kept = true
+		s.openBreaker("shop", "down")
+		s.hold(spool.Hold{Team: "shop", Reason: "401"})
+		s.team("shop").trying = true
+		s.endTries()
+		if !s.CanSend("shop", "support") {
+			t.Error("with each message held by itself, its team is held, or its breaker is open")
+		}
+		l.kept = false
 		for _, operator := range []bool{false, true} {
 			s.openBreaker("shop", "down")
 			s.remember(spool.Hold{Team: "shop", Route: "support", Operator: operator})

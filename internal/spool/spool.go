@@ -171,6 +171,10 @@ type Delivery interface {
 	// on the number of destinations, not on that of requests.
 	Destinations(ctx context.Context) ([]Destination, error)
 
+	// Sendable returns the destinations of a team that have a ready or deferred request: one that
+	// neither a hold of its own nor its lane keeps back.
+	Sendable(ctx context.Context, team string) ([]Destination, error)
+
 	// Content returns what a message contains; ErrNotFound, also where its content was
 	// removed.
 	Content(ctx context.Context, queueID string) (Content, error)

@@ -271,6 +271,24 @@ var holdCases = []testCase{
 			spool.Destination{Team: "shop", Route: "support", Inbox: 202},
 		)
 	}},
+	{"Sendable", func(f *fixture) { // where something waits for its time alone
+		shop := func(route string) spool.Destination {
+			return spool.Destination{Team: "shop", Route: route, Inbox: 202}
+		}
+		f.send(letter{id: "p"})
+		f.send(letter{route: "behind", cites: []string{"p"}})
+		f.send(letter{team: "bank"})
+		f.sendable(shop("support"))
+		f.deferTask(f.claimOne(), time.Hour)
+		f.hold(spool.Hold{Route: "support", Reason: "403"})
+		f.sendable(shop("support"))
+		f.moved(spool.Moved{Requests: 1})(f.operator.Hold(f.Context(), f.now, only("Q1"), "why"))
+		f.sendable()
+		f.moved(spool.Moved{Requests: 1})(f.operator.Drop(f.Context(), f.now, only("Q1")))
+		f.sendable(shop("behind"))
+		f.claimOne()
+		f.sendable()
+	}},
 	{"Backlog", func(f *fixture) { // how much is open, and since when
 		f.backlog(0, time.Time{})
 		f.send(letter{route: "news", inbox: 9})
@@ -455,7 +473,15 @@ func (f *fixture) releaseAt(at spool.Destination, want int) {
 	}
 }
 
-// waiting fails the test unless something is open at just these places.
+// sendable fails the test unless the team "shop" has something to send at just these places.
+func (f *fixture) sendable(want ...spool.Destination) {
+	f.Helper()
+	if got, err := f.Sendable(f.Context(), "shop"); !slices.Equal(got, want) || err != nil {
+		f.Errorf("something can be sent to %v (%v), want %v", got, err, want)
+	}
+}
+
+// destinations fails the test unless something is open at just these places.
 func (f *fixture) destinations(want ...spool.Destination) {
 	f.Helper()
 	if got, err := f.Destinations(f.Context()); !slices.Equal(got, want) || err != nil {

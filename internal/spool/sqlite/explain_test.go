@@ -46,6 +46,9 @@ var plans = map[string]struct {
 		"r USING INDEX request_place (team=? AND route=? AND inbox=? AND state=?)", "m USING INTEGER PRIMARY KEY (rowid=?)",
 	}},
 	"next place": {sqlNextPlace, []string{"request USING COVERING INDEX request_place ((team,route,inbox)>(?,?,?))"}},
+	"sendable": {sqlSendable, []string{
+		"request USING COVERING INDEX request_place (team=? AND route=? AND inbox=? AND state=?)",
+	}},
 	"deferred": {sqlDeferred, []string{
 		"request USING COVERING INDEX request_place (team=? AND route=? AND inbox=? AND state=? AND rowid>?)",
 	}},

@@ -360,6 +360,23 @@ func (r *Reader) pendingAt(ctx context.Context, at spool.Destination) ([]spool.D
 	return slices.DeleteFunc(places, isElsewhere), err
 }
 
+const sqlSendable = `SELECT 1 FROM request WHERE team = ? AND route = ? AND inbox = ? AND ` + isSendable + ` LIMIT 1`
+
+// Sendable implements spool.Store.
+func (r *Reader) Sendable(ctx context.Context, team string) (all []spool.Destination, err error) {
+	places, err := r.pendingAt(ctx, spool.Destination{Team: team})
+	for _, at := range places {
+		found, err := numbers(ctx, r.db, sqlSendable, at.Team, at.Route, at.Inbox)
+		if err != nil {
+			return nil, err
+		}
+		if len(found) > 0 {
+			all = append(all, at)
+		}
+	}
+	return all, err
+}
+
 const (
 	sqlOpen   = `SELECT COALESCE(sum(n), 0) FROM counter WHERE ` + isOpen
 	sqlOldest = `

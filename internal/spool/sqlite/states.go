@@ -29,7 +29,7 @@ const (
 	isHead     = "state BETWEEN 1 AND 4" // of its lane
 	isAnyHead  = "state IN (1, 2, 3, 4)" // the same, without the index request_head
 	isOpen     = "state <= 4"            // not ended
-	isPending  = "state IN (1, 2)"       // ready or deferred
+	isSendable = "state IN (1, 2)"       // ready or deferred
 	isTaken    = "state IN (5, 6)"       // sent or flagged
 	isNotTaken = "state NOT IN (5, 6)"   // open, failed, dropped or shadowed
 	isUnsent   = "state IN (7, 8)"       // failed or dropped

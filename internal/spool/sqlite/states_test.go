@@ -28,7 +28,7 @@ func TestStates(t *testing.T) {
 		isHead:     func(s spool.State) bool { return s.Open() && s != spool.Queued },
 		isAnyHead:  func(s spool.State) bool { return s.Open() && s != spool.Queued },
 		isOpen:     spool.State.Open,
-		isPending:  func(s spool.State) bool { return s == spool.Ready || s == spool.Deferred },
+		isSendable: func(s spool.State) bool { return s == spool.Ready || s == spool.Deferred },
 		isTaken:    func(s spool.State) bool { return s == spool.Sent || s == spool.Flagged },
 		isNotTaken: func(s spool.State) bool { return s != spool.Sent && s != spool.Flagged },
 		isUnsent:   func(s spool.State) bool { return s == spool.Failed || s == spool.Dropped },
