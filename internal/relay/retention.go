@@ -75,7 +75,7 @@ func (r *Relay) retention() spool.Retention {
 }
 
 // waysInUse are the ways in which notices leave. Notices of other ways, left over
-// from an earlier configuration, keep no message.
+// from an earlier configuration, are not kept for ever.
 func waysInUse(cfg *config.Config) (ways []spool.Way) {
 	if cfg.Bounces.Smarthost != "" {
 		ways = append(ways, spool.Mail)

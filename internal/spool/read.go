@@ -10,7 +10,10 @@ type Retention struct {
 	Threads time.Duration // ids and conversations, from their last message on
 	Repeats time.Duration // what may be repeated, from its acceptance on, whatever the others are
 
-	Ways []Way // a message is kept, with its content, until its notices of these ways have left
+	// Ways are those in which notices leave. A message is kept, with its content, until its notices of
+	// these ways have left. One of another way is deleted with its message, or if it is about none, Sent
+	// after it happened.
+	Ways []Way
 }
 
 // Filter chooses requests. Zero fields do not restrict.

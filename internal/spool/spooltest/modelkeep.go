@@ -67,6 +67,9 @@ func (m *model) prune(now time.Time, keep spool.Retention) (deleted []*modelMess
 		return old
 	})
 	m.silence(func(n *modelNotice) bool { return n.about != nil && slices.Contains(deleted, n.about.message) })
+	m.silence(func(n *modelNotice) bool {
+		return n.about == nil && !slices.Contains(keep.Ways, n.way) && n.happened.Before(now.Add(-keep.Sent))
+	})
 	for _, msg := range deleted {
 		for _, r := range msg.requests {
 			m.count(m.gone, r)

@@ -95,6 +95,19 @@ var pruneCases = []testCase{
 		f.now = f.now.Add(40 * day)
 		f.prune()
 		f.gone("Q1", true)
+		f.silent()
+	}},
+	{"EventForNobody", func(f *fixture) { // about no message, it is kept as long as what happened to mail
+		f.must(f.AddEvent(f.Context(), f.now, []byte("{}")))
+		f.now = f.now.Add(29 * day)
+		f.prune()
+		f.notice(spool.Hook)
+		f.now = f.now.Add(2 * day)
+		f.pruneAll(spool.Retention{Sent: 30 * day, Ways: []spool.Way{spool.Hook}})
+		f.notice(spool.Hook)
+		f.prune()
+		f.now = f.now.Add(lease)
+		f.silent()
 	}},
 	{"Repeats", func(f *fixture) { // while it may be repeated, a message is remembered
 		l := letter{id: "m", window: 5 * day}

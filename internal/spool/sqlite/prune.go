@@ -7,11 +7,11 @@ import (
 	"heyrelay/internal/spool"
 )
 
-// pruneState is how far Prune has come: it goes through messages, then links,
+// pruneState is how far Prune has come: it goes through messages, then notices, links,
 // conversations and terms, and begins anew.
 type pruneState struct {
 	stage   int
-	last    int64  // the message or conversation examined last
+	last    int64  // the message, notice or conversation examined last
 	key     []byte // the link examined last
 	term    int64  // the term examined last is this one of the message last
 	threads int64  // conversations used before this go; fixed for a round, so that no link outlives its conversation
@@ -27,6 +27,7 @@ func (s *Store) Prune(ctx context.Context, now time.Time, keep spool.Retention, 
 		}
 		stages := []func(*pruneState) (int, error){
 			func(at *pruneState) (int, error) { return w.pruneMessages(at, now, keep, limit) },
+			func(at *pruneState) (int, error) { return w.pruneOtherNotices(at, now, keep, limit) },
 			func(at *pruneState) (int, error) { return w.pruneLinks(at, limit) },
 			func(at *pruneState) (int, error) { return w.pruneConversations(at, limit) },
 			func(at *pruneState) (int, error) { return w.pruneTerms(at, limit) },
@@ -136,6 +137,24 @@ func (w *writer) pruneMessage(id int64) error {
 		}
 	}
 	return nil
+}
+
+const (
+	sqlNextNotices = `
+SELECT COALESCE(max(id), 0), count(*) FROM (SELECT id FROM notice WHERE id > ? ORDER BY id LIMIT ?)`
+
+	sqlPruneOtherNotices = `
+DELETE FROM notice WHERE id > ? AND id <= ? AND request IS NULL AND happened < ? AND NOT (1 << way) & ?`
+)
+
+// pruneOtherNotices examines the next notices. Those that are about no request go with no message.
+func (w *writer) pruneOtherNotices(at *pruneState, now time.Time, keep spool.Retention, limit int) (n int, err error) {
+	from := at.last
+	if _, err := w.get(sqlNextNotices, []any{from, limit}, &at.last, &n); err != nil || n == 0 {
+		return 0, err
+	}
+	_, err = w.exec(sqlPruneOtherNotices, from, at.last, stamp(now.Add(-keep.Sent)), waysOf(keep))
+	return n, err
 }
 
 const (
