@@ -266,7 +266,7 @@ func TestSandboxRefuses(t *testing.T) {
 	bothWays.ConvoID = 9001
 	for want, email := range map[string]heymarket.Email{
 		"403: Denied: field creator_id: not a member of the inbox":                                             wrongCreator,
-		"400: bad_data: field convo_id: targets and conv_title do not apply with it":                           bothWays,
+		"400: bad_data: field targets: does not apply with convo_id":                                           bothWays,
 		`400: bad_data: field targets: "ann@example.com" must begin with to: or cc:, as in to:ann@example.com`: noPrefix,
 		"400: bad_data: field targets: is missing, and so is convo_id":                                         opener("l-4"),
 	} {

@@ -78,9 +78,10 @@ func (s *Sandbox) readEmail(c call) (email, error) {
 		return e, err
 	}
 	if e.convo != 0 {
-		if targets != nil || e.title != "" {
-			return e, errors.New("field convo_id: targets and conv_title do not apply with it")
+		if targets != nil {
+			return e, errors.New("field targets: does not apply with convo_id")
 		}
+		e.title = "" // ignored
 		return e, nil
 	}
 	return e, s.readTargets(&e, targets)
