@@ -74,7 +74,7 @@ func (c demoCmd) Run(p *program) error {
 	var apiErr error
 	running.Go(func() {
 		defer stop()
-		apiErr = serveHTTP(ctx, api, newSandbox(sandbox.APIRate))
+		apiErr = serveHTTP(ctx, api, newSandbox(sandbox.APIRate, "http://"+console))
 	})
 	fixed := func() *config.Config { return cfg }
 	parts := relay.Parts{Sink: live{out: p.stdout}, Sandbox: "http://" + api.Addr().String()}

@@ -51,7 +51,7 @@ func (c sandboxCmd) Run(p *program) error {
 	fmt.Fprintf(p.stdout, "sandbox of the API  http://%s\n", l.Addr())
 	fmt.Fprintf(p.stdout, "accepted messages   http://%s/sandbox/messages\n", l.Addr())
 	fmt.Fprintf(p.stdout, "secret              id %s, key %s\n", sandbox.DemoSecretID, sandbox.DemoSecretKey)
-	return serveHTTP(p.ctx, l, newSandbox(c.Rate))
+	return serveHTTP(p.ctx, l, newSandbox(c.Rate, ""))
 }
 
 // isLocal reports whether only this host can reach the address.
@@ -63,11 +63,11 @@ func (c sandboxCmd) isLocal() (bool, error) {
 	return loopback.Is(host), nil
 }
 
-// newSandbox returns a sandbox that handles rate calls a minute. Its ids begin at
-// a number that depends on the time: a spool that knows the ids of an earlier
-// sandbox never meets them again.
-func newSandbox(rate int) *sandbox.Sandbox {
-	return sandbox.New(sandbox.Options{RatePerMinute: rate, FirstID: time.Now().UnixMilli()})
+// newSandbox returns a sandbox that handles rate calls a minute; console is the URL of the
+// relay's console, if there is one. Its ids begin at a number that depends on the time: a
+// spool that knows the ids of an earlier sandbox never meets them again.
+func newSandbox(rate int, console string) *sandbox.Sandbox {
+	return sandbox.New(sandbox.Options{RatePerMinute: rate, FirstID: time.Now().UnixMilli(), Console: console})
 }
 
 // serveHTTP serves h on l until ctx ends. What takes longer then than two seconds is cut.

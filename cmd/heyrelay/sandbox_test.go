@@ -17,7 +17,7 @@ import (
 // because its ids begin at the milliseconds of its start.
 func TestSandboxIDs(t *testing.T) {
 	begun := time.Now().UnixMilli()
-	s := newSandbox(0)
+	s := newSandbox(0, "")
 	r := httptest.NewRequest(http.MethodPost, "/v1/email/send", strings.NewReader(
 		`{"creator_id": 55, "inbox": 202, "text": "Hi", "targets": ["to:ann@example.com"]}`))
 	r.Header.Set("Content-Type", "application/json")

@@ -116,16 +116,23 @@ func (s *Sandbox) change(convoID int64, do func(*conversation)) bool {
 	return ok
 }
 
-// control handles the paths under /sandbox.
-func (s *Sandbox) control(method, name string) reply {
-	switch method + " " + name {
-	case "GET messages":
+// control handles the paths that are not the API's.
+func (s *Sandbox) control(c call) reply {
+	switch c.Method + " " + c.Path {
+	case "GET /", "HEAD /":
+		return s.welcome()
+	case "GET /sandbox/messages":
 		return jsonReply(http.StatusOK, s.Messages())
-	case "DELETE messages":
+	case "DELETE /sandbox/messages":
 		s.Forget()
 		return jsonReply(http.StatusOK, s.Messages())
-	case "GET stats":
+	case "GET /sandbox/stats":
 		return jsonReply(http.StatusOK, s.Stats())
 	}
-	return errorReply(http.StatusNotFound, "unknown path: "+method+" /sandbox/"+name)
+	return unknownPath(c)
+}
+
+// unknownPath responds to a call that nothing handles.
+func unknownPath(c call) reply {
+	return errorReply(http.StatusNotFound, "unknown path: "+c.Method+" "+c.Path)
 }

@@ -13,12 +13,13 @@
 //	GET    /v1/team                  the team and its members
 //	GET    /v1/conversations/{id}    one conversation
 //	POST   /v1/messages/all          the team's messages, newest first, in pages
+//	GET    /                         a page for people, which says what this is
 //	GET    /sandbox/messages         the accepted messages: [{"id", "convo_id", "request": {…}}]
 //	DELETE /sandbox/messages         empties that list; conversations and local_ids stay
 //	GET    /sandbox/stats            counters, as in Stats
 //
-// Paths under /v1 need credentials and count against the rate. Those under
-// /sandbox do neither.
+// Paths under /v1 need credentials and count against the rate. The others do
+// neither.
 //
 // # Faults
 //

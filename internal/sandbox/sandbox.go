@@ -69,6 +69,7 @@ type Options struct {
 	Chance        map[Fault]float64 // probability of a fault in a call, 0 to 1, at most 1 in total
 	Seed          uint64            // of Chance and Spread: the same calls in the same order have the same faults
 	Keep          int               // number of messages, newest first, whose requests are kept; 0 for all
+	Console       string            // URL of the relay's console, named on the page at /; "" for none
 	Modes         Modes
 	Now           func() time.Time // nil for time.Now
 

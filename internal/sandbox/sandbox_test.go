@@ -184,6 +184,32 @@ func TestForgetKeepsConversationsAndLocalIDs(t *testing.T) {
 	}
 }
 
+// TestPage: a browser gets a page that needs no credentials and is no call.
+func TestPage(t *testing.T) {
+	s := sandbox.New(sandbox.Options{Console: "http://127.0.0.1:8025"})
+	status, header, page := request(s, "GET", "/", "")
+	if status != 200 || !strings.HasPrefix(header.Get("Content-Type"), "text/html") {
+		t.Errorf("%d %q", status, header)
+	}
+	for _, want := range []string{"sends nothing", `href="/sandbox/messages"`, `href="http://127.0.0.1:8025"`} {
+		if !strings.Contains(page, want) {
+			t.Errorf("no %s in %s", want, page)
+		}
+	}
+	if status, _, answer := request(s, "GET", "/favicon.ico", ""); status != 404 {
+		t.Error(status, answer)
+	}
+	if got := s.Stats(); got != (sandbox.Stats{}) {
+		t.Errorf("counted: %+v", got)
+	}
+	if status, _, answer := request(s, "GET", "/v1/", ""); status != 401 {
+		t.Error(status, answer)
+	}
+	if _, _, page := request(sandbox.New(sandbox.Options{}), "GET", "/", ""); strings.Contains(page, "onsole") {
+		t.Errorf("a console that does not exist: %s", page)
+	}
+}
+
 func TestKeep(t *testing.T) {
 	s := sandbox.New(sandbox.Options{Keep: 1})
 	send(t, s, opener("ann@example.com", "l-1"))

@@ -168,10 +168,10 @@ func (s *Sandbox) handle(r *http.Request) reply {
 	var rep reply
 	if err := c.read(r.Body); err != nil {
 		rep = errorReply(http.StatusRequestEntityTooLarge, err.Error())
-	} else if control, ok := strings.CutPrefix(c.Path, "/sandbox/"); ok {
-		rep = s.control(c.Method, control)
-	} else {
+	} else if strings.HasPrefix(c.Path, "/v1/") {
 		rep = s.api(c)
+	} else {
+		rep = s.control(c)
 	}
 	rep.header.Set("X-Request-Id", fmt.Sprintf("sandbox-%06d", s.count(&s.responses)))
 	rep.header.Set("Date", s.o.Now().UTC().Format(http.TimeFormat))
@@ -227,5 +227,5 @@ func (s *Sandbox) dispatch(c call) reply {
 	case "GET /v1/team":
 		return s.perform(c.fault, func() reply { return s.team(t) })
 	}
-	return errorReply(http.StatusNotFound, "unknown path: "+c.Method+" "+c.Path)
+	return unknownPath(c)
 }
