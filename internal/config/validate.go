@@ -160,17 +160,28 @@ func (l *loader) validateBaseURL() {
 	const path = "heymarket.base_url"
 	key := l.doc.Key(path)
 	u, err := url.Parse(l.config.Heymarket.BaseURL)
-	switch {
-	case err != nil || !isWebAddress(u):
+	if err != nil || !isWebAddress(u) {
 		l.doc.Reject(path, key+" is not a URL", "write https:// and the host, such as https://api.heymarket.com")
+		return
+	}
+	base, versioned := beforeVersion(u)
+	switch {
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		l.doc.Reject(path, key+" contains more than a host and a path", "remove the user, ? and #")
-	case strings.HasSuffix(strings.TrimRight(u.Path, "/"), "/v1"): // the calls are to /v1/...
-		l.doc.Reject(path, key+" contains /v1, which heyrelay adds", "remove /v1")
+	case versioned:
+		l.doc.Reject(path, key+" contains /v1, which heyrelay adds", "write "+base)
 	case u.Scheme == "http" && !loopback.Is(u.Hostname()) && !l.config.Heymarket.AllowHTTP:
 		l.doc.Reject(path, key+" would send credentials unencrypted",
 			"write https://, or set "+l.doc.Key("heymarket.allow_http")+" for a sandbox on another machine")
 	}
+}
+
+// beforeVersion returns the part of a URL before /v1, where the path of every call begins. It
+// reports whether the URL ends there, or at the call that the API's documentation shows.
+func beforeVersion(u *url.URL) (base string, ok bool) {
+	path := strings.TrimSuffix(strings.TrimRight(u.Path, "/"), "/email/send")
+	path, ok = strings.CutSuffix(path, "/v1")
+	return u.Scheme + "://" + u.Host + path, ok
 }
 
 // isWebAddress reports whether u is an http or https URL with a host.
