@@ -180,6 +180,8 @@ func TestLoginToken(t *testing.T) {
 	if len(token) < 40 || token == open(t, access.Options{Loopback: true}).guard.LoginToken() {
 		t.Fatalf("token %q", token)
 	}
+	const hint = "heyrelay printed an address that logs you in"
+	s.expect(s.do("GET", "/login"), 200, hint)
 	resp := s.do("GET", "/login?token="+token)
 	if resp.StatusCode != http.StatusSeeOther || resp.Header.Get("Location") != "/" {
 		t.Fatalf("%s to %s", resp.Status, resp.Header.Get("Location"))
@@ -190,6 +192,10 @@ func TestLoginToken(t *testing.T) {
 	cookies := resp.Cookies()
 	if err := s.guard.Update(people(t)); err != nil || s.guard.LoginToken() != "" {
 		t.Errorf("a token beside configured users: %q, %v", s.guard.LoginToken(), err)
+	}
+	page, err := io.ReadAll(s.do("GET", "/login").Body)
+	if err != nil || strings.Contains(string(page), hint) {
+		t.Errorf("a hint at an address that no longer works: %s, %v", page, err)
 	}
 	s.expect(s.do("GET", "/api/v1/x", bearer(token)), 401, "")
 	s.expect(s.do("GET", "/", with(cookies)), 303, "")

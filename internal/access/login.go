@@ -32,6 +32,7 @@ var loginPage = template.Must(template.New("login").Parse(loginText))
 type loginForm struct {
 	Next, Name, Error string
 	Users, Tokens     bool // what one can log in with
+	Printed           bool // the token was printed, in an address
 }
 
 func loginURL(next string) string { return LoginPath + "?next=" + url.QueryEscape(next) }
@@ -136,7 +137,8 @@ func (g *Guard) record(client netip.Addr, name, reason string) {
 func (g *Guard) writeForm(w http.ResponseWriter, status int, form loginForm) {
 	o := g.options()
 	form.Users = len(o.Users) > 0
-	form.Tokens = len(o.Tokens) > 0 || g.LoginToken() != ""
+	form.Printed = g.LoginToken() != ""
+	form.Tokens = len(o.Tokens) > 0 || form.Printed
 	var page bytes.Buffer
 	if err := loginPage.Execute(&page, form); err != nil {
 		panic("access: the login page: " + err.Error()) // it has no data that can fail
