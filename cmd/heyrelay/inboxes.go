@@ -34,7 +34,8 @@ func (c inboxesCmd) Validate() error {
 	return nil
 }
 
-// Run lists the inboxes of every team and prints a route to one of them.
+// Run lists the inboxes of every team, and prints a route to one of them, or with --secret-id a
+// whole configuration.
 func (c inboxesCmd) Run(p *program) error {
 	cfg, err := c.teams(p)
 	if err != nil {
@@ -48,13 +49,6 @@ func (c inboxesCmd) Run(p *program) error {
 	return nil
 }
 
-// secretConfig is a configuration made of one secret. Its route is not used.
-const secretConfig = `
-heymarket: {base_url: %q, allow_http: %t}
-teams: {new: {secrets: [{id: %q, key_file: %q}]}}
-routes: [{inbox: 1, creator_id: 1}]
-`
-
 // teams returns the configuration, or a minimal one for the given secret.
 func (c inboxesCmd) teams(p *program) (*config.Config, error) {
 	switch {
@@ -63,9 +57,12 @@ func (c inboxesCmd) teams(p *program) (*config.Config, error) {
 	case cmp.Or(c.File, p.configFile) != "":
 		return nil, coded{exitUsage, errors.New("--secret-id cannot be combined with -c, which names its own secrets")}
 	}
-	base := cmp.Or(c.BaseURL, "https://api.heymarket.com")
-	text := fmt.Sprintf(secretConfig, base, c.AllowHTTP, c.SecretID, c.SecretKeyFile)
-	return config.Parse("command line", []byte(text), nothing)
+	return config.FromFlags(config.Account{
+		SecretID:      c.SecretID,
+		SecretKeyFile: c.SecretKeyFile,
+		BaseURL:       c.BaseURL,
+		AllowHTTP:     c.AllowHTTP,
+	})
 }
 
 func (c inboxesCmd) list(p *program, cfg *config.Config, team string) error {
@@ -75,7 +72,7 @@ func (c inboxesCmd) list(p *program, cfg *config.Config, team string) error {
 	}
 	inboxes, err := client.Inboxes(p.ctx)
 	if err != nil {
-		return fmt.Errorf("team %s: %w", team, err)
+		return c.explained(cfg, team, err)
 	}
 	names, err := memberNames(p, client)
 	if err != nil {
@@ -91,11 +88,41 @@ func (c inboxesCmd) list(p *program, cfg *config.Config, team string) error {
 	}
 	for _, b := range inboxes {
 		if len(b.Members) > 0 {
-			_, err := fmt.Fprintf(p.stdout, "\nroutes:\n  - {inbox: %d, creator_id: %d}\n", b.ID, b.Members[0].ID)
+			_, err := fmt.Fprintf(p.stdout, "\n%sroutes:\n  - {inbox: %d, creator_id: %d}\n", c.start(), b.ID, b.Members[0].ID)
 			return err
 		}
 	}
 	return nil
+}
+
+// explained says what to check where the API does not list the inboxes.
+func (c inboxesCmd) explained(cfg *config.Config, team string, err error) error {
+	check := cfg.Key("heymarket.base_url") + " and the network"
+	if c.SecretID != "" {
+		if isRefusal(err) {
+			check = "--secret-id and the key in --secret-key-file"
+		}
+		return fmt.Errorf("%w; check %s", err, check)
+	}
+	if isRefusal(err) {
+		check = "its credentials"
+	}
+	return fmt.Errorf("team %s: %w; check %s", team, err, check)
+}
+
+// start is the beginning of a configuration with the given secret; "" if there is one already.
+func (c inboxesCmd) start() string {
+	if c.SecretID == "" {
+		return ""
+	}
+	text := "A configuration for heyrelay.yaml:\n\n"
+	if c.BaseURL != "" {
+		text += fmt.Sprintf("heymarket:\n  base_url: %q\n", c.BaseURL)
+		if c.AllowHTTP {
+			text += "  allow_http: true\n"
+		}
+	}
+	return text + fmt.Sprintf("teams:\n  shop:\n    secrets: [{id: %q, key_file: %q}]\n", c.SecretID, c.SecretKeyFile)
 }
 
 // memberNames returns the names of the team's members, for inboxes that list only

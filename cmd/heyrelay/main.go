@@ -43,7 +43,7 @@ type commands struct {
 	Sandbox    sandboxCmd    `cmd:"" help:"Run only the sandbox of the API."`
 	Check      checkCmd      `cmd:"" help:"Validate the configuration."`
 	Config     configCmd     `cmd:"" help:"Show the effective configuration, or an example."`
-	Inboxes    inboxesCmd    `cmd:"" help:"List the inboxes of your account, and print a route to paste."`
+	Inboxes    inboxesCmd    `cmd:"" help:"List the inboxes of your account, and print a configuration to paste."`
 	Try        tryCmd        `cmd:"" help:"Send a mail and a reply through your own running relay."`
 	Convert    convertCmd    `cmd:"" help:"Print the API requests for a message, without sending it."`
 	Queue      queueCmd      `cmd:"" help:"Inspect and manage the queue."`
@@ -177,6 +177,3 @@ func (c coded) Unwrap() error { return c.error }
 
 // errQuiet is a failure that has been reported already.
 var errQuiet = errors.New("")
-
-// nothing is an environment without variables.
-func nothing(string) (string, bool) { return "", false }

@@ -230,7 +230,7 @@ type APISecret struct {
 	// The Secret Key: a file that contains nothing else and is readable by this service
 	// only, or an environment variable. A relative path is resolved against the directory
 	// of this file.
-	Key strictyaml.Secret `yaml:"key" start:"/run/secrets/heymarket_key" required:"name the file with the Secret Key"`
+	Key strictyaml.Secret `yaml:"key" start:"heymarket_key" required:"name the file with the Secret Key"`
 }
 
 // Delivery is how requests are retried.

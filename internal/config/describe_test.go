@@ -22,7 +22,7 @@ func TestExampleFile(t *testing.T) {
 func parseExample(t *testing.T, dir, text string) *config.Config {
 	text = strings.ReplaceAll(text, "/run/secrets/heyrelay_events", "hook")
 	text = strings.ReplaceAll(text, "/run/secrets/heyrelay_token", "hook")
-	text = regexp.MustCompile(`/run/secrets/\w+`).ReplaceAllString(text, "key")
+	text = regexp.MustCompile(`heymarket_key|/run/secrets/\w+`).ReplaceAllString(text, "key")
 	c, err := config.Parse(filepath.Join(dir, "heyrelay.yaml"), []byte(text), lookup(map[string]string{"HASH": hash}))
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
