@@ -23,6 +23,7 @@ const (
 	sidecar  = "../../packaging/kubernetes/sidecar/sidecar.yaml"
 	chart    = "../../packaging/helm/heyrelay"
 	rendered = "../chart/testdata/"
+	unit     = "../../packaging/systemd/heyrelay.service"
 )
 
 // What make chart wrote is of the chart as it is.
@@ -43,23 +44,35 @@ func TestChartIsRendered(t *testing.T) {
 	}
 }
 
-// The chart's release has any name, and its metrics are those of the job that the alert rules ask for.
-func TestAlertsFindTheRelease(t *testing.T) {
-	rules, err := os.ReadFile("../../packaging/prometheus/alerts.yml")
+// contains wants parts in a file.
+func contains(t *testing.T, file string, parts ...string) {
+	t.Helper()
+	text, err := os.ReadFile(file)
 	must(t, err)
-	release, err := os.ReadFile(rendered + "everything.yaml")
-	must(t, err)
-	for _, c := range []struct {
-		text []byte
-		part string
-	}{
-		{rules, `up{job="heyrelay"}`},
-		{release, "jobLabel: app.kubernetes.io/name"},
-		{release, "app.kubernetes.io/name: heyrelay\n"},
-	} {
-		if !bytes.Contains(c.text, []byte(c.part)) {
-			t.Errorf("no %q", c.part)
+	for _, part := range parts {
+		if !bytes.Contains(text, []byte(part)) {
+			t.Errorf("%s: no %q", file, part)
 		}
+	}
+}
+
+// The alert rules ask for one job. The metrics of the chart are in it, whatever the release is called, and so are
+// those of the sidecar, by what docs/containers.md configures.
+func TestAlertsFindTheRelease(t *testing.T) {
+	contains(t, "../../packaging/prometheus/alerts.yml", `up{job="heyrelay"}`)
+	contains(t, rendered+"everything.yaml", "jobLabel: app.kubernetes.io/name", "app.kubernetes.io/name: heyrelay\n")
+	contains(t, "../../docs/containers.md", "job_name: heyrelay\n", "regex: heyrelay;metrics\n")
+	for _, file := range []string{sidecar, rendered + "smallest.yaml"} {
+		contains(t, file, "- name: heyrelay\n", "- {name: metrics, containerPort: ")
+	}
+}
+
+// After an upgrade, nothing that starts heyrelay gives it up while it migrates a large spool.
+func TestSpoolMayMigrate(t *testing.T) {
+	contains(t, unit, "TimeoutStartSec=infinity\n")
+	contains(t, dockerfile, "--start-period=1h ")
+	for _, file := range []string{sidecar, rendered + "smallest.yaml"} {
+		contains(t, file, "periodSeconds: 1\n", "failureThreshold: 3600\n")
 	}
 }
 
