@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"heyrelay/internal/backend"
 	"heyrelay/internal/problem"
@@ -119,7 +120,8 @@ func rejectEmpty(object []byte) error {
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		value := fields[name]
 		list, isList := value.([]any)
-		empty := value == nil || value == "" || isList && len(list) == 0 || name == "convo_id" && value == 0.0
+		zero := strings.EqualFold(name, "convo_id") && value == 0.0 // fields are known in any letter case
+		empty := value == nil || value == "" || isList && len(list) == 0 || zero
 		if empty && name != "reason" {
 			return invalid(name, name+" is empty", "give it a value, or omit it")
 		}

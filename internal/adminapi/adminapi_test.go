@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -108,6 +107,7 @@ func TestEmptyConditions(t *testing.T) {
 		`{"queue_ids": [], "route": "b"}`:   "queue_ids",
 		`{"message_id": null, "team": "x"}`: "message_id",
 		`{"convo_id": 0, "route": "b"}`:     "convo_id",
+		`{"Convo_ID": 0, "route": "b"}`:     "Convo_ID",
 	} {
 		var p struct{ Field string }
 		f.call("POST", "/actions/drop", body, 400, &p)
@@ -152,18 +152,7 @@ func TestHolds(t *testing.T) {
 // Who has no token any longer hears nothing any longer.
 func TestEventsEndWithTheToken(t *testing.T) {
 	f := open(t)
-	server := httptest.NewServer(f.handler)
-	defer server.Close()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/api/v1/events", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Authorization", "Bearer "+reading)
-	resp, err := server.Client().Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
+	resp := f.follow()
 	began := make([]byte, len(": heyrelay\n\n"))
 	if _, err := io.ReadFull(resp.Body, began); err != nil {
 		t.Fatal(err)

@@ -2,13 +2,11 @@ package adminapi_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"reflect"
 	"slices"
@@ -257,21 +255,7 @@ func (d *document) mark(schema map[string]any, name string, value any, used map[
 // followed follows the events, and as many times as it is refused.
 func (f *fixture) followed(d *document, used map[string]bool) {
 	f.Helper()
-	server := httptest.NewServer(f.handler)
-	defer server.Close()
-	e := example{reading, "GET", "/events", "", "", "", 200}
-	ctx, stop := context.WithCancel(f.Context())
-	defer stop()
-	r, err := http.NewRequestWithContext(ctx, e.method, server.URL+adminapi.Base+e.path, nil)
-	if err != nil {
-		f.Fatal(err)
-	}
-	r.Header.Set("Authorization", "Bearer "+reading)
-	resp, err := server.Client().Do(r)
-	if err != nil {
-		f.Fatal(err)
-	}
-	defer resp.Body.Close()
+	resp := f.follow()
 	if kind := resp.Header.Get("Content-Type"); resp.StatusCode != 200 || kind != "text/event-stream" {
 		f.Fatalf("%s, %s", resp.Status, kind)
 	}
@@ -300,8 +284,7 @@ func (f *fixture) followed(d *document, used map[string]bool) {
 		}
 		ends = append(ends, end)
 	}
-	e.status = 503
-	f.answered(d, e, f.request(reading, e.method, e.path, ""), used)
+	f.check(d, example{reading, "GET", "/events", "", "", "", 503}, used)
 	for _, end := range ends {
 		end()
 	}

@@ -216,6 +216,24 @@ func (f *fixture) request(token, method, path, body string, header ...string) *h
 	return w.Result()
 }
 
+// follow follows the events with the token that may read, until the test ends.
+func (f *fixture) follow() *http.Response {
+	f.Helper()
+	server := httptest.NewServer(f.handler)
+	f.Cleanup(server.Close)
+	r, err := http.NewRequestWithContext(f.Context(), http.MethodGet, server.URL+adminapi.Base+"/events", nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+reading)
+	resp, err := server.Client().Do(r)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() { resp.Body.Close() })
+	return resp
+}
+
 // call calls the API, and reads its answer into into.
 func (f *fixture) call(method, path, body string, status int, into any) {
 	f.Helper()
