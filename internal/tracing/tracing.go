@@ -42,7 +42,7 @@ type Tracer struct {
 // supported. lookup is as os.Getenv.
 func Enabled(lookup func(string) string) (bool, error) {
 	exporter := lookup("OTEL_TRACES_EXPORTER")
-	endpoint := lookup("OTEL_EXPORTER_OTLP_ENDPOINT") + lookup("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+	endpointName, endpoint := effective(lookup, "ENDPOINT")
 	switch {
 	case strings.EqualFold(lookup("OTEL_SDK_DISABLED"), "true") || exporter == "none":
 		return false, nil
@@ -54,8 +54,8 @@ func Enabled(lookup func(string) string) (bool, error) {
 	if name, p := effective(lookup, "PROTOCOL"); p != "" && p != "http/protobuf" {
 		return false, fmt.Errorf("%s: %q is not supported; use http/protobuf", name, p)
 	}
-	if name, at := effective(lookup, "ENDPOINT"); at != "" && !isHTTP(at) {
-		return false, fmt.Errorf("%s: %q is not a URL; write one such as http://collector:4318", name, at)
+	if endpoint != "" && !isHTTP(endpoint) {
+		return false, fmt.Errorf("%s: %q is not a URL; write one such as http://collector:4318", endpointName, endpoint)
 	}
 	return true, nil
 }

@@ -199,6 +199,7 @@ func TestEnabled(t *testing.T) {
 		{[]string{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://c"}, true, ""},
 		{[]string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://c/v1/traces"}, true, ""},
 		{[]string{"OTEL_EXPORTER_OTLP_ENDPOINT", " http://c:4318\n"}, true, ""},
+		{[]string{"OTEL_EXPORTER_OTLP_ENDPOINT", " "}, false, ""},
 		{[]string{"OTEL_TRACES_EXPORTER", "otlp"}, true, ""},
 		{[]string{"OTEL_TRACES_EXPORTER", "none", "OTEL_EXPORTER_OTLP_ENDPOINT", "http://c"}, false, ""},
 		{[]string{"OTEL_SDK_DISABLED", "true", "OTEL_EXPORTER_OTLP_ENDPOINT", "http://c"}, false, ""},
