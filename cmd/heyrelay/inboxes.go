@@ -23,12 +23,12 @@ type inboxesCmd struct {
 
 // Validate implements kong's interface: a flag that has no effect is a mistake.
 func (c inboxesCmd) Validate() error {
-	alone := c.SecretID == ""
+	given := c.SecretID != ""
 	switch {
-	case alone && c.SecretKeyFile+c.BaseURL != "" || alone && c.AllowHTTP:
+	case !given && (c.SecretKeyFile != "" || c.BaseURL != "" || c.AllowHTTP):
 		return errors.New("--secret-key-file, --base-url and --allow-http need --secret-id; " +
 			"without it, the configuration names the API")
-	case !alone && c.SecretKeyFile == "":
+	case given && c.SecretKeyFile == "":
 		return errors.New("--secret-id needs --secret-key-file")
 	}
 	return nil

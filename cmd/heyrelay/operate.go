@@ -81,17 +81,17 @@ func (c configured) withOperator(p *program, use func(*config.Config, spool.Oper
 	if err != nil {
 		return err
 	}
-	return changeSpool(cfg, use)
+	return changeSpool(cfg, func(op spool.Operator) error { return use(cfg, op) })
 }
 
 // changeSpool runs use on the spool of a configuration, also while a relay serves it.
-func changeSpool(cfg *config.Config, use func(*config.Config, spool.Operator) error) (err error) {
+func changeSpool(cfg *config.Config, use func(spool.Operator) error) (err error) {
 	op, err := openOperator(cfg)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, op.Close()) }()
-	return use(cfg, op)
+	return use(op)
 }
 
 func printMoved(p *program, done string, m spool.Moved) error {

@@ -70,7 +70,7 @@ func newSandbox(rate int, console string) *sandbox.Sandbox {
 	return sandbox.New(sandbox.Options{RatePerMinute: rate, FirstID: time.Now().UnixMilli(), Console: console})
 }
 
-// serveHTTP serves h on l until ctx ends. What takes longer then than two seconds is cut.
+// serveHTTP serves h on l until ctx ends. A response that takes two seconds longer is cut.
 func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
 	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
 	closed := make(chan error, 1)

@@ -88,7 +88,7 @@ type Options struct {
 	Random io.Reader        // default crypto/rand.Reader
 }
 
-// ErrOpen is the error of New where everybody would have access.
+// ErrOpen is the error of New and Update where anyone would have access.
 var ErrOpen = errors.New("the console would be open to anyone: " +
 	"add console.users, console.tokens or console.proxy, or listen on 127.0.0.1")
 

@@ -22,11 +22,7 @@ func WithoutSecrets(d *strictyaml.Document) {
 // WithoutCredentials is for programs that look at a configuration while its service may be
 // stopped: a credential that systemd passes to the running service is empty without it, which
 // is a warning.
-func WithoutCredentials(d *strictyaml.Document) {
-	d.Excuse(func(file string, err error) bool {
-		return strictyaml.IsCredential(file) && errors.Is(err, fs.ErrNotExist)
-	})
-}
+func WithoutCredentials(d *strictyaml.Document) { d.Excuse(strictyaml.AbsentCredential) }
 
 // Load reads the configuration in the file path. ${NAME} in a value is the
 // environment variable NAME. The error is of type [strictyaml.Errors].

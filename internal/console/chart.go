@@ -136,8 +136,7 @@ func delayChart(points []point) chart {
 			return height(p.Median)
 		})},
 	}
-	c.Summary = fmt.Sprintf("Most recently: median %s, 95th percentile %s.",
-		short(half), short(latest))
+	c.Summary = fmt.Sprintf("Most recently: median %s, 95th percentile %s.", short(half), short(latest))
 	return c
 }
 

@@ -135,20 +135,20 @@ func (c *console) actOnDestination(w http.ResponseWriter, r *http.Request) error
 	if err != nil {
 		return err
 	}
-	if r.PathValue("verb") == "hold" && !c.isConfigured(at) {
-		return badRequest(notConfigured)
-	}
 	ctx := context.WithoutCancel(r.Context())
 	var done string
 	switch r.PathValue("verb") {
 	case "release":
+		var found bool
+		found, err = c.Release(ctx, at)
 		done = holdEnded
-		found, failed := c.Release(ctx, at)
 		if !found {
 			done = noHold
 		}
-		err = failed
 	case "hold":
+		if !c.isConfigured(at) {
+			return badRequest(notConfigured)
+		}
 		done = holdBegun
 		err = c.Hold(ctx, at, r.PostForm.Get("reason"))
 	default:

@@ -1,9 +1,7 @@
 package strictyaml
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"reflect"
 	"slices"
 )
@@ -194,9 +192,6 @@ func (d *Document) secret(path string, n *node, v reflect.Value, f field) {
 	if f.namesFile() {
 		secret, exposed, err = readSecret(d.dir, n.text)
 		advice = "name a file that contains only the secret, on one line, and that this user can read"
-		if IsCredential(n.text) && errors.Is(err, fs.ErrNotExist) {
-			advice = "systemd creates it while the service runs, as LoadCredential= in the unit says"
-		}
 	} else {
 		secret, err = newSecret(n.called(f.key), n.text)
 	}

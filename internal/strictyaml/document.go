@@ -116,6 +116,9 @@ func (d *Document) Excuse(excuse func(file string, err error) bool) { d.excuse =
 // RejectFile is Reject for a problem with the file that the value at path names, unless it is
 // excused.
 func (d *Document) RejectFile(path, file string, err error, what, advice string) {
+	if AbsentCredential(file, err) {
+		advice = "systemd creates it while the service runs, as LoadCredential= in the unit says"
+	}
 	if d.excuse == nil || !d.excuse(file, err) {
 		d.Reject(path, what, advice)
 		return

@@ -119,9 +119,11 @@ func readSecret(dir, name string) (s Secret, exposed bool, err error) {
 	return s, mode.Perm()&0o004 != 0, nil
 }
 
-// IsCredential reports whether systemd passes the file to a service while it runs: it does not
-// exist at other times (LoadCredential= in systemd.exec(5)).
-func IsCredential(file string) bool { return strings.HasPrefix(file, "/run/credentials/") }
+// AbsentCredential reports whether err is that a file does not exist which systemd passes to a service
+// while it runs, and at no other time (LoadCredential= in systemd.exec(5)).
+func AbsentCredential(file string, err error) bool {
+	return strings.HasPrefix(file, "/run/credentials/") && errors.Is(err, fs.ErrNotExist)
+}
 
 // asUser adds who was refused to an error: in a container, a user without a name.
 func asUser(err error) error {

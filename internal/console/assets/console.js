@@ -61,7 +61,7 @@
 	// What is being selected must not leave the list.
 	const show = (next) => {
 		if (selecting()) {
-			say("Still, while messages are selected.");
+			say("Paused while messages are selected.");
 			return;
 		}
 		if (stream?.readyState === EventSource.OPEN) say("Live.");
