@@ -21,7 +21,7 @@ const localhost = "localhost"
 func (c *Config) Recipient(address string) (to string, ok bool) {
 	for i := range c.Routes {
 		r := &c.Routes[i]
-		if r.RelayMailbox != "" && strings.EqualFold(r.RelayMailbox, address) {
+		if r.RelayMailbox != "" && canonical(r.RelayMailbox) == canonical(address) {
 			return address, true
 		}
 	}

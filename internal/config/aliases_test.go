@@ -12,13 +12,16 @@ func TestRecipient(t *testing.T) {
 	const text = `
 hostname: relay
 teams: {shop: {api_key: "${SECRET}"}}
-routes: [{inbox: 202, creator_id: 55, recipients: headers, relay_mailbox: in@localhost}]
+routes:
+  - {inbox: 202, creator_id: 55, recipients: headers, relay_mailbox: in@localhost, match: {sender: ["*@shop.test"]}}
+  - {inbox: 203, creator_id: 55, recipients: headers, relay_mailbox: in@xn--bro-hoa.internal}
 aliases:
   root: ops@example.com
   "web*": web@example.com
   "*@localhost": rest@example.com
   "*@*.internal": internal@example.com
   root@db1.internal: dba@example.com
+  root@büro.internal: office@example.com
 `
 	c, err := config.Parse("heyrelay.yaml", []byte(text), lookup(nil))
 	if err != nil {
@@ -36,6 +39,7 @@ aliases:
 		{"root@box.localdomain", "ops@example.com", true},
 		{"root@db1.internal", "dba@example.com", true},
 		{"root@db2.internal", "internal@example.com", true},
+		{"root@xn--bro-hoa.internal", "office@example.com", true},
 		{"root@example.com", "root@example.com", true},
 		{"www-data", "rest@example.com", true},
 		{"webmaster@relay", "web@example.com", true},
@@ -44,6 +48,7 @@ aliases:
 		{"nobody@box.localhost", "nobody@box.localhost", false},
 		{"nobody@box", "nobody@box", true},
 		{"in@localhost", "in@localhost", true},
+		{"in@büro.internal", "in@büro.internal", true},
 	} {
 		if got, ok := c.Recipient(test.address); got != test.want || ok != test.ok {
 			t.Errorf("%s: %s, %t; want %s, %t", test.address, got, ok, test.want, test.ok)

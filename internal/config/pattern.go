@@ -7,10 +7,13 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"golang.org/x/net/idna"
 )
 
 // Pattern is a mail address in which each * matches any text, or "<>" for the null
-// reverse-path (RFC 5321, section 4.5.5). Letter case is ignored.
+// reverse-path (RFC 5321, section 4.5.5). Letter case is ignored, and so is whether an
+// internationalized domain is in A-labels or in U-labels (RFC 5890).
 type Pattern struct{ text string }
 
 // UnmarshalText reads a Pattern. Its error explains how to write one.
@@ -36,9 +39,9 @@ func (p Pattern) Match(address string) bool {
 	if p.text == "<>" {
 		return address == ""
 	}
-	pieces := strings.Split(strings.ToLower(p.text), "*")
+	pieces := strings.Split(canonical(p.text), "*")
 	first, last := pieces[0], pieces[len(pieces)-1]
-	address, ok := strings.CutPrefix(strings.ToLower(address), first)
+	address, ok := strings.CutPrefix(canonical(address), first)
 	if len(pieces) == 1 || !ok {
 		return ok && address == ""
 	}
@@ -53,6 +56,37 @@ func (p Pattern) Match(address string) bool {
 		}
 	}
 	return true
+}
+
+// canonical returns the form in which addresses and patterns are compared: in lower case, with a
+// domain in U-labels, in which a * can stand for a part of a label.
+func canonical(address string) string {
+	lower := strings.ToLower(address)
+	domain := strings.LastIndexByte(lower, '@') + 1 // a pattern without @ may end in a domain
+	if isPlain(lower[domain:]) {
+		return lower
+	}
+	labels := strings.Split(lower[domain:], ".")
+	for i, label := range labels {
+		if len(label) > maxLabel {
+			continue
+		}
+		if u, err := idna.Lookup.ToUnicode(label); err == nil {
+			labels[i] = u
+		}
+	}
+	return lower[:domain] + strings.Join(labels, ".")
+}
+
+// maxLabel bounds a label that is converted, in bytes: in U-labels it has four times as many at most
+// as in A-labels, of which 63 are allowed (RFC 1035, section 2.3.4). To convert it costs its square.
+const maxLabel = 252
+
+// isPlain reports whether a domain in lower case is its own canonical form: nearly always, and much
+// faster to see than to convert.
+func isPlain(domain string) bool {
+	isForeign := func(r rune) bool { return r > unicode.MaxASCII }
+	return !strings.Contains(domain, "--") && !strings.ContainsFunc(domain, isForeign)
 }
 
 // Patterns is a list of patterns.

@@ -28,6 +28,17 @@ func TestPattern(t *testing.T) {
 		{"<>", "", true},
 		{"<>", "alice@example.com", false},
 		{"müller@*", "MÜLLER@example.com", true},
+		{"*@münchen.example", "alice@xn--mnchen-3ya.example", true},
+		{"*@MÜNCHEN.example", "alice@XN--MNCHEN-3YA.example", true},
+		{"*@xn--mnchen-3ya.example", "alice@münchen.example", true},
+		{"*@xn--mnchen-3ya.example", "alice@mu\u0308nchen.example", true},
+		{"*@*.xn--mnchen-3ya.example", "alice@süd.münchen.example", true},
+		{"*@*münchen.example", "alice@xn--mnchen-3ya.example", true},
+		{"*münchen.example", "alice@xn--mnchen-3ya.example", true},
+		{"*@münchen.example", "alice@munchen.example", false},
+		{"*@fass.example", "alice@faß.example", false},
+		{"*@example.com", "alice@xn--example-.com", false},           // no A-label: its U-label is ASCII
+		{"xn--mnchen-3ya@example.com", "münchen@example.com", false}, // a local part has no labels
 	} {
 		var p config.Pattern
 		if err := p.UnmarshalText([]byte(c.pattern)); err != nil {
