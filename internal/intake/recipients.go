@@ -130,7 +130,11 @@ func addDSN(requests []spool.Request, s *submission) {
 	requested := make(map[string]spool.DSN)
 	for i, d := range s.env.DSN {
 		to, _ := s.alias(s.env.Rcpt[i])
-		requested[threading.Canonical(to)] = spool.DSN(d)
+		name, request := threading.Canonical(to), spool.DSN(d)
+		if earlier, again := requested[name]; again {
+			request = earlier.And(request)
+		}
+		requested[name] = request
 	}
 	for i := range requests {
 		r := &requests[i]

@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -49,6 +50,25 @@ func (d DSN) Wants(what string) bool {
 		return what == NotifyFailure
 	}
 	return slices.Contains(d.Notify, what)
+}
+
+// And returns what two requests about one recipient come to: every report that either
+// wants, and the original recipient of the first that has one. RFC 3461 leaves two RCPT
+// commands for one recipient open.
+func (d DSN) And(other DSN) DSN {
+	both := DSN{Original: cmp.Or(d.Original, other.Original)}
+	if d.Notify == nil && other.Notify == nil {
+		return both
+	}
+	for _, what := range []string{NotifySuccess, NotifyFailure, NotifyDelay} {
+		if d.Wants(what) || other.Wants(what) {
+			both.Notify = append(both.Notify, what)
+		}
+	}
+	if both.Notify == nil {
+		both.Notify = []string{NotifyNever}
+	}
+	return both
 }
 
 // Notice is a report or an event to be delivered. It is stored in the transaction
