@@ -72,6 +72,50 @@ func TestEncryption(t *testing.T) {
 	}
 }
 
+// An old or broken TLS is better than none, and none better than no mail, but not for a password.
+func TestWeakEncryption(t *testing.T) {
+	old, trusted := certificate(t, "mail.example.com")
+	old.MaxVersion = tls.VersionTLS10
+	broken := new(tls.Config) // without a certificate, every handshake fails
+	for _, c := range []struct {
+		name            string
+		tls             *tls.Config
+		login, far      bool
+		sent, encrypted bool
+	}{
+		{name: "old", tls: old, far: true, sent: true, encrypted: true},
+		{name: "broken", tls: broken, far: true, sent: true},
+		{name: "login, old", tls: old, login: true, far: true},
+		{name: "login, broken", tls: broken, login: true, far: true},
+		{name: "login here, old", tls: old, login: true, sent: true, encrypted: true},
+		{name: "login here, broken", tls: broken, login: true, sent: true},
+	} {
+		s := smarthosttest.Serve(t, func(s *smarthosttest.Server) {
+			s.TLSConfig = c.tls.Clone()
+			s.TLSConfig.MinVersion = tls.VersionTLS10
+			if c.login {
+				s.Login = []string{"PLAIN"}
+			}
+		})
+		host := to(s)
+		host.Address = "mail.example.com:587"
+		host.Roots = trusted
+		if c.login {
+			host.User = "heyrelay"
+			host.Password = func() string { return "sesame" }
+		}
+		host.Dial = dial(t, s.Address, c.far, false, nil)
+		_, err := send(t, host, hello)
+		all := s.Taken()
+		switch {
+		case c.sent && (err != nil || len(all) != 1 || all[0].Secure != c.encrypted):
+			t.Errorf("%s: %+v, %v", c.name, all, err)
+		case !c.sent && (err == nil || len(all) > 0 || !strings.Contains(err.Error(), "STARTTLS: ")):
+			t.Errorf("%s: %+v, %v", c.name, all, err)
+		}
+	}
+}
+
 func TestLogin(t *testing.T) {
 	for _, c := range []struct {
 		mechanisms []string

@@ -27,14 +27,27 @@ type Session struct {
 }
 
 // Connect opens a session: it greets, encrypts and logs in. The connection breaks
-// when ctx ends. The caller closes the session.
+// when ctx ends. The caller closes the session. Where STARTTLS need not be used and fails,
+// Connect does without.
 func (s *Server) Connect(ctx context.Context) (*Session, error) {
+	session, err := s.connect(ctx, true)
+	if errors.As(err, new(optionalTLSError)) {
+		return s.connect(ctx, false)
+	}
+	return session, err
+}
+
+// optionalTLSError is a failure of a STARTTLS that need not be used.
+type optionalTLSError struct{ error }
+
+// connect is Connect, with STARTTLS or without.
+func (s *Server) connect(ctx context.Context, useTLS bool) (*Session, error) {
 	conn, err := s.dial(ctx)
 	if err != nil {
 		return nil, err
 	}
 	done := context.AfterFunc(ctx, func() { _ = conn.Close() })
-	secured, client, err := s.greet(conn)
+	secured, client, err := s.greet(conn, useTLS)
 	if err != nil {
 		done()
 		_ = conn.Close()
@@ -49,17 +62,20 @@ func (s *Server) Connect(ctx context.Context) (*Session, error) {
 	return &Session{Offers: o, address: s.Address, conn: secured, client: client, done: done}, nil
 }
 
-// greet opens the SMTP session. Certificates are verified where an attacker could
-// gain something: off this machine, with implicit TLS or a password. Otherwise the
-// mail would also go in plaintext to a server without TLS, and encryption without
-// verification is better than none (RFC 7435). It returns the connection that the client
-// is on, which is conn or TLS on conn.
-func (s *Server) greet(conn net.Conn) (net.Conn, *smtp.Client, error) {
+// greet opens the SMTP session, with STARTTLS if useTLS is set and it is offered. Certificates are
+// verified where an attacker could gain something: off this machine, with implicit TLS or a password.
+// Otherwise the mail would also go in plaintext to a server without TLS: encryption that is weak or
+// unverified is better than none, and none better than no mail (RFC 7435). greet returns the connection
+// that the client is on, which is conn or TLS on conn.
+func (s *Server) greet(conn net.Conn, useTLS bool) (net.Conn, *smtp.Client, error) {
 	host, _, _ := net.SplitHostPort(s.Address)
 	remote, _ := conn.RemoteAddr().(*net.TCPAddr)
 	local := remote != nil && remote.IP.IsLoopback()
 	secure := &tls.Config{ServerName: host, RootCAs: s.Roots, MinVersion: tls.VersionTLS12}
-	secure.InsecureSkipVerify = local || !s.Implicit && s.User == ""
+	if local || !s.Implicit && s.User == "" {
+		secure.InsecureSkipVerify = true
+		secure.MinVersion = tls.VersionTLS10
+	}
 	if s.Implicit {
 		conn = tls.Client(conn, secure)
 	}
@@ -68,14 +84,10 @@ func (s *Server) greet(conn net.Conn) (net.Conn, *smtp.Client, error) {
 		return nil, nil, err
 	}
 	encrypted := s.Implicit
-	if offered, _ := client.Extension("STARTTLS"); offered && !encrypted {
-		conn, err = startTLS(conn, secure)
+	if offered, _ := client.Extension("STARTTLS"); offered && useTLS && !encrypted {
+		conn, client, err = s.encrypt(conn, secure)
 		if err != nil {
-			return nil, nil, fmt.Errorf("STARTTLS: %w", err)
-		}
-		client, err = s.hello(conn)
-		if err != nil {
-			return nil, nil, fmt.Errorf("STARTTLS: %w", err)
+			return nil, nil, err
 		}
 		encrypted = true
 	}
@@ -88,6 +100,21 @@ func (s *Server) greet(conn net.Conn) (net.Conn, *smtp.Client, error) {
 		}
 	}
 	return conn, client, s.login(client)
+}
+
+// encrypt begins TLS on a connection, and opens the SMTP session again.
+func (s *Server) encrypt(conn net.Conn, secure *tls.Config) (_ net.Conn, client *smtp.Client, err error) {
+	conn, err = startTLS(conn, secure)
+	if err == nil {
+		client, err = s.hello(conn)
+	}
+	switch {
+	case err == nil:
+		return conn, client, nil
+	case secure.InsecureSkipVerify:
+		return nil, nil, optionalTLSError{err}
+	}
+	return nil, nil, fmt.Errorf("STARTTLS: %w", err)
 }
 
 // hello opens an SMTP session under our own name.
