@@ -29,7 +29,7 @@ type Envelope struct {
 
 	// Reserve charges n bytes that a Handler makes of the message to Limits.InFlight, until
 	// Handle returns; n is negative for bytes that are no longer in use. The error is
-	// ErrMessageMemory or ErrMemory, and nothing was charged. Only the goroutine of Handle may
+	// ErrMessageMemory, ErrAccountMemory or ErrMemory, and nothing was charged. Only the goroutine of Handle may
 	// call it. It is nil in an Envelope that no server made.
 	Reserve func(n int64) error
 

@@ -106,9 +106,9 @@ func TestShareOfMemory(t *testing.T) {
 	}
 	over := h.dial(t)
 	over.hello()
-	over.say("MAIL FROM:<app@app.test> SIZE=9000", "452 4.3.1 ")
+	over.say("MAIL FROM:<app@app.test> SIZE=9000", "452 4.7.1 Too many messages from 127.0.0.1 in progress")
 	over.data()
-	over.say(content, "452 4.3.1 ")
+	over.say(content, "452 4.7.1 Too many messages from 127.0.0.1 in progress")
 
 	user := h.dial(t)
 	user.hello()
@@ -146,6 +146,8 @@ func TestReserve(t *testing.T) {
 			errs = append(errs, other.reserve(inFlight/2+1), other.reserve(inFlight/4))
 			reserve(env, inFlight/2)
 			other.free()
+			second := messageBuffer{memory: h.memory, account: "127.0.0.1", limits: limits}
+			errs = append(errs, second.reserve(1))
 			return queued(env)
 		},
 	})
@@ -153,7 +155,7 @@ func TestReserve(t *testing.T) {
 	c.begin()
 	c.say("Hello.\r\n.", "250 ")
 	h.stop(t)
-	want := []error{ErrMessageMemory, nil, ErrMessageMemory, nil, nil, nil, ErrMemory, nil, ErrMemory}
+	want := []error{ErrMessageMemory, nil, ErrMessageMemory, nil, nil, nil, ErrMemory, nil, ErrMemory, ErrAccountMemory}
 	if !slices.Equal(errs, want) {
 		t.Errorf("%v, want %v", errs, want)
 	}

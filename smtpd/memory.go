@@ -12,6 +12,9 @@ var (
 
 	// ErrMemory is temporary: other messages occupy the memory.
 	ErrMemory = errors.New("too many messages in progress")
+
+	// ErrAccountMemory is temporary: other messages of the same user or address occupy its share.
+	ErrAccountMemory = errors.New("too many messages of the client in progress")
 )
 
 // memory accounts for the memory that messages occupy, in all and by account. It is charged as
@@ -38,28 +41,35 @@ func share(l Limits) int64 { return max(l.InFlight/4, 2*l.MessageSize) }
 // largest returns the most that one message may take, if it is the only one of its account.
 func largest(l Limits) int64 { return min(l.InFlight, max(share(l), 2*l.MessageSize+handling)) }
 
-// room returns how much the account can still reserve.
-func (m *memory) room(l Limits, account string) int64 {
+// check returns the error of reserve, and charges nothing.
+func (m *memory) check(l Limits, account string, n int64) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.left(l, account)
+	return m.lack(l, account, n)
 }
 
-// left is room for a caller that holds mu.
-func (m *memory) left(l Limits, account string) int64 {
-	return min(l.InFlight-m.used, share(l)-m.held[account])
-}
-
-// reserve charges n bytes to the account, or returns false and charges nothing.
-func (m *memory) reserve(l Limits, account string, n int64) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if n > m.left(l, account) {
-		return false
+// lack is check for a caller that holds mu. What is the account's own doing goes first: it lasts even if
+// others end.
+func (m *memory) lack(l Limits, account string, n int64) error {
+	switch {
+	case n > share(l)-m.held[account]:
+		return ErrAccountMemory
+	case n > l.InFlight-m.used:
+		return ErrMemory
 	}
-	m.used += n
-	m.held[account] += n
-	return true
+	return nil
+}
+
+// reserve charges n bytes to the account, or returns ErrAccountMemory or ErrMemory and charges nothing.
+func (m *memory) reserve(l Limits, account string, n int64) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	err := m.lack(l, account, n)
+	if err == nil {
+		m.used += n
+		m.held[account] += n
+	}
+	return err
 }
 
 // enlarge charges n bytes more to the account, for a message that has been charged with so
@@ -67,15 +77,13 @@ func (m *memory) reserve(l Limits, account string, n int64) bool {
 func (m *memory) enlarge(l Limits, account string, charged, n int64) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	left := m.left(l, account)
-	if m.held[account] == charged {
-		left = min(l.InFlight-m.used, largest(l)-charged)
-	}
 	switch {
 	case n <= 0:
 	case charged+n > largest(l):
 		return ErrMessageMemory
-	case n > left:
+	case m.held[account] > charged && n > share(l)-m.held[account]:
+		return ErrAccountMemory
+	case n > l.InFlight-m.used:
 		return ErrMemory
 	}
 	m.used += n

@@ -2,6 +2,7 @@ package smtpd
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 
@@ -24,7 +25,12 @@ func errTooLarge(limit int64) error {
 	return refuse(552, smtp.EnhancedCode{5, 3, 4}, "Message too large: the limit is %d bytes", limit)
 }
 
-func errNoMemory() error {
+// errNoMemory is the reply to a message that has no room: only a share that is used up is the client's
+// own doing.
+func errNoMemory(cause error, account string) error {
+	if errors.Is(cause, ErrAccountMemory) {
+		return refuse(452, smtp.EnhancedCode{4, 7, 1}, "Too many messages from %s in progress, try again later", account)
+	}
 	return refuse(452, smtp.EnhancedCode{4, 3, 1}, "Too many messages in progress, try again later")
 }
 
@@ -100,8 +106,8 @@ func firstSize(n int64) int64 {
 // grow enlarges the buffer to n bytes, but never beyond what proves a message too large.
 func (b *messageBuffer) grow(n int64) error {
 	n = min(n, b.limits.MessageSize+1)
-	if !b.memory.reserve(b.limits, b.account, n-int64(cap(b.raw))) {
-		return errNoMemory()
+	if err := b.memory.reserve(b.limits, b.account, n-int64(cap(b.raw))); err != nil {
+		return errNoMemory(err, b.account)
 	}
 	if int64(cap(b.room)) < fieldRoom+n {
 		b.replace(b.foresee(n), b.raw)
@@ -182,8 +188,8 @@ func (b *messageBuffer) normalizeLineEndings() error {
 	if lf == 0 && cr == 0 {
 		return nil
 	}
-	if !b.memory.reserve(b.limits, b.account, int64(lf+cr)) {
-		return errNoMemory()
+	if err := b.memory.reserve(b.limits, b.account, int64(lf+cr)); err != nil {
+		return errNoMemory(err, b.account)
 	}
 	raw := b.raw
 	b.replace(int64(cap(raw)+lf+cr), nil)

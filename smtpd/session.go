@@ -98,13 +98,13 @@ func (s *session) checkMail(o *smtp.MailOptions) error {
 	if o.Size > l.MessageSize { // RFC 1870, section 6.1
 		return errTooLarge(l.MessageSize)
 	}
-	if o.Size > s.server.memory.room(l, s.conn.account()) {
-		return errNoMemory()
+	account := s.conn.account()
+	if err := s.server.memory.check(l, account, o.Size); err != nil {
+		return errNoMemory(err, account)
 	}
 	if len(o.EnvelopeID) > maxEnvelopeID {
 		return refuse(501, smtp.EnhancedCode{5, 5, 4}, "ENVID is longer than %d characters", maxEnvelopeID)
 	}
-	account := s.conn.account()
 	if limit := l.MessagesPerMinute; limit > 0 && s.server.messageRate.add(account, 1, time.Minute) > limit {
 		return errTooFast("messages", account, limit)
 	}

@@ -171,9 +171,9 @@ type Limits struct {
 	// Memory for messages being received and converted, all clients together; at least
 	// twice message_size. One user or address may use a quarter of it, or twice
 	// message_size if that is more, plus 8MiB while it has a single message in progress.
-	// Clients that exceed it are deferred (452 4.3.1); a single message that needs more is
-	// rejected (552 5.3.4). Messages that are being sent to the API may use another
-	// quarter of it.
+	// A client that exceeds its part is deferred (452 4.7.1), and all clients are if
+	// everything is in use (452 4.3.1); a single message that needs more is rejected (552
+	// 5.3.4). Messages that are being sent to the API may use another quarter of it.
 	InFlight strictyaml.Size `yaml:"in_flight" default:"256MB" range:"1MB..1TB"`
 }
 

@@ -57,6 +57,7 @@ func TestRefuse(t *testing.T) {
 		{errTooMany, "554 5.5.3 too many visible recipients (Q)"},
 		{errTooLarge, "552 5.3.4 message too large for the API (Q)"},
 		{smtpd.ErrMessageMemory, "552 5.3.4 Converting the message takes too much memory (limits.in_flight) (Q)"},
+		{smtpd.ErrAccountMemory, "452 4.7.1 Too many of your messages in progress, try again later (Q)"},
 		{smtpd.ErrMemory, "452 4.3.1 Too many messages in progress, try again later (Q)"},
 		{errLoop, "554 5.4.6 mail loop (Q)"},
 		{errControl, "554 5.6.0 invalid header (Q)"},

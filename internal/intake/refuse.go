@@ -54,6 +54,7 @@ var refusals = []struct {
 	{wraps(errCrowd), 554, "5.5.3", ""},
 	{wraps(errTooLarge), 552, "5.3.4", ""},
 	{wraps(smtpd.ErrMessageMemory), 552, "5.3.4", tooCostly},
+	{wraps(smtpd.ErrAccountMemory), 452, "4.7.1", "Too many of your messages in progress, try again later"},
 	{wraps(smtpd.ErrMemory), 452, "4.3.1", "Too many messages in progress, try again later"},
 	{wraps(errLoop), 554, "5.4.6", ""},
 	{wraps(errControl), 554, "5.6.0", ""},
