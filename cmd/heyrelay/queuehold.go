@@ -15,7 +15,7 @@ import (
 // that is pending, and mail to come.
 type scope struct {
 	chosen `embed:""`
-	Team   string `placeholder:"NAME" help:"The whole team, with all of its routes."`
+	Team   string `placeholder:"NAME" help:"The whole team: all of its routes, and their smarthosts."`
 }
 
 // whole reports whether c means destinations rather than single requests.
@@ -44,32 +44,44 @@ func (c scope) destinations(cfg *config.Config) (all []spool.Destination, err er
 		if !slices.Contains(teamsOf(cfg), c.Team) {
 			return nil, fmt.Errorf("the configuration has no team %q", c.Team)
 		}
-		return []spool.Destination{{Team: c.Team}}, nil
+		return wholeTeams(withSmarthosts(cfg, c.Team)), nil
 	}
-	for _, team := range teamsOf(cfg) {
-		all = append(all, spool.Destination{Team: team})
-	}
-	return all, nil
+	return wholeTeams(teamsOf(cfg)), nil
 }
 
-// teamsOf returns the teams of a configuration, and what leaves by its smarthosts.
-func teamsOf(cfg *config.Config) []string {
-	all := slices.Sorted(maps.Keys(cfg.Teams))
+func wholeTeams(names []string) (all []spool.Destination) {
+	for _, team := range names {
+		all = append(all, spool.Destination{Team: team})
+	}
+	return all
+}
+
+// teamsOf returns the teams of a configuration, each with what its routes send by smarthosts.
+func teamsOf(cfg *config.Config) (all []string) {
+	for _, team := range slices.Sorted(maps.Keys(cfg.Teams)) {
+		all = append(all, withSmarthosts(cfg, team)...)
+	}
+	return all
+}
+
+// withSmarthosts returns a team, and what its routes send by smarthosts.
+func withSmarthosts(cfg *config.Config, team string) []string {
+	all := []string{team}
 	for _, r := range cfg.Routes {
-		if r.Smarthost.Next != "" {
+		if r.Team == team && r.Smarthost.Next != "" {
 			all = append(all, spool.SmarthostTeam(r.Name))
 		}
 	}
 	return all
 }
 
-// means reports whether h is a hold that c means as a whole.
-func (c scope) means(h spool.Hold) bool {
+// means reports whether h is a hold that c means as a whole, by the configuration.
+func (c scope) means(cfg *config.Config, h spool.Hold) bool {
 	switch {
 	case c.Route != "":
 		return h.Route == c.Route
 	case c.Team != "":
-		return h.Team == c.Team && h.Route == ""
+		return h.Route == "" && slices.Contains(withSmarthosts(cfg, c.Team), h.Team)
 	}
 	return true
 }
@@ -162,7 +174,7 @@ func (c queueReleaseCmd) releaseWhole(p *program, cfg *config.Config, op spool.O
 	}
 	released := 0
 	for _, k := range before {
-		done, err := c.release(p, op, k)
+		done, err := c.release(p, cfg, op, k)
 		if err != nil {
 			return err
 		}
@@ -192,13 +204,13 @@ func (c queueReleaseCmd) releaseWhole(p *program, cfg *config.Config, op spool.O
 
 // release ends a hold, if it is meant. Where the configuration began it, only the
 // configuration ends it.
-func (c queueReleaseCmd) release(p *program, op spool.Operator, k spool.Kept) (bool, error) {
+func (c queueReleaseCmd) release(p *program, cfg *config.Config, op spool.Operator, k spool.Kept) (bool, error) {
 	switch {
 	case k.Level == spool.RequestLevel && c.All:
 		m, err := op.Release(p.ctx, time.Now(), spool.Filter{})
 		fmt.Fprintf(p.stdout, "%d released\n", m.Requests)
 		return err == nil, err
-	case k.Level == spool.RequestLevel || k.Inbox != 0 || !c.means(k.Hold):
+	case k.Level == spool.RequestLevel || k.Inbox != 0 || !c.means(cfg, k.Hold):
 		return false, nil
 	}
 	done, err := op.ReleaseDestination(p.ctx, time.Now(), k.Destination())

@@ -147,6 +147,14 @@ func TestHolds(t *testing.T) {
 		t.Errorf("%+v, %d", h, f.kicked)
 	}
 	f.call("DELETE", "/holds?route=a", "", 404, nil)
+	f.call("POST", "/holds", `{"team": "shop"}`, 200, &h)
+	if len(h.Holds) != 2 || h.Holds[1].Destination() != (spool.Destination{Team: "smarthost:a"}) {
+		t.Errorf("what routes of the team send to smarthosts is not held: %+v", h)
+	}
+	f.call("DELETE", "/holds?team=shop", "", 200, &h)
+	if len(h.Holds) != 0 {
+		t.Errorf("%+v", h)
+	}
 }
 
 // Who has no token any longer hears nothing any longer.

@@ -94,7 +94,7 @@ func open(t *testing.T) *fixture {
 			Events:   f.stream,
 			Activity: counter,
 			Rates:    map[string]int{"shop": 500},
-			ByMail:   []string{"a"},
+			ByMail:   map[string]string{"a": "shop"},
 			Kick:     func() { f.kicked++ },
 			Record:   func(e events.Event) { f.recorded = append(f.recorded, e) },
 			Now:      clock,

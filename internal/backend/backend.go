@@ -5,6 +5,7 @@ package backend
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -21,7 +22,7 @@ type Backend struct {
 	Events   *events.Stream    // what happens, as it happens
 	Activity *activity.Counter // what happened in each minute
 	Rates    map[string]int    // calls a minute that each team may make
-	ByMail   []string          // the routes that have a smarthost
+	ByMail   map[string]string // the routes that have a smarthost, with their teams
 	Kick     func()            // wakes the scheduler after a change
 	Record   func(events.Event)
 	Now      func() time.Time
@@ -84,7 +85,7 @@ func selection(f spool.Filter) string {
 	return fmt.Sprintf("%d queue ids", len(f.QueueIDs))
 }
 
-// Hold holds a destination, and what its route sends to a smarthost, also for mail to come. It
+// Hold holds a destination, and what its routes send to smarthosts, also for mail to come. It
 // records that the user of ctx did it.
 func (b Backend) Hold(ctx context.Context, at spool.Destination, reason string) error {
 	for _, one := range b.with(at) {
@@ -98,7 +99,7 @@ func (b Backend) Hold(ctx context.Context, at spool.Destination, reason string) 
 	return nil
 }
 
-// Release ends the hold of a destination, and of what its route sends to a smarthost, also one of
+// Release ends the hold of a destination, and of what its routes send to smarthosts, also one of
 // heyrelay itself. It records that the user of ctx did it. found is false, and nothing has changed,
 // if there is none.
 func (b Backend) Release(ctx context.Context, at spool.Destination) (found bool, err error) {
@@ -128,11 +129,16 @@ func (b Backend) Revoke(ctx context.Context, queueID string) (n int, err error) 
 	return n, nil
 }
 
-// with returns a destination, and where it is a route what that sends to a smarthost.
+// with returns a destination, and what its route, or each route of its team, sends to a smarthost.
 func (b Backend) with(at spool.Destination) []spool.Destination {
 	all := []spool.Destination{at}
-	if slices.Contains(b.ByMail, at.Route) && at.Inbox == 0 && at.Team != spool.SmarthostTeam(at.Route) {
-		all = append(all, spool.Destination{Team: spool.SmarthostTeam(at.Route), Route: at.Route})
+	if at.Inbox != 0 {
+		return all
+	}
+	for _, route := range slices.Sorted(maps.Keys(b.ByMail)) {
+		if b.ByMail[route] == at.Team && (at.Route == "" || at.Route == route) {
+			all = append(all, spool.Destination{Team: spool.SmarthostTeam(route), Route: at.Route})
+		}
 	}
 	return all
 }

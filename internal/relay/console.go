@@ -5,11 +5,9 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"net/http"
 	"net/url"
-	"slices"
 	"time"
 
 	"heyrelay/internal/access"
@@ -88,6 +86,17 @@ func (r *Relay) accessOptions(cfg *config.Config) access.Options {
 	return o
 }
 
+// byMail returns the routes that have a smarthost, with their teams.
+func byMail(cfg *config.Config) map[string]string {
+	all := map[string]string{}
+	for _, r := range cfg.Routes {
+		if r.Smarthost.Next != "" {
+			all[r.Name] = r.Team
+		}
+	}
+	return all
+}
+
 // backend returns what the console and the admin API show and change.
 func (r *Relay) backend(s *setup) backend.Backend {
 	return backend.Backend{
@@ -95,7 +104,7 @@ func (r *Relay) backend(s *setup) backend.Backend {
 		Events:   &r.stream,
 		Activity: r.activity,
 		Rates:    rates(s.cfg),
-		ByMail:   slices.Sorted(maps.Keys(s.smarthosts)),
+		ByMail:   byMail(s.cfg),
 		Kick:     func() { r.scheduler.Kick() },
 		Record:   r.sink.Record,
 		Now:      r.now,
