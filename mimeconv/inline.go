@@ -28,6 +28,7 @@ type image struct {
 	tagFrom  int    // the img tag; tagTo is 0 if the reference is elsewhere
 	tagTo    int
 	alt      string
+	isLink   bool // it is a tag of a link, which is a reference for people: they do not get the part
 }
 
 // findImages returns the cid: URLs and Content-Locations in a document, in order, with their
@@ -55,6 +56,7 @@ func findImages(doc string, files []file) []image {
 	var images []image
 	z := html.NewTokenizer(strings.NewReader(doc))
 	style := false
+	link := "" // the part to which the open link leads
 	for pos := 0; len(images) < maxPlaces; {
 		token := z.Next()
 		start := pos
@@ -77,12 +79,19 @@ func findImages(doc string, files []file) []image {
 					continue
 				}
 			}
-			if name != "a" {
+			if name == "a" {
+				link = cidOf(htmltext.ReadAttributes(z).Href)
+				images = appendLink(images, link, start, pos)
+			} else {
 				images = appendImages(images, doc, found, pos, parts)
 			}
 			style = name == "style"
 		case html.EndTagToken:
 			style = false
+			if htmltext.TagName(z.Raw()) == "a" {
+				images = appendLink(images, link, start, pos)
+				link = ""
+			}
 		}
 	}
 	return images[:maxPlaces]
@@ -149,6 +158,22 @@ func appendImages(images []image, doc string, found image, end int, parts map[st
 	}
 }
 
+// appendLink appends a tag of a link to a part; cid is "" for any other link.
+func appendLink(images []image, cid string, from, to int) []image {
+	if cid == "" {
+		return images
+	}
+	return append(images, image{name: cid, from: from, to: to, tagFrom: from, tagTo: to, isLink: true})
+}
+
+// cidOf returns the Content-ID in a cid: URL, "" for any other URL.
+func cidOf(href string) string {
+	if !hasPrefixFold(href, "cid:") {
+		return ""
+	}
+	return href[len("cid:"):]
+}
+
 // placeImages replaces the references to images as the policy says.
 func (c *converter) placeImages(doc string, images []image) (string, error) {
 	if len(images) == 0 {
@@ -213,6 +238,10 @@ type placer struct {
 
 // url returns the URL to put in place of a reference, "" for none.
 func (p *placer) url(i image) (string, error) {
+	if i.isLink {
+		p.warn(LinkDropped, "", "link to part %s dropped: its text is kept", quote(i.name))
+		return "", nil
+	}
 	if i.part == nil {
 		p.warn(ImageMissing, "", "image %s not found in the message", quote(i.name))
 		return "", nil

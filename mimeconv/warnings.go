@@ -31,6 +31,7 @@ const (
 	AttachmentDropped = "attachment-dropped" // by policy
 	ImageDropped      = "image-dropped"      // by policy, too large, or not referenced
 	ImageMissing      = "image-missing"      // a cid: URL without a part
+	LinkDropped       = "link-dropped"       // a link to a part of the message
 )
 
 // maxWarnings bounds the warnings of a message.

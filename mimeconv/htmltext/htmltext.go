@@ -185,7 +185,7 @@ func (r *renderer) enter(e *element, a Attributes) {
 	case "pre", "textarea":
 		r.afterPre = true
 	case "a":
-		e.href = a.href
+		e.href = a.Href
 		e.from, e.word, e.step = len(r.layout.text), r.layout.word, len(r.layout.ops)
 	case "blockquote":
 		r.indent(e, "> ", "> ")

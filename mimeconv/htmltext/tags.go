@@ -12,10 +12,10 @@ import (
 
 // Attributes are the attributes of a tag that rendering needs. Entities are resolved.
 type Attributes struct {
-	Src, Alt           string
-	style, href, start string
-	hidden             bool
-	colspan, rowspan   int
+	Src, Alt, Href   string
+	style, start     string
+	hidden           bool
+	colspan, rowspan int
 }
 
 // ReadAttributes reads the attributes of the current tag of z.
@@ -28,7 +28,7 @@ func ReadAttributes(z *html.Tokenizer) Attributes {
 		case "style":
 			a.style = compactStyle(value)
 		case "href":
-			a.href = strings.Map(inAddress, string(value))
+			a.Href = strings.Map(inAddress, string(value))
 		case "src":
 			a.Src = string(value)
 		case "alt":
