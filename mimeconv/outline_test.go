@@ -22,8 +22,9 @@ func TestOutline(t *testing.T) {
 	}
 	var all [][]byte
 	for _, file := range files {
-		if strings.Contains(file, "delimiter") || strings.Contains(file, "header-blank") {
-			continue // enmime alone misreads these
+		misread := []string{"delimiter", "header-blank", "encoded-multipart-inside"} // by enmime alone
+		if slices.ContainsFunc(misread, func(name string) bool { return strings.Contains(file, name) }) {
+			continue
 		}
 		raw, err := os.ReadFile(file)
 		if err != nil {

@@ -141,28 +141,41 @@ func (c *converter) tree(b *block, body []byte, prefix string) (*part, error) {
 		return root, nil
 	}
 	o, err := newOutline(&c.fence, body, root.params["boundary"])
-	if o == nil && err == nil && root.decodedSize() > 0 { // RFC 2045, section 6.4, forbids to encode it
-		decoded := c.decode(root)
-		o, err = newOutline(&c.fence, decoded, root.params["boundary"])
-		if o != nil {
-			c.warn(StructureRepaired, root.id, "multipart with the transfer encoding %s", quote(root.encoding))
-			root.raw, root.encoding = decoded, ""
-		}
+	if o == nil && err == nil && root.decodedSize() > 0 {
+		o, err = c.encodedOutline(root)
 	}
-	if o == nil {
+	if o == nil || err != nil {
 		return root, err
 	}
+	return root, c.grow(root, o, prefix)
+}
+
+// encodedOutline reads the structure of a multipart with a transfer encoding, which RFC 2045, section
+// 6.4, forbids. It returns nil if the decoded content contains no delimiter.
+func (c *converter) encodedOutline(p *part) (*outline, error) {
+	decoded := c.decode(p)
+	o, err := newOutline(&c.fence, decoded, p.params["boundary"])
+	if o != nil {
+		c.warn(StructureRepaired, p.id, "multipart with the transfer encoding %s", quote(p.encoding))
+		p.raw, p.encoding = decoded, ""
+	}
+	return o, err
+}
+
+// grow adds the parts of a multipart, whose ids start with prefix.
+func (c *converter) grow(p *part, o *outline, prefix string) error {
 	if o.textInHeaders {
-		c.warn(StructureRepaired, root.id, "text found in place of a part header")
+		c.warn(StructureRepaired, p.id, "text found in place of a part header")
 	}
-	if tree, err := o.tree(); err == nil {
-		c.adopt(root, tree, prefix)
+	tree, err := o.tree()
+	if err != nil { // the body is shown as it is
+		return nil
 	}
-	return root, nil
+	return c.adopt(p, tree, prefix)
 }
 
 // adopt adds the children of a part.
-func (c *converter) adopt(p *part, place *node, prefix string) {
+func (c *converter) adopt(p *part, place *node, prefix string) error {
 	if damage := place.part.damage; damage != "" {
 		c.warn(StructureRepaired, p.id, "%s", damage)
 	}
@@ -180,7 +193,29 @@ func (c *converter) adopt(p *part, place *node, prefix string) {
 		if from.header.repaired > 0 {
 			c.warn(HeaderRepaired, child.id, "invalid header lines: %d", from.header.repaired)
 		}
-		c.adopt(child, below, prefix)
+		if err := c.adopt(child, below, prefix); err != nil {
+			return err
+		}
+		if err := c.adoptEncoded(child); err != nil {
+			return err
+		}
 		p.children = append(p.children, child)
 	}
+	return nil
+}
+
+// adoptEncoded adds the children of a multipart within another one that has a transfer encoding.
+func (c *converter) adoptEncoded(p *part) error {
+	if !isMultipart(p.kind) || len(p.children) > 0 || p.decodedSize() == 0 {
+		return nil
+	}
+	if err := c.fence.enter(); err != nil {
+		return err
+	}
+	defer c.fence.leave()
+	o, err := c.encodedOutline(p)
+	if o == nil || err != nil {
+		return err
+	}
+	return c.grow(p, o, p.id+"/")
 }
