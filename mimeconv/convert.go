@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/sha256"
-	"slices"
 	"strings"
 	"sync"
 
@@ -120,37 +119,38 @@ func (c *converter) read(b *block, body []byte, prefix string) (content, error) 
 }
 
 // strayText returns the text of a multipart outside its parts, as a part. It is nil if there is none,
-// or if a part has text.
+// or if a part has text: programs do not show it then (RFC 2046, section 5.1.1).
 func (c *converter) strayText(root *part, all content) *part {
 	stray := *root
-	switch {
-	case len(root.children) == 0 || len(all.sections) > 0:
-		return nil
-	case root.isHollow():
+	isHollow := len(root.children) > 0 && len(all.sections) == 0 && root.isHollow()
+	if isHollow {
 		stray.raw = c.prose(root.raw)
-	case len(all.files) > 0:
+	} else {
 		stray.kind, stray.encoding = "text/plain", ""
-		stray.raw = c.prose(preamble(root.raw, root.params["boundary"]))
-	default:
-		return nil
+		stray.raw = c.outside(root)
 	}
 	switch {
 	case len(bytes.TrimSpace(stray.raw)) == 0:
 		return nil
-	case stray.kind == "text/plain":
-		c.warn(StructureRepaired, root.id, "text before the first part kept")
+	case len(all.sections) > 0:
+		c.warn(TextDropped, root.id, "text outside the parts dropped: %s", size(int64(len(stray.raw))))
+		return nil
+	case !isHollow:
+		c.warn(StructureRepaired, root.id, "text outside the parts kept")
 	}
 	return &stray
 }
 
-// preamble returns what precedes the first delimiter of a multipart, nil if that is unknown.
-func preamble(body []byte, boundary string) []byte {
-	delimiter := []byte("--" + boundary)
-	end := bytes.Index(body, slices.Concat([]byte("\n"), delimiter))
-	if boundary == "" || end < 0 || bytes.HasPrefix(body, delimiter) {
-		return nil
+// outside returns the text of a multipart that is in none of its parts.
+func (c *converter) outside(p *part) []byte {
+	var text []byte
+	for _, piece := range p.outside {
+		text = append(text, c.prose(piece)...)
 	}
-	return body[:end+1]
+	for _, child := range p.children {
+		text = append(text, c.outside(child)...)
+	}
+	return text
 }
 
 // isHollow reports whether a multipart consists of empty parts.
@@ -173,12 +173,13 @@ func (c *converter) prose(body []byte) []byte {
 		return nil
 	}
 	text := make([]byte, 0, len(body))
+	inField := false
 	for len(body) > 0 {
 		var line []byte
 		line, body = cutAfterLine(body)
 		isBlank := len(bytes.TrimSpace(line)) == 0
-		isSyntax := !isBlank && (bytes.HasPrefix(line, []byte("--")) || line[0] == ' ' || line[0] == '\t')
-		if !isSyntax && !isContentField(line) {
+		inField = isContentField(line) || inField && !isBlank && isFolded(line)
+		if !inField && !bytes.HasPrefix(line, []byte("--")) {
 			text = append(text, line...)
 		}
 	}

@@ -27,6 +27,8 @@ type outlinePart struct {
 	parent  int    // number of the multipart that it is in
 	content []byte // of a leaf, still encoded; aliases the body
 	damage  string // what is wrong with the delimiters of a multipart, "" for nothing
+
+	outside [][]byte // text of a multipart that is in none of its parts; aliases the body
 }
 
 // outliner is the state of newOutline.
@@ -50,6 +52,7 @@ type openMultipart struct {
 	start     int    // of its content
 	hasBegun  bool   // a delimiter was found
 	isClosed  bool   // the last delimiter was a closing one
+	end       int    // of that delimiter
 }
 
 // newOutline reads the structure of the body of a multipart with that boundary. It returns nil
@@ -67,11 +70,14 @@ func newOutline(f *fence, body []byte, boundary string) (*outline, error) {
 		case level < 0:
 		case isClosing:
 			o.endPart(level, pos)
+			o.addOutside(o.open[level], pos)
 			o.isOdd = o.isOdd || !o.open[level].hasBegun
 			o.begin(o.open[level])
 			o.open[level].isClosed = true
+			o.open[level].end = next
 		default:
 			o.endPart(level, pos)
+			o.addOutside(o.open[level], pos)
 			next, err = o.beginPart(next)
 			if err != nil {
 				return nil, err
@@ -280,9 +286,25 @@ func (o *outliner) endPart(level, pos int) {
 		m := o.open[len(o.open)-1]
 		o.open = o.open[:len(o.open)-1]
 		o.printf("--%d--\r\n", m.number)
+		o.addOutside(m, pos)
 		if !m.isClosed && o.parts[m.number].damage == "" {
 			o.parts[m.number].damage = "multipart without a closing delimiter"
 		}
+	}
+}
+
+// addOutside adds what a multipart has in no part before the line at pos, which is a delimiter of it
+// or behind it.
+func (o *outliner) addOutside(m *openMultipart, pos int) {
+	start := m.start
+	if m.hasBegun {
+		start = m.end
+	}
+	if m.hasBegun && !m.isClosed || start >= pos {
+		return
+	}
+	if text := o.body[start:pos]; len(bytes.TrimSpace(text)) > 0 {
+		o.parts[m.number].outside = append(o.parts[m.number].outside, text)
 	}
 }
 

@@ -19,6 +19,7 @@ type part struct {
 	encoding    string            // Content-Transfer-Encoding
 	raw         []byte            // content of a leaf, still encoded; can alias the message
 	children    []*part           // of a multipart
+	outside     [][]byte          // text of a multipart that is in none of them
 }
 
 // newPart reads the MIME fields of a part. kind is the default type, which applies if the
@@ -179,6 +180,7 @@ func (c *converter) adopt(p *part, place *node, prefix string) error {
 	if damage := place.part.damage; damage != "" {
 		c.warn(StructureRepaired, p.id, "%s", damage)
 	}
+	p.outside = place.part.outside
 	kind := "text/plain"
 	if p.kind == "multipart/digest" { // RFC 2046, section 5.1.5
 		kind = "message/rfc822"

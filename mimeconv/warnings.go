@@ -24,6 +24,7 @@ const (
 	SignatureDropped   = "signature-dropped"   // S/MIME or PGP
 	EncryptedDropped   = "encrypted-dropped"   // a part encrypted with S/MIME or PGP
 	PartDropped        = "part-dropped"        // an empty part
+	TextDropped        = "text-dropped"        // text outside the parts of a multipart
 	UUDecoded          = "uuencode-decoded"    // uuencoded files in a text
 	TNEFUnpacked       = "tnef-unpacked"       // body and files extracted from winmail.dat
 	CalendarSummarized = "calendar-summarized" // a calendar shown as text, its file dropped
