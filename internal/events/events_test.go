@@ -49,6 +49,19 @@ func TestLogOmitsTheTitle(t *testing.T) {
 	}
 }
 
+// TestLogSaysAnErrorOnce: the reason of a refusal is often the error itself, with a queue id.
+func TestLogSaysAnErrorOnce(t *testing.T) {
+	var b bytes.Buffer
+	events.Log{Logger: slog.New(slog.NewTextHandler(&b, nil))}.Record(events.Event{
+		Kind:   events.Refused,
+		Reason: "mail loop (Q1)",
+		Err:    errors.New("mail loop"),
+	})
+	if n := strings.Count(b.String(), "mail loop"); n != 1 {
+		t.Errorf("%d times: %s", n, b.String())
+	}
+}
+
 func ExampleSinks() {
 	plain := slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 		if a.Key == slog.TimeKey {

@@ -124,7 +124,7 @@ func (l Log) Record(e Event) {
 	if !e.Due.IsZero() {
 		attrs = append(attrs, slog.Time("due", e.Due))
 	}
-	if e.Err != nil {
+	if e.Err != nil && !strings.HasPrefix(e.Reason, e.Err.Error()) { // which says the same
 		str("error", e.Err.Error())
 	}
 	r := slog.NewRecord(time.Now(), line.level, line.message, 0) // Logger would look for its caller
