@@ -121,6 +121,9 @@ func (s *session) Rcpt(to string, o *smtp.RcptOptions) error {
 	if s.mail.relayed == nil {
 		resolved, refusal := Recipient(to, env.UTF8, s.conn.setup.Alias)
 		if refusal != nil {
+			if refusal.Enhanced == noSuchMailbox {
+				s.conn.next.note = "add it to aliases"
+			}
 			return s.reply(*refusal, nil)
 		}
 		to = resolved
@@ -148,6 +151,9 @@ func (s *session) Rcpt(to string, o *smtp.RcptOptions) error {
 	return nil
 }
 
+// noSuchMailbox is the status of a local address without an alias (RFC 3463, section 3.2).
+const noSuchMailbox = "5.1.1"
+
 // Recipient returns where mail to the recipient of a RCPT command goes, as a server with
 // this Settings.Alias decides, or its reply to one that it refuses.
 func Recipient(address string, smtpUTF8 bool, alias func(string) (string, bool)) (to string, refusal *Reply) {
@@ -157,7 +163,7 @@ func Recipient(address string, smtpUTF8 bool, alias func(string) (string, bool))
 	}
 	if !known {
 		text := fmt.Sprintf("%+q is a local address, and this relay has no alias for it", to)
-		return "", &Reply{Code: 550, Enhanced: "5.1.1", Text: text}
+		return "", &Reply{Code: 550, Enhanced: noSuchMailbox, Text: text}
 	}
 	if err := CheckAddress(to, smtpUTF8); err != nil {
 		return "", &Reply{Code: 553, Enhanced: "5.1.3", Text: fmt.Sprintf("Invalid recipient %+q: %v", to, err)}
