@@ -93,7 +93,11 @@ func (s *submission) compose(text string) (*message, error) {
 			m.rcpt = append(m.rcpt, local(a.Addr))
 		}
 	}
-	if len(m.rcpt) == 0 {
+	switch {
+	case len(m.rcpt) > 0:
+	case s.fromHeader:
+		return nil, failure{exUsage, errors.New("no recipient: To, Cc and Bcc of the message have no address")}
+	default:
 		return nil, failure{exUsage, errors.New("no recipient: name one, or add -t if the message has To, Cc or Bcc")}
 	}
 	login, name := account()
