@@ -364,7 +364,7 @@ func (s *Scheduler) remind(at spool.Destination, h *hold) time.Time {
 	}
 	h.again = time.Time{}
 	who := ""
-	if h.operator {
+	if h.operator && h.reason != spool.OperatorReason {
 		who = ", by an operator"
 	}
 	s.announce(events.Event{

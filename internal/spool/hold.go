@@ -49,7 +49,7 @@ func (h Hold) String() string {
 	if !h.Since.IsZero() {
 		text += " since " + h.Since.UTC().Format(time.RFC3339)
 	}
-	if h.Operator {
+	if h.Operator && h.Reason != OperatorReason {
 		text += ", by an operator"
 	}
 	return text + ": " + h.Reason
