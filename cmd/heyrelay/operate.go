@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -67,11 +68,17 @@ func (c selection) operate(p *program, route, done string, do operation) error {
 		if err != nil {
 			return err
 		}
-		err = printMoved(p, done, m)
+		printMoved(p, done, m)
 		if m.Due > 0 {
 			printPauses(p, cfg)
 		}
-		return err
+		switch {
+		case m.Requests > 0:
+			return nil
+		case m.Busy+m.Due+m.Behind+m.Deferred+len(m.Kept) > 0:
+			return errQuiet
+		}
+		return explainNothing(p, op, f)
 	})
 }
 
@@ -94,7 +101,7 @@ func changeSpool(cfg *config.Config, use func(spool.Operator) error) (err error)
 	return use(op)
 }
 
-func printMoved(p *program, done string, m spool.Moved) error {
+func printMoved(p *program, done string, m spool.Moved) {
 	fmt.Fprintf(p.stdout, "%d %s\n", m.Requests, done)
 	if m.MaybeSent > 0 {
 		fmt.Fprintf(p.stdout, "%d of them may have been sent: the outcome of an attempt is unknown\n", m.MaybeSent)
@@ -103,13 +110,26 @@ func printMoved(p *program, done string, m spool.Moved) error {
 		fmt.Fprintf(p.stdout, "%d unchanged: an attempt is in progress, try again\n", m.Busy)
 	}
 	printNext(p, m)
-	if m.Requests > 0 {
-		return nil
+}
+
+// fewNamed is how many requests explainNothing names.
+const fewNamed = 10
+
+// explainNothing returns the error that nothing matches. It says in which states the messages are that
+// were named.
+func explainNothing(p *program, op spool.Operator, f spool.Filter) error {
+	if len(f.QueueIDs) == 0 {
+		return errors.New("nothing matches; see heyrelay queue list")
 	}
-	if m.Busy+m.Due+m.Behind+m.Deferred+len(m.Kept) == 0 {
-		fmt.Fprintln(p.stderr, "heyrelay: nothing matches; see heyrelay queue list")
+	entries, err := op.List(p.ctx, spool.Filter{QueueIDs: f.QueueIDs, Limit: fewNamed})
+	if err != nil {
+		return err
 	}
-	return errQuiet
+	var states []string
+	for _, e := range entries {
+		states = append(states, e.QueueID+" is "+stateOf(e))
+	}
+	return fmt.Errorf("nothing matches: %s; see heyrelay queue list", strings.Join(states, ", "))
 }
 
 type queueRetryCmd struct {
