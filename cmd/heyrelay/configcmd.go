@@ -57,6 +57,12 @@ type configInitCmd struct {
 	Out string `arg:"" optional:"" name:"file" type:"path" help:"The file to write, heyrelay.yaml by default."`
 }
 
+// Help says what the configuration needs.
+func (configInitCmd) Help() string {
+	return `The configuration has every key without a default, with its meaning. Enter your Secret ID, inbox and
+creator_id. The Secret Key is read from the file heymarket_key in the same directory. Nothing is overwritten.`
+}
+
 // schemaFile is where the packages install the JSON Schema.
 const schemaFile = "/usr/share/heyrelay/heyrelay.schema.json"
 

@@ -15,8 +15,8 @@ import (
 
 type inboxesCmd struct {
 	configured
-	SecretID      string `placeholder:"ID" help:"Id of a secret, if there is no configuration yet."`
-	SecretKeyFile string `type:"path" placeholder:"FILE" help:"File with the key of the secret."`
+	SecretID      string `placeholder:"ID" help:"The Secret ID, if there is no configuration yet."`
+	SecretKeyFile string `type:"path" placeholder:"FILE" help:"File with the Secret Key."`
 	BaseURL       string `name:"base-url" placeholder:"URL" help:"URL of another API, such as the sandbox."`
 	AllowHTTP     bool   `name:"allow-http" help:"Allow a base URL with http to any host, for a sandbox."`
 }

@@ -42,7 +42,7 @@ type commands struct {
 	Demo       demoCmd       `cmd:"" help:"Run the relay and a sandbox of the API, without configuration."`
 	Sandbox    sandboxCmd    `cmd:"" help:"Run only the sandbox of the API."`
 	Check      checkCmd      `cmd:"" help:"Validate the configuration."`
-	Config     configCmd     `cmd:"" help:"Show the effective configuration, or an example."`
+	Config     configCmd     `cmd:"" help:"Show the configuration, or write one to start from."`
 	Inboxes    inboxesCmd    `cmd:"" help:"List the inboxes of your account, and print a configuration to paste."`
 	Try        tryCmd        `cmd:"" help:"Send a mail and a reply through your own running relay."`
 	Convert    convertCmd    `cmd:"" help:"Print the API requests for a message, without sending it."`

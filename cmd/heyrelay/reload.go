@@ -16,8 +16,8 @@ type reloadCmd struct{ configured }
 // Help says what a reload changes, and how it fails.
 func (reloadCmd) Help() string {
 	return `The running relay reloads its configuration and applies it without losing a connection. If the new
-configuration is invalid, or one of its addresses is in use, the previous one stays active. Prints what has changed,
-and what needs a restart: spool.url. SIGHUP does the same, but the result is only in the log.
+configuration is invalid, or one of its addresses is in use, the previous one stays active. The command prints what
+has changed, and what needs a restart: spool.url. SIGHUP does the same, but the result is only in the log.
 
 Exit codes: 0 the new configuration is active, 1 no relay is running, 78 the previous one stays active.`
 }
