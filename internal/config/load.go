@@ -13,8 +13,8 @@ import (
 // Option changes how a configuration is read.
 type Option func(*strictyaml.Document)
 
-// WithoutSecrets is for programs that use no secrets: one whose file cannot be used is empty,
-// which is a warning. So are certificates and users.
+// WithoutSecrets is for programs that use no secrets: one whose file cannot be used, or whose
+// variable is not set, is empty, which is a warning. So are certificates and users.
 func WithoutSecrets(d *strictyaml.Document) {
 	d.Excuse(func(string, error) bool { return true })
 }

@@ -126,6 +126,39 @@ func TestSecretsAreTrimmed(t *testing.T) {
 	}
 }
 
+// TestWithoutSecrets reads a configuration whose secrets are not there, for a program that uses none.
+func TestWithoutSecrets(t *testing.T) {
+	const text = "teams: {shop: {secrets: [{id: a, key: \"${KEY}\"}, {id: b, key_file: \"${DIR}/key\"}]}, " +
+		"club: {api_key_file: key}}\n" +
+		"users: [{name: redmine, password_hash: \"${HASH}\"}]\n" +
+		"routes: [{inbox: 202, creator_id: 55, team: shop}]\n"
+	path := filepath.Join(t.TempDir(), "heyrelay.yaml")
+	none := func(string) (string, bool) { return "", false }
+	c, err := config.Parse(path, []byte(text), none, config.WithoutSecrets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var warnings strings.Builder
+	for _, w := range c.Warnings() {
+		fmt.Fprintln(&warnings, w)
+	}
+	for _, missing := range []string{"KEY is not set", "DIR is not set", "HASH is not set", "cannot read the file"} {
+		if !strings.Contains(warnings.String(), missing) {
+			t.Errorf("no warning that %s:\n%s", missing, warnings.String())
+		}
+	}
+	for _, options := range [][]config.Option{nil, {config.WithoutCredentials}} {
+		_, err := config.Parse(path, []byte(text), none, options...)
+		if err == nil || strings.Count(err.Error(), "\n") != 3 {
+			t.Errorf("with %d options: %v", len(options), err)
+		}
+	}
+	_, err = config.Parse(path, []byte(text+"hostname: \"${HOST}\"\n"), none, config.WithoutSecrets)
+	if err == nil || !strings.Contains(err.Error(), "variable HOST is not set") {
+		t.Errorf("what is no secret: %v", err)
+	}
+}
+
 // TestReread reads a key file again after it was replaced.
 func TestReread(t *testing.T) {
 	dir := keys(t)

@@ -2,6 +2,7 @@ package strictyaml
 
 import (
 	"fmt"
+	"io/fs"
 	"reflect"
 	"slices"
 )
@@ -18,7 +19,7 @@ func called(path string) string {
 func (d *Document) value(path string, n *node, v reflect.Value, f field) {
 	switch {
 	case n.kind == broken:
-		d.rejected[path] = true
+		d.rejectBroken(path, n, isSecret(v.Type()) || f.Tag.Get("sensitive") == "true")
 	case isSecret(v.Type()):
 		d.secret(path, n, v, f)
 	case isText(v.Type()):
@@ -30,6 +31,16 @@ func (d *Document) value(path string, n *node, v reflect.Value, f field) {
 	case v.Kind() == reflect.Slice:
 		d.list(path, n, v, f)
 	}
+}
+
+// rejectBroken records the faults of a value. Those of a secret may be excused.
+func (d *Document) rejectBroken(path string, n *node, secret bool) {
+	d.rejected[path] = true
+	if secret && d.excused("", fs.ErrNotExist) {
+		d.warnings = append(d.warnings, n.faults...)
+		return
+	}
+	d.problems = append(d.problems, n.faults...)
 }
 
 // is records a problem if n is not of the kind that path needs.

@@ -79,6 +79,7 @@ func Parse(name string, data []byte, env func(string) (string, bool)) *Document 
 // problems keep their defaults.
 func (d *Document) Decode(into any) bool {
 	if d.root.kind == broken {
+		d.problems = append(d.problems, d.root.faults...)
 		return false
 	}
 	v := reflect.ValueOf(into).Elem()
@@ -110,8 +111,13 @@ func (d *Document) Reject(path, what, advice string) {
 }
 
 // Excuse makes problems with a file that the document names warnings, where excuse returns
-// true: for programs that can do without the file. err is what was wrong with it.
+// true: for programs that can do without the file. err is what was wrong with it. A secret whose
+// variable is not set is like one in a file without a name that does not exist.
 func (d *Document) Excuse(excuse func(file string, err error) bool) { d.excuse = excuse }
+
+func (d *Document) excused(file string, err error) bool {
+	return d.excuse != nil && d.excuse(file, err)
+}
 
 // RejectFile is Reject for a problem with the file that the value at path names, unless it is
 // excused.
@@ -119,7 +125,7 @@ func (d *Document) RejectFile(path, file string, err error, what, advice string)
 	if AbsentCredential(file, err) {
 		advice = "systemd creates it while the service runs, as LoadCredential= in the unit says"
 	}
-	if d.excuse == nil || !d.excuse(file, err) {
+	if !d.excused(file, err) {
 		d.Reject(path, what, advice)
 		return
 	}

@@ -32,7 +32,7 @@ const (
 	scalar               // text
 	mapping              // pairs
 	sequence             // items
-	broken               // not readable; its problem is recorded
+	broken               // not readable; its problem is recorded, unless it is among its faults
 )
 
 func (k kind) String() string {
@@ -43,8 +43,9 @@ func (k kind) String() string {
 type node struct {
 	kind    kind
 	at      position
-	text    string // of a scalar, variables expanded
-	written string // of a scalar, variables not expanded: for messages
+	text    string    // of a scalar, variables expanded
+	written string    // of a scalar, variables not expanded: for messages
+	faults  []Problem // of a broken scalar: variables that cannot be expanded
 	pairs   []pair
 	items   []*node
 }
@@ -152,34 +153,32 @@ func (d *Document) position(t *token.Token, near position) position {
 
 // scalar expands the variables in a scalar of the file.
 func (d *Document) scalar(written string, at position) *node {
-	text, ok := d.expand(written, at)
-	if !ok {
-		return &node{kind: broken, at: at}
+	text, faults := d.expand(written, at)
+	if len(faults) > 0 {
+		return &node{kind: broken, at: at, faults: faults}
 	}
 	return &node{kind: scalar, at: at, text: text, written: written}
 }
 
 // expand replaces each ${NAME} by the environment variable NAME, and $${ by ${.
-func (d *Document) expand(text string, at position) (string, bool) {
+func (d *Document) expand(text string, at position) (expanded string, faults []Problem) {
 	reference := regexp.MustCompile(`\$\$\{|\$\{[^}]*\}?`)
 	name := regexp.MustCompile(`^\$\{([A-Za-z_][A-Za-z0-9_]*)\}$`)
-	ok := true
-	expanded := reference.ReplaceAllStringFunc(text, func(found string) string {
+	fault := func(what, advice string) { faults = append(faults, at.problem(what, advice)) }
+	expanded = reference.ReplaceAllStringFunc(text, func(found string) string {
 		if found == "$${" {
 			return "${"
 		}
 		m := name.FindStringSubmatch(found)
 		if m == nil {
-			ok = false
-			d.note(at, fmt.Sprintf("%q does not name an environment variable", found), "write ${NAME}, or $${ for a literal ${")
+			fault(fmt.Sprintf("%q does not name an environment variable", found), "write ${NAME}, or $${ for a literal ${")
 			return ""
 		}
 		value, set := d.env(m[1])
 		if !set {
-			ok = false
-			d.note(at, "the environment variable "+m[1]+" is not set", "set it, or write $"+found+" for that literal text")
+			fault("the environment variable "+m[1]+" is not set", "set it, or write $"+found+" for that literal text")
 		}
 		return value
 	})
-	return expanded, ok
+	return expanded, faults
 }
