@@ -48,6 +48,7 @@ type modelConv struct {
 	convo        int64
 	lane         *modelLane
 	lastUsed     time.Time
+	movedFrom    *modelConv // whose requests an operator moved to it; nil for none
 }
 
 // modelLane holds open requests; the first is the head.

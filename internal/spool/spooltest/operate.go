@@ -341,9 +341,8 @@ func (m *model) releaseRequest(r *modelRequest) bool {
 	return true
 }
 
-// retry is Retry, of one request. moved has the conversations that it opened in another scope, by those
-// whose requests they have now.
-func (m *model) retry(r *modelRequest, o spool.RetryOptions, moved map[*modelConv]*modelConv) bool {
+// retry is Retry, of one request.
+func (m *model) retry(r *modelRequest, o spool.RetryOptions) bool {
 	to := spool.Destination{Team: o.Team, Route: o.Route, Inbox: o.Inbox}
 	if r.message.Smarthost {
 		to.Team = spool.SmarthostTeam(o.Route)
@@ -369,11 +368,11 @@ func (m *model) retry(r *modelRequest, o spool.RetryOptions, moved map[*modelCon
 	}
 	if rescope {
 		former := r.conv
-		if moved[former] == nil {
-			moved[former] = m.openAs(former, o)
+		r.conv = m.movedTo(former, o)
+		if r.conv == nil {
+			r.conv = m.openAs(former, o)
 			r.joined, r.line = -1, false
 		}
-		r.conv = moved[former]
 		r.decided, r.requested = false, 0
 	}
 	if o.Anew {
@@ -385,6 +384,16 @@ func (m *model) retry(r *modelRequest, o spool.RetryOptions, moved map[*modelCon
 	return true
 }
 
+// movedTo is where requests of a conversation were moved before, nil for nowhere.
+func (m *model) movedTo(former *modelConv, o spool.RetryOptions) *modelConv {
+	for _, c := range m.convs {
+		if c.movedFrom == former && c.team == o.Team && c.inbox == o.Inbox && c.participants == former.participants {
+			return c
+		}
+	}
+	return nil
+}
+
 // openAs opens a conversation with the same people in another scope.
 func (m *model) openAs(c *modelConv, o spool.RetryOptions) *modelConv {
 	return m.open(modelConv{
@@ -394,5 +403,6 @@ func (m *model) openAs(c *modelConv, o spool.RetryOptions) *modelConv {
 		title:        c.title,
 		baseSubject:  c.baseSubject,
 		lastUsed:     m.now,
+		movedFrom:    c,
 	})
 }

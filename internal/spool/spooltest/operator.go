@@ -108,6 +108,27 @@ var operatorCases = []testCase{
 			f.Errorf("the first reply is %+v", d)
 		}
 	}},
+	{"RetryMovesALaneInSteps", func(f *fixture) { // what follows joins what was moved before, as if at once
+		f.send(letter{id: "p"})
+		f.send(letter{id: "r", cites: []string{"p"}})
+		f.send(letter{id: "s", cites: []string{"r"}})
+		o := spool.RetryOptions{Route: "sales", Team: "bank", Inbox: 9}
+		move := func(id string) {
+			f.moved(spool.Moved{Requests: 1})(f.operator.Retry(f.Context(), f.now, only(id), o))
+		}
+		move("Q1")
+		f.sent(f.claim(room("bank"))[0], 7)
+		f.apart("Q1", "Q2")
+		f.reopen()
+		move("Q2")
+		f.together("Q1", "Q2")
+		if task := f.claim(room("bank"))[0]; task.ConvoID != 7 {
+			f.Errorf("the reply goes to %d, want 7", task.ConvoID)
+		}
+		o.Inbox = 10
+		move("Q3")
+		f.apart("Q1", "Q3")
+	}},
 	{"RetryMovesToTheRoutesInbox", func(f *fixture) { // which is another one now
 		f.send(letter{inbox: 201})
 		f.send(letter{})

@@ -72,8 +72,7 @@ func (r *run) retry(f spool.Filter, list []*modelRequest) (got, want spool.Moved
 	renamed := r.renamed
 	got, err = r.operator.Retry(r.Context(), r.now, f, o)
 	r.renamed = renamed
-	moved := map[*modelConv]*modelConv{}
-	want = r.model.each(list, func(q *modelRequest) bool { return r.model.retry(q, o, moved) })
+	want = r.model.each(list, func(q *modelRequest) bool { return r.model.retry(q, o) })
 	r.see("retried", want.Requests > 0)
 	r.see("moved", want.Requests > 0 && o.Route != "")
 	r.see("anew", want.Requests > 0 && o.Anew)

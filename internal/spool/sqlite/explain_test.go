@@ -176,7 +176,10 @@ var plans = map[string]struct {
 	"let go":      {sqlReleaseHead, []string{byID}},
 	"rename":      {sqlRename, []string{byID}},
 	"rescope":     {sqlRescope, []string{byID}},
-	"opens it":    {sqlOpensIt, []string{byID}},
+	"moved to": {sqlMovedTo, []string{
+		"f USING INTEGER PRIMARY KEY (rowid=?)", "c USING INDEX conversation_moved (moved_from=?)",
+	}},
+	"opens it": {sqlOpensIt, []string{byID}},
 	"forget message": {sqlForgetMessage, []string{
 		"message USING INTEGER PRIMARY KEY (rowid=?)", "request USING INDEX request_message (message=?)",
 	}},

@@ -32,6 +32,9 @@ var placesSchema string
 //go:embed leases.sql
 var leasesSchema string
 
+//go:embed moves.sql
+var movesSchema string
+
 // firstVersion is the version of the schema that the first migration, schema.sql,
 // makes out of an empty file. Spools of earlier versions are refused.
 const firstVersion = 8
@@ -41,6 +44,7 @@ const firstVersion = 8
 func migrations() []string {
 	return []string{
 		schema, attachmentsSchema, leanSchema, piecesSchema, placesSchema, packedSchema, termsSchema, leasesSchema,
+		movesSchema,
 	}
 }
 

@@ -22,15 +22,7 @@ func (o *Operator) Retry(
 	case how.Route != "" && (how.Team == "" || how.Inbox == 0):
 		return spool.Moved{}, fmt.Errorf("retry on route %s: its team and inbox are not set", how.Route)
 	}
-	run := &retrying{RetryOptions: how, now: now, moved: map[int64]int64{}}
-	return o.all(ctx, f, func(w *writer, r *chosen) (bool, error) { return w.retry(r, run) })
-}
-
-// retrying is one run of Retry.
-type retrying struct {
-	spool.RetryOptions
-	now   time.Time
-	moved map[int64]int64 // conversations in the new scope, by those whose requests they have now
+	return o.all(ctx, f, func(w *writer, r *chosen) (bool, error) { return w.retry(now, r, &how) })
 }
 
 const (
@@ -39,9 +31,13 @@ UPDATE request SET local_id = ?, sends_since = attempts + 1, unknown = 0, reply_
 
 	sqlReroute = `UPDATE request SET route = ? WHERE id = ?`
 
+	sqlMovedTo = `
+SELECT c.id FROM conversation f JOIN conversation c ON c.moved_from = f.id
+ WHERE f.id = ? AND c.team = ? AND c.inbox = ? AND c.participants = f.participants LIMIT 1`
+
 	sqlNewScope = `
-INSERT INTO conversation (team, inbox, participants, title, base_subject, last_used)
-SELECT ?, ?, participants, title, base_subject, ? FROM conversation WHERE id = ?`
+INSERT INTO conversation (team, inbox, participants, title, base_subject, last_used, moved_from)
+SELECT ?, ?, participants, title, base_subject, ?, id FROM conversation WHERE id = ?`
 
 	sqlRescope = `
 UPDATE request
@@ -52,7 +48,7 @@ UPDATE request
 )
 
 // retry queues a request again, makes it due, or moves it.
-func (w *writer) retry(r *chosen, how *retrying) (bool, error) {
+func (w *writer) retry(now time.Time, r *chosen, how *spool.RetryOptions) (bool, error) {
 	if !r.whole {
 		return false, nil // there is nothing left that could be sent
 	}
@@ -79,12 +75,12 @@ func (w *writer) retry(r *chosen, how *retrying) (bool, error) {
 		return false, nil
 	}
 	if r.state.Open() {
-		if err := w.drop(how.now, r); err != nil {
+		if err := w.drop(now, r); err != nil {
 			return false, err
 		}
 	}
 	if move {
-		if err := w.move(r, how, to); err != nil {
+		if err := w.move(now, r, how, to); err != nil {
 			return false, err
 		}
 	}
@@ -109,8 +105,9 @@ func (w *writer) makeOneReady(r *chosen) error {
 }
 
 // move gives a request that is in no lane another route, and its own team to. In another scope the
-// requests of a conversation have one of their own, which the first of them opens.
-func (w *writer) move(r *chosen, how *retrying, to string) error {
+// requests of a conversation have one of their own, which the first of them opens, also where they are moved
+// one after the other.
+func (w *writer) move(now time.Time, r *chosen, how *spool.RetryOptions, to string) error {
 	if _, err := w.exec(sqlReroute, how.Route, r.id); err != nil {
 		return err
 	}
@@ -119,19 +116,21 @@ func (w *writer) move(r *chosen, how *retrying, to string) error {
 	if r.team == to && r.inbox == how.Inbox {
 		return nil
 	}
-	c, joins := how.moved[r.conversation]
+	var c int64
+	joins, err := w.get(sqlMovedTo, []any{r.conversation, how.Team, how.Inbox}, &c)
+	if err != nil {
+		return err
+	}
 	if !joins {
-		var err error
-		c, _, err = w.insert(sqlNewScope, how.Team, how.Inbox, stamp(how.now), r.conversation)
+		c, _, err = w.insert(sqlNewScope, how.Team, how.Inbox, stamp(now), r.conversation)
 		if err != nil {
 			return err
 		}
-		how.moved[r.conversation] = c
 		if _, err := w.exec(sqlOpensIt, r.id); err != nil {
 			return err
 		}
 	}
 	r.conversation, r.team = c, to
-	_, err := w.exec(sqlRescope, to, how.Inbox, c, c, r.id)
+	_, err = w.exec(sqlRescope, to, how.Inbox, c, c, r.id)
 	return err
 }
