@@ -31,46 +31,26 @@ func (c scope) whole() (bool, error) {
 }
 
 // destinations are what c means as a whole, by the configuration.
-func (c scope) destinations(cfg *config.Config) (all []spool.Destination, err error) {
+func (c scope) destinations(cfg *config.Config) ([]spool.Destination, error) {
+	byMail := cfg.ByMail()
 	switch {
 	case c.Route != "":
 		r, err := routeByName(cfg, c.Route)
-		all = append(all, spool.Destination{Team: r.Team, Route: r.Name})
-		if r.Smarthost.Next != "" {
-			all = append(all, spool.Destination{Team: spool.SmarthostTeam(r.Name), Route: r.Name})
-		}
-		return all, err
+		return spool.Destination{Team: r.Team, Route: r.Name}.WithSmarthosts(byMail), err
 	case c.Team != "":
-		if !slices.Contains(teamsOf(cfg), c.Team) {
+		team := spool.Destination{Team: c.Team}
+		if !slices.Contains(allTeams(cfg), team) {
 			return nil, fmt.Errorf("the configuration has no team %q", c.Team)
 		}
-		return wholeTeams(withSmarthosts(cfg, c.Team)), nil
+		return team.WithSmarthosts(byMail), nil
 	}
-	return wholeTeams(teamsOf(cfg)), nil
+	return allTeams(cfg), nil
 }
 
-func wholeTeams(names []string) (all []spool.Destination) {
-	for _, team := range names {
-		all = append(all, spool.Destination{Team: team})
-	}
-	return all
-}
-
-// teamsOf returns the teams of a configuration, each with what its routes send by smarthosts.
-func teamsOf(cfg *config.Config) (all []string) {
-	for _, team := range slices.Sorted(maps.Keys(cfg.Teams)) {
-		all = append(all, withSmarthosts(cfg, team)...)
-	}
-	return all
-}
-
-// withSmarthosts returns a team, and what its routes send by smarthosts.
-func withSmarthosts(cfg *config.Config, team string) []string {
-	all := []string{team}
-	for _, r := range cfg.Routes {
-		if r.Team == team && r.Smarthost.Next != "" {
-			all = append(all, spool.SmarthostTeam(r.Name))
-		}
+// allTeams returns the teams of a configuration, each with what its routes send by smarthosts.
+func allTeams(cfg *config.Config) (all []spool.Destination) {
+	for _, name := range slices.Sorted(maps.Keys(cfg.Teams)) {
+		all = append(all, spool.Destination{Team: name}.WithSmarthosts(cfg.ByMail())...)
 	}
 	return all
 }
@@ -81,7 +61,7 @@ func (c scope) means(cfg *config.Config, h spool.Hold) bool {
 	case c.Route != "":
 		return h.Route == c.Route
 	case c.Team != "":
-		return h.Route == "" && slices.Contains(withSmarthosts(cfg, c.Team), h.Team)
+		return slices.Contains(spool.Destination{Team: c.Team}.WithSmarthosts(cfg.ByMail()), h.Destination())
 	}
 	return true
 }

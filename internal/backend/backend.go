@@ -5,8 +5,6 @@ package backend
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"heyrelay/internal/access"
@@ -88,7 +86,7 @@ func selection(f spool.Filter) string {
 // Hold holds a destination, and what its routes send to smarthosts, also for mail to come. It
 // records that the user of ctx did it.
 func (b Backend) Hold(ctx context.Context, at spool.Destination, reason string) error {
-	for _, one := range b.with(at) {
+	for _, one := range at.WithSmarthosts(b.ByMail) {
 		h := spool.Hold{Team: one.Team, Route: one.Route, Inbox: one.Inbox, Reason: reason}
 		if err := b.Operator.HoldDestination(ctx, b.Now(), h); err != nil {
 			return err
@@ -103,7 +101,7 @@ func (b Backend) Hold(ctx context.Context, at spool.Destination, reason string) 
 // heyrelay itself. It records that the user of ctx did it. found is false, and nothing has changed,
 // if there is none.
 func (b Backend) Release(ctx context.Context, at spool.Destination) (found bool, err error) {
-	for _, one := range b.with(at) {
+	for _, one := range at.WithSmarthosts(b.ByMail) {
 		released, err := b.Operator.ReleaseDestination(ctx, b.Now(), one)
 		if err != nil {
 			return found, err
@@ -127,20 +125,6 @@ func (b Backend) Revoke(ctx context.Context, queueID string) (n int, err error) 
 	}
 	b.Operated(ctx, fmt.Sprintf("revoke of %d links of message %s", n, queueID))
 	return n, nil
-}
-
-// with returns a destination, and what its route, or each route of its team, sends to a smarthost.
-func (b Backend) with(at spool.Destination) []spool.Destination {
-	all := []spool.Destination{at}
-	if at.Inbox != 0 {
-		return all
-	}
-	for _, route := range slices.Sorted(maps.Keys(b.ByMail)) {
-		if b.ByMail[route] == at.Team && (at.Route == "" || at.Route == route) {
-			all = append(all, spool.Destination{Team: spool.SmarthostTeam(route), Route: at.Route})
-		}
-	}
-	return all
 }
 
 // Operated records what the user of ctx did.

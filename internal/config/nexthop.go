@@ -52,3 +52,14 @@ func (l *loader) validateSmarthost(path string, r Route) {
 			"add "+l.doc.Key(path+".smarthost.next")+", such as smtp://mail.example.com:25")
 	}
 }
+
+// ByMail returns the routes that have a smarthost, with their teams.
+func (c *Config) ByMail() map[string]string {
+	all := map[string]string{}
+	for _, r := range c.Routes {
+		if r.Smarthost.Next != "" {
+			all[r.Name] = r.Team
+		}
+	}
+	return all
+}

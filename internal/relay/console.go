@@ -86,17 +86,6 @@ func (r *Relay) accessOptions(cfg *config.Config) access.Options {
 	return o
 }
 
-// byMail returns the routes that have a smarthost, with their teams.
-func byMail(cfg *config.Config) map[string]string {
-	all := map[string]string{}
-	for _, r := range cfg.Routes {
-		if r.Smarthost.Next != "" {
-			all[r.Name] = r.Team
-		}
-	}
-	return all
-}
-
 // backend returns what the console and the admin API show and change.
 func (r *Relay) backend(s *setup) backend.Backend {
 	return backend.Backend{
@@ -104,7 +93,7 @@ func (r *Relay) backend(s *setup) backend.Backend {
 		Events:   &r.stream,
 		Activity: r.activity,
 		Rates:    rates(s.cfg),
-		ByMail:   byMail(s.cfg),
+		ByMail:   s.cfg.ByMail(),
 		Kick:     func() { r.scheduler.Kick() },
 		Record:   r.sink.Record,
 		Now:      r.now,

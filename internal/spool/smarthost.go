@@ -1,6 +1,10 @@
 package spool
 
-import "strings"
+import (
+	"maps"
+	"slices"
+	"strings"
+)
 
 // smarthostPrefix begins the names that SmarthostTeam makes. No team of a configuration has
 // a colon in its name.
@@ -14,4 +18,19 @@ func SmarthostTeam(route string) string { return smarthostPrefix + route }
 // SmarthostRoute returns the route of a name that SmarthostTeam made.
 func SmarthostRoute(team string) (route string, ok bool) {
 	return strings.CutPrefix(team, smarthostPrefix)
+}
+
+// WithSmarthosts returns a destination, and what its route, or each route of its team, sends by a
+// smarthost. byMail has the routes with a smarthost, and their teams.
+func (d Destination) WithSmarthosts(byMail map[string]string) []Destination {
+	all := []Destination{d}
+	if d.Inbox != 0 {
+		return all
+	}
+	for _, route := range slices.Sorted(maps.Keys(byMail)) {
+		if byMail[route] == d.Team && (d.Route == "" || d.Route == route) {
+			all = append(all, Destination{Team: SmarthostTeam(route), Route: d.Route})
+		}
+	}
+	return all
 }
