@@ -83,7 +83,8 @@ func (p *plainServer) Next(response []byte) (challenge []byte, done bool, err er
 	}
 	role, name, password := string(f[0]), string(f[1]), string(f[2])
 	if role != "" && role != name { // nobody acts for another
-		return nil, false, p.session.rejectRole(name)
+		err := p.session.server.users.rejectRole(p.session.conn.setup, p.session.conn.client, name)
+		return nil, false, p.session.loginFailed(name, err)
 	}
 	return nil, true, p.session.login(name, password)
 }
@@ -119,6 +120,12 @@ func (s *session) login(name, password string) error {
 		c.password = c.setup.byName[name].Password
 		return nil
 	}
+	return s.loginFailed(name, err)
+}
+
+// loginFailed replies to a failed login. The client does not see why a password is not enough.
+func (s *session) loginFailed(name string, err error) error {
+	c := s.conn
 	c.next.note = "user " + strings.TrimSpace(printable(name, 64)) + ": " + err.Error()
 	switch {
 	case errors.Is(err, errBanned):
@@ -126,20 +133,8 @@ func (s *session) login(name, password string) error {
 	case errors.Is(err, errBusy): // RFC 4954, section 6
 		return refuse(454, smtp.EnhancedCode{4, 7, 0}, "Too many logins at the moment, try again later")
 	}
-	return s.authenticationFailed()
-}
-
-// rejectRole refuses to authenticate a user for another, and counts it as a failure.
-func (s *session) rejectRole(name string) error {
-	c := s.conn
-	c.next.note = "user " + strings.TrimSpace(printable(name, 64)) + ": another authorization identity"
-	s.server.users.fail(c.setup, login{name, "address " + network(c.client).String()})
-	return s.authenticationFailed()
-}
-
-// authenticationFailed slows down guessing; waiting takes no processor time.
-func (s *session) authenticationFailed() error {
-	sleep(s.server.ctx, s.server.users.delay(s.conn.client))
+	// To wait slows down guessing, and takes no processor time.
+	sleep(s.server.ctx, s.server.users.delay(c.client))
 	return refuse(535, smtp.EnhancedCode{5, 7, 8}, "Authentication failed") // RFC 4954, section 6
 }
 

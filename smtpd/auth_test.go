@@ -110,6 +110,35 @@ func TestBannedUserIsCached(t *testing.T) {
 	})
 }
 
+// A login for another identity counts as any failure: its address is banned, and cannot ban the user.
+func TestBanOfRole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := clerk(t, Limits{AuthFailures: 2})
+		for i := range 10 * perUser {
+			want := errRole
+			if i >= 2 {
+				want = errBanned
+			}
+			if got := u.rejectRole(u.setup, outside, "bob"); !errors.Is(got, want) {
+				t.Errorf("%d: %v, want %v", i, got, want)
+			}
+		}
+		u.try(t, outside, "bob", "sesame", errBanned)
+		u.try(t, outside.Next(), "bob", "sesame", nil)
+	})
+}
+
+// The names that clients invent take little memory.
+func TestFailuresAreSmall(t *testing.T) {
+	u := clerk(t, Limits{})
+	_ = u.rejectRole(u.setup, outside, strings.Repeat("x", 3000))
+	for key := range u.failed.windows {
+		if len(key) > 100 {
+			t.Errorf("a key has %d bytes", len(key))
+		}
+	}
+}
+
 // An unknown user takes as long as the slowest hash in use, wherever that stands in the list.
 func TestDecoy(t *testing.T) {
 	hashes := []string{

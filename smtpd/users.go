@@ -24,6 +24,7 @@ type User struct {
 var (
 	errNoUser   = errors.New("unknown user")
 	errPassword = errors.New("wrong password")
+	errRole     = errors.New("another authorization identity")
 	errBanned   = errors.New("too many failed logins")
 	errBusy     = errors.New("too many logins at the moment")
 )
@@ -35,6 +36,7 @@ const (
 	perUser       = 10              // times the failures that ban an address ban a user
 	maxDelay      = 5               // seconds
 	maxCached     = 10_000          // verified passwords, each of a user at an address
+	maxName       = 64              // bytes of a name by which failures are counted
 )
 
 // users verifies passwords and counts failures.
@@ -51,6 +53,14 @@ type users struct {
 
 // login is a user at an address.
 type login struct{ name, address string }
+
+func loginOf(client netip.Addr, name string) login {
+	return login{name, "address " + network(client).String()}
+}
+
+// user is the key under which failed logins of the user are counted. A client may send a name of
+// 3 KB, and users have shorter ones.
+func (l login) user() string { return "user " + l.name[:min(len(l.name), maxName)] }
 
 // verification is a keyed hash of a password that was correct, and when that expires.
 type verification struct {
@@ -76,7 +86,7 @@ func newUsers() *users {
 // still does at an address where the password was verified lately: who guesses elsewhere cannot
 // lock it out there.
 func (u *users) login(ctx context.Context, s *Setup, client netip.Addr, name, password string) error {
-	l := login{name, "address " + network(client).String()}
+	l := loginOf(client, name)
 	if u.addressBanned(s, l) {
 		return errBanned
 	}
@@ -124,10 +134,21 @@ func (u *users) verify(ctx context.Context, s *Setup, l login, password string) 
 	return errPassword
 }
 
+// rejectRole counts a login of a user for another as failed, whatever the password is. It returns errRole,
+// or errBanned, and then it does not count: one address alone cannot ban the user.
+func (u *users) rejectRole(s *Setup, client netip.Addr, name string) error {
+	l := loginOf(client, name)
+	if u.failed.add(l.address, 1, s.Limits.AuthBan) > s.Limits.AuthFailures {
+		return errBanned
+	}
+	u.failed.add(l.user(), 1, s.Limits.AuthBan)
+	return errRole
+}
+
 // fail counts a failed login.
 func (u *users) fail(s *Setup, l login) {
 	u.failed.add(l.address, 1, s.Limits.AuthBan)
-	u.failed.add("user "+l.name, 1, s.Limits.AuthBan)
+	u.failed.add(l.user(), 1, s.Limits.AuthBan)
 }
 
 // addressBanned reports whether too many logins from the address failed.
@@ -138,12 +159,12 @@ func (u *users) addressBanned(s *Setup, l login) bool {
 // userBanned reports whether too many logins of the user failed, from all addresses. One address
 // alone cannot ban a user.
 func (u *users) userBanned(s *Setup, l login) bool {
-	return u.failed.count("user "+l.name) >= perUser*s.Limits.AuthFailures
+	return u.failed.count(l.user()) >= perUser*s.Limits.AuthFailures
 }
 
 // delay is how long the reply to a failed login is delayed: not at all the first time.
 func (u *users) delay(client netip.Addr) time.Duration {
-	failures := u.failed.count("address " + network(client).String())
+	failures := u.failed.count(loginOf(client, "").address)
 	return time.Duration(max(0, min(failures-1, maxDelay))) * time.Second
 }
 
