@@ -35,13 +35,16 @@ func (p Pattern) String() string { return p.text }
 
 // Match reports whether p matches address, which has no angle brackets; "" is the
 // null reverse-path.
-func (p Pattern) Match(address string) bool {
+func (p Pattern) Match(address string) bool { return p.matches(canonical(address)) }
+
+// matches is Match for an address in its canonical form.
+func (p Pattern) matches(address string) bool {
 	if p.text == "<>" {
 		return address == ""
 	}
 	pieces := strings.Split(canonical(p.text), "*")
 	first, last := pieces[0], pieces[len(pieces)-1]
-	address, ok := strings.CutPrefix(canonical(address), first)
+	address, ok := strings.CutPrefix(address, first)
 	if len(pieces) == 1 || !ok {
 		return ok && address == ""
 	}
@@ -94,7 +97,11 @@ type Patterns []Pattern
 
 // Match reports whether one of the patterns matches address.
 func (ps Patterns) Match(address string) bool {
-	return slices.ContainsFunc(ps, func(p Pattern) bool { return p.Match(address) })
+	if len(ps) == 0 {
+		return false
+	}
+	address = canonical(address)
+	return slices.ContainsFunc(ps, func(p Pattern) bool { return p.matches(address) })
 }
 
 // Regexp is a regular expression with exactly one group. The zero Regexp embeds
