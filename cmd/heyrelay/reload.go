@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"strings"
 	"time"
@@ -32,7 +33,11 @@ func (c reloadCmd) Run(p *program) error {
 	defer cancel()
 	var done relay.ReloadReply
 	socket := controlSocket(url)
-	if err := request(ctx, socket, http.MethodPost, relay.ReloadPath, &done); err != nil {
+	err = request(ctx, socket, http.MethodPost, relay.ReloadPath, &done)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("no access to the relay: %w; run the command as root, or as the user of heyrelay serve", err)
+	case err != nil:
 		return fmt.Errorf("no relay responds at %s: %w; is heyrelay serve running? if spool.url has changed, restart it",
 			socket, err)
 	}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -224,6 +225,26 @@ func TestPortInUse(t *testing.T) {
 	for _, part := range []string{"listeners[1]", "choose another address"} {
 		if err == nil || !strings.Contains(err.Error(), part) {
 			t.Errorf("error %v, want %q", err, part)
+		}
+	}
+}
+
+// A listener that cannot be opened says what to do.
+func TestListenerNotOpened(t *testing.T) {
+	unix := strings.Replace(oneRoute, `"127.0.0.1:0"`, `"unix:/nowhere/smtp.sock"`, 1)
+	for _, test := range []struct {
+		text  string
+		cause error
+		want  string
+	}{
+		{oneRoute, syscall.EADDRNOTAVAIL, "; choose an address of this machine"},
+		{oneRoute, syscall.EACCES, "; choose a port above 1023"},
+		{unix, syscall.EACCES, "; let heyrelay's user write to its directory"},
+	} {
+		listen := func(string, string) (net.Listener, error) { return nil, os.NewSyscallError("bind", test.cause) }
+		_, err := New(parse(t, test.text), Parts{Store: open(t), Sink: events.Sinks{}, Random: rand.Reader, Listen: listen})
+		if err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%v, want %q", err, test.want)
 		}
 	}
 }

@@ -86,7 +86,7 @@ func (s *sockets) change(to []endpoint) (*change, error) {
 			continue
 		}
 		if err := c.open(o); err != nil {
-			return nil, errors.Join(fmt.Errorf("%s: %w%s", o.path, err, hint(err)), c.undo())
+			return nil, errors.Join(fmt.Errorf("%s: %w%s", o.path, err, hint(o.network, err)), c.undo())
 		}
 	}
 	return c, nil
@@ -214,9 +214,16 @@ func (s *sockets) addrs() (all []net.Addr) {
 }
 
 // hint says what to do about a socket that cannot be opened.
-func hint(err error) string {
-	if errors.Is(err, syscall.EADDRINUSE) {
+func hint(network string, err error) string {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
 		return "; choose another address or stop the program that uses it"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return "; choose an address of this machine"
+	case errors.Is(err, syscall.EACCES) && network == "unix":
+		return "; let heyrelay's user write to its directory"
+	case errors.Is(err, syscall.EACCES):
+		return "; choose a port above 1023, or let the service open this one (CAP_NET_BIND_SERVICE)"
 	}
 	return ""
 }

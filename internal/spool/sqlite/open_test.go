@@ -287,7 +287,28 @@ func TestOpenUnwritableFolder(t *testing.T) {
 	if err := os.Chmod(dir, 0o500); err != nil {
 		t.Fatal(err)
 	}
-	wantText(t, failOpen(t, filepath.Join(dir, "spool.db")), dir, "folder and lock file must be writable")
+	wantText(t, failOpen(t, filepath.Join(dir, "spool.db")), dir, "directory and lock file must be writable")
+}
+
+// A command that somebody runs who may not use the spool.
+func TestOpenAsAnotherUser(t *testing.T) {
+	const advice = "; run the command as root, or as the user of heyrelay serve"
+	missing := &fs.PathError{Op: "stat", Path: "spool.db", Err: fs.ErrPermission}
+	for _, test := range []struct {
+		err  error
+		uid  int
+		want string
+	}{
+		{missing, 1000, advice},
+		{fmt.Errorf("%w: unable to open database file", spool.ErrReadOnly), 1000, advice},
+		{spool.ErrReadOnly, 0, ""}, // a disk that cannot be written
+		{spool.ErrReadOnly, -1, ""},
+		{spool.ErrInUse, 1000, ""},
+	} {
+		if got := asOwner(test.err, test.uid); got != test.want {
+			t.Errorf("%v for %d: %q", test.err, test.uid, got)
+		}
+	}
 }
 
 func TestOpenNotAFile(t *testing.T) {

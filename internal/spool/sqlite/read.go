@@ -30,16 +30,26 @@ func OpenReader(path string) (*Reader, error) {
 		return nil, fmt.Errorf("read spool: there is none at %s: %w; heyrelay serve creates it, where spool.url says",
 			path, fs.ErrNotExist)
 	case err != nil:
-		return nil, fmt.Errorf("read spool: %w", err)
+		return nil, fmt.Errorf("read spool: %w%s", err, asOwner(err, os.Getuid()))
 	}
 	r, err := newReader(path, identity{})
 	if err != nil {
 		return nil, err
 	}
 	if err := r.known(); err != nil {
-		return nil, errors.Join(fmt.Errorf("read spool %s: %w", path, err), r.Close())
+		return nil, errors.Join(fmt.Errorf("read spool %s: %w%s", path, err, asOwner(err, os.Getuid())), r.Close())
 	}
 	return r, nil
+}
+
+// asOwner says what to do about an error if it is because the user uid may not use the spool. Root
+// may, and on Windows nobody has a uid.
+func asOwner(err error, uid int) string {
+	refused := errors.Is(err, fs.ErrPermission) || errors.Is(err, spool.ErrReadOnly)
+	if !refused || uid <= 0 {
+		return ""
+	}
+	return "; run the command as root, or as the user of heyrelay serve"
 }
 
 // newReader makes a pool of connections that cannot write. They are not opened
