@@ -16,22 +16,8 @@ func TestCheckMailServers(t *testing.T) {
 	open := smarthosttest.Serve(t, nil)
 	login := smarthosttest.Serve(t, func(s *smarthosttest.Server) { s.Login = []string{sasl.Plain} })
 	small := smarthosttest.Serve(t, func(s *smarthosttest.Server) { s.MaxMessageBytes = 10_000_000 })
-	seven := smarthosttest.ServeRaw(t, func(r *smarthosttest.Raw) {
-		r.Answer = func(command string) string {
-			if strings.HasPrefix(command, "EHLO") {
-				return "250 raw"
-			}
-			return ""
-		}
-	})
-	busy := smarthosttest.ServeRaw(t, func(r *smarthosttest.Raw) {
-		r.Answer = func(command string) string {
-			if strings.HasPrefix(command, "EHLO") {
-				return "421 4.3.2 Try later"
-			}
-			return ""
-		}
-	})
+	seven := greeting(t, "250 raw")
+	busy := greeting(t, "421 4.3.2 Try later")
 	const smarthost = "route first: smarthost: smtp://ADDRESS"
 	cases := []struct {
 		name, section, address, password string
@@ -77,6 +63,19 @@ func TestCheckMailServers(t *testing.T) {
 	if got := slices.Concat(open.Taken(), login.Taken(), small.Taken()); len(got) > 0 {
 		t.Errorf("mail was sent: %+v", got)
 	}
+}
+
+// greeting starts a mail server with a reply of its own to EHLO.
+func greeting(t *testing.T, reply string) *smarthosttest.Raw {
+	t.Helper()
+	return smarthosttest.ServeRaw(t, func(r *smarthosttest.Raw) {
+		r.Answer = func(command string) string {
+			if strings.HasPrefix(command, "EHLO") {
+				return reply
+			}
+			return ""
+		}
+	})
 }
 
 // withMailServer returns a configuration that names a mail server: the smarthost or the shadow of its route,
