@@ -52,7 +52,15 @@ func (c *conn) Write(p []byte) (int, error) {
 	if len(line) > 3 && line[3] == '-' {
 		return len(p), nil
 	}
-	e := parseReply(line)
+	if err := c.endReply(line); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// endReply sends a reply whose last line is given, and logs it if it is a refusal.
+func (c *conn) endReply(last string) error {
+	e := parseReply(last)
 	if c.next.lines != nil { // another server's: its disk is full, for example, not ours
 		e.Enhanced = ""
 	}
@@ -65,16 +73,16 @@ func (c *conn) Write(p []byte) (int, error) {
 	}
 	if err := c.send(); err != nil {
 		c.closed = true
-		return 0, err
+		return err
 	}
 	if e.Code >= 500 && !c.next.fromHandler {
 		c.errors++
 	}
 	c.sent(e.Code)
 	if c.errors > c.setup.Limits.Errors && !c.closed {
-		return 0, c.end(tooManyErrors)
+		return c.end(tooManyErrors)
 	}
-	return len(p), nil
+	return nil
 }
 
 // append adds a line to the reply, and returns it as it is sent.

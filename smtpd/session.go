@@ -76,7 +76,12 @@ func (s *session) Mail(from string, o *smtp.MailOptions) error {
 	if s.conn.setup.Relay == nil {
 		return nil
 	}
-	relayed, refusal := s.conn.setup.Relay(s.server.ctx, env)
+	return s.beginRelayed()
+}
+
+// beginRelayed begins the transaction at the next hop, if there is one for this client.
+func (s *session) beginRelayed() error {
+	relayed, refusal := s.conn.setup.Relay(s.server.ctx, s.mail.env)
 	if refusal != nil {
 		err := s.reply(*refusal, nil)
 		s.mail = nil

@@ -13,7 +13,7 @@ type Settings struct {
 	Hostname string  // the server's name in its replies: "localhost"
 	Handler  Handler // processes accepted messages
 	Users    []User  // may send from anywhere; AUTH is offered where passwords cannot be intercepted
-	Limits   Limits  //
+	Limits   Limits  // what clients can use
 	BareLF   BareLF  // Repair
 	DSN      bool    // offer DSN (RFC 3461): the Handler reports what the envelope requests
 
