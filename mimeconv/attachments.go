@@ -27,7 +27,8 @@ const (
 type attachment struct {
 	*part
 	stream
-	name string // safe as a file name, never empty
+	name     string // safe as a file name, never empty
+	isInline bool   // the HTML shows it as an image
 }
 
 // sortFiles returns the attachments among files: all but the images that the HTML shows and
@@ -41,7 +42,7 @@ func (c *converter) sortFiles(files []file, images []image) ([]attachment, error
 			c.warn(ImageDropped, f.id, "image %s dropped: the HTML does not show it", quote(f.name))
 		default:
 			name := fileName(f.part, len(attachments)+1)
-			attachments = append(attachments, attachment{f.part, c.stream(f.part), name})
+			attachments = append(attachments, attachment{part: f.part, stream: c.stream(f.part), name: name})
 		}
 	}
 	isRejected := !slices.Contains([]Policy{Link, Drop, Name}, c.options.Attachments)
@@ -82,7 +83,7 @@ func errAttachments(attachments []attachment, store bool) *Error {
 func (c *converter) placeAttachments(b bodies, attachments []attachment) (bodies, error) {
 	if c.options.Attachments == Link {
 		for _, a := range attachments {
-			file, err := c.link(a.part, a.name, a.stream, false)
+			file, err := c.link(a)
 			if err != nil {
 				return bodies{}, err
 			}
@@ -109,25 +110,25 @@ func (c *converter) placeAttachments(b bodies, attachments []attachment) (bodies
 }
 
 // link has a file stored, and returns what the block shows of it.
-func (c *converter) link(p *part, name string, s stream, isInline bool) (linkblock.File, error) {
+func (c *converter) link(a attachment) (linkblock.File, error) {
 	if c.options.Link == nil {
 		return linkblock.File{}, errors.New("mimeconv: a policy is Link, and Options.Link is nil")
 	}
-	n := sniff(name, p.kind, s.open())
+	n := sniff(a.name, a.kind, a.open())
 	url, err := c.options.Link(Attachment{
-		Name:        name,
+		Name:        a.name,
 		ContentType: n.kind,
-		Size:        s.size,
+		Size:        a.size,
 		Ending:      n.ending,
-		Inline:      isInline,
-		Open:        s.open,
+		Inline:      a.isInline,
+		Open:        a.open,
 	})
 	return linkblock.File{
-		Name:        name,
-		Type:        typeName(n.kind, name),
+		Name:        a.name,
+		Type:        typeName(n.kind, a.name),
 		ContentType: n.kind,
-		Size:        size(s.size),
-		Octets:      s.size,
+		Size:        size(a.size),
+		Octets:      a.size,
 		URL:         url,
 	}, err
 }

@@ -125,12 +125,7 @@ func (c *converter) alternative(p *part) (content, error) {
 	}
 	chosen.add(rest)
 	for _, other := range others {
-		// A misplaced attachment is kept as a file.
-		read := c.walk
-		if len(chosen.sections) > 0 && !isFile(other) {
-			read = func(p *part) (content, error) { return c.unsupported(p, chosen) }
-		}
-		more, err := read(other)
+		more, err := c.otherAlternative(other, chosen)
 		if err != nil {
 			return content{}, err
 		}
@@ -144,6 +139,15 @@ func (c *converter) warnReplaced(former content, by *part) {
 	if len(former.sections) > 0 {
 		c.warn(AlternativeDropped, by.id, "alternative dropped: %s replaces it", quote(by.kind))
 	}
+}
+
+// otherAlternative reads an alternative that cannot be the body. Without a body, or where it is a
+// misplaced attachment, it is kept as a file.
+func (c *converter) otherAlternative(p *part, body content) (content, error) {
+	if len(body.sections) == 0 || isFile(p) {
+		return c.walk(p)
+	}
+	return c.unsupported(p, body)
 }
 
 // unsupported drops an alternative of an unsupported type, except for what a calendar adds to the

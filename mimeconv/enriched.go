@@ -25,7 +25,7 @@ func (r *enrichedReader) next(s string) int {
 	switch {
 	case s[0] == '\n':
 		n := len(s) - len(strings.TrimLeft(s, "\n"))
-		r.write(enrichedEnds(n, r.isRich, r.literal > 0))
+		r.write(r.lineEnds(n))
 		return n
 	case strings.HasPrefix(s, "<<") && !r.isRich:
 		r.write("<")
@@ -78,12 +78,12 @@ func (r *enrichedReader) command(s string) int {
 // maxCommand bounds a formatting command, in octets (RFC 1896, section 2: 60 characters).
 const maxCommand = 60
 
-// enrichedEnds returns what n line ends in a row mean. A single one is a space.
-func enrichedEnds(n int, isRich, literal bool) string {
+// lineEnds returns what n line ends in a row mean. A single one is a space.
+func (r *enrichedReader) lineEnds(n int) string {
 	switch {
-	case literal:
+	case r.literal > 0:
 		return strings.Repeat("\n", n)
-	case n == 1 || isRich:
+	case n == 1 || r.isRich:
 		return " "
 	}
 	return strings.Repeat("\n", n-1)

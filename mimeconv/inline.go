@@ -36,20 +36,7 @@ type image struct {
 func findImages(doc string, files []file) []image {
 	parts := make(map[string]*part)   // by Content-ID
 	located := make(map[string]*part) // by Content-Location
-	for _, f := range slices.Backward(files) {
-		if isImage(f.part) {
-			parts[f.cid] = f.part // the first of equal ids counts
-			located[f.location], located[f.relative] = f.part, f.part
-		}
-	}
-	for _, f := range files { // the first of equal names counts
-		if f.name != "" && isImage(f.part) {
-			addName(parts, f)
-			addName(located, f)
-		}
-	}
-	delete(parts, "")
-	delete(located, "")
+	indexImages(files, parts, located)
 	if len(located) == 0 && charset.IndexFold(doc, "cid:") < 0 {
 		return nil
 	}
@@ -71,18 +58,13 @@ func findImages(doc string, files []file) []image {
 		case html.StartTagToken, html.SelfClosingTagToken:
 			found := image{tagFrom: start}
 			name := htmltext.TagName(z.Raw())
-			if name == "img" {
-				a := htmltext.ReadAttributes(z)
-				found.tagTo, found.alt = pos, a.Alt
-				if found.locate(doc, a.Src, located) {
-					images = append(images, found)
-					continue
-				}
-			}
-			if name == "a" {
+			switch {
+			case name == "img" && found.readTag(z, doc, pos, located):
+				images = append(images, found)
+			case name == "a":
 				link = cidOf(htmltext.ReadAttributes(z).Href)
 				images = appendLink(images, link, start, pos)
-			} else {
+			default:
 				images = appendImages(images, doc, found, pos, parts)
 			}
 			style = name == "style"
@@ -97,6 +79,24 @@ func findImages(doc string, files []file) []image {
 	return images[:maxPlaces]
 }
 
+// indexImages adds the files that may be images to the parts by Content-ID and by Content-Location.
+func indexImages(files []file, parts, located map[string]*part) {
+	for _, f := range slices.Backward(files) {
+		if isImage(f.part) {
+			parts[f.cid] = f.part // the first of equal ids counts
+			located[f.location], located[f.relative] = f.part, f.part
+		}
+	}
+	for _, f := range files { // the first of equal names counts
+		if f.name != "" && isImage(f.part) {
+			addName(parts, f)
+			addName(located, f)
+		}
+	}
+	delete(parts, "")
+	delete(located, "")
+}
+
 // isImage reports whether a part may be an image.
 func isImage(p *part) bool {
 	return strings.HasPrefix(p.kind, "image/") || p.kind == "application/octet-stream"
@@ -108,6 +108,14 @@ func addName(parts map[string]*part, f file) {
 	if parts[f.name] == nil {
 		parts[f.name] = f.part
 	}
+}
+
+// readTag reads an img element, the current token of z, which ends at end. It reports whether the
+// element references a part by its Content-Location.
+func (i *image) readTag(z *html.Tokenizer, doc string, end int, located map[string]*part) bool {
+	a := htmltext.ReadAttributes(z)
+	i.tagTo, i.alt = end, a.Alt
+	return i.locate(doc, a.Src, located)
 }
 
 // locate finds the part that an img element references by its Content-Location.
@@ -282,7 +290,7 @@ func (p *placer) show(img *part) (string, error) {
 // linkImage has an image stored and returns its URL.
 func (p *placer) linkImage(img *part) (string, error) {
 	name := fileName(img, len(p.linked.Images)+1)
-	file, err := p.link(img, name, p.stream(img), true)
+	file, err := p.link(attachment{part: img, stream: p.stream(img), name: name, isInline: true})
 	p.linked.Images = append(p.linked.Images, file)
 	return file.URL, err
 }

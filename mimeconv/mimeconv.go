@@ -6,16 +6,16 @@
 // policies of the route that the header selects. Both are pure: no clock, network or files,
 // and the same result for the same input.
 //
-// The header is read field by field, tolerating common mistakes. The delimiters of a multipart
-// body are found within limits (outline.go, limits.go), and enmime builds the tree of parts
-// from them. The leaves are sorted into body and files (choose.go). Transfer encodings and
-// charsets are decoded (transfer.go, package charset), winmail.dat is unpacked (winmail.go,
-// package tnef) and calendars are summarized (calendar.go, package ical). A body that was sent
-// in one form only is rendered in the other (plainhtml.go, package htmltext). Images and
-// attachments are placed according to the policies (inline.go, attachments.go): what is linked is
-// decoded while it is read (stream.go), has the type that its content shows (sniff.go), and is
-// listed in both bodies (package linkblock). Nothing is dropped without a [Warning], and a body
-// that is not empty never becomes empty.
+// The header is read field by field, tolerating common mistakes. The delimiters of a multipart body
+// are found within limits (outline.go, limits.go), and the tree of parts is built from them, by
+// enmime where anything about them is odd (tree.go). The leaves are sorted into body and files
+// (choose.go). Transfer encodings and charsets are decoded (transfer.go, package charset),
+// winmail.dat is unpacked (winmail.go, package tnef) and calendars are summarized (calendar.go,
+// package ical). A body that was sent in one form only is rendered in the other (plainhtml.go,
+// package htmltext). Images and attachments are placed according to the policies (inline.go,
+// attachments.go): what is linked is decoded while it is read (stream.go), has the type that its
+// content shows (sniff.go), and is listed in both bodies (package linkblock). Nothing is dropped
+// without a [Warning], and a body that is not empty never becomes empty.
 //
 // Each package below this one handles one format and knows nothing about messages.
 package mimeconv

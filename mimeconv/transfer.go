@@ -16,7 +16,8 @@ import (
 func decodeTransfer(raw []byte, encoding string) ([]byte, Warning) {
 	switch encodingName(encoding) {
 	case "quotedprintable":
-		return decodePrintable(raw, printableData)
+		data, clean := decodeQuotedPrintable(raw, printableData)
+		return data, printableWarning(!clean)
 	case "base64":
 		return decodeLabelled64(raw)
 	}
@@ -170,12 +171,6 @@ const (
 	printableData                  // a body (rule 3)
 	printableText                  // a body of which encoded line ends do not double the lines
 )
-
-// decodePrintable decodes a body.
-func decodePrintable(raw []byte, kind printable) ([]byte, Warning) {
-	data, clean := decodeQuotedPrintable(raw, kind)
-	return data, printableWarning(!clean)
-}
 
 // printableWarning returns the warning of quoted-printable, none if it is not damaged.
 func printableWarning(isDamaged bool) Warning {
