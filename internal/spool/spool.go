@@ -16,21 +16,17 @@ import (
 
 // Errors that a store returns, to be compared with errors.Is.
 var (
-	ErrFull     = errors.New("the spool has no space left")  // out of space, or below spool.min_free
-	ErrReadOnly = errors.New("the spool cannot be written")  // read-only or failing medium
-	ErrInUse    = errors.New("the spool is in use")          // another process has it open
-	ErrNotFound = errors.New("no such message in the spool") // unknown queue id or conversation
-	ErrLost     = errors.New(
-		"the claim was lost",
-	) // the attempt has ended, or another has begun since
+	ErrFull     = errors.New("the spool has no space left")                // out of space, or below spool.min_free
+	ErrReadOnly = errors.New("the spool cannot be written")                // read-only or failing medium
+	ErrInUse    = errors.New("the spool is in use")                        // another process has it open
+	ErrNotFound = errors.New("no such message in the spool")               // unknown queue id or conversation
+	ErrLost     = errors.New("the claim was lost")                         // the attempt has ended, or another has begun
 	ErrCorrupt  = errors.New("the spool is damaged")                       // found by Check, or by reading
 	ErrReplaced = errors.New("the spool's files were removed or replaced") // while it was open
 	ErrPanic    = errors.New("a bug in heyrelay: panic")                   // in the verb, which changed nothing
 	ErrClosed   = errors.New("the spool is closed")                        // the verb came after Close
 	ErrKey      = errors.New("the key belongs to other content")           // the key of a message was used before
-	ErrConvo    = errors.New(
-		"the convo_id belongs to others",
-	) // a conversation of other participants, or of another inbox
+	ErrConvo    = errors.New("the convo_id belongs to others")             // to other participants, or another inbox
 )
 
 // Store is the spool. Its methods may be called by many goroutines. A verb that has

@@ -57,15 +57,18 @@ func (s *Store) clearLanes(ctx context.Context, at spool.Destination) error {
 		return err
 	}
 	for some := range slices.Chunk(lanes, step) {
-		_, err := run(ctx, s, 0, func(w *writer) (struct{}, error) {
-			for _, lane := range some {
-				if err := w.clearLane(lane); err != nil {
-					return struct{}{}, err
-				}
-			}
-			return struct{}{}, nil
-		})
+		_, err := run(ctx, s, 0, func(w *writer) (struct{}, error) { return struct{}{}, w.clearAll(some) })
 		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// clearAll clears lanes, in their order.
+func (w *writer) clearAll(lanes []int64) error {
+	for _, lane := range lanes {
+		if err := w.clearLane(lane); err != nil {
 			return err
 		}
 	}

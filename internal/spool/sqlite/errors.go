@@ -38,9 +38,7 @@ func isMedium(err error) bool {
 func damaged(err error) error {
 	return fmt.Errorf(
 		`%w: %w; what to do: stop heyrelay, copy the spool away, and see "A damaged spool" in docs/durability.md`,
-		spool.ErrCorrupt,
-		err,
-	)
+		spool.ErrCorrupt, err)
 }
 
 // stamp is a time as the schema stores it.

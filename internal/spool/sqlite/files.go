@@ -107,11 +107,7 @@ func (id identity) check() error {
 		info, err := os.Stat(p)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			return fmt.Errorf(
-				"%w: %s was removed; stop heyrelay, put the file back, and start it again",
-				spool.ErrReplaced,
-				p,
-			)
+			return fmt.Errorf("%w: %s was removed; stop heyrelay, put the file back, and start it again", spool.ErrReplaced, p)
 		case err != nil:
 			return err
 		case !os.SameFile(info, id.files[i]):

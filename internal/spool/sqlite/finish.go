@@ -189,10 +189,8 @@ UPDATE request
 func (w *writer) prepareRetry(o *spool.Outcome, r *ended) error {
 	if o.Reopen {
 		if r.unknown {
-			return fmt.Errorf(
-				"reopen request %d: the outcome of a send is unknown, and a new local_id could double it",
-				o.Task.Request,
-			)
+			return fmt.Errorf("reopen request %d: the outcome of a send is unknown, and a new local_id could double it",
+				o.Task.Request)
 		}
 		if _, err := w.exec(sqlForget, r.conversation, r.replyTo); err != nil {
 			return err

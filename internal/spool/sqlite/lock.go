@@ -30,21 +30,12 @@ func lockFile(path string) (*flock.Flock, error) {
 	taken, err := lock.TryLock()
 	switch {
 	case errors.As(err, new(*fs.PathError)):
-		return nil, fmt.Errorf(
-			"open spool %s: its directory and lock file must be writable for %s: %w",
-			path,
-			whoRuns(),
-			err,
-		)
+		return nil, fmt.Errorf("open spool %s: its directory and lock file must be writable for %s: %w", path, whoRuns(), err)
 	case err != nil:
 		return nil, fmt.Errorf("lock spool %s: %w", path, err)
 	case !taken:
-		return nil, fmt.Errorf(
-			"%w: %s is held by %s: stop that one, or give this one its own spool",
-			spool.ErrInUse,
-			path,
-			holder(name),
-		)
+		return nil, fmt.Errorf("%w: %s is held by %s: stop that one, or give this one its own spool",
+			spool.ErrInUse, path, holder(name))
 	}
 	if err := unreplaced(lock, name); err != nil {
 		return nil, errors.Join(fmt.Errorf("lock spool %s: %w", path, err), lock.Close())

@@ -115,17 +115,11 @@ SELECT (SELECT application_id FROM pragma_application_id),
 	case version > known:
 		return 0, fmt.Errorf(
 			"it was written by a newer heyrelay (schema version %d; this one supports %d): use the newer one",
-			version,
-			known,
-		)
+			version, known)
 	case version > 0 && version < firstVersion:
-		return 0, fmt.Errorf(
-			"it was written by a heyrelay from before the first release (schema version %d; "+
-				"this one supports %d): "+
-				"name another file, and let the old heyrelay send what is queued in this one",
-			version,
-			known,
-		)
+		return 0, fmt.Errorf("it was written by a heyrelay from before the first release (schema version %d; this one "+
+			"supports %d): name another file, and let the old heyrelay send what is queued in this one",
+			version, known)
 	}
 	return version, nil
 }

@@ -62,12 +62,9 @@ func (w *writer) addNotice(query string, args ...any) error {
 
 // AddEvent implements spool.Store.
 func (s *Store) AddEvent(ctx context.Context, now time.Time, event []byte) error {
-	_, err := run(
-		ctx,
-		s,
-		len(event),
-		func(w *writer) (struct{}, error) { return struct{}{}, w.addEvent(now, nil, event) },
-	)
+	_, err := run(ctx, s, len(event), func(w *writer) (struct{}, error) {
+		return struct{}{}, w.addEvent(now, nil, event)
+	})
 	return err
 }
 
@@ -173,12 +170,8 @@ func (w *writer) report(p *spool.Report, request, attempt int64) error {
 		return err
 	}
 	if !ok {
-		return fmt.Errorf(
-			"%w: a report is about attempt %d of request %d, which is not there",
-			spool.ErrCorrupt,
-			attempt,
-			request,
-		)
+		return fmt.Errorf("%w: a report is about attempt %d of request %d, which is not there",
+			spool.ErrCorrupt, attempt, request)
 	}
 	if x.unpack(p.QueueID, true) != nil {
 		x = body{} // a report does without what is damaged: others are behind it

@@ -12,7 +12,7 @@ type conversation struct {
 	baseSubject      string
 	lastUsed         int64
 	convoID          int64
-	requestedConvoID int64 // see request.wanted
+	requestedConvoID int64 // that the application named, if convoID is not known yet; else 0
 }
 
 const (
@@ -98,9 +98,7 @@ func (w *writer) open(m *letter, r *spool.Request, c conversation) (p placed, er
 	if c.requestedConvoID == 0 { // else its title is unknown
 		c.baseSubject = m.BaseSubject
 	}
-	c.id, _, err = w.insert(
-		sqlConversation, m.Team, m.Inbox, r.Participants, m.Title, m.BaseSubject, stamp(m.Accepted),
-	)
+	c.id, _, err = w.insert(sqlConversation, m.Team, m.Inbox, r.Participants, m.Title, m.BaseSubject, stamp(m.Accepted))
 	return placed{conversation: c, joined: -1}, err
 }
 

@@ -165,7 +165,7 @@ func (s *search) first(n int) (id int64, ok bool, err error) {
 	n = max(leastRead, n/max(1, len(s.sources)))
 	for _, source := range s.sources {
 		if len(source.pending) == 0 && !source.ended {
-			if err := source.more(s.ctx, s.q, s.low, s.high, n, s.upward); err != nil {
+			if err := s.more(source, n); err != nil {
 				return 0, false, err
 			}
 		}

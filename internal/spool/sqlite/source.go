@@ -58,13 +58,13 @@ SELECT id FROM request WHERE message <= (SELECT message FROM terms_of) ORDER BY 
 	sqlMessageAt = `SELECT message FROM request WHERE id <= ? ORDER BY id DESC LIMIT 1`
 )
 
-// more reads the next n numbers of a source that lie between low and high.
-func (o *source) more(ctx context.Context, q queries, low, high int64, n int, upward bool) error {
+// more reads the next n numbers of a source that lie between the bounds.
+func (s *search) more(o *source, n int) error {
 	query := o.query
-	if upward {
+	if s.upward {
 		query = ascending(query)
 	}
-	ids, err := numbers(ctx, q, query, append(slices.Clone(o.args), low, high, n)...)
+	ids, err := numbers(s.ctx, s.q, query, append(slices.Clone(o.args), s.low, s.high, n)...)
 	if err != nil {
 		return err
 	}
