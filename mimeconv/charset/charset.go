@@ -70,7 +70,8 @@ const (
 // none; isHTML allows for a charset declared in a meta element.
 //
 // Labels are often wrong, so the candidates are, in order: UTF-8, if b is valid UTF-8, and not a few
-// characters of two octets as the declared charset has them; the declared charset, if b is valid in it;
+// characters of two octets as the declared charset has them; the declared charset, if b is valid in it, and not
+// evidently Cyrillic in another;
 // the charset of a byte order mark or of a meta element; detected charsets; windows-1252. The result is
 // always valid UTF-8. used is the charset that replaced the declared one, "" if how is Declared. text can alias b.
 func Decode(b []byte, declared string, isHTML bool) (text []byte, used string, how How) {
@@ -105,6 +106,11 @@ func decode(b []byte, declared string, isHTML bool, detect detector) (text []byt
 			return text, "utf-8", Guessed
 		}
 		return text, "", Declared
+	}
+	if other, name := swappedCyrillic(b, enc); other != nil {
+		if text, fits := decodeClean(other, b); fits {
+			return text, name, Guessed
+		}
 	}
 	if text, fits := decodeClean(enc, b); fits {
 		return text, "", Declared
