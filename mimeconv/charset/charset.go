@@ -125,13 +125,15 @@ func decode(b []byte, declared string, isHTML bool, detect detector) (text []byt
 // isUTF8ByChance reports whether b, which is valid UTF-8, is a word or two of a charset with two octets
 // for a character: the octets of 通知 in GBK are two accents in UTF-8. In UTF-8, the characters of those
 // charsets have three octets. A single © between ASCII is no such word, and neither are Größe and créée.
-// In Shift_JIS, these octets are Katakana of half width, of which no word is UTF-8.
+// In Shift_JIS, these octets are Katakana of half width, of which no word is UTF-8. In the others, characters
+// with the same first octet sound alike and are no word if there are three, but a word in Greek or Russian may be.
 func isUTF8ByChance(b []byte, declared encoding.Encoding) bool {
 	if !isWide(declared) || declared == japanese.ShiftJIS {
 		return false
 	}
 	doubles, last := 0, 0
 	areAdjacent, areWestern := false, true
+	firsts, letters := make(map[byte]bool), make(map[rune]bool) // of the characters of two octets
 	for rest := b; len(rest) > 0; {
 		r, n := utf8.DecodeRune(rest)
 		if n > 2 || n == 2 && (doubles == maxDoubles || rest[1] < minSecond) {
@@ -141,13 +143,16 @@ func isUTF8ByChance(b []byte, declared encoding.Encoding) bool {
 			doubles++
 			areAdjacent = areAdjacent || last == 2
 			areWestern = areWestern && 'À' <= r && r <= 'ÿ'
+			firsts[rest[0]] = true
+			letters[r] = true
 		}
 		rest = rest[n:]
 		last = n
 	}
 	isOnly := len(b) == 2*doubles
 	isWord := areAdjacent || isOnly && doubles == 1
-	if !isWord || areWestern && !isOnly {
+	areAlike := len(firsts) == 1 && len(letters) > 2
+	if !isWord || areAlike || areWestern && !isOnly {
 		return false
 	}
 	_, fits := decodeClean(declared, b)
