@@ -105,9 +105,9 @@ func (h *Handler) Handle(ctx context.Context, env *smtpd.Envelope, raw []byte) s
 	if len(plan.files) > 0 {
 		err = h.store(ctx, plan.files)
 		steps = watch.Lap("store")
-	}
-	if err != nil {
-		return h.refuse(env, raw, err, steps...)
+		if err != nil {
+			return h.refuse(env, raw, err, steps...)
+		}
 	}
 	receipt, err := h.o.Store.Accept(ctx, plan.Message)
 	steps = watch.Lap("commit")

@@ -273,7 +273,11 @@ func (p planner) addRequests(plan *Plan, s *submission, audiences []threading.Au
 		if r.ConvoID != 0 {
 			r.LookupNames = []string{fmt.Sprintf("%sConvo-Id: %d", controlPrefix, r.ConvoID)}
 		}
-		for _, each := range p.split(r, plan.Message.Smarthost) {
+		requests := []spool.Request{r}
+		if plan.Message.Smarthost {
+			requests = p.split(r)
+		}
+		for _, each := range requests {
 			plan.Lookups = append(plan.Lookups, lookups)
 			plan.Blind = append(plan.Blind, a.Blind)
 			plan.Message.Requests = append(plan.Message.Requests, each)
@@ -281,11 +285,8 @@ func (p planner) addRequests(plan *Plan, s *submission, audiences []threading.Au
 	}
 }
 
-// split returns r, or one request for each of its recipients.
-func (p planner) split(r spool.Request, bySmarthost bool) (all []spool.Request) {
-	if !bySmarthost {
-		return []spool.Request{r}
-	}
+// split returns a request like r for each of its recipients.
+func (p planner) split(r spool.Request) (all []spool.Request) {
 	one := r
 	for _, address := range r.To {
 		one.LocalID = p.newLocalID()
