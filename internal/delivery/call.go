@@ -85,35 +85,47 @@ func (s *Scheduler) call(ctx context.Context, setup *Setup, t *spool.Task, claim
 			r.panicked = fmt.Sprintf("%v\n%s", v, debug.Stack())
 		}
 	}()
+	r.checkTask()
+	switch {
+	case r.noCall != "":
+	case server != nil:
+		s.mail(ctx, server, r)
+	default:
+		s.callAPI(ctx, r)
+	}
+	return r
+}
+
+// checkTask sets noCall where no call may be made.
+func (r *result) checkTask() {
+	t := r.task
 	switch {
 	case t.Unreadable != nil:
 		r.noCall = "it could not be read from the spool: " + firstLine(t.Unreadable.Error())
 		if errors.Is(t.Unreadable, spool.ErrPanic) {
 			r.panicked = t.Unreadable.Error()
 		}
-		return r
 	case t.ConvoConflict:
 		r.noCall = fmt.Sprintf("X-Heymarket-Convo-Id: conversation %d has other participants by now", t.ConvoID)
-		return r
 	}
-	if server != nil {
-		s.mail(ctx, server, r)
-		return r
-	}
+}
+
+// callAPI makes the one call of r's task to the API.
+func (s *Scheduler) callAPI(ctx context.Context, r *result) {
+	t := r.task
+	client := r.setup.Teams[t.Team].Client
 	var err error
-	client := setup.Teams[t.Team].Client
 	switch t.Call {
 	case spool.CheckConversation:
 		r.convo, err = client.Conversation(ctx, t.ConvoID)
 	case spool.FindMessage:
-		r.search, err = s.find(ctx, setup, t)
+		r.search, err = s.find(ctx, r.setup, t)
 	default:
-		r.sent, err = client.Send(ctx, Email(t, setup.Routes[t.Route].Creator))
+		r.sent, err = client.Send(ctx, Email(t, r.setup.Routes[t.Route].Creator))
 	}
 	if err != nil && !errors.As(err, &r.problem) {
 		r.problem = &heymarket.Error{Class: heymarket.Again, Unknown: true, Reason: err.Error(), Err: err}
 	}
-	return r
 }
 
 // window is a span of time in which a message may have been sent.
@@ -197,9 +209,8 @@ func Email(t *spool.Task, creator int64) heymarket.Email {
 		LocalID:   t.LocalID,
 	}
 	if t.Subject != "" {
-		m.Text = t.HTML[:t.SubjectOffset] + "<p>Subject: " + html.EscapeString(
-			t.Subject,
-		) + "</p>\n" + t.HTML[t.SubjectOffset:]
+		subject := html.EscapeString(t.Subject)
+		m.Text = t.HTML[:t.SubjectOffset] + "<p>Subject: " + subject + "</p>\n" + t.HTML[t.SubjectOffset:]
 		m.RawText = "Subject: " + t.Subject + "\n\n" + t.Text
 	}
 	if t.ConvoID != 0 {

@@ -29,8 +29,8 @@ func (s *Setup) lease() time.Duration {
 	return limit + leaseMargin
 }
 
-// memory is the age from which what a team may have sent is searched for; 0: never, as a smarthost has nothing to
-// search.
+// memory is the age from which what a team may have sent is searched for; 0: never, as a smarthost
+// has nothing to search.
 func (s *Setup) memory(t Team) time.Duration {
 	if t.Server != nil {
 		return 0
@@ -117,10 +117,9 @@ func (s *Scheduler) start(calls context.Context, tasks []*spool.Task, claim even
 	}
 }
 
-// capacities are what each team may begin once outcomes are recorded, and when to ask again on its account. An
-// eighth of a team's calls is kept for high. A team that is held begins only probes,
-// and one message once these pass; one whose breaker is open begins one call at a
-// time.
+// capacities are what each team may begin once outcomes are recorded. next is when to ask again on
+// its account. An eighth of a team's calls is kept for high. A team that is held begins only
+// probes, and one message once these pass; one whose breaker is open begins one call at a time.
 func (s *Scheduler) capacities(calls context.Context, ended []spool.Outcome) (all []spool.Capacity, next time.Time) {
 	now := s.o.Now()
 	bodies := s.bodiesLeft(ended)
@@ -128,19 +127,12 @@ func (s *Scheduler) capacities(calls context.Context, ended []spool.Outcome) (al
 		return nil, time.Time{} // until a result comes
 	}
 	for name, options := range s.setup.Teams {
-		t := s.team(name)
-		active, searches := t.active, t.searches
-		for i := range ended {
-			if o := &ended[i]; o.Task.Team == name {
-				active--
-				searches -= searchesOf(o.Task.Call)
-			}
-		}
+		active, searches := s.activeWithout(name, ended)
 		free := options.Concurrency - active
 		high := min(max(free, 0), options.Concurrency/8)
 		held, breaker := s.holds.team(name), s.holds.breaker(name)
 		switch {
-		case held != nil && !t.trying:
+		case held != nil && !s.team(name).trying:
 			next = earlier(next, s.probe(calls, name, held))
 			continue
 		case breaker != nil && breaker.pause.until.After(now):
@@ -167,6 +159,20 @@ func (s *Scheduler) capacities(calls context.Context, ended []spool.Outcome) (al
 		})
 	}
 	return all, next
+}
+
+// activeWithout is how many calls of a team are active once outcomes are recorded, and how many of
+// them are searches.
+func (s *Scheduler) activeWithout(team string, ended []spool.Outcome) (active, searches int) {
+	t := s.team(team)
+	active, searches = t.active, t.searches
+	for i := range ended {
+		if o := &ended[i]; o.Task.Team == team {
+			active--
+			searches -= searchesOf(o.Task.Call)
+		}
+	}
+	return active, searches
 }
 
 // bodiesLeft is how many octets of bodies each team may begin with once outcomes are recorded; 0: any

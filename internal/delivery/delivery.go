@@ -300,8 +300,7 @@ func (s *Scheduler) checkClock() bool {
 		Time: s.clockSet,
 		Reason: fmt.Sprintf(
 			"the clock was set by %v: deferred requests are tried now, and the time until they expire starts over",
-			jump.Round(time.Second),
-		),
+			jump.Round(time.Second)),
 	})
 	s.holds.makeDue(s.clockSet)
 	for team := range s.setup.Teams {

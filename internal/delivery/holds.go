@@ -262,10 +262,7 @@ func (s *Scheduler) noDestination(at spool.Destination) string {
 	}
 	return fmt.Sprintf(
 		"%s: restore it, or move its mail%s (heyrelay queue retry --state waiting --from-route %s --route NEW)",
-		problem,
-		kind,
-		at.Route,
-	)
+		problem, kind, at.Route)
 }
 
 // hold holds a destination, unless it is held.

@@ -91,14 +91,8 @@ func TestMissingDestinationsAreNotSent(t *testing.T) {
 		if len(a.calls) != 0 || l.outcomes != nil || l.released != 1 ||
 			fmt.Sprint(l.holdLog) != "[hold {shop new 202}]" ||
 			fmt.Sprint(rec.kind) != "[held]" {
-			t.Errorf(
-				"%d calls, outcomes %v, %d given back, gates %q, events %v",
-				len(a.calls),
-				l.outcomes,
-				l.released,
-				l.holdLog,
-				rec.kind,
-			)
+			t.Errorf("%d calls, outcomes %v, %d given back, gates %q, events %v",
+				len(a.calls), l.outcomes, l.released, l.holdLog, rec.kind)
 		}
 	})
 }

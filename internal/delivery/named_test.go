@@ -42,14 +42,7 @@ func TestNamedConversation(t *testing.T) {
 				o := l.outcomes[0]
 				if o.State != c.state || o.NextCall != c.next || o.Unknown || o.Reopen ||
 					!strings.Contains(o.Reason, c.reason) {
-					t.Errorf(
-						"%v, next %v, unknown %v, reopen %v: %s",
-						o.State,
-						o.NextCall,
-						o.Unknown,
-						o.Reopen,
-						o.Reason,
-					)
+					t.Errorf("%v, next %v, unknown %v, reopen %v: %s", o.State, o.NextCall, o.Unknown, o.Reopen, o.Reason)
 				}
 			})
 		})

@@ -44,10 +44,8 @@ func (s *Scheduler) judge(r *result) spool.Outcome {
 		return s.panicked(r, o)
 	case r.noCall != "":
 		if r.task.Unreadable != nil {
-			s.logError(
-				"message "+r.task.QueueID+" is damaged and fails: check the disk; others are not affected",
-				r.task.Unreadable,
-			)
+			s.logError("message "+r.task.QueueID+" is damaged and fails: check the disk; others are not affected",
+				r.task.Unreadable)
 		}
 		o.State, o.Reason = spool.Failed, r.noCall
 		return o
@@ -75,10 +73,8 @@ func (s *Scheduler) judge(r *result) spool.Outcome {
 // panicked fails a request whose call, or whose reading, panicked: it would panic
 // again at each attempt.
 func (s *Scheduler) panicked(r *result, o spool.Outcome) spool.Outcome {
-	s.logError(
-		"a bug in heyrelay made this request fail: "+r.task.LocalID+"; please report it with these lines",
-		fmt.Errorf("panic: %s", r.panicked),
-	)
+	s.logError("a bug in heyrelay made this request fail: "+r.task.LocalID+"; please report it with these lines",
+		fmt.Errorf("panic: %s", r.panicked))
 	o.State = spool.Failed
 	o.Unknown = r.noCall == "" && r.task.Call == spool.Send
 	o.Reason = r.noCall

@@ -47,15 +47,8 @@ func (s *Scheduler) forbidden(o spool.Outcome) spool.Outcome {
 		return o
 	}
 	if n := r.refused.add(t.Participants); n > otherDenied {
-		s.holdRoute(
-			t,
-			fmt.Sprintf(
-				"%d conversations in a row were answered 403: "+
-					"is creator_id a member of the inbox, and may the team send? last: %s",
-				n,
-				o.Reason,
-			),
-		)
+		s.holdRoute(t, fmt.Sprintf("%d conversations in a row were answered 403: "+
+			"is creator_id a member of the inbox, and may the team send? last: %s", n, o.Reason))
 	}
 	o.RouteRefused = true
 	pause := min(max(parked, s.backOff(t.Attempt)), heldProbe)

@@ -155,11 +155,7 @@ func (s *Scheduler) slowDown(r *result) {
 		Team: r.task.Team,
 		Reason: fmt.Sprintf(
 			"%s: no calls for %v, then %d a minute, increasing each minute up to the rate of %d",
-			r.problem,
-			t.throttle.Until.Sub(now).Round(time.Second),
-			t.throttle.Rate,
-			answer.Rate,
-		),
+			r.problem, t.throttle.Until.Sub(now).Round(time.Second), t.throttle.Rate, answer.Rate),
 	})
 }
 
