@@ -165,13 +165,7 @@ var claimCases = []testCase{
 		for i := range 3 {
 			task := f.claimOne()
 			if !task.TrialSince.Equal(epoch) || task.Attempt != i+1 || task.Unknown {
-				f.Errorf(
-					"attempt %d: Tried %s, Attempt %d, Unknown %v",
-					i+1,
-					task.TrialSince,
-					task.Attempt,
-					task.Unknown,
-				)
+				f.Errorf("attempt %d: Tried %s, Attempt %d, Unknown %v", i+1, task.TrialSince, task.Attempt, task.Unknown)
 			}
 			f.deferTask(task, time.Second)
 			f.now = f.now.Add(time.Second)
@@ -186,13 +180,8 @@ var claimCases = []testCase{
 		f.now = f.now.Add(lease)
 		again := f.claimOne()
 		if again.LocalID != lost.LocalID || again.Attempt != 2 || !again.Unknown {
-			f.Errorf(
-				"claimed %s, attempt %d, Unknown %v; want the second attempt of %s, unknown",
-				again.LocalID,
-				again.Attempt,
-				again.Unknown,
-				lost.LocalID,
-			)
+			f.Errorf("claimed %s, attempt %d, Unknown %v; want the second attempt of %s, unknown",
+				again.LocalID, again.Attempt, again.Unknown, lost.LocalID)
 		}
 		if r := f.finish(spool.Outcome{Task: lost, State: spool.Sent, ConvoID: 7}); r.Err == nil {
 			f.Error("the lost claim could still be finished")

@@ -215,13 +215,8 @@ var finishCases = []testCase{
 		f.now = f.now.Add(time.Second)
 		if again := f.claim(r)[0]; again.Request != task.Request || again.Attempt != 1 ||
 			!again.TrialSince.Equal(f.now) {
-			f.Errorf(
-				"claimed %s, attempt %d, tried %s; want the first attempt of %s, now",
-				again.QueueID,
-				again.Attempt,
-				again.TrialSince,
-				task.QueueID,
-			)
+			f.Errorf("claimed %s, attempt %d, tried %s; want the first attempt of %s, now",
+				again.QueueID, again.Attempt, again.TrialSince, task.QueueID)
 		}
 	}},
 	{"UnclaimSecondAttempt", func(f *fixture) {

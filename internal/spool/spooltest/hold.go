@@ -360,11 +360,8 @@ var holdCases = []testCase{
 		f.done(spool.Outcome{Task: first, State: spool.Deferred, Due: f.now, Status: 403, RouteRefused: true})
 		second := probe()
 		if second.QueueID != "Q1" || !second.RouteRefusedAt.Equal(refused) {
-			f.Errorf(
-				"the probe is %s, refused at %v; want the oldest where all were refused",
-				second.QueueID,
-				second.RouteRefusedAt,
-			)
+			f.Errorf("the probe is %s, refused at %v; want the oldest where all were refused",
+				second.QueueID, second.RouteRefusedAt)
 		}
 		f.deferTask(second, time.Hour)
 		f.send(letter{priority: spool.Bulk})
@@ -386,12 +383,7 @@ var holdCases = []testCase{
 		began := f.now
 		f.claim(r)
 		f.now = f.now.Add(time.Second)
-		got, err := f.Throttle(
-			f.Context(),
-			f.now,
-			"shop",
-			spool.TooMany{Rate: 60, Began: began, RetryAfter: time.Minute},
-		)
+		got, err := f.Throttle(f.Context(), f.now, "shop", spool.TooMany{Rate: 60, Began: began, RetryAfter: time.Minute})
 		until := f.now.Add(time.Minute)
 		if err != nil || got.Rate != 30 || !got.Until.Equal(until) {
 			f.Errorf("%+v (%v), want 30 a minute after a minute", got, err)

@@ -141,11 +141,7 @@ var keptCases = []testCase{
 		f.stands(spool.Moved{Busy: 1, Kept: held})(retry())
 		f.stands(spool.Moved{Busy: 1, Kept: held})(f.operator.Release(f.Context(), f.now, spool.Filter{}))
 		own := spool.Kept{Level: spool.RequestLevel, Hold: oneByOne, Requests: 1}
-		f.stands(
-			spool.Moved{Requests: 1, Kept: []spool.Kept{own}},
-		)(
-			f.operator.Hold(f.Context(), f.now, only("Q2"), "why"),
-		)
+		f.stands(spool.Moved{Requests: 1, Kept: []spool.Kept{own}})(f.operator.Hold(f.Context(), f.now, only("Q2"), "why"))
 		held[0].Requests = 1
 		f.stands(spool.Moved{Requests: 1, Kept: held})(f.operator.Release(f.Context(), f.now, only("Q2")))
 		f.stands(spool.Moved{Requests: 1})(f.operator.Drop(f.Context(), f.now, only("Q2")))

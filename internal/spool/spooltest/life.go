@@ -15,13 +15,8 @@ var lifeCases = []testCase{
 		f.now = f.now.Add(lease)
 		again := f.claimOne()
 		if again.LocalID != lost.LocalID || again.Attempt != 2 || !again.Unknown || again.ConvoID != 0 {
-			f.Errorf(
-				"claimed %s, attempt %d, Unknown %v; want the second attempt of %s, unknown",
-				again.LocalID,
-				again.Attempt,
-				again.Unknown,
-				lost.LocalID,
-			)
+			f.Errorf("claimed %s, attempt %d, Unknown %v; want the second attempt of %s, unknown",
+				again.LocalID, again.Attempt, again.Unknown, lost.LocalID)
 		}
 	}},
 	{"Restart", func(f *fixture) { // queued, deferred, sent and threads are what they were

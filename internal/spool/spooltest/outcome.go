@@ -74,10 +74,7 @@ var outcomeCases = []testCase{
 		f.done(o)
 	}},
 	{"T18", func(f *fixture) { // reply refused, the conversation exists: failed
-		f.again(
-			f.refusedReply(),
-			spool.Outcome{Status: 400, Reason: "bad", Refused: true, NextCall: spool.CheckConversation},
-		)
+		f.again(f.refusedReply(), spool.Outcome{Status: 400, Reason: "bad", Refused: true, NextCall: spool.CheckConversation})
 		f.again(f.claimOne(), spool.Outcome{Status: 200, ConversationAlive: true, NextCall: spool.FindMessage})
 		task := f.claimOne()
 		if !task.ConversationAlive || task.Refused != "bad" || task.Call != spool.FindMessage {
@@ -213,11 +210,7 @@ var outcomeCases = []testCase{
 		}
 		tasks, next := f.claimNext(r)
 		if wait := next.Sub(f.now); len(tasks) != 0 || wait < 20*time.Second || wait > 22*time.Second {
-			f.Errorf(
-				"after 21 calls at 60 a minute claimed %d, next in %s; want none, and about 21 s",
-				len(tasks),
-				wait,
-			)
+			f.Errorf("after 21 calls at 60 a minute claimed %d, next in %s; want none, and about 21 s", len(tasks), wait)
 		}
 		f.now = next
 		if len(f.claim(r)) != 1 {

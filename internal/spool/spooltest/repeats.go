@@ -96,13 +96,8 @@ var repeatCases = []testCase{
 		}
 		task := f.claimOne()
 		if task.QueueID != first.QueueID || task.LocalID != tasks[1].LocalID || task.Attempt != 2 {
-			f.Errorf(
-				"claimed %s of %s, attempt %d; want the second attempt of %s",
-				task.LocalID,
-				task.QueueID,
-				task.Attempt,
-				tasks[1].LocalID,
-			)
+			f.Errorf("claimed %s of %s, attempt %d; want the second attempt of %s",
+				task.LocalID, task.QueueID, task.Attempt, tasks[1].LocalID)
 		}
 	}},
 	{"I9_EndOfLane", func(f *fixture) { // revived, it waits behind what came since

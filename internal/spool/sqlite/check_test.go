@@ -204,13 +204,8 @@ func TestDamageFound(t *testing.T) {
 		if !errors.Is(err, spool.ErrCorrupt) {
 			t.Fatalf("error %v, want ErrCorrupt", err)
 		}
-		wantText(
-			t,
-			err,
-			"the spool is damaged: database disk image is malformed",
-			"what to do: stop heyrelay",
-			"docs/durability.md",
-		)
+		wantText(t, err,
+			"the spool is damaged: database disk image is malformed", "what to do: stop heyrelay", "docs/durability.md")
 	}
 	tasks, _, err := s.Claim(t.Context(), epoch, time.Minute, spool.Capacity{Team: "shop", Rate: plenty, Free: 2})
 	if err != nil || len(tasks) != 1 {

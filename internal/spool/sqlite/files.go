@@ -60,9 +60,7 @@ func prepareFile(path string, warn func(string)) error {
 	}
 	if n := linkCount(info); n > 1 {
 		return fmt.Errorf(
-			"the file has %d hard links: another process could serve it under another name; remove the other names",
-			n,
-		)
+			"the file has %d hard links: another process could serve it under another name; remove the other names", n)
 	}
 	return disk.Narrow(path, info, "mail", warn)
 }
