@@ -182,8 +182,27 @@ func bareLineEndings(raw []byte) (lf, cr int) {
 	}
 }
 
+// decodeUTF16 decodes a message that is wholly in UTF-16.
+func (b *messageBuffer) decodeUTF16() error {
+	order := utf16Order(b.raw)
+	if order == nil {
+		return nil
+	}
+	more := int64(len(b.raw) / 2)
+	if err := b.memory.reserve(b.limits, b.account, more); err != nil {
+		return errNoMemory(err, b.account)
+	}
+	raw := b.raw
+	b.replace(int64(cap(raw))+more, nil)
+	b.raw = appendUTF8(b.raw, raw, order)
+	return nil
+}
+
 // normalizeLineEndings repairs the line endings of the message.
 func (b *messageBuffer) normalizeLineEndings() error {
+	if err := b.decodeUTF16(); err != nil {
+		return err
+	}
 	lf, cr := bareLineEndings(b.raw)
 	if lf == 0 && cr == 0 {
 		return nil
@@ -201,9 +220,13 @@ func (b *messageBuffer) normalizeLineEndings() error {
 // Settings.BareLF Repair. An LF with any run of CRs before it becomes a CRLF. Any other CR becomes
 // a CRLF in the body. In the header, a run of other CRs becomes one CRLF, or nothing at the start
 // of a line: it ends a line, so that what it hides stays hidden, but not the header. If the
-// message contains no LF except at its end, every CR is a line ending. The result is raw itself
-// if there is nothing to repair, else it does not alias raw.
+// message contains no LF except at its end, every CR is a line ending. A message that is wholly in
+// UTF-16, of whose line endings each octet would be one, becomes UTF-8 before. The result is raw
+// itself if there is nothing to repair, else it does not alias raw.
 func RepairLineEndings(raw []byte) []byte {
+	if order := utf16Order(raw); order != nil {
+		raw = appendUTF8(nil, raw, order)
+	}
 	lf, cr := bareLineEndings(raw)
 	if lf == 0 && cr == 0 {
 		return raw

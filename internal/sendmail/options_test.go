@@ -134,16 +134,23 @@ func TestReportsAreRequested(t *testing.T) {
 	}
 }
 
-// A byte order mark before the first field hides no field.
+// A byte order mark before the first field hides no field, in UTF-8 and in UTF-16.
 func TestByteOrderMark(t *testing.T) {
-	s := smarthosttest.Serve(t, nil)
-	code, printed := run(t, s, "\ufeffTo: alice@example.com\nSubject: x\n\nHi.\n", "-t")
-	all := s.Taken()
-	if code != 0 || len(all) != 1 || all[0].To != "alice@example.com" {
-		t.Fatalf("%d, %s, %+v", code, printed, all)
+	const text = "\ufeffTo: alice@example.com\nSubject: x\n\nHi.\n"
+	wide := "\xff\xfe"
+	for _, c := range strings.TrimPrefix(text, "\ufeff") {
+		wide += string(c) + "\x00"
 	}
-	if !strings.Contains(all[0].Text, "\r\nTo: alice@example.com\r\nSubject: x\r\n") {
-		t.Error(all[0].Text)
+	for _, input := range []string{text, wide} {
+		s := smarthosttest.Serve(t, nil)
+		code, printed := run(t, s, input, "-t")
+		all := s.Taken()
+		if code != 0 || len(all) != 1 || all[0].To != "alice@example.com" {
+			t.Fatalf("%d, %s, %+v", code, printed, all)
+		}
+		if !strings.Contains(all[0].Text, "\r\nTo: alice@example.com\r\nSubject: x\r\n") {
+			t.Error(all[0].Text)
+		}
 	}
 }
 
