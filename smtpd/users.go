@@ -43,12 +43,12 @@ const (
 type users struct {
 	failed *windowCounter // by network, and by user
 
-	hashes chan struct{}
-	secret [32]byte // key of the cached sums
+	hashes  chan struct{}
+	slowest passhash.Slowest
+	secret  [32]byte // key of the cached sums
 
 	mu       sync.Mutex
 	verified map[login]verification
-	slowest  time.Duration // computation of a hash so far
 }
 
 // login is a user at an address.
@@ -121,7 +121,7 @@ func (u *users) verify(ctx context.Context, s *Setup, l login, password string) 
 	matches := user.Password.Matches(password)
 	took := time.Since(start)
 	<-u.hashes
-	slowest := u.observe(took)
+	slowest := u.slowest.Observe(took)
 	if matches && exists {
 		u.cache(l, user.Password, password)
 		return nil
@@ -176,15 +176,6 @@ func sleep(ctx context.Context, d time.Duration) {
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-}
-
-// observe records how long the computation of a hash took, and returns the longest so far. A
-// time beyond a second is one of a busy machine.
-func (u *users) observe(took time.Duration) time.Duration {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.slowest = min(max(u.slowest, took), time.Second)
-	return u.slowest
 }
 
 // sum is a hash that cannot be computed without the secret of this process.

@@ -21,13 +21,13 @@ const (
 
 // logins bounds how often anybody can try to log in.
 type logins struct {
-	now    func() time.Time
-	hashes chan struct{}
+	now     func() time.Time
+	hashes  chan struct{}
+	slowest passhash.Slowest
 
 	mu      sync.Mutex
 	failed  map[netip.Prefix]tally
 	overall tally
-	slowest time.Duration // computation of a hash so far
 }
 
 // tally counts within a window.
@@ -122,20 +122,11 @@ func (l *logins) matches(ctx context.Context, hash passhash.Hash, password strin
 	matches := hash.Matches(password)
 	took := time.Since(start)
 	<-l.hashes
-	slowest := l.observe(took)
+	slowest := l.slowest.Observe(took)
 	if !matches {
 		pause(ctx, slowest-took)
 	}
 	return matches
-}
-
-// observe records how long a hash took, and returns the longest so far. A time beyond a second
-// is one of a busy machine.
-func (l *logins) observe(took time.Duration) time.Duration {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.slowest = min(max(l.slowest, took), time.Second)
-	return l.slowest
 }
 
 // pause waits until d has passed or ctx ends.

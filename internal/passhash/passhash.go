@@ -1,5 +1,5 @@
 // Package passhash makes password hashes, decides which are acceptable, and compares
-// passwords with them. The configuration and the SMTP server share it, so that
+// passwords with them. The configuration, the SMTP server and the console share it, so that
 // "heyrelay check" accepts exactly the hashes that the server can use.
 package passhash
 
@@ -11,6 +11,7 @@ import (
 	"io"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/crypto/argon2"
@@ -106,6 +107,23 @@ func (h Hash) Cost() time.Duration {
 		return 0
 	}
 	return 50 * time.Microsecond << cost // cost 10: 51 ms
+}
+
+// Slowest is how long the slowest hash took so far. A failure that takes as long reveals neither
+// the kind of a hash nor whether a user exists. Many goroutines may use it; the zero value has
+// seen none.
+type Slowest struct {
+	mu   sync.Mutex
+	took time.Duration
+}
+
+// Observe records how long a hash took, and returns the longest time so far. One beyond a second
+// is that of a busy machine, and counts as a second.
+func (s *Slowest) Observe(took time.Duration) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.took = min(max(s.took, took), time.Second)
+	return s.took
 }
 
 // checkBcrypt checks a hash of bcrypt.
