@@ -208,6 +208,9 @@ func (o *online) mailServer(purpose string, hop config.NextHop) (offers smarthos
 	case err == nil:
 		defer session.Close()
 		fmt.Fprintf(o.p.stdout, "%s: %s responds%s\n", purpose, hop.Next, loggedIn(hop.User))
+		if session.NoTLS != nil {
+			fmt.Fprintf(o.p.stdout, "warning: %s: mail goes there in plaintext, as STARTTLS fails: %v\n", purpose, session.NoTLS)
+		}
 		return session.Offers, true
 	}
 	o.failed = append(o.failed, fmt.Errorf("%s: %s: %w", purpose, hop.Next, err))

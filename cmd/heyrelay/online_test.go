@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"slices"
 	"strings"
 	"testing"
@@ -18,6 +19,7 @@ func TestCheckMailServers(t *testing.T) {
 	small := smarthosttest.Serve(t, func(s *smarthosttest.Server) { s.MaxMessageBytes = 10_000_000 })
 	seven := greeting(t, "250 raw")
 	busy := greeting(t, "421 4.3.2 Try later")
+	broken := smarthosttest.Serve(t, func(s *smarthosttest.Server) { s.TLSConfig = new(tls.Config) })
 	const smarthost = "route first: smarthost: smtp://ADDRESS"
 	cases := []struct {
 		name, section, address, password string
@@ -33,6 +35,8 @@ func TestCheckMailServers(t *testing.T) {
 			"10000000 bytes, and limits.message_size is 25MB: larger ones fail\n", exitOK},
 		{"SevenBit", "smarthost", seven.Address, "", "warning: route first: the smarthost does not offer 8BITMIME: " +
 			"messages with 8-bit content fail\n", exitOK},
+		{"BrokenTLS", "smarthost", broken.Address, "", "warning: route first: smarthost: mail goes there in plaintext, " +
+			"as STARTTLS fails: remote error: tls: ", exitOK},
 		{"RefusedLogin", "smarthost", login.Address, "mistaken", smarthost + ": login as heyrelay: ", exitConfig},
 		{"Busy", "smarthost", busy.Address, "", smarthost + ": EHLO: ", exitFailed},
 		{"BusyShadow", "shadow", busy.Address, "", "route first: shadow: smtp://ADDRESS: EHLO: ", exitFailed},

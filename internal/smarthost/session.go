@@ -19,6 +19,7 @@ import (
 // for concurrent use.
 type Session struct {
 	Offers Offers
+	NoTLS  error // why there is no TLS although the server offers it; nil if it does not, or TLS is used
 
 	address string
 	conn    net.Conn // below client
@@ -31,10 +32,16 @@ type Session struct {
 // Connect does without.
 func (s *Server) Connect(ctx context.Context) (*Session, error) {
 	session, err := s.connect(ctx, true)
-	if errors.As(err, new(optionalTLSError)) {
-		return s.connect(ctx, false)
+	var failed optionalTLSError
+	if !errors.As(err, &failed) {
+		return session, err
 	}
-	return session, err
+	session, err = s.connect(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	session.NoTLS = failed.error
+	return session, nil
 }
 
 // optionalTLSError is a failure of a STARTTLS that need not be used.
