@@ -135,14 +135,7 @@ func TestOfWhomNobodyWantsToHearNothingIsSent(t *testing.T) {
 func TestWhatTheServerRefuses(t *testing.T) {
 	for _, command := range []string{"MAIL", "RCPT", "DATA"} {
 		for code, want := range map[int]string{550: "done 1", 451: "deferred 1", 530: "deferred 1"} {
-			s := smarthosttest.Serve(t, func(s *smarthosttest.Server) {
-				s.Refuse = func(c string) error {
-					if c != command {
-						return nil
-					}
-					return &smtp.SMTPError{Code: code, Message: "because of the moon"}
-				}
-			})
+			s := smarthosttest.Serve(t, smarthosttest.Refusing(command, code, "because of the moon"))
 			became, h := deliver(t, mailer(s.Address), failed(""))
 			if became[0] != want || len(s.Taken()) > 0 {
 				t.Errorf("%s %d: %v", command, code, became)
@@ -207,8 +200,8 @@ func mailer(address string) *notify.Mailer {
 	return &notify.Mailer{Reporter: reporter, Server: &smarthost.Server{Hostname: reporter.Hostname, Address: address}}
 }
 
-// raw is a server that writes the given replies, one for each line that it reads,
-// and then hangs up.
+// raw is a server that writes the given replies to each client, one for each line that it
+// reads, and then hangs up.
 func raw(t *testing.T, replies ...string) *notify.Mailer {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -218,25 +211,33 @@ func raw(t *testing.T, replies ...string) *notify.Mailer {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		conn, err := l.Accept()
-		if err != nil {
-			return
-		}
-		defer conn.Close()
-		lines := bufio.NewReader(conn)
-		for i, reply := range replies {
-			if i > 0 {
-				if _, err := lines.ReadString('\n'); err != nil {
-					return
-				}
-			}
-			if _, err := io.WriteString(conn, reply+"\r\n"); err != nil {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
 				return
 			}
+			_ = reply(conn, replies) // the client may have gone
+			_ = conn.Close()
 		}
 	}()
 	t.Cleanup(func() { _ = l.Close(); <-done })
 	return mailer(l.Addr().String())
+}
+
+// reply writes a greeting, and then a reply for each line that it reads.
+func reply(conn net.Conn, replies []string) error {
+	lines := bufio.NewReader(conn)
+	for i, reply := range replies {
+		if i > 0 {
+			if _, err := lines.ReadString('\n'); err != nil {
+				return err
+			}
+		}
+		if _, err := io.WriteString(conn, reply+"\r\n"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // silent is a server that writes the given replies, one for each line that it reads,
@@ -256,16 +257,8 @@ func silent(t *testing.T, replies ...string) (m *notify.Mailer, reached chan str
 			return
 		}
 		defer conn.Close()
-		lines := bufio.NewReader(conn)
-		for i, reply := range replies {
-			if i > 0 {
-				if _, err := lines.ReadString('\n'); err != nil {
-					return
-				}
-			}
-			if _, err := io.WriteString(conn, reply+"\r\n"); err != nil {
-				return
-			}
+		if err := reply(conn, replies); err != nil {
+			return
 		}
 		close(reached)
 		<-over

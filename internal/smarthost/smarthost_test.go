@@ -90,14 +90,7 @@ func TestWhatTheServerDoesNotOffer(t *testing.T) {
 func TestRefused(t *testing.T) {
 	for _, command := range []string{"MAIL", "RCPT", "DATA"} {
 		for code, want := range map[int]bool{550: true, 451: false, 530: false} {
-			s := smarthosttest.Serve(t, func(s *smarthosttest.Server) {
-				s.Refuse = func(c string) error {
-					if c != command {
-						return nil
-					}
-					return &smtp.SMTPError{Code: code, Message: "because of the moon"}
-				}
-			})
+			s := smarthosttest.Serve(t, smarthosttest.Refusing(command, code, "because of the moon"))
 			_, err := send(t, to(s), hello)
 			reason := err != nil && strings.Contains(err.Error(), "because of the moon")
 			if !reason || refused(err) != want || denied(err) != (code == 530) {

@@ -75,6 +75,18 @@ func Serve(t testing.TB, change func(*Server)) *Server {
 	return s
 }
 
+// Refusing is a change for Serve: the server refuses a command, always in the same words.
+func Refusing(command string, code int, text string) func(*Server) {
+	return func(s *Server) {
+		s.Refuse = func(c string) error {
+			if c != command {
+				return nil
+			}
+			return &smtp.SMTPError{Code: code, Message: text}
+		}
+	}
+}
+
 // Taken returns the accepted messages in order.
 func (s *Server) Taken() []Transaction {
 	s.mu.Lock()
