@@ -31,7 +31,6 @@ type Search struct {
 	Found    bool
 	Complete bool // the whole window was seen: a message that was not Found is absent
 	Pages    int  // calls made, those that failed included
-	repeats  int  // pages that were requested again
 
 	RequestID string // X-Request-Id of the last page that was returned
 }
@@ -54,47 +53,55 @@ type Search struct {
 func (c *Client) FindMessage(
 	ctx context.Context, localID string, from, to time.Time, before func(ctx context.Context, pages int) error,
 ) (Search, error) {
-	var s Search
-	seen := make(map[int64]bool)
 	first, last := c.skew.widen(from, to)
-	cursor := last.Add(overlap)
+	s := finder{localID: localID, from: first, cursor: last.Add(overlap), seen: make(map[int64]bool)}
 	for s.Pages < maxPages {
 		if ctx.Err() != nil || before != nil && before(ctx, s.Pages) != nil {
-			return s, nil
+			return s.Search, nil
 		}
 		s.Pages++
-		p, err := c.page(ctx, cursor)
+		p, err := c.page(ctx, s.cursor)
 		switch {
 		case err == nil:
 		case ctx.Err() != nil:
-			return s, nil
+			return s.Search, nil
 		case s.repeats < maxRepeats && repeatable(err):
 			s.repeats++
 			continue // the pages before would be lost otherwise
 		default:
-			return s, err
+			return s.Search, err
 		}
 		s.RequestID = p.requestID
-		if s.look(p, localID, first, cursor, seen) {
+		if s.look(p) {
 			s.Complete = s.Complete && (s.Found || c.skew.covers(first, last, from, to))
-			return s, nil
+			return s.Search, nil
 		}
-		cursor = p.last().Date.Add(overlap)
+		s.cursor = p.last().Date.Add(overlap)
 	}
-	return s, nil
+	return s.Search, nil
+}
+
+// finder is a search that goes on.
+type finder struct {
+	Search  // so far
+	localID string
+	from    time.Time      // what is dated before it need not be seen
+	cursor  time.Time      // the messages of the next page are dated before it
+	seen    map[int64]bool // by id, the messages of the pages so far
+	repeats int            // pages that were requested again
 }
 
 // look examines one page, and reports whether the search ends with it.
-func (s *Search) look(p page, localID string, from, cursor time.Time, seen map[int64]bool) (end bool) {
-	known := len(seen)
+func (s *finder) look(p page) (end bool) {
+	known := len(s.seen)
 	for _, m := range p.messages {
-		if m.LocalID == localID {
+		if m.LocalID == s.localID {
 			s.Message = m
 			s.Found = true
 			s.Complete = true
 			return true
 		}
-		seen[m.ID] = true
+		s.seen[m.ID] = true
 	}
 	switch {
 	case len(p.messages) == 0:
@@ -102,13 +109,13 @@ func (s *Search) look(p page, localID string, from, cursor time.Time, seen map[i
 		return true
 	case !p.newestFirst():
 		return true
-	case p.last().Date.Before(from):
+	case p.last().Date.Before(s.from):
 		s.Complete = true
 		return true
-	case len(seen) == known:
+	case len(s.seen) == known:
 		// The end of the history, if the page is a rest of the one before. One that is
 		// full, was cut, or has what the cursor excludes, is no such rest.
-		s.Complete = len(p.messages) < usualPage && !p.cut && p.messages[0].Date.Before(cursor)
+		s.Complete = len(p.messages) < usualPage && !p.cut && p.messages[0].Date.Before(s.cursor)
 		return true
 	}
 	return false

@@ -144,14 +144,19 @@ func (r *renderer) start(z *html.Tokenizer) bool {
 		r.layout.breakLine(e.space)
 		r.enter(&e, a)
 	}
-	e.indexes = r.open[name]
+	r.push(e)
+	return true
+}
+
+// push makes e the innermost open element.
+func (r *renderer) push(e element) {
+	e.indexes = r.open[e.name]
 	if e.indexes == nil {
 		e.indexes = new([]int32)
-		r.open[name] = e.indexes
+		r.open[e.name] = e.indexes
 	}
 	*e.indexes = append(*e.indexes, int32(len(r.stack)))
 	r.stack = append(r.stack, e)
-	return true
 }
 
 // void renders an element that has no content.
