@@ -56,6 +56,26 @@ func stuff(t *testing.T, dir string) string {
 	return f.Name()
 }
 
+// On a full disk it does not start, neither with a new spool nor with an old one, and says why.
+func TestStartsFull(t *testing.T) {
+	dir := small(t)
+	r := newRelay(t, dir, "1B")
+	const reason = "the spool has no space left"
+	ballast := stuff(t, dir)
+	if line := r.refuses(t); !strings.Contains(line, reason) {
+		t.Errorf("a new spool: %s", line)
+	}
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	r.start(t)
+	r.Stop()
+	stuff(t, dir)
+	if line := r.refuses(t); !strings.Contains(line, reason) {
+		t.Errorf("an old spool: %s", line)
+	}
+}
+
 // Eight clients send while the disk fills to the last byte and is emptied again.
 // Each message is answered 250 or 452; what was answered 250 is sent once,
 // though the answers of the API that came meanwhile could not be written down; the

@@ -17,6 +17,9 @@ func classify(err error) error {
 	if !errors.As(err, &e) {
 		return err
 	}
+	if e.Code() == result.SQLITE_IOERR_SHMSIZE { // the file for the log's index cannot grow
+		return fmt.Errorf("%w: %w", spool.ErrFull, err)
+	}
 	switch e.Code() & 0xff { // the rest of the code is detail
 	case result.SQLITE_FULL:
 		return fmt.Errorf("%w: %w", spool.ErrFull, err)

@@ -56,8 +56,12 @@ func (h *headroom) check(size int64) error {
 		return nil
 	}
 	if h.room-size < least || h.disk < min(least, logRoom) {
-		return fmt.Errorf("%w: %d bytes are free; the message needs %d and spool.min_free is %d",
-			spool.ErrFull, h.room, size, least)
+		needed := ""
+		if size > 0 {
+			needed = fmt.Sprintf("the message needs %d and ", size)
+		}
+		return fmt.Errorf("%w: %d bytes are free; %sspool.min_free is %d; free disk space, or lower it",
+			spool.ErrFull, h.room, needed, least)
 	}
 	h.room -= size
 	return nil

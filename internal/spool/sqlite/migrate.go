@@ -66,8 +66,8 @@ func migrateSteps(ctx context.Context, conn *sql.Conn, steps []string) (err erro
 	}
 	defer func() {
 		if err != nil {
-			_, undo := conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
-			err = errors.Join(classify(err), undo)
+			_, _ = conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK") // SQLite may have rolled back, as of a full disk
+			err = classify(err)
 		}
 	}()
 	version, err := schemaVersion(ctx, conn)
