@@ -198,9 +198,13 @@ func (c queueForgetCmd) Run(p *program) error {
 
 type queueStatsCmd struct{ configured }
 
-// Run prints how many requests of each route are in which state, and the holds.
+// Run prints how many requests of each route are in which state, the holds, and which teams pause.
 func (c queueStatsCmd) Run(p *program) error {
-	return c.withOperator(p, func(_ *config.Config, op spool.Operator) error { return printStats(p, op) })
+	return c.withOperator(p, func(cfg *config.Config, op spool.Operator) error {
+		err := printStats(p, op)
+		printPauses(p, cfg)
+		return err
+	})
 }
 
 func printStats(p *program, op spool.Operator) error {

@@ -27,7 +27,7 @@ Exit codes: 0 the new configuration is active, 1 no relay is running, 78 the pre
 func (c reloadCmd) Run(p *program) error {
 	url, err := c.spoolURL(p)
 	if err != nil {
-		return err
+		return unchanged(p, err.Error())
 	}
 	ctx, cancel := context.WithTimeout(p.ctx, reloadPatience)
 	defer cancel()
@@ -42,8 +42,7 @@ func (c reloadCmd) Run(p *program) error {
 			socket, err)
 	}
 	if done.Error != "" {
-		fmt.Fprintln(p.stderr, printableLines(done.Error))
-		return coded{exitConfig, errors.New("the previous configuration stays active")}
+		return unchanged(p, done.Error)
 	}
 	for _, w := range done.Warnings {
 		fmt.Fprintln(p.stdout, "warning: "+printable(w))
@@ -57,6 +56,12 @@ func (c reloadCmd) Run(p *program) error {
 		fmt.Fprintln(p.stdout, "restart heyrelay to apply: "+printable(strings.Join(done.Restart, ", ")))
 	}
 	return nil
+}
+
+// unchanged prints why a configuration cannot be used, and returns the error that says what follows.
+func unchanged(p *program, problems string) error {
+	fmt.Fprintln(p.stderr, printableLines(problems))
+	return coded{exitConfig, errors.New("the previous configuration stays active")}
 }
 
 // reloadPatience is how long a relay may take to reload.
