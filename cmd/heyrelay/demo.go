@@ -47,34 +47,17 @@ func (c demoCmd) Run(p *program) error {
 	if err != nil {
 		return err
 	}
-	smtp, err := freeAddress("127.0.0.1:2525")
+	cfg, err := configureDemo(dir, api.Addr())
 	if err != nil {
 		return errors.Join(err, api.Close())
 	}
-	console, err := freeAddress("127.0.0.1:8025")
-	if err != nil {
-		return errors.Join(err, api.Close())
-	}
-	files, err := freeAddress("127.0.0.1:8027")
-	if err != nil {
-		return errors.Join(err, api.Close())
-	}
-	team := sandbox.DemoTeam()
-	text := fmt.Sprintf(demoConfig, smtp, api.Addr(), sandbox.DemoSecretID,
-		team.Inboxes[0].ID, team.Inboxes[0].Members[0].ID, "sqlite:"+filepath.Join(dir, "heyrelay.db"),
-		folderURL(filepath.Join(dir, "blobs")), files, console)
-	cfg, err := config.Parse("demo", []byte(text), func(string) (string, bool) { return sandbox.DemoSecretKey, true })
-	if err != nil {
-		return errors.Join(err, api.Close())
-	}
-
 	ctx, stop := context.WithCancel(p.ctx)
 	defer stop()
 	var running sync.WaitGroup
 	var apiErr error
 	running.Go(func() {
 		defer stop()
-		apiErr = serveHTTP(ctx, api, newSandbox(sandbox.APIRate, "http://"+console))
+		apiErr = serveHTTP(ctx, api, newSandbox(sandbox.APIRate, "http://"+cfg.Console.Address))
 	})
 	fixed := func() *config.Config { return cfg }
 	parts := relay.Parts{Sink: live{out: p.stdout}, Sandbox: "http://" + api.Addr().String()}
@@ -84,6 +67,27 @@ func (c demoCmd) Run(p *program) error {
 	stop()
 	running.Wait()
 	return errors.Join(err, apiErr)
+}
+
+// configureDemo returns the configuration of the demo, with addresses that are free.
+func configureDemo(dir string, api net.Addr) (*config.Config, error) {
+	smtp, err := freeAddress("127.0.0.1:2525")
+	if err != nil {
+		return nil, err
+	}
+	console, err := freeAddress("127.0.0.1:8025")
+	if err != nil {
+		return nil, err
+	}
+	files, err := freeAddress("127.0.0.1:8027")
+	if err != nil {
+		return nil, err
+	}
+	team := sandbox.DemoTeam()
+	text := fmt.Sprintf(demoConfig, smtp, api, sandbox.DemoSecretID,
+		team.Inboxes[0].ID, team.Inboxes[0].Members[0].ID, "sqlite:"+filepath.Join(dir, "heyrelay.db"),
+		folderURL(filepath.Join(dir, "blobs")), files, console)
+	return config.Parse("demo", []byte(text), func(string) (string, bool) { return sandbox.DemoSecretKey, true })
 }
 
 const demoText = `
