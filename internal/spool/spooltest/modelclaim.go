@@ -154,18 +154,24 @@ func (m *model) room(now time.Time, room spool.Capacity, tasks []*spool.Task, wa
 		if err := m.begin(now, room, heads, tasks[n]); err != nil {
 			return n, err
 		}
-		if tasks[n].Call == spool.FindMessage {
-			room.Searches--
-		}
+		g.spend(&room, tasks[n].Call)
 		n++
-		if room.Free > 0 {
-			room.Free--
-			g.tick++
-		} else {
-			room.High--
-		}
 	}
 	return n, nil
+}
+
+// spend reduces what a team may begin by one call. One that only High could have had is no turn of
+// the other classes.
+func (g *modelGate) spend(room *spool.Capacity, call spool.Call) {
+	if call == spool.FindMessage {
+		room.Searches--
+	}
+	if room.Free > 0 {
+		room.Free--
+		g.tick++
+	} else {
+		room.High--
+	}
 }
 
 // ofClass are the heads of the class whose turn it is, its searches first; where a held

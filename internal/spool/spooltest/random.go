@@ -159,19 +159,8 @@ func (r *run) step() {
 
 func (r *run) accept() {
 	m := r.letter()
-	if len(r.written) > 0 && r.rand.IntN(5) == 0 { // the same again
-		old := *pick(r.rand, r.written)
-		if failed := r.model.failed(); failed != nil && r.rand.IntN(2) == 0 {
-			old = pick(r.rand, failed).Message
-		}
-		old.ReportsAfter = m.ReportsAfter
-		old.QueueID, old.Accepted, old.DuplicateSince = m.QueueID, m.Accepted, r.since()
-		old.Shadow, old.Files = m.Shadow, m.Files
-		old.Requests = slices.Clone(old.Requests)
-		for i := range old.Requests {
-			old.Requests[i].LocalID = fmt.Sprintf("%s-%d", m.QueueID, i)
-		}
-		m = &old
+	if len(r.written) > 0 && r.rand.IntN(5) == 0 {
+		m = r.repeat(m)
 	}
 	got, err := r.Accept(r.Context(), m)
 	want, refused := r.model.accept(m)
@@ -198,23 +187,46 @@ func (r *run) accept() {
 	r.see("repeated file", want.Duplicate && want.Unused != nil)
 	r.see("joined", slices.Contains(want.Joined, 0))
 	r.see("second key joined", slices.Contains(want.Joined, 1))
-	if !want.Duplicate {
-		r.written = append(r.written, m)
-		for _, q := range r.model.messages[len(r.model.messages)-1].requests {
-			r.byLocal[q.LocalID] = q
-			r.see("shadowed", q.state == spool.Shadowed)
-			r.see("shadowed joined", q.state == spool.Shadowed && q.joined >= 0)
-			if q.state == spool.Shadowed {
-				continue
-			}
-			r.see("by smarthost", q.message.Smarthost)
-			head := q.lane.open[0]
-			r.see("named", q.ConvoID != 0 && q.requested == 0)
-			r.see("named again", q.requested != 0 && q.joined == 0)
-			r.see("three in a lane", len(q.lane.open) > 2)
-			r.see("raised priority", head.class() < head.Priority)
-		}
+	if want.Duplicate {
+		return
 	}
+	r.written = append(r.written, m)
+	for _, q := range r.model.messages[len(r.model.messages)-1].requests {
+		r.byLocal[q.LocalID] = q
+		r.seeNew(q)
+	}
+}
+
+// repeat returns a message that was written before, or one of which a request failed, as it comes in
+// place of m.
+func (r *run) repeat(m *spool.Message) *spool.Message {
+	old := *pick(r.rand, r.written)
+	if failed := r.model.failed(); failed != nil && r.rand.IntN(2) == 0 {
+		old = pick(r.rand, failed).Message
+	}
+	old.ReportsAfter = m.ReportsAfter
+	old.QueueID, old.Accepted, old.DuplicateSince = m.QueueID, m.Accepted, r.since()
+	old.Shadow, old.Files = m.Shadow, m.Files
+	old.Requests = slices.Clone(old.Requests)
+	for i := range old.Requests {
+		old.Requests[i].LocalID = fmt.Sprintf("%s-%d", m.QueueID, i)
+	}
+	return &old
+}
+
+// seeNew sees what is remarkable about a request that was accepted.
+func (r *run) seeNew(q *modelRequest) {
+	r.see("shadowed", q.state == spool.Shadowed)
+	r.see("shadowed joined", q.state == spool.Shadowed && q.joined >= 0)
+	if q.state == spool.Shadowed {
+		return
+	}
+	r.see("by smarthost", q.message.Smarthost)
+	head := q.lane.open[0]
+	r.see("named", q.ConvoID != 0 && q.requested == 0)
+	r.see("named again", q.requested != 0 && q.joined == 0)
+	r.see("three in a lane", len(q.lane.open) > 2)
+	r.see("raised priority", head.class() < head.Priority)
 }
 
 func (r *run) claim() {
