@@ -323,60 +323,6 @@ func (s *submission) threadHeaders() threading.ThreadHeaders {
 	return t
 }
 
-// identify sets what makes another message a duplicate of this one: the
-// application's key if it gave one, else the content.
-func (p planner) identify(m *spool.Message, s *submission, rcpt []string, raw []byte) {
-	key, in := s.control.key, scope(s.route)
-	longest := p.cfg.Delivery.Dedupe.Std()
-	m.DuplicateSince, m.WeakFingerprint = duplicateWindow(s.env.Received, s.header, key != "", longest)
-	if key == "" {
-		m.Fingerprint = fingerprint(in, s.env.From, rcpt, raw)
-		return
-	}
-	m.Fingerprint = keyFingerprint(in, key)
-	m.ContentDigest = contentDigest(m)
-}
-
-// digestFiles sets the digest of a message with files: the links of a repeat are others, while its
-// files are the same.
-func (s *submission) digestFiles(m *spool.Message, raw []byte, l *linker) error {
-	o := s.conversion()
-	o.Link = l.digests()
-	if m.Smarthost {
-		o.Link = linkContent
-		o.Attachments = mimeconv.Link
-		o.InlineImages = mimeconv.Drop
-		o.MaxBody = 0
-	}
-	body, err := mimeconv.Convert(raw, o)
-	same := *m
-	same.HTML = body.HTML
-	same.Text = body.Text
-	m.ContentDigest = contentDigest(&same)
-	return err
-}
-
-// duplicateWindow returns since when an equal message counts as the application's
-// own retry, and whether only if the client did not receive its 250. A Message-ID
-// with a plausible Date distinguishes messages for days, and so does a key of the
-// application. Some devices send a constant Message-ID and have a dead clock; without
-// a Message-ID two equal alarms in a row are two messages.
-func duplicateWindow(
-	now time.Time,
-	h *mimeconv.Header,
-	keyed bool,
-	longest time.Duration,
-) (since time.Time, weak bool) {
-	const short, plausible = 10 * time.Minute, 7 * 24 * time.Hour
-	if longest == 0 {
-		return time.Time{}, false
-	}
-	if keyed || h.HasMessageID && !h.Date.IsZero() && now.Sub(h.Date).Abs() <= plausible {
-		return now.Add(-longest), false
-	}
-	return now.Add(-min(short, longest)), !h.HasMessageID
-}
-
 var priorities = map[string]spool.Priority{
 	config.PriorityHigh:   spool.High,
 	config.PriorityNormal: spool.Normal,
