@@ -285,9 +285,7 @@ var oneLine = strings.NewReplacer("\r", " ", "\n", " ")
 // returns a reply that cannot follow DATA, the client gets a temporary error, and failure is
 // for the log.
 func (s *Server) handle(
-	receive func(context.Context, *Envelope, []byte) Reply,
-	env *Envelope,
-	raw []byte,
+	receive func(context.Context, *Envelope, []byte) Reply, env *Envelope, raw []byte,
 ) (reply Reply, failure error) {
 	defer func() {
 		if v := recover(); v != nil {

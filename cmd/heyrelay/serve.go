@@ -97,8 +97,7 @@ func reloadAt(ctx context.Context, hangups <-chan os.Signal, r *relay.Relay) {
 // serve opens the spool and runs the relay on it until ctx ends. ready is called
 // once the listeners are open. inForce returns the configuration as reloads have changed it.
 func serve(
-	ctx context.Context, cfg *config.Config, inForce func() *config.Config, parts relay.Parts,
-	ready func(*relay.Relay),
+	ctx context.Context, cfg *config.Config, inForce func() *config.Config, parts relay.Parts, ready func(*relay.Relay),
 ) (err error) {
 	parts.Coming = new(atomic.Int64)
 	store, err := openStore(ctx, cfg, inForce, parts.Sink, parts.Coming)

@@ -26,19 +26,12 @@ import (
 // Store is what delivery needs of the spool.
 type Store interface {
 	Claim(
-		ctx context.Context,
-		now time.Time,
-		lease time.Duration,
-		teams ...spool.Capacity,
+		ctx context.Context, now time.Time, lease time.Duration, teams ...spool.Capacity,
 	) ([]*spool.Task, time.Time, error)
 	Handed() (tasks []*spool.Task, more bool)
 	Withdraw(ctx context.Context) ([]*spool.Task, error)
 	Turn(
-		ctx context.Context,
-		now time.Time,
-		outcomes []spool.Outcome,
-		lease time.Duration,
-		teams ...spool.Capacity,
+		ctx context.Context, now time.Time, outcomes []spool.Outcome, lease time.Duration, teams ...spool.Capacity,
 	) (spool.Turned, error)
 	Finish(ctx context.Context, now time.Time, outcomes ...spool.Outcome) ([]spool.Finished, error)
 	Unclaim(ctx context.Context, tasks ...*spool.Task) error

@@ -182,10 +182,7 @@ func (l *lane) Holds(context.Context) ([]spool.Hold, error) {
 }
 
 func (l *lane) Claim(
-	_ context.Context,
-	now time.Time,
-	_ time.Duration,
-	rooms ...spool.Capacity,
+	_ context.Context, now time.Time, _ time.Duration, rooms ...spool.Capacity,
 ) ([]*spool.Task, time.Time, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -231,11 +228,7 @@ func (l *lane) Withdraw(context.Context) ([]*spool.Task, error) {
 }
 
 func (l *lane) Turn(
-	ctx context.Context,
-	now time.Time,
-	outcomes []spool.Outcome,
-	lease time.Duration,
-	teams ...spool.Capacity,
+	ctx context.Context, now time.Time, outcomes []spool.Outcome, lease time.Duration, teams ...spool.Capacity,
 ) (spool.Turned, error) {
 	l.mu.Lock()
 	fails := l.failing > 0 || l.panics > 0 || l.refuses != ""

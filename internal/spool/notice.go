@@ -119,11 +119,7 @@ type Notices interface {
 	// again at now+lease, unless Done or Defer is called before. next is when there may be
 	// more without anything else happening; zero if never.
 	Notices(
-		ctx context.Context,
-		now time.Time,
-		lease time.Duration,
-		way Way,
-		limit int,
+		ctx context.Context, now time.Time, lease time.Duration, way Way, limit int,
 	) (due []Notice, next time.Time, err error)
 
 	// Done deletes a notice: it was delivered, or is given up.

@@ -88,10 +88,7 @@ type Delivery interface {
 	// and active ones whose lease has ended become ready. next is when Claim may have
 	// more without anything else happening; zero if never.
 	Claim(
-		ctx context.Context,
-		now time.Time,
-		lease time.Duration,
-		teams ...Capacity,
+		ctx context.Context, now time.Time, lease time.Duration, teams ...Capacity,
 	) (tasks []*Task, next time.Time, err error)
 
 	// Handed returns tasks that Accept has claimed: what is left of a Capacity that Lasts stands until the
@@ -107,13 +104,7 @@ type Delivery interface {
 	// Turn is Finish and Claim in one transaction: what ends makes room. It claims only if something
 	// has become ready since the last claim, by this process and not because it was due. Otherwise
 	// Next is that of the outcomes alone, and that of the last claim still counts.
-	Turn(
-		ctx context.Context,
-		now time.Time,
-		outcomes []Outcome,
-		lease time.Duration,
-		teams ...Capacity,
-	) (Turned, error)
+	Turn(ctx context.Context, now time.Time, outcomes []Outcome, lease time.Duration, teams ...Capacity) (Turned, error)
 
 	// Finish records the outcomes of claimed tasks and lets each lane go on, all or
 	// none. The results are in the order of outcomes; one whose claim was lost changed

@@ -200,11 +200,7 @@ func (m *model) ofClass(now time.Time, room spool.Capacity, tick int64, later *w
 }
 
 func (m *model) ofStream(
-	now time.Time,
-	room spool.Capacity,
-	class spool.Priority,
-	search bool,
-	later *waits,
+	now time.Time, room spool.Capacity, class spool.Priority, search bool, later *waits,
 ) (heads []*modelRequest) {
 	for _, r := range m.heads() {
 		if r.team() != room.Team || r.state != spool.Ready || r.class() != class ||

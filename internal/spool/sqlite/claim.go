@@ -10,10 +10,7 @@ import (
 
 // Claim implements spool.Store.
 func (s *Store) Claim(
-	ctx context.Context,
-	now time.Time,
-	lease time.Duration,
-	teams ...spool.Capacity,
+	ctx context.Context, now time.Time, lease time.Duration, teams ...spool.Capacity,
 ) ([]*spool.Task, time.Time, error) {
 	c, err := run(ctx, s, 0, func(w *writer) (*claim, error) {
 		c := s.newClaim(w, now, lease)

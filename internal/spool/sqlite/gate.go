@@ -54,10 +54,7 @@ func (s *Store) Reserve(ctx context.Context, now time.Time, team string, rate in
 
 // Throttle implements spool.Store.
 func (s *Store) Throttle(
-	ctx context.Context,
-	now time.Time,
-	team string,
-	answer spool.TooMany,
+	ctx context.Context, now time.Time, team string, answer spool.TooMany,
 ) (spool.Throttle, error) {
 	return run(ctx, s, 0, func(w *writer) (spool.Throttle, error) {
 		g, err := w.gate(team)
@@ -251,9 +248,7 @@ type makeDueStep = func(*writer) ([]due, error)
 // makeDueBy makes the deferred requests of a team, a route or a destination ready, in steps between which
 // other operations run. transact does a step in a transaction.
 func (r *Reader) makeDueBy(
-	ctx context.Context,
-	at spool.Destination,
-	transact func(makeDueStep) ([]due, error),
+	ctx context.Context, at spool.Destination, transact func(makeDueStep) ([]due, error),
 ) (made int, err error) {
 	places, err := r.pendingAt(ctx, at)
 	if err != nil {

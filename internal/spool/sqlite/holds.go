@@ -160,12 +160,7 @@ func (c *census) countKept(ctx context.Context, q queries) error {
 }
 
 // talliesOf reads rows of a destination, a state and a number.
-func talliesOf(
-	ctx context.Context,
-	q queries,
-	query string,
-	args ...any,
-) (all map[spool.Destination]tally, err error) {
+func talliesOf(ctx context.Context, q queries, query string, args ...any) (all map[spool.Destination]tally, err error) {
 	all = map[spool.Destination]tally{}
 	err = eachRow(ctx, q, query, args, func(row scanner) error {
 		var at spool.Destination

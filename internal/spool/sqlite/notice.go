@@ -89,11 +89,7 @@ SELECT id, happened, tries, request, attempt, action, until, event FROM notice
 
 // Notices implements spool.Notices.
 func (s *Store) Notices(
-	ctx context.Context,
-	now time.Time,
-	lease time.Duration,
-	way spool.Way,
-	limit int,
+	ctx context.Context, now time.Time, lease time.Duration, way spool.Way, limit int,
 ) (due []spool.Notice, next time.Time, err error) {
 	due, err = run(ctx, s, 0, func(w *writer) (due []spool.Notice, err error) {
 		if _, err := w.exec(sqlDeferredTooFar, stamp(now), way, stamp(now.Add(maxDeferral))); err != nil {

@@ -104,9 +104,7 @@ SELECT r.id, r.lane, r.conversation, r.team, r.route, r.inbox, r.state, r.priori
 // all applies a verb to all requests that match, now and when their step begins: what a step moves on
 // may then match, too, and is left alone. do reports whether it changed anything.
 func (o *Operator) all(
-	ctx context.Context,
-	f spool.Filter,
-	do func(*writer, *chosen) (bool, error),
+	ctx context.Context, f spool.Filter, do func(*writer, *chosen) (bool, error),
 ) (total spool.Moved, err error) {
 	ids, err := o.matchingNumbers(ctx, f)
 	if err != nil {

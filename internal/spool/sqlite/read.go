@@ -205,10 +205,7 @@ func (r *Reader) Show(ctx context.Context, queueID string) (detail spool.Message
 }
 
 func requestsOf(
-	ctx context.Context,
-	q queries,
-	message int64,
-	holds []spool.Hold,
+	ctx context.Context, q queries, message int64, holds []spool.Hold,
 ) (all []spool.RequestDetail, err error) {
 	err = eachRow(ctx, q, sqlRequests, []any{message}, func(row scanner) error {
 		var e entry

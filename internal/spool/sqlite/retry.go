@@ -11,10 +11,7 @@ import (
 
 // Retry implements spool.Operator.
 func (o *Operator) Retry(
-	ctx context.Context,
-	now time.Time,
-	f spool.Filter,
-	how spool.RetryOptions,
+	ctx context.Context, now time.Time, f spool.Filter, how spool.RetryOptions,
 ) (spool.Moved, error) {
 	switch {
 	case how.Anew && how.NewLocalID == nil:

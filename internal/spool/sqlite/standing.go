@@ -84,11 +84,7 @@ func (s *Store) Withdraw(ctx context.Context) ([]*spool.Task, error) {
 
 // Turn implements spool.Store.
 func (s *Store) Turn(
-	ctx context.Context,
-	now time.Time,
-	outcomes []spool.Outcome,
-	lease time.Duration,
-	teams ...spool.Capacity,
+	ctx context.Context, now time.Time, outcomes []spool.Outcome, lease time.Duration, teams ...spool.Capacity,
 ) (spool.Turned, error) {
 	var c *claim
 	o := &op{ctx: ctx}

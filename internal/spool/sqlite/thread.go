@@ -63,9 +63,7 @@ func (r *Reader) Oldest(ctx context.Context) (spool.Entry, bool, error) {
 
 // Conversation implements spool.Reader.
 func (r *Reader) Conversation(
-	ctx context.Context,
-	id, below int64,
-	limit int,
+	ctx context.Context, id, below int64, limit int,
 ) (c spool.Conversation, letters []spool.Letter, err error) {
 	tx, err := r.db.BeginTx(ctx, nil) // one moment for all that follows
 	if err != nil {
