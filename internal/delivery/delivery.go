@@ -23,34 +23,6 @@ import (
 	"heyrelay/internal/spool"
 )
 
-// Store is what delivery needs of the spool.
-type Store interface {
-	Claim(
-		ctx context.Context, now time.Time, lease time.Duration, teams ...spool.Capacity,
-	) ([]*spool.Task, time.Time, error)
-	Handed() (tasks []*spool.Task, more bool)
-	Withdraw(ctx context.Context) ([]*spool.Task, error)
-	Turn(
-		ctx context.Context, now time.Time, outcomes []spool.Outcome, lease time.Duration, teams ...spool.Capacity,
-	) (spool.Turned, error)
-	Finish(ctx context.Context, now time.Time, outcomes ...spool.Outcome) ([]spool.Finished, error)
-	Unclaim(ctx context.Context, tasks ...*spool.Task) error
-	Reserve(ctx context.Context, now time.Time, team string, rate int) (begin time.Time, err error)
-	Throttle(ctx context.Context, now time.Time, team string, answer spool.TooMany) (spool.Throttle, error)
-	Throttled(ctx context.Context, team string) (spool.Throttle, error)
-	Hold(ctx context.Context, now time.Time, h spool.Hold, event []byte) error
-	Release(ctx context.Context, now time.Time, at spool.Destination, event []byte) (made int, err error)
-	StepAside(ctx context.Context, at spool.Destination) error
-	AddEvent(ctx context.Context, now time.Time, event []byte) error
-	MakeDue(ctx context.Context, now time.Time, team string) (made int, err error)
-	ClockChanged(ctx context.Context, now time.Time, lease time.Duration, team string) (made int, err error)
-	Holds(ctx context.Context) ([]spool.Hold, error)
-	Destinations(ctx context.Context) ([]spool.Destination, error)
-	Sendable(ctx context.Context, team string) ([]spool.Destination, error)
-	ChangedExternally(ctx context.Context) (bool, error)
-	Content(ctx context.Context, queueID string) (spool.Content, error)
-}
-
 // Team is a Heymarket team, or what leaves by a smarthost: its client and its limits.
 type Team struct {
 	Client      *heymarket.Client // of the API, or nil
@@ -99,7 +71,7 @@ type Options struct {
 	// makes a new one known at once.
 	Setup func() *Setup
 
-	Store  Store
+	Store  spool.Delivery
 	Sink   events.Sink
 	Now    func() time.Time
 	Jitter func() float64 // uniform in [0,1)
