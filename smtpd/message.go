@@ -225,7 +225,7 @@ func (b *messageBuffer) normalizeLineEndings() error {
 // itself if there is nothing to repair, else it does not alias raw.
 func RepairLineEndings(raw []byte) []byte {
 	if order := utf16Order(raw); order != nil {
-		raw = appendUTF8(nil, raw, order)
+		raw = appendUTF8(nil, bytes.Clone(raw), order)
 	}
 	lf, cr := bareLineEndings(raw)
 	if lf == 0 && cr == 0 {
