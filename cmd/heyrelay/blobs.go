@@ -118,7 +118,7 @@ func (c blobsGCCmd) Run(p *program) error {
 	if err != nil {
 		return err
 	}
-	return changeSpool(cfg, func(op spool.Operator) error {
+	return changeSpool(p, cfg, func(op spool.Operator) error {
 		if cfg.Blobs.URL == "" {
 			return errors.New("the configuration has no blobs.url: no files are kept")
 		}

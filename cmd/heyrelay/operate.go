@@ -65,7 +65,10 @@ func (c selection) operate(p *program, route, done string, do operation) error {
 	}
 	return c.withOperator(p, func(cfg *config.Config, op spool.Operator) error {
 		m, err := do(cfg, op, f)
-		if err != nil {
+		switch {
+		case err != nil && m.Requests > 0:
+			return fmt.Errorf("%d %s, and then: %w; the same command goes on with the rest", m.Requests, done, err)
+		case err != nil:
 			return err
 		}
 		printMoved(p, done, m)
@@ -88,12 +91,17 @@ func (c configured) withOperator(p *program, use func(*config.Config, spool.Oper
 	if err != nil {
 		return err
 	}
-	return changeSpool(cfg, func(op spool.Operator) error { return use(cfg, op) })
+	return changeSpool(p, cfg, func(op spool.Operator) error { return use(cfg, op) })
 }
 
-// changeSpool runs use on the spool of a configuration, also while a relay serves it.
-func changeSpool(cfg *config.Config, use func(spool.Operator) error) (err error) {
-	op, err := openOperator(cfg)
+// changeSpool runs use on the spool of a configuration, also while a relay serves it. A terminal shows how far it
+// has come.
+func changeSpool(p *program, cfg *config.Config, use func(spool.Operator) error) (err error) {
+	var progress func(done, found int)
+	if isTerminal(p.stderr) {
+		progress = progressTo(p.stderr, time.Now)
+	}
+	op, err := openOperator(cfg, progress)
 	if err != nil {
 		return err
 	}

@@ -106,7 +106,7 @@ func serve(
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	parts.Store = store
-	parts.Operator, err = openOperator(cfg)
+	parts.Operator, err = openOperator(cfg, nil)
 	if err != nil {
 		return err
 	}

@@ -65,13 +65,19 @@ func (c configured) read(p *program, use func(spool.Reader) error) (err error) {
 	return use(r)
 }
 
-// openOperator opens the spool of a configuration for changes, also while a relay serves it.
-func openOperator(cfg *config.Config) (spool.Operator, error) {
+// openOperator opens the spool of a configuration for changes, also while a relay serves it. progress is
+// sqlite.Operator.Progress.
+func openOperator(cfg *config.Config, progress func(done, found int)) (spool.Operator, error) {
 	file, err := spoolFile(cfg)
 	if err != nil {
 		return nil, err
 	}
-	return sqlite.OpenOperator(file)
+	op, err := sqlite.OpenOperator(file)
+	if err != nil {
+		return nil, err
+	}
+	op.Progress = progress
+	return op, nil
 }
 
 // backup copies the configured spool to a file, also while a relay serves it.

@@ -78,6 +78,21 @@ func printableLines(s string) string {
 	return strings.Join(lines, "\n")
 }
 
+// progressPause is how often progress is shown.
+const progressPause = 2 * time.Second
+
+// progressTo returns what shows on out how far a command has come, unless it ends soon.
+func progressTo(out io.Writer, now func() time.Time) func(done, found int) {
+	next := now().Add(progressPause)
+	return func(done, found int) {
+		if done == found || now().Before(next) {
+			return
+		}
+		next = now().Add(progressPause)
+		fmt.Fprintf(out, "heyrelay: %d of %d requests done\n", done, found)
+	}
+}
+
 // isTerminal reports whether a terminal shows what is written to out.
 func isTerminal(out io.Writer) bool {
 	f, ok := out.(*os.File)

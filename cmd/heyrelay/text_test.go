@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // hostile contains what could control or deceive a terminal: controls, bidi, zero-width and other
@@ -126,5 +127,20 @@ func TestNoCommandControlsTheTerminal(t *testing.T) {
 		t.Logf("%q\n%s%s", args, out.String(), failures.String())
 		checkShown(t, out.String())
 		checkShown(t, failures.String())
+	}
+}
+
+// TestProgress shows how far a command has come, every other second, and nothing where it ends sooner.
+func TestProgress(t *testing.T) {
+	now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+	var out strings.Builder
+	show := progressTo(&out, func() time.Time { return now })
+	for done := 500; done <= 3000; done += 500 {
+		now = now.Add(time.Second)
+		show(done, 3000)
+	}
+	want := "heyrelay: 1000 of 3000 requests done\nheyrelay: 2000 of 3000 requests done\n"
+	if out.String() != want {
+		t.Errorf("it shows %q, want %q", out.String(), want)
 	}
 }

@@ -20,6 +20,11 @@ import (
 // spool.Operator.
 type Operator struct {
 	*Reader
+
+	// Progress, unless nil, is called after each step of a verb: so many of the requests that it found are done. It
+	// must not be changed once a verb has begun.
+	Progress func(done, found int)
+
 	db   *sql.DB
 	conn *sql.Conn
 
@@ -110,6 +115,7 @@ func (o *Operator) all(
 	if err != nil {
 		return total, err
 	}
+	done := 0
 	for some := range slices.Chunk(ids, step) {
 		var m spool.Moved
 		err := o.transact(ctx, func(w *writer) error { return w.allOf(f, some, &m, do) })
@@ -117,6 +123,10 @@ func (o *Operator) all(
 			return total, err
 		}
 		total.Add(m)
+		done += len(some)
+		if o.Progress != nil {
+			o.Progress(done, len(ids))
+		}
 	}
 	return total, nil
 }

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"path/filepath"
@@ -108,4 +109,38 @@ func TestManyQueueIDs(t *testing.T) {
 	if !errors.Is(err, spool.ErrNotFound) {
 		t.Errorf("with one that there is not: %v", err)
 	}
+}
+
+// TestOperatorInSteps has a verb change more requests than one search finds: each once, in steps that it reports,
+// and after an error the steps before it are done.
+func TestOperatorInSteps(t *testing.T) {
+	const n = glanced + step + 1
+	s := openSpool(t, Options{})
+	fill(t, s, n)
+	o, err := OpenOperator(s.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	o.Progress = func(int, int) { cancel() }
+	m, err := o.Hold(ctx, epoch, spool.Filter{}, "")
+	if m.Requests != step || !errors.Is(err, context.Canceled) {
+		t.Errorf("it was interrupted after %d (%v), want %d", m.Requests, err, step)
+	}
+	last, steps := 0, 0
+	o.Progress = func(done, found int) {
+		if done <= last || done > found || found != n {
+			t.Errorf("%d of %d are done after %d, want %d in all", done, found, last, n)
+		}
+		last = done
+		steps++
+	}
+	if m, err := o.Hold(t.Context(), epoch, spool.Filter{}, ""); m.Requests != n || err != nil {
+		t.Errorf("%d are held (%v), want %d", m.Requests, err, n)
+	}
+	if last != n || steps != n/step+1 {
+		t.Errorf("%d were done in %d steps, want %d in %d", last, steps, n, n/step+1)
+	}
+	wantCount(t, s, "request WHERE hold <> ''", n)
 }

@@ -475,16 +475,37 @@ func (r *Reader) numbersOf(ctx context.Context, f spool.Filter) (all []int64, er
 	f.Older, f.Newer, f.OldestFirst = 0, 0, true
 	f.Limit = examined
 	for {
-		page, err := r.Search(ctx, f)
+		err := r.search(ctx, f, func(s *search) error {
+			some, newer, err := s.numbers()
+			all = append(all, some...)
+			f.Newer = newer
+			return err
+		})
 		if err != nil {
 			return nil, err
 		}
-		for _, e := range page.Entries {
-			all = append(all, e.Number)
-		}
-		if !page.More {
+		if f.Newer == 0 {
 			return all, nil
 		}
-		f.Newer = page.Newer
 	}
+}
+
+// numbers returns the next numbers of requests that match, and behind which number there may be more, or 0. It reads
+// no request where the sources have nothing but what matches.
+func (s *search) numbers() (ids []int64, newer int64, err error) {
+	if s.exact() {
+		ids, err = s.next(glanced)
+		if len(ids) == glanced {
+			newer = s.low
+		}
+		return ids, newer, err
+	}
+	page, err := s.page()
+	for _, e := range page.Entries {
+		ids = append(ids, e.Number)
+	}
+	if page.More {
+		newer = page.Newer
+	}
+	return ids, newer, err
 }
