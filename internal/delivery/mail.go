@@ -52,17 +52,17 @@ func (s *Scheduler) mail(ctx context.Context, server *smarthost.Server, r *resul
 	if err == nil {
 		defer session.Close()
 		r.mail.reports = session.Offers.DSN
-		r.mail.reply, err = session.Send(letter(r.task, content.Raw, session.Offers))
+		r.mail.reply, err = session.Send(messageFor(r.task, content.Raw, session.Offers))
 	}
 	if err != nil {
 		r.problem = mailProblem(server.Address, err)
 	}
 }
 
-// letter is what leaves of a message, without the fields that nobody may see. Its octets cannot
+// messageFor is what leaves of a message, without the fields that nobody may see. Its octets cannot
 // be made to fit a server that takes ASCII alone: that would change them. SMTPUTF8 is required
 // for addresses alone; raw octets in a header are older than it, and go with 8BITMIME.
-func letter(t *spool.Task, raw []byte, can smarthost.Offers) smarthost.Message {
+func messageFor(t *spool.Task, raw []byte, can smarthost.Offers) smarthost.Message {
 	text := mimeconv.Public(raw)
 	header, _, _ := bytes.Cut(text, []byte("\r\n\r\n"))
 	to := slices.Concat(t.To, t.Cc)[0]

@@ -41,7 +41,7 @@ func TestLetter(t *testing.T) {
 	} {
 		task := &spool.Task{Sender: c.from, Cc: []string{c.to}, EnvelopeID: "QQ", Return: "FULL"}
 		task.DSN = []spool.DSN{{Notify: []string{"DELAY"}, Original: "rfc822;a@example.com"}}
-		m := letter(task, []byte(c.raw), c.can)
+		m := messageFor(task, []byte(c.raw), c.can)
 		if m.EightBit != c.eightBit || m.UTF8 != c.utf8 || m.From != c.from || m.To.Path != c.to {
 			t.Errorf("%s: %+v", c.name, m)
 		}

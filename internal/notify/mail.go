@@ -25,6 +25,6 @@ func (m *Mailer) send(ctx context.Context, n spool.Notice) (reply string, err er
 		return "", err
 	}
 	defer session.Close()
-	letter, _ := m.Write(n, session.Offers)
-	return session.Send(letter)
+	report, _ := m.Write(n, session.Offers)
+	return session.Send(report)
 }

@@ -20,11 +20,11 @@ func (s *Store) Accept(ctx context.Context, m *spool.Message) (spool.Receipt, er
 	defer s.answering.RUnlock()
 	row := rows.Get().(*[16 << 10]byte)
 	defer rows.Put(row) // the writer has done with it when run returns
-	letter := prepare(m, row[:])
+	in := prepare(m, row[:])
 	var check func() error
 	receipt, err := run(ctx, s, size, func(w *writer) (spool.Receipt, error) {
 		check = w.check
-		return w.accept(letter)
+		return w.accept(in)
 	})
 	if err == nil { // headroom looks once a second; the next start must find what was committed
 		err = check()
@@ -40,8 +40,8 @@ func (s *Store) takes(size int) error {
 	return s.headroom.check(int64(size))
 }
 
-// letter is a message with what can be prepared before the writer has its turn.
-type letter struct {
+// incoming is a message with what can be prepared before the writer has its turn.
+type incoming struct {
 	*spool.Message
 	digest     []byte   // see ContentDigest; nil for none
 	recipients []string // of each request, encoded
@@ -50,21 +50,21 @@ type letter struct {
 }
 
 // prepare prepares a message, whose body it packs into row where that is large enough.
-func prepare(m *spool.Message, row []byte) *letter {
-	l := &letter{Message: m, body: bodyOf(m)}
-	l.body.pack(row)
+func prepare(m *spool.Message, row []byte) *incoming {
+	in := &incoming{Message: m, body: bodyOf(m)}
+	in.body.pack(row)
 	if m.ContentDigest != (spool.Fingerprint{}) {
-		l.digest = m.ContentDigest[:]
+		in.digest = m.ContentDigest[:]
 	}
 	for i := range m.Requests {
 		r := &m.Requests[i]
-		l.recipients = append(l.recipients, recipients{r.To, r.Cc}.encode())
-		l.dsn = append(l.dsn, encodeDSN(r))
+		in.recipients = append(in.recipients, recipients{r.To, r.Cc}.encode())
+		in.dsn = append(in.dsn, encodeDSN(r))
 	}
-	return l
+	return in
 }
 
-func (w *writer) accept(m *letter) (spool.Receipt, error) {
+func (w *writer) accept(m *incoming) (spool.Receipt, error) {
 	if len(m.Requests) == 0 {
 		return spool.Receipt{}, fmt.Errorf("message %s has no request: it would never be sent", m.QueueID)
 	}
@@ -123,7 +123,7 @@ SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
 )
 
 // repeatedSince is the time from which on a message is repeated by m.
-func repeatedSince(m *letter) int64 {
+func repeatedSince(m *incoming) int64 {
 	if m.DuplicateSince.IsZero() {
 		return math.MaxInt64
 	}
@@ -131,7 +131,7 @@ func repeatedSince(m *letter) int64 {
 }
 
 // repeated finds the message that m repeats, and queues its failed requests again.
-func (w *writer) repeated(m *letter) (spool.Receipt, error) {
+func (w *writer) repeated(m *incoming) (spool.Receipt, error) {
 	first := spool.Receipt{Duplicate: true, Unused: keysOf(m.Message)}
 	var id int64
 	var content []byte
@@ -153,7 +153,7 @@ func (w *writer) repeated(m *letter) (spool.Receipt, error) {
 }
 
 // insertMessage returns the number of a new message, and false if m repeats one.
-func (w *writer) insertMessage(m *letter) (id int64, ok bool, err error) {
+func (w *writer) insertMessage(m *incoming) (id int64, ok bool, err error) {
 	var shadow spool.Shadow
 	if m.Shadow != nil {
 		shadow = *m.Shadow
@@ -210,7 +210,7 @@ type arrival struct {
 }
 
 // insertRequest stores the i-th request of a message.
-func (w *writer) insertRequest(m *letter, i int, message int64, p placed) (int64, error) {
+func (w *writer) insertRequest(m *incoming, i int, message int64, p placed) (int64, error) {
 	r := &m.Requests[i]
 	a, err := w.arrive(m, r, p)
 	if err != nil {
@@ -261,7 +261,7 @@ func (w *writer) insertRequest(m *letter, i int, message int64, p placed) (int64
 }
 
 // arrive decides how a request comes into the spool, and claims it where it may go at once.
-func (w *writer) arrive(m *letter, r *spool.Request, p placed) (a arrival, err error) {
+func (w *writer) arrive(m *incoming, r *spool.Request, p placed) (a arrival, err error) {
 	a.state, err = w.firstState(m, r, p)
 	if err != nil {
 		return a, err
@@ -289,7 +289,7 @@ func (w *writer) arrive(m *letter, r *spool.Request, p placed) (a arrival, err e
 }
 
 // firstState is the state in which a request takes its place in a lane.
-func (w *writer) firstState(m *letter, r *spool.Request, p placed) (spool.State, error) {
+func (w *writer) firstState(m *incoming, r *spool.Request, p placed) (spool.State, error) {
 	switch {
 	case m.Shadow != nil:
 		return spool.Shadowed, nil
@@ -300,7 +300,7 @@ func (w *writer) firstState(m *letter, r *spool.Request, p placed) (spool.State,
 }
 
 // claimOrWait claims a request that is ready, or has it wait for Claim.
-func (w *writer) claimOrWait(m *letter, r *spool.Request, p placed, a *arrival) (err error) {
+func (w *writer) claimOrWait(m *incoming, r *spool.Request, p placed, a *arrival) (err error) {
 	if a.call == spool.Send && !m.AutoReplied {
 		a.claimed, err = w.claimNew(m, r.Priority)
 	}

@@ -18,7 +18,7 @@ const (
 )
 
 // insertContent stores what a message says, under its id.
-func (w *writer) insertContent(id int64, m *letter) error {
+func (w *writer) insertContent(id int64, m *incoming) error {
 	first, b := min(len(m.Raw), pieceSize), &m.body
 	_, err := w.exec(sqlContent, id, b.html, b.subjectOffset, b.text, b.raw)
 	if err != nil {

@@ -40,7 +40,7 @@ type placed struct {
 }
 
 // place finds the conversation of a request or opens one, and has the keys of the request stand for it.
-func (w *writer) place(m *letter, r *spool.Request, message int64) (placed, error) {
+func (w *writer) place(m *incoming, r *spool.Request, message int64) (placed, error) {
 	if answersNothing(r) {
 		p, ok, err := w.openUnseen(m, r, message)
 		if ok || err != nil {
@@ -64,7 +64,7 @@ func answersNothing(r *spool.Request) bool {
 
 // openUnseen opens a conversation for a request whose own ids nobody has seen. If they were seen,
 // it opens none and returns false.
-func (w *writer) openUnseen(m *letter, r *spool.Request, message int64) (p placed, ok bool, err error) {
+func (w *writer) openUnseen(m *incoming, r *spool.Request, message int64) (p placed, ok bool, err error) {
 	p, err = w.open(m, r, conversation{})
 	if err != nil {
 		return p, false, err
@@ -78,7 +78,7 @@ func (w *writer) openUnseen(m *letter, r *spool.Request, message int64) (p place
 }
 
 // find returns the conversation of a request, or a new one.
-func (w *writer) find(m *letter, r *spool.Request) (p placed, err error) {
+func (w *writer) find(m *incoming, r *spool.Request) (p placed, err error) {
 	p.joined, err = w.lookUp(m, r, &p.conversation)
 	if err != nil {
 		return p, err
@@ -94,7 +94,7 @@ func (w *writer) find(m *letter, r *spool.Request) (p placed, err error) {
 }
 
 // open opens a conversation, c with what is known of it.
-func (w *writer) open(m *letter, r *spool.Request, c conversation) (p placed, err error) {
+func (w *writer) open(m *incoming, r *spool.Request, c conversation) (p placed, err error) {
 	if c.requestedConvoID == 0 { // else its title is unknown
 		c.baseSubject = m.BaseSubject
 	}
@@ -104,7 +104,7 @@ func (w *writer) open(m *letter, r *spool.Request, c conversation) (p placed, er
 
 // lookUp finds the conversation that the first known key of the request stands for,
 // and returns the index of that key, or -1.
-func (w *writer) lookUp(m *letter, r *spool.Request, c *conversation) (int, error) {
+func (w *writer) lookUp(m *incoming, r *spool.Request, c *conversation) (int, error) {
 	if r.ConvoID != 0 {
 		return w.requested(m, r, c)
 	}
@@ -133,7 +133,7 @@ SELECT c.id, c.base_subject, c.last_used, r.inbox = ? AND r.participants = ?
 // requested finds the conversation with the convo_id that the application named, or
 // else that of a pending request that named it, too. Either must have the inbox and
 // the participants of the request, or the request must not be sent.
-func (w *writer) requested(m *letter, r *spool.Request, c *conversation) (int, error) {
+func (w *writer) requested(m *incoming, r *spool.Request, c *conversation) (int, error) {
 	args := []any{m.Inbox, r.Participants, m.Team, r.ConvoID}
 	var same bool
 	found, err := w.get(sqlConvoKnown, args, &c.id, &c.baseSubject, &c.lastUsed, &same)

@@ -162,7 +162,7 @@ type claimed struct {
 
 // claimNew claims a new request of class, head of its lane, if its team offers to take one and has
 // nothing else that is ready: then it is the next that Claim would take.
-func (w *writer) claimNew(m *letter, class spool.Priority) (c claimed, err error) {
+func (w *writer) claimNew(m *incoming, class spool.Priority) (c claimed, err error) {
 	o, known := w.offers[m.Team]
 	if !known || !o.idle || o.room.Free <= 0 {
 		return c, nil
@@ -191,7 +191,7 @@ func (w *writer) claimNew(m *letter, class spool.Priority) (c claimed, err error
 }
 
 // hand notes the task of a request that claimNew claimed.
-func (w *writer) hand(m *letter, i int, id int64, p placed, a arrival) {
+func (w *writer) hand(m *incoming, i int, id int64, p placed, a arrival) {
 	r := &m.Requests[i]
 	t := &spool.Task{
 		Request: id, Attempt: 1, Call: spool.Send,

@@ -95,12 +95,12 @@ func (w *writer) saveTerms() error {
 	return err
 }
 
-// found is a term with the message that is found by it.
-type found struct{ key, message int64 }
+// termRow is the key of a term with a message that is found by it.
+type termRow struct{ key, message int64 }
 
 // recordTerms records the terms of the messages after one up to another, in the order of the keys.
 func (w *writer) recordTerms(after, last int64) error {
-	var all []found
+	var all []termRow
 	err := w.each(sqlNoTerms, []any{after, last}, func(row scanner) error {
 		var message int64
 		var messageIDs, localID, addresses string
@@ -108,14 +108,14 @@ func (w *writer) recordTerms(after, last int64) error {
 			return err
 		}
 		for _, key := range termsOf(messageIDs, localID, addresses) {
-			all = append(all, found{key, message})
+			all = append(all, termRow{key, message})
 		}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(all, func(a, b found) int { return cmp.Compare(a.key, b.key) })
+	slices.SortFunc(all, func(a, b termRow) int { return cmp.Compare(a.key, b.key) })
 	var args []any
 	for _, f := range all {
 		args = append(args, f.key, f.message)
