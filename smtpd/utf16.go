@@ -49,9 +49,9 @@ func appendUTF8(dst, raw []byte, order binary.ByteOrder) []byte {
 }
 
 // restoreLFs removes from a message in UTF-16, in place, what a client has added that took each octet for a
-// character: a CR before every LF, and a line end behind what did not end with one.
+// character: a CR before every LF, and line ends behind it.
 func restoreLFs(raw []byte) []byte {
-	raw = bytes.TrimSuffix(raw, crlf)
+	raw = bytes.TrimRight(raw, "\r\n")
 	if bytes.Count(raw, crlf) < bytes.Count(raw, crlf[1:]) { // those that are there are its own
 		return raw
 	}
