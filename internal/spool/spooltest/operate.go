@@ -299,10 +299,11 @@ func (m *model) holdRequest(r *modelRequest, why string) bool {
 // stopLoop holds the lane of a newcomer that is one automatic reply too many.
 func (m *model) stopLoop(r *modelRequest) bool {
 	n := 1
+	ways := []string{r.message.Team, spool.SmarthostTeam(r.message.Route)}
 	for _, msg := range m.messages {
 		near := msg.AutoReplied && msg.Shadow == nil && msg.Accepted.Sub(r.message.Accepted).Abs() <= spool.LoopSpan
 		for _, o := range msg.requests {
-			same := o.team() == r.team() && o.conv.inbox == r.conv.inbox && o.Participants == r.Participants
+			same := slices.Contains(ways, o.team()) && o.conv.inbox == r.conv.inbox && o.Participants == r.Participants
 			if near && same && !o.shared {
 				n++
 			}

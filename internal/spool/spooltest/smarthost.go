@@ -129,6 +129,20 @@ var smarthostCases = []testCase{
 			f.Errorf("%d were claimed, want %d", n, 2*spool.LoopLimit)
 		}
 	}},
+	{"LoopsCountBothWays", func(f *fixture) { // to the same people, with a file or without
+		for range spool.LoopLimit / 2 {
+			f.mail(letter{auto: true})
+			f.send(letter{auto: true})
+		}
+		f.send(letter{auto: true, to: []string{"bob"}})
+		f.state("Q21", spool.Ready)
+		if r := f.mail(letter{auto: true}); !r.Looping {
+			f.Errorf("with a file it is not held: %+v", r)
+		}
+		if r := f.send(letter{auto: true}); !r.Looping {
+			f.Errorf("without a file it is not held: %+v", r)
+		}
+	}},
 	{"Envelope", func(f *fixture) { // with what the client asked for
 		m := f.byMail(letter{id: "m"})
 		m.EnvelopeID = "QQ314159"

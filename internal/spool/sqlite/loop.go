@@ -3,10 +3,11 @@ package sqlite
 import "heyrelay/internal/spool"
 
 const (
-	// Also some that came later: what was received first may be accepted last.
+	// Those that leave by the smarthost, too, and some that came later: what was received first may be accepted
+	// last.
 	sqlReplied = `
 SELECT 1 FROM request
- WHERE auto_replied <> 0 AND team = ? AND inbox = ? AND participants = ? AND auto_replied BETWEEN ? AND ?
+ WHERE auto_replied <> 0 AND team IN (?, ?) AND inbox = ? AND participants = ? AND auto_replied BETWEEN ? AND ?
  LIMIT 1 OFFSET ?`
 
 	sqlLaneHead   = `SELECT id, route, state FROM request WHERE lane = ? AND ` + isHead
@@ -22,7 +23,8 @@ func (w *writer) stopLoop(m *spool.Message, r *spool.Request, request, lane int6
 	}
 	var one int
 	from, to := stamp(m.Accepted.Add(-spool.LoopSpan)), stamp(m.Accepted.Add(spool.LoopSpan))
-	args := []any{m.RequestTeam(), m.Inbox, r.Participants, from, to, spool.LoopLimit}
+	byMail := spool.SmarthostTeam(m.Route)
+	args := []any{m.Team, byMail, m.Inbox, r.Participants, from, to, spool.LoopLimit}
 	if over, err := w.get(sqlReplied, args, &one); !over || err != nil {
 		return false, err
 	}
