@@ -19,6 +19,7 @@ const rewrittenSender = "sender@rewritten.invalid"
 func (c *conn) rewriteCommand() {
 	c.sender = nil
 	c.recipient = nil
+	c.ambiguous = ""
 	line := string(bytes.TrimSuffix(c.line, []byte("\n")))
 	rewritten := line
 	switch {
@@ -62,6 +63,7 @@ func cutPrefixFold(s, prefix string) (after string, ok bool) {
 func (c *conn) rewriteMail(line, arg string) string {
 	p := splitPath(arg)
 	kept := keepParameters(p.parameters, c.setup.DSN, "AUTH", "RET", "ENVID")
+	c.ambiguous = ambiguousParameter(kept)
 	if !p.closed && (p.inside == "" || strings.ContainsAny(p.inside, "<>")) {
 		return line
 	}
@@ -81,6 +83,7 @@ func (c *conn) rewriteMail(line, arg string) string {
 func (c *conn) rewriteRcpt(line, arg string) string {
 	p := splitPath(arg)
 	kept := keepParameters(p.parameters, c.setup.DSN, "NOTIFY", "ORCPT")
+	c.ambiguous = ambiguousParameter(kept)
 	path := p.path
 	if before, _, bracketed := strings.Cut(p.path, "<"); bracketed && p.closed && !strings.Contains(before, "@") {
 		path = "<" + p.inside + ">"
@@ -197,6 +200,21 @@ func keepParameters(parameters string, dsn bool, names ...string) []string {
 		fields = fields[n:]
 	}
 	return kept
+}
+
+// ambiguousParameter returns the name of the first parameter that is given twice with different values, ""
+// if there is none. go-smtp would take the last value.
+func ambiguousParameter(parameters []string) string {
+	values := make(map[string]string)
+	for _, p := range parameters {
+		name, value, _ := strings.Cut(p, "=")
+		name = strings.ToUpper(name)
+		if earlier, again := values[name]; again && earlier != value {
+			return name
+		}
+		values[name] = value
+	}
+	return ""
 }
 
 func containsFold(names []string, name string) bool {

@@ -52,6 +52,7 @@ type conn struct {
 	verb      string        // of the latest command, in capitals
 	sender    *string       // of the latest command, if it is a MAIL whose sender go-smtp cannot parse
 	recipient *string       // of the latest command, if it is a RCPT that got a domain for go-smtp
+	ambiguous string        // parameter of the latest command, if it is a MAIL or RCPT, that has two values
 	saslLine  bool          // the next line is not a command but the response to a 334
 	greeted   bool          // by EHLO or HELO
 	extended  bool          // by EHLO

@@ -42,6 +42,9 @@ func (s *session) Mail(from string, o *smtp.MailOptions) error {
 	if s.mail != nil { // RFC 5321, section 4.1.4
 		return refuse(503, smtp.EnhancedCode{5, 5, 1}, "Nested MAIL command: finish the transaction with DATA or RSET")
 	}
+	if err := s.checkParameters(); err != nil {
+		return err
+	}
 	if s.conn.sender != nil {
 		from = *s.conn.sender
 	}
@@ -92,6 +95,14 @@ func (s *session) beginRelayed() error {
 	return nil
 }
 
+// checkParameters refuses a command of which a parameter has two values.
+func (s *session) checkParameters() error {
+	if name := s.conn.ambiguous; name != "" {
+		return refuse(501, smtp.EnhancedCode{5, 5, 4}, "%s is given twice, with different values", loggable(name))
+	}
+	return nil
+}
+
 // loggable shortens what a client gave as an address to the length of one.
 func loggable(address string) string {
 	return strings.ToValidUTF8(address[:min(len(address), maxAddress)], "?")
@@ -120,6 +131,9 @@ func (s *session) checkMail(o *smtp.MailOptions) error {
 func (s *session) Rcpt(to string, o *smtp.RcptOptions) error {
 	env, l := s.mail.env, s.conn.setup.Limits
 	s.conn.next.to = loggable(to)
+	if err := s.checkParameters(); err != nil {
+		return err
+	}
 	if len(env.Rcpt) >= l.Recipients { // RFC 5321, section 4.5.3.1.10
 		return refuse(452, smtp.EnhancedCode{4, 5, 3}, "Too many recipients: the limit is %d", l.Recipients)
 	}
