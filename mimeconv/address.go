@@ -41,7 +41,7 @@ func (p *addressParser) parse() {
 	for i := 0; i < len(p.list); {
 		i = p.next(i)
 	}
-	p.endMember(false)
+	p.endMember(0)
 	p.endHeld()
 }
 
@@ -70,10 +70,10 @@ func (p *addressParser) next(i int) int {
 	case '<':
 		return i + p.angleAddress(rest)
 	case ',':
-		p.endMember(true)
+		p.endMember(',')
 		return i + 1
 	case ';': // the end of a group, or Outlook's separator
-		p.endMember(false)
+		p.endMember(';')
 		p.endHeld()
 		return i + 1
 	case ':':
@@ -166,7 +166,7 @@ func (p *addressParser) isGroup() bool {
 // angleAddress parses an address in angle brackets, closed or not, and returns its length.
 func (p *addressParser) angleAddress(s string) int {
 	if p.cur.angled { // "Bob <a@b> <c@d>": the comma is missing
-		p.endMember(false)
+		p.endMember('<')
 	}
 	start := 1
 	for start < len(s) && s[start] == '<' {
@@ -214,9 +214,9 @@ func without(s string, start int, ranges []int) string {
 	return b.String() + s[start:]
 }
 
-// endMember ends a member. If a comma ended it and it has no address, it may be the first
-// part of a name that contains a comma.
-func (p *addressParser) endMember(comma bool) {
+// endMember ends a member at a character, at 0 for the end of the list. If a comma ends it and it
+// has no address, it may be the first part of a name that contains a comma.
+func (p *addressParser) endMember(at byte) {
 	m := p.cur
 	p.cur = member{}
 	name := strings.TrimSpace(string(m.name))
@@ -232,7 +232,7 @@ func (p *addressParser) endMember(comma bool) {
 		p.endHeld()
 		p.bare(raw, m.comment)
 	case raw == "" || m.quoted: // a phrase without an address
-	case comma:
+	case at == ',':
 		p.held = append(p.held, name)
 	default:
 		p.endHeld()

@@ -142,7 +142,7 @@ func damagedBodies(ctx context.Context, tx *sql.Tx) (places []string, err error)
 		if err := row.Scan(&queueID, &x.raw); err != nil {
 			return err
 		}
-		if x.unpack(queueID, false) != nil && len(places) < examples {
+		if x.unpack(queueID, bodiesOnly) != nil && len(places) < examples {
 			places = append(places, queueID)
 		}
 		return nil

@@ -40,7 +40,7 @@ func (r *Reader) Content(ctx context.Context, queueID string) (c spool.Content, 
 	if err != nil {
 		return c, classify(err)
 	}
-	if err := x.unpack(queueID, true); err != nil {
+	if err := x.unpack(queueID, withRaw); err != nil {
 		return c, err
 	}
 	c.HTML, c.Text = x.html, x.text

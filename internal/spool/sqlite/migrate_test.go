@@ -38,7 +38,7 @@ func TestMigrationKeepsMail(t *testing.T) {
 		var x body
 		const all = "SELECT queue_id, note, subject_offset, raw FROM message JOIN content ON content.message = message.id"
 		err := conn.QueryRowContext(t.Context(), all).Scan(&id, &note, &x.subjectOffset, &x.raw)
-		err = errors.Join(err, x.unpack(id, true))
+		err = errors.Join(err, x.unpack(id, withRaw))
 		if id != "Q1" || note != "none" || x.text != mail(1).Text {
 			t.Errorf("after the migration: %q, note %q", id, note)
 		}

@@ -169,7 +169,7 @@ func (w *writer) report(p *spool.Report, request, attempt int64) error {
 		return fmt.Errorf("%w: a report is about attempt %d of request %d, which is not there",
 			spool.ErrCorrupt, attempt, request)
 	}
-	if x.unpack(p.QueueID, true) != nil {
+	if x.unpack(p.QueueID, withRaw) != nil {
 		x = body{} // a report does without what is damaged: others are behind it
 	}
 	p.Raw, err = wholeRaw(w.each, message, x.raw)

@@ -69,9 +69,17 @@ func (b *body) pack(row []byte) {
 	*b = body{subjectOffset: packed, raw: append(be.AppendUint32(row[:0], sum), *block...)}
 }
 
-// unpack makes of a message's body what it was before it was packed, if it is: its raw only where that is
-// wanted. The error is spool.ErrCorrupt.
-func (b *body) unpack(queueID string, wantsRaw bool) error {
+// extent is how much of a body is unpacked.
+type extent bool
+
+const (
+	bodiesOnly extent = false // html and text
+	withRaw    extent = true
+)
+
+// unpack makes of a message's body what it was before it was packed, if it is. The error is
+// spool.ErrCorrupt.
+func (b *body) unpack(queueID string, wanted extent) error {
 	if b.subjectOffset >= 0 {
 		return nil
 	}
@@ -86,7 +94,7 @@ func (b *body) unpack(queueID string, wantsRaw bool) error {
 	offset, html, text := be.Uint32(*buffer), be.Uint32((*buffer)[4:]), be.Uint32((*buffer)[8:])
 	rest := (*buffer)[lengths:]
 	*b = body{html: string(rest[:html]), text: string(rest[html : html+text]), subjectOffset: int(offset)}
-	if wantsRaw {
+	if wanted == withRaw {
 		b.raw = bytes.Clone(rest[html+text:])
 	}
 	return nil

@@ -55,10 +55,10 @@ func TestPack(t *testing.T) {
 			t.Errorf("%s: %d octets became %d, packed is %t", c.name, size, len(b.raw), isPacked)
 		}
 		bodies := b
-		if err := b.unpack("Q1", true); err != nil || !reflect.DeepEqual(b, c.body) {
+		if err := b.unpack("Q1", withRaw); err != nil || !reflect.DeepEqual(b, c.body) {
 			t.Errorf("%s: it came back with %d, %d and %d octets, %v", c.name, len(b.html), len(b.text), len(b.raw), err)
 		}
-		if err := bodies.unpack("Q1", false); err != nil || bodies.html != b.html || bodies.text != b.text {
+		if err := bodies.unpack("Q1", bodiesOnly); err != nil || bodies.html != b.html || bodies.text != b.text {
 			t.Errorf("%s: its bodies came back with %d and %d octets, %v", c.name, len(bodies.html), len(bodies.text), err)
 		}
 	}
@@ -83,7 +83,7 @@ func TestUnpackDamaged(t *testing.T) {
 		changed[i] ^= 0x10
 		for _, raw := range [][]byte{changed, whole[:i]} {
 			b := body{subjectOffset: packed, raw: raw}
-			if err := b.unpack("Q1", true); !errors.Is(err, spool.ErrCorrupt) {
+			if err := b.unpack("Q1", withRaw); !errors.Is(err, spool.ErrCorrupt) {
 				t.Fatalf("octet %d of %d: error %v, want ErrCorrupt", i, len(raw), err)
 			}
 		}
@@ -116,7 +116,7 @@ func TestUnpackLies(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	for name, raw := range lies {
 		b := body{subjectOffset: packed, raw: raw}
-		if err := b.unpack("Q1", true); !errors.Is(err, spool.ErrCorrupt) {
+		if err := b.unpack("Q1", withRaw); !errors.Is(err, spool.ErrCorrupt) {
 			t.Errorf("%s: error %v, want ErrCorrupt", name, err)
 		}
 	}
@@ -132,7 +132,7 @@ func FuzzUnpack(f *testing.F) {
 	f.Add(s2.Encode(nil, []byte("\x00\x00\x00\x01\x00\x00\x00\x02\x00\x00\x00\x03HiHello")))
 	f.Fuzz(func(t *testing.T, block []byte) {
 		b := body{subjectOffset: packed, raw: sealed(block)}
-		if err := b.unpack("Q1", true); err != nil {
+		if err := b.unpack("Q1", withRaw); err != nil {
 			if !errors.Is(err, spool.ErrCorrupt) {
 				t.Fatalf("error %v, want ErrCorrupt", err)
 			}

@@ -62,7 +62,7 @@ func (c *claim) load(id int64) (*spool.Task, error) {
 	if !ok {
 		return t, fmt.Errorf("%w: request %d has no message, conversation or content", spool.ErrCorrupt, id)
 	}
-	if err := x.unpack(t.QueueID, false); err != nil {
+	if err := x.unpack(t.QueueID, bodiesOnly); err != nil {
 		return t, err
 	}
 	t.HTML, t.Text, t.SubjectOffset = x.html, x.text, x.subjectOffset

@@ -104,7 +104,7 @@ func lettersOf(ctx context.Context, q queries, id, below int64, limit int) (all 
 		if err != nil {
 			return err
 		}
-		if x.unpack(e.QueueID, true) != nil {
+		if x.unpack(e.QueueID, withRaw) != nil {
 			x = body{} // the others are shown, and the page of the message has the error
 		}
 		l.Head = bytes.Clone(x.raw[:min(len(x.raw), spool.LetterHead)]) // the rest is not kept in memory
@@ -130,7 +130,7 @@ func (r *Reader) Sends(ctx context.Context, queueID string) (all []*spool.Task, 
 	if err != nil {
 		return nil, classify(err)
 	}
-	if err := x.unpack(queueID, false); err != nil {
+	if err := x.unpack(queueID, bodiesOnly); err != nil {
 		return nil, err
 	}
 	content.HTML, content.Text, content.SubjectOffset = x.html, x.text, x.subjectOffset
