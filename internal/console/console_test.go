@@ -69,12 +69,13 @@ func TestOverview(t *testing.T) {
 	if err := f.operator.HoldDestination(t.Context(), f.now, hold); err != nil {
 		t.Fatal(err)
 	}
+	f.activity.Record(events.Event{Kind: events.Sent, Team: "shop"})
 	f.activity.Record(events.Event{Kind: events.Failed, Team: "shop"})
 	f.activity.Call("shop")
 	page := f.get("ann", "/", http.StatusOK)
 	f.has(page, "Mail flows, but some failed", `id="total-accepted">2<`, `id="total-waiting">1<`, "1 held",
 		"Route support", "maintenance", "an operator", "the API returned 400", `href="/messages/Q2">Second</a>`,
-		"/destinations/release?", "1 failed in the last hour", "<b>1</b> of 500 calls")
+		"/destinations/release?", "1 sent, 1 failed in the last hour, 1 waiting", "<b>1</b> of 500 calls")
 	f.has(f.get("ann", "/?span=24h", http.StatusOK), `<a href="/?span=24h" aria-current="true">24 hours</a>`)
 }
 

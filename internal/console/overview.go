@@ -136,8 +136,11 @@ func (c *console) judge(ctx context.Context, p *overviewPage, sum totals) {
 		what string
 	}{{lately.Sent, "sent"}, {lately.Failed, "failed"}, {lately.Flagged, "flagged"}} {
 		if f.n > 0 {
-			facts = append(facts, count(f.n)+" "+f.what+" in the last hour")
+			facts = append(facts, count(f.n)+" "+f.what)
 		}
+	}
+	if facts != nil {
+		facts[len(facts)-1] += " in the last hour"
 	}
 	if sum.waiting > 0 {
 		facts = append(facts, count(sum.waiting)+" waiting")
