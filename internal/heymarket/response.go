@@ -239,9 +239,9 @@ func clockNote(date string, now time.Time) string {
 	ahead := now.Sub(theirs).Round(time.Second)
 	switch {
 	case ahead > clockSkew:
-		return fmt.Sprintf("the local clock is %v ahead of the API's; ", ahead)
+		return fmt.Sprintf("the local clock is %v ahead of the API's: set it; ", ahead)
 	case ahead < -clockSkew:
-		return fmt.Sprintf("the local clock is %v behind the API's; ", -ahead)
+		return fmt.Sprintf("the local clock is %v behind the API's: set it; ", -ahead)
 	}
 	return ""
 }
