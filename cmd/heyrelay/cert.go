@@ -107,7 +107,7 @@ func writeNew(path string, mode fs.FileMode, block *pem.Block) error {
 		return fmt.Errorf("%s exists; move it away, or name another directory with --dir", path)
 	}
 	if err != nil {
-		return err
+		return notCreated(err)
 	}
 	return errors.Join(pem.Encode(f, block), f.Close())
 }

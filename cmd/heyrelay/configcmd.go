@@ -88,6 +88,11 @@ func (c configInitCmd) Run(p *program) error {
 	return err
 }
 
+// notCreated says what to do about a file that could not be created.
+func notCreated(err error) error {
+	return fmt.Errorf("%w; name a directory that exists, and that this user can write to", err)
+}
+
 // create writes a file that does not exist yet, readable by this user only.
 func create(path string, text []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
@@ -95,7 +100,7 @@ func create(path string, text []byte) error {
 		return fmt.Errorf("%w; name another file, or remove this one", err)
 	}
 	if err != nil {
-		return err
+		return notCreated(err)
 	}
 	_, err = f.Write(text)
 	return errors.Join(err, f.Close())
