@@ -105,12 +105,16 @@ func (c *claim) makeDueReady() error {
 	if err != nil {
 		return err
 	}
-	if err := c.makeReady(sqlDue, stamp(c.now)); err != nil {
+	if _, err := c.makeReady(sqlDue, stamp(c.now)); err != nil {
 		return err
 	}
 	if c.maxWait > 0 {
-		if err := c.makeReady(sqlOverdue, stamp(c.now.Add(c.maxWait))); err != nil {
+		n, err := c.makeReady(sqlOverdue, stamp(c.now.Add(c.maxWait)))
+		if err != nil {
 			return err
+		}
+		if n == dueAtOnce { // there may be more, whose time is not what the next claim waits for
+			c.wait(c.now)
 		}
 	}
 	return c.clearLanesOf(lost)
@@ -125,13 +129,13 @@ type due struct {
 
 func (r *due) scan(row scanner) error { return row.Scan(&r.id, &r.team, &r.route, &r.state) }
 
-// makeReady makes ready what a query finds, in its order.
-func (w *writer) makeReady(query string, args ...any) error {
+// makeReady makes ready what a query finds, in its order, and returns how much that is.
+func (w *writer) makeReady(query string, args ...any) (int, error) {
 	all, err := w.dueBy(query, args...)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	return w.makeAllReady(all)
+	return len(all), w.makeAllReady(all)
 }
 
 // dueBy returns what a query finds, in its order.

@@ -506,6 +506,34 @@ func TestMaxWait(t *testing.T) {
 	}
 }
 
+// TestMaxWaitOfMany has the clock jump back while more was deferred than one claim makes ready: the next follows
+// at once.
+func TestMaxWaitOfMany(t *testing.T) {
+	s := openSpool(t, Options{Limits: func() Limits { return Limits{MaxWait: time.Hour} }})
+	fill(t, s, dueAtOnce+1)
+	room := spool.Capacity{Team: "shop", Rate: plenty, Free: dueAtOnce + 1}
+	tasks, _, err := s.Claim(t.Context(), epoch, time.Hour, room)
+	if err != nil || len(tasks) != dueAtOnce+1 {
+		t.Fatalf("claimed %d (%v)", len(tasks), err)
+	}
+	for _, task := range tasks {
+		deferred := spool.Outcome{Task: task, State: spool.Deferred, Due: epoch.Add(time.Hour)}
+		if _, err := s.Finish(t.Context(), epoch, deferred); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := epoch.AddDate(-1, 0, 0)
+	_, next, err := s.Claim(t.Context(), before, time.Hour)
+	if err != nil || next.After(before) {
+		t.Errorf("there may be more at %v (%v), want at once, %v", next, err, before)
+	}
+	_, _, err = s.Claim(t.Context(), before, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantCount(t, s, "request WHERE state = 2", 0)
+}
+
 // TestSchemaGuardsLane asks the schema itself for a second head.
 func TestSchemaGuardsLane(t *testing.T) {
 	s := openSpool(t, Options{})
