@@ -25,11 +25,11 @@ func (s *Scheduler) checked(r *result, o spool.Outcome) spool.Outcome {
 		return s.checkAgain(o, r.problem.RetryAfter)
 	}
 	o.ConversationAlive = true
-	o.Status = t.RefusedStatus
-	o.Reason = t.Refused
+	o.Status = http.StatusOK
+	o.Reason = t.Refused + " (its conversation exists)"
 	switch {
 	case t.RefusedStatus == http.StatusForbidden && r.convo.Blocked:
-		o.Reason += " (the contact is blocked)"
+		o.Reason = t.Refused + " (the contact is blocked)"
 		return s.failed(o)
 	case t.RefusedStatus == http.StatusForbidden:
 		return s.forbidden(o)

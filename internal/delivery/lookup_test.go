@@ -13,6 +13,7 @@ import (
 func TestRefusedReply(t *testing.T) {
 	const there = `{"id":7,"inbox":202,"channel":"email"}`
 	const refused = "the API returned it"
+	const exists = refused + " (its conversation exists)"
 	for _, c := range []struct {
 		name          string
 		status        int // of the refusal
@@ -23,13 +24,13 @@ func TestRefusedReply(t *testing.T) {
 		wait          time.Duration
 		reason        string
 	}{
-		{"400, there", 400, answer(200, there), spool.Failed, spool.Send, false, true, 0, refused},
-		{"403, there", 403, answer(200, there), spool.Deferred, spool.Send, false, true, 30 * time.Second, refused},
+		{"400, there", 400, answer(200, there), spool.Failed, spool.Send, false, true, 0, exists},
+		{"403, there", 403, answer(200, there), spool.Deferred, spool.Send, false, true, 30 * time.Second, exists},
 		{
 			"403, blocked", 403, answer(200, `{"id":7,"inbox":202,"channel":"email","blocked":true}`),
 			spool.Failed, spool.Send, false, true, 0, refused + " (the contact is blocked)",
 		},
-		{"404, there", 404, answer(200, there), spool.Deferred, spool.Send, false, true, time.Second, refused},
+		{"404, there", 404, answer(200, there), spool.Deferred, spool.Send, false, true, time.Second, exists},
 		{"gone", 400, answer(404, `{"error":"none"}`), spool.Deferred, spool.Send, true, false, 0, ""},
 		{"moved", 403, answer(200, `{"id":7,"inbox":203}`), spool.Deferred, spool.Send, true, false, 0, ""},
 		{
@@ -42,13 +43,14 @@ func TestRefusedReply(t *testing.T) {
 				start := time.Now()
 				l := newLane()
 				l.task.Call, l.task.ConvoID = spool.CheckConversation, 7
-				l.task.Refused, l.task.RefusedStatus = refused, c.status
-				run(t, l, &answers{list: []func(*http.Request) (*http.Response, error){c.answer, until}}, time.Second/2)
+				l.task.Refused, l.task.RefusedStatus, l.task.RefusedAPIID = refused, c.status, "req-1"
+				a := &answers{list: []func(*http.Request) (*http.Response, error){c.answer, until}}
+				rec := run(t, l, a, time.Second/2)
 				o := l.outcomes[0]
 				if o.State != c.state || o.NextCall != c.next || o.Reopen != c.reopen || o.ConversationAlive != c.alive {
 					t.Errorf("%v, next %v, reopen %t, alive %t", o.State, o.NextCall, o.Reopen, o.ConversationAlive)
 				}
-				if c.reopen != (o.LocalID == "L2") || c.alive && o.Status != c.status {
+				if c.reopen != (o.LocalID == "L2") || c.alive && o.Status != http.StatusOK {
 					t.Errorf("the local_id is %q, the status %d", o.LocalID, o.Status)
 				}
 				if c.reason != "" && o.Reason != c.reason {
@@ -56,6 +58,9 @@ func TestRefusedReply(t *testing.T) {
 				}
 				if got := o.Due.Sub(start); o.State == spool.Deferred && got != c.wait {
 					t.Errorf("again after %v, want %v", got, c.wait)
+				}
+				if e := rec.all[0]; c.alive && (e.Status != c.status || e.APIID != "req-1") {
+					t.Errorf("the event has the status %d and the X-Request-Id %q, want those of the refusal", e.Status, e.APIID)
 				}
 			})
 		})

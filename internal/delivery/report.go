@@ -33,6 +33,9 @@ func (s *Scheduler) event(o spool.Outcome) events.Event {
 	if o.ConvoID == 0 {
 		e.Convo = t.ConvoID
 	}
+	if o.ConversationAlive { // what happened to the request is the refusal, which the check confirmed
+		e.Status, e.APIID = t.RefusedStatus, t.RefusedAPIID
+	}
 	e.Kind, e.Duration = kindOf(o, now)
 	return e
 }

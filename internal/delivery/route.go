@@ -48,7 +48,7 @@ func (s *Scheduler) forbidden(o spool.Outcome) spool.Outcome {
 	}
 	if n := r.refused.add(t.Participants); n > otherDenied {
 		s.holdRoute(t, fmt.Sprintf("%d conversations in a row were answered 403: "+
-			"is creator_id a member of the inbox, and may the team send? last: %s", n, o.Reason))
+			"is creator_id a member of the inbox, and may the team send? last: %s", n, refusal(o)))
 	}
 	o.RouteRefused = true
 	pause := min(max(parked, s.backOff(t.Attempt)), heldProbe)
@@ -68,9 +68,17 @@ func (s *Scheduler) noteRoute(r *result, o spool.Outcome) {
 		s.releaseSent(o.Task)
 	case o.State == spool.Failed && r.noCall == "" && refusedContent(r):
 		if n := route.failures.add(o.Task.QueueID); n >= failuresInARow {
-			s.holdRoute(o.Task, fmt.Sprintf("%d different messages in a row failed; last: %s", n, o.Reason))
+			s.holdRoute(o.Task, fmt.Sprintf("%d different messages in a row failed; last: %s", n, refusal(o)))
 		}
 	}
+}
+
+// refusal is the reason of an outcome without what a check of its conversation adds.
+func refusal(o spool.Outcome) string {
+	if o.ConversationAlive {
+		return o.Task.Refused
+	}
+	return o.Reason
 }
 
 // refusedContent reports whether a failure may be the fault of the route's configuration: the API

@@ -83,6 +83,7 @@ type Task struct {
 
 	Refused           string    // reason of the newest definite refusal of a Send in this trial, "" for none
 	RefusedStatus     int       // its HTTP status
+	RefusedAPIID      string    // its X-Request-Id
 	RouteRefusedAt    time.Time // newest refusal in this trial that the route may be to blame for; zero for none
 	ConversationAlive bool      // a CheckConversation found the conversation since then
 	Named             bool      // its application named ConvoID

@@ -318,10 +318,11 @@ func (r *modelRequest) begin(now, released time.Time, foreign bool, t *spool.Tas
 		return a.Reason == restoredReason
 	})
 	want := fmt.Sprint(r.LocalID, len(r.tries), r.replyTo, r.unknown, subject, tried, r.message.HTML, r.To, r.Cc,
-		r.Participants, r.call, sends, refused.Reason, refused.Status, past(r.blamed, now), r.alive, r.aside(),
+		r.Participants, r.call, sends, refused.Reason, refused.Status, refused.APIID, past(r.blamed, now), r.alive, r.aside(),
 		r.requested != 0, foreign, r.delayed, restored)
 	got := fmt.Sprint(t.LocalID, t.Attempt, t.ConvoID, t.Unknown, t.Subject, t.TrialSince, t.HTML, t.To, t.Cc,
-		t.Participants, t.Call, t.Sends, t.Refused, t.RefusedStatus, t.RouteRefusedAt, t.ConversationAlive, t.Detached,
+		t.Participants, t.Call, t.Sends, t.Refused, t.RefusedStatus, t.RefusedAPIID, t.RouteRefusedAt,
+		t.ConversationAlive, t.Detached,
 		t.Named, t.ConvoConflict, t.Delayed, t.Restored)
 	if got != want {
 		return fmt.Errorf("the task is %s, want %s", got, want)

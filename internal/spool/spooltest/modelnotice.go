@@ -83,6 +83,10 @@ func (m *model) undelivered(msg *modelMessage, ways []spool.Way) bool {
 func (n *modelNotice) report() *spool.Report {
 	r, msg := n.about, n.about.message
 	try := r.tries[n.attempt-1]
+	answer := try
+	if try.Call == "check-conversation" && r.alive && r.refused != nil {
+		answer = *r.refused
+	}
 	p := &spool.Report{
 		Action:     n.action,
 		QueueID:    msg.QueueID,
@@ -94,8 +98,8 @@ func (n *modelNotice) report() *spool.Report {
 		Title:      msg.Title,
 		Smarthost:  msg.Smarthost,
 		Reason:     try.Reason,
-		Status:     try.Status,
-		APIID:      try.APIID,
+		Status:     answer.Status,
+		APIID:      answer.APIID,
 		Tried:      try.Began,
 		Until:      n.until,
 		Unknown:    r.unknown,

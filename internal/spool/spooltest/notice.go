@@ -55,6 +55,32 @@ var noticeCases = []testCase{
 			f.Errorf("the notice is %+v about %+v, want %+v", n, n.Report, want)
 		}
 	}},
+	{"ConfirmedRefusal", func(f *fixture) { // it is about the refusal, not about the check that confirmed it
+		f.again(f.refusedReply(), spool.Outcome{
+			Status:   400,
+			APIID:    "req-refused",
+			Reason:   "bad",
+			Refused:  true,
+			NextCall: spool.CheckConversation,
+		})
+		check := f.claimOne()
+		if check.RefusedAPIID != "req-refused" {
+			f.Errorf("the refusal has the X-Request-Id %q", check.RefusedAPIID)
+		}
+		f.done(spool.Outcome{
+			Task:              check,
+			State:             spool.Failed,
+			Status:            200,
+			APIID:             "req-check",
+			Reason:            "bad (its conversation exists)",
+			ConversationAlive: true,
+			Report:            spool.FailedAction,
+		})
+		p := f.notice(spool.Mail).Report
+		if p.Status != 400 || p.APIID != "req-refused" || p.Reason != "bad (its conversation exists)" {
+			f.Errorf("the report says %d, %s, %q", p.Status, p.APIID, p.Reason)
+		}
+	}},
 	{"UntilDone", func(f *fixture) { // a notice is lent, and due again unless it is done
 		f.fail(letter{})
 		n := f.notice(spool.Mail)

@@ -205,7 +205,7 @@ var plans = map[string]struct {
 	"about": {sqlReportDetail, []string{
 		byR,
 		"m USING INTEGER PRIMARY KEY (rowid=?)",
-		"a USING PRIMARY KEY (request=? AND n=?)",
+		"a USING PRIMARY KEY (request=? AND n=?)", "f USING PRIMARY KEY (request=? AND n=?) LEFT-JOIN",
 		"x USING INTEGER PRIMARY KEY (rowid=?) LEFT-JOIN",
 	}},
 	"standings": {sqlStatuses, []string{

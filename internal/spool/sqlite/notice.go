@@ -144,13 +144,16 @@ func (w *writer) notices(now time.Time, way spool.Way, limit int) (due []spool.N
 	return due, nil
 }
 
+// A check that finds the conversation of a refused reply confirms the refusal: that is what failed the request.
 const sqlReportDetail = `
 SELECT m.id, m.queue_id, r.local_id, m.accepted, m.sender, m.envelope_id, m.return, m.title,
        COALESCE(x.subject_offset, 0), x.raw, r.recipients, r.dsn,
-       a.reason, a.status, a.api_id, a.began, r.unknown, r.team
+       a.reason, COALESCE(f.status, a.status), COALESCE(f.api_id, a.api_id), a.began, r.unknown, r.team
   FROM request r
   JOIN message m ON m.id = r.message
   JOIN attempt a ON a.request = r.id AND a.n = ?
+  LEFT JOIN attempt f ON f.request = r.id AND f.n = r.refused_attempt
+       AND a.` + callIsCheck + ` AND r.conversation_alive
   LEFT JOIN content x ON x.message = r.message
  WHERE r.id = ?`
 

@@ -20,6 +20,7 @@ SELECT r.attempts + 1, r.local_id, r.recipients, r.participants, r.route, r.team
               AND participants <> r.participants),
        COALESCE((SELECT reason FROM attempt WHERE request = r.id AND n = r.refused_attempt), ''),
        COALESCE((SELECT status FROM attempt WHERE request = r.id AND n = r.refused_attempt), 0),
+       COALESCE((SELECT api_id FROM attempt WHERE request = r.id AND n = r.refused_attempt), ''),
        COALESCE((SELECT began FROM attempt WHERE request = r.id AND n = r.trial_attempt), 0),
        COALESCE((SELECT max(released) FROM gate
                   WHERE team = r.team AND route IN ('', r.route) AND inbox IN (0, r.inbox)), 0),
@@ -53,7 +54,7 @@ func (c *claim) load(id int64) (*spool.Task, error) {
 		&t.Attempt, &t.LocalID, &addresses, &t.Participants, &t.Route, &t.Team, &subjectLine, &t.Unknown, &sendsSince,
 		&refused,
 		&t.ConvoID, &t.Call, &t.ConversationAlive, &t.Detached, &t.Named, &t.ConvoConflict,
-		&t.Refused, &t.RefusedStatus, &tried, &released,
+		&t.Refused, &t.RefusedStatus, &t.RefusedAPIID, &tried, &released,
 		&asked, &t.Delayed, &t.EnvelopeID, &t.Return,
 		&t.QueueID, &t.Sender, &t.Inbox, &t.Title, &accepted, &x.html, &x.subjectOffset, &x.text, &x.raw)
 	if err != nil {
