@@ -67,12 +67,12 @@ func (c *conn) rewriteMail(line, arg string) string {
 	if !p.closed && (p.inside == "" || strings.ContainsAny(p.inside, "<>")) {
 		return line
 	}
-	path := p.path
+	path := p.written
 	if !p.simple() {
 		c.sender = &p.address
 		path = "<" + rewrittenSender + ">"
 	}
-	if path == p.path && len(kept) == len(strings.Fields(p.parameters)) {
+	if path == p.written && len(kept) == len(strings.Fields(p.parameters)) {
 		return line
 	}
 	return strings.Join(append([]string{"MAIL FROM:" + path}, kept...), " ")
@@ -84,15 +84,15 @@ func (c *conn) rewriteRcpt(line, arg string) string {
 	p := splitPath(arg)
 	kept := keepParameters(p.parameters, c.setup.DSN, "NOTIFY", "ORCPT")
 	c.ambiguous = ambiguousParameter(kept)
-	path := p.path
-	if before, _, bracketed := strings.Cut(p.path, "<"); bracketed && p.closed && !strings.Contains(before, "@") {
+	path := p.written
+	if before, _, bracketed := strings.Cut(p.written, "<"); bracketed && p.closed && !strings.Contains(before, "@") {
 		path = "<" + p.inside + ">"
 	}
 	if c.setup.Alias != nil && p.address != "" && !strings.ContainsAny(p.address, "@<> \t") {
 		path = "<" + p.address + "@localhost>" // go-smtp requires a domain
 		c.recipient = &p.address
 	}
-	if path == p.path && len(kept) == len(strings.Fields(p.parameters)) {
+	if path == p.written && len(kept) == len(strings.Fields(p.parameters)) {
 		return line
 	}
 	return strings.Join(append([]string{"RCPT TO:" + path}, kept...), " ")
@@ -100,8 +100,8 @@ func (c *conn) rewriteRcpt(line, arg string) string {
 
 // path is the argument of MAIL or RCPT, taken apart.
 type path struct {
-	path       string // as written: display name, brackets and address
-	inside     string // the brackets' content without surrounding white space, or else the path
+	written    string // the path as written: display name, brackets and address
+	inside     string // the brackets' content without surrounding white space, or else as written
 	address    string // inside without a source route
 	closed     bool   // by a bracket
 	parameters string
@@ -116,7 +116,7 @@ func splitPath(arg string) path {
 		if end < 0 {
 			end = len(arg)
 		}
-		return path{path: arg[:end], inside: arg[:end], address: arg[:end], parameters: arg[end:]}
+		return path{written: arg[:end], inside: arg[:end], address: arg[:end], parameters: arg[end:]}
 	}
 	p := path{}
 	rest := arg[open+1:]
@@ -124,13 +124,13 @@ func splitPath(arg string) path {
 		p.closed = true
 		p.inside = strings.TrimSpace(rest[openingBracket(rest[:end])+1 : end]) // of brackets within brackets
 		p.parameters = strings.TrimLeft(rest[end:], ">")
-		p.path = strings.TrimSuffix(arg, p.parameters)
+		p.written = strings.TrimSuffix(arg, p.parameters)
 	} else {
 		rest = strings.TrimLeft(rest, " \t")
 		end := strings.IndexAny(rest+" ", " \t")
 		p.inside = rest[:end]
 		p.parameters = rest[end:]
-		p.path = strings.TrimSuffix(arg, p.parameters)
+		p.written = strings.TrimSuffix(arg, p.parameters)
 	}
 	p.address = p.inside
 	if strings.HasPrefix(p.inside, "@") { // RFC 5321, appendix F.2
@@ -171,10 +171,10 @@ func indexUnquoted(s string, match func(rest string) bool) int {
 
 // simple reports whether go-smtp reads the address just as it is written.
 func (p path) simple() bool {
-	if p.path == "<>" {
+	if p.written == "<>" {
 		return true
 	}
-	if p.path != p.address && p.path != "<"+p.address+">" {
+	if p.written != p.address && p.written != "<"+p.address+">" {
 		return false
 	}
 	local, domain, ok := strings.Cut(p.address, "@")
