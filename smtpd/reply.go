@@ -123,8 +123,15 @@ func (c *conn) sent(code int) {
 	}
 	if c.next.message {
 		c.idleDeadline = now.Add(c.setup.Limits.IdleTotal)
+		c.idle = 0
 	}
 	c.next = replyInfo{}
+	if c.greeted && code < 400 && !c.progress() {
+		c.idle++
+		if c.idle > c.setup.Limits.Errors {
+			c.errors++
+		}
+	}
 	c.saslLine = code == 334
 	if code == 250 && (c.verb == "EHLO" || c.verb == "HELO") {
 		c.greeted = true
@@ -142,7 +149,7 @@ func (c *conn) sent(code int) {
 }
 
 // progress reports whether the latest command brings a transaction forward. NOOP and VRFY do not:
-// they must not keep one open for ever.
+// they must not keep one open for ever, nor the server busy.
 func (c *conn) progress() bool {
 	switch c.verb {
 	case "MAIL", "RCPT", "DATA", "BDAT":
