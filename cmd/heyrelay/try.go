@@ -115,7 +115,7 @@ func (c tryCmd) submit(p *program, l config.Listener, text []byte) (queueID stri
 	}
 	defer client.Close()
 	if err := client.Mail(c.From, nil); err != nil {
-		return "", err
+		return "", refused(err)
 	}
 	if err := client.Rcpt(c.Address, nil); err != nil {
 		return "", err
@@ -156,9 +156,21 @@ func (c tryCmd) connect(p *program, l config.Listener) (*smtp.Client, error) {
 		return client, nil
 	}
 	if err := client.Auth(login); err != nil {
-		return nil, errors.Join(err, client.Close())
+		return nil, errors.Join(fmt.Errorf("%w; check --user and --password-file", err), client.Close())
 	}
 	return client, nil
+}
+
+// loginRequired is the reply to a client that must log in (RFC 4954, section 6).
+const loginRequired = 530
+
+// refused says what to do about an error of MAIL.
+func refused(err error) error {
+	var reply *smtp.SMTPError
+	if errors.As(err, &reply) && reply.Code == loginRequired {
+		return fmt.Errorf("%w; log in with --user and --password-file", err)
+	}
+	return err
 }
 
 // await reads the spool until the message is sent or has failed.
