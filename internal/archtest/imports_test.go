@@ -57,7 +57,7 @@ var may = map[string][]string{
 	"internal/fileserver":       {"internal/access", "internal/blob", "internal/events", "internal/spool"},
 	"internal/blob/blobtest":    {"internal/blob"},
 	"internal/cleaning":         {"internal/blob", "internal/spool"},
-	"internal/spool/sqlite":     {"internal/disk", "internal/spool", "internal/spool/sqlite/vfs"},
+	"internal/spool/sqlite":     {"threading", "internal/disk", "internal/spool", "internal/spool/sqlite/vfs"},
 	"internal/spool/sqlite/vfs": {},
 	"internal/spool/spooltest":  {"internal/spool"},
 	"internal/delivery": {

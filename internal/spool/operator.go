@@ -38,8 +38,9 @@ type Operator interface {
 	ReleaseDestination(ctx context.Context, now time.Time, at Destination) (bool, error)
 
 	// Forget drops open requests to a recipient, and deletes addresses, titles and
-	// bodies of all messages to it that have ended, and revokes the links to their files. The
-	// ledger keeps counting them. Such a request is never sent again, not even when its message is retried.
+	// bodies of all messages to it that have ended, and of its conversations, and revokes the links to
+	// their files. The ledger keeps counting them. Such a request is never sent again, not even when its
+	// message is retried.
 	Forget(ctx context.Context, now time.Time, recipient string) (Moved, error)
 
 	// Revoke ends the links of a message's attachments, and returns how many it ended. What

@@ -31,6 +31,28 @@ func (m *model) forget(r *modelRequest, address string) bool {
 	return true
 }
 
+// forgetEmpty forgets the conversations with a recipient that have no request any longer.
+func (m *model) forgetEmpty(address string) {
+	used := m.conversations()
+	for _, c := range m.convs {
+		if !used[c] && slices.Contains(strings.Fields(c.participants), strings.ToLower(address)) {
+			c.participants, c.convo = "forgotten", 0
+			c.title, c.baseSubject = "", ""
+		}
+	}
+}
+
+// conversations are those that have requests.
+func (m *model) conversations() map[*modelConv]bool {
+	used := map[*modelConv]bool{}
+	for _, msg := range m.messages {
+		for _, r := range msg.requests {
+			used[r.conv] = true
+		}
+	}
+	return used
+}
+
 func (m *model) forgetMessage(msg *modelMessage) {
 	msg.forgotten, msg.emptied = true, true
 	msg.Title, msg.MessageIDs = "", nil
@@ -75,12 +97,7 @@ func (m *model) prune(now time.Time, keep spool.Retention) (deleted []*modelMess
 			m.count(m.gone, r)
 		}
 	}
-	used := map[*modelConv]bool{}
-	for _, msg := range m.messages {
-		for _, r := range msg.requests {
-			used[r.conv] = true
-		}
-	}
+	used := m.conversations()
 	unused := func(c *modelConv) bool { return c.lastUsed.Before(now.Add(-keep.Threads)) }
 	maps.DeleteFunc(m.links, func(_ spool.Key, l *modelLink) bool { return unused(l.conv) })
 	m.convs = slices.DeleteFunc(m.convs, func(c *modelConv) bool { return unused(c) && !used[c] })

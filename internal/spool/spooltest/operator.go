@@ -257,6 +257,28 @@ var operatorCases = []testCase{
 		f.together("Q2", "Q3")
 		f.apart("Q1", "Q2")
 	}},
+	{"ForgetConversation", func(f *fixture) { // that was moved, or whose messages were deleted
+		f.send(letter{id: "p"})
+		f.sent(f.claimOne(), 7)
+		f.send(letter{id: "q"})
+		deleted, moved := f.conversation("Q1"), f.conversation("Q2")
+		o := spool.RetryOptions{Route: "sales", Team: "bank", Inbox: 9}
+		f.moved(spool.Moved{Requests: 1})(f.operator.Retry(f.Context(), f.now, only("Q2"), o))
+		f.now = f.now.Add(31 * day)
+		f.prune()
+		f.gone("Q1", true)
+		f.moved(spool.Moved{Requests: 1})(f.operator.Forget(f.Context(), f.now, "Alice@Example.com"))
+		for _, id := range []int64{deleted, moved} {
+			c, _, err := f.Conversation(f.Context(), id, 0, 1)
+			if err != nil || slices.Contains(c.Participants, "alice@example.com") || c.ConvoID != 0 {
+				f.Errorf("what is left is %+v (%v)", c, err)
+			}
+		}
+		f.send(letter{id: "r", cites: []string{"p", "q"}})
+		if task := f.claimOne(); task.ConvoID != 0 {
+			f.Errorf("a reply goes to %d, want a new conversation", task.ConvoID)
+		}
+	}},
 	{"ForgetAgain", func(f *fixture) { // what was active at first
 		f.send(letter{to: []string{"alice", "bob"}, blind: []string{"bob"}})
 		task := f.claim(one("shop"))[0]

@@ -24,6 +24,7 @@ func (r *run) intervene() {
 		list = r.model.choose(f)
 		got, err = r.operator.Forget(r.Context(), r.now, address)
 		want = each(func(q *modelRequest) bool { return r.model.forget(q, address) })
+		r.model.forgetEmpty(address)
 		r.see("forgotten", want.Requests > 0)
 	case 1, 2, 3, 4:
 		got, err = r.operator.Drop(r.Context(), r.now, f)

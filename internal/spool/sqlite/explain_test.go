@@ -176,6 +176,10 @@ var plans = map[string]struct {
 	"let go":      {sqlReleaseHead, []string{byID}},
 	"rename":      {sqlRename, []string{byID}},
 	"rescope":     {sqlRescope, []string{byID}},
+	"empty of": {sqlEmptyOf, []string{
+		"conversation USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)",
+		"request USING COVERING INDEX request_conversation (conversation=?)",
+	}},
 	"moved to": {sqlMovedTo, []string{
 		"f USING INTEGER PRIMARY KEY (rowid=?)", "c USING INDEX conversation_moved (moved_from=?)",
 	}},

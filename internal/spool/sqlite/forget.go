@@ -2,14 +2,16 @@ package sqlite
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"heyrelay/internal/spool"
+	"heyrelay/threading"
 )
 
 // Forget implements spool.Operator.
 func (o *Operator) Forget(ctx context.Context, now time.Time, recipient string) (spool.Moved, error) {
-	return o.all(ctx, spool.Filter{Recipient: recipient}, func(w *writer, r *chosen) (bool, error) {
+	m, err := o.all(ctx, spool.Filter{Recipient: recipient}, func(w *writer, r *chosen) (bool, error) {
 		if r.state.Open() {
 			if err := w.drop(now, r); err != nil {
 				return false, err
@@ -17,6 +19,55 @@ func (o *Operator) Forget(ctx context.Context, now time.Time, recipient string) 
 		}
 		return true, w.forget(now, r, recipient)
 	})
+	if err != nil {
+		return m, err
+	}
+	return m, o.forgetEmpty(ctx, recipient)
+}
+
+// conversationsAtOnce is how many conversations are looked through at once.
+const conversationsAtOnce = 10_000
+
+const (
+	sqlLastConversation = `SELECT COALESCE(max(id), 0) FROM conversation`
+
+	sqlEmptyOf = `
+SELECT id FROM conversation
+ WHERE id > ? AND id <= ? AND instr(' ' || participants || ' ', ?) > 0 AND ` + hasNoRequest
+
+	hasNoRequest = `NOT EXISTS (SELECT 1 FROM request WHERE conversation = conversation.id)`
+)
+
+// forgetEmpty has the conversations with a recipient be forgotten that no request belongs to any longer: all were
+// moved, or deleted.
+func (o *Operator) forgetEmpty(ctx context.Context, recipient string) error {
+	participant := " " + threading.Canonical(recipient) + " "
+	last, err := numbers(ctx, o.Reader.db, sqlLastConversation)
+	if err != nil {
+		return err
+	}
+	for low := int64(0); low < last[0]; low += conversationsAtOnce {
+		found, err := numbers(ctx, o.Reader.db, sqlEmptyOf, low, low+conversationsAtOnce, participant)
+		if err != nil {
+			return err
+		}
+		for some := range slices.Chunk(found, step) {
+			if err := o.transact(ctx, func(w *writer) error { return w.forgetConversations(some) }); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// forgetConversations forgets those that still have no request.
+func (w *writer) forgetConversations(ids []int64) error {
+	for _, id := range ids {
+		if _, err := w.exec(sqlForgetConversation+` AND `+hasNoRequest, id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 const (

@@ -170,7 +170,7 @@ SELECT COALESCE(max(id), 0), count(*) FROM (SELECT id FROM conversation WHERE id
 
 	sqlPruneConversations = `
 DELETE FROM conversation
- WHERE id > ? AND id <= ? AND last_used < ? AND NOT EXISTS (SELECT 1 FROM request WHERE conversation = conversation.id)`
+ WHERE id > ? AND id <= ? AND last_used < ? AND ` + hasNoRequest
 )
 
 // pruneLinks examines the next links.
