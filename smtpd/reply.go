@@ -148,11 +148,11 @@ func (c *conn) sent(code int) {
 	}
 }
 
-// progress reports whether the latest command brings a transaction forward. NOOP and VRFY do not:
-// they must not keep one open for ever, nor the server busy.
+// progress reports whether the latest command brings mail forward. NOOP and VRFY do not:
+// they must not keep a transaction open for ever, nor the server busy.
 func (c *conn) progress() bool {
 	switch c.verb {
-	case "MAIL", "RCPT", "DATA", "BDAT":
+	case "AUTH", "MAIL", "RCPT", "DATA", "BDAT":
 		return true
 	}
 	return false
