@@ -25,20 +25,13 @@ type result struct {
 	sent     heymarket.Sent
 	convo    heymarket.Conversation
 	search   heymarket.Search
+	progress *progress        // of the search; before the call, that of the attempt before, or nil
+	advanced bool             // the search has seen what no attempt before it had seen
 	mail     mail             // of a smarthost
 	problem  *heymarket.Error // nil where the API answered as documented, or a smarthost accepted the message
 	noCall   string           // why no call may be made: the request fails; "" where one was made
 	panicked string           // what the call panicked with, and its stack; "" where it did not
 }
-
-const (
-	// searchMargin is how far a search looks beyond a send, for clocks that differ,
-	// and how long after the last one it is believed: nobody documents how soon a
-	// message is listed.
-	searchMargin = time.Minute
-
-	maxPages = 20 // calls of one search
-)
 
 // reason is why a call failed, for people.
 func (r *result) reason() string {
@@ -67,17 +60,17 @@ func (r *result) byMail() bool {
 	return ok
 }
 
-// call makes the one call of a task. It ends within callLimit, or mailLimit. A panic fails its
+// call makes the one call of r's task. It ends within callLimit, or mailLimit. A panic fails its
 // request alone.
-func (s *Scheduler) call(ctx context.Context, setup *Setup, t *spool.Task, claim events.Step) (r *result) {
-	limit := setup.callLimit()
-	server := setup.Teams[t.Team].Server
+func (s *Scheduler) call(ctx context.Context, r *result, claim events.Step) {
+	limit := r.setup.callLimit()
+	server := r.setup.Teams[r.task.Team].Server
 	if server != nil {
 		limit = mailLimit
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	r = &result{setup: setup, task: t, began: s.o.Now()}
+	r.began = s.o.Now()
 	defer func() {
 		r.steps = append(make([]events.Step, 0, 3), // with room for that of the finish
 			claim, events.Step{Name: "call", Start: r.began, End: s.o.Now()})
@@ -93,7 +86,6 @@ func (s *Scheduler) call(ctx context.Context, setup *Setup, t *spool.Task, claim
 	default:
 		s.callAPI(ctx, r)
 	}
-	return r
 }
 
 // checkTask sets noCall where no call may be made.
@@ -119,57 +111,13 @@ func (s *Scheduler) callAPI(ctx context.Context, r *result) {
 	case spool.CheckConversation:
 		r.convo, err = client.Conversation(ctx, t.ConvoID)
 	case spool.FindMessage:
-		r.search, err = s.find(ctx, r.setup, t)
+		err = s.find(ctx, r)
 	default:
 		r.sent, err = client.Send(ctx, Email(t, r.setup.Routes[t.Route].Creator))
 	}
 	if err != nil && !errors.As(err, &r.problem) {
 		r.problem = &heymarket.Error{Class: heymarket.Again, Unknown: true, Reason: err.Error(), Err: err}
 	}
-}
-
-// window is a span of time in which a message may have been sent.
-type window struct{ from, to time.Time }
-
-// windows are the spans around sends, newest first. Those that overlap are one; restored
-// makes one of all, since others may have been between.
-func (s *Setup) windows(sends []time.Time, restored bool) (all []window) {
-	for i := len(sends) - 1; i >= 0; i-- {
-		w := window{sends[i].Add(-searchMargin), sends[i].Add(s.Timeout + searchMargin)}
-		if n := len(all); n > 0 && (restored || !w.to.Before(all[n-1].from)) {
-			all[n-1].from = earlier(all[n-1].from, w.from)
-			all[n-1].to = later(all[n-1].to, w.to)
-			continue
-		}
-		all = append(all, w)
-	}
-	return all
-}
-
-var errPages = errors.New("no more pages")
-
-// find searches for a task's message around its sends of unknown outcome. The claim
-// paid for the first page; each other one is taken from the budget before it is
-// requested.
-func (s *Scheduler) find(ctx context.Context, setup *Setup, t *spool.Task) (found heymarket.Search, err error) {
-	pages := 0
-	before := func(ctx context.Context, _ int) error {
-		pages++
-		switch {
-		case pages == 1:
-			return nil
-		case pages > maxPages:
-			return errPages
-		}
-		return s.reserve(ctx, setup, t.Team)
-	}
-	for _, w := range setup.windows(t.Sends, t.Restored) {
-		found, err = setup.Teams[t.Team].Client.FindMessage(ctx, t.LocalID, w.from, w.to, before)
-		if err != nil || found.Found || !found.Complete {
-			return found, err
-		}
-	}
-	return found, nil
 }
 
 // reserve takes one call from a team's budget and waits until it may begin, or

@@ -113,7 +113,12 @@ func (s *Scheduler) start(calls context.Context, tasks []*spool.Task, claim even
 	for _, t := range s.sendable(tasks) {
 		s.team(t.Team).began(t.Call)
 		s.bodies += t.Bodies()
-		s.calls.Go(func() { s.results <- s.call(calls, setup, t, claim) })
+		r := &result{setup: setup, task: t, progress: s.searches[t.Request]}
+		delete(s.searches, t.Request)
+		s.calls.Go(func() {
+			s.call(calls, r, claim)
+			s.results <- r
+		})
 	}
 }
 

@@ -104,6 +104,7 @@ type Scheduler struct {
 	teams    map[string]*team
 	bodies   int64                   // octets of those of all calls that have not been recorded yet
 	steps    map[int64][]events.Step // of the attempts that are not recorded yet, by request
+	searches map[int64]*progress     // that go on with the next attempt, by request
 	clock    *spool.Clock
 	clockSet time.Time // when the clock was set last; zero if never
 	next     time.Time // when Claim may have more; zero if never
@@ -127,7 +128,9 @@ func New(o Options) *Scheduler {
 		probes:  make(chan probeResult),
 		teams:   map[string]*team{},
 		steps:   map[int64][]events.Step{},
-		setup:   o.Setup(),
+
+		searches: map[int64]*progress{},
+		setup:    o.Setup(),
 	}
 }
 
@@ -236,6 +239,7 @@ func (s *Scheduler) takeSetup() bool {
 	}
 	s.setup = now
 	s.synced = false
+	clear(s.searches)
 	s.holds.makeDue(s.o.Now())
 	return true
 }

@@ -139,7 +139,7 @@ func TestListsTakeLittleMemory(t *testing.T) {
 		runtime.ReadMemStats(&before)
 		_, err := c.Inboxes(t.Context())
 		runtime.ReadMemStats(&between)
-		s, searchErr := c.FindMessage(t.Context(), "x", start.Add(-time.Hour), start, nil)
+		s, searchErr := c.FindMessage(t.Context(), "x", start.Add(-time.Hour), start, nil, nil)
 		runtime.ReadMemStats(&after)
 		if !strings.Contains(failure(t, err).Reason, "longer than") {
 			t.Errorf("inboxes %s: %v", test.encoding, err)
@@ -159,7 +159,7 @@ func TestListsTakeLittleMemory(t *testing.T) {
 // TestOneElementIsBounded, too: a single message may be all of a list.
 func TestOneElementIsBounded(t *testing.T) {
 	body := `[{"id": 1, "text": "` + strings.Repeat("x", 5<<20) + `"}]`
-	_, err := client(t, says200(body)).FindMessage(t.Context(), "x", start, start, nil)
+	_, err := client(t, says200(body)).FindMessage(t.Context(), "x", start, start, nil, nil)
 	if e := failure(t, err); !strings.Contains(e.Reason, "longer than 4194304 bytes") {
 		t.Errorf("%+v", e)
 	}
@@ -188,7 +188,7 @@ func largeMessages(r *http.Request) (*http.Response, error) {
 func TestSearchOfLargeMessages(t *testing.T) {
 	for look, want := range map[string]string{"l-4": "found true, complete true", "x": "found false, complete true"} {
 		c := client(t, carrier(largeMessages))
-		s, err := c.FindMessage(t.Context(), look, start.Add(-5*time.Second), start, nil)
+		s, err := c.FindMessage(t.Context(), look, start.Add(-5*time.Second), start, nil, nil)
 		got := fmt.Sprintf("found %t, complete %t", s.Found, s.Complete)
 		if got != want || err != nil || s.Pages < 2 {
 			t.Errorf("%s: %s, %v; %d pages", look, got, err, s.Pages)
@@ -202,7 +202,7 @@ func TestCutPageIsNoEnd(t *testing.T) {
 	same := map[string]any{"id": 1, "date": start.Format(time.RFC3339), "text": strings.Repeat("x", 3<<20)}
 	other := map[string]any{"id": 2, "date": start.Format(time.RFC3339), "text": strings.Repeat("x", 3<<20)}
 	h := &history{page: func(time.Time) []any { return []any{same, other} }}
-	s, err := client(t, h).FindMessage(t.Context(), "y", start.Add(-time.Hour), start, nil)
+	s, err := client(t, h).FindMessage(t.Context(), "y", start.Add(-time.Hour), start, nil, nil)
 	if err != nil || s.Complete || s.Found || s.Pages != 2 {
 		t.Errorf("%+v, %v", s, err)
 	}
@@ -235,7 +235,7 @@ func TestPagesAreTakenBeforeTheyAreMade(t *testing.T) {
 		}
 		return nil
 	}
-	s, err := client(t, h).FindMessage(t.Context(), "x", start.Add(-time.Hour), start, budget)
+	s, err := client(t, h).FindMessage(t.Context(), "x", start.Add(-time.Hour), start, nil, budget)
 	if err != nil || s.Complete || s.Found || s.Pages != 3 || h.asked != 3 {
 		t.Errorf("%+v, %v; %d calls", s, err, h.asked)
 	}
@@ -268,7 +268,7 @@ func TestSlowSearchEndsWithItsContext(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 35*time.Second)
 		defer cancel()
 		begun := time.Now()
-		s, err := c.FindMessage(ctx, "x", start.Add(-time.Hour), start, nil)
+		s, err := c.FindMessage(ctx, "x", start.Add(-time.Hour), start, nil, nil)
 		if err != nil || s.Complete || s.Found || s.Pages != 4 || time.Since(begun) != 35*time.Second {
 			t.Errorf("after %v: %+v, %v", time.Since(begun), s, err)
 		}

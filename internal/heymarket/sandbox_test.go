@@ -72,11 +72,11 @@ func TestSandbox(t *testing.T) {
 	if err != nil || convo != want {
 		t.Errorf("%+v, %v", convo, err)
 	}
-	found, err := c.FindMessage(ctx, "l-2", before.Add(-time.Minute), time.Now().Add(time.Minute), nil)
+	found, err := c.FindMessage(ctx, "l-2", before.Add(-time.Minute), time.Now().Add(time.Minute), nil, nil)
 	if err != nil || !found.Found || found.Message.ID != replied.ID || found.Message.ConvoID != opened.ConvoID {
 		t.Errorf("%+v, %v", found, err)
 	}
-	absent, err := c.FindMessage(ctx, "l-9", before.Add(-time.Minute), time.Now().Add(time.Minute), nil)
+	absent, err := c.FindMessage(ctx, "l-9", before.Add(-time.Minute), time.Now().Add(time.Minute), nil, nil)
 	if err != nil || absent.Found || !absent.Complete {
 		t.Errorf("%+v, %v", absent, err)
 	}
@@ -212,7 +212,7 @@ func TestSandboxHistory(t *testing.T) {
 				}
 			}
 			for look, found := range map[string]bool{"l-0": true, "l-99": true, "l-249": true, "l-250": false} {
-				got, err := c.FindMessage(t.Context(), look, begun.Add(-time.Minute), time.Now(), nil)
+				got, err := c.FindMessage(t.Context(), look, begun.Add(-time.Minute), time.Now(), nil, nil)
 				if err != nil || got.Found != found || !got.Complete || got.Pages > 4 || found && got.Message.LocalID != look {
 					t.Errorf("%s: %+v, %v", look, got, err)
 				}
@@ -232,7 +232,7 @@ func TestSandboxListsLate(t *testing.T) {
 			t.Fatal(err)
 		}
 		search := func() bool {
-			got, err := c.FindMessage(t.Context(), "l-1", begun.Add(-time.Minute), time.Now(), nil)
+			got, err := c.FindMessage(t.Context(), "l-1", begun.Add(-time.Minute), time.Now(), nil, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -29,10 +29,17 @@ type Message struct {
 type Search struct {
 	Message  Message // if Found
 	Found    bool
-	Complete bool // the whole window was seen: a message that was not Found is absent
-	Pages    int  // calls made, those that failed included
+	Complete bool  // the whole window was seen: a message that was not Found is absent
+	Pages    int   // calls made, those that failed included
+	Rest     *Rest // what is left of a search that ended early; nil if there is nothing to go on from
 
 	RequestID string // X-Request-Id of the last page that was returned
+}
+
+// Rest is what is left of a search, in times of the API's clock. It does not change.
+type Rest struct {
+	first, last time.Time // the span searched; what is dated before first need not be seen
+	cursor      time.Time // the messages of the next page are dated before it
 }
 
 // FindMessage searches for the message with localID among those dated from from
@@ -45,22 +52,29 @@ type Search struct {
 // nil, with the number of pages made so far, so that the caller can take the call
 // from its budget, wait, or stop: an error of before ends the search without
 // being returned. So does the end of ctx, and the 20th page. The search is then
-// not complete.
+// not complete, and FindMessage can go on from its Rest, given the same localID, from
+// and to. It returns rest itself if it has seen nothing more. rest is nil for a search
+// that begins.
 //
 // Only a Complete search proves that a message is absent. It is not complete
 // either if the pages do not behave as pages, or if the first of them says that the
 // clocks differ.
 func (c *Client) FindMessage(
-	ctx context.Context, localID string, from, to time.Time, before func(ctx context.Context, pages int) error,
+	ctx context.Context, localID string, from, to time.Time, rest *Rest,
+	before func(ctx context.Context, pages int) error,
 ) (Search, error) {
-	first, last := c.skew.widen(from, to)
-	s := finder{localID: localID, from: first, cursor: last.Add(overlap), seen: make(map[int64]bool)}
+	s := finder{localID: localID, seen: make(map[int64]bool)}
+	s.Rest = rest
+	if rest == nil {
+		first, last := c.skew.widen(from, to)
+		rest = &Rest{first, last, last.Add(overlap)}
+	}
 	for s.Pages < maxPages {
 		if ctx.Err() != nil || before != nil && before(ctx, s.Pages) != nil {
 			return s.Search, nil
 		}
 		s.Pages++
-		p, err := c.page(ctx, s.cursor)
+		p, err := c.page(ctx, rest.cursor)
 		switch {
 		case err == nil:
 		case ctx.Err() != nil:
@@ -72,11 +86,15 @@ func (c *Client) FindMessage(
 			return s.Search, err
 		}
 		s.RequestID = p.requestID
-		if s.look(p) {
-			s.Complete = s.Complete && (s.Found || c.skew.covers(first, last, from, to))
+		if s.look(p, rest) {
+			s.Rest = nil
+			s.Complete = s.Complete && (s.Found || c.skew.covers(rest.first, rest.last, from, to))
 			return s.Search, nil
 		}
-		s.cursor = p.last().Date.Add(overlap)
+		if next := p.last().Date.Add(overlap); next.Before(rest.cursor) {
+			rest = &Rest{rest.first, rest.last, next}
+			s.Rest = rest
+		}
 	}
 	return s.Search, nil
 }
@@ -85,14 +103,12 @@ func (c *Client) FindMessage(
 type finder struct {
 	Search  // so far
 	localID string
-	from    time.Time      // what is dated before it need not be seen
-	cursor  time.Time      // the messages of the next page are dated before it
 	seen    map[int64]bool // by id, the messages of the pages so far
 	repeats int            // pages that were requested again
 }
 
-// look examines one page, and reports whether the search ends with it.
-func (s *finder) look(p page) (end bool) {
+// look examines the first page of rest, and reports whether the search ends with it.
+func (s *finder) look(p page, rest *Rest) (end bool) {
 	known := len(s.seen)
 	for _, m := range p.messages {
 		if m.LocalID == s.localID {
@@ -109,13 +125,13 @@ func (s *finder) look(p page) (end bool) {
 		return true
 	case !p.newestFirst():
 		return true
-	case p.last().Date.Before(s.from):
+	case p.last().Date.Before(rest.first):
 		s.Complete = true
 		return true
 	case len(s.seen) == known:
 		// The end of the history, if the page is a rest of the one before. One that is
 		// full, was cut, or has what the cursor excludes, is no such rest.
-		s.Complete = len(p.messages) < usualPage && !p.cut && p.messages[0].Date.Before(s.cursor)
+		s.Complete = len(p.messages) < usualPage && !p.cut && p.messages[0].Date.Before(rest.cursor)
 		return true
 	}
 	return false

@@ -1,7 +1,9 @@
 package heymarket_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"testing"
@@ -78,7 +80,7 @@ func TestFindMessage(t *testing.T) {
 		{"the conversation's local_id is another", pages(3, 30), "l-7", time.Hour, 0, "absent, 2 pages"},
 	} {
 		h := &history{page: test.page}
-		s, err := client(t, h).FindMessage(t.Context(), test.look, start.Add(-test.from), start.Add(-test.to), nil)
+		s, err := client(t, h).FindMessage(t.Context(), test.look, start.Add(-test.from), start.Add(-test.to), nil, nil)
 		if err != nil {
 			t.Errorf("%s: %v", test.name, err)
 			continue
@@ -102,6 +104,34 @@ func TestFindMessage(t *testing.T) {
 	}
 }
 
+// A search that ended early goes on from its Rest, and one that sees nothing more returns it.
+func TestSearchGoesOn(t *testing.T) {
+	for look, want := range map[string]string{"l-900": "found 100", "x": "absent"} {
+		h := &history{page: pages(1000, 30)}
+		c := client(t, h)
+		from := start.Add(-time.Hour)
+		half, err := c.FindMessage(t.Context(), look, from, start, nil, nil)
+		if err != nil || half.Complete || half.Rest == nil {
+			t.Fatalf("%+v, %v, want a search that is not complete", half, err)
+		}
+		stop := func(context.Context, int) error { return errors.New("no more") }
+		if none, err := c.FindMessage(t.Context(), look, from, start, half.Rest, stop); err != nil || none.Rest != half.Rest {
+			t.Errorf("%+v, %v, want the Rest that it was given", none, err)
+		}
+		end, err := c.FindMessage(t.Context(), look, from, start, half.Rest, nil)
+		got := "absent"
+		if end.Found {
+			got = fmt.Sprint("found ", end.Message.ID)
+		}
+		if err != nil || !end.Complete || got != want || end.Rest != nil {
+			t.Errorf("%+v, %v, want %s", end, err, want)
+		}
+		if h.asked > 37 { // 29 new messages a page, and the end
+			t.Errorf("%s: %d pages, some of them twice", look, h.asked)
+		}
+	}
+}
+
 // TestSearchOfOneSecond: more messages with one date than a page holds cannot be
 // paged through, and that does not pass for the end of the history.
 func TestSearchOfOneSecond(t *testing.T) {
@@ -112,7 +142,7 @@ func TestSearchOfOneSecond(t *testing.T) {
 		}
 		return list
 	}
-	s, err := client(t, &history{page: same}).FindMessage(t.Context(), "y", start.Add(-time.Hour), start, nil)
+	s, err := client(t, &history{page: same}).FindMessage(t.Context(), "y", start.Add(-time.Hour), start, nil, nil)
 	if err != nil || s.Complete || s.Found {
 		t.Errorf("%+v, %v", s, err)
 	}
@@ -122,7 +152,7 @@ func TestSearchOfOneSecond(t *testing.T) {
 // pages before it would be lost otherwise.
 func TestSearchRepeatsAPage(t *testing.T) {
 	down := client(t, says("HTTP/1.1 500 Internal Server Error\r\n\r\n"))
-	s, err := down.FindMessage(t.Context(), "x", start, start, nil)
+	s, err := down.FindMessage(t.Context(), "x", start, start, nil, nil)
 	failure(t, err)
 	if s.Pages != 4 || s.Found || s.Complete {
 		t.Errorf("%+v", s)
@@ -136,7 +166,7 @@ func TestSearchFails(t *testing.T) {
 		"HTTP/1.1 200 OK\r\n\r\n[{\"id\": \"1\"}]",
 		"HTTP/1.1 200 OK\r\n\r\n<p>Sign in</p>",
 	} {
-		s, err := client(t, says(answer)).FindMessage(t.Context(), "x", start, start, nil)
+		s, err := client(t, says(answer)).FindMessage(t.Context(), "x", start, start, nil, nil)
 		failure(t, err)
 		if s.Pages != 1 || s.Found || s.Complete {
 			t.Errorf("%q: %+v", answer, s)
@@ -159,7 +189,7 @@ func ahead(by time.Duration) carrier {
 // TestSearchByAnotherClock: where the API's clock differs, a message has another date than its send. The first search
 // finds that out and proves nothing, the next one is of the time by both clocks.
 func TestSearchByAnotherClock(t *testing.T) {
-	s, err := client(t, ahead(time.Hour)).FindMessage(t.Context(), "x", start.Add(-time.Minute), start, nil)
+	s, err := client(t, ahead(time.Hour)).FindMessage(t.Context(), "x", start.Add(-time.Minute), start, nil, nil)
 	if !s.Complete {
 		t.Errorf("a clock that is plainly wrong counts: %+v (%v)", s, err)
 	}
@@ -168,12 +198,12 @@ func TestSearchByAnotherClock(t *testing.T) {
 		sent := start.Add(-4 * time.Minute)
 		listed := fmt.Sprint("l-", int((4*time.Minute - by).Seconds()))
 		for n, want := range []string{"found false, complete false", "found true, complete true"} {
-			s, err := c.FindMessage(t.Context(), listed, sent.Add(-time.Minute), sent.Add(time.Minute), nil)
+			s, err := c.FindMessage(t.Context(), listed, sent.Add(-time.Minute), sent.Add(time.Minute), nil, nil)
 			if got := fmt.Sprintf("found %t, complete %t", s.Found, s.Complete); got != want || err != nil {
 				t.Errorf("ahead by %v, search %d: %s (%v), want %s", by, n, got, err, want)
 			}
 		}
-		s, err := c.FindMessage(t.Context(), "x", sent.Add(-time.Minute), sent.Add(time.Minute), nil)
+		s, err := c.FindMessage(t.Context(), "x", sent.Add(-time.Minute), sent.Add(time.Minute), nil, nil)
 		if s.Found || !s.Complete || err != nil {
 			t.Errorf("ahead by %v, absent: %+v (%v)", by, s, err)
 		}

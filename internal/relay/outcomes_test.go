@@ -11,8 +11,8 @@ import (
 	"heyrelay/internal/events"
 )
 
-// A search that takes longer than a call may is given up before its lease ends, and
-// counts as incomplete: the request expires in the end.
+// A search that takes longer than a call may ends before its lease, and goes on with the
+// next attempt, until it has proved that the message was not sent.
 func TestSlowSearch(t *testing.T) {
 	t.Parallel()
 	api := &tally{slow: 20 * time.Second, answer: func(c apiCall) reply {
@@ -24,14 +24,42 @@ func TestSlowSearch(t *testing.T) {
 		}
 		return reply{400, `{"error":"bad"}`, ""}
 	}}
-	try(t, "{expire: 1h}", api, 1, func(r *trial) {
+	try(t, "{}", api, 1, func(r *trial) {
 		r.wait(3 * time.Hour)
-		const reason = "could not be searched to the end"
+		const reason = "the API returned 400: bad"
 		if got := r.states(); got != "failed:1" || !strings.Contains(r.reason(events.Failed), reason) {
-			t.Errorf("after 3 h with expire 1h: %s: %s", got, r.reason(events.Failed))
+			t.Errorf("after 3 h: %s: %s", got, r.reason(events.Failed))
 		}
 		if n := r.number(events.Anomaly); n > 0 {
 			t.Errorf("%d claims were lost", n)
+		}
+	})
+}
+
+// A search of a window with more messages than the pages of an attempt show goes on with the next
+// attempt, soon, and requests each page once.
+func TestSearchOfManyMessages(t *testing.T) {
+	t.Parallel()
+	var pages atomic.Int32
+	api := &tally{answer: func(c apiCall) reply {
+		switch {
+		case c.isPage():
+			pages.Add(1)
+			return reply{200, history(c, 20*time.Millisecond), ""} // 7550 messages in the window
+		case c.nth == 1:
+			return reply{0, "", ""}
+		}
+		return reply{400, `{"error":"bad"}`, ""}
+	}}
+	try(t, "{retry_initial: 1m}", api, 1, func(r *trial) {
+		r.wait(5 * time.Minute)
+		const reason = "the API returned 400: bad"
+		if got := r.states(); got != "failed:1" || !strings.Contains(r.reason(events.Failed), reason) {
+			t.Errorf("after five minutes: %s: %s", got, r.reason(events.Failed))
+		}
+		// Each page has a second that none before it had. The first attempt was too soon: the next one begins anew.
+		if n := pages.Load(); n < 150 || n > 200 {
+			t.Errorf("%d pages were requested", n)
 		}
 	})
 }
