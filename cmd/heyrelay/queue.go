@@ -20,7 +20,7 @@ type queueCmd struct {
 	Hold    queueHoldCmd    `cmd:"" help:"Hold a route, a team, all mail, or single requests."`
 	Release queueReleaseCmd `cmd:"" help:"End holds of routes, teams or requests."`
 	Forget  queueForgetCmd  `cmd:"" help:"Remove what is stored about a recipient."`
-	Stats   queueStatsCmd   `cmd:"" help:"Count requests by route and state, and list holds."`
+	Stats   queueStatsCmd   `cmd:"" help:"Count requests by route and state, and list holds and pauses."`
 }
 
 type queueListCmd struct {
