@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"heyrelay/internal/heymarket"
 	"heyrelay/internal/spool"
 )
 
@@ -102,6 +103,34 @@ func TestNotListedYet(t *testing.T) {
 		}
 		if last.State != spool.Sent {
 			t.Errorf("in the end it is %v", last.State)
+		}
+	})
+}
+
+// A message that a search finds was sent at another time: that it is there does not show that its route can send now,
+// and no refusal becomes the message's own.
+func TestWhatIsFoundIsNoProof(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := New(Options{
+			Setup: always(shop(t, &answers{})), Store: newLane(), Now: time.Now, Sink: &recorder{},
+			Jitter: func() float64 { return 0 },
+		})
+		s.ctx = t.Context()
+		s.clock = spool.NewClock(time.Now)
+		s.hold(spool.Hold{Team: "shop", Route: "support", Reason: "403"})
+		refused := &spool.Task{Team: "shop", Route: "support", Attempt: 1, RouteRefusedAt: time.Now()}
+		time.Sleep(time.Second)
+		found := &spool.Task{Request: 2, Team: "shop", Route: "support", Call: spool.FindMessage, Unknown: true}
+		r := &result{setup: s.setup, task: found, search: heymarket.Search{Found: true, Complete: true}}
+		if o := s.conclude(r); o.State != spool.Sent {
+			t.Errorf("what was found is %s", o.State)
+		}
+		if s.CanSend("shop", "support") {
+			t.Error("it ends the hold of its route")
+		}
+		refused.TrialSince = time.Now()
+		if o := s.forbidden(spool.Outcome{Task: refused}); o.State != spool.Deferred {
+			t.Errorf("another message, refused again, is %s: %s", o.State, o.Reason)
 		}
 	})
 }

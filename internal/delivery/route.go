@@ -56,13 +56,14 @@ func (s *Scheduler) forbidden(o spool.Outcome) spool.Outcome {
 }
 
 // noteRoute takes into account what an outcome says about its route. A 403 that fails
-// a request is the request's own, and credentials are the team's.
+// a request is the request's own, and credentials are the team's. What a search found
+// was sent at another time, and says nothing.
 func (s *Scheduler) noteRoute(r *result, o spool.Outcome) {
 	now := s.o.Now()
 	t := s.team(o.Task.Team)
 	route := t.route(o.Task.Route)
 	switch {
-	case o.State == spool.Sent || o.State == spool.Flagged:
+	case o.Task.Call == spool.Send && (o.State == spool.Sent || o.State == spool.Flagged):
 		t.lastSent, route.lastSent = now, now
 		route.failures, route.refused = nil, nil
 		s.releaseSent(o.Task)
