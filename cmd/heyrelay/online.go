@@ -213,8 +213,11 @@ func (o *online) mailServer(purpose string, hop config.NextHop) (offers smarthos
 		}
 		return session.Offers, true
 	}
+	if !errors.As(err, new(smarthost.Denied)) {
+		o.unknown = true
+		err = fmt.Errorf("%w; check the address and the network", err)
+	}
 	o.failed = append(o.failed, fmt.Errorf("%s: %s: %w", purpose, hop.Next, err))
-	o.unknown = o.unknown || !errors.As(err, new(smarthost.Denied))
 	return offers, false
 }
 

@@ -110,7 +110,8 @@ func (o *opener) inherit(name string, nth int) (net.Listener, error) {
 			return net.FileListener(f) // with a file descriptor of its own
 		}
 	}
-	return nil, fmt.Errorf("systemd passed no socket with FileDescriptorName=%s", name)
+	return nil, fmt.Errorf("systemd passed no socket with FileDescriptorName=%s; start its socket unit, or name host:port",
+		name)
 }
 
 // socket opens a unix socket, and replaces one that a killed process left behind.
