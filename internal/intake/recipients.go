@@ -52,14 +52,11 @@ func (s *submission) recipients() ([]string, error) {
 	if s.route.Recipients != config.RecipientsHeaders {
 		return s.known(s.env.Rcpt)
 	}
-	rcpt := slices.Concat(addrs(s.header.To), addrs(s.header.Cc), addrs(s.header.Bcc))
-	for _, r := range s.env.Rcpt {
-		if threading.Canonical(r) != threading.Canonical(s.route.RelayMailbox) {
-			rcpt = append(rcpt, r)
-		}
-	}
+	rcpt := slices.Concat(addrs(s.header.To), addrs(s.header.Cc), addrs(s.header.Bcc), s.env.Rcpt)
+	mailbox := threading.Canonical(s.route.RelayMailbox)
+	rcpt = slices.DeleteFunc(rcpt, func(r string) bool { return threading.Canonical(r) == mailbox })
 	if len(rcpt) == 0 {
-		return nil, fmt.Errorf("%w: To, Cc and Bcc are empty, and the only envelope recipient is %s",
+		return nil, fmt.Errorf("%w: To, Cc, Bcc and the envelope name nobody but %s",
 			errNobody, s.route.RelayMailbox)
 	}
 	rcpt, err := s.known(rcpt)
