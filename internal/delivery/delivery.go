@@ -155,6 +155,10 @@ func (s *Scheduler) Accepted() {
 // goroutines.
 func (s *Scheduler) CanSend(team, route string) bool { return s.holds.canSend(team, route) }
 
+// Responds reports whether the calls of a team are answered: its breaker is closed. It
+// may be called by many goroutines.
+func (s *Scheduler) Responds(team string) bool { return s.holds.isClosed(team) }
+
 // Run delivers until ctx ends. Then it begins no more calls, lets active ones finish
 // for Setup.Grace, cuts the rest, whose outcome is then unknown, and records all
 // of them before it returns.

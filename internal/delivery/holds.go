@@ -48,7 +48,7 @@ func breakerOf(team string) holdKey {
 	return holdKey{Destination: spool.Destination{Team: team}, breaker: true}
 }
 
-// holds are all there are. The loop changes them, anybody may ask canSend. The zero
+// holds are all there are. The loop changes them, anybody may ask canSend and isClosed. The zero
 // value has none.
 type holds struct {
 	mu  sync.RWMutex
@@ -84,6 +84,13 @@ func (h *holds) byOperator(team, route string) bool {
 
 // breaker is a team's open breaker, nil if it is closed.
 func (h *holds) breaker(team string) *hold { return h.all[breakerOf(team)] }
+
+// isClosed reports whether a team's breaker is closed.
+func (h *holds) isClosed(team string) bool {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return h.breaker(team) == nil
+}
 
 // stored are the destinations of the stored holds.
 func (h *holds) stored() (all []spool.Destination) {

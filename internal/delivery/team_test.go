@@ -86,7 +86,7 @@ func TestBreakerWithoutMail(t *testing.T) {
 		s.team("shop")
 		s.openBreaker("shop", "down")
 		s.endTries()
-		if s.CanSend("shop", "support") {
+		if s.CanSend("shop", "support") || s.Responds("shop") {
 			t.Error("it is closed while a message is pending")
 		}
 		l.places = nil
@@ -253,6 +253,9 @@ func TestReleasedByAnOperator(t *testing.T) {
 	s.ctx = t.Context()
 	if !s.syncHolds() || s.CanSend("shop", "support") {
 		t.Fatal("the stored holds are not adopted")
+	}
+	if !s.Responds("shop") {
+		t.Error("a team that is held counts as one whose calls fail")
 	}
 	l.standing = l.standing[:1]
 	if !s.syncHolds() || s.CanSend("shop", "support") || !s.CanSend("shop", "other") {

@@ -82,7 +82,7 @@ func (r *Relay) Health(ctx context.Context) Health {
 // answer 429.
 func (r *Relay) pause(ctx context.Context, team string) string {
 	name := spool.Destination{Team: team}.Name()
-	if !r.scheduler.CanSend(team, "") {
+	if !r.scheduler.Responds(team) {
 		if _, ok := spool.SmarthostRoute(team); ok {
 			return name + " is paused: it does not respond; trying one message at a time"
 		}

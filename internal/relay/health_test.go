@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -130,6 +131,43 @@ func TestHealthInAnOutage(t *testing.T) {
 		<-time.After(time.Minute)
 		if h := r.Health(ctx); h.Status != Serving || h.Pending != 0 {
 			t.Errorf("after it %+v", h)
+		}
+		stop()
+		running.Wait()
+		closeSpool(t, store)
+	})
+}
+
+// releasing is a store with a team on hold until it is released.
+type releasing struct {
+	spool.Store
+	released atomic.Bool
+}
+
+func (s *releasing) Holds(context.Context) ([]spool.Hold, error) {
+	if s.released.Load() {
+		return nil, nil
+	}
+	return []spool.Hold{{Team: "shop", Operator: true}}, nil
+}
+
+// Until the scheduler notices a release, its team is not held any more, and its calls do not fail.
+func TestHealthAfterARelease(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		store := openIn(t, dir)
+		held := &releasing{Store: store}
+		r := quietRelay(t, held, time.Now())
+		ctx, stop := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { r.scheduler.Run(ctx) })
+		<-time.After(10 * time.Second)
+		if r.scheduler.CanSend("shop", "support") {
+			t.Fatal("the scheduler does not know the hold")
+		}
+		held.released.Store(true)
+		if h := r.Health(ctx); h.Status != Serving || h.Paused != nil {
+			t.Errorf("%+v", h)
 		}
 		stop()
 		running.Wait()
