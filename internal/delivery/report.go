@@ -65,8 +65,10 @@ func (s *Scheduler) record(o spool.Outcome, f spool.Finished, steps []events.Ste
 		return
 	}
 	e.Steps = steps
+	e.Report = o.Report != ""
 	s.o.Sink.Record(e)
 	e.Steps = nil
+	e.Report = false
 	if f.ConvoConflict {
 		e.Kind = events.Anomaly
 		e.Reason = "the returned convo_id belongs to other participants and is not used for replies"

@@ -114,6 +114,21 @@ func TestCanSend(t *testing.T) {
 	}
 }
 
+// Who delivers reports learns of each that is stored, and of no other.
+func TestReportsAreAnnounced(t *testing.T) {
+	for report, want := range map[spool.Action]bool{
+		"": false, spool.RelayedAction: true, spool.DelayedAction: true, spool.FailedAction: true,
+	} {
+		rec := &recorder{}
+		s := New(Options{Setup: always(Setup{}), Sink: rec, Now: time.Now})
+		o := spool.Outcome{Task: &spool.Task{}, State: spool.Sent, Report: report}
+		s.record(o, spool.Finished{Replaced: 7}, nil)
+		if rec.all[0].Report != want || rec.all[1].Report {
+			t.Errorf("report %q: %+v", report, rec.all)
+		}
+	}
+}
+
 // What is odd about the convo_id of an answer is an event of its own, which is counted.
 func TestOddConversations(t *testing.T) {
 	for _, c := range []struct {

@@ -71,6 +71,7 @@ type Event struct {
 	Since    time.Time     // when the state began: for a backlog, when the oldest pending request was accepted
 	Operator bool          // an operator wanted it: it is no fault
 	Code     string        // of a warning: its kind, one of mimeconv's codes
+	Report   bool          // a report to the sender is stored, only for who delivers it
 	Reason   string        // what happened and what to do, for operators
 	Err      error         // the cause, only for the log
 	Steps    []Step        // what took which time, only for traces

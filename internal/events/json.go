@@ -9,7 +9,8 @@ import (
 // the Standard Webhooks specification recommends. The field names are those of the
 // log and will not change; zero fields are omitted. Title, Err and Steps are never
 // included: the title is confidential between sender and recipients, Err is only
-// for the log, Steps are for traces; nor is Enhanced, which is for metrics.
+// for the log, Steps are for traces; nor are Enhanced, which is for metrics, and Report,
+// which is for who delivers it.
 func (e Event) MarshalJSON() ([]byte, error) {
 	type data struct {
 		QueueID  string    `json:"queue_id,omitempty"`

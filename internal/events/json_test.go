@@ -54,7 +54,7 @@ func TestJSONNames(t *testing.T) {
 // TestJSONHasEverythingElse fails if a field is added to Event but not to its JSON,
 // unless it is omitted on purpose.
 func TestJSONHasEverythingElse(t *testing.T) {
-	inEnvelope, leftOut := 2, 4 // Kind and Time; Title, Err, Steps and Enhanced
+	inEnvelope, leftOut := 2, 5 // Kind and Time; Title, Err, Steps, Enhanced and Report
 	got, err := json.Marshal(events.Event{
 		QueueID:  "1",
 		LocalID:  "1",

@@ -6,7 +6,7 @@
 // One loop owns all state here: it takes the notices that are due, delivers each in
 // a goroutine, and records the outcome: done, deferred, or abandoned. It sleeps
 // until it is kicked, an attempt ends, the store has something due, or a minute has
-// passed: what is not urgent comes without a kick.
+// passed.
 //
 // Notices are delivered at least once. After a crash between delivery and record, a
 // notice is delivered again when its lease ends, with the same Message-ID or
@@ -153,8 +153,11 @@ func (n *Notifier) Kick() {
 }
 
 // Record implements events.Sink: it kicks where an event comes with a notice.
-// Reports of success or delay are rare and not urgent; they wait for the loop.
 func (n *Notifier) Record(e events.Event) {
+	if e.Report {
+		n.Kick()
+		return
+	}
 	switch e.Kind {
 	case events.Failed, events.Flagged, events.Held, events.Released, events.Backlog, events.Oldest:
 		n.Kick()

@@ -248,9 +248,19 @@ func TestStop(t *testing.T) {
 
 // A Notifier sleeps until an event says that there may be something.
 func TestEventsKick(t *testing.T) {
-	for kind, kicks := range map[events.Kind]bool{
-		events.Failed: true, events.Held: true, events.Backlog: true,
-		events.Error: false, events.Reported: false, events.Accepted: false,
+	for _, c := range []struct {
+		event events.Event
+		kicks bool
+	}{
+		{events.Event{Kind: events.Failed}, true},
+		{events.Event{Kind: events.Held}, true},
+		{events.Event{Kind: events.Backlog}, true},
+		{events.Event{Kind: events.Sent, Report: true}, true},
+		{events.Event{Kind: events.Deferred, Report: true}, true},
+		{events.Event{Kind: events.Sent}, false},
+		{events.Event{Kind: events.Error}, false},
+		{events.Event{Kind: events.Reported}, false},
+		{events.Event{Kind: events.Accepted}, false},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			e, store := &endpoint{answers: []int{200}}, newNotices()
@@ -268,15 +278,15 @@ func TestEventsKick(t *testing.T) {
 			store.mu.Lock()
 			store.list = append(store.list, stored{event(1), time.Now()})
 			store.mu.Unlock()
-			n.Record(events.Event{Kind: kind})
+			n.Record(c.event)
 			synctest.Wait()
-			if delivered := len(e.all()) == 1; delivered != kicks {
-				t.Errorf("%s: delivered is %v", kind, delivered)
+			if delivered := len(e.all()) == 1; delivered != c.kicks {
+				t.Errorf("%s: delivered is %v", c.event.Kind, delivered)
 			}
 			<-time.After(time.Minute)
 			synctest.Wait()
 			if len(e.all()) != 1 {
-				t.Errorf("%s: not delivered within a minute", kind)
+				t.Errorf("%s: not delivered within a minute", c.event.Kind)
 			}
 			stop()
 			<-done
