@@ -128,8 +128,8 @@ type Delivery interface {
 	// Throttled returns what applies to a team since its last answer 429.
 	Throttled(ctx context.Context, team string) (Throttle, error)
 
-	// Hold holds a destination: nothing of it is claimed, except as a probe. An existing
-	// hold keeps its Since and takes over the rest; one of an operator stays as it is.
+	// Hold holds a destination: nothing of it is claimed, except as a probe, or to search if the hold gives
+	// probes. An existing hold keeps its Since and takes over the rest; one of an operator stays as it is.
 	// event, if not nil, becomes a notice.
 	Hold(ctx context.Context, now time.Time, h Hold, event []byte) error
 

@@ -28,6 +28,28 @@ var holdCases = []testCase{
 			f.Errorf("after the release claimed %s, want all of route b", got)
 		}
 	}},
+	{"Search", func(f *fixture) { // sends nothing: it waits for no probe, but for an operator
+		f.send(letter{})
+		f.done(spool.Outcome{
+			Task: f.claimOne(), State: spool.Deferred, Due: f.now, Unknown: true, NextCall: spool.FindMessage,
+		})
+		h := spool.Hold{Team: "shop", Route: "support", Reason: "403", Probe: f.now.Add(time.Hour)}
+		f.must(f.operator.HoldDestination(f.Context(), f.now, h))
+		if tasks := f.claim(); len(tasks) > 0 {
+			f.Errorf("claimed %s although an operator holds its route", queueIDs(tasks))
+		}
+		_, err := f.operator.ReleaseDestination(f.Context(), f.now, h.Destination())
+		f.must(err)
+		f.hold(h)
+		task := f.claimOne()
+		if task.Call != spool.FindMessage || task.Probe {
+			f.Errorf("claimed %+v, want the search, and no probe", task)
+		}
+		f.done(spool.Outcome{Task: task, State: spool.Deferred, Due: f.now, ProvenAbsent: true})
+		if tasks := f.claim(); len(tasks) > 0 {
+			f.Errorf("claimed %s before the probe", queueIDs(tasks))
+		}
+	}},
 	{"Team", func(f *fixture) {
 		f.many(2, letter{})
 		f.send(letter{team: "bank"})

@@ -210,9 +210,9 @@ func (m *model) ofStream(
 		over := m.over(r.place())
 		switch h := over[1]; {
 		case over[2].held:
-		case !h.held:
+		case !h.held || search && !h.Probe.IsZero():
 			heads = append(heads, r)
-		case search || room.Probe <= 0 || h.Probe.IsZero():
+		case room.Probe <= 0 || h.Probe.IsZero():
 		case !h.Probe.After(now):
 			heads = append(heads, r)
 		default:
@@ -250,7 +250,7 @@ func (m *model) begin(now time.Time, room spool.Capacity, heads []*modelRequest,
 		}
 	}
 	m.served[of] = at
-	if m.over(at)[1].held {
+	if m.over(at)[1].held && t.Call != spool.FindMessage {
 		if first := m.unrefused(at); first != nil {
 			heads = first
 		}
@@ -277,7 +277,7 @@ func (m *model) begin(now time.Time, room spool.Capacity, heads []*modelRequest,
 		}
 	}
 	route := over[1]
-	if t.Probe != route.held {
+	if t.Probe != (route.held && t.Call != spool.FindMessage) {
 		return fmt.Errorf("%s: Probe is %v", t.LocalID, t.Probe)
 	}
 	if t.Probe {

@@ -334,8 +334,8 @@ func (c *claim) nextOf(g stream, probes bool) (h head, ok bool, err error) {
 }
 
 // after is the oldest head of the first destination after another that is not
-// held, or is to be probed. probe becomes the time of the first probe that it jumps
-// over.
+// held, or is to be probed. A search sends nothing: it waits for no probe. probe
+// becomes the time of the first probe that it jumps over.
 func (c *claim) after(last spool.Destination, g stream, probes bool, probe *time.Time) (h head, ok bool, err error) {
 	query := sqlReady
 	if g.search {
@@ -348,9 +348,9 @@ func (c *claim) after(last spool.Destination, g stream, probes bool, probe *time
 		}
 		next, held := c.gateOf.isHeld(h.at)
 		switch {
-		case !held:
+		case !held || g.search && next != 0:
 			return h, true, nil
-		case !probes || g.search || next == 0:
+		case !probes || next == 0:
 		case c.reached(moment(next)):
 			h.probe = true
 			h.id, err = c.unrefused(h)
