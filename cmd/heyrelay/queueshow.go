@@ -164,10 +164,11 @@ func conversationOf(r spool.RequestDetail) string {
 }
 
 func attemptOf(a spool.AttemptDetail, bySmarthost bool) string {
-	parts := []string{when(a.Began), a.Call}
+	took := "active, or its outcome was not recorded" // its process may have been killed
 	if !a.Ended.IsZero() {
-		parts = append(parts, "took "+a.Ended.Sub(a.Began).Round(time.Millisecond).String())
+		took = "took " + a.Ended.Sub(a.Began).Round(time.Millisecond).String()
 	}
+	parts := []string{when(a.Began), a.Call, took}
 	if a.Status != 0 && !bySmarthost { // whose reason begins with its code
 		parts = append(parts, fmt.Sprintf("HTTP %d", a.Status))
 	}

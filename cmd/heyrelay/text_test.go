@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"heyrelay/internal/spool"
 )
 
 // hostile contains what could control or deceive a terminal: controls, bidi, zero-width and other
@@ -33,6 +35,24 @@ func TestPrintable(t *testing.T) {
 	const honest = "Grüße, 木, é \\ \"x\""
 	if got := printable(honest); got != honest {
 		t.Errorf("%q became %q", honest, got)
+	}
+}
+
+// An attempt whose process was killed says so, as in the console.
+func TestAttemptWithoutOutcome(t *testing.T) {
+	began := time.Date(2026, 11, 26, 2, 0, 0, 0, time.UTC)
+	for want, a := range map[string]spool.AttemptDetail{
+		"send, active, or its outcome was not recorded": {Call: "send", Began: began},
+		"send, took 40ms, HTTP 200": {
+			Call:   "send",
+			Began:  began,
+			Ended:  began.Add(40 * time.Millisecond),
+			Status: 200,
+		},
+	} {
+		if got := attemptOf(a, false); got != when(began)+", "+want {
+			t.Errorf("%s, want %s", got, want)
+		}
 	}
 }
 
