@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -65,11 +66,8 @@ func (c selection) operate(p *program, route, done string, do operation) error {
 	}
 	return c.withOperator(p, func(cfg *config.Config, op spool.Operator) error {
 		m, err := do(cfg, op, f)
-		switch {
-		case err != nil && m.Requests > 0:
-			return fmt.Errorf("%d %s, and then: %w; the same command goes on with the rest", m.Requests, done, err)
-		case err != nil:
-			return err
+		if err != nil {
+			return withProgress(err, m, done)
 		}
 		printMoved(p, done, m)
 		if m.Due > 0 {
@@ -83,6 +81,17 @@ func (c selection) operate(p *program, route, done string, do operation) error {
 		}
 		return explainNothing(p, op, f)
 	})
+}
+
+// withProgress adds to the error of an operation how many requests it changed before.
+func withProgress(err error, m spool.Moved, done string) error {
+	if m.Requests == 0 {
+		return err
+	}
+	if errors.Is(err, context.Canceled) {
+		err = errors.New("interrupted")
+	}
+	return fmt.Errorf("%w: %d %s so far; repeat the command for the rest", err, m.Requests, done)
 }
 
 // withOperator runs use on the configured spool, also while a relay serves it.

@@ -164,3 +164,20 @@ func TestProgress(t *testing.T) {
 		t.Errorf("it shows %q, want %q", out.String(), want)
 	}
 }
+
+// TestInterrupted says how far a command came that did not come to its end.
+func TestInterrupted(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		done int
+		want string
+	}{
+		{spool.ErrFull, 0, spool.ErrFull.Error()},
+		{spool.ErrFull, 500, spool.ErrFull.Error() + ": 500 held so far; repeat the command for the rest"},
+		{context.Canceled, 500, "interrupted: 500 held so far; repeat the command for the rest"},
+	} {
+		if got := withProgress(c.err, spool.Moved{Requests: c.done}, "held").Error(); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+}
