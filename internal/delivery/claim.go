@@ -66,7 +66,6 @@ func (s *Scheduler) begin(
 	}
 	step.End = s.o.Now()
 	s.start(calls, tasks, step)
-	s.endTries()
 	return left, earlier(next, s.next), true
 }
 

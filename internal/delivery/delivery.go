@@ -228,6 +228,9 @@ func (s *Scheduler) round(ctx, calls context.Context, ended []spool.Outcome, all
 	soon := s.maintain()
 	unrecorded, next, ok := s.begin(ctx, calls, ended, all)
 	left = append(left, unrecorded...)
+	if ok {
+		s.endTries()
+	}
 	if !ok || !s.synced || len(left) > 0 {
 		return left, s.o.Now().Add(storePause)
 	}

@@ -76,10 +76,10 @@ func (h *holds) held(at spool.Destination) *hold { return h.all[holdKey{Destinat
 // team is the stored hold of a whole team, nil if there is none.
 func (h *holds) team(name string) *hold { return h.held(spool.Destination{Team: name}) }
 
-// byOperator reports whether an operator holds a route: nothing of it is tried.
+// byOperator reports whether an operator holds a route or its team: nothing of it is tried.
 func (h *holds) byOperator(team, route string) bool {
-	one := h.held(spool.Destination{Team: team, Route: route})
-	return one != nil && one.operator
+	whole, one := h.team(team), h.held(spool.Destination{Team: team, Route: route})
+	return whole != nil && whole.operator || one != nil && one.operator
 }
 
 // breaker is a team's open breaker, nil if it is closed.

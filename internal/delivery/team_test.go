@@ -104,13 +104,25 @@ func TestBreakerWithoutMail(t *testing.T) {
 			t.Error("with each message held by itself, its team is held, or its breaker is open")
 		}
 		l.kept = false
-		for _, operator := range []bool{false, true} {
+		for _, h := range []spool.Hold{
+			{Team: "shop", Route: "support"},
+			{Team: "shop", Route: "support", Operator: true},
+			{Team: "shop", Operator: true},
+		} {
+			s.holds = holds{}
 			s.openBreaker("shop", "down")
-			s.remember(spool.Hold{Team: "shop", Route: "support", Operator: operator})
+			s.remember(h)
 			s.endTries()
-			if closed := s.holds.breaker("shop") == nil; closed != operator {
-				t.Errorf("with all mail held, by an operator: %t, it is closed: %t", operator, closed)
+			if closed := s.holds.breaker("shop") == nil; closed != h.Operator {
+				t.Errorf("with the hold %+v of all mail, it is closed: %t", h, closed)
 			}
+		}
+		s.openBreaker("shop", "down")
+		l.standing = []spool.Hold{{Team: "shop", Operator: true}}
+		s.clock = spool.NewClock(time.Now)
+		s.round(t.Context(), t.Context(), nil, true)
+		if s.holds.breaker("shop") != nil {
+			t.Error("where nothing can be claimed, it stays open")
 		}
 	})
 }
