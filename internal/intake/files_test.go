@@ -112,6 +112,8 @@ func (*files) Wait(context.Context, string) ([]spool.RequestStatus, error) { ret
 
 func (*files) SuppressReports(context.Context, string) error { return nil }
 
+func (*files) ReleaseReports(context.Context, time.Time, string) error { return nil }
+
 func (f *files) Record(e events.Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

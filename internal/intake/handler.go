@@ -33,6 +33,7 @@ type Store interface {
 	ConfirmReply(ctx context.Context, queueID string) error
 	Wait(ctx context.Context, queueID string) ([]spool.RequestStatus, error)
 	SuppressReports(ctx context.Context, queueID string) error
+	ReleaseReports(ctx context.Context, now time.Time, queueID string) error
 }
 
 // Options configure a Handler, which serves one configuration. All but Files are required.
@@ -45,6 +46,8 @@ type Options struct {
 
 	// Kick is called after requests were stored.
 	Kick func()
+	// KickReports is called after reports were released.
+	KickReports func()
 	// CanSend reports whether requests of a route can be sent now: neither it nor
 	// its team is on hold, and the team's breaker is closed.
 	CanSend func(team, route string) bool

@@ -3,6 +3,7 @@ package intake
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,6 +49,10 @@ func (h *Handler) replyWithOutcome(ctx context.Context, plan *Plan, queueID stri
 	case len(sent) > 0:
 		reply.Text += ", sent: " + strings.Join(sent, ", ")
 	}
+	isOpen := func(s spool.RequestStatus) bool { return s.State.Open() }
+	if reply.Code == 250 && len(failed) > 0 && !slices.ContainsFunc(all, isOpen) {
+		h.releaseReports(ctx, queueID)
+	}
 }
 
 // waitForOutcome waits until all requests of a message have ended, but for no longer
@@ -72,6 +77,16 @@ func (h *Handler) suppressReports(ctx context.Context, queueID string) {
 		const reason = "reports were not suppressed: the sender also gets a report of the failure in the reply"
 		h.recordError(queueID, reason, err)
 	}
+}
+
+// releaseReports has the reports of what failed leave, where no reply to this message
+// or to its repeats can be 554 any more.
+func (h *Handler) releaseReports(ctx context.Context, queueID string) {
+	if err := h.o.Store.ReleaseReports(context.WithoutCancel(ctx), h.o.Now(), queueID); err != nil {
+		h.recordError(queueID, "reports could not be released, and leave later", err)
+		return
+	}
+	h.o.KickReports()
 }
 
 // oneLine joins the words of a text that may have line breaks.

@@ -37,6 +37,7 @@ var update = flag.Bool("update", false, "write what happens into the cases, in p
 //	retry ROUTE        an operator moves pending requests to another route, as queue retry does
 //	hold TEAM ROUTE    an operator holds the route, or the team if none is given, as queue hold does
 //	release TEAM ROUTE an operator releases it, as queue release does
+//	due REPORT         the one report that may leave by now
 //	holds              the holds by now, a line each: team, route, inbox, reason
 //	calls N            the API has answered N calls of any kind by now
 //	smarthost CODE TEXT  the smarthost gives commands with TEXT this reply ("cut": none), until smarthost up
@@ -195,6 +196,9 @@ func (s *scene) step(f *txtar.File) {
 		s.expectName(f, fmt.Sprint(s.api.Stats().Calls))
 	case "held":
 		s.expectName(f, s.held())
+	case "due":
+		s.pass(moment)
+		s.expectName(f, s.reports())
 	case "holds":
 		s.pass(moment)
 		s.expect(f, s.holds())

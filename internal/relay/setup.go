@@ -76,6 +76,8 @@ func (r *Relay) newSetup(cfg *config.Config) (*setup, error) {
 		Next:       s.nextHops,
 		Turns:      r.turns,
 		Files:      s.files,
+
+		KickReports: func() { r.notifier.Kick() },
 	})
 	s.smtpAt, s.smtp = r.smtpSetup(s, secure)
 	s.delivery = deliverySetup(s)

@@ -75,6 +75,10 @@ type Reception interface {
 	// client contained the outcome.
 	SuppressReports(ctx context.Context, queueID string) error
 
+	// ReleaseReports has the reports about a message leave now that ReportsAfter holds
+	// back, because the reply to the client did not contain the outcome.
+	ReleaseReports(ctx context.Context, now time.Time, queueID string) error
+
 	// Ping returns the error with which Accept would refuse every message now: ErrFull,
 	// ErrReadOnly, ErrReplaced, ErrCorrupt or ErrClosed. It writes, and waits for the disk.
 	Ping(ctx context.Context) error

@@ -47,6 +47,15 @@ func (m *model) addEvent(about *modelRequest, event []byte) {
 	m.notices = append(m.notices, n)
 }
 
+// releaseReports is ReleaseReports.
+func (m *model) releaseReports(now time.Time, msg *modelMessage) {
+	for _, n := range m.notices {
+		if n.way == spool.Mail && n.about.message == msg && n.due.Equal(msg.ReportsAfter) && n.due.After(now) {
+			n.due = now
+		}
+	}
+}
+
 // silence deletes notices.
 func (m *model) silence(which func(*modelNotice) bool) {
 	m.notices = slices.DeleteFunc(m.notices, which)

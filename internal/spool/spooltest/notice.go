@@ -153,6 +153,22 @@ var noticeCases = []testCase{
 		f.now = m.ReportsAfter
 		f.notice(spool.Mail)
 	}},
+	{"Released", func(f *fixture) { // the reply did not contain it: the report leaves, and no other
+		m := f.write(letter{})
+		m.ReportsAfter = f.now.Add(15 * time.Second)
+		f.accept(m)
+		f.done(spool.Outcome{Task: f.claimOne(), State: spool.Failed, Report: spool.FailedAction})
+		f.must(f.ReleaseReports(f.Context(), f.now, "Q2"))
+		if due, _ := f.notices(spool.Mail); len(due) != 0 {
+			f.Error("the report left for another message's reply")
+		}
+		f.must(f.ReleaseReports(f.Context(), f.now, "Q1"))
+		f.notice(spool.Mail)
+		f.must(f.ReleaseReports(f.Context(), f.now, "Q1"))
+		if due, _ := f.notices(spool.Mail); len(due) != 0 {
+			f.Error("the report was taken, and leaves again")
+		}
+	}},
 	{"NotBeforeAgain", func(f *fixture) { // nor while the client of a repeat may be
 		l := letter{id: "m", window: day}
 		f.fail(l)

@@ -30,6 +30,11 @@ func (r *run) deliver() {
 			return
 		}
 		msg := reports[len(reports)-1].about.message
+		if r.rand.IntN(2) == 0 {
+			r.must(r.ReleaseReports(r.Context(), r.now, msg.QueueID))
+			r.model.releaseReports(r.now, msg)
+			return
+		}
 		r.must(r.SuppressReports(r.Context(), msg.QueueID))
 		r.model.silence(func(n *modelNotice) bool { return isReport(n) && n.about.message == msg })
 		r.see("suppressed", true)

@@ -203,6 +203,12 @@ var plans = map[string]struct {
 		"m USING COVERING INDEX sqlite_autoindex_message_1 (queue_id=?)",
 		"r USING COVERING INDEX request_message (message=?)",
 	}},
+	"release reports": {sqlReleaseReports, []string{
+		"notice USING INTEGER PRIMARY KEY (rowid=?)",
+		"m USING INDEX sqlite_autoindex_message_1 (queue_id=?)",
+		"r USING COVERING INDEX request_message (message=?)",
+		"n USING INDEX notice_request (request=?)",
+	}},
 	"notices":         {sqlNotices, []string{"notice USING INDEX notice_due (way=? AND due<?)"}},
 	"put off too far": {sqlDeferredTooFar, []string{"notice USING INDEX notice_due (way=? AND due>?)"}},
 	"next notice":     {sqlNextNotice, []string{"notice USING COVERING INDEX notice_due (way=?)"}},

@@ -23,6 +23,11 @@ SELECT ?, 0, ?, max(?, m.reports_after), r.id, ?, ?, ? FROM request r JOIN messa
 DELETE FROM notice
  WHERE request IN (SELECT r.id FROM message m JOIN request r ON r.message = m.id WHERE m.queue_id = ?)
    AND action IS NOT NULL`
+	sqlReleaseReports = `
+UPDATE notice SET due = ?
+ WHERE id IN (SELECT n.id FROM message m JOIN request r ON r.message = m.id JOIN notice n ON n.request = r.id
+               WHERE m.queue_id = ? AND n.action IS NOT NULL AND n.due = m.reports_after)
+   AND due > ?`
 )
 
 // addNotices stores the notices of an outcome.
@@ -71,6 +76,14 @@ func (s *Store) AddEvent(ctx context.Context, now time.Time, event []byte) error
 // SuppressReports implements spool.Store.
 func (s *Store) SuppressReports(ctx context.Context, queueID string) error {
 	_, err := run(ctx, s, 0, func(w *writer) (int64, error) { return w.exec(sqlSuppressReports, queueID) })
+	return err
+}
+
+// ReleaseReports implements spool.Store.
+func (s *Store) ReleaseReports(ctx context.Context, now time.Time, queueID string) error {
+	_, err := run(ctx, s, 0, func(w *writer) (int64, error) {
+		return w.exec(sqlReleaseReports, stamp(now), queueID, stamp(now))
+	})
 	return err
 }
 
