@@ -43,6 +43,24 @@ func TestSearchOfAnotherTime(t *testing.T) {
 	}
 }
 
+// A search during which the clock was set back began too soon, whatever the old clock says.
+func TestClockSetBackDuringASearch(t *testing.T) {
+	now := time.Now()
+	s := New(Options{
+		Setup:  always(Setup{RetryInitial: time.Second, RetryMax: time.Hour, Expire: time.Hour}),
+		Now:    func() time.Time { return now },
+		Jitter: func() float64 { return 0 },
+	})
+	s.clockSet = now
+	task := &spool.Task{
+		Call: spool.FindMessage, Attempt: 2, Unknown: true, TrialSince: now, Sends: []time.Time{now.Add(-time.Hour)},
+	}
+	r := &result{task: task, search: heymarket.Search{Complete: true}, progress: &progress{began: now.Add(time.Hour)}}
+	if o := s.judge(r); o.ProvenAbsent || o.NextCall != spool.FindMessage || o.Due.Sub(now) != searchMargin {
+		t.Errorf("outcome %+v, want another search after %v", o, searchMargin)
+	}
+}
+
 // A call that was under way when the clock was set ahead a year has not been tried
 // for a year.
 func TestClockSetUnderWay(t *testing.T) {

@@ -105,10 +105,8 @@ func (s *Scheduler) searched(r *result, o spool.Outcome) spool.Outcome {
 		o.MessageID = r.search.Message.ID
 		o.Reason = "found by its local_id"
 		return o
-	case r.problem != nil && r.advanced:
-		return s.searchOn(r, s.retry(o, r.problem.RetryAfter))
 	case r.problem != nil:
-		return s.retry(o, r.problem.RetryAfter)
+		return s.searchOn(r, s.retry(o, r.problem.RetryAfter))
 	case !r.search.Complete && r.advanced:
 		o.Reason = "the search of the team's history is not finished yet"
 		return s.searchOn(r, s.deferTo(o, later(now.Add(searchPause), s.listed(o.Task))))
@@ -119,7 +117,7 @@ func (s *Scheduler) searched(r *result, o spool.Outcome) spool.Outcome {
 		o.Reason = "the clock was set back since it was sent: the search covered another time, and proves nothing"
 		return s.retry(o, 0)
 	}
-	if listed := s.listed(o.Task); listed.After(r.progress.began) {
+	if listed := s.listed(o.Task); listed.After(earlier(r.progress.began, now)) { // now, if the clock was set back
 		o.Reason = "not found by its local_id yet"
 		return instead(s.deferTo(o, listed), spool.FindMessage)
 	}
@@ -142,10 +140,12 @@ func (s *Scheduler) listed(t *spool.Task) time.Time {
 	return later(t.Sends[len(t.Sends)-1], s.clockSet).Add(searchMargin)
 }
 
-// searchOn has a request that was deferred go on with its search. One that began too soon would prove
-// nothing in the end, and begins anew.
+// searchOn keeps the progress of a search for the next one of a request that was deferred, and has it
+// come next if this one advanced. One that began too soon would prove nothing in the end, and begins anew.
 func (s *Scheduler) searchOn(r *result, o spool.Outcome) spool.Outcome {
-	o = instead(o, spool.FindMessage)
+	if r.advanced {
+		o = instead(o, spool.FindMessage)
+	}
 	if o.State == spool.Deferred && !s.listed(o.Task).After(r.progress.began) {
 		s.searches[o.Task.Request] = r.progress
 	}

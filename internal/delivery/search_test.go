@@ -35,3 +35,27 @@ func TestProgressIsOfItsSends(t *testing.T) {
 		}
 	}
 }
+
+// An attempt that fails at its first page loses nothing of what those before it have seen. Without anything new, the
+// next call is what it would be without a search.
+func TestProgressOutlivesAFailedPage(t *testing.T) {
+	now := time.Now()
+	s := New(Options{
+		Setup:  always(Setup{RetryInitial: time.Second, RetryMax: time.Hour, Expire: time.Hour}),
+		Now:    func() time.Time { return now },
+		Jitter: func() float64 { return 0 },
+	})
+	before := &progress{setup: s.setup, began: now.Add(-time.Minute), rest: &heymarket.Rest{}}
+	for advanced, next := range map[bool]spool.Call{false: spool.Send, true: spool.FindMessage} {
+		clear(s.searches)
+		task := &spool.Task{
+			Request: 7, Call: spool.FindMessage, Attempt: 2, Unknown: true, TrialSince: now,
+			Sends: []time.Time{now.Add(-time.Hour)},
+		}
+		problem := &heymarket.Error{Class: heymarket.Again, Status: 429}
+		o := s.judge(&result{setup: s.setup, task: task, problem: problem, progress: before, advanced: advanced})
+		if o.State != spool.Deferred || o.NextCall != next || s.searches[7] != before {
+			t.Errorf("advanced %t: %s, next %v, progress %v", advanced, o.State, o.NextCall, s.searches[7])
+		}
+	}
+}
