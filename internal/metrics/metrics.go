@@ -10,6 +10,7 @@
 package metrics
 
 import (
+	"context"
 	"net/http"
 	"strconv"
 	"strings"
@@ -49,6 +50,10 @@ type Options struct {
 	Rates       func() map[string]int // calls a minute that each team may make now
 	Version     string                // of the binary
 	Now         func() time.Time
+
+	// Paused reports whether a team makes no calls now, or one at a time, because the API does not take
+	// them; nil for no team.
+	Paused func(ctx context.Context, team string) bool
 }
 
 // New returns metrics that nothing has counted yet.
@@ -58,7 +63,7 @@ func New(o Options) *Metrics {
 	m.addHistograms()
 	m.registry.MustRegister(buildInfo(o.Version),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		&state{spool: o.Spool, rates: o.Rates, used: m.usage.used, now: o.Now})
+		&state{spool: o.Spool, rates: o.Rates, used: m.usage.used, paused: o.Paused, now: o.Now})
 	if o.Connections != nil {
 		m.registry.MustRegister(connections(o.Connections))
 	}

@@ -33,6 +33,9 @@ var (
 		"API calls that a team may make each minute.", []string{"team"}, nil)
 	usedDesc = prometheus.NewDesc(namespace+"_team_budget_used_ratio",
 		"API calls in the last minute, as a share of the team's rate.", []string{"team"}, nil)
+	pausedDesc = prometheus.NewDesc(namespace+"_team_paused",
+		"1 if a team makes no calls, or one at a time, because they fail or the API answered 429; else 0.",
+		[]string{"team"}, nil)
 	objectsDesc = prometheus.NewDesc(namespace+"_blob_objects",
 		"Files in the blob store, each counted once in a route.", nil, nil)
 	bytesDesc = prometheus.NewDesc(namespace+"_blob_bytes",
@@ -47,16 +50,18 @@ var (
 
 // state is a collector that reads the spool when it is scraped.
 type state struct {
-	spool Spool
-	rates func() map[string]int
-	used  func(team string) int // calls in the last minute
-	now   func() time.Time
+	spool  Spool
+	rates  func() map[string]int
+	used   func(team string) int // calls in the last minute
+	paused func(ctx context.Context, team string) bool
+	now    func() time.Time
 }
 
 // Describe implements prometheus.Collector.
 func (s *state) Describe(c chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		requestsDesc, oldestDesc, holdDesc, rateDesc, usedDesc, upDesc, objectsDesc, bytesDesc, garbageDesc, linksDesc,
+		requestsDesc, oldestDesc, holdDesc, rateDesc, usedDesc, pausedDesc, upDesc, objectsDesc, bytesDesc, garbageDesc,
+		linksDesc,
 	} {
 		c <- d
 	}
@@ -65,15 +70,18 @@ func (s *state) Describe(c chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector. What cannot be read is left out, and
 // heyrelay_spool_up is 0 then.
 func (s *state) Collect(c chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
+	defer cancel()
 	for team, rate := range s.rates() {
 		gauge(c, rateDesc, float64(rate), team)
 		gauge(c, usedDesc, float64(s.used(team))/float64(rate), team)
+		if s.paused != nil {
+			gauge(c, pausedDesc, oneIf(s.paused(ctx, team)), team)
+		}
 	}
 	if s.spool == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
-	defer cancel()
 	up := 1.0
 	for _, read := range []func(context.Context, chan<- prometheus.Metric) error{
 		s.requests, s.holds, s.backlog, s.files,
@@ -143,6 +151,13 @@ func (s *state) files(ctx context.Context, c chan<- prometheus.Metric) error {
 	gauge(c, garbageDesc, float64(n.Garbage))
 	gauge(c, linksDesc, float64(n.Open))
 	return nil
+}
+
+func oneIf(is bool) float64 {
+	if is {
+		return 1
+	}
+	return 0
 }
 
 func gauge(c chan<- prometheus.Metric, d *prometheus.Desc, value float64, labels ...string) {

@@ -243,7 +243,7 @@ func (s shut) Throttled(context.Context, string) (spool.Throttle, error) {
 	return spool.Throttle{Until: s.until}, nil
 }
 
-// A team that the API has shut by a 429 is paused, and the health says until when.
+// A team that the API has shut by a 429 is paused, and the health says until when, the metrics that it is.
 func TestHealthOfAThrottledTeam(t *testing.T) {
 	now := time.Date(2026, 11, 26, 2, 0, 0, 0, time.UTC)
 	for until, want := range map[time.Time]string{
@@ -254,6 +254,12 @@ func TestHealthOfAThrottledTeam(t *testing.T) {
 		h := r.Health(t.Context())
 		if fmt.Sprint(h.Paused) != want || fmt.Sprint(h.Reasons) != want {
 			t.Errorf("until %v: paused %v, reasons %v", until, h.Paused, h.Reasons)
+		}
+		page := httptest.NewRecorder()
+		r.metrics.Handler().ServeHTTP(page, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+		metric := fmt.Sprintf("\nheyrelay_team_paused{team=\"shop\"} %d\n", len(h.Paused))
+		if !strings.Contains(page.Body.String(), metric) {
+			t.Errorf("until %v: no metric%s", until, metric)
 		}
 	}
 }

@@ -96,6 +96,7 @@ func (r *Relay) newMetrics() *metrics.Metrics {
 		Connections: func() int { return r.server.Connections() },
 		Routes:      func() []string { return slices.Collect(maps.Keys(routes(r.config()))) },
 		Rates:       func() map[string]int { return rates(r.config()) },
+		Paused:      func(ctx context.Context, team string) bool { return r.pause(ctx, team) != "" },
 		Version:     r.version(),
 		Now:         r.now,
 	})
