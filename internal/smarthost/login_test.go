@@ -116,6 +116,29 @@ func TestWeakEncryption(t *testing.T) {
 	}
 }
 
+// Where TLS fails, and the server takes no mail or login without it, TLS may work at the next attempt: the mail
+// is not refused, and nobody needs to correct the login.
+func TestNothingInPlaintext(t *testing.T) {
+	for name, change := range map[string]func(*smarthosttest.Server){
+		"mail":  smarthosttest.Refusing("MAIL", 530, "Must issue a STARTTLS command first"),
+		"login": func(s *smarthosttest.Server) { s.Login = []string{"CRAM-MD5"} }, // no PLAIN
+	} {
+		s := smarthosttest.Serve(t, func(s *smarthosttest.Server) {
+			change(s)
+			s.TLSConfig = new(tls.Config) // without a certificate, every handshake fails
+		})
+		host := to(s)
+		if len(s.Login) > 0 {
+			host.User = "heyrelay"
+			host.Password = func() string { return "sesame" }
+		}
+		_, err := send(t, host, hello)
+		if err == nil || refused(err) || denied(err) || !strings.Contains(err.Error(), "STARTTLS: ") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestLogin(t *testing.T) {
 	for _, c := range []struct {
 		mechanisms []string

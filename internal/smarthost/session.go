@@ -38,7 +38,7 @@ func (s *Server) Connect(ctx context.Context) (*Session, error) {
 	}
 	session, err = s.connect(ctx, false)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("STARTTLS: %w", failed.error)
 	}
 	session.NoTLS = failed.error
 	return session, nil

@@ -32,14 +32,19 @@ type Recipient struct {
 }
 
 // Mail begins a transaction. After an error that is no [Refusal], the session is broken;
-// so it is after one of Rcpt and Data.
+// so it is after one of Rcpt and Data. That a server wants TLS which failed is no refusal of mail:
+// the error is that of TLS.
 func (c *Session) Mail(from Sender) error {
-	return c.client.Mail(from.Path, &smtp.MailOptions{
+	err := c.client.Mail(from.Path, &smtp.MailOptions{
 		UTF8:       from.UTF8,
 		Size:       from.Size,
 		EnvelopeID: from.EnvelopeID,
 		Return:     smtp.DSNReturn(from.Return),
 	})
+	if code, _, _ := Refusal(err); code == 530 && c.NoTLS != nil { // RFC 3207, section 4
+		return fmt.Errorf("STARTTLS: %w", c.NoTLS)
+	}
+	return err
 }
 
 // Rcpt adds a recipient to the transaction.
