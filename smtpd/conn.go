@@ -59,8 +59,9 @@ type conn struct {
 	encrypted bool          // by TLS
 	user      string        // who has authenticated, "" for nobody
 	password  passhash.Hash // of the user, at the login
-	errors    int           // refused commands, and idle ones beyond as many
-	idle      int           // commands since the last message that bring none forward
+	errors    int           // refused commands
+	idle      int           // commands within a minute, since the last message, that bring none forward
+	idleStart time.Time     // of that minute
 
 	mu       sync.Mutex // also guards the replacement of socket by a TLS one
 	queueID  string     // of the open transaction, "" outside one; written only by the goroutine

@@ -79,10 +79,16 @@ func (c *conn) endReply(last string) error {
 		c.errors++
 	}
 	c.sent(e.Code)
-	if c.errors > c.setup.Limits.Errors && !c.closed {
+	if c.tooManyErrors() && !c.closed {
 		return c.end(tooManyErrors)
 	}
 	return nil
+}
+
+// tooManyErrors reports whether too many commands were refused. An idle command beyond the limit counts as one.
+func (c *conn) tooManyErrors() bool {
+	limit := c.setup.Limits.Errors
+	return c.errors+max(0, c.idle-limit) > limit
 }
 
 // append adds a line to the reply, and returns it as it is sent.
@@ -126,11 +132,8 @@ func (c *conn) sent(code int) {
 		c.idle = 0
 	}
 	c.next = replyInfo{}
-	if c.greeted && code < 400 && !c.progress() {
-		c.idle++
-		if c.idle > c.setup.Limits.Errors {
-			c.errors++
-		}
+	if c.greeted && code < 400 && code != 221 && !c.progress() {
+		c.countIdle(now)
 	}
 	c.saslLine = code == 334
 	if code == 250 && (c.verb == "EHLO" || c.verb == "HELO") {
@@ -146,6 +149,16 @@ func (c *conn) sent(code int) {
 	if code == 421 { // RFC 5321, section 3.8: the server closes
 		c.closed = true
 	}
+}
+
+// countIdle counts a command that brings no mail forward, by the minute: a client may keep its connection
+// alive for days.
+func (c *conn) countIdle(now time.Time) {
+	if now.Sub(c.idleStart) >= time.Minute {
+		c.idleStart = now
+		c.idle = 0
+	}
+	c.idle++
 }
 
 // progress reports whether the latest command brings mail forward. NOOP and VRFY do not:

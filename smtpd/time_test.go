@@ -203,6 +203,32 @@ func TestIdleTotalUser(t *testing.T) {
 	})
 }
 
+// A program that keeps its connections alive, or tests them before it uses them, is not cut off.
+func TestConnectionPool(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &pipes{make(chan net.Conn), make(chan struct{})}
+		users := []User{testUser(t, "bob sesame")}
+		openOn(t, p, Access{}, Settings{Users: users, Limits: Limits{Errors: 10}}, &recorder{})
+		c := p.dial(t)
+		c.hello()
+		c.say("AUTH PLAIN AGJvYgBzZXNhbWU=", "235 ")
+		for range 100 {
+			pass(10 * time.Second)
+			c.say("NOOP", "250 ")
+			c.say("RSET", "250 ")
+		}
+		pass(time.Minute)
+		for range 20 {
+			for range 15 {
+				c.say("NOOP", "250 ")
+			}
+			c.mail()
+			c.say("DATA", "354 ")
+			c.say("Hello.\r\n.", "250 ")
+		}
+	})
+}
+
 // Commands that do not bring a transaction forward do not keep it open.
 func TestIdleTransaction(t *testing.T) {
 	commands := []string{"NOOP", "VRFY bob", "HELP", "RCPT TO:<a..b@example.com>", "MAIL FROM:<app@app.test>"}
