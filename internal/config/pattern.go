@@ -35,9 +35,9 @@ func (p Pattern) String() string { return p.text }
 
 // Match reports whether p matches address, which has no angle brackets; "" is the
 // null reverse-path.
-func (p Pattern) Match(address string) bool { return p.matches(canonical(address)) }
+func (p Pattern) Match(address string) bool { return Patterns{p}.Match(address) }
 
-// matches is Match for an address in its canonical form.
+// matches is Match for an address in lower case, in one form of its domain.
 func (p Pattern) matches(address string) bool {
 	if p.text == "<>" {
 		return address == ""
@@ -100,8 +100,11 @@ func (ps Patterns) Match(address string) bool {
 	if len(ps) == 0 {
 		return false
 	}
-	address = canonical(address)
-	return slices.ContainsFunc(ps, func(p Pattern) bool { return p.matches(address) })
+	written := strings.ToLower(address) // for a * within an A-label
+	inULabels := canonical(address)
+	return slices.ContainsFunc(ps, func(p Pattern) bool {
+		return p.matches(inULabels) || written != inULabels && p.matches(written)
+	})
 }
 
 // Regexp is a regular expression with exactly one group. The zero Regexp embeds

@@ -35,6 +35,8 @@ func TestPattern(t *testing.T) {
 		{"*@*.xn--mnchen-3ya.example", "alice@süd.münchen.example", true},
 		{"*@*münchen.example", "alice@xn--mnchen-3ya.example", true},
 		{"*münchen.example", "alice@xn--mnchen-3ya.example", true},
+		{"*@xn--*", "alice@XN--MNCHEN-3YA.example", true},
+		{"*@xn--mnchen*", "alice@xn--mnchen-3ya.example", true},
 		{"*@münchen.example", "alice@munchen.example", false},
 		{"*@fass.example", "alice@faß.example", false},
 		{"*@example.com", "alice@xn--example-.com", false},           // no A-label: its U-label is ASCII
