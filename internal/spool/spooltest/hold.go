@@ -40,10 +40,12 @@ var holdCases = []testCase{
 		}
 		_, err := f.operator.ReleaseDestination(f.Context(), f.now, h.Destination())
 		f.must(err)
+		h.Probe = f.now.Add(11 * 24 * time.Hour)
 		f.hold(h)
+		f.now = f.now.Add(10 * 24 * time.Hour)
 		task := f.claimOne()
-		if task.Call != spool.FindMessage || task.Probe {
-			f.Errorf("claimed %+v, want the search, and no probe", task)
+		if task.Call != spool.FindMessage || task.Probe || !task.TrialSince.Equal(f.now) {
+			f.Errorf("claimed %+v, want the search, no probe, under trial since now", task)
 		}
 		f.done(spool.Outcome{Task: task, State: spool.Deferred, Due: f.now, ProvenAbsent: true})
 		if tasks := f.claim(); len(tasks) > 0 {
@@ -340,6 +342,16 @@ var holdCases = []testCase{
 			f.Errorf("claimed %s of a team that is held still", queueIDs(tasks))
 		}
 		f.release("", 1)
+	}},
+	{"TryHeldTrial", func(f *fixture) { // the time on hold does not count
+		f.send(letter{})
+		f.deferTask(f.claimOne(), 0)
+		f.hold(spool.Hold{Reason: "401"})
+		f.now = f.now.Add(10 * 24 * time.Hour)
+		task := f.claim(spool.Capacity{Team: "shop", Rate: plenty, Free: 1, TryHeld: true})[0]
+		if !task.TrialSince.Equal(f.now) {
+			f.Errorf("under trial since %s, want now", task.TrialSince)
+		}
 	}},
 	{"TryHeldSends", func(f *fixture) { // of any class before a search, which could not end the hold
 		f.many(1, letter{priority: spool.High})

@@ -281,7 +281,10 @@ func (m *model) begin(now time.Time, room spool.Capacity, heads []*modelRequest,
 		return fmt.Errorf("%s: Probe is %v", t.LocalID, t.Probe)
 	}
 	if t.Probe {
-		released, route.Probe = now, now.Add(room.Probe)
+		route.Probe = now.Add(room.Probe)
+	}
+	if route.held || over[0].held { // the time on hold does not count
+		released = now
 	}
 	return r.begin(now, released, m.foreign(r), t)
 }
@@ -307,7 +310,7 @@ func (r *modelRequest) begin(now, released time.Time, foreign bool, t *spool.Tas
 	if tried.After(now) && released.IsZero() {
 		tried = now
 	}
-	if len(r.tries) > r.trial && (released.After(tried) || tried.After(now)) || t.Probe {
+	if len(r.tries) > r.trial && (released.After(tried) || tried.After(now)) {
 		tried = released
 	}
 	var refused spool.AttemptDetail

@@ -415,7 +415,8 @@ func (c *claim) begin(h head, room spool.Capacity) (t *spool.Task, begun bool, e
 			return t, false, err
 		}
 	}
-	if t.TrialSince.IsZero() || t.Probe {
+	_, held := c.gateOf.isHeld(h.at)
+	if t.TrialSince.IsZero() || held || c.gateOf.held { // the time on hold does not count
 		t.TrialSince = moment(stamp(c.now))
 	}
 	ends := stamp(c.now.Add(c.lease))
