@@ -59,7 +59,7 @@ type conn struct {
 	encrypted bool          // by TLS
 	user      string        // who has authenticated, "" for nobody
 	password  passhash.Hash // of the user, at the login
-	errors    int           // refused commands
+	errors    int           // refused commands since the last accepted message
 	idle      int           // commands within a minute, since the last message, that bring none forward
 	idleStart time.Time     // of that minute
 

@@ -15,7 +15,7 @@ type Limits struct {
 	// Of a user, or else of an address, in a minute that begins with the first: no limit.
 	MessagesPerMinute, RecipientsPerMinute int
 
-	Errors       int           // refused commands of a connection, and as many in a minute that bring no mail forward: 100
+	Errors       int           // refused commands between messages, and as many in a minute that bring none forward: 100
 	AuthFailures int           // failed logins of an address; ten times as many of a user, from all addresses: 10
 	AuthBan      time.Duration // for which failures count, and an address is banned after too many: 15 minutes
 

@@ -130,6 +130,9 @@ func (c *conn) sent(code int) {
 	if c.next.message {
 		c.idleDeadline = now.Add(c.setup.Limits.IdleTotal)
 		c.idle = 0
+		if code < 300 {
+			c.errors = 0
+		}
 	}
 	c.next = replyInfo{}
 	if c.greeted && code < 400 && code != 221 && !c.progress() {

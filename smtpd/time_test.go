@@ -203,7 +203,8 @@ func TestIdleTotalUser(t *testing.T) {
 	})
 }
 
-// A program that keeps its connections alive, or tests them before it uses them, is not cut off.
+// A program that keeps its connections alive, or tests them before it uses them, is not cut off, even if a
+// recipient is refused now and then.
 func TestConnectionPool(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &pipes{make(chan net.Conn), make(chan struct{})}
@@ -223,6 +224,7 @@ func TestConnectionPool(t *testing.T) {
 				c.say("NOOP", "250 ")
 			}
 			c.mail()
+			c.say("RCPT TO:<nobody>", "501 ")
 			c.say("DATA", "354 ")
 			c.say("Hello.\r\n.", "250 ")
 		}

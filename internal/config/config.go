@@ -158,9 +158,9 @@ type Limits struct {
 	// Recipients per minute, counted likewise.
 	RecipientsPerMinute int `yaml:"recipients_per_minute" default:"0" range:"0..1000000"`
 
-	// Commands of one connection that may fail before it is closed (421 4.7.0). If within a
-	// minute, without a message, more than that bring no mail forward, such as NOOP and
-	// RSET, each further one counts as failed.
+	// Commands of one connection, since its last message, that may fail before it is
+	// closed (421 4.7.0). If within a minute more than that bring no mail forward, such as
+	// NOOP and RSET, each further one counts as failed.
 	Errors int `yaml:"errors" default:"100" range:"1..10000"`
 
 	// Failed logins from one address within auth_ban, after which the address is
