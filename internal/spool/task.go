@@ -76,7 +76,7 @@ type Task struct {
 	SubjectOffset       int // in HTML, of that line
 
 	Accepted   time.Time
-	TrialSince time.Time   // its first attempt, or the end of the last hold; where it is on hold: now
+	TrialSince time.Time   // its first attempt, or the end of the last hold; of what is called on a held route: now
 	Unknown    bool        // an earlier Send has no definite answer
 	Sends      []time.Time // when each of these began, under LocalID and not proven absent, oldest first
 	Restored   bool        // from a backup: others may have begun between the first and the last of Sends

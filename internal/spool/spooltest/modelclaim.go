@@ -283,7 +283,7 @@ func (m *model) begin(now time.Time, room spool.Capacity, heads []*modelRequest,
 	if t.Probe {
 		route.Probe = now.Add(room.Probe)
 	}
-	if route.held || over[0].held { // the time on hold does not count
+	if route.held { // the time on hold does not count
 		released = now
 	}
 	return r.begin(now, released, m.foreign(r), t)

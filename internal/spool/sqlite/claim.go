@@ -416,7 +416,7 @@ func (c *claim) begin(h head, room spool.Capacity) (t *spool.Task, begun bool, e
 		}
 	}
 	_, held := c.gateOf.isHeld(h.at)
-	if t.TrialSince.IsZero() || held || c.gateOf.held { // the time on hold does not count
+	if t.TrialSince.IsZero() || held { // the time on hold does not count
 		t.TrialSince = moment(stamp(c.now))
 	}
 	ends := stamp(c.now.Add(c.lease))
