@@ -202,14 +202,17 @@ func keepParameters(parameters string, dsn bool, names ...string) []string {
 	return kept
 }
 
-// ambiguousParameter returns the name of the first parameter that is given twice with different values, ""
-// if there is none. go-smtp would take the last value.
+// ambiguousParameter returns the name of the first DSN parameter that is given twice with different values, ""
+// if there is none. go-smtp would take the last value, as it may of SIZE and BODY, which the message shows.
 func ambiguousParameter(parameters []string) string {
 	values := make(map[string]string)
 	for _, p := range parameters {
 		name, value, _ := strings.Cut(p, "=")
 		name = strings.ToUpper(name)
-		if earlier, again := values[name]; again && earlier != value {
+		if name == "SIZE" || name == "BODY" {
+			continue
+		}
+		if earlier, again := values[name]; again && !strings.EqualFold(earlier, value) {
 			return name
 		}
 		values[name] = value
