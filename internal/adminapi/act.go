@@ -120,9 +120,9 @@ func rejectEmpty(object []byte) error {
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		value := fields[name]
 		list, isList := value.([]any)
-		zero := strings.EqualFold(name, "convo_id") && value == 0.0 // fields are known in any letter case
-		empty := value == nil || value == "" || isList && len(list) == 0 || zero
-		if empty && name != "reason" {
+		field := strings.ToLower(name) // Decode knows it in any letter case
+		empty := value == nil || value == "" || isList && len(list) == 0 || field == "convo_id" && value == 0.0
+		if empty && field != "reason" {
 			return invalid(name, name+" is empty", "give it a value, or omit it")
 		}
 	}

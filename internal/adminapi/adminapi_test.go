@@ -123,6 +123,7 @@ func TestEmptyConditions(t *testing.T) {
 		t.Errorf("recorded %+v", f.recorded)
 	}
 	f.call("POST", "/actions/hold", `{"queue_ids": ["Q2"], "reason": "", "expect": 0}`, 409, nil)
+	f.call("POST", "/actions/hold", `{"queue_ids": ["Q2"], "Reason": "", "expect": 0}`, 409, nil)
 }
 
 // A route or a team is held also for mail to come, until it is released.
