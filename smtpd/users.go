@@ -134,8 +134,8 @@ func (u *users) verify(ctx context.Context, s *Setup, l login, password string) 
 	return errPassword
 }
 
-// rejectRole counts a login of a user for another as failed, whatever the password is. It returns errRole,
-// or errBanned, and then it does not count: one address alone cannot ban the user.
+// rejectRole counts a login of a user for another as failed, whatever the password is. It returns errRole, or
+// errBanned, and then it does not count against the user: one address alone cannot ban the user.
 func (u *users) rejectRole(s *Setup, client netip.Addr, name string) error {
 	l := loginOf(client, name)
 	if u.failed.add(l.address, 1, s.Limits.AuthBan) > s.Limits.AuthFailures {
