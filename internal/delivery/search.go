@@ -52,9 +52,10 @@ type progress struct {
 	rest  *heymarket.Rest // of the next one; nil: all of it
 }
 
-// newProgress is that of r's search before its first page: earlier, unless it is nil, of other sends, or of another
-// set-up.
-func newProgress(r *result, earlier *progress) progress {
+// newProgress is that of r's search before its first page: of the attempt before, unless that was about other
+// sends, or with another set-up.
+func newProgress(r *result) progress {
+	earlier := r.progress
 	if earlier != nil && earlier.setup == r.setup && slices.EqualFunc(earlier.sends, r.task.Sends, time.Time.Equal) {
 		return *earlier
 	}
@@ -77,7 +78,7 @@ func (s *Scheduler) find(ctx context.Context, r *result) error {
 		}
 		return s.reserve(ctx, r.setup, t.Team)
 	}
-	p := newProgress(r, r.progress)
+	p := newProgress(r)
 	r.progress = &p
 	for _, w := range r.setup.windows(t.Sends, t.Restored)[p.seen:] {
 		var err error

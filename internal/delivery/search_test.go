@@ -25,8 +25,8 @@ func TestProgressIsOfItsSends(t *testing.T) {
 		{"one more send", setup, []time.Time{sent, sent.Add(time.Minute)}, earlier, false},
 		{"another set-up", &Setup{}, []time.Time{sent}, earlier, false},
 	} {
-		r := &result{setup: c.setup, task: &spool.Task{Sends: c.sends}, began: sent.Add(time.Hour)}
-		got := newProgress(r, c.before)
+		r := &result{setup: c.setup, task: &spool.Task{Sends: c.sends}, began: sent.Add(time.Hour), progress: c.before}
+		got := newProgress(r)
 		if goesOn := got.seen == 1 && got.rest != nil && got.began.Equal(sent); goesOn != c.goesOn {
 			t.Errorf("%s: %+v", c.name, got)
 		}

@@ -58,7 +58,7 @@ func Run(t *testing.T, open Opener, operate Operate, backup Backup, random Rando
 		{"Standing", standingCases},
 		{"Finish", finishCases},
 		{"Outcome", outcomeCases},
-		{"Hold", holdCases},
+		{"Hold", slices.Concat(holdCases, pendingCases)},
 		{"StepAside", asideCases},
 		{"Kept", keptCases},
 		{"Notice", noticeCases},
